@@ -1,0 +1,5 @@
+//! instep keeps every participant of a distributed experiment or simulation in step.
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod time;

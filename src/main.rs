@@ -1,0 +1,2 @@
+//! The `instep` program.
+fn main() {}
