@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod limits;
+pub mod store;
 pub mod time;
+pub mod zmtp;

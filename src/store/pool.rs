@@ -1,0 +1,140 @@
+//! Byte blocks in doubling size classes, under one cap for the whole process.
+//!
+//! Every byte that waits in this process, whether for a receiver (rings) or for the rest of its own message (partial input),
+//! lies in a block from here. Partial input may use at most half of the cap, so it can never starve the rings that
+//! would drain it. Returned blocks are kept for the next taker up to a small amount, so steady traffic allocates nothing.
+
+use crate::limits::BLOCK_BYTES_MIN;
+
+const CLASSES: usize = 24;
+
+/// Bytes of free blocks that are kept for the next taker.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
+/// What a block is for; each use has its own share of the cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Bytes on their way out.
+    Ring,
+    /// Bytes that came in and do not yet make a whole message.
+    Partial,
+}
+
+/// The pool: hands out zeroed-once blocks and counts what is out.
+#[derive(Debug)]
+pub struct Pool {
+    free: [Vec<Box<[u8]>>; CLASSES],
+    kept_bytes: usize,
+    ring_bytes: usize,
+    partial_bytes: usize,
+    bytes_max: usize,
+}
+
+/// The size class whose blocks hold at least `bytes`.
+fn class_of(bytes: usize) -> Option<(usize, usize)> {
+    let size = bytes.max(BLOCK_BYTES_MIN).checked_next_power_of_two()?;
+    let class = (size.trailing_zeros() - BLOCK_BYTES_MIN.trailing_zeros()) as usize;
+    (class < CLASSES).then_some((class, size))
+}
+
+impl Pool {
+    /// A pool of which at most `bytes_max` are out at a time.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self { free: Default::default(), kept_bytes: 0, ring_bytes: 0, partial_bytes: 0, bytes_max }
+    }
+
+    /// A block of at least `bytes`, or `None` when its share of the cap is used up.
+    pub fn take(&mut self, bytes: usize, purpose: Use) -> Option<Box<[u8]>> {
+        let (class, size) = class_of(bytes)?;
+        if size > self.room(purpose) {
+            return None;
+        }
+        match purpose {
+            Use::Ring => self.ring_bytes += size,
+            Use::Partial => self.partial_bytes += size,
+        }
+        if let Some(block) = self.free.get_mut(class).and_then(Vec::pop) {
+            self.kept_bytes -= size;
+            return Some(block);
+        }
+        Some(vec![0; size].into_boxed_slice())
+    }
+
+    /// Takes a block back. `purpose` must be what it was taken for.
+    pub fn give(&mut self, block: Box<[u8]>, purpose: Use) {
+        let size = block.len();
+        if size == 0 {
+            return;
+        }
+        let out = match purpose {
+            Use::Ring => &mut self.ring_bytes,
+            Use::Partial => &mut self.partial_bytes,
+        };
+        debug_assert!(*out >= size, "a block comes back for what it was taken");
+        *out = out.saturating_sub(size);
+        let Some((class, _)) = class_of(size) else { return };
+        if self.kept_bytes + size <= KEPT_BYTES_MAX
+            && let Some(list) = self.free.get_mut(class)
+        {
+            self.kept_bytes += size;
+            list.push(block);
+        }
+    }
+
+    /// Bytes that may still be taken for `purpose`.
+    #[must_use]
+    pub fn room(&self, purpose: Use) -> usize {
+        let left = self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes);
+        match purpose {
+            Use::Ring => left,
+            Use::Partial => left.min((self.bytes_max / 2).saturating_sub(self.partial_bytes)),
+        }
+    }
+
+    /// Bytes that are out, rings and partial input.
+    #[must_use]
+    pub const fn in_use(&self) -> (usize, usize) {
+        (self.ring_bytes, self.partial_bytes)
+    }
+
+    /// Lets go of the blocks kept for later; for a process that has become idle.
+    pub fn shrink(&mut self) {
+        self.kept_bytes = 0;
+        self.free = Default::default();
+    }
+
+    /// Whether blocks are kept for later.
+    #[must_use]
+    pub const fn keeps_any(&self) -> bool {
+        self.kept_bytes > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cap_holds_and_partial_input_gets_half() {
+        let mut pool = Pool::new(8192);
+        let partial = pool.take(4096, Use::Partial).unwrap();
+        assert!(pool.take(1, Use::Partial).is_none());
+        let ring = pool.take(3000, Use::Ring).unwrap();
+        assert_eq!(ring.len(), 4096);
+        assert!(pool.take(1, Use::Ring).is_none());
+        pool.give(partial, Use::Partial);
+        pool.give(ring, Use::Ring);
+        assert_eq!(pool.in_use(), (0, 0));
+        assert!(pool.keeps_any());
+        pool.shrink();
+        assert_eq!(pool.take(100, Use::Ring).unwrap().len(), BLOCK_BYTES_MIN);
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        let mut pool = Pool::new(usize::MAX);
+        assert!(pool.take(usize::MAX, Use::Ring).is_none());
+        assert!(pool.take(1 << 60, Use::Partial).is_none());
+    }
+}

@@ -1,0 +1,203 @@
+//! A bounded queue of bytes that takes a message whole or not at all.
+//!
+//! Empty, it owns no memory. Its block comes from the [`Pool`], doubles while the bound and the pool allow it, and goes back
+//! when the last byte has left. [`Ring::unsent`] shows what waits as two slices, oldest first.
+
+use super::pool::{Pool, Use};
+
+/// Why bytes were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The ring holds as much as it may.
+    Full,
+    /// The process-wide cap is reached.
+    Memory,
+}
+
+/// The queue. Its bound is given with each push, so that an entry costs no bytes for it.
+#[derive(Debug, Default)]
+pub struct Ring {
+    block: Box<[u8]>,
+    head: usize,
+    len: usize,
+    /// Size of the block that was enough last time, so that a busy ring starts with it instead of doubling up again.
+    hint: usize,
+}
+
+impl Ring {
+    /// An empty ring without a block.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes waiting.
+    #[must_use]
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes all `parts`, one after the other, or none of them. More than `bytes_max` is taken only into an empty ring: a
+    /// message larger than the bound still passes to a receiver that keeps up.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] over the bound, [`Refused::Memory`] when the pool has no block; the ring is unchanged.
+    #[inline]
+    pub fn push(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), Refused> {
+        let more: usize = parts.iter().map(|part| part.len()).sum();
+        let total = self.len + more;
+        if total > bytes_max && self.len > 0 {
+            return Err(Refused::Full);
+        }
+        if total > self.block.len() {
+            self.grow(total, pool)?;
+        }
+        for part in parts {
+            self.put(part);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let size = self.block.len();
+        let mut start = self.head + self.len;
+        if start >= size {
+            start -= size;
+        }
+        if let Some(place) = self.block.get_mut(start..start + bytes.len()) {
+            place.copy_from_slice(bytes);
+        } else {
+            let (first, second) = bytes.split_at(size - start);
+            if let Some(place) = self.block.get_mut(start..) {
+                place.copy_from_slice(first);
+            }
+            if let Some(place) = self.block.get_mut(..second.len()) {
+                place.copy_from_slice(second);
+            }
+        }
+        self.len += bytes.len();
+    }
+
+    #[cold]
+    fn grow(&mut self, total: usize, pool: &mut Pool) -> Result<(), Refused> {
+        let wanted = if self.len == 0 { total.max(self.hint) } else { total };
+        let mut block = match pool.take(wanted, Use::Ring) {
+            Some(block) => block,
+            None => pool.take(total, Use::Ring).ok_or(Refused::Memory)?,
+        };
+        let [first, second] = self.unsent();
+        let (a, rest) = block.split_at_mut(first.len());
+        a.copy_from_slice(first);
+        if let Some(b) = rest.get_mut(..second.len()) {
+            b.copy_from_slice(second);
+        }
+        self.head = 0;
+        pool.give(core::mem::replace(&mut self.block, block), Use::Ring);
+        Ok(())
+    }
+
+    /// What waits, oldest bytes first.
+    #[must_use]
+    #[inline]
+    pub fn unsent(&self) -> [&[u8]; 2] {
+        let size = self.block.len();
+        let end = self.head + self.len;
+        if end <= size {
+            [self.block.get(self.head..end).unwrap_or_default(), &[]]
+        } else {
+            [self.block.get(self.head..).unwrap_or_default(), self.block.get(..end - size).unwrap_or_default()]
+        }
+    }
+
+    /// Drops the oldest `n` bytes: they have left. Gives the block back with the last byte.
+    #[inline]
+    pub fn consume(&mut self, n: usize, pool: &mut Pool) {
+        debug_assert!(n <= self.len, "no more leaves than waits");
+        self.len -= n.min(self.len);
+        if self.len == 0 {
+            self.clear(pool);
+            return;
+        }
+        self.head += n;
+        if self.head >= self.block.len() {
+            self.head -= self.block.len();
+        }
+    }
+
+    /// Drops everything that waits.
+    pub fn clear(&mut self, pool: &mut Pool) {
+        let used = self.block.len();
+        // Half of the last size, so that one burst does not make every later message take a large block.
+        self.hint = if used >= self.hint { used } else { self.hint / 2 };
+        pool.give(core::mem::take(&mut self.block), Use::Ring);
+        self.head = 0;
+        self.len = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    fn content(ring: &Ring) -> Vec<u8> {
+        ring.unsent().concat()
+    }
+
+    #[test]
+    fn takes_whole_messages_or_nothing() {
+        let mut pool = Pool::new(1 << 20);
+        let mut ring = Ring::new();
+        assert_eq!(ring.push(&[b"abc", b"def"], 10, &mut pool), Ok(()));
+        assert_eq!(ring.push(&[b"12345"], 10, &mut pool), Err(Refused::Full));
+        assert_eq!(content(&ring), b"abcdef");
+        ring.consume(6, &mut pool);
+        assert_eq!(ring.push(&[&[7; 50]], 10, &mut pool), Ok(()), "an empty ring takes an oversized message");
+        assert_eq!(ring.push(&[b"x"], 10, &mut pool), Err(Refused::Full));
+        ring.clear(&mut pool);
+        assert_eq!(pool.in_use(), (0, 0));
+    }
+
+    #[test]
+    fn a_dry_pool_leaves_the_ring_as_it_was() {
+        let mut pool = Pool::new(1024);
+        let mut ring = Ring::new();
+        ring.push(&[&[1; 600]], 4096, &mut pool).unwrap();
+        assert_eq!(ring.push(&[&[2; 600]], 4096, &mut pool), Err(Refused::Memory));
+        assert_eq!(content(&ring), [1; 600]);
+    }
+
+    #[test]
+    fn agrees_with_a_slow_twin_over_wraps_and_growth() {
+        let mut pool = Pool::new(1 << 20);
+        let mut ring = Ring::new();
+        let mut twin: VecDeque<u8> = VecDeque::new();
+        let mut state = 1u64;
+        for round in 0..5000u32 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let n = (state >> 40) as usize % 700;
+            if state & 8 == 0 {
+                let bytes = vec![u8::try_from(round % 251).unwrap(); n];
+                let fits = twin.is_empty() || twin.len() + n <= 3000;
+                assert_eq!(ring.push(&[&bytes], 3000, &mut pool).is_ok(), fits);
+                if fits {
+                    twin.extend(&bytes);
+                }
+            } else {
+                let n = n.min(twin.len());
+                ring.consume(n, &mut pool);
+                twin.drain(..n);
+            }
+            assert_eq!(content(&ring), twin.iter().copied().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Frames and the scan that finds whole multipart messages in a contiguous buffer.
+//!
+//! The scan never copies and never reserves: it walks frame headers and says either "a message ends here", "a command
+//! lies here", or "at least n more bytes are needed". It remembers how far it came, so bytes that trickle in are
+//! walked once.
+
+use super::Fault;
+use crate::limits::{COMMAND_BYTES_MAX, FRAMES_MAX};
+
+/// Flag: more frames of this message follow.
+pub const MORE: u8 = 1;
+/// Flag: the size takes eight bytes.
+pub const LONG: u8 = 2;
+/// Flag: a command, not part of a message.
+pub const COMMAND: u8 = 4;
+
+/// Frames of a message whose place is kept: a LECO message's version, receiver, sender, header and first payload frame.
+pub const PARTS: usize = 5;
+
+/// Bounds that the scan holds messages to; both at most [`crate::limits::MESSAGE_BYTES_CEILING`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of one frame's body.
+    pub frame_bytes_max: u64,
+    /// Bytes of a whole message on the wire.
+    pub message_bytes_max: u64,
+}
+
+/// A whole multipart message that starts at the buffer's first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Bytes of the message on the wire.
+    pub len: usize,
+    /// Frames it has.
+    pub frames: u32,
+    parts: [(u32, u32); PARTS],
+}
+
+impl Message {
+    /// The body of frame `n` (from 0, below [`PARTS`]) in the buffer that was scanned.
+    #[must_use]
+    #[inline]
+    pub fn part<'a>(&self, buffer: &'a [u8], n: usize) -> Option<&'a [u8]> {
+        if n >= self.frames as usize {
+            return None;
+        }
+        let &(start, end) = self.parts.get(n)?;
+        buffer.get(start as usize..end as usize)
+    }
+}
+
+/// What a scan found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// At least this many more bytes are needed; a message cannot end before them.
+    Need(usize),
+    /// The buffer begins with this whole message.
+    Message(Message),
+    /// A command frame at `at`: its header has `head` bytes, its body `body`. Frames of an unfinished message may lie before it;
+    /// the caller takes the command's bytes out of the stream and goes on.
+    Command {
+        /// Offset of the frame.
+        at: usize,
+        /// Bytes of its header.
+        head: usize,
+        /// Bytes of its body.
+        body: usize,
+    },
+}
+
+/// How far the walk through the current message came.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    at: usize,
+    frames: u32,
+    parts: [(u32, u32); PARTS],
+}
+
+/// A frame's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Flags as sent.
+    pub flags: u8,
+    /// Bytes of the header itself: 2 or 9.
+    pub bytes: usize,
+    /// Bytes of the body, up to 2^64-1 as announced.
+    pub body: u64,
+}
+
+/// Reads the frame header at the start of `bytes`; `Err` holds how many bytes are missing at least.
+#[inline]
+pub const fn head(bytes: &[u8]) -> Result<Head, usize> {
+    match bytes {
+        [flags, size, ..] if *flags & LONG == 0 => Ok(Head { flags: *flags, bytes: 2, body: *size as u64 }),
+        [flags, a, b, c, d, e, f, g, h, ..] => {
+            Ok(Head { flags: *flags, bytes: 9, body: u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) })
+        }
+        [flags, ..] if *flags & LONG != 0 => Err(9 - bytes.len()),
+        _ => Err(2 - bytes.len()),
+    }
+}
+
+impl Scan {
+    /// Whether frames of an unfinished message have been walked.
+    #[must_use]
+    pub const fn inside_message(&self) -> bool {
+        self.at > 0
+    }
+
+    /// Goes on through `buffer`, which must begin with the same unfinished message as the last time.
+    ///
+    /// # Errors
+    /// A [`Fault`] when flags are reserved ones or a bound is exceeded; the announced size is judged before a byte of the body is
+    /// there.
+    #[inline]
+    pub fn next(&mut self, buffer: &[u8], bounds: &Bounds) -> Result<Found, Fault> {
+        loop {
+            let rest = buffer.get(self.at..).unwrap_or_default();
+            let head = match head(rest) {
+                Ok(head) => head,
+                // Even an incomplete header shows its flags.
+                Err(_) if rest.first().is_some_and(|flags| flags & !(MORE | LONG | COMMAND) != 0) => {
+                    return Err(Fault::Flags);
+                }
+                Err(missing) => return Ok(Found::Need(missing)),
+            };
+            if head.flags & !(MORE | LONG) != 0 {
+                return self.command(head, rest);
+            }
+            if head.body > bounds.frame_bytes_max {
+                return Err(Fault::FrameTooLarge);
+            }
+            // Both summands are bounded now: the body by the configured bound, the rest by what is in memory.
+            let body = usize::try_from(head.body).map_err(|_| Fault::FrameTooLarge)?;
+            let start = self.at + head.bytes;
+            let end = start + body;
+            if end as u64 > bounds.message_bytes_max {
+                return Err(Fault::MessageTooLarge);
+            }
+            if self.frames >= FRAMES_MAX {
+                return Err(Fault::TooManyFrames);
+            }
+            if end > buffer.len() {
+                return Ok(Found::Need(end - buffer.len()));
+            }
+            if let Some(part) = self.parts.get_mut(self.frames as usize) {
+                #[expect(clippy::cast_possible_truncation, reason = "message_bytes_max is at most 2^30")]
+                let range = (start as u32, end as u32);
+                *part = range;
+            }
+            self.frames += 1;
+            self.at = end;
+            if head.flags & MORE == 0 {
+                let message = Message { len: end, frames: self.frames, parts: self.parts };
+                self.at = 0;
+                self.frames = 0;
+                return Ok(Found::Message(message));
+            }
+        }
+    }
+
+    #[cold]
+    fn command(&self, head: Head, rest: &[u8]) -> Result<Found, Fault> {
+        if head.flags & !LONG != COMMAND {
+            return Err(Fault::Flags);
+        }
+        let body = usize::try_from(head.body).map_err(|_| Fault::CommandTooLarge)?;
+        if body > COMMAND_BYTES_MAX {
+            return Err(Fault::CommandTooLarge);
+        }
+        let whole = head.bytes + body;
+        if rest.len() < whole {
+            return Ok(Found::Need(whole - rest.len()));
+        }
+        Ok(Found::Command { at: self.at, head: head.bytes, body })
+    }
+}
+
+/// Writes the header of a message frame of `body` bytes into `out`; returns how many of its bytes count.
+#[must_use]
+pub const fn write_head(out: &mut [u8; 9], more: bool, body: usize) -> usize {
+    let flags = if more { MORE } else { 0 };
+    if body <= 255 {
+        out[0] = flags;
+        #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
+        {
+            out[1] = body as u8;
+        }
+        2
+    } else {
+        let size = (body as u64).to_be_bytes();
+        *out = [flags | LONG, size[0], size[1], size[2], size[3], size[4], size[5], size[6], size[7]];
+        9
+    }
+}
+
+/// Appends one message frame to `out`.
+pub fn push_frame(out: &mut Vec<u8>, more: bool, body: &[u8]) {
+    let mut head = [0; 9];
+    let n = write_head(&mut head, more, body.len());
+    out.extend_from_slice(head.get(..n).unwrap_or_default());
+    out.extend_from_slice(body);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 20, message_bytes_max: 2 << 20 };
+
+    fn message(bodies: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (i, body) in bodies.iter().enumerate() {
+            push_frame(&mut out, i + 1 < bodies.len(), body);
+        }
+        out
+    }
+
+    #[test]
+    fn finds_the_parts_of_a_message_however_it_trickles_in() {
+        let bodies: [&[u8]; 6] = [b"\0", b"N1.CB", b"", &[7; 300], b"{}", b"tail"];
+        let whole = message(&bodies);
+        for step in 1..=whole.len() {
+            let mut scan = Scan::default();
+            let mut have = 0;
+            let found = loop {
+                have = (have + step).min(whole.len());
+                match scan.next(&whole[..have], &BOUNDS).unwrap() {
+                    Found::Need(n) => assert!(n > 0 && have + n <= whole.len(), "never asks beyond the message"),
+                    Found::Message(found) => break found,
+                    Found::Command { .. } => panic!("there is no command"),
+                }
+            };
+            assert_eq!((found.len, found.frames), (whole.len(), 6));
+            for (n, body) in bodies.iter().take(PARTS).enumerate() {
+                assert_eq!(found.part(&whole, n), Some(*body));
+            }
+            assert_eq!(found.part(&whole, 5), None, "only the first five are kept");
+        }
+    }
+
+    #[test]
+    fn a_short_message_has_no_parts_of_the_last_one() {
+        let mut scan = Scan::default();
+        let long = message(&[b"a", b"b", b"c", b"d", b"e"]);
+        assert!(matches!(scan.next(&long, &BOUNDS), Ok(Found::Message(_))));
+        let short = message(&[b"x"]);
+        let Ok(Found::Message(found)) = scan.next(&short, &BOUNDS) else { panic!() };
+        assert_eq!(found.part(&short, 0), Some(&b"x"[..]));
+        assert_eq!(found.part(&short, 1), None);
+    }
+
+    #[test]
+    fn a_command_between_frames_does_not_disturb_the_walk() {
+        let mut bytes = vec![MORE, 1, b'a'];
+        bytes.extend_from_slice(&[COMMAND, 7, 4, b'P', b'I', b'N', b'G', 0, 0]);
+        let mut scan = Scan::default();
+        let Ok(Found::Command { at, head, body }) = scan.next(&bytes, &BOUNDS) else { panic!() };
+        assert_eq!((at, head, body), (3, 2, 7));
+        assert!(scan.inside_message());
+        bytes.drain(at..at + head + body);
+        bytes.extend_from_slice(&[0, 1, b'b']);
+        let Ok(Found::Message(found)) = scan.next(&bytes, &BOUNDS) else { panic!() };
+        assert_eq!(found.part(&bytes, 1), Some(&b"b"[..]));
+    }
+
+    #[test]
+    fn announced_sizes_are_judged_before_the_bytes_are_there() {
+        let cases: [(&[u8], Fault); 7] = [
+            (&[2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Fault::FrameTooLarge),
+            (&[2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Fault::FrameTooLarge),
+            (&[2, 0, 0, 0, 0, 0, 0x10, 0, 1], Fault::FrameTooLarge),
+            (&[6, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Fault::CommandTooLarge),
+            (&[5, 1], Fault::Flags),
+            (&[8], Fault::Flags),
+            (&[0xf8, 2], Fault::Flags),
+        ];
+        for (bytes, fault) in cases {
+            assert_eq!(Scan::default().next(bytes, &BOUNDS), Err(fault), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn message_bytes_and_frames_are_bounded() {
+        let bounds = Bounds { frame_bytes_max: 100, message_bytes_max: 150 };
+        let bytes = message(&[&[0; 80], &[0; 80]]);
+        assert_eq!(Scan::default().next(&bytes, &bounds), Err(Fault::MessageTooLarge));
+        let many: Vec<&[u8]> = vec![b""; FRAMES_MAX as usize + 1];
+        assert_eq!(Scan::default().next(&message(&many), &BOUNDS), Err(Fault::TooManyFrames));
+        let just: Vec<&[u8]> = vec![b""; FRAMES_MAX as usize];
+        assert!(matches!(Scan::default().next(&message(&just), &BOUNDS), Ok(Found::Message(_))));
+    }
+
+    #[test]
+    fn a_long_header_may_hold_a_small_size() {
+        let bytes = [LONG, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'];
+        let Ok(Found::Message(found)) = Scan::default().next(&bytes, &BOUNDS) else { panic!() };
+        assert_eq!(found.part(&bytes, 0), Some(&b"hi"[..]));
+    }
+}

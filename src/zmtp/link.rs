@@ -1,0 +1,246 @@
+//! One connection's machine: greeting, handshake, then messages. Fed with a contiguous buffer, it says what the buffer begins with.
+//!
+//! The caller keeps the bytes. It calls [`Link::next`] with everything that has not been consumed, acts on the [`Step`], takes
+//! the step's bytes away, and calls again until the step is [`Step::Need`].
+
+use super::command::{Built, Command, Metadata};
+use super::frame::{self, Bounds, COMMAND, Found, LONG, Message, Scan};
+use super::mechanism::Mechanism;
+use super::{Fault, SocketType, greeting};
+use crate::limits::{GREETING_BYTES, HANDSHAKE_COMMAND_BYTES_MAX};
+
+/// How far a link has come; it only ever moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The peer's greeting is not complete.
+    Greeting,
+    /// The greeting is done, the peer's READY is not.
+    Handshake,
+    /// Messages flow.
+    Ready,
+}
+
+/// What the buffer begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// At least this many more bytes are needed.
+    Need(usize),
+    /// `len` bytes of handshake are done with and mean nothing to the caller.
+    Skip {
+        /// Bytes to take away from the front.
+        len: usize,
+    },
+    /// The handshake is over: messages may be sent from here on.
+    Ready {
+        /// Bytes to take away from the front.
+        len: usize,
+        /// What the peer said of itself.
+        peer: Metadata<'a>,
+    },
+    /// A whole message at the front.
+    Message(Message),
+    /// A command, perhaps behind frames of an unfinished message: take away `at..at + len` and keep what lies before.
+    Command {
+        /// Offset of the command.
+        at: usize,
+        /// Bytes of the command.
+        len: usize,
+        /// The command.
+        command: Command<'a>,
+    },
+}
+
+/// The machine. `ours` is ROUTER on a listener, DEALER on a dialled link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    scan: Scan,
+    ours: SocketType,
+    mechanism: Mechanism,
+    phase: Phase,
+    minor: u8,
+}
+
+impl Link {
+    /// A link whose peer has sent nothing yet.
+    #[must_use]
+    pub fn new(ours: SocketType, mechanism: Mechanism) -> Self {
+        Self { scan: Scan::default(), ours, mechanism, phase: Phase::Greeting, minor: 0 }
+    }
+
+    /// What to send first: our greeting, and our READY where the mechanism allows that. Nothing else may be sent before
+    /// [`Step::Ready`].
+    #[must_use]
+    pub fn opening(&self) -> ([u8; GREETING_BYTES], Option<Built>) {
+        let greeting = greeting::ours(self.mechanism.name(), false);
+        (greeting, self.mechanism.speaks_first().then(|| Built::ready(self.ours)))
+    }
+
+    /// How far the link has come.
+    #[must_use]
+    #[inline]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether the peer understands PING (ZMTP 3.1).
+    #[must_use]
+    pub fn pings(&self) -> bool {
+        self.phase == Phase::Ready && self.minor >= 1
+    }
+
+    /// Judges what `buffer`, the unconsumed bytes of the connection, begins with.
+    ///
+    /// # Errors
+    /// The [`Fault`] that ends the link.
+    #[inline]
+    pub fn next<'a>(&mut self, buffer: &'a [u8], bounds: &Bounds) -> Result<Step<'a>, Fault> {
+        if self.phase != Phase::Ready {
+            return self.handshake(buffer);
+        }
+        match self.scan.next(buffer, bounds)? {
+            Found::Message(message) => Ok(Step::Message(message)),
+            Found::Need(n) => Ok(Step::Need(n)),
+            Found::Command { at, head, body } => {
+                let len = head + body;
+                let command = Command::parse(buffer.get(at + head..at + len).unwrap_or_default())?;
+                if matches!(command, Command::Error(_)) {
+                    return Err(Fault::PeerError);
+                }
+                Ok(Step::Command { at, len, command })
+            }
+        }
+    }
+
+    #[cold]
+    fn handshake<'a>(&mut self, buffer: &'a [u8]) -> Result<Step<'a>, Fault> {
+        if self.phase == Phase::Greeting {
+            let begin = buffer.get(..GREETING_BYTES).unwrap_or(buffer);
+            return match greeting::check(begin, self.mechanism.name())? {
+                None => Ok(Step::Need(GREETING_BYTES - begin.len())),
+                Some(minor) => {
+                    self.minor = minor;
+                    self.phase = Phase::Handshake;
+                    Ok(Step::Skip { len: GREETING_BYTES })
+                }
+            };
+        }
+        if buffer.first().is_some_and(|flags| flags & !LONG != COMMAND) {
+            return Err(Fault::Handshake);
+        }
+        let head = match frame::head(buffer) {
+            Ok(head) => head,
+            Err(missing) => return Ok(Step::Need(missing)),
+        };
+        let body = usize::try_from(head.body).map_err(|_| Fault::Metadata)?;
+        if body > HANDSHAKE_COMMAND_BYTES_MAX {
+            return Err(Fault::Metadata);
+        }
+        let len = head.bytes + body;
+        let Some(body) = buffer.get(head.bytes..len) else { return Ok(Step::Need(len - buffer.len())) };
+        let peer = self.mechanism.on_command(Command::parse(body)?, self.ours)?;
+        self.phase = Phase::Ready;
+        Ok(Step::Ready { len, peer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 16, message_bytes_max: 1 << 16 };
+
+    /// Everything a link said about `bytes`, fed `step` bytes at a time, with consumed bytes taken away as a caller does.
+    fn hear(ours: SocketType, bytes: &[u8], step: usize) -> Vec<String> {
+        let mut link = Link::new(ours, Mechanism::Null);
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut heard = Vec::new();
+        for chunk in bytes.chunks(step) {
+            buffer.extend_from_slice(chunk);
+            loop {
+                let cut = match link.next(&buffer, &BOUNDS) {
+                    Err(fault) => {
+                        heard.push(format!("{fault:?}"));
+                        return heard;
+                    }
+                    Ok(Step::Need(n)) => {
+                        assert!(n > 0);
+                        break;
+                    }
+                    Ok(Step::Skip { len }) => 0..len,
+                    Ok(Step::Ready { len, peer }) => {
+                        heard.push(format!("ready {}", peer.socket_type.name()));
+                        0..len
+                    }
+                    Ok(Step::Message(message)) => {
+                        heard.push(format!("message {:?}", message.part(&buffer, 0)));
+                        0..message.len
+                    }
+                    Ok(Step::Command { at, len, command }) => {
+                        heard.push(format!("{command:?}"));
+                        at..at + len
+                    }
+                };
+                buffer.drain(cut);
+            }
+        }
+        heard
+    }
+
+    fn client(kind: SocketType) -> Vec<u8> {
+        let link = Link::new(kind, Mechanism::Null);
+        let (greeting, ready) = link.opening();
+        [&greeting[..], ready.unwrap().bytes()].concat()
+    }
+
+    #[test]
+    fn the_same_is_heard_however_the_bytes_are_cut() {
+        let mut bytes = client(SocketType::Dealer);
+        bytes.extend_from_slice(b"\x00\x02hi\x04\x07\x04PING\x00\x14\x01\x01a\x04\x05\x04PONG\x00\x01b");
+        let whole = hear(SocketType::Router, &bytes, bytes.len());
+        assert_eq!(
+            whole,
+            ["ready DEALER", "message Some([104, 105])", "Ping { ttl: 20, context: [] }", "Pong", "message Some([97])"]
+        );
+        for step in 1..bytes.len() {
+            assert_eq!(hear(SocketType::Router, &bytes, step), whole, "{step} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn only_fitting_socket_types_come_through() {
+        for (ours, theirs, good) in [
+            (SocketType::Router, SocketType::Dealer, true),
+            (SocketType::Router, SocketType::Router, true),
+            (SocketType::Router, SocketType::Req, false),
+            (SocketType::Router, SocketType::Other, false),
+            (SocketType::Dealer, SocketType::Router, true),
+            (SocketType::Dealer, SocketType::Dealer, false),
+        ] {
+            let heard = hear(ours, &client(theirs), 1000);
+            assert_eq!(heard[0].starts_with("ready"), good, "{ours:?} {theirs:?}: {heard:?}");
+            assert!(good || Fault::SocketType(theirs).helps());
+        }
+    }
+
+    #[test]
+    fn nothing_but_ready_ends_the_handshake() {
+        let greeting = greeting::ours("NULL", false);
+        for (tail, fault) in [
+            (&b"\x00\x02hi"[..], "Handshake"),
+            (b"\x04\x07\x04PING\x00\x14", "Handshake"),
+            (b"\x04\x0a\x05ERROR\x03400", "PeerError"),
+            (b"\x06\x00\x00\x00\x00\x00\x01\x00\x00", "Metadata"),
+            (b"\x04\x07\x05READY\x00", "Metadata"),
+            (b"\x00", "Handshake"),
+        ] {
+            let bytes = [&greeting[..], tail].concat();
+            assert_eq!(hear(SocketType::Router, &bytes, 7), [fault], "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_after_the_handshake_ends_the_link() {
+        let bytes = [&client(SocketType::Dealer)[..], b"\x04\x0a\x05ERROR\x03400"].concat();
+        assert_eq!(hear(SocketType::Router, &bytes, 5), ["ready DEALER", "PeerError"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! ZMTP 3.0 and 3.1 (RFC 23 and 37), as a machine that is fed with bytes.
+//!
+//! Owns the 64-byte [`greeting`], the [`frame`] layer with its resumable scan, [`command`]s, the security [`mechanism`] and one
+//! connection's [`link`]. Must not know sockets, clocks, peers or what the frames mean.
+//!
+//! A ZMTP connection opens with a greeting from each side, then each side sends a READY command with its socket type,
+//! then multipart messages flow: frames of `flags, size, body`, all but the last with the MORE flag. Either side
+//! may send our side nothing but greeting and READY before it has seen our READY, and we hold to the same: libzmq drops a
+//! link on which data arrives early, and a libzmq DEALER never comes back from that.
+
+pub mod command;
+pub mod frame;
+pub mod greeting;
+pub mod link;
+pub mod mechanism;
+
+use core::fmt;
+
+/// What a peer's socket says it is. The patterns that a ROUTER or DEALER cannot talk to are only named to refuse them clearly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketType {
+    /// Request: the only client type that puts an empty delimiter frame before each message.
+    Req,
+    /// Asynchronous client: what a LECO Component uses.
+    Dealer,
+    /// Addressing server: what a Coordinator binds.
+    Router,
+    /// Any other type of the RFCs, or none.
+    Other,
+}
+
+impl SocketType {
+    /// The type behind a `Socket-Type` property.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Self {
+        match name {
+            b"REQ" => Self::Req,
+            b"DEALER" => Self::Dealer,
+            b"ROUTER" => Self::Router,
+            _ => Self::Other,
+        }
+    }
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Req => "REQ",
+            Self::Dealer => "DEALER",
+            Self::Router => "ROUTER",
+            Self::Other => "another type",
+        }
+    }
+}
+
+/// Why a link cannot go on. Each variant closes it; [`Fault::helps`] tells whether the peer is told so in an ERROR command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// First byte of an HTTP request.
+    Http,
+    /// First bytes of a TLS client hello.
+    Tls,
+    /// First bytes of an SSH banner.
+    Ssh,
+    /// ZMTP 1.0 (libzmq 2).
+    Version1,
+    /// ZMTP 2.0 (libzmq 3).
+    Version2,
+    /// Not the first byte of any protocol we can name.
+    NotZmtp,
+    /// The greeting names another security mechanism than this listener has.
+    Mechanism,
+    /// The handshake holds something that it must not hold at this place.
+    Handshake,
+    /// The handshake's metadata is broken or exceeds its bounds.
+    Metadata,
+    /// The peer's socket type cannot talk to ours.
+    SocketType(SocketType),
+    /// The peer's identity is longer than 255 bytes or starts with a zero byte.
+    Identity,
+    /// Flags of a frame are reserved ones, or a command with MORE: the stream has lost its step.
+    Flags,
+    /// A frame larger than the configured bound.
+    FrameTooLarge,
+    /// A multipart message larger than the configured bound.
+    MessageTooLarge,
+    /// A multipart message of more frames than the bound.
+    TooManyFrames,
+    /// A command larger than any we know.
+    CommandTooLarge,
+    /// A command whose content is cut short.
+    Command,
+    /// More commands within a second than the bound.
+    CommandRate,
+    /// The peer sent an ERROR command.
+    PeerError,
+}
+
+impl Fault {
+    /// Whether an ERROR command would tell the peer's owner something: only for permanent misconfiguration, because a
+    /// libzmq DEALER that receives one never reconnects.
+    #[must_use]
+    pub const fn helps(self) -> bool {
+        matches!(self, Self::SocketType(_) | Self::Identity)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http => f.write_str("not ZMTP: looks like an HTTP request"),
+            Self::Tls => f.write_str("not ZMTP: looks like a TLS ClientHello"),
+            Self::Ssh => f.write_str("not ZMTP: looks like an SSH banner"),
+            Self::Version1 => f.write_str("ZMTP 1.0 (libzmq 2.x) is not supported"),
+            Self::Version2 => f.write_str("ZMTP 2.0 (libzmq 3.x) is not supported"),
+            Self::NotZmtp => f.write_str("not ZMTP: unknown first bytes"),
+            Self::Mechanism => f.write_str("the peer asks for another security mechanism than NULL"),
+            Self::Handshake => f.write_str("something other than READY during the handshake"),
+            Self::Metadata => f.write_str("broken or oversized READY metadata"),
+            Self::SocketType(kind) => write!(f, "socket type {} cannot talk to this end", kind.name()),
+            Self::Identity => f.write_str("identity longer than 255 bytes or starting with a zero byte"),
+            Self::Flags => f.write_str("reserved frame flags: the stream has lost its step"),
+            Self::FrameTooLarge => f.write_str("frame larger than frame_bytes_max"),
+            Self::MessageTooLarge => f.write_str("message larger than message_bytes_max"),
+            Self::TooManyFrames => f.write_str("message of too many frames"),
+            Self::CommandTooLarge => f.write_str("oversized command"),
+            Self::Command => f.write_str("broken command"),
+            Self::CommandRate => f.write_str("too many commands within a second"),
+            Self::PeerError => f.write_str("the peer sent an ERROR command"),
+        }
+    }
+}
