@@ -1,7 +1,12 @@
 //! instep keeps every participant of a distributed experiment or simulation in step.
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod counters;
+pub mod hub;
+pub mod leco;
 pub mod limits;
+pub mod net;
 pub mod store;
 pub mod time;
 pub mod zmtp;

@@ -59,8 +59,9 @@ pub const CONNECTIONS_CEILING: usize = 1 << 20;
 pub const READ_BYTES_PER_TURN: usize = 256 << 10;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
-/// Connections still in their ZMTP handshake.
-pub const HANDSHAKES_MAX: usize = 256;
+/// Connections still in their ZMTP handshake; one more pushes the oldest of them out, so that a flood of idle connections
+/// never keeps a client that speaks from coming in.
+pub const HANDSHAKES_MAX: usize = 1024;
 /// The same from one remote address; loopback is exempt, as every local program shares it.
 pub const HANDSHAKES_PER_ADDRESS_MAX: u32 = 16;
 /// Refused connections that are held for a moment before they are closed, so that their clients reconnect less often.

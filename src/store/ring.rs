@@ -45,6 +45,12 @@ impl Ring {
         self.len == 0
     }
 
+    /// Bytes of the block it has now.
+    #[must_use]
+    pub const fn block_bytes(&self) -> usize {
+        self.block.len()
+    }
+
     /// Takes all `parts`, one after the other, or none of them. More than `bytes_max` is taken only into an empty ring: a
     /// message larger than the bound still passes to a receiver that keeps up.
     ///
@@ -133,6 +139,16 @@ impl Ring {
         }
     }
 
+    /// What waits as one slice; turns the block where it has to.
+    #[must_use]
+    pub fn contiguous(&mut self) -> &[u8] {
+        if self.head + self.len > self.block.len() {
+            self.block.rotate_left(self.head);
+            self.head = 0;
+        }
+        self.block.get(self.head..self.head + self.len).unwrap_or_default()
+    }
+
     /// Drops everything that waits.
     pub fn clear(&mut self, pool: &mut Pool) {
         let used = self.block.len();
@@ -185,6 +201,10 @@ mod tests {
         for round in 0..5000u32 {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let n = (state >> 40) as usize % 700;
+            if state & 48 == 0 {
+                let expected: Vec<u8> = twin.iter().copied().collect();
+                assert_eq!(ring.contiguous(), expected);
+            }
             if state & 8 == 0 {
                 let bytes = vec![u8::try_from(round % 251).unwrap(); n];
                 let fits = twin.is_empty() || twin.len() + n <= 3000;

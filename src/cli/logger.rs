@@ -1,0 +1,60 @@
+//! The log: to standard error, or to a file that can be opened anew while the program runs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use simplelog::{Config, ConfigBuilder, LevelFilter, WriteLogger};
+
+use super::Failure;
+
+/// A log file behind a lock, so that the signal's handler can replace it.
+#[derive(Clone, Debug)]
+struct LogFile {
+    path: PathBuf,
+    file: Arc<Mutex<File>>,
+}
+
+fn open(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+fn layout() -> Config {
+    ConfigBuilder::new()
+        .set_time_format_rfc3339()
+        .set_thread_level(LevelFilter::Off)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .build()
+}
+
+/// Starts logging. Returns what opens the log file anew.
+pub(super) fn start(level: LevelFilter, path: &str) -> Result<Box<dyn FnMut() + Send>, Failure> {
+    let reopen: Box<dyn FnMut() + Send> = if path.is_empty() {
+        WriteLogger::init(LevelFilter::Trace, layout(), io::stderr()).map_err(Failure::other)?;
+        Box::new(|| {})
+    } else {
+        let path = PathBuf::from(path);
+        let file = open(&path).map_err(|error| Failure::other(format!("log_file {}: {error}", path.display())))?;
+        let log = LogFile { path, file: Arc::new(Mutex::new(file)) };
+        WriteLogger::init(LevelFilter::Trace, layout(), log.clone()).map_err(Failure::other)?;
+        Box::new(move || match open(&log.path) {
+            Ok(file) => *log.file.lock().unwrap_or_else(PoisonError::into_inner) = file,
+            // The old file still takes the line.
+            Err(error) => log::error!("log_file {}: {error}", log.path.display()),
+        })
+    };
+    log::set_max_level(level);
+    Ok(reopen)
+}

@@ -1,0 +1,79 @@
+//! The command line. One file per sub-command; what they share is here: the choice of the sub-command, printing, exit codes.
+//!
+//! Belongs to the program, not to the library.
+
+mod logger;
+mod serve;
+
+use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Exit code for a wrong flag, key or value.
+pub(crate) const USAGE: u8 = 2;
+
+/// Why the program ends with an error: one line for people, one number for scripts.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    /// The command line or the configuration is wrong.
+    pub(crate) fn usage(text: impl fmt::Display) -> Self {
+        Self { code: USAGE, text: text.to_string() }
+    }
+
+    /// Something else went wrong.
+    pub(crate) fn other(text: impl fmt::Display) -> Self {
+        Self { code: 1, text: text.to_string() }
+    }
+}
+
+impl From<lexopt::Error> for Failure {
+    fn from(error: lexopt::Error) -> Self {
+        Self::usage(error)
+    }
+}
+
+const HELP: &str = "\
+instep keeps every participant of a distributed experiment or simulation in step.
+
+Usage: instep [serve] [options]     run the Coordinator (see: instep serve --help)
+
+  -h, --help      show this help
+  -V, --version   show the version
+";
+
+/// Runs the sub-command that the command line names.
+pub(crate) fn run() -> ExitCode {
+    let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
+    let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    let rest = || words.get(1..).unwrap_or_default().to_vec();
+    let outcome = match first {
+        "serve" => serve::run(rest()),
+        "help" => say(HELP),
+        "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
+        "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
+        word if word.starts_with('-') || word.is_empty() => serve::run(words),
+        word => Err(Failure::usage(format!("there is no command '{word}' (try: instep --help)"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let written = writeln!(std::io::stderr(), "instep: {}", failure.text);
+            debug_assert!(written.is_ok(), "standard error takes a line");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Prints to standard output; a closed pipe is the reader's wish to stop.
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! `instep serve`: command line, environment and file become a [`Config`], and the server runs.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+
+use instep::config::{Config, SETTINGS, Value};
+use instep::net::{Server, host};
+use lexopt::prelude::{Long, Short, Value as Word};
+use log::LevelFilter;
+
+use super::{Failure, logger, say};
+
+/// What is to be done with the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Run,
+    Print,
+    Check,
+    Help,
+    Version,
+}
+
+/// The command line, taken apart: what it sets is applied after file and environment.
+#[derive(Debug)]
+struct Words {
+    task: Task,
+    file: Option<String>,
+    set: Vec<(String, String)>,
+    louder: i32,
+}
+
+/// Runs the server until it is told to stop.
+pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
+    let words = parse(words)?;
+    match words.task {
+        Task::Help => return help(),
+        Task::Version => return say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
+        Task::Run | Task::Print | Task::Check => {}
+    }
+    let mut config = Config::default();
+    if let Some(path) = words.file.or_else(|| std::env::var("INSTEP_CONFIG").ok()) {
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Failure::usage(format!("--config {path}: {error}")))?;
+        config.apply_toml(&text).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
+    }
+    for (name, word) in std::env::vars() {
+        config.apply_env(&name, &word).map_err(Failure::usage)?;
+    }
+    for (key, word) in words.set {
+        config
+            .set(&key, &word)
+            .map_err(|error| Failure::usage(format!("--{}: {}", key.replace('_', "-"), error.reason)))?;
+    }
+    config.log_level = louder(config.log_level, words.louder);
+    config.check().map_err(Failure::usage)?;
+    match words.task {
+        Task::Print => return say(&config.to_toml()),
+        Task::Check => return say("the configuration is in order\n"),
+        Task::Run | Task::Help | Task::Version => {}
+    }
+    let reopen = logger::start(config.log_level, &config.log_file)?;
+    let name = config.name.clone();
+    let mut server = Server::bind(config).map_err(Failure::other)?;
+    server.watch_signals(reopen).map_err(Failure::other)?;
+    for line in welcome(&server, &name) {
+        log::info!("{line}");
+    }
+    server.run().map_err(Failure::other)?;
+    log::info!("{name} has ended");
+    Ok(())
+}
+
+/// What a person who starts the server wants to know: that it is there, and what to type next.
+fn welcome(server: &Server, name: &str) -> Vec<String> {
+    let addresses: Vec<String> = server.local_addresses().map(|address| address.to_string()).collect();
+    let full_name = String::from_utf8_lossy(server.hub().full_name()).into_owned();
+    let port = server.local_addresses().next().map_or(0, |address| address.port());
+    let host = host::name();
+    vec![
+        format!("{name} {} is {full_name} on {}", env!("CARGO_PKG_VERSION"), addresses.join(", ")),
+        format!("a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={port}"),
+        format!("another Coordinator joins with: instep -c {host}:{port}"),
+    ]
+}
+
+fn louder(level: LevelFilter, steps: i32) -> LevelFilter {
+    let levels = [
+        LevelFilter::Off,
+        LevelFilter::Error,
+        LevelFilter::Warn,
+        LevelFilter::Info,
+        LevelFilter::Debug,
+        LevelFilter::Trace,
+    ];
+    let place =
+        levels.iter().position(|other| *other == level).and_then(|place| i32::try_from(place).ok()).unwrap_or(0);
+    let wanted = usize::try_from((place + steps).clamp(0, 5)).unwrap_or(0);
+    levels.get(wanted).copied().unwrap_or(level)
+}
+
+fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
+    let mut parsed = Words { task: Task::Run, file: None, set: Vec::new(), louder: 0 };
+    let mut parser = lexopt::Parser::from_args(words);
+    while let Some(word) = parser.next()? {
+        let key = match word {
+            Short('h') | Long("help") => {
+                parsed.task = Task::Help;
+                continue;
+            }
+            Short('V') | Long("version") => {
+                parsed.task = Task::Version;
+                continue;
+            }
+            Long("print-config") => {
+                parsed.task = Task::Print;
+                continue;
+            }
+            Long("check") => {
+                parsed.task = Task::Check;
+                continue;
+            }
+            Short('q') | Long("quiet") => {
+                parsed.louder -= 1;
+                continue;
+            }
+            Short('v') | Long("verbose") => {
+                parsed.louder += 1;
+                continue;
+            }
+            Long("config") => {
+                parsed.file = Some(text(&mut parser)?);
+                continue;
+            }
+            Short('p') => "port".to_owned(),
+            Short('n') => "name".to_owned(),
+            Short('r') => "host".to_owned(),
+            Short('c') => "coordinators".to_owned(),
+            Long(flag) => flag.replace('-', "_"),
+            Short(letter) => {
+                return Err(Failure::usage(format!("-{letter}: there is no such flag (try: instep --help)")));
+            }
+            Word(word) => {
+                return Err(Failure::usage(format!("'{}' is not a flag (try: instep --help)", word.to_string_lossy())));
+            }
+        };
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+            return Err(Failure::usage(format!(
+                "--{}: there is no such flag (try: instep --help)",
+                key.replace('_', "-")
+            )));
+        };
+        let value = if setting.is_switch {
+            match parser.optional_value() {
+                Some(value) => value.to_string_lossy().into_owned(),
+                None => "true".to_owned(),
+            }
+        } else {
+            text(&mut parser)?
+        };
+        // A list may be given in several flags.
+        let earlier = parsed.set.iter_mut().find(|(set, _)| *set == key);
+        match (setting.value(&Config::default()), earlier) {
+            (Value::List(_), Some((_, words))) => {
+                words.push(',');
+                words.push_str(&value);
+            }
+            _ => parsed.set.push((key, value)),
+        }
+    }
+    Ok(parsed)
+}
+
+fn text(parser: &mut lexopt::Parser) -> Result<String, Failure> {
+    let word = parser.value()?;
+    word.into_string().map_err(|word| Failure::usage(format!("'{}' is not UTF-8", word.to_string_lossy())))
+}
+
+/// The flags, made from the table of settings.
+pub(super) fn help() -> Result<(), Failure> {
+    let mut out = String::from(
+        "instep serve runs the Coordinator.\n\n\
+         Usage: instep [serve] [options]\n\n\
+         \x20     --config FILE          read settings from a TOML file (also: INSTEP_CONFIG)\n\
+         \x20     --print-config         print all settings as such a file, and end\n\
+         \x20     --check                check the settings, and end\n\
+         \x20 -q, --quiet                log less; may be repeated\n\
+         \x20 -v, --verbose              log more; may be repeated\n",
+    );
+    for setting in SETTINGS {
+        let short = match setting.key {
+            "port" => "-p,",
+            "name" => "-n,",
+            "host" => "-r,",
+            "coordinators" => "-c,",
+            _ => "   ",
+        };
+        let default = match setting.value(&Config::default()) {
+            Value::Number(n) => format!(" [{n}]"),
+            Value::Text(text) if !text.is_empty() => format!(" [{text}]"),
+            Value::Text(_) | Value::List(_) | Value::Switch(_) => String::new(),
+        };
+        let flag = if setting.is_switch { setting.flag() } else { format!("{} X", setting.flag()) };
+        let written = writeln!(out, "  {short} --{flag:<22} {}{default}", setting.help);
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    out.push_str("\nEach setting is also a key of the file, with _ for -, and an environment variable INSTEP_KEY.\n");
+    say(&out)
+}

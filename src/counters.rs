@@ -1,0 +1,88 @@
+//! One number per observable event, by name. Tests and `send_counters` read them; nothing in the program decides by them.
+
+macro_rules! counters {
+    ($($name:ident: $help:literal,)*) => {
+        /// What happened since the process started. Each field counts one kind of event.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $(#[doc = $help] pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Name, meaning and value of every counter, in a fixed order.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), $help, self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    connections_opened: "connections accepted or dialled",
+    connections_closed: "connections ended, for whatever reason",
+    connections_refused: "connections refused because too many are open or in their handshake",
+    connections_held: "refused connections held for a moment so that their clients come back less often",
+    handshakes_done: "ZMTP handshakes completed",
+    closed_by_peer: "links ended by the peer",
+    closed_by_io: "links ended by an error of the operating system",
+    closed_not_zmtp: "links closed because the first bytes were another protocol or an old ZMTP",
+    closed_mechanism: "links closed because the greeting named another security mechanism",
+    closed_handshake: "links closed because the handshake was broken",
+    closed_handshake_time: "links closed because the handshake took too long",
+    closed_socket_type: "links closed because the peer's socket type cannot talk to ours",
+    closed_frame: "links closed because of broken frame flags or commands",
+    closed_too_large: "links closed because a frame or message exceeded its bound",
+    closed_commands: "links closed because of too many commands within a second",
+    closed_by_error: "links closed because the peer sent an ERROR command",
+    closed_slow: "links closed because their receiver made no progress",
+    closed_half_message: "links closed because a half-sent message made no progress",
+    closed_silent: "links closed because the peer gave no sign of life",
+    closed_takeover: "links closed because a newcomer took the name of a silent owner",
+    closed_memory: "links closed because the process had no memory left for their half-sent message",
+    closed_by_us: "links closed for a reason of our own: signed out, superfluous, shutting down",
+    bytes_in: "bytes received",
+    bytes_out: "bytes sent",
+    messages_in: "multipart messages received",
+    messages_delivered: "messages queued for a component of this node",
+    messages_forwarded: "messages queued for another Coordinator",
+    messages_own: "messages for this Coordinator itself",
+    messages_malformed: "messages that are not LECO and were dropped",
+    messages_unanswerable: "messages for this Coordinator that are no JSON and were dropped",
+    senders_held: "times a sender was held back because its receiver had no room",
+    refused_not_signed_in: "messages refused because their sender has not signed in",
+    refused_not_yours: "messages refused because their sender's name belongs to another link",
+    refused_node_unknown: "messages refused because the receiver's node is not linked",
+    refused_receiver_unknown: "messages refused because this node has no such component",
+    refused_overload: "messages refused because their receiver does not take them",
+    returned_undelivered: "queued messages returned to their senders because the receiver's link ended",
+    errors_dropped: "errors that could not be sent because their receiver has left or has no room",
+    answers_dropped: "answers that could not be sent because their receiver has left or has no room",
+    rpc_errors: "JSON-RPC calls answered with an error",
+    sign_ins: "components signed in",
+    sign_outs: "components signed out",
+    names_freed: "names freed because their link ended",
+    names_expired: "names removed because their owner was silent too long",
+    names_taken_over: "names freed because their silent owner did not answer when they were claimed",
+    probes: "silent owners asked for a sign of life because their name was claimed",
+    pings_sent: "ZMTP PINGs sent",
+    pongs_sent: "ZMTP PONGs sent",
+    nodes_joined: "Coordinators signed in, either way",
+    nodes_left: "Coordinators signed out or removed",
+    dials: "connections to other Coordinators begun",
+    dials_failed: "connections to other Coordinators that could not be made",
+    updates_published: "directory updates sent to other Coordinators",
+    log_lines_spared: "log lines left out because too many of their kind came within a second",
+    accept_pauses: "times accepting paused because the process had no file descriptors left",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_a_name_and_a_meaning() {
+        let counters = Counters { bytes_in: 7, ..Counters::default() };
+        assert!(counters.iter().all(|(name, help, _)| !name.is_empty() && help.len() > 8));
+        assert_eq!(counters.iter().find(|(name, _, _)| *name == "bytes_in").map(|(_, _, value)| value), Some(7));
+    }
+}

@@ -1,0 +1,80 @@
+//! What must be true between any two calls. Tests and the simulator ask after each of theirs.
+
+use crate::leco::nodes::Dealer;
+use crate::zmtp::link::Phase;
+
+use super::peer::{Held, Life, Role};
+use super::{Hub, plain};
+
+impl Hub {
+    /// Checks that all tables agree with each other.
+    ///
+    /// # Errors
+    /// A sentence about the first thing that does not hold.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let (mut rings, mut tails, mut handshakes, mut tarpit, mut names) = (0, 0, 0, 0, 0);
+        for (key, peer) in self.peers.iter() {
+            rings += peer.ring.block_bytes();
+            tails += peer.tail.block_bytes();
+            names += peer.names.len();
+            handshakes += usize::from(peer.is_open() && peer.link.phase() != Phase::Ready);
+            tarpit += usize::from(peer.life == Life::Tarpit);
+            for name in &peer.names {
+                if self.directory.get(*name).is_none_or(|component| component.link != key) {
+                    return Err(format!("{key:?} holds a name that the directory does not give it"));
+                }
+            }
+            if !peer.is_open() && (!peer.names.is_empty() || peer.node.is_some()) {
+                return Err(format!("{key:?} is being closed and still known"));
+            }
+            if peer.begun > peer.ring.len() {
+                return Err(format!("{key:?}: more of a message has begun than waits"));
+            }
+            if let Some(Held::Ring(on) | Held::Probe(on)) = peer.held
+                && self.peers.get(on).is_none()
+            {
+                return Err(format!("{key:?} waits for a peer that has left"));
+            }
+            if let Some(node) = peer.node
+                && self.nodes.get(node).is_none_or(|node| node.inbound != Some(key))
+            {
+                return Err(format!("{key:?} is no node's inbound link"));
+            }
+            if let (Role::Dialled(node), true) = (peer.role, peer.is_open())
+                && self.nodes.get(node).is_none_or(|node| node.dealer.link() != Some(key))
+            {
+                return Err(format!("{key:?} is no node's DEALER"));
+            }
+        }
+        rings += self.undelivered.iter().map(|undelivered| undelivered.ring().block_bytes()).sum::<usize>();
+        if (rings, tails) != self.pool.in_use() {
+            return Err(format!("blocks out: {:?}, found: {:?}", self.pool.in_use(), (rings, tails)));
+        }
+        if rings + tails > self.config.memory_max {
+            return Err("more bytes wait than memory_max".to_owned());
+        }
+        if (handshakes, tarpit) != (self.handshakes, self.tarpit) {
+            return Err(format!(
+                "counted {handshakes} handshakes and {tarpit} held, noted {} and {}",
+                self.handshakes, self.tarpit
+            ));
+        }
+        if names != self.directory.len() {
+            return Err(format!("links hold {names} names, the directory {}", self.directory.len()));
+        }
+        let closed = self.counters.connections_opened - self.counters.connections_closed;
+        if closed != plain(self.peers.len()) {
+            return Err(format!("{closed} connections should be open, {} are", self.peers.len()));
+        }
+        for (key, node) in self.nodes.iter() {
+            let living = |link| self.peers.get(link).is_some();
+            if node.inbound.is_some_and(|link| !living(link)) || node.dealer.link().is_some_and(|link| !living(link)) {
+                return Err(format!("node {key:?} has a link that has left"));
+            }
+            if matches!(node.dealer, Dealer::Up(_)) && node.namespace.is_none() {
+                return Err(format!("node {key:?} is signed in without a namespace"));
+            }
+        }
+        Ok(())
+    }
+}

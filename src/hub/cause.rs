@@ -1,0 +1,102 @@
+//! Why a link ended: one variant, one sentence for the log, one counter.
+
+use core::fmt;
+
+use crate::counters::Counters;
+use crate::zmtp::Fault;
+
+/// Why a link ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer closed its end.
+    Peer,
+    /// The operating system reported an error.
+    Io,
+    /// The peer broke ZMTP or asked for what we do not speak.
+    Zmtp(Fault),
+    /// The handshake was not finished in time.
+    HandshakeTime,
+    /// Too many connections are in their handshake, and this was the oldest.
+    HandshakePushedOut,
+    /// Too many connections.
+    Refused,
+    /// The receiver took nothing for `slow_ms` although bytes were waiting.
+    Slow,
+    /// A half-sent message did not go on for `slow_ms`.
+    HalfMessage,
+    /// No sign of life, although asked.
+    Silent,
+    /// A newcomer claimed the name and this owner did not answer.
+    Takeover,
+    /// The process has no memory left for the peer's half-sent message.
+    Memory,
+    /// The other Coordinator signed out, or was removed.
+    SignedOut,
+    /// There already is a link to that Coordinator, or it is this one.
+    Superfluous,
+    /// This process stops.
+    Stopping,
+}
+
+impl Cause {
+    /// Whether bytes still waiting for the peer are returned to their senders as undelivered: not when the end was agreed.
+    #[must_use]
+    pub const fn returns_messages(self) -> bool {
+        !matches!(self, Self::Stopping | Self::Superfluous | Self::SignedOut)
+    }
+
+    /// The cause's counter.
+    pub const fn counter(self, counters: &mut Counters) -> &mut u64 {
+        match self {
+            Self::Peer => &mut counters.closed_by_peer,
+            Self::Io => &mut counters.closed_by_io,
+            Self::Zmtp(fault) => match fault {
+                Fault::Http | Fault::Tls | Fault::Ssh | Fault::Version1 | Fault::Version2 | Fault::NotZmtp => {
+                    &mut counters.closed_not_zmtp
+                }
+                Fault::Mechanism => &mut counters.closed_mechanism,
+                Fault::Handshake | Fault::Metadata | Fault::Identity => &mut counters.closed_handshake,
+                Fault::SocketType(_) => &mut counters.closed_socket_type,
+                Fault::Flags | Fault::Command | Fault::CommandTooLarge => &mut counters.closed_frame,
+                Fault::FrameTooLarge | Fault::MessageTooLarge | Fault::TooManyFrames => &mut counters.closed_too_large,
+                Fault::CommandRate => &mut counters.closed_commands,
+                Fault::PeerError => &mut counters.closed_by_error,
+            },
+            Self::HandshakeTime | Self::HandshakePushedOut => &mut counters.closed_handshake_time,
+            Self::Refused => &mut counters.connections_refused,
+            Self::Slow => &mut counters.closed_slow,
+            Self::HalfMessage => &mut counters.closed_half_message,
+            Self::Silent => &mut counters.closed_silent,
+            Self::Takeover => &mut counters.closed_takeover,
+            Self::Memory => &mut counters.closed_memory,
+            Self::SignedOut | Self::Superfluous | Self::Stopping => &mut counters.closed_by_us,
+        }
+    }
+
+    /// Whether an operator should read of it without asking for details.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        !matches!(self, Self::Peer | Self::SignedOut | Self::Superfluous | Self::Stopping)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer => f.write_str("closed by the peer"),
+            Self::Io => f.write_str("connection broken"),
+            Self::Zmtp(fault) => fault.fmt(f),
+            Self::HandshakeTime => f.write_str("handshake not finished within handshake_s"),
+            Self::HandshakePushedOut => f.write_str("oldest of too many unfinished handshakes"),
+            Self::Refused => f.write_str("too many connections"),
+            Self::Slow => f.write_str("receiver took nothing for slow_ms"),
+            Self::HalfMessage => f.write_str("half-sent message stood still for slow_ms"),
+            Self::Silent => f.write_str("no sign of life"),
+            Self::Takeover => f.write_str("silent, and a newcomer claims its name"),
+            Self::Memory => f.write_str("no memory left for its half-sent message"),
+            Self::SignedOut => f.write_str("signed out"),
+            Self::Superfluous => f.write_str("superfluous link between Coordinators"),
+            Self::Stopping => f.write_str("stopping"),
+        }
+    }
+}

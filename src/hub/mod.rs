@@ -1,0 +1,815 @@
+//! The heart: all protocols, all tables, no I/O.
+//!
+//! [`Hub`] is fed with bytes and time (`handle_*`) and gives small commands (`poll_*`). It owns the peers, the directory, what is known
+//! of other nodes, and every deadline. It must not know sockets, files, clocks or randomness but its seed: the same `Hub`
+//! runs under the event loop of `net`, in a simulation of many nodes with a virtual clock, and inside another program.
+//!
+//! # Life of a message
+//! `handle_bytes` walks the input with the peer's ZMTP link. A whole message is judged by [`crate::leco::route`] and its wire bytes are
+//! copied once, verbatim, into the receiver's ring; the receiver is put on the list of peers to flush, once. What does not
+//! yet make a whole message waits in a pooled block. When the ring has no room the sender is held: its bytes stay where
+//! they are and it is not read, until there is room or `stall_ms` is over and the message is refused to its sender.
+//!
+//! # Example: one component, no sockets
+//! ```
+//! use instep::config::Config;
+//! use instep::hub::{Hub, Output, Start};
+//! use instep::time::Tick;
+//! use instep::zmtp::{SocketType, link::Link, mechanism::Mechanism};
+//!
+//! let config = Config { namespace: "N1".into(), host: "lab".into(), ..Config::default() };
+//! let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+//! let peer = hub.open(Tick(1), "127.0.0.1:5000".parse().unwrap()).expect("there is room");
+//!
+//! // The other end: greeting and READY of a DEALER, then a sign_in message of five frames.
+//! let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
+//! let mut bytes = [&greeting[..], ready.expect("NULL speaks first").bytes()].concat();
+//! for (more, body) in [
+//!     (1, &b"\0"[..]),
+//!     (1, b"COORDINATOR"),
+//!     (1, b"CA"),
+//!     (1, b"0123456789abcdef\0\0\0\x01"),
+//!     (0, br#"{"jsonrpc":"2.0","id":1,"method":"sign_in"}"#),
+//! ] {
+//!     bytes.extend_from_slice(&[more, body.len() as u8]);
+//!     bytes.extend_from_slice(body);
+//! }
+//! hub.handle_bytes(Tick(2), peer, &bytes);
+//!
+//! // What the event loop would do: write what waits, say how much left.
+//! while let Some(output) = hub.poll_output(Tick(2)) {
+//!     if let Output::Flush(key) = output {
+//!         let waiting = hub.unsent(key).concat();
+//!         assert!(waiting.windows(5).any(|w| w == b"N1.CA"), "the answer to sign_in names the component in full");
+//!         hub.sent(Tick(2), key, waiting.len());
+//!     }
+//! }
+//! assert_eq!(hub.counters().sign_ins, 1);
+//! ```
+
+mod audit;
+mod cause;
+mod expire;
+mod mesh;
+mod peer;
+mod relay;
+mod serve;
+
+use core::net::SocketAddr;
+use std::collections::VecDeque;
+
+pub use cause::Cause;
+pub use peer::Peer;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::leco::directory::{self, Directory};
+use crate::leco::nodes::{self, Nodes};
+use crate::limits::{
+    HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, READ_BYTES_PER_TURN, RING_RESERVE_BYTES,
+    TARPIT_MAX,
+};
+use crate::store::pool::{Pool, Use};
+use crate::store::ring::Ring;
+use crate::store::table::{Key, Table};
+use crate::store::timers::Timers;
+use crate::time::{Span, Tick};
+use crate::zmtp::command::{Built, Command};
+use crate::zmtp::frame::Bounds;
+use crate::zmtp::link::{Link, Phase, Step};
+use crate::zmtp::mechanism::Mechanism;
+use crate::zmtp::{Fault, SocketType};
+
+use expire::{House, OfPeer};
+use peer::{Held, Life, Role, is_loopback};
+
+/// Key of a connection.
+pub type PeerKey = Key<Peer>;
+/// Key of another node.
+pub type NodeKey = nodes::NodeKey<PeerKey>;
+/// Key of a signed-in component.
+pub type ComponentKey = directory::ComponentKey<PeerKey>;
+
+/// How long a refused connection is held before it is closed.
+const TARPIT: Span = Span(1500);
+/// How long a link that is to be closed may take for what still waits in its ring.
+const FAREWELL: Span = Span(2000);
+
+/// What the hub cannot know by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Keys the hash of names and feeds conversation ids and jitter; should differ from process to process.
+    pub seed: u64,
+    /// The first moment.
+    pub now: Tick,
+    /// Milliseconds since 1970 at `now`, for the time stamps in conversation ids.
+    pub unix_ms: u64,
+}
+
+/// What the event loop is to do. Bytes never travel in here: they wait in rings, see [`Hub::unsent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write what waits for this peer; comes at most once per peer until [`Hub::sent`] has been called.
+    Flush(PeerKey),
+    /// Read this peer again: it was held, and bytes may wait in the socket that no event will announce again.
+    Read(PeerKey),
+    /// Close this peer's socket; its key is stale from here on.
+    Close(PeerKey, Cause),
+    /// Connect to this node's address, see [`Hub::dial_address`], and report through [`Hub::handle_dialed`].
+    Dial(NodeKey),
+    /// Log from this level on.
+    LogLevel(log::LevelFilter),
+    /// Everything is said; end the process.
+    Stop,
+}
+
+/// What to do with the message at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It is dealt with.
+    Done,
+    /// It must wait: the sender is held.
+    Held,
+}
+
+/// Why a walk through input stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Halt {
+    /// The rest is no whole message; at least so many bytes are missing.
+    Need(usize),
+    /// The sender is held.
+    Held,
+    /// The peer is closed or only being flushed.
+    Gone,
+    /// A command lay inside a message and has been dealt with; it must be cut out.
+    Hole { at: usize, len: usize },
+}
+
+/// The heart. See the module's documentation.
+#[derive(Debug)]
+pub struct Hub {
+    config: Config,
+    /// Our namespace with its dot: what full names of this node begin with.
+    prefix: Box<[u8]>,
+    /// Our own full name.
+    full_name: Box<[u8]>,
+    /// The address that other Coordinators are told.
+    address: Box<str>,
+    bounds: Bounds,
+    now: Tick,
+    start: Start,
+    random: u64,
+    counters: Counters,
+    peers: Table<Peer>,
+    pool: Pool,
+    directory: Directory<PeerKey>,
+    nodes: Nodes<PeerKey>,
+    peer_timers: Timers<{ OfPeer::KINDS }>,
+    node_timers: Timers<1>,
+    house_timers: Timers<{ House::KINDS }>,
+    flushes: VecDeque<PeerKey>,
+    outputs: VecDeque<Output>,
+    /// Peers that are no longer held and whose waiting bytes are to be looked at.
+    resumed: VecDeque<PeerKey>,
+    /// Peers that are not read because the pool has no room.
+    short_of_memory: Vec<PeerKey>,
+    /// Rings of closed receivers whose messages still have to be returned.
+    undelivered: VecDeque<relay::Undelivered>,
+    /// Unfinished handshakes, oldest first; entries may be stale.
+    handshaking: VecDeque<PeerKey>,
+    handshakes: usize,
+    tarpit: usize,
+    /// The directory or the nodes changed since the last update to other Coordinators.
+    unpublished: bool,
+    last_published: Tick,
+    stopping: bool,
+    log_gate: (u64, u32),
+}
+
+impl Hub {
+    /// A hub without peers. `config` must have passed [`Config::check`] and name a namespace and a host.
+    #[must_use]
+    pub fn new(config: Config, start: Start) -> Self {
+        debug_assert!(!config.namespace.is_empty() && !config.host.is_empty(), "the caller knows the machine's name");
+        let mut hub = Self {
+            prefix: [config.namespace.as_bytes(), b"."].concat().into(),
+            full_name: [config.namespace.as_bytes(), b".", crate::leco::name::COORDINATOR].concat().into(),
+            address: nodes::address(&format!("{}:{}", config.host, config.port))
+                .unwrap_or_else(|| format!("{}:{}", config.host, config.port))
+                .into(),
+            bounds: Bounds {
+                frame_bytes_max: u64::try_from(config.frame_bytes_max).unwrap_or(u64::MAX),
+                message_bytes_max: u64::try_from(config.message_bytes_max).unwrap_or(u64::MAX),
+            },
+            now: start.now,
+            start,
+            random: start.seed,
+            counters: Counters::default(),
+            peers: Table::new(config.connections_max + TARPIT_MAX),
+            pool: Pool::new(config.memory_max),
+            directory: Directory::new(start.seed),
+            nodes: Nodes::default(),
+            peer_timers: Timers::default(),
+            node_timers: Timers::default(),
+            house_timers: Timers::default(),
+            flushes: VecDeque::new(),
+            outputs: VecDeque::new(),
+            resumed: VecDeque::new(),
+            short_of_memory: Vec::new(),
+            undelivered: VecDeque::new(),
+            handshaking: VecDeque::new(),
+            handshakes: 0,
+            tarpit: 0,
+            unpublished: false,
+            last_published: start.now,
+            stopping: false,
+            log_gate: (0, 0),
+            config,
+        };
+        for text in core::mem::take(&mut hub.config.coordinators) {
+            match nodes::address(&text) {
+                Some(address) => hub.know_address(&address, None, true),
+                None => log::warn!("'{text}' is not an address of a Coordinator"),
+            }
+        }
+        hub
+    }
+
+    // ---- Doors in ----
+
+    /// A connection was accepted. `None`: close it at once.
+    #[must_use]
+    pub fn open(&mut self, now: Tick, remote: SocketAddr) -> Option<PeerKey> {
+        self.advance(now);
+        if self.stopping {
+            return None;
+        }
+        let crowded = self.peers.len() - self.tarpit >= self.config.connections_max
+            || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX);
+        if crowded {
+            return self.refuse_connection(remote);
+        }
+        if self.handshakes >= HANDSHAKES_MAX {
+            self.push_out_oldest_handshake();
+        }
+        let key = self.add_peer(Role::Accepted, SocketType::Router, remote)?;
+        log::debug!("connection from {remote}");
+        Some(key)
+    }
+
+    /// Bytes came in from a peer. The caller has asked [`Hub::read_budget`] before it read them.
+    pub fn handle_bytes(&mut self, now: Tick, key: PeerKey, input: &[u8]) {
+        self.advance(now);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.last_heard = self.now;
+        self.counters.bytes_in += plain(input.len());
+        if !peer.is_open() {
+            return;
+        }
+        if peer.probed {
+            self.probe_answered(key);
+        }
+        self.feed(key, input);
+        self.watch_tail(key);
+    }
+
+    /// A peer's connection ended by itself: [`Cause::Peer`] or [`Cause::Io`].
+    pub fn handle_closed(&mut self, now: Tick, key: PeerKey, cause: Cause) {
+        self.advance(now);
+        self.close(key, cause);
+    }
+
+    /// The attempt of an [`Output::Dial`] ended: a connection to `remote`, or the reason why there is none. `None`: drop the
+    /// connection, the node is no longer wanted.
+    pub fn handle_dialed(&mut self, now: Tick, node: NodeKey, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
+        self.advance(now);
+        self.dialed(node, outcome)
+    }
+
+    /// Deadlines may have passed; safe to call early.
+    pub fn handle_timeout(&mut self, now: Tick) {
+        self.advance(now);
+        self.expire();
+    }
+
+    /// Says goodbye to everybody, then gives [`Output::Stop`], at the latest after two seconds.
+    pub fn handle_stop(&mut self, now: Tick) {
+        self.advance(now);
+        self.stop();
+    }
+
+    // ---- Doors out ----
+
+    /// When [`Hub::handle_timeout`] must be called at the latest. Ask again after any other call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next thing to do; `None` until another door in has been used.
+    #[must_use]
+    pub fn poll_output(&mut self, now: Tick) -> Option<Output> {
+        self.advance(now);
+        self.work();
+        if let Some(key) = self.flushes.pop_front() {
+            return Some(Output::Flush(key));
+        }
+        self.outputs.pop_front()
+    }
+
+    /// Bytes that may be read from this peer now; zero while it is held.
+    #[must_use]
+    pub fn read_budget(&mut self, key: PeerKey) -> usize {
+        let Some(peer) = self.peers.get_mut(key) else { return 0 };
+        if !peer.is_open() || peer.held.is_some() {
+            return 0;
+        }
+        // A read may have to be kept whole, in a block of up to twice its size while the old block is still out.
+        let worst = (peer.tail.len() + READ_BYTES_PER_TURN).next_power_of_two();
+        if self.pool.room(Use::Partial) >= worst {
+            return READ_BYTES_PER_TURN;
+        }
+        peer.held = Some(Held::Memory);
+        self.short_of_memory.push(key);
+        self.counters.senders_held += 1;
+        self.house(House::Memory, Span(self.config.stall_ms));
+        0
+    }
+
+    /// What waits for this peer, oldest bytes first.
+    #[must_use]
+    pub fn unsent(&self, key: PeerKey) -> [&[u8]; 2] {
+        self.peers.get(key).map_or([&[], &[]], |peer| peer.ring.unsent())
+    }
+
+    /// The first `n` bytes of what waited have been taken by the operating system; 0 if it takes nothing now.
+    pub fn sent(&mut self, now: Tick, key: PeerKey, n: usize) {
+        self.advance(now);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.flushing = false;
+        self.counters.bytes_out += plain(n);
+        if n > 0 {
+            peer.note_sent(n, &mut self.pool);
+            peer.last_progress = self.now;
+            if peer.full_since.is_some() {
+                peer.full_since = Some(self.now);
+                // Half empty: room for many messages at once, so that waking senders pays.
+                if peer.ring.len() <= self.config.ring_bytes_max / 2 {
+                    peer.full_since = None;
+                    self.wake_waiters(key);
+                }
+            }
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if !peer.ring.is_empty() {
+            if !self.peer_timers.is_set(key.slot(), OfPeer::Slow as usize) {
+                peer.last_progress = self.now;
+                self.of_peer(key, OfPeer::Slow, Span(self.config.slow_ms));
+            }
+        } else if let Life::Finishing(cause) = peer.life {
+            self.end(key, cause);
+        }
+    }
+
+    /// `host:port` to connect to for an [`Output::Dial`].
+    #[must_use]
+    pub fn dial_address(&self, node: NodeKey) -> Option<&str> {
+        self.nodes.get(node)?.address.as_deref()
+    }
+
+    /// Every counter.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Counts an event that only the event loop sees: it could not accept for want of file descriptors.
+    pub const fn note_accept_pause(&mut self) {
+        self.counters.accept_pauses += 1;
+    }
+
+    /// Our full name, `NS.COORDINATOR`.
+    #[must_use]
+    pub fn full_name(&self) -> &[u8] {
+        &self.full_name
+    }
+
+    /// Bytes waiting in the whole process: for receivers, and in half-sent messages.
+    #[must_use]
+    pub const fn bytes_waiting(&self) -> (usize, usize) {
+        self.pool.in_use()
+    }
+
+    // ---- Peers ----
+
+    fn advance(&mut self, now: Tick) {
+        // Time never runs backwards here, whatever a caller says.
+        self.now = self.now.max(now);
+    }
+
+    fn add_peer(&mut self, role: Role, ours: SocketType, remote: SocketAddr) -> Option<PeerKey> {
+        let link = Link::new(ours, Mechanism::default());
+        let (greeting, ready) = link.opening();
+        let key = self.peers.insert(Peer::new(role, link, remote, self.now)).ok()?;
+        self.counters.connections_opened += 1;
+        self.handshakes += 1;
+        self.handshaking.push_back(key);
+        if self.handshaking.len() > 4 * HANDSHAKES_MAX {
+            let peers = &self.peers;
+            self.handshaking.retain(|key| peers.get(*key).is_some_and(|peer| peer.link.phase() != Phase::Ready));
+        }
+        let ready = ready.as_ref().map(Built::bytes).unwrap_or_default();
+        let opening = [&greeting[..], ready];
+        if let Some(peer) = self.peers.get_mut(key) {
+            let pushed = peer.ring.push(&opening, self.config.ring_bytes_max, &mut self.pool);
+            // The opening is no message: it counts as one whose beginning has left.
+            peer.begun = peer.ring.len();
+            if pushed.is_err() {
+                self.close(key, Cause::Memory);
+                return None;
+            }
+        }
+        self.want_flush(key);
+        self.of_peer(key, OfPeer::Life, Span::seconds(self.config.handshake_s));
+        self.wake_house();
+        Some(key)
+    }
+
+    fn handshakes_from(&self, remote: SocketAddr) -> u32 {
+        let same = |key: &&PeerKey| {
+            self.peers.get(**key).is_some_and(|peer| {
+                peer.link.phase() != Phase::Ready && peer.is_open() && peer.remote.ip() == remote.ip()
+            })
+        };
+        u32::try_from(self.handshaking.iter().filter(same).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Holds the connection for a moment where there is room for that, so that its client comes back less often.
+    fn refuse_connection(&mut self, remote: SocketAddr) -> Option<PeerKey> {
+        self.counters.connections_refused += 1;
+        if self.may_log() {
+            log::warn!("connection from {remote} refused: {}", Cause::Refused);
+        }
+        if self.tarpit >= TARPIT_MAX {
+            return None;
+        }
+        let mut peer = Peer::new(Role::Accepted, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
+        peer.life = Life::Tarpit;
+        let key = self.peers.insert(peer).ok()?;
+        self.tarpit += 1;
+        self.counters.connections_opened += 1;
+        self.counters.connections_held += 1;
+        self.of_peer(key, OfPeer::Life, TARPIT);
+        Some(key)
+    }
+
+    fn push_out_oldest_handshake(&mut self) {
+        while let Some(key) = self.handshaking.pop_front() {
+            let unfinished =
+                self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.link.phase() != Phase::Ready);
+            if unfinished {
+                self.close(key, Cause::HandshakePushedOut);
+                return;
+            }
+        }
+    }
+
+    fn want_flush(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !peer.flushing
+        {
+            peer.flushing = true;
+            self.flushes.push_back(key);
+        }
+    }
+
+    /// Takes everything that others know of the peer away: names, node, those who wait for it.
+    fn unlink(&mut self, key: PeerKey, cause: Cause) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let names = core::mem::take(&mut peer.names);
+        let node = peer.node.take();
+        let role = peer.role;
+        peer.held = None;
+        peer.probed = false;
+        for name in names {
+            if let Some(component) = self.directory.remove(name) {
+                self.counters.names_freed += 1;
+                self.unpublished = true;
+                let name = crate::leco::name::shown(&component.name);
+                log::info!("component {name} is gone: {cause}");
+            }
+        }
+        if let Some(node) = node {
+            self.inbound_lost(node, key);
+        }
+        if let Role::Dialled(node) = role {
+            self.dealer_lost(node, key);
+        }
+        self.wake_waiters(key);
+    }
+
+    /// Ends a peer at once; what waits for it goes back to its senders.
+    fn close(&mut self, key: PeerKey, cause: Cause) {
+        if self.peers.get(key).is_none() {
+            return;
+        }
+        self.unlink(key, cause);
+        self.end(key, cause);
+    }
+
+    /// Ends a peer once everything that waits for it has left, at the latest after two seconds.
+    fn finish(&mut self, key: PeerKey, cause: Cause) {
+        self.unlink(key, cause);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.ring.is_empty() || !peer.is_open() {
+            self.end(key, cause);
+            return;
+        }
+        if peer.link.phase() != Phase::Ready {
+            self.handshakes -= 1;
+        }
+        peer.life = Life::Finishing(cause);
+        peer.tail.clear(&mut self.pool);
+        self.want_flush(key);
+        self.of_peer(key, OfPeer::Life, FAREWELL);
+    }
+
+    fn end(&mut self, key: PeerKey, cause: Cause) {
+        self.peer_timers.cancel_all(key.slot());
+        let Some(mut peer) = self.peers.remove(key) else { return };
+        match peer.life {
+            Life::Open if peer.link.phase() != Phase::Ready => self.handshakes -= 1,
+            Life::Tarpit => self.tarpit -= 1,
+            Life::Open | Life::Finishing(_) => {}
+        }
+        peer.tail.clear(&mut self.pool);
+        let returns = cause.returns_messages() && peer.link.phase() == Phase::Ready;
+        let mut ring: Ring = core::mem::take(&mut peer.ring);
+        if returns && ring.len() > peer.begun {
+            self.undelivered.push_back(relay::Undelivered::new(ring, peer.begun, &mut self.pool));
+        } else {
+            ring.clear(&mut self.pool);
+        }
+        self.counters.connections_closed += 1;
+        if cause != Cause::Refused {
+            *cause.counter(&mut self.counters) += 1;
+        }
+        if !cause.is_warning() {
+            log::debug!("{} closed: {cause}", peer.remote);
+        } else if self.may_log() {
+            log::warn!("{} closed: {cause}", peer.remote);
+        }
+        self.outputs.push_back(Output::Close(key, cause));
+        if self.stopping && self.peers.is_empty() {
+            self.outputs.push_back(Output::Stop);
+        }
+    }
+
+    // ---- Input ----
+
+    /// Walks through what waits in the peer's tail and then `input`.
+    fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
+        loop {
+            let Some(peer) = self.peers.get_mut(key) else { return };
+            if !peer.is_open() {
+                return;
+            }
+            if peer.held.is_some() {
+                self.keep(key, input);
+                return;
+            }
+            if peer.tail.is_empty() {
+                if input.is_empty() {
+                    return;
+                }
+                let (used, halt) = self.walk(key, input);
+                input = input.get(used..).unwrap_or_default();
+                match halt {
+                    Halt::Gone => return,
+                    Halt::Held => {}
+                    Halt::Need(_) => {
+                        self.keep(key, input);
+                        return;
+                    }
+                    Halt::Hole { at, len } => {
+                        let (front, rest) = input.split_at_checked(at).unwrap_or((input, &[]));
+                        self.keep(key, front);
+                        input = rest.get(len..).unwrap_or_default();
+                    }
+                }
+                continue;
+            }
+            let mut tail = core::mem::take(&mut peer.tail);
+            let (used, halt) = self.walk(key, tail.bytes());
+            tail.consume(used, &mut self.pool);
+            if let Halt::Hole { at, len } = halt {
+                tail.cut(at, len, &mut self.pool);
+            }
+            match self.peers.get_mut(key) {
+                Some(peer) if halt != Halt::Gone => peer.tail = tail,
+                _ => {
+                    tail.clear(&mut self.pool);
+                    return;
+                }
+            }
+            if let Halt::Need(n) = halt {
+                if input.is_empty() {
+                    return;
+                }
+                if !self.peers.get(key).is_some_and(|peer| peer.tail.is_empty()) {
+                    let (more, rest) = input.split_at(n.min(input.len()));
+                    self.keep(key, more);
+                    input = rest;
+                }
+            }
+        }
+    }
+
+    /// Keeps bytes for later; a pool without room for them ends the peer.
+    fn keep(&mut self, key: PeerKey, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if !peer.tail.append(bytes, &mut self.pool) {
+            self.close(key, Cause::Memory);
+        }
+    }
+
+    /// A half-sent message must go on: sets the deadline unless there is one.
+    fn watch_tail(&mut self, key: PeerKey) {
+        if self.peers.get(key).is_some_and(|peer| !peer.tail.is_empty() && peer.is_open())
+            && !self.peer_timers.is_set(key.slot(), OfPeer::Half as usize)
+        {
+            self.of_peer(key, OfPeer::Half, Span(self.config.slow_ms));
+        }
+    }
+
+    /// Deals with everything whole at the front of `buffer`; says how many bytes that was and why it stopped.
+    fn walk(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
+        let mut used = 0;
+        loop {
+            let Some(peer) = self.peers.get_mut(key) else { return (used, Halt::Gone) };
+            if !peer.is_open() {
+                return (used, Halt::Gone);
+            }
+            let rest = buffer.get(used..).unwrap_or_default();
+            match peer.link.next(rest, &self.bounds) {
+                Ok(Step::Message(message)) => {
+                    let wire = rest.get(..message.len).unwrap_or_default();
+                    match self.take_message(key, wire, &message) {
+                        Outcome::Done => used += message.len,
+                        Outcome::Held => return (used, Halt::Held),
+                    }
+                }
+                Ok(Step::Need(n)) => return (used, Halt::Need(n)),
+                Ok(Step::Skip { len }) => used += len,
+                Ok(Step::Ready { len, peer: metadata }) => {
+                    log::debug!(
+                        "{} is a {} with identity '{}'",
+                        peer.remote,
+                        metadata.socket_type.name(),
+                        metadata.identity.escape_ascii()
+                    );
+                    used += len;
+                    self.ready(key);
+                }
+                Ok(Step::Command { at, len, command }) => {
+                    self.command(key, command);
+                    if at > 0 {
+                        return (used, Halt::Hole { at, len });
+                    }
+                    used += len;
+                }
+                Err(fault) => {
+                    self.fault(key, fault);
+                    return (used, Halt::Gone);
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self, key: PeerKey) {
+        self.handshakes -= 1;
+        self.counters.handshakes_done += 1;
+        self.peer_timers.cancel(key.slot(), OfPeer::Life as usize);
+        if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
+            self.sign_in_at(node, key);
+        }
+    }
+
+    fn command(&mut self, key: PeerKey, command: Command<'_>) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.floods_commands(now) {
+            self.fault(key, Fault::CommandRate);
+            return;
+        }
+        if let Command::Ping { context, .. } = command {
+            let pong = Built::pong(context);
+            // A peer that does not read its ring gets no PONG on top of what waits there.
+            if peer.ring.push(&[pong.bytes()], self.config.ring_bytes_max, &mut self.pool).is_ok() {
+                self.counters.pongs_sent += 1;
+                self.want_flush(key);
+            }
+        }
+    }
+
+    fn fault(&mut self, key: PeerKey, fault: Fault) {
+        if fault.helps()
+            && let Some(peer) = self.peers.get_mut(key)
+        {
+            let error = Built::error(&fault.to_string());
+            let bytes_max = self.config.ring_bytes_max + RING_RESERVE_BYTES;
+            if peer.ring.push(&[error.bytes()], bytes_max, &mut self.pool).is_ok() {
+                self.finish(key, Cause::Zmtp(fault));
+                return;
+            }
+        }
+        self.close(key, Cause::Zmtp(fault));
+    }
+
+    // ---- Waiting ----
+
+    /// Does what earlier calls left to do: looks at the waiting bytes of peers that are no longer held, returns undelivered
+    /// messages, publishes the directory.
+    fn work(&mut self) {
+        if !self.short_of_memory.is_empty() && self.pool.room(Use::Partial) >= 2 * READ_BYTES_PER_TURN {
+            for key in core::mem::take(&mut self.short_of_memory) {
+                self.resume(key);
+            }
+        }
+        while let Some(key) = self.resumed.pop_front() {
+            self.feed(key, &[]);
+            self.watch_tail(key);
+            if self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {
+                self.outputs.push_back(Output::Read(key));
+            }
+        }
+        if !self.undelivered.is_empty() {
+            self.return_undelivered();
+        }
+        if self.unpublished {
+            self.publish_soon();
+        }
+    }
+
+    /// Lets a held peer go on at the next [`Hub::work`].
+    fn resume(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && peer.held.take().is_some()
+        {
+            self.peer_timers.cancel(key.slot(), OfPeer::Stall as usize);
+            self.resumed.push_back(key);
+        }
+    }
+
+    fn wake_waiters(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        for waiter in core::mem::take(&mut peer.waiters) {
+            self.resume(waiter);
+        }
+    }
+
+    // ---- Small things ----
+
+    /// Whether one more log line about a peer's misbehaviour is due within this second.
+    fn may_log(&mut self) -> bool {
+        let second = self.now.0 / 1000;
+        if self.log_gate.0 != second {
+            let spared = self.log_gate.1.saturating_sub(LOG_LINES_PER_SECOND);
+            if spared > 0 {
+                log::warn!("{spared} lines of this kind were left out");
+            }
+            self.log_gate = (second, 0);
+        }
+        self.log_gate.1 = self.log_gate.1.saturating_add(1);
+        if self.log_gate.1 > LOG_LINES_PER_SECOND {
+            self.counters.log_lines_spared += 1;
+            return false;
+        }
+        true
+    }
+
+    /// The next number of the seeded sequence (SplitMix64).
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Milliseconds since 1970.
+    const fn unix_ms(&self) -> u64 {
+        self.start.unix_ms.saturating_add(self.now.since(self.start.now).0)
+    }
+}
+
+/// A count as the counters have it.
+fn plain(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

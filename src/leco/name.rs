@@ -1,0 +1,66 @@
+//! Component names, namespaces and full names.
+
+use crate::limits::NAME_BYTES_MAX;
+
+/// The component name of every Coordinator.
+pub const COORDINATOR: &[u8] = b"COORDINATOR";
+
+/// A full name taken apart: the namespace is empty where the name has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FullName<'a> {
+    /// Name of the node.
+    pub namespace: &'a [u8],
+    /// Name of the component within its node.
+    pub name: &'a [u8],
+}
+
+impl<'a> FullName<'a> {
+    /// Splits at the last dot; what is before it is the namespace.
+    #[must_use]
+    #[inline]
+    pub fn split(bytes: &'a [u8]) -> Self {
+        match bytes.iter().rposition(|byte| *byte == b'.') {
+            Some(dot) => {
+                Self { namespace: bytes.get(..dot).unwrap_or_default(), name: bytes.get(dot + 1..).unwrap_or_default() }
+            }
+            None => Self { namespace: &[], name: bytes },
+        }
+    }
+}
+
+/// Whether `name` may be signed in or be a namespace: 1 to 255 bytes of printable ASCII without a dot.
+#[must_use]
+pub fn is_legal(name: &[u8]) -> bool {
+    !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && name.iter().all(|byte| matches!(byte, 0x20..=0x7e) && *byte != b'.')
+}
+
+/// The name for people and for JSON: printable ASCII as it is, anything else escaped, never longer than a legal full name.
+#[must_use]
+pub fn shown(name: &[u8]) -> String {
+    let cut = name.get(..2 * NAME_BYTES_MAX + 1).unwrap_or(name);
+    cut.escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_at_the_last_dot() {
+        assert_eq!(FullName::split(b"CA"), FullName { namespace: b"", name: b"CA" });
+        assert_eq!(FullName::split(b"N1.CA"), FullName { namespace: b"N1", name: b"CA" });
+        assert_eq!(FullName::split(b"a.b.c"), FullName { namespace: b"a.b", name: b"c" });
+        assert_eq!(FullName::split(b"."), FullName { namespace: b"", name: b"" });
+    }
+
+    #[test]
+    fn legal_names() {
+        assert!(is_legal(b"COORDINATOR") && is_legal(b"a b~") && is_legal(&[b'x'; 255]));
+        for name in [&b""[..], b"a.b", b"\x7f", b"\n", "ü".as_bytes(), &[b'x'; 256]] {
+            assert!(!is_legal(name), "{name:?}");
+        }
+        assert_eq!(shown(b"\xffa\n"), "\\xffa\\n");
+    }
+}

@@ -1,0 +1,296 @@
+//! What is known of other nodes: their Coordinators' addresses, the two links to each, their component names.
+//!
+//! Generic over `L`, the key of a link. A node is entered under its address when it is to be dialled and has no namespace until
+//! its Coordinator has answered; or under its namespace when its Coordinator has signed in here before we knew an address. The
+//! two entries of one node are merged by [`Nodes::bind`].
+
+use crate::config::DEFAULT_PORT;
+use crate::limits::{ADDRESS_BYTES_MAX, NODES_MAX};
+use crate::store::table::{Full, Key, Table};
+use crate::time::{Span, Tick};
+
+/// Shortest and longest pause between two attempts to reach a node.
+const BACKOFF_MIN: Span = Span(100);
+const BACKOFF_MAX: Span = Span(10_000);
+
+/// Where our DEALER to a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dealer<L> {
+    /// No address is known, or the node is not to be dialled.
+    None,
+    /// Waiting for the next attempt.
+    Waiting,
+    /// A connection is being made.
+    Dialling,
+    /// Connected; our `coordinator_sign_in` is unanswered, or the ZMTP handshake is under way.
+    SigningIn(L),
+    /// Signed in: messages can be sent.
+    Up(L),
+}
+
+impl<L: Copy> Dealer<L> {
+    /// The link, in whatever state.
+    #[must_use]
+    pub const fn link(self) -> Option<L> {
+        match self {
+            Self::SigningIn(link) | Self::Up(link) => Some(link),
+            Self::None | Self::Waiting | Self::Dialling => None,
+        }
+    }
+}
+
+/// Another node.
+#[derive(Debug)]
+pub struct Node<L> {
+    /// Its namespace, once its Coordinator has told it.
+    pub namespace: Option<Box<[u8]>>,
+    /// The namespace under which somebody told us the address.
+    pub hint: Option<Box<[u8]>>,
+    /// `host:port` as it was given to us.
+    pub address: Option<Box<str>>,
+    /// Named at start: redialled for ever.
+    pub permanent: bool,
+    /// Our link to it.
+    pub dealer: Dealer<L>,
+    /// Its link to us.
+    pub inbound: Option<L>,
+    /// Its components, as it recorded them here.
+    pub components: Vec<String>,
+    /// Since when it has had no link at all, or when it was entered.
+    pub lost_since: Tick,
+    backoff: Span,
+}
+
+/// Key of a node.
+pub type NodeKey<L> = Key<Node<L>>;
+
+impl<L: Copy + PartialEq> Node<L> {
+    /// A node that nothing but the moment is known of.
+    #[must_use]
+    pub const fn new(now: Tick) -> Self {
+        Self {
+            namespace: None,
+            hint: None,
+            address: None,
+            permanent: false,
+            dealer: Dealer::None,
+            inbound: None,
+            components: Vec::new(),
+            lost_since: now,
+            backoff: BACKOFF_MIN,
+        }
+    }
+
+    /// The pause before the next attempt, doubled each time up to 10 s; `random` adds up to a quarter.
+    pub fn next_pause(&mut self, random: u64) -> Span {
+        let pause = self.backoff;
+        self.backoff = self.backoff.times(2).min(BACKOFF_MAX);
+        Span(pause.0 + random % (pause.0 / 4 + 1))
+    }
+
+    /// Attempts start from the shortest pause again: the node has answered.
+    pub const fn reset_backoff(&mut self) {
+        self.backoff = BACKOFF_MIN;
+    }
+
+    /// Whether any link to the node exists.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.inbound.is_some() || self.dealer.link().is_some()
+    }
+
+    /// The namespace for a log line, or the address while it has none.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match (&self.namespace, &self.address) {
+            (Some(namespace), _) => super::name::shown(namespace),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => "unnamed node".to_owned(),
+        }
+    }
+}
+
+/// All other nodes.
+#[derive(Debug)]
+pub struct Nodes<L> {
+    table: Table<Node<L>>,
+}
+
+impl<L: Copy + PartialEq> Default for Nodes<L> {
+    fn default() -> Self {
+        Self { table: Table::new(NODES_MAX) }
+    }
+}
+
+impl<L: Copy + PartialEq> Nodes<L> {
+    /// Enters a node.
+    ///
+    /// # Errors
+    /// [`Full`] when no more nodes fit.
+    pub fn add(&mut self, node: Node<L>) -> Result<NodeKey<L>, Full> {
+        self.table.insert(node)
+    }
+
+    /// The node behind a key, unless it was removed.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, key: NodeKey<L>) -> Option<&Node<L>> {
+        self.table.get(key)
+    }
+
+    /// The node behind a key, to change.
+    pub fn get_mut(&mut self, key: NodeKey<L>) -> Option<&mut Node<L>> {
+        self.table.get_mut(key)
+    }
+
+    /// Takes a node out.
+    pub fn remove(&mut self, key: NodeKey<L>) -> Option<Node<L>> {
+        self.table.remove(key)
+    }
+
+    /// The key of the node in `slot`.
+    #[must_use]
+    pub fn key_at(&self, slot: usize) -> Option<NodeKey<L>> {
+        self.table.key_at(slot)
+    }
+
+    /// The node called `namespace`. Nodes are few (a full mesh has one link pair for each), so a walk is quicker than a hash.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, namespace: &[u8]) -> Option<NodeKey<L>> {
+        self.table.iter().find(|(_, node)| node.namespace.as_deref() == Some(namespace)).map(|(key, _)| key)
+    }
+
+    /// Whether a node of this namespace is known or being dialled under that name.
+    #[must_use]
+    pub fn expects(&self, namespace: &[u8]) -> bool {
+        self.table.iter().any(|(_, node)| {
+            let dialled = node.dealer != Dealer::None;
+            dialled && (node.namespace.as_deref() == Some(namespace) || node.hint.as_deref() == Some(namespace))
+        })
+    }
+
+    /// Whether this address is a node's already.
+    #[must_use]
+    pub fn has_address(&self, address: &str) -> bool {
+        self.table.iter().any(|(_, node)| node.address.as_deref() == Some(address))
+    }
+
+    /// All nodes in the order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeKey<L>, &Node<L>)> {
+        self.table.iter()
+    }
+
+    /// Keys of all nodes.
+    #[must_use]
+    pub fn keys(&self) -> Vec<NodeKey<L>> {
+        self.table.iter().map(|(key, _)| key).collect()
+    }
+
+    /// Gives the node at `key`, whose Coordinator has answered on our link, its namespace. If that namespace has an entry
+    /// already, the answer's entry goes into it and the older key is returned.
+    ///
+    /// # Errors
+    /// The key of the node that already has a signed-in link of ours: the new one is superfluous.
+    pub fn bind(&mut self, key: NodeKey<L>, namespace: &[u8]) -> Result<NodeKey<L>, NodeKey<L>> {
+        match self.find(namespace) {
+            Some(known) if known != key => {
+                if matches!(self.get(known).map(|node| node.dealer), Some(Dealer::Up(_))) {
+                    return Err(known);
+                }
+                let Some(fresh) = self.table.remove(key) else { return Ok(known) };
+                if let Some(node) = self.table.get_mut(known) {
+                    node.dealer = fresh.dealer;
+                    node.address = fresh.address;
+                    node.permanent |= fresh.permanent;
+                    node.reset_backoff();
+                }
+                Ok(known)
+            }
+            _ => {
+                if let Some(node) = self.table.get_mut(key) {
+                    node.namespace = Some(namespace.into());
+                    node.reset_backoff();
+                }
+                Ok(key)
+            }
+        }
+    }
+}
+
+/// `host:port` from what a user or another Coordinator wrote; the port of LECO where none is given.
+///
+/// `None` for an empty host, an impossible port, or a text longer than any host name.
+#[must_use]
+pub fn address(text: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text.strip_prefix("tcp://").unwrap_or(text);
+    if text.len() > ADDRESS_BYTES_MAX || text.bytes().any(|byte| !(0x21..=0x7e).contains(&byte)) {
+        return None;
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        // A bare IPv6 address has colons but no port.
+        Some((host, _)) if host.contains(':') && !host.ends_with(']') => (text, None),
+        Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port != 0)?)),
+        None => (text, None),
+    };
+    let port = port.unwrap_or(DEFAULT_PORT);
+    match host {
+        "" => None,
+        _ if host.contains(':') && !host.starts_with('[') => Some(format!("[{host}]:{port}")),
+        _ => Some(format!("{host}:{port}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_get_a_port_and_nonsense_is_refused() {
+        for (text, wanted) in [
+            ("localhost", Some("localhost:12300")),
+            (" lab.example:99 ", Some("lab.example:99")),
+            ("[::1]:5", Some("[::1]:5")),
+            ("::1", Some("[::1]:12300")),
+            ("tcp://h:1", Some("h:1")),
+            ("", None),
+            (":5", None),
+            ("h:0", None),
+            ("h:70000", None),
+            ("h:x", None),
+            ("a b:1", None),
+        ] {
+            assert_eq!(address(text).as_deref(), wanted, "{text}");
+        }
+        assert_eq!(address(&"h".repeat(400)), None);
+    }
+
+    #[test]
+    fn the_two_entries_of_a_node_become_one() {
+        let mut nodes: Nodes<u8> = Nodes::default();
+        let inbound =
+            nodes.add(Node { namespace: Some(b"N2"[..].into()), inbound: Some(1), ..Node::new(Tick(0)) }).unwrap();
+        let dialled = nodes
+            .add(Node { address: Some("h:1".into()), dealer: Dealer::SigningIn(2), ..Node::new(Tick(0)) })
+            .unwrap();
+        assert_eq!(nodes.bind(dialled, b"N2"), Ok(inbound));
+        let node = nodes.get_mut(inbound).unwrap();
+        assert_eq!((node.inbound, node.dealer, node.address.as_deref()), (Some(1), Dealer::SigningIn(2), Some("h:1")));
+        node.dealer = Dealer::Up(2);
+        let second = nodes.add(Node { dealer: Dealer::SigningIn(3), ..Node::new(Tick(0)) }).unwrap();
+        assert_eq!(nodes.bind(second, b"N2"), Err(inbound));
+        assert!(nodes.expects(b"N2") && !nodes.expects(b"N3"));
+    }
+
+    #[test]
+    fn pauses_double_up_to_ten_seconds() {
+        let mut node: Node<u8> = Node::new(Tick(0));
+        let pauses: Vec<u64> = (0..9).map(|_| node.next_pause(0).0).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert!((100..=125).contains(&{
+            node.reset_backoff();
+            node.next_pause(u64::MAX).0
+        }));
+    }
+}

@@ -1,0 +1,230 @@
+//! The routing chart as a pure verdict: given a message and what is known, where does it go?
+//!
+//! Decides only; the hub acts. The chart is the seed's flow chart in the order of the LECO specification's routing section: first
+//! the sender, then the receiver.
+
+use super::name::COORDINATOR;
+use super::rpc::{DUPLICATE_NAME, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, RpcError};
+
+/// Whose a sender's name is, as seen from the link on which its message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This link signed the name in.
+    ThisLink,
+    /// Another link did.
+    OtherLink,
+    /// Nobody did.
+    Nobody,
+}
+
+/// What the chart asks. `C` is a component, `N` a node with a link to it.
+pub trait Known {
+    /// A local component.
+    type Component;
+    /// Another node to which messages can be sent.
+    type Node;
+    /// Whose the component name is.
+    fn owner(&self, name: &[u8]) -> Owner;
+    /// Whether this link is the signed-in Coordinator of `namespace`.
+    fn is_coordinator_of(&self, namespace: &[u8]) -> bool;
+    /// The local component called `name`.
+    fn component(&self, name: &[u8]) -> Option<Self::Component>;
+    /// The node called `namespace`, if messages can be sent to it.
+    fn node(&self, namespace: &[u8]) -> Option<Self::Node>;
+}
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<C, N> {
+    /// To a component of this node.
+    Deliver(C),
+    /// To another node's Coordinator.
+    Forward(N),
+    /// To this Coordinator itself.
+    Own,
+    /// To this Coordinator, if it is one of the calls that need no name: [`Refusal::allows`]; else refused.
+    Unnamed(Refusal),
+    /// Nowhere; the sender is told.
+    Refuse(Refusal),
+}
+
+/// Why a message goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A local sender's name is not signed in.
+    NotSignedIn,
+    /// A foreign sender came over a link that is not its Coordinator's.
+    NotACoordinator,
+    /// The sender's name belongs to another link.
+    NotYours,
+    /// There is no link to the receiver's node.
+    NodeUnknown,
+    /// This node has no such component.
+    ReceiverUnknown,
+}
+
+impl Refusal {
+    /// The error that the sender gets.
+    #[must_use]
+    pub const fn error(self) -> RpcError {
+        match self {
+            Self::NotSignedIn | Self::NotACoordinator => NOT_SIGNED_IN,
+            Self::NotYours => DUPLICATE_NAME,
+            Self::NodeUnknown => NODE_UNKNOWN,
+            Self::ReceiverUnknown => RECEIVER_UNKNOWN,
+        }
+    }
+
+    /// Whether the Coordinator answers `method` although the sender is refused: signing in and out, for components without a
+    /// name and for Coordinators.
+    #[must_use]
+    pub fn allows(self, method: &str) -> bool {
+        match self {
+            Self::NotSignedIn | Self::NotYours => matches!(method, "sign_in" | "sign_out"),
+            Self::NotACoordinator => matches!(method, "coordinator_sign_in" | "coordinator_sign_out"),
+            Self::NodeUnknown | Self::ReceiverUnknown => false,
+        }
+    }
+}
+
+/// Where a name lies, seen from the node whose full-name prefix is `NS.`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A component of this node.
+    Here(&'a [u8]),
+    /// A component of the node `namespace`.
+    There {
+        /// The foreign namespace.
+        namespace: &'a [u8],
+        /// The component name.
+        name: &'a [u8],
+    },
+}
+
+impl<'a> Place<'a> {
+    /// Places `name`; `prefix` is our namespace with its dot.
+    #[must_use]
+    #[inline]
+    pub fn of(full_name: &'a [u8], prefix: &[u8]) -> Self {
+        if let Some(name) = full_name.strip_prefix(prefix) {
+            return Self::Here(name);
+        }
+        let super::name::FullName { namespace, name } = super::name::FullName::split(full_name);
+        if namespace.is_empty() { Self::Here(name) } else { Self::There { namespace, name } }
+    }
+}
+
+/// Routes a message from `sender` to `receiver`; `prefix` is our namespace with its dot.
+#[inline]
+pub fn route<K: Known>(known: &K, prefix: &[u8], sender: &[u8], receiver: &[u8]) -> Verdict<K::Component, K::Node> {
+    let receiver = Place::of(receiver, prefix);
+    let refusal = match Place::of(sender, prefix) {
+        Place::Here(name) => match known.owner(name) {
+            Owner::ThisLink => None,
+            Owner::OtherLink => Some(Refusal::NotYours),
+            Owner::Nobody => Some(Refusal::NotSignedIn),
+        },
+        Place::There { namespace, .. } if known.is_coordinator_of(namespace) => None,
+        Place::There { name, .. } => {
+            if name != COORDINATOR {
+                return Verdict::Refuse(Refusal::NotACoordinator);
+            }
+            Some(Refusal::NotACoordinator)
+        }
+    };
+    match (refusal, receiver) {
+        (None, Place::Here(COORDINATOR)) => Verdict::Own,
+        (Some(refusal), Place::Here(COORDINATOR)) => Verdict::Unnamed(refusal),
+        (Some(refusal), Place::Here(_) | Place::There { .. }) => Verdict::Refuse(refusal),
+        (None, Place::Here(name)) => match known.component(name) {
+            Some(component) => Verdict::Deliver(component),
+            None => Verdict::Refuse(Refusal::ReceiverUnknown),
+        },
+        (None, Place::There { namespace, .. }) => match known.node(namespace) {
+            Some(node) => Verdict::Forward(node),
+            None => Verdict::Refuse(Refusal::NodeUnknown),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Node N1 with CA on this link and CB on another; this link is the Coordinator of N2 if `coordinator`; N2 and N3 are linked.
+    struct Twin {
+        coordinator: bool,
+    }
+
+    impl Known for Twin {
+        type Component = &'static str;
+        type Node = &'static str;
+        fn owner(&self, name: &[u8]) -> Owner {
+            match name {
+                b"CA" => Owner::ThisLink,
+                b"CB" => Owner::OtherLink,
+                _ => Owner::Nobody,
+            }
+        }
+        fn is_coordinator_of(&self, namespace: &[u8]) -> bool {
+            self.coordinator && namespace == b"N2"
+        }
+        fn component(&self, name: &[u8]) -> Option<&'static str> {
+            match name {
+                b"CA" => Some("CA"),
+                b"CB" => Some("CB"),
+                _ => None,
+            }
+        }
+        fn node(&self, namespace: &[u8]) -> Option<&'static str> {
+            match namespace {
+                b"N2" => Some("N2"),
+                b"N3" => Some("N3"),
+                _ => None,
+            }
+        }
+    }
+
+    #[test]
+    fn the_whole_chart() {
+        use Refusal::*;
+        use Verdict::*;
+        type Row = (&'static str, &'static str, bool, Verdict<&'static str, &'static str>);
+        let rows: [Row; 22] = [
+            ("N1.CA", "N1.CB", false, Deliver("CB")),
+            ("N1.CA", "CB", false, Deliver("CB")),
+            ("CA", "CB", false, Deliver("CB")),
+            ("CA", "CA", false, Deliver("CA")),
+            ("CA", "N1.CX", false, Refuse(ReceiverUnknown)),
+            ("CA", "N2.CX", false, Forward("N2")),
+            ("CA", "N9.CX", false, Refuse(NodeUnknown)),
+            ("CA", "COORDINATOR", false, Own),
+            ("CA", "N1.COORDINATOR", false, Own),
+            ("CA", "N2.COORDINATOR", false, Forward("N2")),
+            ("CB", "CA", false, Refuse(NotYours)),
+            ("CB", "COORDINATOR", false, Unnamed(NotYours)),
+            ("CX", "CA", false, Refuse(NotSignedIn)),
+            ("CX", "N1.COORDINATOR", false, Unnamed(NotSignedIn)),
+            ("COORDINATOR", "CA", false, Refuse(NotSignedIn)),
+            ("N2.CX", "N1.CA", false, Refuse(NotACoordinator)),
+            ("N2.COORDINATOR", "COORDINATOR", false, Unnamed(NotACoordinator)),
+            ("N2.CX", "N1.CA", true, Deliver("CA")),
+            ("N2.COORDINATOR", "N1.COORDINATOR", true, Own),
+            ("N3.CX", "N1.CA", true, Refuse(NotACoordinator)),
+            ("N2.CX", "N3.CY", true, Forward("N3")),
+            ("N2.CX", "COORDINATOR", false, Refuse(NotACoordinator)),
+        ];
+        for (sender, receiver, coordinator, wanted) in rows {
+            let verdict = route(&Twin { coordinator }, b"N1.", sender.as_bytes(), receiver.as_bytes());
+            assert_eq!(verdict, wanted, "{sender} -> {receiver}");
+        }
+    }
+
+    #[test]
+    fn only_signing_in_and_out_needs_no_name() {
+        assert!(Refusal::NotSignedIn.allows("sign_in") && Refusal::NotYours.allows("sign_out"));
+        assert!(Refusal::NotACoordinator.allows("coordinator_sign_in"));
+        assert!(!Refusal::NotSignedIn.allows("coordinator_sign_in") && !Refusal::NotACoordinator.allows("sign_in"));
+        assert!(!Refusal::NotSignedIn.allows("pong") && !Refusal::ReceiverUnknown.allows("sign_in"));
+    }
+}

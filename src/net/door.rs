@@ -1,0 +1,130 @@
+//! Listeners: opening them, and saying who holds a port that is taken.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::host;
+use crate::config::Config;
+
+const BACKLOG: i32 = 1024;
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    /// Connections may wait.
+    pub(super) ready: bool,
+}
+
+impl Listener {
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.socket, token, Interest::READABLE)
+    }
+
+    pub(super) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.socket.accept()
+    }
+}
+
+/// Opens every address of the configuration; without any, all addresses of the machine, IPv6 and IPv4.
+pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
+    if config.bind.is_empty() {
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, config.port));
+        let listener = match listen(everywhere) {
+            // A machine without IPv6.
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, config.port));
+                listen(everywhere).map_err(|error| explain(everywhere, &error))
+            }
+            other => other.map_err(|error| explain(everywhere, &error)),
+        };
+        return Ok(vec![listener?]);
+    }
+    let mut listeners = Vec::new();
+    for text in &config.bind {
+        let address = address(text, config.port)?;
+        listeners.push(listen(address).map_err(|error| explain(address, &error))?);
+    }
+    Ok(listeners)
+}
+
+/// An address to listen on: numeric, with or without port, `*` for all, or a name in the hosts file.
+fn address(text: &str, port: u16) -> io::Result<SocketAddr> {
+    let wrong = || {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("bind: '{text}' is not an address like 127.0.0.1:12300"))
+    };
+    let text = text.strip_prefix("tcp://").unwrap_or(text);
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, number)) if !host.contains(':') || host.ends_with(']') => {
+            (host, if number == "0" { 0 } else { number.parse().map_err(|_| wrong())? })
+        }
+        _ => (text, port),
+    };
+    if host == "*" {
+        return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+    }
+    if let Ok(ip) = host.trim_matches(['[', ']']).parse() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    super::resolve::hosts_file(host).first().map(|ip| SocketAddr::new(*ip, port)).ok_or_else(wrong)
+}
+
+fn listen(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if let SocketAddr::V6(v6) = address {
+        socket.set_only_v6(!v6.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    let socket = TcpListener::from_std(socket.into());
+    let address = socket.local_addr()?;
+    Ok(Listener { socket, address, ready: false })
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
+    let text = if error.kind() == io::ErrorKind::AddrInUse {
+        let holder = host::port_holder(address.port()).unwrap_or_default();
+        format!("cannot listen on port {}: it is in use{holder}", address.port())
+    } else {
+        format!("cannot listen on {address}: {error}")
+    };
+    io::Error::new(error.kind(), text)
+}
+
+/// Whether accepting failed for want of file descriptors, in the process or in the system.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_listen_on() {
+        let said = |text| address(text, 12300).map(|address| address.to_string()).map_err(|error| error.to_string());
+        assert_eq!(said("127.0.0.1:5"), Ok("127.0.0.1:5".to_owned()));
+        assert_eq!(said("127.0.0.1"), Ok("127.0.0.1:12300".to_owned()));
+        assert_eq!(said("*:7"), Ok("[::]:7".to_owned()));
+        assert_eq!(said("[::1]:7"), Ok("[::1]:7".to_owned()));
+        assert_eq!(said("::1"), Ok("[::1]:12300".to_owned()));
+        assert!(said("no such host:7").unwrap_err().starts_with("bind: 'no such host:7'"));
+        assert!(said("127.0.0.1:99999").is_err());
+    }
+}

@@ -1,0 +1,535 @@
+//! The only room with sockets, files and the clock: a mio poll loop around the [`Hub`].
+//!
+//! Owns the listeners, the sockets beside the hub's peers, attempts to connect, name resolution, signals. Must not know what
+//! any byte means: it reads into one scratch buffer, hands the bytes to the hub, and does what the hub's outputs say.
+//!
+//! One turn: wait, read the clock once, accept, read a bounded number of bytes from every readable peer, let deadlines fire,
+//! then write once per peer and close what is to be closed. Both interests of a socket are registered once, edge-triggered:
+//! a peer with more to read stays on the ready list, and a peer whose socket took less than all waits for the next
+//! writable event.
+//!
+//! # Example: the server inside a program
+//! ```
+//! use instep::config::Config;
+//! use instep::net::Server;
+//!
+//! let config = Config { namespace: "N1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+//! let mut server = Server::bind(config)?;
+//! let address = server.local_addresses().next().expect("one listener");
+//! let stopper = server.stopper();
+//! let thread = std::thread::spawn(move || server.run());
+//! assert!(std::net::TcpStream::connect(address).is_ok());
+//! stopper.stop();
+//! thread.join().expect("no panic")?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Example: inside another event loop
+//! ```
+//! use std::os::fd::AsRawFd;
+//! use std::time::Duration;
+//! use instep::config::Config;
+//! use instep::net::{Server, Turn};
+//!
+//! let config = Config { namespace: "N1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+//! let mut server = Server::bind(config)?;
+//! // Watch this descriptor for readability, at the latest until `next_wake_up`, then take a turn.
+//! assert!(server.as_raw_fd() >= 0);
+//! assert!(server.next_wake_up().is_none(), "an empty house sleeps");
+//! assert_eq!(server.turn(Some(Duration::ZERO))?, Turn::Goes);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod clock;
+mod dial;
+mod door;
+pub mod host;
+mod resolve;
+mod wire;
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::{Events, Poll, Token, Waker};
+
+use crate::config::Config;
+use crate::hub::{Cause, Hub, Output, PeerKey, Start};
+use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
+use crate::time::Tick;
+
+use clock::Clock;
+use dial::Dials;
+use door::Listener;
+use wire::Wires;
+
+/// Events taken from the operating system in one turn.
+const EVENTS_PER_TURN: usize = 1024;
+/// Pause of accepting when the process has no file descriptors left.
+const ACCEPT_PAUSE_MS: u64 = 100;
+
+const WAKE: Token = Token(0);
+#[cfg(feature = "daemon")]
+const SIGNALS: Token = Token(1);
+const FIRST_LISTENER: usize = 2;
+/// Listeners a server can have.
+const LISTENERS_MAX: usize = 62;
+const FIRST_DIAL: usize = FIRST_LISTENER + LISTENERS_MAX;
+const FIRST_WIRE: usize = FIRST_DIAL + crate::limits::NODES_MAX;
+
+/// What a turn of the loop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// There will be more.
+    Goes,
+    /// The server has stopped; all sockets are closed.
+    Ended,
+}
+
+/// Ends a running server from another thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    asked: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl Stopper {
+    /// Asks the server to say goodbye and end. Returns at once; [`Server::run`] returns within about two seconds.
+    pub fn stop(&self) {
+        self.asked.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            log::error!("cannot wake the server: {error}");
+        }
+    }
+}
+
+/// Called when the program is asked to open its log file anew (SIGHUP).
+pub type OnHangup = Box<dyn FnMut() + Send>;
+
+/// The event loop. See the module's documentation.
+pub struct Server {
+    poll: Poll,
+    events: Events,
+    hub: Hub,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    accepting_again: Option<Tick>,
+    wires: Wires,
+    dials: Dials,
+    /// Slots of peers that may have bytes to read.
+    ready: VecDeque<u32>,
+    scratch: Box<[u8]>,
+    stopper: Stopper,
+    stopping: bool,
+    #[cfg(feature = "daemon")]
+    signals: Option<signal_hook_mio::v1_0::Signals>,
+    on_hangup: Option<OnHangup>,
+    turns: u64,
+    longest_turn_us: u64,
+}
+
+impl core::fmt::Debug for Server {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server").field("listeners", &self.listeners.len()).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens the listeners. An empty namespace or host becomes the machine's name.
+    ///
+    /// # Errors
+    /// A configuration that does not fit ([`io::ErrorKind::InvalidInput`], naming the key), or an address that cannot be listened
+    /// on: the error names the address and, where it can be known, the program that holds the port.
+    pub fn bind(mut config: Config) -> io::Result<Self> {
+        if config.host.is_empty() {
+            config.host = host::name();
+        }
+        if config.namespace.is_empty() {
+            config.namespace = host::default_namespace();
+        }
+        config.check().map_err(|invalid| io::Error::new(io::ErrorKind::InvalidInput, invalid.to_string()))?;
+        let poll = Poll::new()?;
+        let mut listeners = door::open(&config)?;
+        if listeners.len() > LISTENERS_MAX {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("bind: more than {LISTENERS_MAX} addresses"),
+            ));
+        }
+        for (n, listener) in listeners.iter_mut().enumerate() {
+            listener.register(poll.registry(), Token(FIRST_LISTENER + n))?;
+        }
+        // A port chosen by the system is the one that others must be told.
+        if config.port == 0
+            && let Some(address) = listeners.first().map(Listener::address)
+        {
+            config.port = address.port();
+        }
+        host::warn_about_descriptors(config.connections_max);
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let clock = Clock::new();
+        let start = Start { seed: clock::seed(), now: clock.now(), unix_ms: clock::unix_ms() };
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            hub: Hub::new(config, start),
+            clock,
+            listeners,
+            accepting_again: None,
+            wires: Wires::default(),
+            dials: Dials::new(Arc::clone(&waker)),
+            ready: VecDeque::new(),
+            scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
+            stopper: Stopper { asked: Arc::new(AtomicBool::new(false)), waker },
+            stopping: false,
+            #[cfg(feature = "daemon")]
+            signals: None,
+            on_hangup: None,
+            turns: 0,
+            longest_turn_us: 0,
+        })
+    }
+
+    /// The addresses it listens on.
+    pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(Listener::address)
+    }
+
+    /// A handle to end it from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// The hub, to look at.
+    #[must_use]
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Turns taken, and the longest of them in microseconds, waiting not counted.
+    #[must_use]
+    pub const fn turns(&self) -> (u64, u64) {
+        (self.turns, self.longest_turn_us)
+    }
+
+    /// Ends at SIGTERM and SIGINT (at once at the second one) and calls `on_hangup` at SIGHUP.
+    ///
+    /// # Errors
+    /// The operating system refuses to install the handlers.
+    #[cfg(feature = "daemon")]
+    pub fn watch_signals(&mut self, on_hangup: OnHangup) -> io::Result<()> {
+        use signal_hook_mio::v1_0::Signals;
+        const SIGHUP: i32 = 1;
+        const SIGINT: i32 = 2;
+        const SIGTERM: i32 = 15;
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        self.poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
+        self.signals = Some(signals);
+        self.on_hangup = Some(on_hangup);
+        Ok(())
+    }
+
+    /// Turns until it is stopped.
+    ///
+    /// # Errors
+    /// Waiting for events failed; nothing a peer does leads here.
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.turn(None)? == Turn::Goes {}
+        Ok(())
+    }
+
+    /// How long the loop may sleep before it must take a turn; `None` is for ever.
+    #[must_use]
+    pub fn next_wake_up(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let soonest =
+            [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest()].into_iter().flatten().min()?;
+        Some(self.clock.until(soonest))
+    }
+
+    /// Waits for at most `wait` (`None`: until something happens), then deals with everything that has happened, boundedly.
+    ///
+    /// # Errors
+    /// Waiting for events failed.
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Turn> {
+        // What was left by a call between the turns.
+        if self.carry_out(self.clock.now()) == Turn::Ended {
+            return Ok(Turn::Ended);
+        }
+        let wait = match (self.next_wake_up(), wait) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = self.clock.now();
+        let started = self.clock.micros();
+        let events = core::mem::replace(&mut self.events, Events::with_capacity(0));
+        let mut ended = false;
+        for event in &events {
+            ended |= self.dispatch(now, event) == Turn::Ended;
+        }
+        self.events = events;
+        if ended {
+            return Ok(Turn::Ended);
+        }
+        self.accept(now);
+        self.read_ready(now);
+        self.dials.expire(now, &mut self.hub, self.poll.registry());
+        if self.hub.poll_timeout().is_some_and(|at| at <= now) {
+            self.hub.handle_timeout(now);
+        }
+        let turn = self.carry_out(now);
+        self.turns += 1;
+        self.longest_turn_us = self.longest_turn_us.max(self.clock.micros() - started);
+        Ok(turn)
+    }
+
+    fn dispatch(&mut self, now: Tick, event: &Event) -> Turn {
+        match event.token() {
+            WAKE => {
+                if self.stopper.asked.swap(false, Ordering::AcqRel) {
+                    return self.stop(now);
+                }
+                self.dials.resolved(&mut self.hub, now, self.poll.registry());
+            }
+            #[cfg(feature = "daemon")]
+            SIGNALS => return self.take_signals(now),
+            Token(token) if token < FIRST_DIAL => {
+                if let Some(listener) = self.listeners.get_mut(token - FIRST_LISTENER) {
+                    listener.ready = true;
+                }
+            }
+            Token(token) if token < FIRST_WIRE => {
+                if let Some((node, stream)) =
+                    self.dials.connected(token - FIRST_DIAL, now, &mut self.hub, self.poll.registry())
+                {
+                    let remote = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+                    if let Some(key) = self.hub.handle_dialed(now, node, Ok(remote)) {
+                        self.adopt(key, stream, now);
+                    }
+                }
+            }
+            Token(token) => {
+                let slot = token - FIRST_WIRE;
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    let ends = event.is_read_closed() || event.is_error();
+                    if let Some(wire) = self.wires.at(slot) {
+                        wire.ends |= ends;
+                    }
+                    self.want_read(slot);
+                }
+                if event.is_writable()
+                    && let Some(wire) = self.wires.at(slot)
+                {
+                    let waited = !wire.writable;
+                    wire.writable = true;
+                    if waited {
+                        let key = wire.key;
+                        self.write(now, key);
+                    }
+                }
+            }
+        }
+        Turn::Goes
+    }
+
+    #[cfg(feature = "daemon")]
+    fn take_signals(&mut self, now: Tick) -> Turn {
+        const SIGHUP: i32 = 1;
+        let pending: Vec<i32> = self.signals.as_mut().map(|signals| signals.pending().collect()).unwrap_or_default();
+        let mut turn = Turn::Goes;
+        for signal in pending {
+            if signal == SIGHUP {
+                if let Some(on_hangup) = &mut self.on_hangup {
+                    on_hangup();
+                }
+                log::info!("log file reopened");
+            } else {
+                turn = self.stop(now);
+            }
+        }
+        turn
+    }
+
+    fn stop(&mut self, now: Tick) -> Turn {
+        if self.stopping {
+            log::info!("stopped at once");
+            return Turn::Ended;
+        }
+        log::info!("stopping");
+        self.stopping = true;
+        self.listeners.clear();
+        self.hub.handle_stop(now);
+        Turn::Goes
+    }
+
+    // ---- Accepting ----
+
+    fn accept(&mut self, now: Tick) {
+        if let Some(again) = self.accepting_again {
+            if now < again {
+                return;
+            }
+            self.accepting_again = None;
+            for listener in &mut self.listeners {
+                listener.ready = true;
+            }
+        }
+        for n in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                let Some(listener) = self.listeners.get_mut(n).filter(|listener| listener.ready) else { break };
+                match listener.accept() {
+                    Ok((stream, remote)) => {
+                        if let Some(key) = self.hub.open(now, remote) {
+                            self.adopt(key, stream, now);
+                        }
+                    }
+                    Err(error) => {
+                        listener.ready = error.kind() == io::ErrorKind::Interrupted;
+                        if door::is_out_of_descriptors(&error) {
+                            self.hub.note_accept_pause();
+                            log::warn!("accepting pauses: {error}");
+                            self.accepting_again = Some(now + crate::time::Span(ACCEPT_PAUSE_MS));
+                            return;
+                        }
+                        if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
+                            log::debug!("accept: {error}");
+                        }
+                    }
+                }
+            }
+        }
+        // More may wait than one turn takes: the edge will not come again.
+        if self.accepting_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
+            self.accepting_again = Some(now);
+        }
+    }
+
+    /// Puts a socket beside the hub's peer.
+    fn adopt(&mut self, key: PeerKey, stream: mio::net::TcpStream, now: Tick) {
+        let token = Token(FIRST_WIRE + key.slot());
+        match self.wires.put(key, stream, self.poll.registry(), token) {
+            // Bytes may be there already, and a dialled socket's readiness has been reported under its old token.
+            Ok(()) => self.want_read(key.slot()),
+            Err(error) => {
+                log::warn!("connection lost while it was registered: {error}");
+                self.hub.handle_closed(now, key, Cause::Io);
+            }
+        }
+    }
+
+    // ---- Reading ----
+
+    fn want_read(&mut self, slot: usize) {
+        if let Some(wire) = self.wires.at(slot)
+            && !wire.queued
+            && let Ok(slot) = u32::try_from(slot)
+        {
+            wire.queued = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// Reads once from every peer on the ready list; those that may have more stay on it.
+    fn read_ready(&mut self, now: Tick) {
+        for _ in 0..self.ready.len() {
+            let Some(slot) = self.ready.pop_front() else { break };
+            let Some(wire) = self.wires.at(slot as usize) else { continue };
+            wire.queued = false;
+            let key = wire.key;
+            let budget = self.hub.read_budget(key);
+            let Some(buffer) = self.scratch.get_mut(..budget).filter(|buffer| !buffer.is_empty()) else { continue };
+            match wire.stream.read(buffer) {
+                Ok(0) => self.hub.handle_closed(now, key, Cause::Peer),
+                Ok(n) => {
+                    // A short read has emptied the socket, unless its end has been announced behind the bytes.
+                    let more = n == buffer.len() || wire.ends;
+                    if let Some(bytes) = self.scratch.get(..n) {
+                        self.hub.handle_bytes(now, key, bytes);
+                    }
+                    if more {
+                        self.want_read(slot as usize);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.want_read(slot as usize),
+                Err(error) => {
+                    log::debug!("read: {error}");
+                    let cause = if error.kind() == io::ErrorKind::ConnectionReset { Cause::Peer } else { Cause::Io };
+                    self.hub.handle_closed(now, key, cause);
+                }
+            }
+        }
+    }
+
+    // ---- Acting ----
+
+    /// Does what the hub wants done.
+    fn carry_out(&mut self, now: Tick) -> Turn {
+        while let Some(output) = self.hub.poll_output(now) {
+            match output {
+                Output::Flush(key) => self.write(now, key),
+                Output::Read(key) => self.want_read(key.slot()),
+                Output::Close(key, _) => self.wires.close(key, &mut self.scratch),
+                Output::Dial(node) => self.dials.begin(node, now, &mut self.hub, self.poll.registry()),
+                Output::LogLevel(level) => log::set_max_level(level),
+                Output::Stop => return Turn::Ended,
+            }
+        }
+        Turn::Goes
+    }
+
+    /// Writes what waits for a peer, once.
+    fn write(&mut self, now: Tick, key: PeerKey) {
+        let Some(wire) = self.wires.get(key) else { return };
+        let [first, second] = self.hub.unsent(key);
+        if !wire.writable || first.is_empty() {
+            self.hub.sent(now, key, 0);
+            return;
+        }
+        let written = if second.is_empty() {
+            wire.stream.write(first)
+        } else {
+            wire.stream.write_vectored(&[io::IoSlice::new(first), io::IoSlice::new(second)])
+        };
+        match written {
+            Ok(n) => {
+                // Less than all: the socket is full, and its next writable event says when it is not.
+                wire.writable = n == first.len() + second.len();
+                self.hub.sent(now, key, n);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wire.writable = false;
+                self.hub.sent(now, key, 0);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.hub.sent(now, key, 0),
+            Err(error) => {
+                log::debug!("write: {error}");
+                self.hub.handle_closed(
+                    now,
+                    key,
+                    if error.kind() == io::ErrorKind::BrokenPipe { Cause::Peer } else { Cause::Io },
+                );
+            }
+        }
+    }
+}
+
+impl AsRawFd for Server {
+    /// The descriptor of the poll: readable when a turn is due for other reasons than time.
+    fn as_raw_fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+}

@@ -1,0 +1,133 @@
+//! Names to addresses without ever stalling the loop: numeric addresses and the hosts file in place, anything else on a
+//! thread that lives only as long as there are names to look up.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mio::Waker;
+
+use crate::hub::NodeKey;
+
+/// An answer: for which node, and the addresses or the reason why there are none.
+pub(super) type Resolved = (NodeKey, Result<Vec<SocketAddr>, String>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    names: VecDeque<(NodeKey, String)>,
+    thread_runs: bool,
+}
+
+/// Looks names up.
+#[derive(Debug)]
+pub(super) struct Resolver {
+    queue: Arc<Mutex<Queue>>,
+    answers: Receiver<Resolved>,
+    answer: Sender<Resolved>,
+    waker: Arc<Waker>,
+}
+
+impl Resolver {
+    pub(super) fn new(waker: Arc<Waker>) -> Self {
+        let (answer, answers) = channel();
+        Self { queue: Arc::default(), answers, answer, waker }
+    }
+
+    /// Addresses of `host:port`, if no name service has to be asked.
+    pub(super) fn in_place(text: &str) -> Option<Vec<SocketAddr>> {
+        if let Ok(address) = text.parse() {
+            return Some(vec![address]);
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        let found = hosts_file(host);
+        (!found.is_empty()).then(|| found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    }
+
+    /// Looks `host:port` up on the thread; the waker tells when there is an answer.
+    pub(super) fn ask(&self, node: NodeKey, text: String) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.names.push_back((node, text));
+        if queue.thread_runs {
+            return;
+        }
+        let (shared, answer, waker) = (Arc::clone(&self.queue), self.answer.clone(), Arc::clone(&self.waker));
+        let thread = std::thread::Builder::new().name("resolver".to_owned()).stack_size(256 << 10);
+        match thread.spawn(move || serve(&shared, &answer, &waker)) {
+            Ok(_) => queue.thread_runs = true,
+            Err(error) => {
+                for (node, _) in queue.names.drain(..) {
+                    // The receiver lives as long as this resolver.
+                    if self.answer.send((node, Err(format!("no thread for the name service: {error}")))).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn answers(&self) -> impl Iterator<Item = Resolved> {
+        self.answers.try_iter()
+    }
+}
+
+fn serve(shared: &Mutex<Queue>, answer: &Sender<Resolved>, waker: &Waker) {
+    loop {
+        let next = {
+            let mut queue = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = queue.names.pop_front();
+            queue.thread_runs = next.is_some();
+            next
+        };
+        let Some((node, text)) = next else { return };
+        let found = match text.to_socket_addrs() {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(error) => Err(error.to_string()),
+        };
+        if answer.send((node, found)).is_err() || waker.wake().is_err() {
+            return;
+        }
+    }
+}
+
+/// Addresses of `host` in the hosts file; `localhost` is known without one.
+pub(super) fn hosts_file(host: &str) -> Vec<IpAddr> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    }
+    let text = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    in_hosts(&text, host)
+}
+
+fn in_hosts(text: &str, host: &str) -> Vec<IpAddr> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
+            let address = words.next()?.parse().ok()?;
+            words.any(|word| word.eq_ignore_ascii_case(host)).then_some(address)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_file_is_read_as_everybody_reads_it() {
+        let text =
+            "127.0.0.1 localhost\n# 10.0.0.1 lab\n10.0.0.2\tlab.example lab # the lab\nfe80::1 lab\nnonsense lab\n";
+        let found: Vec<String> = in_hosts(text, "LAB").iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["10.0.0.2", "fe80::1"]);
+        assert!(in_hosts(text, "la").is_empty());
+    }
+
+    #[test]
+    fn numbers_and_localhost_need_nobody() {
+        assert_eq!(Resolver::in_place("127.0.0.1:5"), Some(vec!["127.0.0.1:5".parse().unwrap()]));
+        assert_eq!(Resolver::in_place("[::1]:5"), Some(vec!["[::1]:5".parse().unwrap()]));
+        assert_eq!(Resolver::in_place("localhost:5").map(|found| found.len()), Some(2));
+        assert_eq!(Resolver::in_place("a.name.that.is.in.no.hosts.file:5"), None);
+    }
+}
