@@ -23,10 +23,11 @@ use super::expire::{House, OfPeer};
 use super::peer::Role;
 use super::relay::{data_text, shown};
 use super::serve::{Answer, Caller, plain_error};
-use super::{Cause, Hub, NodeKey, Outcome, Output, PeerKey};
+use super::{Cause, Hub, NodeKey, Outcome, Output, PeerKey, plain};
 
-/// Shortest time between two directory updates: changes that come together are told together.
-const PUBLISH_PAUSE: Span = Span(20);
+/// Components for which one millisecond must pass between two directory updates. Each update names all of them, so a small
+/// directory is told at every change and a large one, whose changes come in bursts, a few times in a second.
+const COMPONENTS_PER_PAUSE_MS: usize = 64;
 
 impl Hub {
     // ---- Our DEALERs ----
@@ -404,10 +405,11 @@ impl Hub {
     /// The directory has changed: publish it, unless that has just been done.
     pub(super) fn publish_soon(&mut self) {
         let since = self.now.since(self.last_published);
-        if since >= PUBLISH_PAUSE {
+        let pause = plain(self.directory.len() / COMPONENTS_PER_PAUSE_MS);
+        if since.0 >= pause {
             self.publish();
         } else {
-            self.house(House::Publish, Span(PUBLISH_PAUSE.0 - since.0));
+            self.house(House::Publish, Span(pause - since.0));
         }
     }
 
