@@ -57,7 +57,7 @@ def free_port() -> int:
 
 def command(
     kind: str,
-    namespace: str,
+    namespace: Optional[str],
     port: int,
     *,
     host: Optional[str] = None,
@@ -70,7 +70,9 @@ def command(
         line = [str(binary()), *os.environ.get("INSTEP_ARGS", "").split()]
     else:
         line = [sys.executable, str(HERE / "pyleco_coordinator.py")]
-    line += ["-p", str(port), "--namespace", namespace, "-v"]
+    line += ["-p", str(port), "-v"]
+    if namespace is not None:
+        line += ["--namespace", namespace]
     if host:
         line += ["-r", host]
     if bind:
@@ -85,7 +87,7 @@ class Node:
 
     def __init__(
         self,
-        namespace: str,
+        namespace: Optional[str],
         *,
         kind: str = OURS,
         port: Optional[int] = None,

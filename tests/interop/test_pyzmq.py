@@ -527,6 +527,13 @@ def test_clients_come_back_after_a_restart(node: Node, join: Maker, end: Callabl
         assert until(lambda: payload_of_next(client) == b"back?", "a message after the restart")
 
 
+def receive_past_probes(client: Client) -> Message:
+    """The next message that is no probe; probes are answered."""
+    while client.answer_probe(message := client.receive()):
+        pass
+    return message
+
+
 def sign_in_if_possible(client: Client) -> bool:
     """Sign in, if there is a link already and an answer."""
     try:
@@ -620,6 +627,28 @@ def test_a_frozen_client_loses_its_name_to_a_newcomer(
     newcomer = make_client(node, "CA")
     until(lambda: newcomer.sign_in().error_code is None, "the name of the frozen client", patience=15, pause=0.2)
     assert newcomer.call("send_local_components") == ["CA"]
+
+
+def test_a_client_that_answers_probes_stays_one_that_is_silent_goes(
+    node: Node, join: Maker, start_program: Any
+) -> None:
+    witness, answering = join(node, "CB"), join(node, "CC")
+    silent = start_program(node, "CA")
+    os.kill(silent.pid, signal.SIGSTOP)
+    probes = []
+
+    def silent_is_gone() -> bool:
+        witness.call("remove_expired_addresses", {"expiration_time": 0.3})
+        while answering.socket.poll(0):
+            probes.append(answering.receive())
+            assert answering.answer_probe(probes[-1]), probes[-1]
+        return sorted(witness.call("send_local_components")) == ["CB", "CC"]
+
+    until(silent_is_gone, "the removal of the silent client", patience=5, pause=0.05)
+    assert probes and probes[0].sender == b"N1.COORDINATOR" and probes[0].receiver in (b"CC", b"N1.CC")
+    os.kill(silent.pid, signal.SIGCONT)
+    witness.send("CC", b"hello")
+    assert receive_past_probes(answering).payload == (b"hello",)
 
 
 def test_a_quiet_but_living_client_keeps_its_name(node: Node, make_client: Maker, start_program: Any) -> None:
