@@ -413,6 +413,14 @@ class RawNode:
         identity, *frames = self.router.recv_multipart()
         return identity, frames
 
+    def find(self, wanted: Callable[[list[bytes]], bool]) -> tuple[bytes, list[bytes]]:
+        """The next message at its ROUTER that is wanted; directory updates may come in between at any time."""
+        for _ in range(20):
+            identity, frames = self.receive()
+            if wanted(frames):
+                return identity, frames
+        raise AssertionError("twenty messages at the ROUTER, and not the one wanted")
+
 
 @pytest.fixture
 def raw(node: Node, context: zmq.Context) -> RawNode:
@@ -465,42 +473,49 @@ def test_both_halves_of_a_coordinator_sign_in(node: Node, join: Maker, raw: RawN
 
 def test_a_message_between_nodes_travels_by_the_dealers(node: Node, join: Maker, raw: RawNode) -> None:
     client, identity = greet(raw, node, join)
-    raw.receive()
     until(lambda: "RAW" in client.call("send_nodes"), "the sign-in")
     conversation = client.send("RAW.CR", b"out", b"", b"\xff")
-    seen_identity, frames = raw.receive()
+    seen_identity, frames = raw.find(lambda frames: frames[3][:16] == conversation)
     assert seen_identity == identity
     assert frames == [b"\0", b"RAW.CR", b"N1.CA", conversation + b"\0\0\0\0", b"out", b"", b"\xff"]
     raw.dealer.send("N1.CA", b"back", sender=b"RAW.CR", conversation=conversation)
     message = client.receive()
     assert (message.sender, message.payload) == (b"RAW.CR", (b"back",))
     # The answer to a request of a far Component goes by the DEALER as well, not back on the link it came from.
-    conversation = raw.dealer.send_json(
-        "N1.COORDINATOR", {"jsonrpc": "2.0", "id": 6, "method": "pong"}, sender=b"RAW.CR"
-    )
-    _, frames = raw.receive()
-    assert frames[1:3] == [b"RAW.CR", b"N1.COORDINATOR"] and frames[3][:16] == conversation
+    ping = {"jsonrpc": "2.0", "id": 6, "method": "pong"}
+    question = raw.dealer.send_json("N1.COORDINATOR", ping, sender=b"RAW.CR")
+    _, frames = raw.find(lambda frames: frames[3][:16] == question)
+    assert frames[1:3] == [b"RAW.CR", b"N1.COORDINATOR"]
     assert content_of(frames) == {"jsonrpc": "2.0", "id": 6, "result": None}
 
 
 def test_a_coordinator_sign_out_is_returned(node: Node, join: Maker, raw: RawNode) -> None:
-    client, _ = greet(raw, node, join)
-    raw.receive()
+    client, identity = greet(raw, node, join)
     until(lambda: "RAW" in client.call("send_nodes"), "the sign-in")
     raw.dealer.send_json("N1.COORDINATOR", {"jsonrpc": "2.0", "id": 8, "method": "coordinator_sign_out"})
-    methods = []
-    while "coordinator_sign_out" not in methods:
-        content = content_of(raw.receive()[1])
-        methods += [element.get("method") for element in (content if isinstance(content, list) else [content])]
-    assert client.call("send_nodes") == {"N1": node.address}
+
+    def signs_out(frames: list[bytes]) -> bool:
+        content = content_of(frames)
+        return isinstance(content, dict) and content.get("method") == "coordinator_sign_out"
+
+    seen_identity, frames = raw.find(signs_out)
+    assert seen_identity == identity
+    assert frames[1:3] == [b"RAW.COORDINATOR", b"N1.COORDINATOR"]
+    until(lambda: client.call("send_nodes") == {"N1": node.address}, "the sign-out")
 
 
 def test_changes_are_published_as_requests(node: Node, join: Maker, raw: RawNode) -> None:
     greet(raw, node, join)
-    raw.receive()
     join(node, "CB")
-    _, frames = raw.receive()
-    batch = {element["method"]: element for element in content_of(frames)}
+
+    def batch_of(frames: list[bytes]) -> dict[str, Any]:
+        content = content_of(frames)
+        return {element["method"]: element for element in content} if isinstance(content, list) else {}
+
+    def tells_of_both(frames: list[bytes]) -> bool:
+        record = batch_of(frames).get("record_components")
+        return bool(record) and sorted(record["params"]["components"]) == ["CA", "CB"]
+
+    batch = batch_of(raw.find(tells_of_both)[1])
     assert all("id" in element for element in batch.values())
-    assert sorted(batch["record_components"]["params"]["components"]) == ["CA", "CB"]
     assert batch["add_nodes"]["params"]["nodes"] == {"N1": node.address, "RAW": raw.address}
