@@ -184,7 +184,9 @@ class Client:
         """Send some JSON and return the answer."""
         return self.receive_answer(self.send_json(receiver, content, **kwargs))
 
-    def ask(self, method: str, params: Any = None, receiver: Union[str, bytes] = "COORDINATOR", **kwargs: Any) -> Message:
+    def ask(
+        self, method: str, params: Any = None, receiver: Union[str, bytes] = "COORDINATOR", **kwargs: Any
+    ) -> Message:
         """Send one request and return the whole answer, which may be an error."""
         content: dict[str, Any] = {"jsonrpc": "2.0", "id": next(self._ids), "method": method}
         if params is not None:

@@ -1,7 +1,7 @@
 """A pytest plugin which puts our Coordinator in the place of pyleco's: `pytest -p swap_coordinator`.
 
-Tests which run `pyleco.coordinators.coordinator.Coordinator` in a thread then talk to a process of ours instead, without
-a change in them. The class below has that part of pyleco's class which such a thread uses.
+Tests which run `pyleco.coordinators.coordinator.Coordinator` in a thread then talk to a process of ours instead,
+without a change in them. The class below has that part of pyleco's class which such a thread uses.
 """
 
 from __future__ import annotations

@@ -285,7 +285,8 @@ def test_a_stranger_cannot_sign_a_node_out(make_node: NodeMaker, join: Maker, ma
     mesh = Mesh(chain(make_node, ["I1", "P1"]), join)
     mesh.assert_agreement()
     stranger = make_client(mesh.nodes["I1"], "COORDINATOR")
-    stranger.send_json("COORDINATOR", {"jsonrpc": "2.0", "id": 1, "method": "coordinator_sign_out"}, sender=b"P1.COORDINATOR")
+    sign_out = {"jsonrpc": "2.0", "id": 1, "method": "coordinator_sign_out"}
+    stranger.send_json("COORDINATOR", sign_out, sender=b"P1.COORDINATOR")
     try:
         assert stranger.receive(0.5).error_code is not None
     except TimeoutError:
@@ -505,7 +506,8 @@ def test_a_coordinator_sign_out_is_returned(node: Node, join: Maker, raw: RawNod
 
 
 def test_changes_are_published_as_requests(node: Node, join: Maker, raw: RawNode) -> None:
-    greet(raw, node, join)
+    client, _ = greet(raw, node, join)
+    until(lambda: "RAW" in client.call("send_nodes"), "the sign-in")
     join(node, "CB")
 
     def batch_of(frames: list[bytes]) -> dict[str, Any]:
