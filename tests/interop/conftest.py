@@ -93,10 +93,12 @@ def context() -> Iterator[zmq.Context]:
 
 @pytest.fixture
 def make_client(context: zmq.Context) -> Callable[..., Client]:
-    """Make clients which have not yet signed in: `make_client(node, "CA")`."""
+    """Make clients which have not yet signed in: `make_client(node, "CA")`. They live as long as the test."""
+    clients: list[Client] = []  # a socket without a reference closes, and its Component is gone
 
     def make(node: Node, name: str, **kwargs: Any) -> Client:
-        return Client(context, node.port, name, **kwargs)
+        clients.append(Client(context, node.port, name, **kwargs))
+        return clients[-1]
 
     return make
 

@@ -121,9 +121,7 @@ def test_a_chain_grows_into_a_full_mesh(make_node: NodeMaker, join: Maker, order
 @pytest.mark.parametrize("hub", ["P1", "I1"])
 def test_a_star_grows_into_a_full_mesh(make_node: NodeMaker, join: Maker, hub: str) -> None:
     centre = make_node(hub, kind=KINDS[hub])
-    others = [
-        make_node(name, kind=kind, coordinators=[centre.address]) for name, kind in KINDS.items() if name != hub
-    ]
+    others = [make_node(name, kind=kind, coordinators=[centre.address]) for name, kind in KINDS.items() if name != hub]
     mesh = Mesh([centre, *others], join)
     mesh.assert_agreement()
     mesh.assert_all_pairs_talk()

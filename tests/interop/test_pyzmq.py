@@ -41,14 +41,14 @@ METHODS = {
 }  # fmt: skip
 
 
-def request(method: str, id: Any = 1, **params: Any) -> dict[str, Any]:
+def request(method: str, /, id: Any = 1, **params: Any) -> dict[str, Any]:
     content: dict[str, Any] = {"jsonrpc": "2.0", "id": id, "method": method}
     if params:
         content["params"] = params
     return content
 
 
-def notification(method: str, **params: Any) -> dict[str, Any]:
+def notification(method: str, /, **params: Any) -> dict[str, Any]:
     content = request(method, **params)
     del content["id"]
     return content
@@ -582,7 +582,7 @@ def start_program() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 @pytest.mark.ours("keeps the name for 45 s")
-def test_a_killed_client_frees_its_name_at_once(node: Node, join: Maker, make_client: Maker, start_program: Any) -> None:
+def test_a_killed_client_frees_its_name_at_once(node: Node, join: Maker, start_program: Any) -> None:
     witness = join(node, "CB")
     process = start_program(node, "CA")
     assert sorted(witness.call("send_local_components")) == ["CA", "CB"]
@@ -594,9 +594,7 @@ def test_a_killed_client_frees_its_name_at_once(node: Node, join: Maker, make_cl
 
 
 @pytest.mark.ours("keeps the name for 45 s")
-def test_a_client_may_be_killed_and_started_again_under_its_name(
-    node: Node, join: Maker, start_program: Any
-) -> None:
+def test_a_client_may_be_killed_and_started_again_under_its_name(node: Node, join: Maker, start_program: Any) -> None:
     witness = join(node, "CB")
     for round in range(3):
         process = start_program(node, "CA")
@@ -618,9 +616,7 @@ def test_a_closed_link_frees_all_its_names(node: Node, join: Maker) -> None:
 
 
 @pytest.mark.ours("keeps the name for 45 s")
-def test_a_frozen_client_loses_its_name_to_a_newcomer(
-    node: Node, make_client: Maker, start_program: Any
-) -> None:
+def test_a_frozen_client_loses_its_name_to_a_newcomer(node: Node, make_client: Maker, start_program: Any) -> None:
     """Its link is open, its process is stopped: only a probe can tell."""
     process = start_program(node, "CA")
     os.kill(process.pid, signal.SIGSTOP)
@@ -763,9 +759,7 @@ HOSTILE = {
 
 @pytest.mark.ours("several of these stop it")
 @pytest.mark.parametrize("frames", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_message_harms_nobody_else(
-    node: Node, join: Maker, make_client: Maker, frames: list[bytes]
-) -> None:
+def test_a_hostile_message_harms_nobody_else(node: Node, join: Maker, make_client: Maker, frames: list[bytes]) -> None:
     bystander = join(node, "CA")
     # One stranger, and one who has signed in, whose messages go further.
     for hostile in (make_client(node, "stranger"), join(node, "CB")):
