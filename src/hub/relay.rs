@@ -5,11 +5,11 @@ use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict};
 use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
-use crate::limits::RING_RESERVE_BYTES;
+use crate::limits::{MESSAGE_BYTES_CEILING, RING_RESERVE_BYTES};
 use crate::store::pool::Pool;
 use crate::store::ring::{Refused, Ring};
 use crate::time::Span;
-use crate::zmtp::frame::{self, Found, Scan};
+use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use super::expire::OfPeer;
 use super::peer::{Held, Peer, Role};
@@ -197,10 +197,10 @@ impl Hub {
 
     /// Stops reading `from` until `to` has room, or the pool where that is what is lacking, or `patience` is over.
     fn hold(&mut self, from: PeerKey, to: PeerKey, refused: Refused, patience: Span) -> Outcome {
-        match (refused, self.peers.get_mut(to)) {
-            (Refused::Memory, _) => self.short_of_memory.push(from),
-            (Refused::Full, Some(receiver)) => receiver.waiters.push(from),
-            (Refused::Full, None) => return Outcome::Done,
+        let Some(receiver) = self.peers.get_mut(to) else { return Outcome::Done };
+        receiver.add_waiter(from);
+        if refused == Refused::Memory {
+            self.wait_for_memory(from);
         }
         if let Some(sender) = self.peers.get_mut(from) {
             sender.held = Some(Held::Ring(to));
@@ -262,7 +262,7 @@ impl Hub {
         if alive && !peer.probed || owner == newcomer {
             return false;
         }
-        peer.waiters.push(newcomer);
+        peer.add_waiter(newcomer);
         if !peer.probed {
             peer.probed = true;
             self.counters.probes += 1;
@@ -406,7 +406,8 @@ impl Hub {
 
     /// Works through one ring; answers whether it is empty now.
     fn return_some(&mut self, ring: &mut Ring) -> bool {
-        let bounds = self.bounds;
+        // Our own answers may be larger than what a peer may send.
+        let bounds = Bounds { frame_bytes_max: MESSAGE_BYTES_CEILING, message_bytes_max: MESSAGE_BYTES_CEILING };
         loop {
             let waiting = ring.contiguous();
             if waiting.is_empty() {
@@ -455,10 +456,13 @@ impl Hub {
         let mut text = String::new();
         rpc::write_error(&mut text, &Id::NULL, RECEIVER_OVERLOADED, &shown(view.receiver));
         let queued = self.queue_own(link, view.sender, &message::answer_header(view.header), text.as_bytes());
-        if queued.is_ok() {
-            self.counters.returned_undelivered += 1;
+        match queued {
+            Ok(()) => self.counters.returned_undelivered += 1,
+            Err(Refused::Full) => return false,
+            // The very ring that is being returned may hold the last of the memory.
+            Err(Refused::Memory) => self.counters.errors_dropped += 1,
         }
-        queued.is_ok()
+        true
     }
 }
 
