@@ -5,7 +5,7 @@ use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict};
 use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
-use crate::limits::{MESSAGE_BYTES_CEILING, RING_RESERVE_BYTES};
+use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RING_RESERVE_BYTES};
 use crate::store::pool::Pool;
 use crate::store::ring::{Refused, Ring};
 use crate::time::Span;
@@ -102,7 +102,7 @@ impl Hub {
         let part = |n| message.part(wire, n);
         let view = match View::new(part(0), part(1), part(2), part(3), part(4)) {
             Ok(view) => view,
-            Err(malformed) => return self.malformed(key, malformed),
+            Err(malformed) => return self.malformed(key, malformed, [part(1), part(2), part(3), part(4)]),
         };
         let Some(peer) = self.peers.get(key) else { return Outcome::Done };
         if matches!(peer.role, Role::Dialled(_)) {
@@ -122,8 +122,21 @@ impl Hub {
         outcome
     }
 
+    /// Drops a message that is not LECO, and tells its sender where it has one. `parts` are the frames from the receiver on.
     #[cold]
-    fn malformed(&mut self, key: PeerKey, malformed: Malformed) -> Outcome {
+    fn malformed(&mut self, key: PeerKey, malformed: Malformed, parts: [Option<&[u8]>; 4]) -> Outcome {
+        let [receiver, sender, header, payload] = parts;
+        let header = header.and_then(|header| header.try_into().ok()).unwrap_or(&[0; HEADER_BYTES]);
+        if let (Some(receiver), Some(sender)) = (receiver, sender)
+            && (1..=FULL_NAME_BYTES_MAX).contains(&sender.len())
+            && self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted)
+        {
+            let view = View { receiver, sender, header, payload };
+            let reason = serde_json::Value::from(malformed.to_string());
+            if self.answer_error(key, &view, rpc::INVALID_REQUEST, &reason) == Outcome::Held {
+                return Outcome::Held;
+            }
+        }
         self.counters.messages_in += 1;
         self.counters.messages_malformed += 1;
         if self.may_log()

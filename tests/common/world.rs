@@ -195,6 +195,19 @@ impl World {
         self.pump();
     }
 
+    /// A hub's process dies: the others see their links end, without a word.
+    pub(crate) fn kill(&mut self, hub: usize) {
+        self.dark.insert(hub);
+        let sides: Vec<Side> = self.far.keys().filter(|side| side.0 == hub).copied().collect();
+        for side in sides {
+            if let Some(Far::Hub(other)) = self.far.remove(&side) {
+                self.far.remove(&other);
+                self.ended.insert(other);
+            }
+        }
+        self.pump();
+    }
+
     /// From now on the client takes only `n` more bytes from its socket; what waits beyond stays in the hub.
     pub(crate) fn limit(&mut self, client: usize, n: usize) {
         self.clients[client].appetite = n;
@@ -361,6 +374,7 @@ impl World {
 
     /// Lets `ms` pass, stopping at every deadline on the way.
     pub(crate) fn wait(&mut self, ms: u64) {
+        self.pump();
         let end = Tick(self.now.0 + ms);
         loop {
             let soonest = self.hubs.iter().filter_map(Hub::poll_timeout).min();
