@@ -2,6 +2,7 @@
 //!
 //! Belongs to the program, not to the library.
 
+mod bench;
 mod logger;
 mod serve;
 
@@ -41,6 +42,7 @@ const HELP: &str = "\
 instep keeps every participant of a distributed experiment or simulation in step.
 
 Usage: instep [serve] [options]     run the Coordinator (see: instep serve --help)
+       instep bench KIND [options]  load a Coordinator and measure it (see: instep bench --help)
 
   -h, --help      show this help
   -V, --version   show the version
@@ -53,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
     let rest = || words.get(1..).unwrap_or_default().to_vec();
     let outcome = match first {
         "serve" => serve::run(rest()),
+        "bench" => bench::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
