@@ -10,7 +10,6 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use instep::config::DEFAULT_PORT;
 use instep::leco::message::{self, HEADER_BYTES, TYPE_JSON, VERSION, View};
 use instep::leco::name::FullName;
 use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN};
@@ -142,7 +141,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects to the Coordinator at `address` (one of [`full_address`]'s) and signs in as `name` or, where that is taken, as a
+    /// Connects to the Coordinator at `address` (`host:port`) and signs in as `name` or, where that is taken, as a
     /// variation of it. Every step of it and every later question may take `timeout`.
     pub(super) fn connect(address: &str, name: &str, timeout: Duration) -> Result<Self, Trouble> {
         let stream = dial(address, timeout)?;
@@ -389,20 +388,6 @@ pub(super) fn is_method_unknown(trouble: &Trouble) -> bool {
     trouble.code() == Some(i64::from(METHOD_NOT_FOUND.code))
 }
 
-/// `address` with the usual port where it has none, and brackets where a bare IPv6 address wants them. `None`: no such thing.
-pub(super) fn full_address(address: &str) -> Option<String> {
-    let address = address.strip_prefix("tcp://").unwrap_or(address);
-    if address.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Some(format!("[{address}]:{DEFAULT_PORT}"));
-    }
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-        _ => (address, DEFAULT_PORT),
-    };
-    let is_host = host.starts_with('[') || !host.contains(':');
-    (is_host && !host.is_empty() && !host.contains([' ', '/'])).then(|| format!("{host}:{port}"))
-}
-
 /// Connects to the first address behind a name that takes the connection.
 fn dial(address: &str, timeout: Duration) -> Result<TcpStream, Trouble> {
     let deadline = now() + timeout;
@@ -457,25 +442,6 @@ mod tests {
     fn answer(document: &Value) -> Result<Value, Trouble> {
         let incoming = Incoming { sender: "N1.CB".to_owned(), header: [0; 20], document: Some(document.clone()) };
         result_of(incoming, "N1.CB", "m")
-    }
-
-    #[test]
-    fn addresses_get_the_usual_port_where_they_have_none() {
-        for (given, wanted) in [
-            ("h:1", Some("h:1")),
-            ("h", Some("h:12300")),
-            ("tcp://h:1", Some("h:1")),
-            ("::1", Some("[::1]:12300")),
-            ("[::1]", Some("[::1]:12300")),
-            ("[::1]:7", Some("[::1]:7")),
-            ("h:70000", None),
-            ("h:", None),
-            (":1", None),
-            ("", None),
-            ("http://h:1", None),
-        ] {
-            assert_eq!(full_address(given).as_deref(), wanted, "{given}");
-        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use instep::config::DEFAULT_PORT;
 use instep::counters::Counters;
+use instep::leco::nodes;
 use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +41,7 @@ enum Argument {
 use Argument::{May, Must, Number, Switch};
 
 const COMMANDS: &[Command] = &[
-    Command { name: "nodes", arguments: &[], help: "namespace and address of every node", run: nodes },
+    Command { name: "nodes", arguments: &[], help: "namespace and address of every node", run: all_nodes },
     Command {
         name: "components",
         arguments: &[Switch { long: "local", help: "only those of the Coordinator's own node" }],
@@ -214,7 +215,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
             }
             Short('a') | Long("address") => {
                 let text = utf8(parser.value()?)?;
-                address = client::full_address(&text).ok_or_else(|| {
+                address = nodes::address(&text).ok_or_else(|| {
                     Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
                 })?;
             }
@@ -349,7 +350,7 @@ fn help_of(command: &Command) -> String {
 
 // ---- The commands ----
 
-fn nodes(_: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn all_nodes(_: &Given, session: &mut Session) -> Result<Report, Stop> {
     let json = session.ask("COORDINATOR", "send_nodes", &Value::Null)?;
     let rows: Vec<[String; 2]> =
         json.as_object().into_iter().flatten().map(|(namespace, address)| [namespace.clone(), word(address)]).collect();
@@ -379,6 +380,7 @@ fn components(given: &Given, session: &mut Session) -> Result<Report, Stop> {
 fn ping(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     let name = session.full(given.name(0))?;
     let count = given.number("count").unwrap_or(1);
+    let shown = visible(&name);
     let mut times = Vec::new();
     let mut text = String::new();
     for _ in 0..count {
@@ -390,14 +392,14 @@ fn ping(given: &Given, session: &mut Session) -> Result<Report, Stop> {
         }
         let ms = start.elapsed().as_secs_f64() * 1000.0;
         times.push(ms);
-        text.push_str(&format!("{name} answered in {ms:.3} ms\n"));
+        text.push_str(&format!("{shown} answered in {ms:.3} ms\n"));
     }
     let rounded: Vec<f64> = times.iter().map(|ms| (ms * 1000.0).round() / 1000.0).collect();
     times.sort_by(f64::total_cmp);
     if let ([least, .., most], Some(median)) = (&times[..], times.get(times.len() / 2)) {
         text.push_str(&format!("least {least:.3} ms, median {median:.3} ms, most {most:.3} ms\n"));
     }
-    Ok(Report { json: json!({"name": name, "ms": rounded}), text: visible(&text) })
+    Ok(Report { json: json!({"name": name, "ms": rounded}), text })
 }
 
 fn call(given: &Given, session: &mut Session) -> Result<Report, Stop> {
@@ -434,18 +436,17 @@ fn signature(method: &Value) -> String {
         None => "any".to_owned(),
     };
     let name = |place: &Value| place.get("name").map(word).unwrap_or_default();
-    let params: Vec<String> = method
+    let param = |param: &Value| {
+        let text = format!("{}: {}", name(param), kind(param));
+        if param.get("required") == Some(&Value::Bool(true)) { text } else { format!("[{text}]") }
+    };
+    // A document that is silent about parameters does not say that there are none.
+    let params = method
         .get("params")
         .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .map(|param| {
-            let text = format!("{}: {}", name(param), kind(param));
-            if param.get("required") == Some(&Value::Bool(true)) { text } else { format!("[{text}]") }
-        })
-        .collect();
+        .map_or_else(|| "...".to_owned(), |params| params.iter().map(param).collect::<Vec<_>>().join(", "));
     let result = method.get("result").map_or_else(String::new, |result| format!(" -> {}", kind(result)));
-    visible(&format!("{}({}){result}", name(method), params.join(", ")))
+    visible(&format!("{}({params}){result}", name(method)))
 }
 
 fn counters(given: &Given, session: &mut Session) -> Result<Report, Stop> {
@@ -569,6 +570,6 @@ mod tests {
             {"name": "c"},
         ]});
         assert_eq!(signature(&document), "m(a: number, [b: string|null], [c: any]) -> null");
-        assert_eq!(signature(&json!({"name": "x"})), "x()");
+        assert_eq!(signature(&json!({"name": "x"})), "x(...)");
     }
 }
