@@ -276,11 +276,11 @@ fn an_answered_error_is_told_with_code_message_and_data() {
     let _ca = Component::start(&node, "CA");
     let said = node.ctl(&["call", "CA", "fail"]);
     assert_eq!(said.out, "");
-    assert_eq!(said.error(1), r#"N1.CA refused fail: error -5, It failed, data {"why":"\u001b[31m"}"#);
+    assert_eq!(said.error(1), r#"N1.CA answered fail with error -5: It failed, data {"why":"\u001b[31m"}"#);
     let json = node.ctl(&["call", "CA", "fail", "--json"]).json();
     assert_eq!((&json["error"]["code"], &json["error"]["data"]["why"]), (&json!(-5), &json!("\u{1b}[31m")));
     let said = node.ctl(&["call", "COORDINATOR", "nosuch"]);
-    assert_eq!(said.error(1), "N1.COORDINATOR refused nosuch: error -32601, Method not found, data \"nosuch\"");
+    assert_eq!(said.error(1), "N1.COORDINATOR answered nosuch with error -32601: Method not found, data \"nosuch\"");
     let said = node.ctl(&["call", "CA", "nonsense"]);
     assert_eq!(said.error(1), "N1.CA answered nonsense with something that is no JSON-RPC");
 }
@@ -291,9 +291,9 @@ fn who_is_not_there_is_named_and_has_its_own_exit_code() {
     let _ca = Component::start(&node, "CA");
     let address = node.address;
     let said = node.ctl(&["ping", "CX"]);
-    assert!(said.error(3).starts_with("N1.COORDINATOR knows no component N1.CX: error -32093, "), "{said:?}");
+    assert!(said.error(3).starts_with("N1.COORDINATOR knows no component N1.CX (error -32093: "), "{said:?}");
     let said = node.ctl(&["call", "N9.CA", "pong", "--json"]);
-    assert!(said.error(3).starts_with("N1.COORDINATOR has no link to the node of N9.CA: error -32092, "), "{said:?}");
+    assert!(said.error(3).starts_with("N1.COORDINATOR has no link to the node of N9.CA (error -32092: "), "{said:?}");
     assert_eq!(said.json()["error"]["code"], -32092);
     let said = node.ctl(&["call", "CA", "silent", "-t", "0.2"]);
     assert_eq!(said.error(3), format!("CA did not answer silent within 0.2 s (asked through {address})"));
@@ -342,6 +342,7 @@ fn wrong_words_are_told_before_anybody_is_asked() {
         (&["call", "CA", "m", "{"], "call: '{' is neither a JSON array nor a JSON object"),
         (&["log-level", "loud"], "log-level: 'loud' is none of debug, info, warning, error, critical"),
         (&["nodes", "N1"], "nodes: 'N1' is one word too many (usage: instep ctl nodes)"),
+        (&["log-level"], "log-level: LEVEL is missing (usage: instep ctl log-level LEVEL [NAME])"),
         (&["dance"], "ctl has no command 'dance' (try: instep ctl --help)"),
         (&[], "ctl wants a command (try: instep ctl --help)"),
         (&["-t", "soon", "nodes"], "--timeout 'soon': a number of seconds from 0.001 to 86400 is wanted"),

@@ -86,15 +86,15 @@ impl fmt::Display for Trouble {
             Self::Refused(refusal) => {
                 let Refusal { by, receiver, method, code, message, data } = &**refusal;
                 let by = if by.is_empty() { "the Coordinator" } else { by };
+                let message = message.trim_end_matches('.');
+                let data = if data.is_null() { String::new() } else { format!(", data {data}") };
                 if *code == i64::from(NODE_UNKNOWN.code) {
-                    write!(f, "{by} has no link to the node of {receiver}")?;
+                    write!(f, "{by} has no link to the node of {receiver} (error {code}: {message}{data})")
                 } else if *code == i64::from(RECEIVER_UNKNOWN.code) {
-                    write!(f, "{by} knows no component {receiver}")?;
+                    write!(f, "{by} knows no component {receiver} (error {code}: {message}{data})")
                 } else {
-                    write!(f, "{by} refused {method}")?;
+                    write!(f, "{by} answered {method} with error {code}: {message}{data}")
                 }
-                write!(f, ": error {code}, {}", message.trim_end_matches('.'))?;
-                if data.is_null() { Ok(()) } else { write!(f, ", data {data}") }
             }
         }
     }
@@ -459,11 +459,13 @@ mod tests {
     #[test]
     fn troubles_are_one_line_that_names_who() {
         let said = |code, data| refusal("N1.COORDINATOR", code, data).to_string();
-        assert_eq!(said(-3, Value::Null), "N1.COORDINATOR refused m: error -3, A sentence");
-        assert_eq!(said(-3, json!([1])), "N1.COORDINATOR refused m: error -3, A sentence, data [1]");
-        assert!(said(-32093, Value::Null).starts_with("N1.COORDINATOR knows no component N1.CB: error -32093"));
-        assert!(said(-32092, Value::Null).starts_with("N1.COORDINATOR has no link to the node of N1.CB: error"));
-        assert!(refusal("", -3, Value::Null).to_string().starts_with("the Coordinator refused m"));
+        assert_eq!(said(-3, Value::Null), "N1.COORDINATOR answered m with error -3: A sentence");
+        assert_eq!(said(-3, json!([1])), "N1.COORDINATOR answered m with error -3: A sentence, data [1]");
+        let unknown = "N1.COORDINATOR knows no component N1.CB (error -32093: A sentence)";
+        assert_eq!(said(-32093, Value::Null), unknown);
+        let unlinked = r#"N1.COORDINATOR has no link to the node of N1.CB (error -32092: A sentence, data "N1")"#;
+        assert_eq!(said(-32092, json!("N1")), unlinked);
+        assert!(refusal("", -3, Value::Null).to_string().starts_with("the Coordinator answered m"));
         assert!(refusal("N1.COORDINATOR", -32093, Value::Null).is_absence());
         assert!(!refusal("N1.COORDINATOR", -32601, Value::Null).is_absence());
         assert!(is_method_unknown(&refusal("N1.CB", -32601, Value::Null)));

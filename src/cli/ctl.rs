@@ -40,6 +40,17 @@ enum Argument {
 
 use Argument::{May, Must, Number, Switch};
 
+impl Argument {
+    /// The name of a word, and whether it must be given.
+    const fn word(&self) -> Option<(&'static str, bool)> {
+        match self {
+            Must(name) => Some((name, true)),
+            May(name) => Some((name, false)),
+            Switch { .. } | Number { .. } => None,
+        }
+    }
+}
+
 const COMMANDS: &[Command] = &[
     Command { name: "nodes", arguments: &[], help: "namespace and address of every node", run: all_nodes },
     Command {
@@ -248,13 +259,13 @@ fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
     let Some(command) = command else {
         return Err(Failure::usage("ctl wants a command (try: instep ctl --help)"));
     };
-    let must = command.arguments.iter().filter(|argument| matches!(argument, Must(_))).count();
-    let may = command.arguments.iter().filter(|argument| matches!(argument, May(_))).count();
-    if given.words.len() < must || given.words.len() > must + may {
-        let wrong = match given.words.get(must + may) {
-            Some(word) => format!("'{word}' is one word too many"),
-            None => "something is missing".to_owned(),
-        };
+    let names: Vec<(&str, bool)> = command.arguments.iter().filter_map(Argument::word).collect();
+    let wrong = match (names.get(given.words.len()), given.words.get(names.len())) {
+        (Some((name, true)), _) => Some(format!("{name} is missing")),
+        (_, Some(word)) => Some(format!("'{word}' is one word too many")),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
         return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
     }
     Ok(Some(Parsed { command, given, address, timeout, json }))
@@ -325,7 +336,8 @@ fn help() -> String {
     }
     text.push_str(
         "\nNAME is the name of a component of the Coordinator's node, or a full name like N1.CA; N1.COORDINATOR is the\n\
-         Coordinator of the node N1. Without NAME, the Coordinator itself is meant.\n\n",
+         Coordinator of the node N1. Without NAME, the Coordinator itself is meant. For example:\n\n\
+         \x20 instep ctl call N1.CA get_parameters '{\"parameters\": [\"voltage\"]}'\n\n",
     );
     text.push_str(OPTIONS);
     text.push_str(
@@ -528,7 +540,7 @@ mod tests {
             ("", "ctl wants a command"),
             ("node", "ctl has no command 'node'"),
             ("nodes x", "nodes: 'x' is one word too many (usage: instep ctl nodes)"),
-            ("call CA", "call: something is missing (usage: instep ctl call NAME METHOD [JSON])"),
+            ("call CA", "call: METHOD is missing (usage: instep ctl call NAME METHOD [JSON])"),
             ("ping -n 0", "-n '0': a whole number"),
             ("ping --count x", "--count 'x': a whole number"),
             ("ping --all", "ping: there is no flag --all (try: instep ctl ping --help)"),
@@ -548,15 +560,7 @@ mod tests {
         for command in COMMANDS {
             assert!(all.contains(&usage(command)) && all.contains(command.help), "{}", command.name);
             assert!(help_of(command).starts_with(&format!("instep ctl {}", command.name)));
-            let words: Vec<bool> = command
-                .arguments
-                .iter()
-                .filter_map(|argument| match argument {
-                    Must(_) => Some(false),
-                    May(_) => Some(true),
-                    Switch { .. } | Number { .. } => None,
-                })
-                .collect();
+            let words: Vec<bool> = command.arguments.iter().filter_map(Argument::word).map(|(_, must)| !must).collect();
             assert!(words.is_sorted(), "{}: a word that must be given stands behind one that may", command.name);
         }
         assert!(all.lines().all(|line| line.len() <= 120));

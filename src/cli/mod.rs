@@ -99,3 +99,17 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_fit_into_a_sentence() {
+        let said = |text: &str| plain(&std::io::Error::other(text));
+        assert_eq!(said("Connection refused (os error 111)"), "connection refused");
+        assert_eq!(said("EOF came early"), "EOF came early");
+        assert_eq!(said(""), "");
+        assert_eq!(said("Ärger"), "Ärger");
+    }
+}
