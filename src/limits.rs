@@ -73,6 +73,11 @@ pub const BLOCK_BYTES_MIN: usize = 512;
 /// Log lines about one kind of misbehaviour within one second; more are counted and summed up.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
 
+// ---- Command line ----
+
+/// Bytes of one message that the program's own client takes from a Coordinator.
+pub const CLIENT_MESSAGE_BYTES_MAX: u64 = 64 << 20;
+
 const _: () = assert!(FULL_NAME_BYTES_MAX > 2 * NAME_BYTES_MAX, "a full name holds two names and a dot");
 const _: () = assert!(HANDSHAKE_COMMAND_BYTES_MAX >= METADATA_BYTES_MAX, "legal metadata must fit its command");
 const _: () = assert!(COMMAND_BYTES_MAX >= 7 + PING_CONTEXT_BYTES_MAX, "a PING with full context must fit");

@@ -196,6 +196,14 @@ impl Server {
         })
     }
 
+    /// Whether the addresses to listen on are such, without opening them.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`], naming the address that is none.
+    pub fn check_addresses(config: &Config) -> io::Result<()> {
+        door::check(config)
+    }
+
     /// The addresses it listens on.
     pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.listeners.iter().map(Listener::address)
@@ -355,7 +363,6 @@ impl Server {
                 if let Some(on_hangup) = &mut self.on_hangup {
                     on_hangup();
                 }
-                log::info!("log file reopened");
             } else {
                 turn = self.stop(now);
             }
