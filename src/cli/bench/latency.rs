@@ -96,10 +96,10 @@ impl Run<'_> {
         let mut last_arrival = now();
         loop {
             let now = now();
-            let sending = now < self.until && !self.desk.interrupted;
-            if sending {
+            if !self.desk.interrupted {
                 self.begin_due(now)?;
             }
+            let sending = now < self.until && !self.desk.interrupted;
             if !sending && self.settled() >= self.begun {
                 break;
             }
@@ -136,13 +136,14 @@ impl Run<'_> {
         let before = self.begun;
         match &mut self.schedule {
             Schedule::Closed(at) => {
-                if self.ended + self.desk.errors().0 >= self.begun {
+                if now < self.until && self.ended + self.desk.errors().0 >= self.begun {
                     *at = now;
                     self.begun += 1;
                 }
             }
             schedule @ Schedule::Open(..) => {
-                while schedule.begin_of(self.begun) <= now {
+                // However late we are: what should have begun before the end does begin.
+                while schedule.begin_of(self.begun) <= now && schedule.begin_of(self.begun) < self.until {
                     self.begun += 1;
                 }
             }
