@@ -57,6 +57,8 @@ pub const RPC_BYTES_MAX: usize = 8 << 20;
 pub const CONNECTIONS_CEILING: usize = 1 << 20;
 /// Bytes read from one peer in one turn of the loop.
 pub const READ_BYTES_PER_TURN: usize = 256 << 10;
+/// Messages to the Coordinator itself that one peer gets answered in one turn of the loop: they cost far more than routed ones.
+pub const OWN_PER_TURN: u32 = 32;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// Connections still in their ZMTP handshake; one more pushes the oldest of them out, so that a flood of idle connections

@@ -40,6 +40,8 @@ pub(super) enum Held {
     Probe(PeerKey),
     /// The pool has no room for what a read could bring.
     Memory,
+    /// It has called the Coordinator often enough for one turn.
+    Turn,
 }
 
 /// Bytes that came in and do not yet make a whole message, or wait while the peer is held.

@@ -58,7 +58,7 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PORT};
 use crate::hub::{Cause, Hub, Output, PeerKey, Start};
 use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
 use crate::time::Tick;
@@ -165,8 +165,8 @@ impl Server {
         for (n, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(FIRST_LISTENER + n))?;
         }
-        // A port chosen by the system is the one that others must be told.
-        if config.port == 0
+        // A port chosen by the system, or only named in `bind`, is the one that others must be told.
+        if (config.port == 0 || (config.port == DEFAULT_PORT && !config.bind.is_empty()))
             && let Some(address) = listeners.first().map(Listener::address)
         {
             config.port = address.port();
