@@ -61,6 +61,12 @@ impl Pool {
             self.unused_bytes = self.unused_bytes.min(self.kept_bytes);
             return Some(block);
         }
+        // What lies idle counts against the cap too: it makes room before more is asked of the system.
+        if self.ring_bytes + self.partial_bytes + self.kept_bytes > self.bytes_max {
+            self.free = Default::default();
+            self.kept_bytes = 0;
+            self.unused_bytes = 0;
+        }
         Some(vec![0; size].into_boxed_slice())
     }
 
@@ -142,6 +148,17 @@ mod tests {
         assert_eq!(pool.in_use(), (0, 0));
         assert!(!pool.keeps_any(), "a block larger than the share that is kept goes at once");
         assert_eq!(pool.take(100, Use::Ring).unwrap().len(), BLOCK_BYTES_MIN);
+    }
+
+    #[test]
+    fn kept_blocks_make_room_for_others() {
+        let mut pool = Pool::new(8192);
+        let small: Vec<_> = (0..4).map(|_| pool.take(512, Use::Ring).unwrap()).collect();
+        small.into_iter().for_each(|block| pool.give(block, Use::Ring));
+        assert!(pool.keeps_any());
+        let large = pool.take(8192, Use::Ring).unwrap();
+        assert!(!pool.keeps_any());
+        pool.give(large, Use::Ring);
     }
 
     #[test]
