@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod limits;
+pub mod rcrs;
 pub mod time;
