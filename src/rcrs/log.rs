@@ -38,7 +38,7 @@ const BINARY_START: u32 = 0xe542_d585;
 const FRAME_START: &[u8; 2] = &[0x0a, 0];
 
 /// How many of a file's first bytes [`Kind::recognise`] looks at.
-pub const HEAD_BYTES: usize = 13;
+pub const HEAD_BYTES: usize = 32;
 
 /// What a file is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,12 @@ impl Kind {
         match head.first()? {
             0xe5 if starts(&BINARY_START.to_be_bytes()) => Some(Self::Binary),
             0x37 if starts(b"7z\xbc\xaf\x27\x1c") => Some(Self::SevenZip),
-            0x5d if starts(&[0x5d, 0, 0]) && head.get(5..HEAD_BYTES) == Some(&[0xff; 8]) => Some(Self::Lzma),
+            0x5d if starts(&[0x5d, 0, 0]) && head.get(5..13) == Some(&[0xff; 8]) => Some(Self::Lzma),
             0xfd if starts(b"\xfd7zXZ\0") => Some(Self::Xz),
             0x1f if starts(&[0x1f, 0x8b]) => Some(Self::Gzip),
             0x00 if starts(&[0, 0, 0, 2, 0x0a, 0]) => Some(Self::Frames),
+            // The front of an archive is written last, over zeros.
+            0x00 if starts(&[0; HEAD_BYTES]) => Some(Self::SevenZip),
             0x80..=0x8f | 0xde | 0xdf => Some(Self::Viewer),
             _ => None,
         }

@@ -130,6 +130,15 @@ impl Action {
 pub struct Config(Vec<(Box<str>, Box<str>)>);
 
 impl Config {
+    /// Sorts keys and values; of two values for one key the later counts, as in any map of this encoding.
+    #[must_use]
+    pub fn new(mut pairs: Vec<(Box<str>, Box<str>)>) -> Self {
+        pairs.reverse();
+        pairs.sort_by(|(left, _), (right, _)| left.cmp(right));
+        pairs.dedup_by(|(later, _), (kept, _)| later == kept);
+        Self(pairs)
+    }
+
     /// How many keys there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -164,14 +173,6 @@ impl Config {
     #[must_use]
     pub fn map_name(&self) -> Option<&str> {
         self.get("gis.map.dir")
-    }
-
-    /// Sorts the pairs; of two with one key the later counts, as in any map of this encoding.
-    fn new(mut pairs: Vec<(Box<str>, Box<str>)>) -> Self {
-        pairs.reverse();
-        pairs.sort_by(|(left, _), (right, _)| left.cmp(right));
-        pairs.dedup_by(|(later, _), (kept, _)| later == kept);
-        Self(pairs)
     }
 }
 

@@ -38,9 +38,17 @@ struct Fetch {
 }
 
 impl Fetch {
-    fn new(source: &mut impl Seek, packing: &Packing, length_max: usize) -> Result<Self, Error> {
+    fn record(source: &mut impl Seek, packing: &Packing) -> Result<Self, Error> {
+        Self::new(source, packing, RCRS_RECORD_BYTES_MAX, "one record of the log")
+    }
+
+    fn directory(source: &mut impl Seek, packing: &Packing) -> Result<Self, Error> {
+        Self::new(source, packing, RCRS_ARCHIVE_HEADER_BYTES_MAX, "the directory of the archive")
+    }
+
+    fn new(source: &mut impl Seek, packing: &Packing, length_max: usize, what: &'static str) -> Result<Self, Error> {
         let length = usize::try_from(packing.unpacked).ok().filter(|&length| length <= length_max);
-        let length = length.ok_or(Error::TooLarge("one record of the log"))?;
+        let length = length.ok_or(Error::TooLarge(what))?;
         source.seek(SeekFrom::Start(packing.offset)).map_err(|error| Error::Read(error.kind()))?;
         Ok(Self {
             feed: Feed::new(packing.packed),
@@ -102,7 +110,7 @@ impl Archive {
             Stage::Front { held } => {
                 source.by_ref().take(FRONT_BYTES).read_to_end(held).map_err(|error| Error::Read(error.kind()))?;
                 let packing = directory::front(held).ok_or(NO_DIRECTORY)?;
-                self.stage = Stage::Directory(Fetch::new(source, &packing, RCRS_ARCHIVE_HEADER_BYTES_MAX)?);
+                self.stage = Stage::Directory(Fetch::directory(source, &packing)?);
                 Ok(Fetched::Working { bytes: OPENING_BYTES })
             }
             Stage::Directory(fetch) => {
@@ -116,7 +124,7 @@ impl Archive {
             }
             Stage::Records { entries, open: open @ None } => {
                 let Some(entry) = entries.next() else { return Ok(Fetched::Ended) };
-                *open = Some(Fetch::new(source, &entry.packing, RCRS_RECORD_BYTES_MAX)?);
+                *open = Some(Fetch::record(source, &entry.packing)?);
                 Ok(Fetched::Working { bytes: OPENING_BYTES })
             }
             Stage::Records { open: open @ Some(_), .. } => {
@@ -133,7 +141,7 @@ impl Archive {
 
     fn open_directory(&mut self, source: &mut impl Seek, held: &[u8]) -> Result<(), Error> {
         self.stage = match directory::parse(held)? {
-            Contents::Packed(packing) => Stage::Directory(Fetch::new(source, &packing, RCRS_ARCHIVE_HEADER_BYTES_MAX)?),
+            Contents::Packed(packing) => Stage::Directory(Fetch::directory(source, &packing)?),
             Contents::Entries(mut entries) => {
                 // Stable: entries of one place keep the order they were written in.
                 entries.sort_by_key(|entry| entry.place);
