@@ -20,7 +20,7 @@ mod stream;
 mod unpack;
 mod xz;
 
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use self::archive::Archive;
 use self::gzip::Gzip;
@@ -235,11 +235,11 @@ impl<R: Read + Seek> Reader<R> {
                 continue;
             }
             let fetched = match &mut self.body {
-                Body::Stream(stream) => stream.fetch(&mut self.source),
-                Body::Archive(archive) => archive.fetch(&mut self.source),
+                Body::Stream(stream) => stream.fetch(&mut self.source)?,
+                Body::Archive(archive) => archive.fetch(&mut self.source)?,
             };
             match fetched {
-                Ok(Fetched::Record { bytes, encoding }) => {
+                Fetched::Record { bytes, encoding } => {
                     let decoder = match encoding {
                         Encoding::Proto => Decoder::Proto(proto::Decoder::record(bytes.len())),
                         Encoding::Legacy(kind) => Decoder::Legacy(legacy::Decoder::record(kind, bytes.len()), kind),
@@ -247,10 +247,8 @@ impl<R: Read + Seek> Reader<R> {
                     self.decoding = Some((bytes, decoder));
                 }
                 // Even a piece without bytes is some work.
-                Ok(Fetched::Working { bytes }) => spent += bytes.max(16),
-                Ok(Fetched::Ended) => return Ok(Progress::Ended(Ending::Truncated)),
-                Err(Error::Read(ErrorKind::UnexpectedEof)) => return Ok(Progress::Ended(Ending::Truncated)),
-                Err(error) => return Err(error),
+                Fetched::Working { bytes } => spent += bytes.max(16),
+                Fetched::Ended => return Ok(Progress::Ended(Ending::Truncated)),
             }
         }
         Ok(Progress::Working)

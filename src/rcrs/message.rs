@@ -1,6 +1,6 @@
 //! What kernels send and logs hold, whichever way it was encoded.
 //!
-//! Owns the values ([`Record`], [`ChangeSet`], [`Command`], [`Config`]) and the [`Draft`] both decoders fill, which is
+//! Owns the values ([`Record`], [`ChangeSet`], [`Command`], [`Config`]) and the draft both decoders fill, which is
 //! where every count is held to its bound. Must not know bytes.
 
 use super::Error;
