@@ -7,6 +7,7 @@ pub mod hub;
 pub mod leco;
 pub mod limits;
 pub mod net;
+pub mod rcrs;
 pub mod store;
 pub mod time;
 pub mod zmtp;

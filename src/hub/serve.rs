@@ -79,7 +79,8 @@ impl Hub {
         let caller = Caller { link: from, sender: Place::of(view.sender, &self.prefix) };
         // The one answer that goes back on the ROUTER: the other Coordinator waits for it on its DEALER, and learns our
         // namespace from it before there is any other way to it.
-        let signs_in = matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
+        let signs_in =
+            matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
         let mut text = String::new();
         match document {
             Err(error) => self.write(&mut text, &Id::NULL, Err(plain_error(error))),
