@@ -106,6 +106,10 @@ pub struct ControlResult {
 /// # Errors
 /// [`Error::Malformed`] when it is none, [`Error::BadField`] when it holds more than [`PRINTED_VALUES_MAX`] values.
 pub fn decode_control(body: &[u8]) -> Result<ControlResult, Error> {
+    let mut whole = Reader::new(body);
+    while !whole.is_empty() {
+        whole.skip()?;
+    }
     let mut reader = Reader::new(body);
     // Whichever array heads there are, id, result and object come in this order.
     for _ in 0..2 {
@@ -354,4 +358,85 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         }
     }
     f.write_str("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::hex;
+
+    #[test]
+    fn a_viewer_request_is_one_map_behind_a_long_header() {
+        let mut out = Vec::new();
+        encode_viewer(&mut out, Bits::ACTION | Bits::UPDATE, None);
+        assert_eq!(out, hex("cd000a 81 a772657175657374 0c"));
+        out.clear();
+        encode_viewer(&mut out, Bits::NONE, Some(5));
+        assert_eq!(out, hex("cd0010 82 a772657175657374 00 a474696d65 05"));
+    }
+
+    #[test]
+    fn values_print_as_json_and_do_not_pass_control_characters_on() {
+        let bytes = hex(
+            "86 a161 93c0c3ff a3220a1b cb3ff8000000000000 05 80 a162 c4024142 a163 cfffffffffffffffff a164 90",
+        );
+        let value = Value::decode(&bytes).unwrap();
+        let text = "{\"a\": [null, true, -1], \"\\\"\\n\\u001b\": 1.5, \"5\": {}, \"b\": \"AB\", \"c\": 18446744073709551615, \"d\": []}";
+        assert_eq!(value.to_string(), text);
+        assert_eq!(value.get("b"), Some(&Value::Text("AB".to_owned())));
+        assert_eq!((value.get("e"), Value::Nil.get("a")), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_control_result_is_refused() {
+        for body in [
+            "",
+            "80",
+            "92c0c3",
+            "9201c0",
+            "9201",
+            "92010180",
+            "01c38080",
+            "9201c380 80",
+            "929292 01c380",
+            "9201c3c1",
+        ] {
+            assert!(decode_control(&hex(body)).is_err(), "{body}");
+        }
+        assert_eq!(
+            decode_control(&hex("9201c2")),
+            Ok(ControlResult {
+                id: 1,
+                ok: false,
+                data: Value::Nil
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_no_viewer_result_is_refused_and_nil_counts_as_absent() {
+        for body in [
+            "",
+            "c0",
+            "90",
+            "8080",
+            "81a772657175657374ff",
+            "81a474696d65a0",
+            "81a6726573756c7400",
+            "81a76d65737361676500",
+        ] {
+            assert!(decode_viewer(&hex(body)).is_err(), "{body}");
+        }
+        let empty = ViewerResult {
+            request: Bits::NONE,
+            message: "",
+            result: false,
+            time: 0,
+            record: &[],
+        };
+        assert_eq!(
+            decode_viewer(&hex("82 a67265636f7264 c0 a474696d65 c0")),
+            Ok(empty)
+        );
+    }
 }

@@ -118,3 +118,134 @@ fn header(len: usize) -> ([u8; 9], usize) {
     };
     (bytes, used)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::hex;
+
+    const CAP: usize = 100_000;
+
+    #[test]
+    fn every_integer_form_of_zero_or_more_is_a_length() {
+        let cases = [
+            ("00", 0),
+            ("05", 5),
+            ("7f", 127),
+            ("cc80", 128),
+            ("cc05", 5),
+            ("cd0005", 5),
+            ("cdffff", 65535),
+            ("ce00010000", 65536),
+            ("ce00000005", 5),
+            ("cf0000000000000005", 5),
+            ("d005", 5),
+            ("d10005", 5),
+            ("d200000005", 5),
+            ("d30000000000000005", 5),
+        ];
+        for (header, length) in cases {
+            let header = hex(header);
+            for cut in 0..header.len() {
+                let Ok(Frame::Need(more)) = scan(&header[..cut], CAP) else {
+                    panic!("{header:?} cut at {cut}")
+                };
+                assert!((1..=header.len() - cut).contains(&more));
+            }
+            let need = if length == 0 {
+                Frame::Whole {
+                    header_len: 1,
+                    body_len: 0,
+                }
+            } else {
+                Frame::Need(length)
+            };
+            assert_eq!(scan(&header, CAP), Ok(need), "{header:?}");
+            let whole = [header.clone(), vec![0; length + 3]].concat();
+            assert_eq!(
+                scan(&whole, CAP),
+                Ok(Frame::Whole {
+                    header_len: header.len(),
+                    body_len: length
+                }),
+                "{header:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_length_is_refused_at_its_first_byte_or_when_its_sign_is_known() {
+        for header in [
+            "e0", "ff", "c0", "c2", "c3", "ca", "cb", "a0", "d9", "c4", "80", "90", "dc", "de",
+            "d4", "c7", "c1",
+        ] {
+            assert_eq!(scan(&hex(header), CAP), Err(Error::BadLength), "{header}");
+        }
+        for header in ["d0ff", "d1ffff", "d280000000", "d3ffffffffffffffff"] {
+            assert_eq!(scan(&hex(header), CAP), Err(Error::BadLength), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_cap_is_refused_before_any_of_its_body_comes() {
+        assert_eq!(scan(&hex("cd0064"), 100), Ok(Frame::Need(100)));
+        assert_eq!(
+            scan(&hex("cd0065"), 100),
+            Err(Error::TooLong {
+                announced: 101,
+                cap: 100
+            })
+        );
+        let most = Err(Error::TooLong {
+            announced: u64::MAX,
+            cap: CAP,
+        });
+        assert_eq!(scan(&hex("cfffffffffffffffff"), CAP), most);
+        assert_eq!(
+            scan(&hex("ceffffffff"), CAP),
+            Err(Error::TooLong {
+                announced: u64::from(u32::MAX),
+                cap: CAP
+            })
+        );
+    }
+
+    #[test]
+    fn messages_are_found_one_after_another_when_they_come_byte_by_byte() {
+        let mut stream = Vec::new();
+        let bodies = [vec![1; 3], vec![], vec![2; 300]];
+        for body in &bodies {
+            write_header(&mut stream, body.len());
+            stream.extend_from_slice(body);
+        }
+        let (mut held, mut found) = (Vec::new(), Vec::new());
+        for byte in stream {
+            held.push(byte);
+            while let Frame::Whole {
+                header_len,
+                body_len,
+            } = scan(&held, CAP).unwrap()
+            {
+                found.push(held[header_len..header_len + body_len].to_vec());
+                held.drain(..header_len + body_len);
+            }
+        }
+        assert_eq!((found.as_slice(), held.len()), (bodies.as_slice(), 0));
+    }
+
+    #[test]
+    fn headers_are_written_in_three_five_or_nine_bytes_and_never_shorter() {
+        let cases = [
+            (0, "cd0000"),
+            (5, "cd0005"),
+            (65535, "cdffff"),
+            (65536, "ce00010000"),
+            (1 << 32, "cf0000000100000000"),
+        ];
+        for (length, bytes) in cases {
+            let mut out = Vec::new();
+            write_header(&mut out, length);
+            assert_eq!(out, hex(bytes));
+        }
+    }
+}

@@ -181,3 +181,22 @@ impl Function {
         FUNCTIONS.iter().find(|row| row.function == self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_document_and_lead_back_to_their_function() {
+        let ids = FUNCTIONS.iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204]);
+        for row in &FUNCTIONS {
+            assert_eq!(
+                (Function::of_id(row.id), row.function.id()),
+                (Some(row.function), row.id)
+            );
+            assert_eq!(row.function.name(), format!("{:?}", row.function));
+        }
+        assert_eq!([0, 5, 100, 104, 205, -1].map(Function::of_id), [None; 6]);
+    }
+}

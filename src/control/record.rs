@@ -359,3 +359,58 @@ pub struct MapInfo<'a> {
     /// Its areas.
     pub areas: Vec<AreaInfo<'a>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_types_lead_back_to_them_and_strangers_are_unknown() {
+        for kind in EntityType::ALL {
+            assert_eq!(EntityType::of_word(kind.word()), *kind);
+        }
+        for kind in ActionType::ALL {
+            assert_eq!(ActionType::of_word(kind.word()), *kind);
+        }
+        assert_eq!((EntityType::ALL.len(), ActionType::ALL.len()), (15, 13));
+        assert_eq!(
+            (EntityType::of_word("road"), ActionType::of_word("")),
+            (EntityType::Unknown, ActionType::Unknown)
+        );
+    }
+
+    #[test]
+    fn a_change_applied_to_the_earlier_entity_gives_the_later_one() {
+        let mut earlier = Entity {
+            id: 4,
+            kind: Some(EntityType::Road),
+            blockades: Some(Cow::Borrowed(&[1])),
+            ..Entity::default()
+        };
+        earlier.properties.set(Property::Hp, Some(100));
+        earlier.properties.set(Property::X, Some(7));
+        let mut later = earlier.clone();
+        later.properties.set(Property::Hp, Some(90));
+        later.properties.set(Property::Temp, Some(0));
+        let change = Entity {
+            id: 4,
+            properties: later.properties.since(&earlier.properties),
+            blockades: Some(Cow::Borrowed(&[])),
+            ..Entity::default()
+        };
+        assert_eq!(
+            change.properties.iter().collect::<Vec<_>>(),
+            [(Property::Hp, 90), (Property::Temp, 0)]
+        );
+        later.blockades = Some(Cow::Borrowed(&[]));
+        earlier.apply(&change);
+        assert_eq!(earlier, later);
+    }
+
+    #[test]
+    fn a_move_without_exact_point_has_none_and_its_target_ends_its_path() {
+        let vague = Action::moving(1, Cow::Borrowed(&[5, 6]), -1, 3);
+        assert_eq!((vague.x, vague.y, vague.target), (None, Some(3), Some(6)));
+        assert_eq!(Action::moving(1, Cow::Borrowed(&[]), 0, 0).target, None);
+    }
+}

@@ -325,3 +325,33 @@ fn word(out: &mut Vec<u8>, key: &str, value: &str) {
     out.text(key);
     out.text(value);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_and_type_words_are_read_in_any_case() {
+        assert_eq!(
+            ["online", "OK", "Closed", "ERRORED", "ok ", ""].map(Status::of_word),
+            [
+                Some(Status::Online),
+                Some(Status::Online),
+                Some(Status::Closed),
+                Some(Status::Errored),
+                None,
+                None,
+            ]
+        );
+        assert_eq!(Status::Errored.to_string(), "errored");
+        assert_eq!(
+            ["rcrs", "Rcrs-Log", "viewer-log", "fake"].map(ProviderType::of_word),
+            [
+                Some(ProviderType::Rcrs),
+                Some(ProviderType::RcrsLog),
+                Some(ProviderType::ViewerLog),
+                None,
+            ]
+        );
+    }
+}

@@ -293,9 +293,9 @@ fn envelope(body: &[u8]) -> Result<Opened<'_>, (Shape, Error)> {
     let (shape, has_object) = shape(&mut reader).map_err(|error| (Shape::default(), error))?;
     let mut rest = || -> Result<Opened<'_>, Error> {
         let version = version(&mut reader)?;
-        let id = reader
-            .int()?
-            .ok_or(Error::Malformed("has no function id"))?;
+        let Ok(Some(id)) = reader.int() else {
+            return Err(Error::Malformed("has no whole number for a function id"));
+        };
         let object = if has_object.unwrap_or(!reader.is_empty()) {
             let object = reader;
             reader.skip()?;

@@ -465,3 +465,186 @@ impl Default for Skim {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::hex;
+
+    #[test]
+    fn every_marker_is_read_as_its_token_and_waits_for_all_of_its_bytes() {
+        let cases: [(&str, Token<'_>); 36] = [
+            ("c0", Token::Nil),
+            ("c2", Token::Bool(false)),
+            ("c3", Token::Bool(true)),
+            ("00", Token::Int(0)),
+            ("7f", Token::Int(127)),
+            ("e0", Token::Int(-32)),
+            ("ff", Token::Int(-1)),
+            ("ccff", Token::Int(255)),
+            ("cdffff", Token::Int(65535)),
+            ("ceffffffff", Token::Int(4_294_967_295)),
+            ("cf7fffffffffffffff", Token::Int(i64::MAX)),
+            ("cf8000000000000000", Token::Huge(1 << 63)),
+            ("d080", Token::Int(-128)),
+            ("d18000", Token::Int(-32768)),
+            ("d280000000", Token::Int(-2_147_483_648)),
+            ("d38000000000000000", Token::Int(i64::MIN)),
+            ("ca3fc00000", Token::Float(1.5)),
+            ("cbbff8000000000000", Token::Float(-1.5)),
+            ("a0", Token::Text(b"")),
+            ("a26869", Token::Text(b"hi")),
+            ("d9026869", Token::Text(b"hi")),
+            ("da00026869", Token::Text(b"hi")),
+            ("db000000026869", Token::Text(b"hi")),
+            ("c4026869", Token::Text(b"hi")),
+            ("c500026869", Token::Text(b"hi")),
+            ("c6000000026869", Token::Text(b"hi")),
+            ("93", Token::Array(3)),
+            ("dc0100", Token::Array(256)),
+            ("ddffffffff", Token::Array(u32::MAX)),
+            ("8f", Token::Map(15)),
+            ("de0100", Token::Map(256)),
+            ("dfffffffff", Token::Map(u32::MAX)),
+            ("d4056a", Token::Ext(b"j")),
+            ("d5056a6b", Token::Ext(b"jk")),
+            ("c701056a", Token::Ext(b"j")),
+            ("c90000000205abcd", Token::Ext(b"\xab\xcd")),
+        ];
+        for (bytes, token) in cases {
+            let bytes = hex(bytes);
+            for cut in 0..bytes.len() {
+                let mut reader = Reader::new(&bytes[..cut]);
+                assert_eq!(
+                    (reader.token(), reader.rest().len()),
+                    (Ok(None), cut),
+                    "{token:?} cut at {cut}"
+                );
+                assert_eq!(reader.pull(), Err(Error::Malformed(ENDS_EARLY)));
+            }
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(
+                (reader.peek(), reader.pull(), reader.is_empty()),
+                (Ok(token), Ok(token), true)
+            );
+        }
+        for bytes in [
+            "d60501020304",
+            "d7050102030405060708",
+            "d80500112233445566778899aabbccddeeff",
+            "c8000105aa",
+        ] {
+            let bytes = hex(bytes);
+            assert_eq!(Reader::new(&bytes).span(), Ok(bytes.as_slice()));
+        }
+        assert!(Reader::new(&[0xc1]).pull().is_err());
+    }
+
+    #[test]
+    fn a_skim_fed_byte_by_byte_finds_the_same_end_as_one_fed_at_once() {
+        for bytes in [
+            "c0",
+            "93c091a16182a161c3a16290",
+            "80",
+            "90",
+            "82a16193010203a162cb3ff8000000000000",
+            "d9026869",
+            "9191919190",
+        ] {
+            let value = hex(bytes);
+            let more = [value.clone(), vec![0xc1; 4]].concat();
+            assert_eq!(Skim::new().run(&more), Ok(Some(value.len())), "{bytes}");
+            let mut skim = Skim::new();
+            for come in 0..value.len() {
+                assert_eq!(skim.run(&value[..come]), Ok(None), "{bytes} up to {come}");
+            }
+            assert_eq!(skim.run(&more), Ok(Some(value.len())), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn depth_is_held_to_its_bound_for_arrays_maps_and_both() {
+        for (opener, levels) in [("91", 1), ("81a178", 1), ("9181a178", 2)] {
+            let fits = [hex(opener).repeat(MSGPACK_DEPTH_MAX / levels), vec![0xc0]].concat();
+            assert!(Reader::new(&fits).skip().is_ok(), "{opener}");
+            let over = [
+                hex(opener).repeat(MSGPACK_DEPTH_MAX / levels + 1),
+                vec![0xc0],
+            ]
+            .concat();
+            assert_eq!(
+                Reader::new(&over).skip(),
+                Err(Error::Malformed("nests too deeply")),
+                "{opener}"
+            );
+        }
+        let wide = [vec![0xdc, 0x10, 0x00], hex("9190").repeat(0x1000)].concat();
+        assert!(
+            Skim::new().run(&wide).is_ok(),
+            "many shallow values are not deep"
+        );
+    }
+
+    #[test]
+    fn typed_reads_take_nil_for_nothing_and_refuse_other_types() {
+        let read = |bytes: &str| hex(bytes);
+        assert_eq!(Reader::new(&read("c0")).int(), Ok(None));
+        assert_eq!(
+            Reader::new(&read("d3ffffffffffffffff")).int32(),
+            Ok(Some(-1)),
+            "width does not matter"
+        );
+        assert_eq!(
+            Reader::new(&read("ce80000000")).int32(),
+            Err(Error::Malformed("does not fit 32 bits"))
+        );
+        assert_eq!(Reader::new(&read("05")).number(), Ok(Some(5.0)));
+        assert_eq!(Reader::new(&read("ca3fc00000")).number(), Ok(Some(1.5)));
+        assert_eq!(Reader::new(&read("c4026869")).text(), Ok(Some("hi")));
+        assert_eq!(
+            Reader::new(&read("a1ff")).text(),
+            Err(Error::Malformed("is not UTF-8"))
+        );
+        assert_eq!(Reader::new(&read("c0")).bool(), Ok(None));
+        let others = [
+            "00",
+            "a161",
+            "90",
+            "80",
+            "ca00000000",
+            "cfffffffffffffffff",
+            "d40000",
+            "c2",
+        ];
+        let refusals = |read: &dyn Fn(&mut Reader<'_>) -> bool| {
+            others
+                .iter()
+                .filter(|other| read(&mut Reader::new(&hex(other))))
+                .count()
+        };
+        assert_eq!(refusals(&|r| r.int().is_err()), 7);
+        assert_eq!(refusals(&|r| r.text().is_err()), 7);
+        assert_eq!(refusals(&|r| r.bool().is_err()), 7);
+        assert_eq!(refusals(&|r| r.array().is_err()), 7);
+        assert_eq!(refusals(&|r| r.map().is_err()), 7);
+        assert_eq!(refusals(&|r| r.number().is_err()), 6);
+    }
+
+    #[test]
+    fn fields_come_in_their_order_and_keys_that_are_not_text_are_passed_over() {
+        let map = hex("85a16101 9101c0 05a16e c40162a2686a a163 9103");
+        let mut keys = Vec::new();
+        let all = Reader::new(&map).fields(|key, value| {
+            keys.push(key.to_vec());
+            value.skip()
+        });
+        assert_eq!(
+            (all, keys),
+            (Ok(true), vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()])
+        );
+        assert_eq!(
+            Reader::new(&[0xc0]).fields(|_, _| unreachable!()),
+            Ok(false)
+        );
+    }
+}

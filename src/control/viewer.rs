@@ -154,3 +154,136 @@ pub fn write_result(out: &mut Vec<u8>, head: Head<'_>, sections: &[&[u8]]) -> us
     }
     whole
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::hex;
+
+    fn read(body: &str) -> Result<ViewerRequest, Error> {
+        decode(&hex(body))
+    }
+
+    #[test]
+    fn bits_have_the_numbers_of_the_document() {
+        let named = [
+            Bits::OPEN,
+            Bits::CLOSE,
+            Bits::ACTION,
+            Bits::UPDATE,
+            Bits::WORLD,
+            Bits::PERCEPTION,
+            Bits::CONFIG,
+            Bits::MAP,
+        ];
+        assert_eq!(named.map(|bit| bit.0), [1, 2, 4, 8, 16, 32, 64, 128]);
+        assert_eq!(Bits::ACTION | Bits::UPDATE, Bits(12));
+        assert!(Bits(13).has(Bits(12)) && !Bits(8).has(Bits(12)) && Bits(8).has(Bits::NONE));
+        assert_eq!(Bits(13).without(Bits::OPEN), Bits(12));
+    }
+
+    #[test]
+    fn requests_are_read_with_keys_in_any_order_and_unknown_ones_passed_over() {
+        let wanted = ViewerRequest {
+            request: Bits(12),
+            time: Some(5),
+        };
+        assert_eq!(read("82 a772657175657374 0c a474696d65 05"), Ok(wanted));
+        assert_eq!(
+            read("82 a474696d65 cd0005 a772657175657374 cf000000000000000c"),
+            Ok(wanted)
+        );
+        assert_eq!(
+            read("83 a474696d65 05 a178 9180 c40772657175657374 0c"),
+            Ok(wanted)
+        );
+    }
+
+    #[test]
+    fn a_time_that_is_absent_nil_zero_or_negative_asks_for_no_log() {
+        let none = Ok(ViewerRequest {
+            request: Bits::OPEN,
+            time: None,
+        });
+        assert_eq!(read("81 a772657175657374 01"), none);
+        for time in ["c0", "00", "ff", "d38000000000000000"] {
+            assert_eq!(
+                read(&format!("82 a772657175657374 01 a474696d65 {time}")),
+                none,
+                "{time}"
+            );
+        }
+        assert_eq!(
+            read("81 a474696d65 01"),
+            Ok(ViewerRequest {
+                request: Bits::NONE,
+                time: Some(1)
+            })
+        );
+        assert_eq!(
+            read("80"),
+            Ok(ViewerRequest {
+                request: Bits::NONE,
+                time: None
+            })
+        );
+        assert_eq!(
+            read("81 a772657175657374 c0"),
+            Ok(ViewerRequest {
+                request: Bits::NONE,
+                time: None
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_no_request_is_malformed_and_a_wrong_value_is_named() {
+        for body in [
+            "",
+            "c0",
+            "90",
+            "920180",
+            "01",
+            "81",
+            "8080",
+            "81a772657175657374",
+            "81a178c1",
+            "dfffffffff",
+        ] {
+            assert!(matches!(read(body), Err(Error::Malformed(_))), "{body}");
+        }
+        for value in [
+            "ff",
+            "a131",
+            "cb3ff0000000000000",
+            "cf0000000100000000",
+            "90",
+            "c3",
+        ] {
+            let refused = read(&format!("81 a772657175657374 {value}"));
+            assert!(
+                matches!(
+                    refused,
+                    Err(Error::BadArgument {
+                        argument: "request",
+                        ..
+                    })
+                ),
+                "{value}"
+            );
+        }
+        for value in ["a131", "cb3ff0000000000000", "cfffffffffffffffff", "80"] {
+            let refused = read(&format!("82 a772657175657374 01 a474696d65 {value}"));
+            assert!(
+                matches!(
+                    refused,
+                    Err(Error::BadArgument {
+                        argument: "time",
+                        ..
+                    })
+                ),
+                "{value}"
+            );
+        }
+    }
+}
