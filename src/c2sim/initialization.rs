@@ -60,7 +60,7 @@ impl fmt::Display for StoreRefusal {
 /// Why the initialization cannot be shared. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShareRefusal {
-    /// Nothing is stored.
+    /// Nothing is stored, or it was shared already.
     Nothing,
     /// The parts together lack these, which a valid body must have.
     Missing(Vec<Part>),

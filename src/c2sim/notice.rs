@@ -202,7 +202,7 @@ pub(super) fn write_header(
 /// Writes `document` on one line, for links that end a message with a newline.
 ///
 /// Comments, processing instructions, the declaration and white space between tags are dropped. White space that is the whole content
-/// of an element without children is kept. A newline in text becomes `&#10;`, CDATA becomes plain text.
+/// of an element without children is kept if it holds no line end. A newline in text becomes `&#10;`, CDATA becomes plain text.
 ///
 /// # Errors
 /// The document is not well-formed; `out` is then as it was.
@@ -238,8 +238,8 @@ fn write_line(text: &str, out: &mut Vec<u8>) -> Result<(), Defect> {
                 (held, in_leaf, in_text) = ("", true, false);
             }
             Token::End => {
-                if in_leaf {
-                    push_text(out, held);
+                if in_leaf && !held.contains(['\n', '\r']) {
+                    push(out, &[held]);
                 }
                 // The end of `<name/>` is an empty range: its tag is written already.
                 let range = document.range();
@@ -329,5 +329,107 @@ fn push_character(out: &mut Vec<u8>, letter: char) {
         '\n' => push(out, &["&#10;"]),
         '\r' => push(out, &["&#13;"]),
         _ => push(out, &[letter.encode_utf8(&mut [0; 4])]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::{Field, scan};
+    use super::*;
+
+    const STAMP: Stamp = Stamp {
+        message_id: Uuid::from_random(7),
+        conversation_id: Uuid::from_random(u128::MAX),
+        sending_time: IsoDateTime(1_767_225_599),
+    };
+
+    #[test]
+    fn every_trigger_is_written_as_a_message_of_its_kind_in_both_schemas() {
+        for trigger in Trigger::ALL {
+            for schema in Schema::ALL {
+                let mut out = b"before".to_vec();
+                write_trigger(trigger, schema, "A & <B>\n\u{1}", &STAMP, &mut out);
+                let document = out.strip_prefix(b"before").unwrap();
+                assert!(!document.contains(&b'\n'));
+                let message = scan(document).unwrap();
+                assert_eq!(message.kind, trigger.kind());
+                assert!(message.check_schema(schema).is_ok());
+                let header = &message.header;
+                assert_eq!(
+                    header.get(Field::FromSendingSystem),
+                    Some("A & <B>\n\u{fffd}")
+                );
+                assert_eq!(header.message_id(), "00000000-0000-4000-8000-000000000007");
+                assert_eq!(
+                    header.conversation_id(),
+                    "ffffffff-ffff-4fff-bfff-ffffffffffff"
+                );
+                assert_eq!(header.get(Field::Protocol), Some(PROTOCOL));
+                assert_eq!(header.get(Field::ProtocolVersion), Some(PROTOCOL_VERSION));
+                assert_eq!(header.get(Field::SendingTime), Some("2025-12-31T23:59:59Z"));
+                // What the older schema demands, the newer one forbids.
+                let old = schema == Schema::V1_0_2;
+                assert_eq!(header.get(Field::ToReceivingSystem), old.then_some("ALL"));
+                assert_eq!(message.text.contains("CommunicativeActTypeCode"), old);
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_written_by_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (68_169_600, "1972-02-29T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (12_622_780_800, "2370-01-01T00:00:00Z"),
+            (LAST_SECOND, "9999-12-31T23:59:59Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(IsoDateTime(seconds).to_string(), text);
+        }
+    }
+
+    fn line(document: &str) -> String {
+        let mut out = Vec::new();
+        minify(document.as_bytes(), &mut out).expect(document);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn one_line_keeps_content_and_drops_layout() {
+        for (document, minified) in [
+            (
+                "\u{feff}<?xml version='1.0'?>\n<!-- c -->\n<?p i?>\n<a>\n  <b/>\n\n  <c>x</c>\n</a >\n",
+                "<a><b/><c>x</c></a>",
+            ),
+            ("<a>x\ny\r\nz\rw</a>", "<a>x&#10;y&#10;z&#10;w</a>"),
+            ("<a>x&#10;y&#13;</a>", "<a>x&#10;y&#13;</a>"),
+            (
+                "<a><![CDATA[<\n&>\r\n]]></a>",
+                "<a>&lt;&#10;&amp;&gt;&#10;</a>",
+            ),
+            ("<a> </a>", "<a> </a>"),
+            ("<a>\n </a>", "<a></a>"),
+            ("<a> <!-- c --> </a>", "<a> </a>"),
+            ("<a> &lt; x </a>", "<a> &lt; x </a>"),
+            (
+                "<a  b = 'x\n\"y'\n\tc=\"1\"/>",
+                "<a b=\"x &quot;y\" c=\"1\"/>",
+            ),
+            ("<a b='x\r\ny&#10;z'/>", "<a b=\"x y&#10;z\"/>"),
+        ] {
+            assert_eq!(line(document), minified, "{document}");
+            assert_eq!(line(minified), minified, "again");
+        }
+    }
+
+    #[test]
+    fn a_broken_document_leaves_the_buffer_as_it_was() {
+        let mut out = b"before".to_vec();
+        assert_eq!(minify(b"<a><b></a>", &mut out), Err(Defect::Malformed));
+        assert_eq!(minify(b"<a>\xff</a>", &mut out), Err(Defect::NotUtf8));
+        assert_eq!(out, b"before");
     }
 }

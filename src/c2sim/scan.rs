@@ -364,7 +364,11 @@ impl<'a> Scanner<'a> {
             self.value.to_mut().push_str(text);
             return Ok(());
         }
-        self.check_text_allowed()
+        if is_blank(text) {
+            Ok(())
+        } else {
+            self.check_text_allowed()
+        }
     }
 
     fn on_end(&mut self) -> Result<(), Defect> {
