@@ -28,7 +28,8 @@ pub(super) const fn is_space(letter: char) -> bool {
 
 /// Whether `text` is nothing but white space.
 pub(super) fn is_blank(text: &str) -> bool {
-    text.chars().all(is_space)
+    text.bytes()
+        .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// The part of `bytes` that is UTF-8 text of allowed characters, without a byte order mark, and what is wrong behind it.
@@ -110,8 +111,10 @@ pub(super) fn resolve(name: &str) -> Option<char> {
 }
 
 /// Splits a qualified name into prefix (empty without one) and local name.
-pub(super) fn split_name(name: &str) -> (&str, &str) {
-    name.split_once(':').unwrap_or(("", name))
+fn split_name(name: &str) -> (&str, &str) {
+    let colon = name.bytes().position(|byte| byte == b':');
+    let parts = colon.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?)));
+    parts.unwrap_or(("", name))
 }
 
 const fn starts_name(letter: char) -> bool {
@@ -127,28 +130,32 @@ const fn continues_name(letter: char) -> bool {
         || starts_name(letter)
 }
 
-/// Checks a qualified name: at most one colon, between two proper names.
-fn check_name(name: &str) -> Result<(), Defect> {
+/// Checks a qualified name (at most one colon, between two proper names) and splits it into prefix (empty without one) and local name.
+fn check_name(name: &str) -> Result<(&str, &str), Defect> {
     if name.len() > C2SIM_NAME_BYTES_MAX {
         return Err(Defect::NameTooLong);
     }
-    let mut colons = 0;
-    let mut at_start = true;
-    for letter in name.chars() {
-        if letter == ':' && !at_start {
-            colons += 1;
-            at_start = true;
-        } else if at_start && starts_name(letter) {
-            at_start = false;
-        } else if at_start || !continues_name(letter) {
-            return Err(Defect::Malformed);
-        }
-    }
-    if at_start || colons > 1 {
-        Err(Defect::Malformed)
+    let (prefix, local) = split_name(name);
+    let prefixed = local.len() < name.len();
+    if is_plain_name(local) && (!prefixed || is_plain_name(prefix)) {
+        Ok((prefix, local))
     } else {
-        Ok(())
+        Err(Defect::Malformed)
     }
+}
+
+/// Whether `name` is a name without colon. Nearly all are ASCII, which is decided by the byte.
+fn is_plain_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let starts = bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if starts && bytes.all(plain) {
+        return true;
+    }
+    let mut letters = name.chars();
+    letters.next().is_some_and(starts_name) && letters.all(continues_name)
 }
 
 /// The attributes of a tag (or of an XML declaration), raw, in order.
@@ -216,6 +223,10 @@ fn check_value(value: &str) -> Result<(), Defect> {
 pub(super) struct Tag<'a> {
     /// The qualified name.
     pub(super) name: &'a str,
+    /// The part of the name before the colon; empty without one.
+    pub(super) prefix: &'a str,
+    /// The part of the name after the colon.
+    pub(super) local: &'a str,
     /// The attributes, raw and checked.
     pub(super) attributes: &'a str,
     /// `<name/>`; the end token follows all the same.
@@ -424,16 +435,18 @@ impl<'a> Document<'a> {
         let (name, attributes) = inner
             .and_then(|inner| inner.split_at_checked(name_bytes))
             .ok_or(Defect::Malformed)?;
-        check_name(name)?;
+        let (prefix, local) = check_name(name)?;
         let tag = Tag {
             name,
+            prefix,
+            local,
             attributes,
             empty,
         };
         if !is_blank(attributes) {
             self.read_attributes(&tag)?;
         }
-        self.check_prefix(split_name(name).0)?;
+        self.check_prefix(prefix)?;
         Ok(Token::Start(tag))
     }
 

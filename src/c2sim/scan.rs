@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::defect::{Defect, Reject};
-use super::document::{Document, Tag, Token, is_blank, readable, split_name};
+use super::document::{Document, Tag, Token, is_blank, readable};
 use super::kind::{Category, Kind, Schema};
 use super::message::{Field, Header, Layout, Message, Part};
 use crate::limits::{
@@ -161,7 +161,7 @@ impl<'a> Scanner<'a> {
     fn on_start(&mut self, tag: Tag<'a>) -> Result<(), Defect> {
         let depth = self.document.depth();
         let parent = self.place(depth.saturating_sub(1));
-        let (prefix, local) = split_name(tag.name);
+        let (prefix, local) = (tag.prefix, tag.local);
         let place = if depth == 1 {
             self.on_root(prefix, local)?
         } else if matches!(parent, Place::Nothing) {
@@ -337,20 +337,16 @@ impl<'a> Scanner<'a> {
             // XML reads every kind of line end as one newline.
             return self.on_content(&text.replace("\r\n", "\n").replace('\r', "\n"));
         }
-        if is_blank(text) {
-            Ok(())
-        } else {
-            self.check_text_allowed()
-        }
+        self.check_frame_text(text)
     }
 
-    /// The frame of a message holds elements only.
-    fn check_text_allowed(&self) -> Result<(), Defect> {
+    /// The frame of a message holds elements only, and white space between them.
+    fn check_frame_text(&self, text: &str) -> Result<(), Defect> {
         let frame = matches!(
             self.place(self.document.depth()),
             Place::Message | Place::Header | Place::MessageBody | Place::Wrapper
         );
-        if frame {
+        if frame && !is_blank(text) {
             Err(Defect::OutOfPlace)
         } else {
             Ok(())
@@ -364,11 +360,7 @@ impl<'a> Scanner<'a> {
             self.value.to_mut().push_str(text);
             return Ok(());
         }
-        if is_blank(text) {
-            Ok(())
-        } else {
-            self.check_text_allowed()
-        }
+        self.check_frame_text(text)
     }
 
     fn on_end(&mut self) -> Result<(), Defect> {
