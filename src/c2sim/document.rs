@@ -59,18 +59,15 @@ fn first_forbidden(text: &str) -> Option<usize> {
     const BLOCK: usize = 64;
     let mut at = 0;
     for block in text.as_bytes().chunks(BLOCK) {
-        // Control characters below space, and 0xEF, which starts the two forbidden characters U+FFFE and U+FFFF.
-        let suspect = block
+        // No short circuit: the compiler turns this into a few wide instructions.
+        if block
             .iter()
-            .fold(false, |found, &byte| found | (byte < b' ') | (byte == 0xef));
-        if suspect {
+            .fold(false, |found, &byte| found | is_suspect(byte))
+        {
             for (n, &byte) in block.iter().enumerate() {
-                let control = byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-                let noncharacter = byte == 0xef
-                    && text.get(at + n..).is_some_and(|rest| {
-                        rest.starts_with('\u{fffe}') || rest.starts_with('\u{ffff}')
-                    });
-                if control || noncharacter {
+                let noncharacter = |rest: &str| rest.starts_with(['\u{fffe}', '\u{ffff}']);
+                let forbidden = byte < b' ' || text.get(at + n..).is_some_and(noncharacter);
+                if is_suspect(byte) && forbidden {
                     return Some(at + n);
                 }
             }
@@ -78,6 +75,11 @@ fn first_forbidden(text: &str) -> Option<usize> {
         at += block.len();
     }
     None
+}
+
+/// Whether a forbidden character may start with this byte: a control character, or 0xEF, which U+FFFE and U+FFFF start with.
+const fn is_suspect(byte: u8) -> bool {
+    ((byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) | (byte == 0xef)
 }
 
 /// Whether XML allows the character.

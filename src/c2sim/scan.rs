@@ -168,7 +168,9 @@ impl<'a> Scanner<'a> {
             Place::Nothing
         } else {
             // Another namespace's element is never one of ours.
-            let ours = self.document.namespace(prefix) == self.namespace;
+            let namespace = self.document.namespace(prefix);
+            // Mostly it is the very declaration of the root.
+            let ours = core::ptr::eq(namespace, self.namespace) || namespace == self.namespace;
             self.child_of(parent, if ours { local } else { "" }, local)?
         };
         if let Some(slot) = self.places.get_mut(depth) {
