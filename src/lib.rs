@@ -1,6 +1,7 @@
 //! instep keeps every participant of a distributed experiment or simulation in step.
 #![forbid(unsafe_code)]
 
+pub mod c2sim;
 pub mod config;
 pub mod control;
 pub mod counters;
