@@ -51,6 +51,17 @@ pub const BATCH_MAX: usize = 1024;
 /// Bytes of a JSON-RPC document for the Coordinator itself.
 pub const RPC_BYTES_MAX: usize = 8 << 20;
 
+// ---- Manager ----
+
+/// Sessions at a time.
+pub const SESSIONS_MAX: usize = 1024;
+/// Providers that a configuration may allow.
+pub const PROVIDERS_CEILING: usize = 1024;
+/// Lines of the error list; the oldest goes when one more comes.
+pub const ERRORS_MAX: usize = 256;
+/// Viewers that have left and are still shown.
+pub const DEPARTED_MAX: usize = 64;
+
 // ---- Loop ----
 
 /// Connections that a configuration may allow.
