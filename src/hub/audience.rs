@@ -238,7 +238,8 @@ impl Hub {
                 continue;
             }
             if viewer.queue.len() >= RESULTS_MAX {
-                viewer.drop_waiting();
+                // One stays, so that there is a moment when everything has left.
+                viewer.queue.truncate(1);
                 viewer.behind = true;
                 self.counters.viewers_behind += 1;
                 continue;

@@ -380,8 +380,8 @@ impl Hub {
         let frame_bytes_max = self.config.message_bytes_max;
         let provider = self.providers.get_mut(key)?;
         let Source::Kernel(kernel) = &mut provider.source else { return None };
-        let request = i32::try_from(provider.id).unwrap_or(1);
-        let mut machine = KernelViewer::new(kernel.dialect, request, "instep", frame_bytes_max);
+        // Each provider has a connection of its own, so one request number serves them all.
+        let mut machine = KernelViewer::new(kernel.dialect, 1, "instep", frame_bytes_max);
         let frame = machine.poll_frame();
         kernel.machine = Some(Box::new(machine));
         kernel.peer = Some(link);
