@@ -194,6 +194,10 @@ pub struct Hub {
     outputs: VecDeque<Output>,
     /// Peers that are no longer held and whose waiting bytes are to be looked at.
     resumed: VecDeque<PeerKey>,
+    /// Peers that go on in the next turn.
+    yielded: Vec<PeerKey>,
+    /// Messages to ourselves that the peer at hand has had answered in this turn.
+    own_in_turn: u32,
     /// Peers that are not read because the pool has no room.
     short_of_memory: Vec<PeerKey>,
     /// Rings of closed receivers whose messages still have to be returned.
@@ -253,6 +257,8 @@ impl Hub {
             flushes: VecDeque::new(),
             outputs: VecDeque::new(),
             resumed: VecDeque::new(),
+            yielded: Vec::new(),
+            own_in_turn: 0,
             short_of_memory: Vec::new(),
             undelivered: VecDeque::new(),
             handshaking: VecDeque::new(),
@@ -388,10 +394,10 @@ impl Hub {
     /// When [`Hub::handle_timeout`] must be called at the latest. Ask again after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        // Jobs are due at once.
-        let jobs = (!self.jobs.is_empty()).then_some(self.now);
+        // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
+        let at_once = (!self.jobs.is_empty() || !self.yielded.is_empty()).then_some(self.now);
         let timers = [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()];
-        timers.into_iter().chain([self.provider_timers.soonest(), jobs]).flatten().min()
+        timers.into_iter().chain([self.provider_timers.soonest(), at_once]).flatten().min()
     }
 
     /// The next thing to do; `None` until another door in has been used.
@@ -691,6 +697,7 @@ impl Hub {
 
     /// Walks through what waits in the peer's tail and then `input`.
     fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
+        self.own_in_turn = 0;
         loop {
             let Some(peer) = self.peers.get_mut(key) else { return };
             if !peer.is_open() {

@@ -57,6 +57,8 @@ pub(super) enum Held {
     Memory,
     /// What a kernel sent is still being decoded.
     Decoding,
+    /// It has called the Coordinator often enough for one turn.
+    Turn,
 }
 
 /// Bytes that came in and do not yet make a whole message, or wait while the peer is held.
