@@ -188,15 +188,17 @@ fn every_refusal_of_the_chart_has_its_code_and_data() {
         b < CA N1.COORDINATOR ! null -32091 "CA"
         a > N1.CX CA {"jsonrpc":"2.0","id":1,"method":"m"}
         a < CA N1.COORDINATOR ! null -32093 "N1.CX"
+        a > N9.CX N1.CA {"jsonrpc":"2.0","id":1,"method":"m"}
+        a < N1.CA N1.COORDINATOR ! null -32092 "N9"
         a > N9.CX CA {"jsonrpc":"2.0","id":1,"method":"m"}
-        a < CA N1.COORDINATOR ! null -32092 "N9"
+        a < CA N1.COORDINATOR ! null -32090 "CA"
         a > CA N9.CX {"jsonrpc":"2.0","id":1,"method":"m"}
         a < N9.CX N1.COORDINATOR ! null -32090 "N9.CX"
         a -
         b -
     "#);
     for (counter, count) in [
-        ("refused_not_signed_in", 2),
+        ("refused_not_signed_in", 3),
         ("refused_not_yours", 2),
         ("refused_node_unknown", 1),
         ("refused_receiver_unknown", 1),
@@ -1116,7 +1118,7 @@ fn a_node_that_dies_and_comes_back_at_another_address_is_found() {
     world.component_at(1, "CB");
     world.kill(1);
     world.wait(5_000);
-    world.send(ca, "N2.CB", "CA", &[wire::request(1, "m").as_bytes()]);
+    world.send(ca, "N2.CB", "N1.CA", &[wire::request(1, "m").as_bytes()]);
     assert_eq!(wire::code(world.hear(ca).last().unwrap()), Some(-32092));
     // A new process of that namespace, on another machine.
     world.add_hub(Config { coordinators: vec!["n1".into()], host: "n2b".into(), namespace: "N2".into(), ..config(2) });

@@ -84,7 +84,7 @@ impl Bare {
                     self.hub.sent(self.now, key, n);
                 }
                 Output::Dial(node) => self.dialled = Some(node),
-                Output::Read(_) | Output::Close(..) | Output::LogLevel(_) | Output::Stop => {}
+                Output::Read(_) | Output::Close(..) | Output::DialKernel(_) | Output::LogLevel(_) | Output::Stop => {}
             }
         }
     }

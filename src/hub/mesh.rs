@@ -151,7 +151,8 @@ impl Hub {
             }
             Some(Item::Error { code }) => {
                 // An error for a name without our namespace is about that sender: the other side takes it for its own component.
-                let forgotten = *code == Some(i64::from(NOT_SIGNED_IN.code)) && view.receiver.starts_with(&self.prefix);
+                let ours = view.receiver.starts_with(&self.prefix);
+                let forgotten = ours && *code == Some(i64::from(NOT_SIGNED_IN.code));
                 self.pass_error_on(wire, view);
                 if forgotten {
                     // The other side has lost us, by a restart or by expiry: start anew.
