@@ -4,9 +4,12 @@
 
 mod client;
 mod ctl;
+mod framed;
+mod log;
 mod logger;
 mod serve;
 mod table;
+mod view;
 
 use std::fmt;
 use std::io::Write as _;
@@ -61,7 +64,9 @@ const HELP: &str = "\
 instep keeps every participant of a distributed experiment or simulation in step.
 
 Usage: instep [serve] [options]             run the Coordinator (see: instep serve --help)
-       instep ctl [options] COMMAND ...     ask a running Coordinator (see: instep ctl --help)
+       instep ctl [options] COMMAND ...     ask a running Coordinator or its Manager (see: instep ctl --help)
+       instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
+       instep log [options] FILE            say what a simulation log holds (see: instep log --help)
 
   -h, --help      show this help
   -V, --version   show the version
@@ -75,6 +80,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match first {
         "serve" => serve::run(rest()),
         "ctl" => ctl::run(rest()),
+        "view" => view::run(rest()),
+        "log" => log::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
