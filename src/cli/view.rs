@@ -200,6 +200,9 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
             }
         }
     }
+    if wishes.time.is_some() && wishes.bits.0 & (Bits::MAP | Bits::CONFIG).0 != 0 {
+        return Err(Failure::usage("view: --time shows a timestep, which has neither --map nor --config"));
+    }
     wishes.address = address.unwrap_or_else(|| format!("127.0.0.1:{VIEWER_PORT}"));
     if wishes.bits == Bits::NONE {
         wishes.bits = Bits::ACTION | Bits::UPDATE;
@@ -313,8 +316,8 @@ mod tests {
         let wishes = parsed("").unwrap();
         assert_eq!((wishes.address.as_str(), wishes.bits), ("127.0.0.1:12311", Bits(12)));
         assert_eq!((wishes.time, wishes.steps, wishes.json), (None, None, false));
-        let wishes = parsed("--world lab --map --time 3 --steps 2 --json").unwrap();
-        assert_eq!((wishes.address.as_str(), wishes.bits), ("lab:12311", Bits::WORLD | Bits::MAP));
+        let wishes = parsed("--world lab --perceptions --time 3 --steps 2 --json").unwrap();
+        assert_eq!((wishes.address.as_str(), wishes.bits), ("lab:12311", Bits::WORLD | Bits::PERCEPTION));
         assert_eq!((wishes.time, wishes.steps, wishes.json), (Some(3), Some(2), true));
     }
 
@@ -326,6 +329,7 @@ mod tests {
             ("a b", "view: 'b' is one word too many"),
             ("h:x", "view: 'h:x': a host and port"),
             ("--time 0", "--time '0': a whole number"),
+            ("--time 1 --map", "view: --time shows a timestep, which has neither"),
             ("--steps x", "--steps 'x': a whole number"),
         ] {
             let said = parsed(words).map(|_| ()).unwrap_err();

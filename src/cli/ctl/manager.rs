@@ -52,14 +52,15 @@ impl Session {
             Silence::Broken(error) => broken(&error.to_string()),
         })?;
         let result = decode_control(&body).map_err(|error| broken(&error.to_string()))?;
-        let data = framed::json(&result.data);
+        let mut data = framed::json(&result.data);
         if result.ok && result.id == function.id() {
             return Ok(data);
         }
         if result.ok {
             return Err(broken("it answers something else than was asked").into());
         }
-        let message = data.get("message").and_then(Value::as_str).filter(|text| !text.is_empty());
+        let message = data.as_object_mut().and_then(|data| data.remove("message"));
+        let message = message.as_ref().and_then(Value::as_str).filter(|text| !text.is_empty());
         let message = message.map_or_else(|| format!("the Manager refused {name}"), str::to_owned);
         Err(Trouble::Denied(Box::new(Denial { message, data })).into())
     }
