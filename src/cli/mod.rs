@@ -2,6 +2,7 @@
 //!
 //! Belongs to the program, not to the library.
 
+mod bench;
 mod client;
 mod ctl;
 mod framed;
@@ -67,6 +68,7 @@ Usage: instep [serve] [options]             run the Coordinator (see: instep ser
        instep ctl [options] COMMAND ...     ask a running Coordinator or its Manager (see: instep ctl --help)
        instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
        instep log [options] FILE            say what a simulation log holds (see: instep log --help)
+       instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
 
   -h, --help      show this help
   -V, --version   show the version
@@ -82,6 +84,7 @@ pub(crate) fn run() -> ExitCode {
         "ctl" => ctl::run(rest()),
         "view" => view::run(rest()),
         "log" => log::run(rest()),
+        "bench" => bench::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -194,13 +194,11 @@ impl Hub {
         self.ping_silent_peers();
         self.clean_directory(self.config.expiration());
         self.clean_nodes(self.config.expiration());
-        if self.peers.is_empty() && self.pool.keeps_any() {
-            self.pool.shrink();
-        }
+        self.pool.age();
         if self.nodes.iter().any(|(_, node)| matches!(node.dealer, Dealer::Up(_))) {
             self.publish();
         }
-        if !self.peers.is_empty() || self.nodes.iter().next().is_some() {
+        if !self.peers.is_empty() || self.nodes.iter().next().is_some() || self.pool.keeps_any() {
             self.wake_house();
         }
     }

@@ -151,6 +151,8 @@ pub enum Output {
 enum Outcome {
     /// It is dealt with.
     Done,
+    /// It waits in this peer's ring: that of a component of this node, or our DEALER to another one.
+    Queued { to: PeerKey, forwarded: bool },
     /// It must wait: the sender is held.
     Held,
 }
@@ -860,6 +862,13 @@ impl Hub {
                     let wire = rest.get(..message.len).unwrap_or_default();
                     match self.take_message(key, wire, &message) {
                         Outcome::Done => used += message.len,
+                        Outcome::Queued { to, forwarded } => {
+                            used += message.len;
+                            if let Some(front) = message.front().and_then(|front| wire.get(..front)) {
+                                let rest = buffer.get(used..).unwrap_or_default();
+                                used += self.queue_run(to, forwarded, front, rest);
+                            }
+                        }
                         Outcome::Held => return (used, Halt::Held),
                     }
                 }
