@@ -79,11 +79,7 @@ impl House {
                     self.hub.sent(NOW, key, waiting);
                 }
                 Output::Dial(node) => dial = Some(node),
-                Output::Read(_)
-                | Output::Close(..)
-                | Output::DialKernel(_)
-                | Output::LogLevel(_)
-                | Output::Stop => {}
+                Output::Read(_) | Output::Close(..) | Output::DialKernel(_) | Output::LogLevel(_) | Output::Stop => {}
             }
         }
         dial
