@@ -288,9 +288,12 @@ impl Hub {
     // ---- Methods called by other Coordinators ----
 
     pub(super) fn coordinator_sign_in(&mut self, caller: Caller<'_>) -> Answer {
-        let Place::There { namespace, name: COORDINATOR } = caller.sender else {
-            // Our own namespace, or no Coordinator at all.
-            return Err((DUPLICATE_NAME, Value::from(self.config.namespace.as_str())));
+        let namespace = match caller.sender {
+            Place::There { namespace, name: COORDINATOR } => namespace,
+            Place::Here(COORDINATOR) => return Err((DUPLICATE_NAME, Value::from(self.config.namespace.as_str()))),
+            Place::Here(_) | Place::There { .. } => {
+                return Err((INVALID_REQUEST, Value::from("only a Coordinator signs in as one")));
+            }
         };
         if !name::is_legal(namespace) {
             return Err((INVALID_PARAMS, Value::from("a namespace is 1 to 255 bytes of printable ASCII without '.'")));

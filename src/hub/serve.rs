@@ -65,7 +65,11 @@ impl Hub {
         let document = Document::parse(payload);
         if let Some(refusal) = refusal {
             let allowed = match document.as_ref().map(Document::first) {
-                Ok(Some(Item::Call(call))) => refusal.allows(&call.method),
+                Ok(Some(Item::Call(call))) => {
+                    // A Coordinator of our own namespace looks like a component without a name; it is told what is wrong.
+                    let namesake = Place::of(view.sender, &self.prefix) == Place::Here(COORDINATOR);
+                    refusal.allows(&call.method) || (namesake && call.method == "coordinator_sign_in")
+                }
                 Ok(Some(Item::Result { .. } | Item::Error { .. } | Item::Invalid) | None) | Err(_) => false,
             };
             if !allowed {
@@ -79,7 +83,8 @@ impl Hub {
         let caller = Caller { link: from, sender: Place::of(view.sender, &self.prefix) };
         // The one answer that goes back on the ROUTER: the other Coordinator waits for it on its DEALER, and learns our
         // namespace from it before there is any other way to it.
-        let signs_in = matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
+        let signs_in =
+            matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
         let mut text = String::new();
         match document {
             Err(error) => self.write(&mut text, &Id::NULL, Err(plain_error(error))),

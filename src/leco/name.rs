@@ -1,6 +1,6 @@
 //! Component names, namespaces and full names.
 
-use crate::limits::NAME_BYTES_MAX;
+use crate::limits::{FULL_NAME_BYTES_MAX, NAME_BYTES_MAX};
 
 /// The component name of every Coordinator.
 pub const COORDINATOR: &[u8] = b"COORDINATOR";
@@ -39,8 +39,15 @@ pub fn is_legal(name: &[u8]) -> bool {
 /// The name for people and for JSON: printable ASCII as it is, anything else escaped, never longer than a legal full name.
 #[must_use]
 pub fn shown(name: &[u8]) -> String {
-    let cut = name.get(..2 * NAME_BYTES_MAX + 1).unwrap_or(name);
-    cut.escape_ascii().to_string()
+    let cut = name.get(..FULL_NAME_BYTES_MAX).unwrap_or(name);
+    let mut shown = String::with_capacity(cut.len());
+    for byte in cut {
+        match byte {
+            0x20..=0x7e => shown.push(char::from(*byte)),
+            _ => shown.extend(byte.escape_ascii().map(char::from)),
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -62,5 +69,6 @@ mod tests {
             assert!(!is_legal(name), "{name:?}");
         }
         assert_eq!(shown(b"\xffa\n"), "\\xffa\\n");
+        assert_eq!(shown(br#"it's "\" here"#), r#"it's "\" here"#, "legal names stay themselves");
     }
 }
