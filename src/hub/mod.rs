@@ -327,9 +327,7 @@ impl Hub {
         if !peer.is_open() || peer.held.is_some() {
             return 0;
         }
-        // A read may have to be kept whole, in a block of up to twice its size while the old block is still out.
-        let worst = (peer.tail.len() + READ_BYTES_PER_TURN).next_power_of_two();
-        if self.pool.room(Use::Partial) >= worst {
+        if self.pool.room(Use::Partial) >= peer.read_bytes_worst() {
             return READ_BYTES_PER_TURN;
         }
         peer.held = Some(Held::Memory);
@@ -737,9 +735,16 @@ impl Hub {
     /// Does what earlier calls left to do: looks at the waiting bytes of peers that are no longer held, returns undelivered
     /// messages, publishes the directory.
     fn work(&mut self) {
-        if !self.short_of_memory.is_empty() && self.pool.room(Use::Partial) >= 2 * READ_BYTES_PER_TURN {
+        let room = self.pool.room(Use::Partial);
+        if !self.short_of_memory.is_empty() && room >= 2 * READ_BYTES_PER_TURN {
             for key in core::mem::take(&mut self.short_of_memory) {
-                self.resume(key);
+                // Who could not be read even now would only come back here at once.
+                match self.peers.get(key) {
+                    Some(peer) if peer.held == Some(Held::Memory) && peer.read_bytes_worst() > room => {
+                        self.short_of_memory.push(key);
+                    }
+                    _ => self.resume(key),
+                }
             }
         }
         while let Some(key) = self.resumed.pop_front() {

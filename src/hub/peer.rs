@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use crate::limits::COMMANDS_PER_SECOND_MAX;
+use crate::limits::{COMMANDS_PER_SECOND_MAX, READ_BYTES_PER_TURN};
 use crate::store::pool::{Pool, Use};
 use crate::store::ring::Ring;
 use crate::time::Tick;
@@ -171,6 +171,12 @@ impl Peer {
 
     pub(super) fn is_open(&self) -> bool {
         self.life == Life::Open
+    }
+
+    /// Bytes that the pool must have for one more read: it may have to be kept whole behind what waits already, in a block of up
+    /// to twice the size while the old block is still out.
+    pub(super) fn read_bytes_worst(&self) -> usize {
+        (self.tail.len() + READ_BYTES_PER_TURN).next_power_of_two()
     }
 
     /// Whether messages may be sent to it.

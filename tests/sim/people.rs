@@ -265,7 +265,9 @@ impl World {
         payload: (u8, Vec<Vec<u8>>),
         to: To,
     ) -> u64 {
-        let sender = sender.unwrap_or_else(|| self.sender(session));
+        // Who writes to another node gives the full name, most of the time.
+        let far = wire::split(&receiver).0.is_some() && !self.rng.one_in(20);
+        let sender = sender.unwrap_or_else(|| if far { self.full_name(session) } else { self.sender(session) });
         let is_answer = payload.0 == 1 && payload.1[0].ends_with(br#""result":7}"#);
         let frames = self.frames(receiver, sender, payload);
         self.speak(session, frames, to, is_answer)
@@ -284,7 +286,7 @@ impl World {
             Some(hub) => [&self.twin.namespaces[hub], &b".COORDINATOR"[..]].concat(),
             None => b"COORDINATOR".to_vec(),
         };
-        let sender = self.sender(session);
+        let sender = if hub.is_some() { self.full_name(session) } else { self.sender(session) };
         let frames = self.frames(receiver, sender, (u8::from(!text.is_empty()), vec![text.to_vec()]));
         self.speak(session, frames, To::Coordinator { hub: hub.unwrap_or(near), expect }, is_answer)
     }
@@ -304,8 +306,12 @@ impl World {
 
     /// The session's own name, sometimes in full.
     fn sender(&mut self, session: usize) -> Vec<u8> {
+        if self.rng.one_in(2) { self.twin.sessions[session].name.clone() } else { self.full_name(session) }
+    }
+
+    fn full_name(&self, session: usize) -> Vec<u8> {
         let own = &self.twin.sessions[session];
-        if self.rng.one_in(2) { own.name.clone() } else { [&self.twin.namespaces[own.hub], &b"."[..], &own.name].concat() }
+        [&self.twin.namespaces[own.hub], &b"."[..], &own.name].concat()
     }
 
     fn frames(&self, receiver: Vec<u8>, sender: Vec<u8>, (kind, payload): (u8, Vec<Vec<u8>>)) -> Vec<Vec<u8>> {
@@ -487,6 +493,7 @@ impl World {
             match self.twin.hears(listener, &frames, self.moment()) {
                 Ok(Heard::Noted) => {}
                 Ok(Heard::Refused { code }) => {
+                    // Nobody is wrong but the hub that has forgotten its component, or a component without namespace.
                     if code == -32090 && self.twin.signed_in(session) {
                         let client = self.speakers[session].client;
                         self.clients[client].forgotten |= self.clients[client].session == Some(session);
@@ -528,7 +535,10 @@ impl World {
         }
         for &(_, from) in &roll.present {
             for &(to, _) in &roll.present {
-                roll.messages.push((from, to, self.send_to(from, to, (0, vec![b"here".to_vec()]))));
+                let (receiver, meant) = self.addressed(from, to);
+                let sender = Some(self.full_name(from));
+                let number = self.send(from, receiver, sender, (0, vec![b"here".to_vec()]), meant);
+                roll.messages.push((from, to, number));
             }
         }
         roll

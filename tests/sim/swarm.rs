@@ -121,7 +121,7 @@ impl Swarm {
             ring_bytes_max: rng.pick(&[4 << 10, 16 << 10, 64 << 10, 1 << 20]),
             stall_ms,
             slow_ms: stall_ms + rng.pick(&[200, 2000, 9000]),
-            memory_max: rng.pick(&[1 << 20, 2 << 20, 64 << 20]),
+            memory_max: rng.pick(&[2 << 20, 4 << 20, 64 << 20]),
             log_level: log::LevelFilter::Off,
             ..Config::default()
         };

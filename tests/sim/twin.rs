@@ -88,8 +88,6 @@ pub(crate) enum To {
     Coordinator { hub: usize, expect: Expect },
     /// A sign-in or sign-out.
     Sign { sign_in: bool },
-    /// What is no LECO message: dropped.
-    Nowhere,
 }
 
 #[derive(Clone, Debug)]
@@ -332,7 +330,9 @@ impl Twin {
 
     fn hears_answer(&mut self, listener: usize, number: u64, value: Value, at: Moment) -> Result<(), String> {
         let message = &mut self.messages[number as usize];
-        if message.session != listener {
+        // An answer finds its component by name: on a newer connection if there is one.
+        let (asked, heard) = (&self.sessions[message.session], &self.sessions[listener]);
+        if (asked.hub, &asked.name) != (heard.hub, &heard.name) {
             return Err(format!("session {listener} got the answer to message {number} of session {}", message.session));
         }
         if let Some((fate, _)) = &message.fate
@@ -430,7 +430,9 @@ impl Twin {
         match code {
             Some(NOT_SIGNED_IN) => {
                 let lost_by_node = self.far(message).is_some_and(|far| !self.mesh_certain(message, far, at));
-                return if signed != Signed::Yes || lost_by_node || own_troubled {
+                // Another node cannot know whose a sender without namespace is.
+                let bare = self.far(message).is_some() && wire::split(&message.frames[2]).0.is_none();
+                return if signed != Signed::Yes || lost_by_node || own_troubled || bare {
                     Ok(())
                 } else {
                     Err("its sender had certainly signed in".to_owned())
@@ -502,7 +504,7 @@ impl Twin {
 
     /// Whether the message must end somewhere, as far as its sender knows.
     fn owes_an_end(&self, message: &Message) -> bool {
-        !matches!(message.to, To::Nowhere | To::Coordinator { expect: Expect::Silence, .. })
+        !matches!(message.to, To::Coordinator { expect: Expect::Silence, .. })
     }
 
     fn may_be_lost(&self, message: &Message, until: Moment) -> Result<(), String> {
@@ -632,7 +634,7 @@ impl Twin {
         let hub = match &message.to {
             To::Component { hub, .. } => (*hub)?,
             To::Coordinator { hub, .. } => *hub,
-            To::Sign { .. } | To::Nowhere => return None,
+            To::Sign { .. } => return None,
         };
         (hub != self.sessions[message.session].hub).then_some(hub)
     }
