@@ -85,7 +85,8 @@ impl World {
         let Some(session) = self.clients[client].session else { return self.come(client) };
         let own = &self.speakers[session];
         let tired = self.now > own.asked_at + 8000 && (self.twin.signing(session) || !own.ready);
-        let lost = self.calm && (own.mute || self.twin.sessions[session].garbled);
+        // In the calm even those come back who never heard that their connection broke.
+        let lost = self.calm && (own.mute || self.twin.sessions[session].garbled || self.cables[own.cable].cut);
         if tired || lost || self.clients[client].forgotten {
             self.clients[client].forgotten = false;
             self.leave(session);
