@@ -493,13 +493,14 @@ impl World {
         for _ in 0..times {
             match self.twin.hears(listener, &frames, self.moment()) {
                 Ok(Heard::Noted) => {}
-                Ok(Heard::Refused { code }) => {
-                    // Nobody is wrong but the hub that has forgotten its component, or a component without namespace.
-                    if code == -32090 && self.twin.signed_in(session) {
+                Ok(Heard::Refused { code: -32090 | -32091, under_own_name: true }) => {
+                    // The hub has forgotten it, or given its name away.
+                    if self.twin.signed_in(session) {
                         let client = self.speakers[session].client;
                         self.clients[client].forgotten |= self.clients[client].session == Some(session);
                     }
                 }
+                Ok(Heard::Refused { .. }) => {}
                 Ok(Heard::Pong { sender, header }) => self.answer_pong(session, sender, &header),
                 Err(reason) => return self.fail(reason),
             }

@@ -27,8 +27,8 @@ const fn ms(at: Moment) -> u64 {
 
 /// A hub that ends a link in order may stop using it so long before it closes it.
 const FAREWELL_MS: u64 = 2_100;
-/// A message whose fate is open for longer than this was lost at the latest by then.
-const FATE_MS: u64 = 60_000;
+/// A message whose fate is open for longer than this, jumps of the clock not counted, was lost at the latest by then.
+const FATE_MS: u64 = 45_000;
 
 const NOT_SIGNED_IN: i64 = -32090;
 const NOT_YOURS: i64 = -32091;
@@ -117,7 +117,7 @@ pub(crate) enum Heard {
     /// A message or an answer, noted.
     Noted,
     /// An error, noted.
-    Refused { code: i64 },
+    Refused { code: i64, under_own_name: bool },
     /// A request for a sign of life, with its header and sender to answer to.
     Pong { sender: Vec<u8>, header: Vec<u8> },
 }
@@ -138,6 +138,8 @@ pub(crate) struct Twin {
     messages: Vec<Message>,
     /// Moments in which a hub had little memory left.
     short: Vec<(usize, Moment)>,
+    /// Jumps of the clock, with their length in milliseconds.
+    jumps: Vec<(Moment, u64)>,
     pub(crate) delivered: u64,
     pub(crate) refused: u64,
     pub(crate) excused: u64,
@@ -152,6 +154,7 @@ impl Twin {
             sessions: Vec::new(),
             messages: Vec::new(),
             short: Vec::new(),
+            jumps: Vec::new(),
             delivered: 0,
             refused: 0,
             excused: 0,
@@ -215,6 +218,11 @@ impl Twin {
         if self.short.last().is_none_or(|(last, when)| *last != hub || ms(*when) != ms(at)) {
             self.short.push((hub, at));
         }
+    }
+
+    /// The clock is about to jump.
+    pub(crate) fn jumps(&mut self, at: Moment, span_ms: u64) {
+        self.jumps.push((at, span_ms));
     }
 
     /// The number that the next message will have.
@@ -291,7 +299,8 @@ impl Twin {
                 Some(number) => {
                     let code = value["error"]["code"].as_i64();
                     self.hears_answer(listener, number, value, at)?;
-                    Ok(code.map_or(Heard::Noted, |code| Heard::Refused { code }))
+                    let under_own_name = !self.messages[number as usize].pretends;
+                    Ok(code.map_or(Heard::Noted, |code| Heard::Refused { code, under_own_name }))
                 }
                 None if value["method"] == "pong" => {
                     Ok(Heard::Pong { sender: sender.clone(), header: header.clone() })
@@ -365,7 +374,7 @@ impl Twin {
                     verdict
                 }
                 None => {
-                    let until = moment(ms(message.sent) + FATE_MS, 0);
+                    let until = self.fate_by(message.sent);
                     // What was sent shortly before the end is not judged: its fate may be open still.
                     let verdict = if until > end { Ok(()) } else { self.may_be_lost(message, until) };
                     self.excused += u64::from(self.owes_an_end(message));
@@ -379,6 +388,17 @@ impl Twin {
             }
         }
         Ok(())
+    }
+
+    /// When the fate of what was sent at `sent` must be known.
+    fn fate_by(&self, sent: Moment) -> Moment {
+        let mut until = moment(ms(sent) + FATE_MS, 0);
+        for (at, span) in &self.jumps {
+            if (sent..until).contains(at) {
+                until += moment(*span, 0);
+            }
+        }
+        until
     }
 
     fn describe(&self, number: usize) -> String {
@@ -441,7 +461,7 @@ impl Twin {
             Some(NOT_YOURS) => {
                 let (_, name) = wire::split(&message.frames[2]);
                 let owned = self.possibly_claimed(self.sessions[message.session].hub, name, message, at);
-                return if signed != Signed::Yes && owned {
+                return if (signed != Signed::Yes || own_troubled) && owned {
                     Ok(())
                 } else {
                     Err("nobody else could have owned its sender's name".to_owned())
@@ -512,7 +532,10 @@ impl Twin {
         if own.garbled || self.troubled(own.cable, until) || !self.owes_an_end(message) {
             return Ok(());
         }
-        if self.way_suffered(message, until) {
+        // What another node answers is a message to the sender, which must be there and take it.
+        let signs_again = own.signs.get(message.signs_before).is_some_and(|(n, _)| self.messages[*n as usize].sent <= until);
+        let deaf = self.far(message).is_some() && (signs_again || self.stood(own.cable, 1, message.sent, until));
+        if self.way_suffered(message, until) || deaf {
             return Ok(());
         }
         let signed = !message.pretends && self.signed(message.session, message.signs_before) == Signed::Yes;
@@ -522,7 +545,8 @@ impl Twin {
                     && !self.receiver_suffered(hub, name, message.sent, until)
             });
             // An answer that cannot be delivered is dropped in silence.
-            if message.is_answer && !(sure && signed) {
+            let bare = self.far(message).is_some() && wire::split(&message.frames[2]).0.is_none();
+            if message.is_answer && !(sure && signed && !bare) {
                 return Ok(());
             }
             if signed && hub.is_some_and(|hub| self.receiver_was_lost(hub, name, message.sent, until)) {
