@@ -42,7 +42,10 @@ const CALLS: &[(&str, Expect)] = &[
     (r#"{"jsonrpc":"2.0","id":1,"method":"pong"}"#, Expect::Null),
     (r#"{"method":"send_nodes","id":"a","jsonrpc":"2.0"}"#, Expect::Anything),
     (r#"{"id":null,"method":"send_local_components","jsonrpc":"2.0"}"#, Expect::Anything),
-    (r#"[{"jsonrpc":"2.0","id":1,"method":"pong"},{"jsonrpc":"2.0","id":2,"method":"send_global_components"}]"#, Expect::Batch(2)),
+    (
+        r#"[{"jsonrpc":"2.0","id":1,"method":"pong"},{"jsonrpc":"2.0","id":2,"method":"send_global_components"}]"#,
+        Expect::Batch(2),
+    ),
 ];
 
 const BAD_CALLS: &[(&str, Expect)] = &[
@@ -167,7 +170,8 @@ impl World {
             }
             Some(Habit::Oversize) => {
                 let to = self.somebody();
-                let payload = if self.rng.one_in(2) { vec![vec![7; MESSAGE_BYTES_MAX + 1]] } else { vec![Vec::new(); 5000] };
+                let payload =
+                    if self.rng.one_in(2) { vec![vec![7; MESSAGE_BYTES_MAX + 1]] } else { vec![Vec::new(); 5000] };
                 self.twin.trouble(self.speakers[session].cable, self.moment());
                 self.say(|| format!("session {session} sends a message beyond all bounds"));
                 self.send_to(session, to, (0, payload));
@@ -547,7 +551,7 @@ impl World {
     }
 
     /// All names are held, all directories are true and equal, the mesh is full, everything arrives.
-    pub(crate) fn check_roll(&mut self, roll: &Roll) -> Result<(), String> {
+    pub(crate) fn check_roll(&self, roll: &Roll) -> Result<(), String> {
         let mut truth: Vec<Vec<String>> = vec![Vec::new(); self.nodes.len()];
         for (client, _) in &roll.present {
             truth[self.clients[*client].hub].push(shown(&self.clients[*client].name));
@@ -561,7 +565,8 @@ impl World {
         if self.sabotage == Sabotage::Hide {
             truth[0].pop();
         }
-        let nodes: Value = (0..self.nodes.len()).map(|n| (format!("N{n}"), json!(format!("sim:{}", 12_300 + n)))).collect();
+        let nodes: Value =
+            (0..self.nodes.len()).map(|n| (format!("N{n}"), json!(format!("sim:{}", 12_300 + n)))).collect();
         for list in &mut truth {
             list.sort_unstable();
         }

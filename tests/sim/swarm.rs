@@ -142,10 +142,10 @@ impl Swarm {
         }
     }
 
-    /// No faults, nobody who breaks connections, no name shared: nothing can be excused.
+    /// No faults, nobody who breaks connections or signs out, no name shared: nothing can be excused.
     pub(crate) fn make_quiet(&mut self) {
         self.faults.clear();
-        self.habits.retain(|habit| !matches!(habit, Habit::Oversize | Habit::HalfMessage | Habit::Reconnect));
+        self.habits.retain(|habit| matches!(habit, Habit::Big | Habit::BadCalls | Habit::UnknownReceiver));
         self.names = self.clients;
         self.config.memory_max = 64 << 20;
     }

@@ -239,16 +239,7 @@ impl Twin {
         if let To::Sign { sign_in } = to {
             own.signs.push((number, sign_in));
         }
-        self.messages.push(Message {
-            session,
-            sent: at,
-            frames,
-            to,
-            pretends,
-            is_answer,
-            signs_before,
-            fate: None,
-        });
+        self.messages.push(Message { session, sent: at, frames, to, pretends, is_answer, signs_before, fate: None });
         number
     }
 
@@ -299,12 +290,11 @@ impl Twin {
                 Some(number) => {
                     let code = value["error"]["code"].as_i64();
                     self.hears_answer(listener, number, value, at)?;
-                    let under_own_name = !self.messages[number as usize].pretends;
+                    let message = &self.messages[number as usize];
+                    let under_own_name = !message.pretends && !self.is_bare(message);
                     Ok(code.map_or(Heard::Noted, |code| Heard::Refused { code, under_own_name }))
                 }
-                None if value["method"] == "pong" => {
-                    Ok(Heard::Pong { sender: sender.clone(), header: header.clone() })
-                }
+                None if value["method"] == "pong" => Ok(Heard::Pong { sender: sender.clone(), header: header.clone() }),
                 None if self.sessions[listener].garbled => Ok(Heard::Noted),
                 None => Err(format!("session {listener} got what it never asked for: {value}")),
             };
@@ -342,7 +332,10 @@ impl Twin {
         // An answer finds its component by name: on a newer connection if there is one.
         let (asked, heard) = (&self.sessions[message.session], &self.sessions[listener]);
         if (asked.hub, &asked.name) != (heard.hub, &heard.name) {
-            return Err(format!("session {listener} got the answer to message {number} of session {}", message.session));
+            return Err(format!(
+                "session {listener} got the answer to message {number} of session {}",
+                message.session
+            ));
         }
         if let Some((fate, _)) = &message.fate
             && !self.sessions[listener].garbled
@@ -450,9 +443,7 @@ impl Twin {
         match code {
             Some(NOT_SIGNED_IN) => {
                 let lost_by_node = self.far(message).is_some_and(|far| !self.mesh_certain(message, far, at));
-                // Another node cannot know whose a sender without namespace is.
-                let bare = self.far(message).is_some() && wire::split(&message.frames[2]).0.is_none();
-                return if signed != Signed::Yes || lost_by_node || own_troubled || bare {
+                return if signed != Signed::Yes || lost_by_node || own_troubled || self.is_bare(message) {
                     Ok(())
                 } else {
                     Err("its sender had certainly signed in".to_owned())
@@ -507,9 +498,9 @@ impl Twin {
         let own = &self.sessions[message.session];
         let before = self.signed(message.session, message.signs_before);
         if value.get("result").is_some_and(Value::is_null) {
-            let taken = self.others(message.session).any(|other| {
-                self.certain_claims(other).iter().any(|(from, to)| *from <= message.sent && *to > at)
-            });
+            let taken = self
+                .others(message.session)
+                .any(|other| self.certain_claims(other).iter().any(|(from, to)| *from <= message.sent && *to > at));
             return if sign_in && taken {
                 Err("the name was certainly another's all the time".to_owned())
             } else {
@@ -517,7 +508,9 @@ impl Twin {
             };
         }
         match value["error"]["code"].as_i64() {
-            Some(NOT_YOURS) if before != Signed::Yes && self.possibly_claimed(own.hub, &own.name, message, at) => Ok(()),
+            Some(NOT_YOURS) if before != Signed::Yes && self.possibly_claimed(own.hub, &own.name, message, at) => {
+                Ok(())
+            }
             code => Err(format!("{} must not end with {code:?}", if sign_in { "sign_in" } else { "sign_out" })),
         }
     }
@@ -533,7 +526,8 @@ impl Twin {
             return Ok(());
         }
         // What another node answers is a message to the sender, which must be there and take it.
-        let signs_again = own.signs.get(message.signs_before).is_some_and(|(n, _)| self.messages[*n as usize].sent <= until);
+        let signs_again =
+            own.signs.get(message.signs_before).is_some_and(|(n, _)| self.messages[*n as usize].sent <= until);
         let deaf = self.far(message).is_some() && (signs_again || self.stood(own.cable, 1, message.sent, until));
         if self.way_suffered(message, until) || deaf {
             return Ok(());
@@ -545,8 +539,7 @@ impl Twin {
                     && !self.receiver_suffered(hub, name, message.sent, until)
             });
             // An answer that cannot be delivered is dropped in silence.
-            let bare = self.far(message).is_some() && wire::split(&message.frames[2]).0.is_none();
-            if message.is_answer && !(sure && signed && !bare) {
+            if message.is_answer && !(sure && signed && !self.is_bare(message)) {
                 return Ok(());
             }
             if signed && hub.is_some_and(|hub| self.receiver_was_lost(hub, name, message.sent, until)) {
@@ -661,6 +654,11 @@ impl Twin {
             To::Sign { .. } => return None,
         };
         (hub != self.sessions[message.session].hub).then_some(hub)
+    }
+
+    /// Whether another node is to get it without the sender's namespace: it cannot know whose that sender is.
+    fn is_bare(&self, message: &Message) -> bool {
+        self.far(message).is_some() && wire::split(&message.frames[2]).0.is_none()
     }
 
     /// Whether both hubs could reach each other all the time since the message was sent.

@@ -42,7 +42,11 @@ pub(crate) enum Event {
 /// Who holds an end of a cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    Hub { hub: usize, boot: u32, key: PeerKey },
+    Hub {
+        hub: usize,
+        boot: u32,
+        key: PeerKey,
+    },
     Session(usize),
     /// Nobody that speaks LECO, or nobody any more.
     Nobody,
@@ -160,7 +164,7 @@ impl World {
         world
     }
 
-    fn config_of(&mut self, hub: usize) -> Config {
+    fn config_of(&self, hub: usize) -> Config {
         let mut config = self.swarm.config.clone();
         config.namespace = format!("N{hub}");
         config.port = 12_300 + hub as u16;
@@ -458,7 +462,8 @@ impl World {
             return;
         }
         let now = Tick(self.now);
-        let port = self.nodes[hub].hub.dial_address(node).and_then(|address| address.strip_prefix("sim:123")?.parse().ok());
+        let port =
+            self.nodes[hub].hub.dial_address(node).and_then(|address| address.strip_prefix("sim:123")?.parse().ok());
         let door = match port {
             Some(far) if far < self.nodes.len() => self.knock(far).map(|end| (far, end)),
             _ => None,
@@ -574,7 +579,9 @@ impl World {
                 return self.fail(format!("cable {number}: a component's message came back from a ROUTER: {frames:?}"));
             }
             let text = frames.get(4).map_or(&[][..], Vec::as_slice);
-            if serde_json::from_slice::<serde_json::Value>(text).is_ok_and(|value| value["result"].is_null() && value.get("result").is_some()) {
+            if serde_json::from_slice::<serde_json::Value>(text)
+                .is_ok_and(|value| value["result"].is_null() && value.get("result").is_some())
+            {
                 self.say(|| format!("cable {number} is signed in"));
                 self.twin.mesh_up(number, self.moment() + 1);
             }
@@ -834,7 +841,8 @@ impl World {
     fn last_events(&self, at: Moment, count: usize) -> Vec<String> {
         let before: Vec<_> = self.events.iter().filter(|(when, _)| *when <= at).collect();
         let skipped = before.len().saturating_sub(count);
-        let line = |(at, event): &&(Moment, String)| format!("{:>7}.{:<4} {event}", at >> STEPS, at & ((1 << STEPS) - 1));
+        let line =
+            |(at, event): &&(Moment, String)| format!("{:>7}.{:<4} {event}", at >> STEPS, at & ((1 << STEPS) - 1));
         before.iter().skip(skipped).map(line).collect()
     }
 
