@@ -80,7 +80,7 @@ impl World {
 
     pub(crate) fn act(&mut self, client: usize) {
         let pause = if self.calm {
-            (self.swarm.config.expiration_s * 1000 / 3).min(1000)
+            (self.swarm.config.expiration_s * 1000 / 3).min(3000)
         } else {
             self.rng.between(1, self.swarm.pause_ms)
         };

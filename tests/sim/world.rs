@@ -207,8 +207,11 @@ impl World {
                     continue;
                 }
                 if next > end {
-                    self.now = self.now.max(end);
-                    self.step = 0;
+                    // A jump may have gone beyond the end already.
+                    if end > self.now {
+                        self.now = end;
+                        self.step = 0;
+                    }
                     return;
                 }
                 self.now = next;
