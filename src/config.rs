@@ -231,10 +231,10 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     setting!(text log_file, "log to this file instead of standard error; SIGHUP reopens it"),
-    setting!(number expiration_s, "silence (s) before a component is asked whether it lives; three times that removes it"),
+    setting!(number expiration_s, "silence (s) before a component is asked if it lives; three times that removes it"),
     setting!(number cleaning_interval_s, "time (s) between two cleanings of the directory"),
     setting!(number takeover_ms, "time (ms) for a silent owner to answer when its name is claimed"),
-    setting!(number heartbeat_s, "silence (s) before a ZMTP 3.1 peer gets a PING; three times that closes it; 0 is never"),
+    setting!(number heartbeat_s, "silence (s) before a ZMTP 3.1 peer gets a PING; three times that closes it; 0: never"),
     setting!(number handshake_s, "time (s) for a new connection to finish its handshake"),
     setting!(number connections_max, "connections held at a time"),
     setting!(number frame_bytes_max, "bytes of one frame"),
@@ -319,6 +319,9 @@ impl Config {
         }
         if self.host.len() > limits::ADDRESS_BYTES_MAX - 6 || self.host.contains(['/', ' ', ',']) {
             return Err(invalid("host", format!("'{}' is not a host name or address", self.host)));
+        }
+        if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
+            return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
         let counted: [(&str, u64, u64, u64); 11] = [
             ("expiration_s", self.expiration_s, 1, 86_400),
@@ -429,6 +432,7 @@ mod tests {
         for (key, word) in [
             ("namespace", "a.b"),
             ("host", "a b"),
+            ("coordinators", "h:1,a b:2"),
             ("expiration_s", "0"),
             ("connections_max", "0"),
             ("memory_max", "1000000"),

@@ -92,6 +92,9 @@ impl Hub {
 
     pub(super) fn expire(&mut self) {
         let now = self.now;
+        for key in core::mem::take(&mut self.yielded) {
+            self.resume(key);
+        }
         while let Some((slot, kind)) = self.peer_timers.pop_due(now) {
             if let (Some(key), Some(kind)) = (self.peers.key_at(slot), OfPeer::from_index(kind)) {
                 self.peer_due(key, kind);

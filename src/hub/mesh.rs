@@ -150,8 +150,8 @@ impl Hub {
                 self.close(link, Cause::Superfluous);
             }
             Some(Item::Error { code }) => {
-                // Only under our full name: a component that gives its name without namespace is unknown there, not we.
-                let forgotten = *code == Some(i64::from(NOT_SIGNED_IN.code)) && view.receiver.starts_with(&self.prefix);
+                let ours = view.receiver.starts_with(&self.prefix);
+                let forgotten = ours && *code == Some(i64::from(NOT_SIGNED_IN.code));
                 self.pass_error_on(wire, view);
                 if forgotten {
                     // The other side has lost us, by a restart or by expiry: start anew.

@@ -171,6 +171,10 @@ pub struct Hub {
     outputs: VecDeque<Output>,
     /// Peers that are no longer held and whose waiting bytes are to be looked at.
     resumed: VecDeque<PeerKey>,
+    /// Peers that go on in the next turn.
+    yielded: Vec<PeerKey>,
+    /// Messages to ourselves that the peer at hand has had answered in this turn.
+    own_in_turn: u32,
     /// Peers that are not read because the pool has no room.
     short_of_memory: Vec<PeerKey>,
     /// Rings of closed receivers whose messages still have to be returned.
@@ -215,6 +219,8 @@ impl Hub {
             flushes: VecDeque::new(),
             outputs: VecDeque::new(),
             resumed: VecDeque::new(),
+            yielded: Vec::new(),
+            own_in_turn: 0,
             short_of_memory: Vec::new(),
             undelivered: VecDeque::new(),
             handshaking: VecDeque::new(),
@@ -303,10 +309,10 @@ impl Hub {
     /// When [`Hub::handle_timeout`] must be called at the latest. Ask again after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()]
-            .into_iter()
-            .flatten()
-            .min()
+        // Who has yielded goes on at once, only after everybody else had a turn.
+        let yielded = (!self.yielded.is_empty()).then_some(self.now);
+        let timers = [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()];
+        timers.into_iter().chain([yielded]).flatten().min()
     }
 
     /// The next thing to do; `None` until another door in has been used.
@@ -575,6 +581,7 @@ impl Hub {
 
     /// Walks through what waits in the peer's tail and then `input`.
     fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
+        self.own_in_turn = 0;
         loop {
             let Some(peer) = self.peers.get_mut(key) else { return };
             if !peer.is_open() {

@@ -40,6 +40,8 @@ pub(super) enum Held {
     Probe(PeerKey),
     /// The pool has no room for what a read could bring.
     Memory,
+    /// It has called the Coordinator often enough for one turn.
+    Turn,
 }
 
 /// How far the word to write what waits has come.

@@ -11,10 +11,11 @@ use crate::leco::rpc::{
     self, Call, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Item, METHOD_NOT_FOUND,
     NOT_PERMITTED, RpcError,
 };
-use crate::limits::{COMPONENTS_PER_PEER_MAX, RING_RESERVE_BYTES};
+use crate::limits::{COMPONENTS_PER_PEER_MAX, OWN_PER_TURN, RING_RESERVE_BYTES};
 use crate::store::ring::Refused;
 use crate::time::Span;
 
+use super::peer::Held;
 use super::relay::{data_text, shown};
 use super::{Hub, Outcome, Output, PeerKey};
 
@@ -44,6 +45,14 @@ impl Hub {
                 None => self.own_done(),
             };
         };
+        if self.own_in_turn >= OWN_PER_TURN {
+            if let Some(peer) = self.peers.get_mut(from) {
+                peer.held = Some(Held::Turn);
+            }
+            self.yielded.push(from);
+            return Outcome::Held;
+        }
+        self.own_in_turn += 1;
         // A method may change the directory, so there must be room for its answer before it runs.
         if self.peers.get(from).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max) {
             return self.hold_for_answer(from, from, Refused::Full);

@@ -57,6 +57,11 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
+/// Whether every address of the configuration is one.
+pub(super) fn check(config: &Config) -> io::Result<()> {
+    config.bind.iter().try_for_each(|text| address(text, config.port).map(drop))
+}
+
 /// An address to listen on: numeric, with or without port, `*` for all, or a name in the hosts file.
 fn address(text: &str, port: u16) -> io::Result<SocketAddr> {
     let wrong = || {
@@ -126,5 +131,8 @@ mod tests {
         assert_eq!(said("::1"), Ok("[::1]:12300".to_owned()));
         assert!(said("no such host:7").unwrap_err().starts_with("bind: 'no such host:7'"));
         assert!(said("127.0.0.1:99999").is_err());
+        let bind =
+            |words: &[&str]| Config { bind: words.iter().map(|w| (*w).to_owned()).collect(), ..Config::default() };
+        assert!(check(&bind(&["127.0.0.1", "*:0"])).is_ok() && check(&bind(&["127.0.0.1", "x:y"])).is_err());
     }
 }

@@ -71,7 +71,7 @@ fn a_sender_without_namespace_does_not_cost_the_link_to_another_node() {
     near.handle_bytes(NOW, component, &call("N2.CB", "CA", r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#));
     exchange(&mut near);
     let closed = outputs(&mut near).into_iter().any(|output| matches!(output, Output::Close(..)));
-    assert!(!closed, "N2 does not know a CA, but it has not forgotten N1");
+    assert!(!closed, "CA is refused, but N2 has not forgotten N1");
     let heard = take(&mut near, component);
     assert!(heard.windows(6).any(|bytes| bytes == b"-32090"), "and the component is told");
 }

@@ -423,6 +423,9 @@ impl Twin {
         if self.signed(message.session, message.signs_before) == Signed::No {
             return Err("its sender had not signed in".to_owned());
         }
+        if self.is_bare(message) {
+            return Err("its sender had no namespace for another node".to_owned());
+        }
         if !self.possible_claims(listener).iter().any(|(from, to)| *from <= at && *to >= message.sent) {
             return Err("its receiver was not signed in at any moment in between".to_owned());
         }
@@ -459,6 +462,7 @@ impl Twin {
                 };
             }
             _ if signed == Signed::No => return Err("its sender had not signed in".to_owned()),
+            _ if self.is_bare(message) => return Err("its sender had no namespace for another node".to_owned()),
             _ => {}
         }
         match (&message.to, code) {
@@ -656,9 +660,10 @@ impl Twin {
         (hub != self.sessions[message.session].hub).then_some(hub)
     }
 
-    /// Whether another node is to get it without the sender's namespace: it cannot know whose that sender is.
+    /// Whether it goes abroad without the sender's namespace: nobody could answer it, so it is refused at once.
     fn is_bare(&self, message: &Message) -> bool {
-        self.far(message).is_some() && wire::split(&message.frames[2]).0.is_none()
+        let abroad = self.far(message).is_some() || matches!(message.to, To::Component { hub: None, .. });
+        abroad && wire::split(&message.frames[2]).0.is_none()
     }
 
     /// Whether both hubs could reach each other all the time since the message was sent.
