@@ -588,9 +588,11 @@ impl World {
             }
         }
         for (from, to, number) in &roll.messages {
-            if !self.twin.is_delivered(*number) {
+            let answer = self.twin.answer(*number);
+            // Everybody sends at once: where senders are held back for a moment only, a small ring may refuse. The twin judges that.
+            let overloaded = answer.is_some_and(|answer| answer["error"]["code"] == -32094);
+            if !self.twin.is_delivered(*number) && !overloaded {
                 let name = shown(&self.clients[*to].name);
-                let answer = self.twin.answer(*number);
                 return Err(format!("in the calm, message {number} of session {from} to {name} ended with {answer:?}"));
             }
         }

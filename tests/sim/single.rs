@@ -50,9 +50,9 @@ fn a_sender_without_namespace_does_not_cost_the_link_to_another_node() {
     let mut near = hub("N1", |config| config.coordinators = vec!["sim:9".into()]);
     let mut far = hub("N2", |_| {});
     near.handle_timeout(NOW);
-    let dialled = outputs(&mut near).into_iter().find_map(|output| match output {
-        Output::Dial(node) => Some(node),
-        _ => None,
+    let dialled = outputs(&mut near).into_iter().find_map(|output| {
+        let Output::Dial(node) = output else { return None };
+        Some(node)
     });
     let dealer = near.handle_dialed(NOW, dialled.expect("it dials"), Ok(address())).expect("it wants the link");
     let router = far.open(NOW, address()).expect("there is room");
