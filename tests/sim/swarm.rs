@@ -132,12 +132,12 @@ impl Swarm {
             clients,
             names: if quiet || some(rng, 3) { clients } else { rng.between(2, clients as u64) as usize },
             chaos_ms: rng.between(3_000, 12_000),
-            pause_ms: rng.pick(&[30, 100, 400]),
+            pause_ms: rng.pick(&[50, 100, 400]),
             fault_ms: rng.pick(&[200, 1000, 3000]),
             faults,
             habits,
             delay_ms: rng.pick(&[0, 1, 10, 40]),
-            single_bytes_one_in: rng.pick(&[10, 50, 1000]),
+            single_bytes_one_in: rng.pick(&[20, 100, 1000]),
             config,
         }
     }
