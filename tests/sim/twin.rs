@@ -192,8 +192,8 @@ impl Twin {
         cable.troubled_at = cable.troubled_at.min(at);
     }
 
-    /// A hub has ended this connection: it may have stopped using it a little before.
-    pub(crate) fn closed_by_hub(&mut self, cable: usize, at: Moment) {
+    /// A hub has ended this connection in order: it has stopped using it a little before.
+    pub(crate) fn given_up_before(&mut self, cable: usize, at: Moment) {
         self.trouble(cable, moment(ms(at).saturating_sub(FAREWELL_MS), 0));
     }
 

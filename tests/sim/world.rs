@@ -347,7 +347,7 @@ impl World {
                     return self.fail(format!("hub {n} closes {key:?} a second time"));
                 };
                 self.say(|| format!("hub {n} closes cable {}: {cause}", wire.cable));
-                self.closed_by_hub(wire.cable, wire.end);
+                self.closed_by_hub(wire.cable, wire.end, cause);
             }
             Output::Dial(node) => {
                 // A node that has been forgotten in the meantime is not dialled.
@@ -605,10 +605,13 @@ impl World {
         self.schedule(number, end);
     }
 
-    fn closed_by_hub(&mut self, number: usize, end: usize) {
+    fn closed_by_hub(&mut self, number: usize, end: usize, cause: Cause) {
         let at = self.moment();
         self.hang_up(number, end);
-        self.twin.closed_by_hub(number, at);
+        // With these, what waits is still written: the hub has given the peer up some time before.
+        if matches!(cause, Cause::SignedOut | Cause::Stopping | Cause::Zmtp(_)) {
+            self.twin.given_up_before(number, at);
+        }
         self.twin.gone(number, at);
     }
 
