@@ -85,7 +85,8 @@ fn run(seed: u64, sabotage: Sabotage, sum: &mut Summary) -> Result<(), Failure> 
     let calm_ends = world.now + world.swarm.calm_ms();
     world.play_until(calm_ends);
     let roll = world.call_roll();
-    let answers_end = world.now + 5_000;
+    // Not long enough for a hub to ask who has fallen silent.
+    let answers_end = world.now + 1_900;
     world.play_until(answers_end);
     if world.failure.is_none()
         && let Err(reason) = world.check_roll(&roll)

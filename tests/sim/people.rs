@@ -85,6 +85,9 @@ impl World {
             self.rng.between(1, self.swarm.pause_ms)
         };
         self.plan(pause, Event::Act { client });
+        if self.hush {
+            return;
+        }
         let Some(session) = self.clients[client].session else { return self.come(client) };
         let own = &self.speakers[session];
         let tired = self.now > own.asked_at + 8000 && (self.twin.signing(session) || !own.ready);
@@ -524,9 +527,11 @@ impl World {
 
     // ---- The roll call ----
 
-    /// Once everything is calm, every signed-in component asks for all directories and sends to every other one. Answers what
+    /// Once everything is calm, every signed-in component asks for all directories and sends to every other one, then says nothing
+    /// more: no later byte may be needed to bring these on their way. Answers what
     /// must be looked at by [`World::check_roll`].
     pub(crate) fn call_roll(&mut self) -> Roll {
+        self.hush = true;
         let mut roll = Roll { calls: Vec::new(), messages: Vec::new(), present: Vec::new() };
         for client in 0..self.clients.len() {
             if let Some(session) = self.clients[client].session.filter(|session| self.twin.signed_in(*session)) {
@@ -541,10 +546,13 @@ impl World {
         }
         for &(_, from) in &roll.present {
             for &(to, _) in &roll.present {
-                let (receiver, meant) = self.addressed(from, to);
-                let sender = Some(self.full_name(from));
-                let number = self.send(from, receiver, sender, (0, vec![b"here".to_vec()]), meant);
-                roll.messages.push((from, to, number));
+                // Enough of them that small rings fill and senders are held back.
+                for _ in 0..8 {
+                    let (receiver, meant) = self.addressed(from, to);
+                    let sender = Some(self.full_name(from));
+                    let number = self.send(from, receiver, sender, (0, vec![vec![b'.'; 150]]), meant);
+                    roll.messages.push((from, to, number));
+                }
             }
         }
         roll

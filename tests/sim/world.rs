@@ -106,6 +106,8 @@ pub(crate) struct World {
     pub(crate) speakers: Vec<Speaker>,
     pub(crate) twin: Twin,
     pub(crate) calm: bool,
+    /// Nobody says anything unasked.
+    pub(crate) hush: bool,
     pub(crate) failure: Option<(Moment, String)>,
     events: VecDeque<(Moment, String)>,
     pub(crate) heard_messages: u64,
@@ -138,6 +140,7 @@ impl World {
             speakers: Vec::new(),
             twin: Twin::new(namespaces, swarm.config.stall_ms),
             calm: false,
+            hush: false,
             failure: None,
             events: VecDeque::new(),
             heard_messages: 0,
