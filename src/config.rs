@@ -57,6 +57,24 @@ pub struct Config {
     pub slow_ms: u64,
     /// Bytes that may wait in the whole process.
     pub memory_max: usize,
+    /// Addresses of the control port; empty means 127.0.0.1 on the LECO port + 10, `off` means none.
+    pub control_bind: Vec<String>,
+    /// Addresses of the viewer port; empty means all on the LECO port + 11, `off` means none.
+    pub viewer_bind: Vec<String>,
+    /// Directories below which logs may be opened; empty means no logs.
+    pub log_dir: Vec<String>,
+    /// Directory for recordings of every provider; empty means none are made.
+    pub record: String,
+    /// Whether kernels are first addressed in the old 1.x protocol.
+    pub rcrs_legacy: bool,
+    /// Seconds for which a kernel that does not answer is tried.
+    pub kernel_connect_s: u64,
+    /// Speed at which logs are played, in percent of the recorded pace.
+    pub play_speed_percent: u64,
+    /// Providers open at a time.
+    pub providers_max: usize,
+    /// Bytes of old timesteps kept for each live kernel.
+    pub history_bytes_max: usize,
 }
 
 impl Default for Config {
@@ -83,6 +101,15 @@ impl Default for Config {
             stall_ms: 1000,
             slow_ms: 10_000,
             memory_max: 256 << 20,
+            control_bind: Vec::new(),
+            viewer_bind: Vec::new(),
+            log_dir: Vec::new(),
+            record: String::new(),
+            rcrs_legacy: false,
+            kernel_connect_s: 30,
+            play_speed_percent: 100,
+            providers_max: 64,
+            history_bytes_max: 8 << 20,
         }
     }
 }
@@ -243,6 +270,15 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number stall_ms, "time (ms) senders wait for room at a receiver before their messages are refused"),
     setting!(number slow_ms, "time (ms) without progress before a receiver or a half-sent message is cut off"),
     setting!(number memory_max, "bytes that may wait in the whole process"),
+    setting!(list control_bind, "addresses of the control port (default: 127.0.0.1 on port + 10; 'off': none)"),
+    setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11; 'off': none)"),
+    setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),
+    setting!(text record, "directory for recordings of every provider (default: none are made)"),
+    setting!(switch rcrs_legacy, "address kernels in the old 1.x protocol first"),
+    setting!(number kernel_connect_s, "time (s) for which a kernel that does not answer is tried"),
+    setting!(number play_speed_percent, "speed at which logs are played, in percent of the recorded pace"),
+    setting!(number providers_max, "providers open at a time"),
+    setting!(number history_bytes_max, "bytes of old timesteps kept for each live kernel"),
 ];
 
 impl Setting {
@@ -323,7 +359,11 @@ impl Config {
         if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
-        let counted: [(&str, u64, u64, u64); 11] = [
+        let counted: [(&str, u64, u64, u64); 15] = [
+            ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
+            ("play_speed_percent", self.play_speed_percent, 1, 1_000_000),
+            ("providers_max", plain(self.providers_max), 1, plain(limits::PROVIDERS_CEILING)),
+            ("history_bytes_max", plain(self.history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
             ("expiration_s", self.expiration_s, 1, 86_400),
             ("cleaning_interval_s", self.cleaning_interval_s, 1, 86_400),
             ("takeover_ms", self.takeover_ms, 1, 60_000),

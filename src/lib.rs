@@ -1,10 +1,10 @@
-//! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator in one thread, one
-//! poll loop, a few MiB.
+//! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator and a viewer Manager in
+//! one thread, one poll loop, a few MiB.
 //!
 //! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
 //!
 //! # Rooms, and who may know whom
-//! [`limits`], [`time`] <- [`store`] <- [`zmtp`], [`leco`] <- [`hub`] <- [`net`] <- the program.
+//! [`limits`], [`time`] <- [`store`] <- [`zmtp`], [`leco`], [`control`], [`rcrs`], [`c2sim`] <- [`hub`] <- [`net`] <- the program.
 //!
 //! | room | owns | must not know |
 //! |---|---|---|
@@ -15,6 +15,9 @@
 //! | [`store`] | table with aged keys, name index, byte ring, block pool, timers | any protocol |
 //! | [`zmtp`] | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
 //! | [`leco`] | names, messages, JSON-RPC, the directory, the routing verdict, other nodes | ZMTP, connections |
+//! | [`control`] | the Manager's MsgPack protocols: requests, results, viewer records, recordings | sessions, connections |
+//! | [`rcrs`] | the rescue simulation kernel's protocol, its logs, its worlds | viewers, files |
+//! | [`c2sim`] | the flow state of a session and the messages that drive it | sessions, members |
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
 //!
@@ -47,6 +50,12 @@
 //! * [`hub::Hub::check_invariants`] holds after every call; the simulator in `tests/sim` asks after each of its own.
 //! * Panics are bugs of this crate, never an answer to bytes.
 //!
+//! # Life of a timestep
+//! 1. A kernel's bytes, or a log in bounded pieces ([`hub::shelf::Shelf`]), become records; updates end a timestep.
+//! 2. When its session's clock says so the timestep is applied to the provider's world, which answers what really differs.
+//! 3. Its sections are encoded once; each distinct selection among the session's viewers makes one result, which all of
+//!    them share by reference. Who does not keep up loses timesteps and starts again from a fresh initial result.
+//!
 //! # Where this house differs from its first plan
 //! * Overload has an error of its own, -32094, beside the four of the routing chart: the sender of a message that its receiver does
 //!   not take learns that, and its client sees an unknown code where it would otherwise see a wrong one.
@@ -56,12 +65,15 @@
 //!   that reconnects after a cut cable is told to sign in anew within `takeover_ms` and does so by itself.
 #![forbid(unsafe_code)]
 
+pub mod c2sim;
 pub mod config;
+pub mod control;
 pub mod counters;
 pub mod hub;
 pub mod leco;
 pub mod limits;
 pub mod net;
+pub mod rcrs;
 pub mod store;
 pub mod time;
 pub mod zmtp;

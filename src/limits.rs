@@ -51,6 +51,17 @@ pub const BATCH_MAX: usize = 1024;
 /// Bytes of a JSON-RPC document for the Coordinator itself.
 pub const RPC_BYTES_MAX: usize = 8 << 20;
 
+// ---- Manager ----
+
+/// Sessions at a time.
+pub const SESSIONS_MAX: usize = 1024;
+/// Providers that a configuration may allow.
+pub const PROVIDERS_CEILING: usize = 1024;
+/// Lines of the error list; the oldest goes when one more comes.
+pub const ERRORS_MAX: usize = 256;
+/// Viewers that have left and are still shown.
+pub const DEPARTED_MAX: usize = 64;
+
 // ---- Loop ----
 
 /// Connections that a configuration may allow.
@@ -86,3 +97,125 @@ const _: () = assert!(COMMAND_BYTES_MAX >= 7 + PING_CONTEXT_BYTES_MAX, "a PING w
 const _: () = assert!(MESSAGE_BYTES_CEILING <= u32::MAX as u64, "offsets inside a message are u32");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");
+const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");
+
+// ---- rcrs: kernel connections and simulation logs ----
+
+/// Bytes of one kernel frame unless the caller wants less (the first frame of a city map is some MiB).
+pub const RCRS_FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of one log record once unpacked.
+pub const RCRS_RECORD_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of one entity, one change, one command or one configuration pair: what is decoded in one go.
+pub const RCRS_UNIT_BYTES_MAX: usize = 1 << 20;
+
+/// Entities of one world, and entities, changes or deletions of one record (city maps have about 10,000).
+pub const RCRS_ENTITIES_MAX: usize = 1 << 17;
+
+/// 32-bit values in one world or one record.
+pub const RCRS_VALUES_MAX: usize = 1 << 23;
+
+/// Values of one list: apexes, edges (five each), a path, ids.
+pub const RCRS_LIST_VALUES_MAX: usize = 1 << 16;
+
+/// Commands of one step.
+pub const RCRS_COMMANDS_MAX: usize = 1 << 16;
+
+/// Keys of one kernel configuration (a real one has about 330).
+pub const RCRS_CONFIG_KEYS_MAX: usize = 1 << 14;
+
+/// Bytes decoded by one call: about a millisecond of work for the slowest packing.
+pub const RCRS_SLICE_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a packed log's dictionary (the kernel's own is 16 MiB, `xz -9` uses 64 MiB).
+pub const RCRS_DICTIONARY_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes a whole log may unpack to.
+pub const RCRS_UNPACKED_BYTES_MAX: u64 = 64 << 30;
+
+/// Packed bytes a log may spend beyond what it unpacks to, so that a file of empty blocks ends.
+pub const RCRS_PACKING_BYTES_MAX: u64 = 1 << 20;
+
+/// Records of an archived log: a thousand steps of some hundred agents.
+pub const RCRS_ARCHIVE_ENTRIES_MAX: usize = 1 << 19;
+
+/// Bytes of an archive's directory, about a hundred an entry.
+pub const RCRS_ARCHIVE_HEADER_BYTES_MAX: usize = 64 << 20;
+
+/// Steps a summary keeps a line for (runs have some hundred).
+pub const RCRS_SUMMARY_STEPS_MAX: usize = 1 << 16;
+
+const _: () = assert!(RCRS_UNIT_BYTES_MAX <= RCRS_RECORD_BYTES_MAX, "a record holds at least one unit");
+const _: () = assert!(RCRS_LIST_VALUES_MAX <= RCRS_VALUES_MAX, "a record holds at least one list");
+const _: () =
+    assert!(RCRS_ARCHIVE_HEADER_BYTES_MAX / RCRS_ARCHIVE_ENTRIES_MAX >= 100, "a full directory fits its bound");
+const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");
+
+// --- control: the Manager's MsgPack protocols ---
+
+/// How deep MsgPack arrays and maps may lie in one another. The deepest message we know (a path inside a heard action
+/// inside a recording) needs nine.
+pub const MSGPACK_DEPTH_MAX: usize = 32;
+
+/// Bytes of one control or viewer request, without its length header.
+pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one result or one recorded step that a client or a player of recordings will hold. Maps run to megabytes.
+pub const CONTROL_RESULT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Ids in one list of a control request, and connections in one Connect.
+pub const CONTROL_IDS_MAX: usize = 4096;
+
+/// Bytes of a host name in an Open request (a DNS name ends here too).
+pub const CONTROL_HOST_BYTES_MAX: usize = 255;
+
+/// Bytes of a file name in an Open request.
+pub const CONTROL_FILE_BYTES_MAX: usize = 4096;
+
+/// Entities, actions, areas, edges and config entries together in one record that is decoded into owned data.
+/// An entity is the largest of them at about 200 bytes, so a hostile record costs about 110 MB at most.
+pub const RECORD_ITEMS_MAX: usize = 512 * 1024;
+
+/// Values in one result that is decoded for printing, at 32 bytes each and their text.
+pub const PRINTED_VALUES_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(CONTROL_REQUEST_BYTES_MAX >= CONTROL_IDS_MAX * 9, "a full list of the widest ids fits a request");
+const _: () = assert!(CONTROL_REQUEST_BYTES_MAX <= CONTROL_RESULT_BYTES_MAX, "whoever reads results can read requests");
+const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");
+
+// Room `c2sim`.
+
+/// Bytes of one C2SIM message document, and of everything a session keeps for its initialization (the C2SIM servers in use say 10 MiB).
+pub const C2SIM_MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Open elements inside one another; the deepest document seen in the field has 15.
+pub const C2SIM_DEPTH_MAX: usize = 64;
+
+/// Elements of one document.
+pub const C2SIM_ELEMENTS_MAX: usize = 1_000_000;
+
+/// Bytes of an element or attribute name, prefix included.
+pub const C2SIM_NAME_BYTES_MAX: usize = 256;
+
+/// Attributes of one element; the schemas define none, so only namespace declarations and `xsi:` hints occur.
+pub const C2SIM_ATTRIBUTES_MAX: usize = 64;
+
+/// Namespace declarations in force at one place of a document.
+pub const C2SIM_NAMESPACES_MAX: usize = 64;
+
+/// Bytes of one header field that is read (names, identifiers, times); credentials are skipped, not read.
+pub const C2SIM_HEADER_FIELD_BYTES_MAX: usize = 1024;
+
+/// System names a session's initialization may require, and completions it may record.
+pub const C2SIM_SYSTEMS_MAX: usize = 4096;
+
+/// Unbroken runs of like children in one initialization body; a valid one has a handful.
+pub const C2SIM_RUNS_MAX: usize = 4096;
+
+/// Documents kept for one session's merged initialization: two per sender at most.
+pub const C2SIM_PARTS_MAX: usize = 1024;
+
+const _: () =
+    assert!(C2SIM_NAMESPACES_MAX >= C2SIM_ATTRIBUTES_MAX, "one tag full of declarations must fit an empty scope");
+const _: () = assert!(C2SIM_HEADER_FIELD_BYTES_MAX >= FULL_NAME_BYTES_MAX, "a full name must fit FromSendingSystem");

@@ -2,6 +2,7 @@
 //!
 //! Belongs to the program, not to the library.
 
+mod bench;
 mod client;
 mod ctl;
 mod logger;
@@ -62,6 +63,7 @@ instep keeps every participant of a distributed experiment or simulation in step
 
 Usage: instep [serve] [options]             run the Coordinator (see: instep serve --help)
        instep ctl [options] COMMAND ...     ask a running Coordinator (see: instep ctl --help)
+       instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
 
   -h, --help      show this help
   -V, --version   show the version
@@ -75,6 +77,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match first {
         "serve" => serve::run(rest()),
         "ctl" => ctl::run(rest()),
+        "bench" => bench::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),

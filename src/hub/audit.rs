@@ -1,7 +1,6 @@
 //! What must be true between any two calls. Tests and the simulator ask after each of theirs.
 
 use crate::leco::nodes::Dealer;
-use crate::zmtp::link::Phase;
 
 use super::peer::{Held, Life, Role};
 use super::{Hub, plain};
@@ -17,7 +16,7 @@ impl Hub {
             rings += peer.ring.block_bytes();
             tails += peer.tail.block_bytes();
             names += peer.names.len();
-            handshakes += usize::from(peer.is_open() && peer.link.phase() != Phase::Ready);
+            handshakes += usize::from(peer.is_open() && !peer.is_ready());
             tarpit += usize::from(peer.life == Life::Tarpit);
             for name in &peer.names {
                 if self.directory.get(*name).is_none_or(|component| component.link != key) {
@@ -65,6 +64,24 @@ impl Hub {
         let closed = self.counters.connections_opened - self.counters.connections_closed;
         if closed != plain(self.peers.len()) {
             return Err(format!("{closed} connections should be open, {} are", self.peers.len()));
+        }
+        for (key, session) in self.sessions.iter() {
+            for viewer in &session.viewers {
+                let watches =
+                    self.peers.get(*viewer).and_then(|peer| peer.viewer.as_ref()).and_then(|viewer| viewer.session);
+                if watches != Some(key) {
+                    return Err(format!("session {} counts a viewer that is not in it", session.id));
+                }
+            }
+            if session
+                .provider
+                .is_some_and(|provider| self.providers.get(provider).is_none_or(|found| found.session != Some(key)))
+            {
+                return Err(format!("session {} has a provider that does not know it", session.id));
+            }
+        }
+        if self.viewers.values().any(|key| self.peers.get(*key).is_none_or(|peer| peer.viewer.is_none())) {
+            return Err("a viewer is listed that has left".to_owned());
         }
         for (key, node) in self.nodes.iter() {
             let living = |link| self.peers.get(link).is_some();

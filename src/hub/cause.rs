@@ -34,6 +34,10 @@ pub enum Cause {
     SignedOut,
     /// There already is a link to that Coordinator, or it is this one.
     Superfluous,
+    /// What came over the control or viewer port cannot be read.
+    Undecodable,
+    /// The provider behind the link has ended, was closed, or is connected anew.
+    Provider,
     /// This process stops.
     Stopping,
 }
@@ -69,14 +73,15 @@ impl Cause {
             Self::Silent => &mut counters.closed_silent,
             Self::Takeover => &mut counters.closed_takeover,
             Self::Memory => &mut counters.closed_memory,
-            Self::SignedOut | Self::Superfluous | Self::Stopping => &mut counters.closed_by_us,
+            Self::Undecodable => &mut counters.closed_undecodable,
+            Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping => &mut counters.closed_by_us,
         }
     }
 
     /// Whether an operator should read of it without asking for details.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        !matches!(self, Self::Peer | Self::SignedOut | Self::Superfluous | Self::Stopping)
+        !matches!(self, Self::Peer | Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping)
     }
 }
 
@@ -96,6 +101,8 @@ impl fmt::Display for Cause {
             Self::Memory => f.write_str("no memory left for its half-sent message"),
             Self::SignedOut => f.write_str("signed out"),
             Self::Superfluous => f.write_str("superfluous link between Coordinators"),
+            Self::Undecodable => f.write_str("its request cannot be decoded"),
+            Self::Provider => f.write_str("the provider has ended"),
             Self::Stopping => f.write_str("stopping"),
         }
     }

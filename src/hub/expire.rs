@@ -3,7 +3,6 @@
 use crate::leco::nodes::Dealer;
 use crate::time::{Span, Tick};
 use crate::zmtp::command::Built;
-use crate::zmtp::link::Phase;
 
 use super::peer::{Held, Life, Role};
 use super::{Cause, Hub, NodeKey, Output, PeerKey};
@@ -105,6 +104,16 @@ impl Hub {
                 self.dial(key);
             }
         }
+        while let Some((slot, kind)) = self.provider_timers.pop_due(now) {
+            if let Some(key) = self.providers.key_at(slot) {
+                if kind == 0 {
+                    self.play_due(key);
+                } else {
+                    self.dial_kernel(key);
+                }
+            }
+        }
+        self.do_one_job();
         while let Some((_, kind)) = self.house_timers.pop_due(now) {
             match House::from_index(kind) {
                 Some(House::Clean) => self.clean_up(),
@@ -123,7 +132,7 @@ impl Hub {
         let Some(peer) = self.peers.get(key) else { return };
         match kind {
             OfPeer::Life => match peer.life {
-                Life::Open if peer.link.phase() != Phase::Ready => self.close(key, Cause::HandshakeTime),
+                Life::Open if !peer.is_ready() => self.close(key, Cause::HandshakeTime),
                 // A dialled Coordinator that has not answered our sign-in.
                 Life::Open if matches!(peer.role, Role::Dialled(_)) => self.close(key, Cause::Silent),
                 Life::Open => {}
@@ -142,7 +151,7 @@ impl Hub {
                     self.of_peer(key, OfPeer::Half, Span(slow.0 - idle.0));
                 }
             }
-            OfPeer::Slow if peer.ring.is_empty() => {}
+            OfPeer::Slow if peer.is_drained() => {}
             OfPeer::Slow => {
                 let idle = self.now.since(peer.last_progress);
                 if idle >= slow {
@@ -185,13 +194,11 @@ impl Hub {
         self.ping_silent_peers();
         self.clean_directory(self.config.expiration());
         self.clean_nodes(self.config.expiration());
-        if self.peers.is_empty() && self.pool.keeps_any() {
-            self.pool.shrink();
-        }
+        self.pool.age();
         if self.nodes.iter().any(|(_, node)| matches!(node.dealer, Dealer::Up(_))) {
             self.publish();
         }
-        if !self.peers.is_empty() || self.nodes.iter().next().is_some() {
+        if !self.peers.is_empty() || self.nodes.iter().next().is_some() || self.pool.keeps_any() {
             self.wake_house();
         }
     }

@@ -47,27 +47,35 @@
 //! assert_eq!(hub.counters().sign_ins, 1);
 //! ```
 
+mod audience;
 mod audit;
 mod cause;
 mod expire;
+mod manager;
 mod mesh;
 mod peer;
+mod play;
+mod provider;
 mod relay;
+mod scene;
 mod serve;
+pub mod shelf;
 
 use core::net::SocketAddr;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+pub use audience::{Session, SessionKey};
 pub use cause::Cause;
 pub use peer::Peer;
+pub use provider::{Provider, ProviderKey};
 
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::leco::directory::{self, Directory};
 use crate::leco::nodes::{self, Nodes};
 use crate::limits::{
-    HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, READ_BYTES_PER_TURN, RING_RESERVE_BYTES,
-    TARPIT_MAX,
+    DEPARTED_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, READ_BYTES_PER_TURN,
+    RING_RESERVE_BYTES, SESSIONS_MAX, TARPIT_MAX,
 };
 use crate::store::pool::{Pool, Use};
 use crate::store::ring::Ring;
@@ -82,6 +90,8 @@ use crate::zmtp::{Fault, SocketType};
 
 use expire::{House, OfPeer};
 use peer::{Flush, Held, Life, Role, is_loopback};
+use play::Job;
+use shelf::{NoShelf, Shelf};
 
 /// Key of a connection.
 pub type PeerKey = Key<Peer>;
@@ -94,6 +104,17 @@ pub type ComponentKey = directory::ComponentKey<PeerKey>;
 const TARPIT: Span = Span(1500);
 /// How long a link that is to be closed may take for what still waits in its ring.
 const FAREWELL: Span = Span(2000);
+
+/// Which listener a connection came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Components and Coordinators, over ZMTP.
+    Leco,
+    /// Controllers of the Manager.
+    Control,
+    /// Viewers.
+    Viewer,
+}
 
 /// What the hub cannot know by itself.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +138,8 @@ pub enum Output {
     Close(PeerKey, Cause),
     /// Connect to this node's address, see [`Hub::dial_address`], and report through [`Hub::handle_dialed`].
     Dial(NodeKey),
+    /// Connect to this provider's kernel, see [`Hub::kernel_address`], and report through [`Hub::handle_kernel_dialed`].
+    DialKernel(ProviderKey),
     /// Log from this level on.
     LogLevel(log::LevelFilter),
     /// Everything is said; end the process.
@@ -128,6 +151,8 @@ pub enum Output {
 enum Outcome {
     /// It is dealt with.
     Done,
+    /// It waits in this peer's ring: that of a component of this node, or our DEALER to another one.
+    Queued { to: PeerKey, forwarded: bool },
     /// It must wait: the sender is held.
     Held,
 }
@@ -188,6 +213,21 @@ pub struct Hub {
     last_published: Tick,
     stopping: bool,
     log_gate: (u64, u32),
+    // ---- The Manager ----
+    sessions: Table<Session>,
+    providers: Table<Provider>,
+    provider_timers: Timers<2>,
+    /// Connected viewers by id. Ids of viewers, providers and sessions are never given twice.
+    viewers: BTreeMap<i64, PeerKey>,
+    departed: VecDeque<audience::Departed>,
+    next_viewer: i64,
+    next_provider: i64,
+    next_session: i64,
+    errors: VecDeque<String>,
+    jobs: VecDeque<Job>,
+    shelf: Box<dyn Shelf>,
+    viewer_port: u16,
+    reply: Vec<u8>,
 }
 
 impl Hub {
@@ -230,6 +270,19 @@ impl Hub {
             last_published: start.now,
             stopping: false,
             log_gate: (0, 0),
+            sessions: Table::new(SESSIONS_MAX),
+            providers: Table::new(config.providers_max),
+            provider_timers: Timers::default(),
+            viewers: BTreeMap::new(),
+            departed: VecDeque::new(),
+            next_viewer: 1,
+            next_provider: 1,
+            next_session: 1,
+            errors: VecDeque::new(),
+            jobs: VecDeque::new(),
+            shelf: Box::new(NoShelf),
+            viewer_port: config.port.wrapping_add(11),
+            reply: Vec::new(),
             config,
         };
         for text in core::mem::take(&mut hub.config.coordinators) {
@@ -241,14 +294,37 @@ impl Hub {
         hub
     }
 
+    /// Gives the hub files: logs to play and a place for recordings. Without, it has none.
+    pub fn set_shelf(&mut self, shelf: Box<dyn Shelf>) {
+        self.shelf = shelf;
+    }
+
+    /// The port that viewers are told to connect to.
+    pub const fn set_viewer_port(&mut self, port: u16) {
+        self.viewer_port = port;
+    }
+
     // ---- Doors in ----
 
-    /// A connection was accepted. `None`: close it at once.
+    /// A connection was accepted on the LECO listener. `None`: close it at once.
     #[must_use]
     pub fn open(&mut self, now: Tick, remote: SocketAddr) -> Option<PeerKey> {
+        self.open_at(now, remote, Door::Leco)
+    }
+
+    /// A connection was accepted on the listener `door`. `None`: close it at once.
+    #[must_use]
+    pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
         if self.stopping {
             return None;
+        }
+        if door != Door::Leco {
+            if self.peers.len() - self.tarpit >= self.config.connections_max {
+                return self.refuse_connection(remote);
+            }
+            let role = if door == Door::Viewer { Role::Viewer } else { Role::Controller };
+            return self.add_plain_peer(role, remote);
         }
         let crowded = self.peers.len() - self.tarpit >= self.config.connections_max
             || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX);
@@ -292,6 +368,17 @@ impl Hub {
         self.dialed(node, outcome)
     }
 
+    /// The attempt of an [`Output::DialKernel`] ended, as for [`Hub::handle_dialed`].
+    pub fn handle_kernel_dialed(
+        &mut self,
+        now: Tick,
+        provider: ProviderKey,
+        outcome: Result<SocketAddr, &str>,
+    ) -> Option<PeerKey> {
+        self.advance(now);
+        self.kernel_dialed(provider, outcome)
+    }
+
     /// Deadlines may have passed; safe to call early.
     pub fn handle_timeout(&mut self, now: Tick) {
         self.advance(now);
@@ -309,10 +396,10 @@ impl Hub {
     /// When [`Hub::handle_timeout`] must be called at the latest. Ask again after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        // Who has yielded goes on at once, only after everybody else had a turn.
-        let yielded = (!self.yielded.is_empty()).then_some(self.now);
+        // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
+        let at_once = (!self.jobs.is_empty() || !self.yielded.is_empty()).then_some(self.now);
         let timers = [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()];
-        timers.into_iter().chain([yielded]).flatten().min()
+        timers.into_iter().chain([self.provider_timers.soonest(), at_once]).flatten().min()
     }
 
     /// The next thing to do; `None` until another door in has been used.
@@ -349,7 +436,7 @@ impl Hub {
     /// What waits for this peer, oldest bytes first.
     #[must_use]
     pub fn unsent(&self, key: PeerKey) -> [&[u8]; 2] {
-        self.peers.get(key).map_or([&[], &[]], |peer| peer.ring.unsent())
+        self.peers.get(key).map_or([&[], &[]], Peer::unsent)
     }
 
     /// The first `n` bytes of what waited have been taken by the operating system; 0 if it takes nothing now.
@@ -372,8 +459,11 @@ impl Hub {
                 }
             }
         }
+        if n > 0 && self.peers.get(key).is_some_and(|peer| peer.viewer.is_some() && peer.is_drained()) {
+            self.viewer_drained(key);
+        }
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if !peer.ring.is_empty() {
+        if !peer.is_drained() {
             if !self.peer_timers.is_set(key.slot(), OfPeer::Slow as usize) {
                 peer.last_progress = self.now;
                 self.of_peer(key, OfPeer::Slow, Span(self.config.slow_ms));
@@ -387,6 +477,18 @@ impl Hub {
     #[must_use]
     pub fn dial_address(&self, node: NodeKey) -> Option<&str> {
         self.nodes.get(node)?.address.as_deref()
+    }
+
+    /// `host:port` to connect to for an [`Output::DialKernel`].
+    #[must_use]
+    pub fn kernel_address(&self, provider: ProviderKey) -> Option<String> {
+        match &self.providers.get(provider)?.source {
+            provider::Source::Kernel(kernel) if kernel.host.contains(':') => {
+                Some(format!("[{}]:{}", kernel.host, kernel.port))
+            }
+            provider::Source::Kernel(kernel) => Some(format!("{}:{}", kernel.host, kernel.port)),
+            provider::Source::Log(_) => None,
+        }
     }
 
     /// Every counter.
@@ -447,6 +549,23 @@ impl Hub {
         Some(key)
     }
 
+    /// A peer that does not speak ZMTP: a controller, a viewer, a kernel.
+    fn add_plain_peer(&mut self, role: Role, remote: SocketAddr) -> Option<PeerKey> {
+        let mut peer = Peer::new(role, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
+        if role == Role::Viewer {
+            peer.viewer = Some(Box::new(audience::Viewer::new(self.next_viewer)));
+        }
+        let key = self.peers.insert(peer).ok()?;
+        self.counters.connections_opened += 1;
+        if role == Role::Viewer {
+            log::info!("viewer {} connected from {remote}", self.next_viewer);
+            self.viewers.insert(self.next_viewer, key);
+            self.next_viewer += 1;
+        }
+        self.wake_house();
+        Some(key)
+    }
+
     fn handshakes_from(&self, remote: SocketAddr) -> u32 {
         let same = |key: &&PeerKey| {
             self.peers.get(**key).is_some_and(|peer| {
@@ -477,8 +596,7 @@ impl Hub {
 
     fn push_out_oldest_handshake(&mut self) {
         while let Some(key) = self.handshaking.pop_front() {
-            let unfinished =
-                self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.link.phase() != Phase::Ready);
+            let unfinished = self.peers.get(key).is_some_and(|peer| peer.is_open() && !peer.is_ready());
             if unfinished {
                 self.close(key, Cause::HandshakePushedOut);
                 return;
@@ -514,8 +632,11 @@ impl Hub {
         if let Some(node) = node {
             self.inbound_lost(node, key);
         }
-        if let Role::Dialled(node) = role {
-            self.dealer_lost(node, key);
+        match role {
+            Role::Dialled(node) => self.dealer_lost(node, key),
+            Role::Kernel(provider) => self.kernel_gone(provider, key, cause),
+            Role::Viewer => self.viewer_gone(key, cause),
+            Role::Accepted | Role::Controller => {}
         }
         self.wake_waiters(key);
     }
@@ -533,11 +654,11 @@ impl Hub {
     fn finish(&mut self, key: PeerKey, cause: Cause) {
         self.unlink(key, cause);
         let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.ring.is_empty() || !peer.is_open() {
+        if peer.is_drained() || !peer.is_open() {
             self.end(key, cause);
             return;
         }
-        if peer.link.phase() != Phase::Ready {
+        if !peer.is_ready() {
             self.handshakes -= 1;
         }
         peer.life = Life::Finishing(cause);
@@ -550,12 +671,12 @@ impl Hub {
         self.peer_timers.cancel_all(key.slot());
         let Some(mut peer) = self.peers.remove(key) else { return };
         match peer.life {
-            Life::Open if peer.link.phase() != Phase::Ready => self.handshakes -= 1,
+            Life::Open if !peer.is_ready() => self.handshakes -= 1,
             Life::Tarpit => self.tarpit -= 1,
             Life::Open | Life::Finishing(_) => {}
         }
         peer.tail.clear(&mut self.pool);
-        let returns = cause.returns_messages() && peer.link.phase() == Phase::Ready;
+        let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
         let mut ring: Ring = core::mem::take(&mut peer.ring);
         if returns && ring.len() > peer.begun {
             self.undelivered.push_back(relay::Undelivered::new(ring, peer.begun, &mut self.pool));
@@ -589,6 +710,10 @@ impl Hub {
             }
             if peer.held.is_some() {
                 self.keep(key, input);
+                return;
+            }
+            if let Role::Kernel(provider) = peer.role {
+                self.feed_kernel(key, provider, input);
                 return;
             }
             if peer.tail.is_empty() {
@@ -638,6 +763,68 @@ impl Hub {
         }
     }
 
+    /// Hands bytes to a kernel's machine: what was kept first. While it decodes it takes nothing more, and the kernel is not read.
+    fn feed_kernel(&mut self, key: PeerKey, provider: ProviderKey, input: &[u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let mut tail = core::mem::take(&mut peer.tail);
+        let (used, mut busy) = self.take_kernel_bytes(key, provider, tail.bytes());
+        tail.consume(used, &mut self.pool);
+        match self.peers.get_mut(key) {
+            Some(peer) => peer.tail = tail,
+            None => {
+                tail.clear(&mut self.pool);
+                return;
+            }
+        }
+        let mut rest = input;
+        if !busy {
+            let (used, works) = self.take_kernel_bytes(key, provider, input);
+            rest = input.get(used..).unwrap_or_default();
+            busy = works;
+        }
+        self.keep(key, rest);
+        if let Some(peer) = self.peers.get_mut(key).filter(|_| busy) {
+            peer.held = Some(Held::Decoding);
+        }
+    }
+
+    /// The connection to a kernel has ended.
+    fn kernel_gone(&mut self, provider: ProviderKey, key: PeerKey, cause: Cause) {
+        let ours = match self.providers.get(provider).map(|found| &found.source) {
+            Some(provider::Source::Kernel(kernel)) => kernel.peer == Some(key),
+            Some(provider::Source::Log(_)) | None => false,
+        };
+        if ours {
+            self.kernel_lost(provider, &cause.to_string());
+        }
+    }
+
+    /// A viewer has left: it is shown for a while.
+    fn viewer_gone(&mut self, key: PeerKey, cause: Cause) {
+        self.leave_session(key);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(viewer) = &mut peer.viewer else { return };
+        let status = if cause.is_warning() {
+            crate::control::reply::Status::Errored
+        } else {
+            crate::control::reply::Status::Closed
+        };
+        let id = viewer.id;
+        let departed = audience::Departed {
+            id,
+            host: peer.remote.ip().to_canonical().to_string(),
+            port: peer.remote.port(),
+            status,
+        };
+        if self.viewers.remove(&id).is_some() {
+            log::info!("viewer {id} has left: {cause}");
+            self.departed.push_back(departed);
+            if self.departed.len() > DEPARTED_MAX {
+                self.departed.pop_front();
+            }
+        }
+    }
+
     /// Keeps bytes for later; a pool without room for them ends the peer.
     fn keep(&mut self, key: PeerKey, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -651,9 +838,9 @@ impl Hub {
 
     /// A half-sent message must go on: sets the deadline unless there is one.
     fn watch_tail(&mut self, key: PeerKey) {
-        if self.peers.get(key).is_some_and(|peer| !peer.tail.is_empty() && peer.is_open())
-            && !self.peer_timers.is_set(key.slot(), OfPeer::Half as usize)
-        {
+        // A kernel may be silent for minutes, and what is kept of it waits for our decoding.
+        let watched = |peer: &Peer| !peer.tail.is_empty() && peer.is_open() && !matches!(peer.role, Role::Kernel(_));
+        if self.peers.get(key).is_some_and(watched) && !self.peer_timers.is_set(key.slot(), OfPeer::Half as usize) {
             self.of_peer(key, OfPeer::Half, Span(self.config.slow_ms));
         }
     }
@@ -661,6 +848,12 @@ impl Hub {
     /// Deals with everything whole at the front of `buffer`; says how many bytes that was and why it stopped.
     fn walk(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
         let mut used = 0;
+        match self.peers.get(key).map(|peer| peer.role) {
+            Some(Role::Accepted | Role::Dialled(_)) => {}
+            Some(Role::Controller) => return self.walk_control(key, buffer),
+            Some(Role::Viewer) => return self.walk_viewer(key, buffer),
+            Some(Role::Kernel(_)) | None => return (used, Halt::Gone),
+        }
         loop {
             let Some(peer) = self.peers.get_mut(key) else { return (used, Halt::Gone) };
             if !peer.is_open() {
@@ -672,6 +865,13 @@ impl Hub {
                     let wire = rest.get(..message.len).unwrap_or_default();
                     match self.take_message(key, wire, &message) {
                         Outcome::Done => used += message.len,
+                        Outcome::Queued { to, forwarded } => {
+                            used += message.len;
+                            if let Some(front) = message.front().and_then(|front| wire.get(..front)) {
+                                let rest = buffer.get(used..).unwrap_or_default();
+                                used += self.queue_run(to, forwarded, front, rest);
+                            }
+                        }
                         Outcome::Held => return (used, Halt::Held),
                     }
                 }

@@ -9,6 +9,8 @@ use crate::time::Tick;
 use crate::zmtp::frame::{COMMAND, LONG, MORE};
 use crate::zmtp::link::{Link, Phase};
 
+use super::audience::Viewer;
+use super::provider::ProviderKey;
 use super::{Cause, ComponentKey, NodeKey, PeerKey};
 
 /// How far a connection is through its life.
@@ -29,6 +31,19 @@ pub(super) enum Role {
     Accepted,
     /// Our DEALER to that node.
     Dialled(NodeKey),
+    /// A controller on the control port.
+    Controller,
+    /// A viewer on the viewer port.
+    Viewer,
+    /// Our connection to a live kernel.
+    Kernel(ProviderKey),
+}
+
+impl Role {
+    /// Whether the connection speaks ZMTP.
+    pub(super) const fn is_zmtp(self) -> bool {
+        matches!(self, Self::Accepted | Self::Dialled(_))
+    }
 }
 
 /// Why a peer is not read.
@@ -40,6 +55,8 @@ pub(super) enum Held {
     Probe(PeerKey),
     /// The pool has no room for what a read could bring.
     Memory,
+    /// What a kernel sent is still being decoded.
+    Decoding,
     /// It has called the Coordinator often enough for one turn.
     Turn,
 }
@@ -154,6 +171,8 @@ pub struct Peer {
     pub(super) node: Option<NodeKey>,
     /// Where the last message from here went: most senders have one receiver.
     pub(super) last_receiver: Option<ComponentKey>,
+    /// What it watches, if it is a viewer.
+    pub(super) viewer: Option<Box<Viewer>>,
     commands: (u64, u32),
 }
 
@@ -177,6 +196,7 @@ impl Peer {
             names: Vec::new(),
             node: None,
             last_receiver: None,
+            viewer: None,
             commands: (0, 0),
         }
     }
@@ -191,9 +211,27 @@ impl Peer {
         (self.tail.len() + READ_BYTES_PER_TURN).next_power_of_two()
     }
 
+    /// Whether its handshake is over, if it has one.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.role.is_zmtp() || self.link.phase() == Phase::Ready
+    }
+
     /// Whether messages may be sent to it.
     pub(super) fn takes_messages(&self) -> bool {
-        self.is_open() && self.link.phase() == Phase::Ready
+        self.is_open() && self.role.is_zmtp() && self.is_ready()
+    }
+
+    /// What waits for it, as two slices.
+    pub(super) fn unsent(&self) -> [&[u8]; 2] {
+        match &self.viewer {
+            Some(viewer) => viewer.unsent(),
+            None => self.ring.unsent(),
+        }
+    }
+
+    /// Whether nothing waits for it.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ring.is_empty() && self.viewer.as_ref().is_none_or(|viewer| viewer.queue.is_empty())
     }
 
     /// Whether it runs on this machine, as far as its address shows.
@@ -210,7 +248,11 @@ impl Peer {
 
     /// Notes that `n` bytes of the ring have left, keeping track of where its first whole message begins.
     pub(super) fn note_sent(&mut self, n: usize, pool: &mut Pool) {
-        if n < self.ring.len() {
+        if let Some(viewer) = &mut self.viewer {
+            viewer.note_sent(n);
+            return;
+        }
+        if n < self.ring.len() && self.role.is_zmtp() {
             self.begun = begun_after(self.ring.unsent(), self.begun, n);
         } else {
             self.begun = 0;

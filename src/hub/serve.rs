@@ -212,7 +212,9 @@ impl Hub {
             "remove_expired_addresses" => self.remove_expired_addresses(caller, params),
             "shut_down" => none(params).and_then(|()| self.shut_down(caller)),
             "rpc.discover" => none(params).map(|()| rpc::discover(&data_text(&self.full_name))),
-            _ => Err((METHOD_NOT_FOUND, Value::from(method))),
+            _ => self
+                .manager_call(caller, method, params)
+                .unwrap_or_else(|| Err((METHOD_NOT_FOUND, Value::from(method)))),
         }
     }
 
@@ -389,7 +391,7 @@ impl Hub {
 }
 
 /// The call takes no parameters.
-fn none(params: rpc::Params) -> Result<(), (RpcError, Value)> {
+pub(super) fn none(params: rpc::Params) -> Result<(), (RpcError, Value)> {
     let [] = params.take([]).map_err(plain_error)?;
     Ok(())
 }

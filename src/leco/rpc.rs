@@ -43,6 +43,9 @@ pub const RECEIVER_OVERLOADED: RpcError =
 pub const NOT_PERMITTED: RpcError =
     RpcError { code: -32001, message: "Not permitted from another machine without remote_admin." };
 
+/// A function of the Manager failed; the reason is in the data.
+pub const MANAGER_FAILED: RpcError = RpcError { code: -32040, message: "The Manager could not do this." };
+
 /// The id of a request, ready to be written back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Id(Value);
@@ -303,6 +306,52 @@ pub const METHODS: &[Method] = &[
         params: &[("expiration_time", "number", true)],
         result: "null",
     },
+    Method {
+        name: "open_provider",
+        summary: "Opens a live kernel by address or a log file below log_dir as a provider.",
+        params: &[("address", "object", false), ("logfilename", "string", false)],
+        result: "object",
+    },
+    Method {
+        name: "close_provider",
+        summary: "Closes providers and their sessions.",
+        params: &[("provider", "array", true)],
+        result: "null",
+    },
+    Method {
+        name: "refresh_provider",
+        summary: "Connects live kernels anew; all of them without a list.",
+        params: &[("provider", "array", false)],
+        result: "object",
+    },
+    Method {
+        name: "connect_viewer",
+        summary: "Brings a viewer into the session of a provider.",
+        params: &[("viewer", "integer", true), ("provider", "integer", true)],
+        result: "object",
+    },
+    Method {
+        name: "disconnect_viewer",
+        summary: "Takes viewers out of their sessions.",
+        params: &[("viewer", "array", true)],
+        result: "null",
+    },
+    Method {
+        name: "providers",
+        summary: "Describes providers.",
+        params: &[("provider", "array", false)],
+        result: "object",
+    },
+    Method { name: "viewers", summary: "Describes viewers.", params: &[("viewer", "array", false)], result: "object" },
+    Method {
+        name: "sessions",
+        summary: "Describes sessions.",
+        params: &[("session", "array", false)],
+        result: "object",
+    },
+    Method { name: "manager", summary: "Describes the Manager.", params: &[], result: "object" },
+    Method { name: "errors", summary: "The Manager's error list.", params: &[], result: "object" },
+    Method { name: "exit", summary: "Ends the program, as shut_down does.", params: &[], result: "null" },
     Method {
         name: "send_counters",
         summary: "Every counter of this process: connections, messages, refusals and their reasons.",

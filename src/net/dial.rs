@@ -10,22 +10,57 @@ use mio::{Interest, Registry, Token, Waker};
 
 use super::FIRST_DIAL;
 use super::resolve::Resolver;
-use crate::hub::{Hub, NodeKey};
+use crate::hub::{Hub, NodeKey, PeerKey, ProviderKey};
+use crate::limits::NODES_MAX;
 use crate::time::{Span, Tick};
 
 /// How long one address may take to accept.
 const PATIENCE: Span = Span(5000);
 
+/// Whom an attempt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The Coordinator of a node.
+    Node(NodeKey),
+    /// The kernel of a provider.
+    Kernel(ProviderKey),
+}
+
+impl Target {
+    /// A target has one attempt at a time, so its slot is the attempt's.
+    fn slot(self) -> usize {
+        match self {
+            Self::Node(node) => node.slot(),
+            Self::Kernel(provider) => NODES_MAX + provider.slot(),
+        }
+    }
+
+    fn address(self, hub: &Hub) -> Option<String> {
+        match self {
+            Self::Node(node) => hub.dial_address(node).map(str::to_owned),
+            Self::Kernel(provider) => hub.kernel_address(provider),
+        }
+    }
+
+    /// Tells the hub what came of it.
+    pub(super) fn report(self, now: Tick, hub: &mut Hub, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
+        match self {
+            Self::Node(node) => hub.handle_dialed(now, node, outcome),
+            Self::Kernel(provider) => hub.handle_kernel_dialed(now, provider, outcome),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Dial {
-    node: NodeKey,
+    target: Target,
     /// Addresses that have not been tried.
     left: VecDeque<SocketAddr>,
     stream: TcpStream,
     deadline: Tick,
 }
 
-/// All attempts, by the slot of their node: a node has one at a time.
+/// All attempts, by the slot of their target.
 #[derive(Debug)]
 pub(super) struct Dials {
     slots: Vec<Option<Dial>>,
@@ -42,23 +77,23 @@ impl Dials {
         self.slots.iter().flatten().map(|dial| dial.deadline).min()
     }
 
-    /// Begins to connect to a node.
-    pub(super) fn begin(&mut self, node: NodeKey, now: Tick, hub: &mut Hub, registry: &Registry) {
-        let Some(text) = hub.dial_address(node).map(str::to_owned) else { return };
+    /// Begins to connect.
+    pub(super) fn begin(&mut self, target: Target, now: Tick, hub: &mut Hub, registry: &Registry) {
+        let Some(text) = target.address(hub) else { return };
         match Resolver::in_place(&text) {
-            Some(addresses) => self.connect(node, addresses.into(), "no address", now, hub, registry),
-            None => self.resolver.ask(node, text),
+            Some(addresses) => self.connect(target, addresses.into(), "no address", now, hub, registry),
+            None => self.resolver.ask(target, text),
         }
     }
 
     /// Takes the answers of the name service.
     pub(super) fn resolved(&mut self, hub: &mut Hub, now: Tick, registry: &Registry) {
         let answers: Vec<_> = self.resolver.answers().collect();
-        for (node, found) in answers {
+        for (target, found) in answers {
             match found {
-                Ok(addresses) => self.connect(node, addresses.into(), "the name has no address", now, hub, registry),
+                Ok(addresses) => self.connect(target, addresses.into(), "the name has no address", now, hub, registry),
                 Err(reason) => {
-                    let refused = hub.handle_dialed(now, node, Err(&reason));
+                    let refused = target.report(now, hub, Err(&reason));
                     debug_assert!(refused.is_none(), "a failure makes no peer");
                 }
             }
@@ -68,7 +103,7 @@ impl Dials {
     /// Tries the next address; reports `reason` when none is left.
     fn connect(
         &mut self,
-        node: NodeKey,
+        target: Target,
         mut left: VecDeque<SocketAddr>,
         reason: &str,
         now: Tick,
@@ -77,25 +112,25 @@ impl Dials {
     ) {
         let mut reason = reason.to_owned();
         while let Some(address) = left.pop_front() {
-            let token = Token(FIRST_DIAL + node.slot());
+            let token = Token(FIRST_DIAL + target.slot());
             let begun = TcpStream::connect(address).and_then(|mut stream| {
                 registry.register(&mut stream, token, Interest::WRITABLE)?;
                 Ok(stream)
             });
             match begun {
                 Ok(stream) => {
-                    if self.slots.len() <= node.slot() {
-                        self.slots.resize_with(node.slot() + 1, || None);
+                    if self.slots.len() <= target.slot() {
+                        self.slots.resize_with(target.slot() + 1, || None);
                     }
-                    if let Some(place) = self.slots.get_mut(node.slot()) {
-                        *place = Some(Dial { node, left, stream, deadline: now + PATIENCE });
+                    if let Some(place) = self.slots.get_mut(target.slot()) {
+                        *place = Some(Dial { target, left, stream, deadline: now + PATIENCE });
                     }
                     return;
                 }
                 Err(error) => reason = error.to_string(),
             }
         }
-        let refused = hub.handle_dialed(now, node, Err(&reason));
+        let refused = target.report(now, hub, Err(&reason));
         debug_assert!(refused.is_none(), "a failure makes no peer");
     }
 
@@ -106,7 +141,7 @@ impl Dials {
         now: Tick,
         hub: &mut Hub,
         registry: &Registry,
-    ) -> Option<(NodeKey, TcpStream)> {
+    ) -> Option<(Target, TcpStream)> {
         let place = self.slots.get_mut(slot)?;
         let dial = place.as_mut()?;
         let error = match (dial.stream.take_error(), dial.stream.peer_addr()) {
@@ -119,12 +154,12 @@ impl Dials {
         let deregistered = registry.deregister(&mut dial.stream);
         match error.or_else(|| deregistered.err()) {
             None if is_self_connected(&dial.stream) => {
-                self.connect(dial.node, dial.left, "nobody listens there", now, hub, registry);
+                self.connect(dial.target, dial.left, "nobody listens there", now, hub, registry);
                 None
             }
-            None => Some((dial.node, dial.stream)),
+            None => Some((dial.target, dial.stream)),
             Some(error) => {
-                self.connect(dial.node, dial.left, &error.to_string(), now, hub, registry);
+                self.connect(dial.target, dial.left, &error.to_string(), now, hub, registry);
                 None
             }
         }
@@ -135,7 +170,7 @@ impl Dials {
         for slot in 0..self.slots.len() {
             let late = self.slots.get_mut(slot).and_then(|place| place.take_if(|dial| dial.deadline <= now));
             if let Some(dial) = late {
-                self.connect(dial.node, dial.left, "no answer", now, hub, registry);
+                self.connect(dial.target, dial.left, "no answer", now, hub, registry);
             }
         }
     }

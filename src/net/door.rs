@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::host;
 use crate::config::Config;
+use crate::hub::Door;
 
 const BACKLOG: i32 = 1024;
 
@@ -17,6 +18,7 @@ const BACKLOG: i32 = 1024;
 pub(super) struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    door: Door,
     /// Connections may wait.
     pub(super) ready: bool,
 }
@@ -24,6 +26,10 @@ pub(super) struct Listener {
 impl Listener {
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) const fn door(&self) -> Door {
+        self.door
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -35,15 +41,67 @@ impl Listener {
     }
 }
 
-/// Opens every address of the configuration; without any, all addresses of the machine, IPv6 and IPv4.
+/// Opens every address of the configuration.
 pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
+    let mut listeners = open_leco(config)?;
+    let port = listeners.first().map_or(config.port, |listener| listener.address.port());
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    listeners.extend(open_beside(
+        &config.control_bind,
+        "control_bind",
+        port.checked_add(10).map(local),
+        Door::Control,
+    )?);
+    listeners.extend(open_beside(
+        &config.viewer_bind,
+        "viewer_bind",
+        port.checked_add(11).map(everywhere),
+        Door::Viewer,
+    )?);
+    Ok(listeners)
+}
+
+/// Opens a port of the Manager. One that nobody asked for by name may be missing: two servers with neighbouring ports are no
+/// reason not to start.
+fn open_beside(texts: &[String], key: &str, default: Option<SocketAddr>, door: Door) -> io::Result<Vec<Listener>> {
+    if texts.iter().any(|text| text == "off") {
+        return Ok(Vec::new());
+    }
+    if texts.is_empty() {
+        let Some(address) = default else { return Ok(Vec::new()) };
+        let opened = listen(address, door).or_else(|error| match address {
+            SocketAddr::V6(_) if error.kind() != io::ErrorKind::AddrInUse => {
+                listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())), door)
+            }
+            SocketAddr::V6(_) | SocketAddr::V4(_) => Err(error),
+        });
+        return Ok(match opened {
+            Ok(listener) => vec![listener],
+            Err(error) => {
+                log::warn!("{}; choose another with {key}", explain(address, &error));
+                Vec::new()
+            }
+        });
+    }
+    let port = default.map_or(0, |address| address.port());
+    let mut listeners = Vec::new();
+    for text in texts {
+        let address = address(key, text, port)?;
+        listeners.push(listen(address, door).map_err(|error| explain(address, &error))?);
+    }
+    Ok(listeners)
+}
+
+/// Without any address, all of the machine, IPv6 and IPv4.
+fn open_leco(config: &Config) -> io::Result<Vec<Listener>> {
     if config.bind.is_empty() {
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, config.port));
-        let listener = match listen(everywhere) {
+        let listener = match listen(everywhere, Door::Leco) {
             // A machine without IPv6.
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
                 let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, config.port));
-                listen(everywhere).map_err(|error| explain(everywhere, &error))
+                listen(everywhere, Door::Leco).map_err(|error| explain(everywhere, &error))
             }
             other => other.map_err(|error| explain(everywhere, &error)),
         };
@@ -51,21 +109,27 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     }
     let mut listeners = Vec::new();
     for text in &config.bind {
-        let address = address(text, config.port)?;
-        listeners.push(listen(address).map_err(|error| explain(address, &error))?);
+        let address = address("bind", text, config.port)?;
+        listeners.push(listen(address, Door::Leco).map_err(|error| explain(address, &error))?);
     }
     Ok(listeners)
 }
 
 /// Whether every address of the configuration is one.
 pub(super) fn check(config: &Config) -> io::Result<()> {
-    config.bind.iter().try_for_each(|text| address(text, config.port).map(drop))
+    let keys = [("bind", &config.bind), ("control_bind", &config.control_bind), ("viewer_bind", &config.viewer_bind)];
+    for (key, texts) in keys {
+        for text in texts.iter().filter(|text| key == "bind" || *text != "off") {
+            address(key, text, config.port)?;
+        }
+    }
+    Ok(())
 }
 
 /// An address to listen on: numeric, with or without port, `*` for all, or a name in the hosts file.
-fn address(text: &str, port: u16) -> io::Result<SocketAddr> {
+fn address(key: &str, text: &str, port: u16) -> io::Result<SocketAddr> {
     let wrong = || {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("bind: '{text}' is not an address like 127.0.0.1:12300"))
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{key}: '{text}' is not an address like 127.0.0.1:12300"))
     };
     let text = text.strip_prefix("tcp://").unwrap_or(text);
     if let Ok(address) = text.parse() {
@@ -86,7 +150,7 @@ fn address(text: &str, port: u16) -> io::Result<SocketAddr> {
     super::resolve::hosts_file(host).first().map(|ip| SocketAddr::new(*ip, port)).ok_or_else(wrong)
 }
 
-fn listen(address: SocketAddr) -> io::Result<Listener> {
+fn listen(address: SocketAddr, door: Door) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if let SocketAddr::V6(v6) = address {
@@ -97,7 +161,7 @@ fn listen(address: SocketAddr) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     let socket = TcpListener::from_std(socket.into());
     let address = socket.local_addr()?;
-    Ok(Listener { socket, address, ready: false })
+    Ok(Listener { socket, address, door, ready: false })
 }
 
 fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
@@ -123,7 +187,8 @@ mod tests {
 
     #[test]
     fn addresses_to_listen_on() {
-        let said = |text| address(text, 12300).map(|address| address.to_string()).map_err(|error| error.to_string());
+        let said =
+            |text| address("bind", text, 12300).map(|address| address.to_string()).map_err(|error| error.to_string());
         assert_eq!(said("127.0.0.1:5"), Ok("127.0.0.1:5".to_owned()));
         assert_eq!(said("127.0.0.1"), Ok("127.0.0.1:12300".to_owned()));
         assert_eq!(said("*:7"), Ok("[::]:7".to_owned()));

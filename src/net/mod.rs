@@ -43,6 +43,7 @@
 mod clock;
 mod dial;
 mod door;
+mod file;
 pub mod host;
 mod resolve;
 mod wire;
@@ -59,12 +60,12 @@ use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::config::{Config, DEFAULT_PORT};
-use crate::hub::{Cause, Hub, Output, PeerKey, Start};
+use crate::hub::{Cause, Door, Hub, Output, PeerKey, Start};
 use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
 use crate::time::Tick;
 
 use clock::Clock;
-use dial::Dials;
+use dial::{Dials, Target};
 use door::Listener;
 use wire::Wires;
 
@@ -80,7 +81,7 @@ const FIRST_LISTENER: usize = 2;
 /// Listeners a server can have.
 const LISTENERS_MAX: usize = 62;
 const FIRST_DIAL: usize = FIRST_LISTENER + LISTENERS_MAX;
-const FIRST_WIRE: usize = FIRST_DIAL + crate::limits::NODES_MAX;
+const FIRST_WIRE: usize = FIRST_DIAL + crate::limits::NODES_MAX + crate::limits::PROVIDERS_CEILING;
 
 /// What a turn of the loop came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,10 +176,16 @@ impl Server {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::new();
         let start = Start { seed: clock::seed(), now: clock.now(), unix_ms: clock::unix_ms() };
+        let files = file::Files::new(&config.log_dir, &config.record);
+        let mut hub = Hub::new(config, start);
+        hub.set_shelf(Box::new(files));
+        if let Some(viewers) = listeners.iter().find(|listener| listener.door() == Door::Viewer) {
+            hub.set_viewer_port(viewers.address().port());
+        }
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            hub: Hub::new(config, start),
+            hub,
             clock,
             listeners,
             accepting_again: None,
@@ -204,9 +211,14 @@ impl Server {
         door::check(config)
     }
 
-    /// The addresses it listens on.
+    /// The addresses on which it listens for Components and Coordinators.
     pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().map(Listener::address)
+        self.addresses(Door::Leco)
+    }
+
+    /// The addresses of one kind of listener.
+    pub fn addresses(&self, door: Door) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().filter(move |listener| listener.door() == door).map(Listener::address)
     }
 
     /// A handle to end it from elsewhere.
@@ -320,11 +332,11 @@ impl Server {
                 }
             }
             Token(token) if token < FIRST_WIRE => {
-                if let Some((node, stream)) =
+                if let Some((target, stream)) =
                     self.dials.connected(token - FIRST_DIAL, now, &mut self.hub, self.poll.registry())
                 {
                     let remote = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-                    if let Some(key) = self.hub.handle_dialed(now, node, Ok(remote)) {
+                    if let Some(key) = target.report(now, &mut self.hub, Ok(remote)) {
                         self.adopt(key, stream, now);
                     }
                 }
@@ -397,9 +409,10 @@ impl Server {
         for n in 0..self.listeners.len() {
             for _ in 0..ACCEPTS_PER_TURN {
                 let Some(listener) = self.listeners.get_mut(n).filter(|listener| listener.ready) else { break };
+                let door = listener.door();
                 match listener.accept() {
                     Ok((stream, remote)) => {
-                        if let Some(key) = self.hub.open(now, remote) {
+                        if let Some(key) = self.hub.open_at(now, remote, door) {
                             self.adopt(key, stream, now);
                         }
                     }
@@ -490,7 +503,12 @@ impl Server {
                 Output::Flush(key) => self.write(now, key),
                 Output::Read(key) => self.want_read(key.slot()),
                 Output::Close(key, _) => self.wires.close(key, &mut self.scratch),
-                Output::Dial(node) => self.dials.begin(node, now, &mut self.hub, self.poll.registry()),
+                Output::Dial(node) => {
+                    self.dials.begin(Target::Node(node), now, &mut self.hub, self.poll.registry());
+                }
+                Output::DialKernel(provider) => {
+                    self.dials.begin(Target::Kernel(provider), now, &mut self.hub, self.poll.registry());
+                }
                 Output::LogLevel(level) => log::set_max_level(level),
                 Output::Stop => return Turn::Ended,
             }

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
 
-use crate::hub::NodeKey;
+use super::dial::Target;
 
-/// An answer: for which node, and the addresses or the reason why there are none.
-pub(super) type Resolved = (NodeKey, Result<Vec<SocketAddr>, String>);
+/// An answer: for whom, and the addresses or the reason why there are none.
+pub(super) type Resolved = (Target, Result<Vec<SocketAddr>, String>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    names: VecDeque<(NodeKey, String)>,
+    names: VecDeque<(Target, String)>,
     thread_runs: bool,
 }
 
@@ -46,9 +46,9 @@ impl Resolver {
     }
 
     /// Looks `host:port` up on the thread; the waker tells when there is an answer.
-    pub(super) fn ask(&self, node: NodeKey, text: String) {
+    pub(super) fn ask(&self, target: Target, text: String) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.names.push_back((node, text));
+        queue.names.push_back((target, text));
         if queue.thread_runs {
             return;
         }
@@ -57,9 +57,9 @@ impl Resolver {
         match thread.spawn(move || serve(&shared, &answer, &waker)) {
             Ok(_) => queue.thread_runs = true,
             Err(error) => {
-                for (node, _) in queue.names.drain(..) {
+                for (target, _) in queue.names.drain(..) {
                     // The receiver lives as long as this resolver.
-                    if self.answer.send((node, Err(format!("no thread for the name service: {error}")))).is_err() {
+                    if self.answer.send((target, Err(format!("no thread for the name service: {error}")))).is_err() {
                         break;
                     }
                 }
@@ -80,12 +80,12 @@ fn serve(shared: &Mutex<Queue>, answer: &Sender<Resolved>, waker: &Waker) {
             queue.thread_runs = next.is_some();
             next
         };
-        let Some((node, text)) = next else { return };
+        let Some((target, text)) = next else { return };
         let found = match text.to_socket_addrs() {
             Ok(addresses) => Ok(addresses.collect()),
             Err(error) => Err(error.to_string()),
         };
-        if answer.send((node, found)).is_err() || waker.wake().is_err() {
+        if answer.send((target, found)).is_err() || waker.wake().is_err() {
             return;
         }
     }

@@ -360,6 +360,7 @@ impl World {
                 let delay = self.rng.below(self.swarm.delay_ms + 2);
                 self.plan(delay, Event::Dialed { hub: n, boot, node });
             }
+            Output::DialKernel(provider) => self.fail(format!("hub {n} dials {provider:?}, which nobody opened")),
             Output::LogLevel(_) => {}
             Output::Stop => {
                 if !self.nodes[n].stopping {

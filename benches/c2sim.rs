@@ -1,0 +1,90 @@
+//! Time to check and recognise C2SIM messages, and to write them on one line, in nanoseconds per document.
+//!
+//! `cargo bench --bench c2sim` makes its own documents; `INSTEP_C2SIM_DATA` adds the recorded ones.
+#![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use instep::c2sim::kind::Schema;
+use instep::c2sim::message::scan;
+use instep::c2sim::notice::minify;
+
+/// The median of several rounds, each long enough for the clock.
+fn median_ns(mut work: impl FnMut()) -> u128 {
+    let mut rounds = Vec::new();
+    for _ in 0..15 {
+        let (start, mut calls) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_millis(20) {
+            work();
+            calls += 1;
+        }
+        rounds.push(start.elapsed().as_nanos() / calls);
+    }
+    rounds.sort_unstable();
+    rounds.get(rounds.len() / 2).copied().unwrap_or_default()
+}
+
+fn report(name: &str, document: &[u8]) {
+    let accepted = scan(document).is_ok();
+    let scanned = median_ns(|| drop(black_box(scan(black_box(document)))));
+    let mut out = Vec::new();
+    let written = median_ns(|| {
+        out.clear();
+        black_box(minify(black_box(document), &mut out)).unwrap_or_default();
+    });
+    let bytes = document.len();
+    println!("{name:<28} {bytes:>7} B  accepted {accepted}  scan {scanned:>8} ns  one line {written:>8} ns");
+}
+
+fn message(body: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Message xmlns=\"{}\">\n  <C2SIMHeader>\n    \
+         <ConversationID>11111111-2222-4333-8444-555555555555</ConversationID>\n    <FromSendingSystem>ALPHA</FromSendingSystem>\n    \
+         <MessageID>aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee</MessageID>\n    <Protocol>SISO-STD-C2SIM</Protocol>\n    \
+         <ProtocolVersion>1.0.2</ProtocolVersion>\n  </C2SIMHeader>\n  <MessageBody>\n{body}\n  </MessageBody>\n</Message>\n",
+        Schema::V2_0_0.namespace()
+    )
+}
+
+fn initialization(bytes: usize) -> String {
+    let mut body = String::from("<C2SIMInitializationBody>\n<ObjectDefinitions>\n");
+    for n in 0_u32.. {
+        if body.len() > bytes {
+            break;
+        }
+        let written = write!(
+            body,
+            "        <Entity>\n          <ActorEntity>\n            <Unit>\n              <CurrentState>\n                <Latitude>52.{n}</Latitude>\n                \
+             <Longitude>4.{n}</Longitude>\n              </CurrentState>\n              <Name>Unit {n}</Name>\n              \
+             <UUID>00000000-0000-4000-8000-{n:012}</UUID>\n            </Unit>\n          </ActorEntity>\n        </Entity>\n"
+        );
+        if written.is_err() {
+            break;
+        }
+    }
+    body += "</ObjectDefinitions>\n<ScenarioSetting/>\n<SystemEntityList><SystemName>A</SystemName></SystemEntityList>\n</C2SIMInitializationBody>";
+    message(&body)
+}
+
+fn main() {
+    let start = message("<SystemMessageBody><StartScenario/></SystemMessageBody>");
+    report("StartScenario", start.as_bytes());
+    let content: String = (0..20).map(|n| format!("      <Value{n}>{n}.5</Value{n}>\n")).collect();
+    let position = message(&format!("<DomainMessageBody>\n<ReportBody>\n{content}</ReportBody>\n</DomainMessageBody>"));
+    report("report", position.as_bytes());
+    report("initialization", initialization(136 * 1024).as_bytes());
+    report("initialization, 10 MB", initialization(10_000_000).as_bytes());
+    let many = message(&format!("<Other>{}</Other>", "<a/>".repeat(990_000)));
+    report("990,000 elements", many.as_bytes());
+    let Some(folder) = std::env::var_os("INSTEP_C2SIM_DATA").map(std::path::PathBuf::from) else {
+        return;
+    };
+    for file in ["position-report.xml", "c2simheader-auth.xml", "Order.xml", "MessageWithC2SimInit.xml"] {
+        if let Ok(document) = std::fs::read(folder.join("tno-original").join(file)) {
+            report(file, &document);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The initialization a session collects, and the one document everybody gets at the share.
+//!
+//! Owns the stored documents, the systems they name and the systems that reported InitializationComplete. With
+//! [`InitMerge::Replace`] the last `C2SIMInitializationBody` counts and its bytes go out as they came, under a new header. With
+//! [`InitMerge::Marshal`] every sender's parts are put into one body: data files, then one `ObjectDefinitions` with all objects,
+//! actions, entities and plan phases, then the first scenario setting, then the system lists; within each in order of arrival. Parts are
+//! copied byte for byte, so all namespace declarations they rely on move to the new root.
+//!
+//! After the share the parts are gone and the document is frozen until [`Initialization::clear`]. At no time more than
+//! [`C2SIM_MESSAGE_BYTES_MAX`] bytes of documents are kept, twice that while they are being put together.
+
+use core::fmt;
+use core::ops::Range;
+
+use super::code::Code;
+use super::kind::{Kind, Schema};
+use super::message::{Message, Part};
+use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
+use super::state::{About, Details, Facts, InitMerge, Joined};
+use crate::limits::{
+    C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX,
+};
+
+/// How many duplicate entities a refusal lists.
+const DUPLICATES_LISTED: usize = 20;
+
+/// Why something cannot be stored. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreRefusal {
+    /// The message is no initialization, or the share has happened already.
+    NotNow,
+    /// The session keeps too many bytes or documents of initialization already.
+    TooLarge,
+    /// More systems, or longer names, than a session can hold.
+    TooManySystems,
+}
+
+impl StoreRefusal {
+    /// The code of the answer.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::NotNow => Code::C2simInitializationMsgInvalidState,
+            Self::TooLarge | Self::TooManySystems => Code::C2simMsgSizeExceeded,
+        }
+    }
+}
+
+impl fmt::Display for StoreRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotNow => "the session takes no initialization now",
+            Self::TooLarge => "the session's initialization grows too large",
+            Self::TooManySystems => "the session's initialization names too many systems",
+        })
+    }
+}
+
+/// Why the initialization cannot be shared. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShareRefusal {
+    /// Nothing is stored, or it was shared already.
+    Nothing,
+    /// The parts together lack these, which a valid body must have.
+    Missing(Vec<Part>),
+    /// Different senders define the same entities; the first of them are listed.
+    Duplicates(Vec<Uuid>),
+    /// The documents use one prefix for different namespaces, or are of different schemas.
+    Namespaces,
+    /// The merged document would be larger than a message may be.
+    TooLarge,
+}
+
+impl ShareRefusal {
+    /// The code of the answer.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::TooLarge => Code::C2simMsgSizeExceeded,
+            Self::Nothing | Self::Missing(_) | Self::Duplicates(_) | Self::Namespaces => {
+                Code::InitializationNotCompleted
+            }
+        }
+    }
+
+    /// Gives every key and value of the `details` object to `put`.
+    pub fn write(&self, about: About<'_>, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
+        match self {
+            Self::Nothing => Details::Completion.write(about, put),
+            Self::Missing(parts) => {
+                let names: Vec<_> = parts.iter().map(|part| format!("{part:?}")).collect();
+                put("MISSING_PARTS", &Joined(&names));
+            }
+            Self::Duplicates(entities) => {
+                let names: Vec<_> = entities.iter().map(Uuid::to_string).collect();
+                put("DUPLICATE_ENTITIES", &Joined(&names));
+            }
+            Self::Namespaces | Self::TooLarge => {}
+        }
+    }
+}
+
+impl fmt::Display for ShareRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "no initialization is stored",
+            Self::Missing(_) => "the initialization parts together lack mandatory elements",
+            Self::Duplicates(_) => "different systems define the same entities",
+            Self::Namespaces => "the initialization parts use contradicting namespaces",
+            Self::TooLarge => "the merged initialization is too large",
+        })
+    }
+}
+
+/// What the share did, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// How many documents it was made of.
+    pub documents: usize,
+    /// Different scenario settings came; the first was kept.
+    pub settings_differ: bool,
+}
+
+/// One stored document.
+#[derive(Debug)]
+struct Stored {
+    sender: String,
+    kind: Kind,
+    text: Box<str>,
+    header: Range<usize>,
+    schema: Option<Schema>,
+    namespace: Box<str>,
+    default_namespace: bool,
+    runs: Box<[(Part, Range<usize>)]>,
+    systems: Vec<String>,
+    entities: Box<[u128]>,
+    bindings: Box<[(Box<str>, Box<str>)]>,
+}
+
+impl Stored {
+    fn parts(&self, part: Part) -> impl Iterator<Item = &str> {
+        let ranges = self.runs.iter().filter(move |(other, _)| *other == part);
+        ranges.filter_map(|(_, range)| self.text.get(range.clone()))
+    }
+}
+
+/// The initialization of one session.
+#[derive(Debug, Default)]
+pub struct Initialization {
+    documents: Vec<Stored>,
+    /// Bytes of all documents.
+    bytes: usize,
+    shared: Option<Box<[u8]>>,
+    /// Sorted, without repetition.
+    required: Vec<String>,
+    /// Sorted, without repetition.
+    completed: Vec<String>,
+    all_complete: bool,
+}
+
+impl Initialization {
+    /// Nothing collected.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the state machine must know of it.
+    #[must_use]
+    pub const fn facts(&self) -> Facts {
+        let stored = self.shared.is_some() || !self.documents.is_empty();
+        Facts { stored, all_complete: self.all_complete }
+    }
+
+    /// The systems the stored documents name.
+    #[must_use]
+    pub fn required(&self) -> Joined<'_> {
+        Joined(&self.required)
+    }
+
+    /// The systems that reported InitializationComplete.
+    #[must_use]
+    pub fn completed(&self) -> Joined<'_> {
+        Joined(&self.completed)
+    }
+
+    /// The document everybody got at the share; for late joiners. `None` before the share.
+    #[must_use]
+    pub fn shared(&self) -> Option<&[u8]> {
+        self.shared.as_deref()
+    }
+
+    /// Bytes of documents kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.shared.as_ref().map_or(0, |shared| shared.len())
+    }
+
+    /// Stores an initialization message. Marshalled, it replaces what the same sender sent of the same kind; else it replaces all.
+    ///
+    /// # Errors
+    /// See [`StoreRefusal`]; what was stored stays.
+    pub fn store(&mut self, message: &Message<'_>, merge: InitMerge) -> Result<(), StoreRefusal> {
+        let Some(layout) = &message.layout else {
+            return Err(StoreRefusal::NotNow);
+        };
+        if self.shared.is_some() {
+            return Err(StoreRefusal::NotNow);
+        }
+        let sender = message.header.sender();
+        let replaces = |stored: &Stored| match merge {
+            InitMerge::Replace => true,
+            InitMerge::Marshal => stored.kind == message.kind && stored.sender == sender,
+        };
+        let kept = self.documents.iter().filter(|stored| !replaces(stored));
+        let (count, bytes) = kept.clone().fold((0, 0), |(count, bytes), stored| (count + 1, bytes + stored.text.len()));
+        if count >= C2SIM_PARTS_MAX || bytes + message.text.len() > C2SIM_MESSAGE_BYTES_MAX {
+            return Err(StoreRefusal::TooLarge);
+        }
+        let mut required: Vec<String> = kept.flat_map(|stored| stored.systems.clone()).collect();
+        required.extend(layout.systems.iter().map(ToString::to_string));
+        required.sort_unstable();
+        required.dedup();
+        if required.len() > C2SIM_SYSTEMS_MAX {
+            return Err(StoreRefusal::TooManySystems);
+        }
+        let boxed = |(prefix, namespace): &(&str, &str)| (Box::from(*prefix), Box::from(*namespace));
+        let new = Stored {
+            sender: sender.to_owned(),
+            kind: message.kind,
+            text: Box::from(message.text),
+            header: message.header.range.clone(),
+            schema: message.schema,
+            namespace: Box::from(message.namespace),
+            default_namespace: message.default_namespace,
+            runs: layout.runs.as_slice().into(),
+            systems: layout.systems.iter().map(ToString::to_string).collect(),
+            entities: layout.entities.as_slice().into(),
+            bindings: layout.bindings.iter().map(boxed).collect(),
+        };
+        // The new document takes the place of the first one it replaces.
+        let place = self.documents.iter().position(replaces).unwrap_or(self.documents.len());
+        self.documents.retain(|stored| !replaces(stored));
+        self.documents.insert(place, new);
+        self.bytes = bytes + message.text.len();
+        self.required = required;
+        self.check_complete();
+        Ok(())
+    }
+
+    /// Records that `system` reported InitializationComplete; whether it is the first time.
+    ///
+    /// # Errors
+    /// [`StoreRefusal::TooManySystems`]: so many systems reported that a further one cannot be recorded, or its name is too long.
+    pub fn complete(&mut self, system: &str) -> Result<bool, StoreRefusal> {
+        let Err(place) = self.completed.binary_search_by(|other| other.as_str().cmp(system)) else {
+            return Ok(false);
+        };
+        if self.completed.len() >= C2SIM_SYSTEMS_MAX || system.len() > C2SIM_HEADER_FIELD_BYTES_MAX {
+            return Err(StoreRefusal::TooManySystems);
+        }
+        self.completed.insert(place, system.to_owned());
+        self.check_complete();
+        Ok(true)
+    }
+
+    fn check_complete(&mut self) {
+        let reported = |system| self.completed.binary_search(system).is_ok();
+        self.all_complete = !self.required.is_empty() && self.required.iter().all(reported);
+    }
+
+    /// Makes the document everybody gets, and freezes it. Call it before the state changes: it may refuse.
+    ///
+    /// # Errors
+    /// See [`ShareRefusal`]; what was stored stays.
+    pub fn share(&mut self, stamp: &Stamp) -> Result<Shared, ShareRefusal> {
+        let mut out = Vec::new();
+        let shared = match self.documents.as_slice() {
+            [] => return Err(ShareRefusal::Nothing),
+            [only] if only.kind == Kind::C2simInitialization => {
+                rehead(only, stamp, &mut out);
+                Shared { documents: 1, settings_differ: false }
+            }
+            documents => marshal(documents, stamp, &mut out)?,
+        };
+        if out.len() > C2SIM_MESSAGE_BYTES_MAX {
+            return Err(ShareRefusal::TooLarge);
+        }
+        self.shared = Some(out.into_boxed_slice());
+        self.documents = Vec::new();
+        self.bytes = 0;
+        Ok(shared)
+    }
+
+    /// Forgets everything, as a reset does.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The document as it came, but for its header.
+fn rehead(stored: &Stored, stamp: &Stamp, out: &mut Vec<u8>) {
+    let text = |range| stored.text.get(range).unwrap_or_default();
+    out.extend_from_slice(text(0..stored.header.start).as_bytes());
+    // Where the root uses a prefix, a header without one brings its own declaration.
+    let namespace = (!stored.default_namespace).then_some(&*stored.namespace);
+    write_header(stored.schema, namespace, SERVER, stamp, out);
+    out.extend_from_slice(text(stored.header.end..stored.text.len()).as_bytes());
+}
+
+fn marshal(documents: &[Stored], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Shared, ShareRefusal> {
+    let missing: Vec<Part> = [Part::ScenarioSetting, Part::SystemEntityList]
+        .into_iter()
+        .filter(|&part| documents.iter().all(|stored| stored.parts(part).next().is_none()))
+        .collect();
+    if !missing.is_empty() {
+        return Err(ShareRefusal::Missing(missing));
+    }
+    let duplicates = duplicates(documents);
+    if !duplicates.is_empty() {
+        return Err(ShareRefusal::Duplicates(duplicates));
+    }
+    write_root(documents, out)?;
+    let schema = documents.first().and_then(|stored| stored.schema);
+    write_header(schema, None, SERVER, stamp, out);
+    push(out, &["<MessageBody><C2SIMInitializationBody>"]);
+    let all = |part| documents.iter().flat_map(move |stored| stored.parts(part));
+    all(Part::InitializationDataFile).for_each(|text| push(out, &[text]));
+    push(out, &["<ObjectDefinitions>"]);
+    for part in [Part::AbstractObject, Part::Action, Part::Entity, Part::PlanPhaseReference] {
+        all(part).for_each(|text| push(out, &[text]));
+    }
+    push(out, &["</ObjectDefinitions>"]);
+    let mut settings = all(Part::ScenarioSetting);
+    let setting = settings.next().unwrap_or_default();
+    push(out, &[setting]);
+    all(Part::SystemEntityList).for_each(|text| push(out, &[text]));
+    push(out, &["</C2SIMInitializationBody></MessageBody></Message>"]);
+    let settings_differ = settings.any(|other| other != setting);
+    Ok(Shared { documents: documents.len(), settings_differ })
+}
+
+/// The root element with every declaration the parts rely on.
+fn write_root(documents: &[Stored], out: &mut Vec<u8>) -> Result<(), ShareRefusal> {
+    let namespace = documents.first().map_or("", |stored| &*stored.namespace);
+    let mut bindings: Vec<(&str, &str)> = vec![("", namespace)];
+    for stored in documents {
+        if *stored.namespace != *namespace {
+            return Err(ShareRefusal::Namespaces);
+        }
+        for (prefix, namespace) in &stored.bindings {
+            match bindings.iter().find(|(other, _)| **other == **prefix) {
+                None if bindings.len() < C2SIM_NAMESPACES_MAX => bindings.push((prefix, namespace)),
+                Some((_, other)) if **other == **namespace => {}
+                None | Some(_) => return Err(ShareRefusal::Namespaces),
+            }
+        }
+    }
+    push(out, &["<Message"]);
+    for (prefix, namespace) in bindings {
+        let colon = if prefix.is_empty() { "" } else { ":" };
+        push(out, &[" xmlns", colon, prefix, "=\""]);
+        push_quoted(out, namespace);
+        push(out, &["\""]);
+    }
+    push(out, &[">"]);
+    Ok(())
+}
+
+/// The first entities that more than one sender defines.
+fn duplicates(documents: &[Stored]) -> Vec<Uuid> {
+    let mut defined: Vec<(u128, &str)> = documents
+        .iter()
+        .flat_map(|stored| stored.entities.iter().map(|&entity| (entity, stored.sender.as_str())))
+        .collect();
+    defined.sort_unstable();
+    let mut found = Vec::new();
+    for pair in defined.windows(2) {
+        if let [(entity, sender), (other, rival)] = pair
+            && entity == other
+            && sender != rival
+            && found.last() != Some(&Uuid(*entity))
+        {
+            found.push(Uuid(*entity));
+            if found.len() == DUPLICATES_LISTED {
+                break;
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,175 @@
+//! Recognising a C2SIM message: one bounded pass over the XML gives its kind, its header and the few facts of its body that matter.
+//!
+//! Owns what a recognised message says; [`scan`] makes one. Names count by local name *and* namespace: an element of another namespace decides nothing.
+//! Stricter than the servers in use where those guess: the header stands at `/Message/C2SIMHeader` and nowhere else, a message has
+//! exactly one body, and its sender is not blank. Everything given out borrows from the document.
+
+use core::ops::Range;
+use std::borrow::Cow;
+
+use super::defect::{Defect, Reject};
+use super::kind::{Category, Kind, Schema};
+pub use super::scan::scan;
+
+/// The header fields that are read. Credentials, act type and classification are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    missing_docs,
+    reason = "each variant is the header element of the same name, which the C2SIM standard defines"
+)]
+pub enum Field {
+    ConversationId,
+    FromSendingSystem,
+    InReplyToMessageId,
+    MessageId,
+    Protocol,
+    ProtocolVersion,
+    ReplyToSystem,
+    SendingTime,
+    /// May stand several times in the header; the first counts.
+    ToReceivingSystem,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 9] = [
+        Self::ConversationId,
+        Self::FromSendingSystem,
+        Self::InReplyToMessageId,
+        Self::MessageId,
+        Self::Protocol,
+        Self::ProtocolVersion,
+        Self::ReplyToSystem,
+        Self::SendingTime,
+        Self::ToReceivingSystem,
+    ];
+
+    /// The fields both schemas demand.
+    pub const MANDATORY: [Self; 5] =
+        [Self::ConversationId, Self::FromSendingSystem, Self::MessageId, Self::Protocol, Self::ProtocolVersion];
+
+    /// The element.
+    #[must_use]
+    pub const fn element(self) -> &'static str {
+        match self {
+            Self::ConversationId => "ConversationID",
+            Self::FromSendingSystem => "FromSendingSystem",
+            Self::InReplyToMessageId => "InReplyToMessageID",
+            Self::MessageId => "MessageID",
+            Self::Protocol => "Protocol",
+            Self::ProtocolVersion => "ProtocolVersion",
+            Self::ReplyToSystem => "ReplyToSystem",
+            Self::SendingTime => "SendingTime",
+            Self::ToReceivingSystem => "ToReceivingSystem",
+        }
+    }
+}
+
+/// The header of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header<'a> {
+    values: [Option<Cow<'a, str>>; Field::ALL.len()],
+    /// Where `C2SIMHeader` lies in the text.
+    pub(super) range: Range<usize>,
+}
+
+impl<'a> Header<'a> {
+    /// The value of a field, references resolved; `None` where the header has no such field.
+    #[must_use]
+    pub fn get(&self, field: Field) -> Option<&str> {
+        self.values.get(field as usize).and_then(|value| value.as_deref())
+    }
+
+    /// FromSendingSystem without white space around it; never empty.
+    #[must_use]
+    pub fn sender(&self) -> &str {
+        self.get(Field::FromSendingSystem).unwrap_or_default().trim()
+    }
+
+    /// MessageID.
+    #[must_use]
+    pub fn message_id(&self) -> &str {
+        self.get(Field::MessageId).unwrap_or_default()
+    }
+
+    /// ConversationID.
+    #[must_use]
+    pub fn conversation_id(&self) -> &str {
+        self.get(Field::ConversationId).unwrap_or_default()
+    }
+
+    pub(super) fn put(&mut self, field: Field, value: Cow<'a, str>) -> Result<(), Defect> {
+        let slot = self.values.get_mut(field as usize).ok_or(Defect::OutOfPlace)?;
+        match slot {
+            None => *slot = Some(value),
+            Some(_) if field == Field::ToReceivingSystem => {}
+            Some(_) => return Err(Defect::RepeatedField(field)),
+        }
+        Ok(())
+    }
+}
+
+/// What a part of an initialization is, in the order in which a merged body lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each variant is the element of the same name, which the C2SIM standard defines")]
+pub enum Part {
+    InitializationDataFile,
+    AbstractObject,
+    Action,
+    Entity,
+    PlanPhaseReference,
+    ScenarioSetting,
+    SystemEntityList,
+}
+
+/// Where the parts of an initialization lie in the text, and what they name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layout<'a> {
+    /// Runs of neighbouring elements of one sort, in document order.
+    pub(super) runs: Vec<(Part, Range<usize>)>,
+    /// Every `SystemEntityList/SystemName`, in document order, trimmed.
+    pub systems: Vec<Cow<'a, str>>,
+    /// The UUIDs of the entities.
+    pub(super) entities: Vec<u128>,
+    /// Prefix and namespace of every declaration in force for the parts.
+    pub(super) bindings: Vec<(&'a str, &'a str)>,
+}
+
+/// A recognised message.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// The document, without byte order mark.
+    pub text: &'a str,
+    /// What it is.
+    pub kind: Kind,
+    /// Which body it carries; more than [`Kind::category`] says for [`Kind::Unknown`].
+    pub category: Category,
+    /// The local name of the element that decided the kind; empty for an empty `SystemMessageBody` or `DomainMessageBody`.
+    pub element: &'a str,
+    /// The namespace of the message, raw.
+    pub namespace: &'a str,
+    /// The schema with that namespace.
+    pub schema: Option<Schema>,
+    /// The header.
+    pub header: Header<'a>,
+    /// The value of SetSimulationRealtimeMultiple: finite and above zero. `None` for all other kinds.
+    pub realtime_multiple: Option<f64>,
+    /// The parts of an initialization; `None` for all other kinds.
+    pub layout: Option<Box<Layout<'a>>>,
+    /// Whether unprefixed names right below the root are in the message's namespace.
+    pub(super) default_namespace: bool,
+}
+
+impl Message<'_> {
+    /// Whether the message is written in the session's schema.
+    ///
+    /// # Errors
+    /// [`Defect::WrongNamespace`], as a reject of the document's first line.
+    pub fn check_schema(&self, schema: Schema) -> Result<(), Reject> {
+        if self.schema == Some(schema) {
+            Ok(())
+        } else {
+            Err(Reject { defect: Defect::WrongNamespace, line: 1, header_seen: true })
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! C2SIM flow control: which message a session admits, what it changes, and what the others get to see of it.
+//!
+//! Owns the state machine of a shared session ([`state`], drawn by [`chart`]), the recognition of C2SIM XML messages ([`message`]), the initialization a
+//! session collects ([`initialization`]) and the documents the server writes itself ([`notice`]). Must not know who is connected, how
+//! a message arrived, what time it is, or where fresh identifiers come from: bytes and small values come in, verdicts go out.
+//!
+//! # The protocol in short
+//! C2SIM systems (simulators, command posts) share a *session*. Each message is one XML document `Message` with a `C2SIMHeader` (who,
+//! when, which conversation) and a `MessageBody` holding one body. System messages such as `StartScenario` are the *triggers* of the
+//! session's state machine; a trigger that the state permits changes it and is relayed to the other members as the notification. Orders,
+//! reports and the like are relayed in the states that admit them. Initialization is collected in INITIALIZING, frozen and handed to
+//! everyone by `ShareScenario`, and kept for late joiners until `ResetScenario`.
+//!
+//! # One message, start to end
+//! 1. [`message::scan`] checks and recognises the document; a [`defect::Reject`] says line, reason and code.
+//! 2. [`state::admit`] gives the verdict for the session's state; nothing has changed so far.
+//! 3. For a share, [`initialization::Initialization::share`] makes the copy for everyone; it may still refuse.
+//! 4. Only then the caller sets the new state, keeps and relays what [`state::effects`] names, in one turn.
+//!
+//! # What is validated, and what is not
+//! Validated: UTF-8, XML characters and well-formedness, namespaces, no DOCTYPE, no entities but the five, the bounds in
+//! [`crate::limits`]; the frame `Message`, one complete `C2SIMHeader` with a sender, one `MessageBody` with one body of one namespace; the value of
+//! `SimulationRealtimeMultiple`. Not validated: the content of bodies against the XSD (element order, code lists, identifiers, ranges), extra
+//! elements in the header, and the format of header values. A document a schema check would refuse for these is admitted here.
+
+pub mod chart;
+pub mod code;
+pub mod defect;
+mod document;
+pub mod initialization;
+pub mod kind;
+pub mod message;
+pub mod notice;
+mod scan;
+pub mod state;

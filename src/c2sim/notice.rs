@@ -1,0 +1,357 @@
+//! The documents the server writes itself: triggers pulled over another protocol, headers of its own, and one-line copies.
+//!
+//! Owns how such a document looks; everything goes to the end of a buffer the caller lends. Must not know time or chance: the caller
+//! brings identifiers and the time in a [`Stamp`]. A written document is one line and contains no newline.
+
+use core::fmt;
+
+use super::defect::Defect;
+use super::document::{Document, Token, is_allowed, is_blank, readable};
+use super::kind::{Kind, Schema};
+use super::state::Trigger;
+
+/// The sender of what the server says in its own name.
+pub const SERVER: &str = "C2SIM_SERVER";
+
+/// The header's Protocol.
+pub const PROTOCOL: &str = "SISO-STD-C2SIM";
+
+/// The header's ProtocolVersion; the same for both schemas.
+pub const PROTOCOL_VERSION: &str = "1.0.2";
+
+/// A UUID; its text is 8-4-4-4-12 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(pub u128);
+
+impl Uuid {
+    /// A UUID of random bits: version 4, variant 1.
+    #[must_use]
+    pub const fn from_random(bits: u128) -> Self {
+        Self(bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62))
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |shift: u32, digits: u32| (self.0 >> shift) & ((1 << (4 * digits)) - 1);
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            part(96, 8),
+            part(80, 4),
+            part(64, 4),
+            part(48, 4),
+            part(0, 12)
+        )
+    }
+}
+
+/// A moment in whole seconds since 1970 (UTC), up to the end of the year 9999; its text is `YYYY-MM-DDThh:mm:ssZ`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IsoDateTime(pub u64);
+
+/// The last second of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+impl fmt::Display for IsoDateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.min(LAST_SECOND);
+        let (mut days, second) = (seconds / 86_400, seconds % 86_400);
+        let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        // Whole cycles of the calendar first, so that at most 400 years are counted one by one.
+        let mut year = 1970 + days / 146_097 * 400;
+        days %= 146_097;
+        while days >= 365 + u64::from(leap(year)) {
+            days -= 365 + u64::from(leap(year));
+            year += 1;
+        }
+        let months = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let mut month = 1;
+        for length in months {
+            if days < length {
+                break;
+            }
+            days -= length;
+            month += 1;
+        }
+        let (hour, minute) = (second / 3600, second / 60 % 60);
+        write!(f, "{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{:02}Z", days + 1, second % 60)
+    }
+}
+
+/// What makes a header unlike every other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// A fresh identifier for the message.
+    pub message_id: Uuid,
+    /// A fresh identifier for the conversation it begins.
+    pub conversation_id: Uuid,
+    /// When it is sent.
+    pub sending_time: IsoDateTime,
+}
+
+/// Writes the message that pulls `trigger`, sent by `sender` (any text; what XML forbids in it is replaced).
+pub fn write_trigger(trigger: Trigger, schema: Schema, sender: &str, stamp: &Stamp, out: &mut Vec<u8>) {
+    let element = Kind::element(trigger.kind());
+    push(out, &["<Message xmlns=\"", schema.namespace(), "\">"]);
+    write_header(Some(schema), None, sender, stamp, out);
+    push(out, &["<MessageBody><SystemMessageBody><", element, "/>"]);
+    push(out, &["</SystemMessageBody></MessageBody></Message>"]);
+}
+
+/// Writes a `C2SIMHeader`; with `namespace` (raw) it brings its own declaration.
+pub(super) fn write_header(
+    schema: Option<Schema>,
+    namespace: Option<&str>,
+    sender: &str,
+    stamp: &Stamp,
+    out: &mut Vec<u8>,
+) {
+    // The older schema demands an act and one receiver.
+    let old = schema == Some(Schema::V1_0_2);
+    match namespace {
+        None => push(out, &["<C2SIMHeader>"]),
+        Some(namespace) => {
+            push(out, &["<C2SIMHeader xmlns=\""]);
+            push_quoted(out, namespace);
+            push(out, &["\">"]);
+        }
+    }
+    if old {
+        push(out, &["<CommunicativeActTypeCode>Inform</CommunicativeActTypeCode>"]);
+    }
+    push(out, &["<ConversationID>", &stamp.conversation_id.to_string()]);
+    push(out, &["</ConversationID><FromSendingSystem>"]);
+    for letter in sender.chars() {
+        push_character(out, if is_allowed(letter) { letter } else { char::REPLACEMENT_CHARACTER });
+    }
+    push(out, &["</FromSendingSystem><MessageID>", &stamp.message_id.to_string()]);
+    push(out, &["</MessageID><Protocol>", PROTOCOL, "</Protocol><ProtocolVersion>"]);
+    push(out, &[PROTOCOL_VERSION, "</ProtocolVersion><SendingTime><IsoDateTime>"]);
+    push(out, &[&stamp.sending_time.to_string(), "</IsoDateTime></SendingTime>"]);
+    if old {
+        push(out, &["<ToReceivingSystem>ALL</ToReceivingSystem>"]);
+    }
+    push(out, &["</C2SIMHeader>"]);
+}
+
+/// Writes `document` on one line, for links that end a message with a newline.
+///
+/// Comments, processing instructions, the declaration and white space between tags are dropped. White space that is the whole content
+/// of an element without children is kept if it holds no line end. A newline in text becomes `&#10;`, CDATA becomes plain text.
+///
+/// # Errors
+/// The document is not well-formed; `out` is then as it was.
+pub fn minify(document: &[u8], out: &mut Vec<u8>) -> Result<(), Defect> {
+    let before = out.len();
+    let (text, defect) = readable(document);
+    let result = defect.map_or(Ok(()), Err).and_then(|()| write_line(text, out));
+    if result.is_err() {
+        out.truncate(before);
+    }
+    result
+}
+
+fn write_line(text: &str, out: &mut Vec<u8>) -> Result<(), Defect> {
+    let mut document = Document::new(text);
+    // White space not yet known to be content: it is, if only its element's end or other text follows.
+    let mut held = "";
+    let mut in_leaf = false;
+    let mut in_text = false;
+    loop {
+        match document.next()? {
+            Token::Start(tag) => {
+                push(out, &["<", tag.name]);
+                for attribute in tag.attributes() {
+                    let (name, value) = attribute?;
+                    push(out, &[" ", name, "=\""]);
+                    push_quoted(out, value);
+                    push(out, &["\""]);
+                }
+                push(out, if tag.empty { &["/>"] } else { &[">"] });
+                (held, in_leaf, in_text) = ("", true, false);
+            }
+            Token::End => {
+                if in_leaf && !held.contains(['\n', '\r']) {
+                    push(out, &[held]);
+                }
+                // The end of `<name/>` is an empty range: its tag is written already.
+                let range = document.range();
+                if let Some(name) = text.get(range).and_then(end_name) {
+                    push(out, &["</", name, ">"]);
+                }
+                (held, in_leaf, in_text) = ("", false, false);
+            }
+            Token::Text(raw) if is_blank(raw) && !in_text => {
+                // A comment may part white space; the first piece stands for all.
+                held = if held.is_empty() { raw } else { held };
+            }
+            Token::Text(raw) => {
+                push_text(out, core::mem::take(&mut held));
+                push_text(out, raw);
+                in_text = true;
+            }
+            Token::CData(raw) => {
+                push_text(out, core::mem::take(&mut held));
+                raw.replace("\r\n", "\n").chars().for_each(|letter| {
+                    push_character(out, if letter == '\r' { '\n' } else { letter });
+                });
+                in_text = true;
+            }
+            Token::Character(letter) => {
+                push_text(out, core::mem::take(&mut held));
+                push_character(out, letter);
+                in_text = true;
+            }
+            Token::Aside => {}
+            Token::EndOfDocument => return Ok(()),
+        }
+    }
+}
+
+fn end_name(raw: &str) -> Option<&str> {
+    raw.strip_prefix("</")?.strip_suffix('>').map(str::trim_end)
+}
+
+pub(super) fn push(out: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Raw text, with its line ends (of any kind) as references.
+fn push_text(out: &mut Vec<u8>, raw: &str) {
+    let mut lines = raw.split('\n');
+    let mut line = lines.next().unwrap_or_default();
+    for next in lines {
+        push_piece(out, line.strip_suffix('\r').unwrap_or(line));
+        push(out, &["&#10;"]);
+        line = next;
+    }
+    push_piece(out, line);
+}
+
+fn push_piece(out: &mut Vec<u8>, line: &str) {
+    for (at, piece) in line.split('\r').enumerate() {
+        if at > 0 {
+            push(out, &["&#10;"]);
+        }
+        push(out, &[piece]);
+    }
+}
+
+/// A raw attribute value, for double quotes. XML reads white space in it as spaces.
+pub(super) fn push_quoted(out: &mut Vec<u8>, raw: &str) {
+    let mut previous = '\0';
+    for letter in raw.chars() {
+        match letter {
+            '"' => push(out, &["&quot;"]),
+            '\n' if previous == '\r' => {}
+            '\t' | '\r' | '\n' => push(out, &[" "]),
+            _ => push(out, &[letter.encode_utf8(&mut [0; 4])]),
+        }
+        previous = letter;
+    }
+}
+
+/// One character of content.
+fn push_character(out: &mut Vec<u8>, letter: char) {
+    match letter {
+        '&' => push(out, &["&amp;"]),
+        '<' => push(out, &["&lt;"]),
+        '>' => push(out, &["&gt;"]),
+        '\n' => push(out, &["&#10;"]),
+        '\r' => push(out, &["&#13;"]),
+        _ => push(out, &[letter.encode_utf8(&mut [0; 4])]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::{Field, scan};
+    use super::*;
+
+    const STAMP: Stamp = Stamp {
+        message_id: Uuid::from_random(7),
+        conversation_id: Uuid::from_random(u128::MAX),
+        sending_time: IsoDateTime(1_767_225_599),
+    };
+
+    #[test]
+    fn every_trigger_is_written_as_a_message_of_its_kind_in_both_schemas() {
+        for trigger in Trigger::ALL {
+            for schema in Schema::ALL {
+                let mut out = b"before".to_vec();
+                write_trigger(trigger, schema, "A & <B>\n\u{1}", &STAMP, &mut out);
+                let document = out.strip_prefix(b"before").unwrap();
+                assert!(!document.contains(&b'\n'));
+                let message = scan(document).unwrap();
+                assert_eq!(message.kind, trigger.kind());
+                assert!(message.check_schema(schema).is_ok());
+                let header = &message.header;
+                assert_eq!(header.get(Field::FromSendingSystem), Some("A & <B>\n\u{fffd}"));
+                assert_eq!(header.message_id(), "00000000-0000-4000-8000-000000000007");
+                assert_eq!(header.conversation_id(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+                assert_eq!(header.get(Field::Protocol), Some(PROTOCOL));
+                assert_eq!(header.get(Field::ProtocolVersion), Some(PROTOCOL_VERSION));
+                assert_eq!(header.get(Field::SendingTime), Some("2025-12-31T23:59:59Z"));
+                // What the older schema demands, the newer one forbids.
+                let old = schema == Schema::V1_0_2;
+                assert_eq!(header.get(Field::ToReceivingSystem), old.then_some("ALL"));
+                assert_eq!(message.text.contains("CommunicativeActTypeCode"), old);
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_written_by_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (68_169_600, "1972-02-29T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (12_622_780_800, "2370-01-01T00:00:00Z"),
+            (LAST_SECOND, "9999-12-31T23:59:59Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(IsoDateTime(seconds).to_string(), text);
+        }
+    }
+
+    fn line(document: &str) -> String {
+        let mut out = Vec::new();
+        minify(document.as_bytes(), &mut out).expect(document);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn one_line_keeps_content_and_drops_layout() {
+        for (document, minified) in [
+            (
+                "\u{feff}<?xml version='1.0'?>\n<!-- c -->\n<?p i?>\n<a>\n  <b/>\n\n  <c>x</c>\n</a >\n",
+                "<a><b/><c>x</c></a>",
+            ),
+            ("<a>x\ny\r\nz\rw</a>", "<a>x&#10;y&#10;z&#10;w</a>"),
+            ("<a>x&#10;y&#13;</a>", "<a>x&#10;y&#13;</a>"),
+            ("<a><![CDATA[<\n&>\r\n]]></a>", "<a>&lt;&#10;&amp;&gt;&#10;</a>"),
+            ("<a> </a>", "<a> </a>"),
+            ("<a>\n </a>", "<a></a>"),
+            ("<a> <!-- c --> </a>", "<a> </a>"),
+            ("<a> &lt; x </a>", "<a> &lt; x </a>"),
+            ("<a  b = 'x\n\"y'\n\tc=\"1\"/>", "<a b=\"x &quot;y\" c=\"1\"/>"),
+            ("<a b='x\r\ny&#10;z'/>", "<a b=\"x y&#10;z\"/>"),
+        ] {
+            assert_eq!(line(document), minified, "{document}");
+            assert_eq!(line(minified), minified, "again");
+        }
+    }
+
+    #[test]
+    fn a_broken_document_leaves_the_buffer_as_it_was() {
+        let mut out = b"before".to_vec();
+        assert_eq!(minify(b"<a><b></a>", &mut out), Err(Defect::Malformed));
+        assert_eq!(minify(b"<a>\xff</a>", &mut out), Err(Defect::NotUtf8));
+        assert_eq!(out, b"before");
+    }
+}

@@ -1,0 +1,150 @@
+//! The table of control functions: numbers, names, and which arguments each looks at.
+//!
+//! Owns the table alone; a new function is a variant and a row. Must not know how arguments are read.
+
+/// The functions of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// End the Manager.
+    Exit,
+    /// List the errors that occurred.
+    GetErrorList,
+    /// Describe viewers.
+    GetViewerInformation,
+    /// Describe the Manager.
+    GetManagerInformation,
+    /// Open a provider.
+    Open,
+    /// Close providers.
+    Close,
+    /// Describe providers.
+    GetProviderInformation,
+    /// Bring viewers into the session of a provider.
+    Connect,
+    /// Take viewers out of their sessions.
+    Disconnect,
+    /// Renew the connections of providers.
+    Refresh,
+    /// Describe sessions.
+    GetSessionInformation,
+}
+
+/// The arguments of the protocol, by the keys of the data object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Host and port to open.
+    Address,
+    /// File to open.
+    LogFileName,
+    /// Provider ids.
+    Provider,
+    /// Session ids.
+    Session,
+    /// Viewer ids.
+    Viewer,
+    /// A provider and the viewers to connect to it.
+    Connection,
+}
+
+impl Argument {
+    /// Every argument, in the order of the document's mixed list.
+    pub const ALL: [Self; 6] =
+        [Self::Address, Self::LogFileName, Self::Provider, Self::Session, Self::Viewer, Self::Connection];
+
+    /// The key in the data object.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::LogFileName => "logfilename",
+            Self::Provider => "provider",
+            Self::Session => "session",
+            Self::Viewer => "viewer",
+            Self::Connection => "connection",
+        }
+    }
+}
+
+/// One line of the table of functions.
+struct Row {
+    function: Function,
+    id: i64,
+    name: &'static str,
+    takes: &'static [Argument],
+}
+
+/// The table of functions. The numbers rule; the document spells some names in two ways.
+const FUNCTIONS: [Row; 11] = [
+    Row { function: Function::Exit, id: 1, name: "Exit", takes: &[] },
+    Row { function: Function::GetErrorList, id: 2, name: "GetErrorList", takes: &[] },
+    Row { function: Function::GetViewerInformation, id: 3, name: "GetViewerInformation", takes: &[Argument::Viewer] },
+    Row { function: Function::GetManagerInformation, id: 4, name: "GetManagerInformation", takes: &[] },
+    Row { function: Function::Open, id: 101, name: "Open", takes: &[Argument::Address, Argument::LogFileName] },
+    Row { function: Function::Close, id: 102, name: "Close", takes: &[Argument::Provider] },
+    Row {
+        function: Function::GetProviderInformation,
+        id: 103,
+        name: "GetProviderInformation",
+        takes: &[Argument::Provider],
+    },
+    Row {
+        function: Function::Connect,
+        id: 201,
+        name: "Connect",
+        takes: &[Argument::Connection, Argument::Provider, Argument::Viewer],
+    },
+    Row { function: Function::Disconnect, id: 202, name: "Disconnect", takes: &[Argument::Viewer] },
+    Row { function: Function::Refresh, id: 203, name: "Refresh", takes: &[Argument::Provider] },
+    Row {
+        function: Function::GetSessionInformation,
+        id: 204,
+        name: "GetSessionInformation",
+        takes: &[Argument::Session],
+    },
+];
+
+impl Function {
+    /// The arguments it looks at.
+    #[must_use]
+    pub fn takes(self) -> &'static [Argument] {
+        self.row().map_or(&[], |row| row.takes)
+    }
+
+    /// The function with this CallMsgID.
+    #[must_use]
+    pub fn of_id(id: i64) -> Option<Self> {
+        FUNCTIONS.iter().find(|row| row.id == id).map(|row| row.function)
+    }
+
+    /// The CallMsgID.
+    #[must_use]
+    pub fn id(self) -> i64 {
+        self.row().map_or(0, |row| row.id)
+    }
+
+    /// The name the document's list of functions has.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().map_or("", |row| row.name)
+    }
+
+    fn row(self) -> Option<&'static Row> {
+        FUNCTIONS.iter().find(|row| row.function == self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_document_and_lead_back_to_their_function() {
+        let ids = FUNCTIONS.iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204]);
+        for row in &FUNCTIONS {
+            assert_eq!((Function::of_id(row.id), row.function.id()), (Some(row.function), row.id));
+            assert_eq!(row.function.name(), format!("{:?}", row.function));
+        }
+        assert_eq!([0, 5, 100, 104, 205, -1].map(Function::of_id), [None; 6]);
+    }
+}

@@ -1,0 +1,382 @@
+//! The data of a record: entities, actions, areas, points, as plain values.
+//!
+//! Owns their fields and the names of their types. Must not know any simulator: whoever has a simulator's world fills these in, and
+//! the notes on each field say from what. Lists are borrowed or owned ([`Cow`]), so a world can be encoded without copying it and
+//! a recording read back without holding its bytes.
+//!
+//! A property that is `None` is left out of the wire, never nil; on reading, nil and absent are the same.
+
+use std::borrow::Cow;
+
+/// Declares an enum of types with their words on the wire. The first variant stands for every word not known.
+macro_rules! types {
+    ($(#[$about:meta])* $name:ident { $(#[$first_about:meta])* $first:ident, $($(#[$each_about:meta])* $each:ident),* $(,)? }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $(#[$first_about])* $first, $($(#[$each_about])* $each),* }
+
+        impl $name {
+            /// Every type, in the order of the document.
+            pub const ALL: &'static [Self] = &[Self::$first, $(Self::$each),*];
+
+            /// The word on the wire.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self {
+                    Self::$first => stringify!($first),
+                    $(Self::$each => stringify!($each)),*
+                }
+            }
+
+            /// Reads a word; one that is not known is [`Self::Unknown`].
+            #[must_use]
+            pub fn of_word(word: &str) -> Self {
+                Self::ALL.iter().copied().find(|kind| kind.word() == word).unwrap_or(Self::$first)
+            }
+        }
+    };
+}
+
+types! {
+    /// The types of an entity and of an area.
+    EntityType {
+        /// None of the others.
+        Unknown,
+        /// An ambulance team.
+        TacticsAmbulance,
+        /// A fire brigade.
+        TacticsFire,
+        /// A police force.
+        TacticsPolice,
+        /// An ambulance centre.
+        ControlAmbulance,
+        /// A fire station.
+        ControlFire,
+        /// A police office.
+        ControlPolice,
+        /// A civilian.
+        Civilian,
+        /// A refuge.
+        Refuge,
+        /// Any other building.
+        Building,
+        /// A road.
+        Road,
+        /// A blockade on a road.
+        Blockade,
+        /// A gas station.
+        GasStation,
+        /// A hydrant.
+        Hydrant,
+        /// An area of no further type.
+        Area,
+    }
+}
+
+types! {
+    /// The types of an action.
+    ActionType {
+        /// None of the others.
+        Unknown,
+        /// Along a path.
+        Move,
+        /// Doing nothing.
+        Rest,
+        /// A human into an ambulance.
+        Load,
+        /// A human out of an ambulance.
+        Unload,
+        /// A buried human.
+        Rescue,
+        /// A building with water.
+        Extinguish,
+        /// An area of a blockade (the simulator's `clear_area`).
+        Clear,
+        /// A whole blockade (the simulator's `clear`).
+        LClear,
+        /// On a radio channel (the simulator's `speak`).
+        Radio,
+        /// To those near (the simulator's `say`).
+        Voice,
+        /// To radio channels.
+        Subscribe,
+        /// The oldest form of radio.
+        Tell,
+    }
+}
+
+/// The properties of an entity that are one 32-bit integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// Where it is, in millimetres. Of humans and blockades; that of an area is in the map.
+    X,
+    /// Where it is, in millimetres. As [`Property::X`].
+    Y,
+    /// Id of the area, or of the ambulance, that it is in.
+    Position,
+    /// Health lost in a step.
+    Damage,
+    /// Depth under rubble (`buriedness`).
+    Buried,
+    /// Health left.
+    Hp,
+    /// Distance gone in the last step (`traveldistance`).
+    Travel,
+    /// Id of the civilian that an ambulance carries.
+    Board,
+    /// Water that a fire brigade has (`waterquantity`).
+    Water,
+    /// Temperature of a building.
+    Temp,
+    /// Brokenness of a building.
+    Broken,
+    /// Fieryness of a building.
+    Fiery,
+    /// What it costs to clear a blockade.
+    RepairCost,
+}
+
+impl Property {
+    /// Every property, in the order of the document.
+    pub const ALL: [Self; 13] = [
+        Self::X,
+        Self::Y,
+        Self::Position,
+        Self::Damage,
+        Self::Buried,
+        Self::Hp,
+        Self::Travel,
+        Self::Board,
+        Self::Water,
+        Self::Temp,
+        Self::Broken,
+        Self::Fiery,
+        Self::RepairCost,
+    ];
+
+    /// The key on the wire.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::X => "x",
+            Self::Y => "y",
+            Self::Position => "position",
+            Self::Damage => "damage",
+            Self::Buried => "buried",
+            Self::Hp => "hp",
+            Self::Travel => "travel",
+            Self::Board => "board",
+            Self::Water => "water",
+            Self::Temp => "temp",
+            Self::Broken => "broken",
+            Self::Fiery => "fiery",
+            Self::RepairCost => "repairCost",
+        }
+    }
+}
+
+/// The integer properties of one entity, each there or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Properties {
+    values: [Option<i32>; Property::ALL.len()],
+}
+
+impl Properties {
+    /// The value of a property.
+    #[must_use]
+    pub fn get(&self, wanted: Property) -> Option<i32> {
+        self.iter().find(|(property, _)| *property == wanted).map(|(_, value)| value)
+    }
+
+    /// Sets or clears a property.
+    pub fn set(&mut self, wanted: Property, value: Option<i32>) {
+        if let Some((_, slot)) =
+            Property::ALL.into_iter().zip(&mut self.values).find(|(property, _)| *property == wanted)
+        {
+            *slot = value;
+        }
+    }
+
+    /// The properties that are there.
+    pub fn iter(&self) -> impl Iterator<Item = (Property, i32)> + '_ {
+        Property::ALL.into_iter().zip(self.values).filter_map(|(property, value)| Some((property, value?)))
+    }
+
+    /// Those of these properties that differ from `earlier`: what a change is made of. A property that is no longer there cannot be
+    /// told on the wire.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut changed = *self;
+        for (now, before) in changed.values.iter_mut().zip(earlier.values) {
+            if *now == before {
+                *now = None;
+            }
+        }
+        changed
+    }
+}
+
+/// One entity of the world, or what changed of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entity<'a> {
+    /// Its id.
+    pub id: i32,
+    /// Its type. Always sent; an old recording may lack it in a change.
+    pub kind: Option<EntityType>,
+    /// First seen in this step. In `changes` only.
+    pub created: bool,
+    /// Gone in this step. In `changes` only.
+    pub deleted: bool,
+    /// The integer properties.
+    pub properties: Properties,
+    /// Where it went in the last step, as x, y, x, y ... in millimetres (`positionhistory`).
+    pub history: Option<Cow<'a, [i32]>>,
+    /// Ids of the blockades on a road. An empty list is written; leave it `None` unless it has just become empty.
+    pub blockades: Option<Cow<'a, [i32]>>,
+    /// The outline of a blockade, as x, y, x, y ... in millimetres.
+    pub apexes: Option<Cow<'a, [i32]>>,
+}
+
+impl Entity<'_> {
+    /// Takes over what `change` tells of this entity. Whether it was deleted is the caller's to act on.
+    pub fn apply(&mut self, change: &Entity<'_>) {
+        self.kind = change.kind.or(self.kind);
+        for (property, value) in change.properties.iter() {
+            self.properties.set(property, Some(value));
+        }
+        let take = |list: &Option<Cow<'_, [i32]>>| list.as_deref().map(|items| Cow::Owned(items.to_vec()));
+        self.history = take(&change.history).or_else(|| self.history.take());
+        self.blockades = take(&change.blockades).or_else(|| self.blockades.take());
+        self.apexes = take(&change.apexes).or_else(|| self.apexes.take());
+    }
+}
+
+/// What an agent did, or said, in a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action<'a> {
+    /// Id of the agent.
+    pub id: i32,
+    /// What it did; the key is `type`.
+    pub kind: ActionType,
+    /// Ids of the areas it moves along.
+    pub path: Option<Cow<'a, [i32]>>,
+    /// The point it moves to or clears towards, in millimetres.
+    pub x: Option<i32>,
+    /// The point it moves to or clears towards, in millimetres.
+    pub y: Option<i32>,
+    /// The radio channel.
+    pub channel: Option<i32>,
+    /// Id of what it acts on.
+    pub target: Option<i32>,
+    /// Water used.
+    pub water: Option<i32>,
+    /// Bytes of what it says (`messageSize`, of Radio, Voice and Tell).
+    pub message_size: Option<i32>,
+}
+
+impl<'a> Action<'a> {
+    /// An action with no more than agent and type.
+    #[must_use]
+    pub const fn new(id: i32, kind: ActionType) -> Self {
+        Self { id, kind, path: None, x: None, y: None, channel: None, target: None, water: None, message_size: None }
+    }
+
+    /// A move. A negative `x` or `y` means no exact point and is left out; the target is the last area of the path.
+    #[must_use]
+    pub fn moving(id: i32, path: Cow<'a, [i32]>, x: i32, y: i32) -> Self {
+        let exact = |at: i32| (at >= 0).then_some(at);
+        let target = path.last().copied();
+        Self { x: exact(x), y: exact(y), target, path: Some(path), ..Self::new(id, ActionType::Move) }
+    }
+}
+
+/// A point in millimetres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    /// East.
+    pub x: i32,
+    /// North.
+    pub y: i32,
+}
+
+/// One side of an area.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edge {
+    /// Where it begins.
+    pub start: Point,
+    /// Where it ends.
+    pub end: Point,
+    /// Id of the area one can pass to; left out on the wire when there is none.
+    pub adjacent: Option<i32>,
+}
+
+/// One area of the map. The map does not change in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaInfo<'a> {
+    /// Its id.
+    pub id: i32,
+    /// Its type; the key is `type`.
+    pub kind: EntityType,
+    /// Its centre.
+    pub centre: Point,
+    /// Its sides.
+    pub edges: Cow<'a, [Edge]>,
+    /// Ids of the areas next to it.
+    pub neighbours: Cow<'a, [i32]>,
+}
+
+/// The map: what it measures and the areas it is made of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MapInfo<'a> {
+    /// East to west, in millimetres. A float on the wire, as the original had it.
+    pub width: f64,
+    /// North to south, in millimetres.
+    pub height: f64,
+    /// Its areas.
+    pub areas: Vec<AreaInfo<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_types_lead_back_to_them_and_strangers_are_unknown() {
+        for kind in EntityType::ALL {
+            assert_eq!(EntityType::of_word(kind.word()), *kind);
+        }
+        for kind in ActionType::ALL {
+            assert_eq!(ActionType::of_word(kind.word()), *kind);
+        }
+        assert_eq!((EntityType::ALL.len(), ActionType::ALL.len()), (15, 13));
+        assert_eq!((EntityType::of_word("road"), ActionType::of_word("")), (EntityType::Unknown, ActionType::Unknown));
+    }
+
+    #[test]
+    fn a_change_applied_to_the_earlier_entity_gives_the_later_one() {
+        let mut earlier =
+            Entity { id: 4, kind: Some(EntityType::Road), blockades: Some(Cow::Borrowed(&[1])), ..Entity::default() };
+        earlier.properties.set(Property::Hp, Some(100));
+        earlier.properties.set(Property::X, Some(7));
+        let mut later = earlier.clone();
+        later.properties.set(Property::Hp, Some(90));
+        later.properties.set(Property::Temp, Some(0));
+        let change = Entity {
+            id: 4,
+            properties: later.properties.since(&earlier.properties),
+            blockades: Some(Cow::Borrowed(&[])),
+            ..Entity::default()
+        };
+        assert_eq!(change.properties.iter().collect::<Vec<_>>(), [(Property::Hp, 90), (Property::Temp, 0)]);
+        later.blockades = Some(Cow::Borrowed(&[]));
+        earlier.apply(&change);
+        assert_eq!(earlier, later);
+    }
+
+    #[test]
+    fn a_move_without_exact_point_has_none_and_its_target_ends_its_path() {
+        let vague = Action::moving(1, Cow::Borrowed(&[5, 6]), -1, 3);
+        assert_eq!((vague.x, vague.y, vague.target), (None, Some(3), Some(6)));
+        assert_eq!(Action::moving(1, Cow::Borrowed(&[]), 0, 0).target, None);
+    }
+}

@@ -1,0 +1,273 @@
+//! Reading records back: from a result on the viewer's side, or from a recording to be played again.
+//!
+//! Owns the way from section bytes to plain, owned data. A [`Record`] only points at its sections, so that they can be
+//! passed on as they are; each is decoded on its own when someone needs to look inside.
+//!
+//! Old recordings were written by other hands: unknown keys are skipped, nil counts as absent, an unknown type is `Unknown`. What makes
+//! an item useless (an entity without id, a point without x) is an error.
+
+use std::borrow::Cow;
+
+use super::Error;
+use super::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, MapInfo, Point, Property};
+use super::section::Section;
+use super::value::Reader;
+use crate::limits::RECORD_ITEMS_MAX;
+
+/// Config entries in the order they were written.
+pub type Config = Vec<(String, String)>;
+
+/// A record taken apart into its sections, none of them looked into.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The timestep; `None` when the record does not say (some recordings tell it only by where the record lies).
+    pub time: Option<i64>,
+    sections: [Option<&'a [u8]>; Section::ALL.len()],
+}
+
+impl<'a> Record<'a> {
+    /// Finds time and sections of a record, which must be all of `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when it is not one map, [`Error::BadField`] when `time` is no integer.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut record = Self { time: None, sections: [None; Section::ALL.len()] };
+        let mut reader = Reader::new(bytes);
+        let is_map = reader.fields(|key, value| {
+            if key == b"time" {
+                return value.int().map(|time| record.time = time).map_err(|error| error.in_field("time"));
+            }
+            let span = value.span()?;
+            let known =
+                Section::ALL.into_iter().zip(&mut record.sections).find(|(section, _)| section.key().as_bytes() == key);
+            if let Some((_, slot)) = known {
+                *slot = Some(span).filter(|span| *span != [0xc0]);
+            }
+            Ok(())
+        })?;
+        if !is_map {
+            return Err(Error::Malformed("is not a map"));
+        }
+        if !reader.is_empty() {
+            return Err(Error::Malformed("has bytes behind the record"));
+        }
+        Ok(record)
+    }
+
+    /// The value of a section, without its key; `None` when it is absent or nil. [`super::section::raw`] makes it a section again.
+    #[must_use]
+    pub fn section(&self, wanted: Section) -> Option<&'a [u8]> {
+        Section::ALL.into_iter().zip(self.sections).find(|(section, _)| *section == wanted).and_then(|(_, span)| span)
+    }
+}
+
+/// Decodes the value of a world or changes section.
+///
+/// # Errors
+/// [`Error::BadField`] with the first field that cannot be used, or when there are more than [`RECORD_ITEMS_MAX`].
+pub fn entities(value: &[u8]) -> Result<Vec<Entity<'static>>, Error> {
+    list("entities", &mut Reader::new(value), &mut Budget::full(), entity)
+}
+
+/// Decodes the value of a commands section.
+///
+/// # Errors
+/// As [`entities`].
+pub fn actions(value: &[u8]) -> Result<Vec<Action<'static>>, Error> {
+    list("commands", &mut Reader::new(value), &mut Budget::full(), action)
+}
+
+/// Decodes the value of a map section.
+///
+/// # Errors
+/// As [`entities`], areas and edges counted together.
+pub fn map(value: &[u8]) -> Result<MapInfo<'static>, Error> {
+    let mut budget = Budget::full();
+    let mut map = MapInfo::default();
+    Reader::new(value).fields(|key, value| {
+        match key {
+            b"width" => map.width = named("width", value.number())?.unwrap_or(0.0),
+            b"height" => map.height = named("height", value.number())?.unwrap_or(0.0),
+            b"entities" => map.areas = list("entities", value, &mut budget, area)?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(map)
+}
+
+/// Decodes the value of a config section. A nil value is empty text; a number or boolean is not taken.
+///
+/// # Errors
+/// As [`entities`].
+pub fn config(value: &[u8]) -> Result<Config, Error> {
+    let mut budget = Budget::full();
+    let mut config = Vec::new();
+    Reader::new(value).fields(|key, value| {
+        budget.take("config")?;
+        let key = core::str::from_utf8(key)
+            .map_err(|_| Error::BadField { field: "config", problem: "has a key that is not UTF-8" })?;
+        let text = named("config", value.text())?.unwrap_or("");
+        config.push((key.to_owned(), text.to_owned()));
+        Ok(())
+    })?;
+    Ok(config)
+}
+
+/// How many more items may be decoded: a byte on the wire can become two hundred in memory.
+struct Budget(usize);
+
+impl Budget {
+    const fn full() -> Self {
+        Self(RECORD_ITEMS_MAX)
+    }
+
+    fn take(&mut self, field: &'static str) -> Result<(), Error> {
+        self.0 = self.0.checked_sub(1).ok_or(Error::BadField { field, problem: "has too many items" })?;
+        Ok(())
+    }
+}
+
+fn named<T>(field: &'static str, read: Result<T, Error>) -> Result<T, Error> {
+    read.map_err(|error| error.in_field(field))
+}
+
+fn list<T>(
+    field: &'static str,
+    reader: &mut Reader<'_>,
+    budget: &mut Budget,
+    mut item: impl FnMut(&mut Reader<'_>, &mut Budget) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let count = named(field, reader.array())?.unwrap_or(0);
+    // Grown item by item: the count is only what was announced.
+    let mut items = Vec::new();
+    for _ in 0..count {
+        budget.take(field)?;
+        items.push(item(reader, budget)?);
+    }
+    Ok(items)
+}
+
+fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Error> {
+    value.ok_or(Error::BadField { field, problem: "is missing" })
+}
+
+fn entity(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Entity<'static>, Error> {
+    let mut id = None;
+    let mut entity = Entity::default();
+    reader.fields(|key, value| {
+        if let Some(property) = Property::ALL.into_iter().find(|property| property.key().as_bytes() == key) {
+            entity.properties.set(property, named(property.key(), value.int32())?);
+            return Ok(());
+        }
+        match key {
+            b"id" => id = named("id", value.int32())?,
+            b"type" => entity.kind = named("type", value.text())?.map(EntityType::of_word),
+            b"created" => entity.created = named("created", value.bool())?.unwrap_or(false),
+            b"deleted" => entity.deleted = named("deleted", value.bool())?.unwrap_or(false),
+            b"history" => entity.history = points("history", value)?.map(Cow::Owned),
+            b"blockades" => entity.blockades = ints("blockades", value)?.map(Cow::Owned),
+            b"apexes" => entity.apexes = points("apexes", value)?.map(Cow::Owned),
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    entity.id = required("id", id)?;
+    Ok(entity)
+}
+
+fn action(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Action<'static>, Error> {
+    let mut id = None;
+    let mut action = Action::new(0, ActionType::Unknown);
+    reader.fields(|key, value| {
+        match key {
+            b"id" => id = named("id", value.int32())?,
+            b"type" => action.kind = named("type", value.text())?.map_or(ActionType::Unknown, ActionType::of_word),
+            b"path" => action.path = ints("path", value)?.map(Cow::Owned),
+            b"x" => action.x = named("x", value.int32())?,
+            b"y" => action.y = named("y", value.int32())?,
+            b"channel" => action.channel = named("channel", value.int32())?,
+            b"target" => action.target = named("target", value.int32())?,
+            b"water" => action.water = named("water", value.int32())?,
+            b"messageSize" => action.message_size = named("messageSize", value.int32())?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    action.id = required("id", id)?;
+    Ok(action)
+}
+
+fn area(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<AreaInfo<'static>, Error> {
+    let mut id = None;
+    let (mut kind, mut centre, mut edges, mut neighbours) = (EntityType::Unknown, Point::default(), Vec::new(), None);
+    reader.fields(|key, value| {
+        match key {
+            b"id" => id = named("id", value.int32())?,
+            b"type" => kind = named("type", value.text())?.map_or(EntityType::Unknown, EntityType::of_word),
+            b"x" => centre.x = named("x", value.int32())?.unwrap_or(0),
+            b"y" => centre.y = named("y", value.int32())?.unwrap_or(0),
+            b"edges" => edges = list("edges", value, budget, edge)?,
+            b"neighbours" => neighbours = ints("neighbours", value)?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    let neighbours = Cow::Owned(neighbours.unwrap_or_default());
+    Ok(AreaInfo { id: required("id", id)?, kind, centre, edges: Cow::Owned(edges), neighbours })
+}
+
+fn edge(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Edge, Error> {
+    let (mut start, mut end, mut adjacent) = (None, None, None);
+    reader.fields(|key, value| {
+        match key {
+            b"start" => start = Some(point("start", value)?),
+            b"end" => end = Some(point("end", value)?),
+            // The simulator has 0 for "none".
+            b"adjacent" => adjacent = named("adjacent", value.int32())?.filter(|id| *id != 0),
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(Edge { start: required("start", start)?, end: required("end", end)?, adjacent })
+}
+
+fn point(field: &'static str, reader: &mut Reader<'_>) -> Result<Point, Error> {
+    let (mut x, mut y) = (None, None);
+    named(
+        field,
+        reader.fields(|key, value| {
+            match key {
+                b"x" => x = value.int32()?,
+                b"y" => y = value.int32()?,
+                _ => value.skip()?,
+            }
+            Ok(())
+        }),
+    )?;
+    Ok(Point { x: required(field, x)?, y: required(field, y)? })
+}
+
+/// A list of points as x, y, x, y ...
+fn points(field: &'static str, reader: &mut Reader<'_>) -> Result<Option<Vec<i32>>, Error> {
+    let Some(count) = named(field, reader.array())? else {
+        return Ok(None);
+    };
+    let mut flat = Vec::new();
+    for _ in 0..count {
+        let Point { x, y } = point(field, reader)?;
+        flat.extend([x, y]);
+    }
+    Ok(Some(flat))
+}
+
+fn ints(field: &'static str, reader: &mut Reader<'_>) -> Result<Option<Vec<i32>>, Error> {
+    let Some(count) = named(field, reader.array())? else {
+        return Ok(None);
+    };
+    let mut items = Vec::new();
+    for _ in 0..count {
+        items.push(required(field, named(field, reader.int32())?)?);
+    }
+    Ok(Some(items))
+}

@@ -1,0 +1,516 @@
+//! Control requests: the eleven functions, their arguments in every form seen or allowed, and what a missing one means.
+//!
+//! Owns the reading of a request body into a [`Call`]. Must not know what an id stands for.
+//!
+//! # Which form of "nothing" means what
+//! An argument is *not given* when its key is absent, when it is nil, and when it is the default of its kind: empty text, an
+//! address without host or without port, a bare 0 in place of a list. (Ids therefore start at 1.) The whole object may be absent,
+//! nil or an empty array. One case is left, the empty list, on which the two sources differ:
+//!
+//! * A caller who writes `{"provider": []}` and nothing else means what it says: none. A list of information is empty, Refresh
+//!   refreshes nothing, Close closes nothing and succeeds.
+//! * The surviving old controller fills in every argument of the protocol with its default, lists with `[]`. There the empty list
+//!   must mean the same as absent. Such a request is told by its loose shape, or by carrying an argument that its function
+//!   does not take.
+//!
+//! What *not given* means lies with the function: all, for the three information functions and Refresh; a
+//! [`Error::BadArgument`] that names the argument, for Open, Close, Connect and Disconnect.
+
+use core::fmt;
+
+use super::Error;
+use super::envelope::Shape;
+use super::function::{Argument, Function};
+use super::value::{Reader, Token};
+use crate::limits::{CONTROL_FILE_BYTES_MAX, CONTROL_HOST_BYTES_MAX, CONTROL_IDS_MAX};
+
+/// The MsgVersion a request came with. The document gives it no value, so any is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Version<'a> {
+    /// Nil, or none could be read.
+    Absent,
+    /// Text.
+    Text(&'a str),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Bytes that are not UTF-8, or an integer out of range.
+    Other,
+}
+
+impl Version<'_> {
+    /// True unless the caller named another version than [`super::PROTOCOL_VERSION`]; worth a line in the error list if not.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Text(text) => text == super::PROTOCOL_VERSION,
+            Self::Int(number) => number == 1,
+            Self::Float(number) => (number - 1.0).abs() < f64::EPSILON,
+            Self::Other => false,
+        }
+    }
+}
+
+impl fmt::Display for Version<'_> {
+    /// The version for a line of the error list: at most 32 characters of what a stranger sent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => write!(f, "none"),
+            Self::Text(text) => text.chars().take(32).flat_map(char::escape_debug).try_for_each(|c| write!(f, "{c}")),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number}"),
+            Self::Other => write!(f, "not readable"),
+        }
+    }
+}
+
+/// What a result needs to know of its request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// The CallMsgID to echo; 0 when none could be read.
+    pub id: i64,
+    /// The shape to answer in.
+    pub shape: Shape,
+}
+
+/// A request body that has been read.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Where the answer goes, whether the request could be used or not.
+    pub to: ReplyTo,
+    /// The version the caller named.
+    pub version: Version<'a>,
+    /// What is asked, or why it cannot be done. After an error that [`Error::is_fatal`], answer and close.
+    pub request: Result<Request<'a>, Error>,
+}
+
+/// What a controller asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Request<'a> {
+    /// End the Manager, after the answer has left.
+    Exit,
+    /// List the errors that occurred.
+    Errors,
+    /// Describe viewers.
+    Viewers(Which<'a>),
+    /// Describe the Manager.
+    Manager,
+    /// Open a provider.
+    Open(Source<'a>),
+    /// Close these providers.
+    Close(Ids<'a>),
+    /// Describe providers.
+    Providers(Which<'a>),
+    /// Bring viewers into sessions.
+    Connect(Connections<'a>),
+    /// Take these viewers out of their sessions.
+    Disconnect(Ids<'a>),
+    /// Renew connections of providers.
+    Refresh(Which<'a>),
+    /// Describe sessions.
+    Sessions(Which<'a>),
+}
+
+/// Where a provider's data comes from. When a request names both, the address wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// A simulation server.
+    Address {
+        /// Host name or address; 1 to [`CONTROL_HOST_BYTES_MAX`] bytes.
+        host: &'a str,
+        /// TCP port, never 0.
+        port: u16,
+    },
+    /// A log file; 1 to [`CONTROL_FILE_BYTES_MAX`] bytes.
+    File(&'a str),
+}
+
+/// All of a kind, or those with these ids.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// All there are.
+    All,
+    /// Exactly these; an empty list is none.
+    These(Ids<'a>),
+}
+
+/// A list of ids, at most [`CONTROL_IDS_MAX`], read straight from the request. An id may come twice, or never have been given.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids<'a> {
+    reader: Reader<'a>,
+    left: u32,
+}
+
+impl Iterator for Ids<'_> {
+    type Item = i64;
+
+    fn next(&mut self) -> Option<i64> {
+        self.left = self.left.checked_sub(1)?;
+        // Every value was checked to be an integer when the list was made.
+        self.reader.int().ok().flatten()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Ids<'_> {}
+
+/// Pairs of provider id and viewer id, in the order they were given, at most [`CONTROL_IDS_MAX`] and never none.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections<'a> {
+    reader: Reader<'a>,
+    left: u32,
+    now: Option<Pairs<'a>>,
+    total: usize,
+}
+
+impl<'a> Connections<'a> {
+    /// How many pairs there are in all. With several the result's `session` is a list, with one it is an integer.
+    #[must_use]
+    pub const fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Checks and counts what `unchecked` will give.
+    fn checked(unchecked: Self) -> Result<Self, Error> {
+        let mut total = 0;
+        let mut walk = unchecked;
+        while walk.step()?.is_some() {
+            total += 1;
+            if total > CONTROL_IDS_MAX {
+                return Err(Error::Malformed("names too many connections"));
+            }
+        }
+        Ok(Self { total, ..unchecked })
+    }
+
+    fn step(&mut self) -> Result<Option<(i64, i64)>, Error> {
+        loop {
+            if let Some(pair) = self.now.as_mut().and_then(Pairs::next) {
+                return Ok(Some(pair));
+            }
+            let Some(left) = self.left.checked_sub(1) else {
+                return Ok(None);
+            };
+            self.left = left;
+            self.now = Some(pairs(&mut self.reader)?.ok_or(Error::Malformed("has an empty connection"))?);
+        }
+    }
+}
+
+impl Iterator for Connections<'_> {
+    type Item = (i64, i64);
+
+    fn next(&mut self) -> Option<(i64, i64)> {
+        // Every step was tried when the list was made.
+        self.step().ok().flatten()
+    }
+}
+
+/// One provider with any number of viewers, or as many providers as viewers, in pairs.
+#[derive(Clone, Copy, Debug)]
+struct Pairs<'a> {
+    providers: Ids<'a>,
+    viewers: Ids<'a>,
+    one_provider: bool,
+}
+
+impl<'a> Pairs<'a> {
+    fn of(providers: Ids<'a>, viewers: Ids<'a>) -> Result<Self, Error> {
+        let one_provider = providers.len() == 1;
+        if !one_provider && providers.len() != viewers.len() {
+            return Err(Error::Malformed("has several providers but not one viewer for each"));
+        }
+        Ok(Self { providers, viewers, one_provider })
+    }
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = (i64, i64);
+
+    fn next(&mut self) -> Option<(i64, i64)> {
+        let viewer = self.viewers.next()?;
+        let provider = if self.one_provider { self.providers.clone().next() } else { self.providers.next() };
+        Some((provider?, viewer))
+    }
+}
+
+/// Reads the body of a control request.
+#[must_use]
+pub fn decode(body: &[u8]) -> Call<'_> {
+    match envelope(body) {
+        Ok(Opened { to, version, object }) => Call { to, version, request: request(to, object) },
+        Err((shape, error)) => Call { to: ReplyTo { id: 0, shape }, version: Version::Absent, request: Err(error) },
+    }
+}
+
+/// A body taken apart into its header and its data object, the latter not yet looked into.
+struct Opened<'a> {
+    to: ReplyTo,
+    version: Version<'a>,
+    object: Option<Reader<'a>>,
+}
+
+/// Finds shape, version, id and data object. Every byte is checked to be MsgPack, so what follows can only meet wrong types.
+fn envelope(body: &[u8]) -> Result<Opened<'_>, (Shape, Error)> {
+    let mut whole = Reader::new(body);
+    while !whole.is_empty() {
+        whole.skip().map_err(|error| (Shape::default(), error))?;
+    }
+    let mut reader = Reader::new(body);
+    let (shape, has_object) = shape(&mut reader).map_err(|error| (Shape::default(), error))?;
+    let mut rest = || -> Result<Opened<'_>, Error> {
+        let version = version(&mut reader)?;
+        let Ok(Some(id)) = reader.int() else {
+            return Err(Error::Malformed("has no whole number for a function id"));
+        };
+        let object = if has_object.unwrap_or(!reader.is_empty()) {
+            let object = reader;
+            reader.skip()?;
+            Some(object)
+        } else {
+            None
+        };
+        if !reader.is_empty() {
+            return Err(Error::Malformed("has bytes behind the data object"));
+        }
+        Ok(Opened { to: ReplyTo { id, shape }, version, object })
+    };
+    rest().map_err(|error| (shape, error))
+}
+
+/// Moves to the version, and says the shape and whether a data object follows the header (unknown: if anything is left then).
+fn shape(reader: &mut Reader<'_>) -> Result<(Shape, Option<bool>), Error> {
+    match reader.peek()? {
+        Token::Array(items) => {
+            reader.pull()?;
+            match (items, reader.peek()) {
+                (1 | 2, Ok(Token::Array(2))) => {
+                    reader.pull()?;
+                    Ok((Shape::Nested, Some(items == 2)))
+                }
+                (2, Ok(_)) => Ok((Shape::Beside, None)),
+                (3, Ok(_)) => Ok((Shape::Flat, Some(true))),
+                _ => Err(Error::Malformed("has no data header [version, id]")),
+            }
+        }
+        Token::Nil | Token::Text(_) | Token::Int(_) | Token::Huge(_) | Token::Float(_) => Ok((Shape::Loose, None)),
+        Token::Map(_) => Err(Error::Malformed("has no data header; a viewer's request goes to the viewer port")),
+        Token::Bool(_) | Token::Ext(_) => Err(Error::Malformed("has no data header [version, id]")),
+    }
+}
+
+fn version<'a>(reader: &mut Reader<'a>) -> Result<Version<'a>, Error> {
+    match reader.pull()? {
+        Token::Nil => Ok(Version::Absent),
+        Token::Text(bytes) => Ok(core::str::from_utf8(bytes).map_or(Version::Other, Version::Text)),
+        Token::Int(number) => Ok(Version::Int(number)),
+        Token::Float(number) => Ok(Version::Float(number)),
+        Token::Huge(_) => Ok(Version::Other),
+        Token::Bool(_) | Token::Array(_) | Token::Map(_) | Token::Ext(_) => {
+            Err(Error::Malformed("has a version that is neither text nor a number"))
+        }
+    }
+}
+
+fn request(to: ReplyTo, object: Option<Reader<'_>>) -> Result<Request<'_>, Error> {
+    let function = Function::of_id(to.id).ok_or(Error::UnknownFunction(to.id))?;
+    let arguments = Arguments::read(function, to.shape, object)?;
+    let of = |argument: Argument| arguments.ids(argument).map_err(|error| error.in_argument(argument.key()));
+    let which = |argument| Ok(of(argument)?.map_or(Which::All, Which::These));
+    let these = |argument: Argument| of(argument)?.ok_or_else(|| MISSING.in_argument(argument.key()));
+    Ok(match function {
+        Function::Exit => Request::Exit,
+        Function::GetErrorList => Request::Errors,
+        Function::GetViewerInformation => Request::Viewers(which(Argument::Viewer)?),
+        Function::GetManagerInformation => Request::Manager,
+        Function::Open => Request::Open(arguments.source()?),
+        Function::Close => Request::Close(these(Argument::Provider)?),
+        Function::GetProviderInformation => Request::Providers(which(Argument::Provider)?),
+        Function::Connect => {
+            Request::Connect(arguments.connections().map_err(|e| e.in_argument(Argument::Connection.key()))?)
+        }
+        Function::Disconnect => Request::Disconnect(these(Argument::Viewer)?),
+        Function::Refresh => Request::Refresh(which(Argument::Provider)?),
+        Function::GetSessionInformation => Request::Sessions(which(Argument::Session)?),
+    })
+}
+
+const MISSING: Error = Error::Malformed("is missing");
+
+/// The values of a data object, each at its own cursor; `None` when the key is absent.
+struct Arguments<'a> {
+    values: [Option<Reader<'a>>; Argument::ALL.len()],
+    /// An empty list stands for "not given": see the module's page.
+    filled_in: bool,
+}
+
+impl<'a> Arguments<'a> {
+    fn read(function: Function, shape: Shape, object: Option<Reader<'a>>) -> Result<Self, Error> {
+        let mut arguments = Self { values: [None; Argument::ALL.len()], filled_in: shape == Shape::Loose };
+        let Some(mut object) = object else {
+            return Ok(arguments);
+        };
+        // Some languages have one empty container, which comes out as an array.
+        if object.peek()? == Token::Array(0) {
+            return Ok(arguments);
+        }
+        object
+            .fields(|key, value| {
+                let known = Argument::ALL
+                    .into_iter()
+                    .zip(&mut arguments.values)
+                    .find(|(argument, _)| argument.key().as_bytes() == key);
+                if let Some((argument, slot)) = known {
+                    *slot = Some(*value);
+                    arguments.filled_in |= !function.takes().contains(&argument);
+                }
+                value.skip()
+            })
+            .map_err(|error| error.in_argument("object"))?;
+        Ok(arguments)
+    }
+
+    /// The cursor at an argument that is there and not nil.
+    fn value(&self, wanted: Argument) -> Option<Reader<'a>> {
+        let found = Argument::ALL.into_iter().zip(self.values).find(|(argument, _)| *argument == wanted)?;
+        found.1.filter(|value| value.peek() != Ok(Token::Nil))
+    }
+
+    /// A list of ids; `None` when it is not given.
+    fn ids(&self, argument: Argument) -> Result<Option<Ids<'a>>, Error> {
+        let Some(mut value) = self.value(argument) else {
+            return Ok(None);
+        };
+        Ok(ids(&mut value)?.filter(|ids| ids.left > 0 || !self.filled_in))
+    }
+
+    fn source(&self) -> Result<Source<'a>, Error> {
+        let address = self.value(Argument::Address).map(address).transpose();
+        let (host, port) = address.map_err(|error| error.in_argument(Argument::Address.key()))?.unwrap_or_default();
+        if let (false, Some(port)) = (host.is_empty(), port) {
+            return Ok(Source::Address { host, port });
+        }
+        let file = match self.value(Argument::LogFileName) {
+            Some(mut name) => name.text().and_then(|text| bounded(text.unwrap_or(""), CONTROL_FILE_BYTES_MAX)),
+            None => Ok(""),
+        };
+        let file = file.map_err(|error| error.in_argument(Argument::LogFileName.key()))?;
+        if !file.is_empty() {
+            return Ok(Source::File(file));
+        }
+        let problem = match (host.is_empty(), port) {
+            (true, None) => "is missing, and logfilename too",
+            (true, Some(_)) => "has no host",
+            (false, _) => "has no port",
+        };
+        Err(Error::BadArgument { argument: Argument::Address.key(), problem })
+    }
+
+    fn connections(&self) -> Result<Connections<'a>, Error> {
+        let unchecked = match self.value(Argument::Connection) {
+            Some(mut reader) => {
+                if let Token::Array(left) = reader.peek()? {
+                    reader.pull()?;
+                    (left > 0).then_some(Connections { reader, left, now: None, total: 0 })
+                } else if reader.peek()? == Token::Int(0) {
+                    None
+                } else {
+                    pairs(&mut reader)?.map(Connections::from)
+                }
+            }
+            None => None,
+        };
+        if let Some(unchecked) = unchecked {
+            return Connections::checked(unchecked);
+        }
+        // "{ViewerID, ProviderID} as Object" may also be read as the data object itself.
+        let part = |argument| Ok::<_, Error>(self.ids(argument)?.filter(|ids| ids.left > 0));
+        let both = both(part(Argument::Provider)?, part(Argument::Viewer)?)?;
+        Connections::checked(Connections::from(both.ok_or(MISSING)?))
+    }
+}
+
+impl<'a> From<Pairs<'a>> for Connections<'a> {
+    fn from(pairs: Pairs<'a>) -> Self {
+        Self { reader: Reader::new(&[]), left: 0, now: Some(pairs), total: 0 }
+    }
+}
+
+/// Reads one connection; `None` when it names nothing.
+fn pairs<'a>(reader: &mut Reader<'a>) -> Result<Option<Pairs<'a>>, Error> {
+    let (mut providers, mut viewers) = (None, None);
+    reader.fields(|key, value| {
+        let mut at = *value;
+        match key {
+            b"provider" => providers = ids(&mut at)?,
+            b"viewer" => viewers = ids(&mut at)?,
+            _ => {}
+        }
+        value.skip()
+    })?;
+    let named = |ids: &Ids<'_>| ids.left > 0;
+    both(providers.filter(named), viewers.filter(named))
+}
+
+fn both<'a>(providers: Option<Ids<'a>>, viewers: Option<Ids<'a>>) -> Result<Option<Pairs<'a>>, Error> {
+    match (providers, viewers) {
+        (Some(providers), Some(viewers)) => Pairs::of(providers, viewers).map(Some),
+        (Some(_), None) => Err(Error::Malformed("names no viewer")),
+        (None, Some(_)) => Err(Error::Malformed("names no provider")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Reads one id or a list of them; `None` for nil and a bare 0.
+fn ids<'a>(value: &mut Reader<'a>) -> Result<Option<Ids<'a>>, Error> {
+    let single = Ids { reader: *value, left: 1 };
+    let left = match value.pull()? {
+        Token::Nil | Token::Int(0) => return Ok(None),
+        Token::Int(_) => return Ok(Some(single)),
+        Token::Array(left) => left,
+        Token::Huge(_) => return Err(Error::Malformed("has an id that is too large")),
+        Token::Bool(_) | Token::Float(_) | Token::Text(_) | Token::Map(_) | Token::Ext(_) => {
+            return Err(Error::Malformed("is neither an id nor a list of ids"));
+        }
+    };
+    if usize::try_from(left).is_ok_and(|left| left > CONTROL_IDS_MAX) {
+        return Err(Error::Malformed("names too many ids"));
+    }
+    let list = Ids { reader: *value, left };
+    for _ in 0..left {
+        value.int().ok().flatten().ok_or(Error::Malformed("holds something that is not an id"))?;
+    }
+    Ok(Some(list))
+}
+
+/// Reads an address as a map or as a pair; host empty or port `None` where they are not given.
+fn address(mut value: Reader<'_>) -> Result<(&str, Option<u16>), Error> {
+    let (mut host, mut port) = ("", None);
+    let head = value.peek()?;
+    if head == Token::Array(2) {
+        value.pull()?;
+        host = value.text()?.unwrap_or("");
+        port = value.int()?;
+    } else if !matches!(head, Token::Int(0) | Token::Array(0) | Token::Text(b"")) {
+        value.fields(|key, value| match key {
+            b"host" => value.text().map(|text| host = text.unwrap_or("")),
+            b"port" => value.int().map(|number| port = number),
+            _ => value.skip(),
+        })?;
+    }
+    let port = match port.unwrap_or(0) {
+        0 => None,
+        port => Some(u16::try_from(port).map_err(|_| Error::Malformed("has a port that is not between 1 and 65535"))?),
+    };
+    Ok((bounded(host, CONTROL_HOST_BYTES_MAX)?, port))
+}
+
+fn bounded(text: &str, max: usize) -> Result<&str, Error> {
+    if text.len() <= max { Ok(text) } else { Err(Error::Malformed("is too long")) }
+}

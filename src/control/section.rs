@@ -1,0 +1,244 @@
+//! Sections: the parts of a record, each encoded once per timestep and shared by every viewer that selected it.
+//!
+//! Owns the encoding of a section as its key followed by its value, so that a record is a map head, the time and any sections laid
+//! behind one another, byte for byte. Must not know which viewer wants what.
+//!
+//! | section | selected by | value |
+//! |---|---|---|
+//! | [`Section::Map`] | MAP | `{width, height, entities: [AreaInfo]}` |
+//! | [`Section::World`] | WORLD | `[Entity]` |
+//! | [`Section::Commands`] | ACTION | `[Action]` |
+//! | [`Section::Changes`] | UPDATE | `[Entity]`, what differs only |
+//! | [`Section::Config`] | CONFIG | map of text to text |
+//! | [`Section::Perceptions`] | PERCEPTION | map of agent id to `{id, updated, deleted, heard}`; of kernel logs only |
+
+use super::pack::Pack;
+use super::record::{Action, AreaInfo, Edge, Entity, Point};
+
+/// The parts of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// The areas, which do not change.
+    Map,
+    /// Every entity as it is.
+    World,
+    /// What agents did.
+    Commands,
+    /// What changed of entities.
+    Changes,
+    /// The configuration of the run, which does not change.
+    Config,
+    /// What agents saw and heard.
+    Perceptions,
+}
+
+impl Section {
+    /// Every section, in the order a record has them.
+    pub const ALL: [Self; 6] = [Self::Map, Self::World, Self::Commands, Self::Changes, Self::Config, Self::Perceptions];
+
+    /// The key in the record.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::World => "world",
+            Self::Commands => "commands",
+            Self::Changes => "changes",
+            Self::Config => "config",
+            Self::Perceptions => "perceptions",
+        }
+    }
+}
+
+/// What one agent saw and heard in a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Perception<'a> {
+    /// Id of the agent.
+    pub id: i32,
+    /// Ids of the entities it saw a change of.
+    pub updated: &'a [i32],
+    /// Ids of the entities it saw gone.
+    pub deleted: &'a [i32],
+    /// What it heard.
+    pub heard: &'a [Action<'a>],
+}
+
+/// Appends the map section.
+pub fn map<'a>(out: &mut Vec<u8>, width: f64, height: f64, areas: impl IntoIterator<Item = AreaInfo<'a>>) {
+    out.text(Section::Map.key());
+    out.map(3);
+    out.text("width");
+    out.double(width);
+    out.text("height");
+    out.double(height);
+    out.text("entities");
+    out.counted(|out| areas.into_iter().map(|info| area(out, &info)).count());
+}
+
+/// Appends the world section: whole entities.
+pub fn world<'a>(out: &mut Vec<u8>, entities: impl IntoIterator<Item = Entity<'a>>) {
+    out.text(Section::World.key());
+    // Both flags belong to changes alone.
+    let whole = |info| Entity { created: false, deleted: false, ..info };
+    out.counted(|out| entities.into_iter().map(|info| entity(out, &whole(info))).count());
+}
+
+/// Appends the commands section.
+pub fn commands<'a>(out: &mut Vec<u8>, actions: impl IntoIterator<Item = Action<'a>>) {
+    out.text(Section::Commands.key());
+    out.counted(|out| actions.into_iter().map(|info| action(out, &info)).count());
+}
+
+/// Appends the changes section: of each entity that changed, id, type and what differs.
+pub fn changes<'a>(out: &mut Vec<u8>, entities: impl IntoIterator<Item = Entity<'a>>) {
+    out.text(Section::Changes.key());
+    out.counted(|out| entities.into_iter().map(|info| entity(out, &info)).count());
+}
+
+/// Appends the config section. `entries` must not name a key twice.
+pub fn config<'a>(out: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = (&'a str, &'a str)>) {
+    out.text(Section::Config.key());
+    out.map(entries.len());
+    for (key, value) in entries {
+        out.text(key);
+        out.text(value);
+    }
+}
+
+/// Appends the perceptions section. Agent ids are text where they are keys. `agents` must not name one twice.
+pub fn perceptions<'a>(out: &mut Vec<u8>, agents: impl ExactSizeIterator<Item = Perception<'a>>) {
+    out.text(Section::Perceptions.key());
+    out.map(agents.len());
+    for agent in agents {
+        out.text(&agent.id.to_string());
+        out.map(4);
+        pair(out, "id", agent.id);
+        out.text("updated");
+        out.ints(agent.updated);
+        out.text("deleted");
+        out.ints(agent.deleted);
+        out.text("heard");
+        out.array(agent.heard.len());
+        for heard in agent.heard {
+            action(out, heard);
+        }
+    }
+}
+
+/// Appends a section whose value has already been encoded, such as one from a recording.
+pub fn raw(out: &mut Vec<u8>, section: Section, value: &[u8]) {
+    out.text(section.key());
+    out.extend_from_slice(value);
+}
+
+/// Appends the head of a record and its time, the first of its pairs; `sections` of them follow. The one place that knows how a
+/// record begins.
+pub(super) fn record_head(out: &mut Vec<u8>, time: i64, sections: usize) {
+    out.map(1 + sections);
+    out.text("time");
+    out.int(time);
+}
+
+fn entity(out: &mut Vec<u8>, info: &Entity<'_>) {
+    let lists = [&info.history, &info.blockades, &info.apexes].into_iter().filter(|list| list.is_some()).count();
+    let flags = usize::from(info.kind.is_some()) + usize::from(info.created) + usize::from(info.deleted);
+    out.map(1 + flags + info.properties.iter().count() + lists);
+    pair(out, "id", info.id);
+    if let Some(kind) = info.kind {
+        out.text("type");
+        out.text(kind.word());
+    }
+    for (flag, key) in [(info.created, "created"), (info.deleted, "deleted")] {
+        if flag {
+            out.text(key);
+            out.bool(true);
+        }
+    }
+    for (property, value) in info.properties.iter() {
+        pair(out, property.key(), value);
+    }
+    if let Some(history) = &info.history {
+        out.text("history");
+        points(out, history);
+    }
+    if let Some(blockades) = &info.blockades {
+        out.text("blockades");
+        out.ints(blockades);
+    }
+    if let Some(apexes) = &info.apexes {
+        out.text("apexes");
+        points(out, apexes);
+    }
+}
+
+fn action(out: &mut Vec<u8>, info: &Action<'_>) {
+    let numbers = [
+        ("x", info.x),
+        ("y", info.y),
+        ("channel", info.channel),
+        ("target", info.target),
+        ("water", info.water),
+        ("messageSize", info.message_size),
+    ];
+    let there = numbers.iter().filter(|(_, value)| value.is_some()).count();
+    out.map(2 + usize::from(info.path.is_some()) + there);
+    pair(out, "id", info.id);
+    out.text("type");
+    out.text(info.kind.word());
+    if let Some(path) = &info.path {
+        out.text("path");
+        out.ints(path);
+    }
+    for (key, value) in numbers {
+        if let Some(value) = value {
+            pair(out, key, value);
+        }
+    }
+}
+
+fn area(out: &mut Vec<u8>, info: &AreaInfo<'_>) {
+    out.map(6);
+    pair(out, "id", info.id);
+    out.text("type");
+    out.text(info.kind.word());
+    pair(out, "x", info.centre.x);
+    pair(out, "y", info.centre.y);
+    out.text("edges");
+    out.array(info.edges.len());
+    for side in info.edges.iter() {
+        edge(out, side);
+    }
+    out.text("neighbours");
+    out.ints(&info.neighbours);
+}
+
+fn edge(out: &mut Vec<u8>, side: &Edge) {
+    out.map(2 + usize::from(side.adjacent.is_some()));
+    out.text("start");
+    point(out, side.start);
+    out.text("end");
+    point(out, side.end);
+    if let Some(adjacent) = side.adjacent {
+        pair(out, "adjacent", adjacent);
+    }
+}
+
+/// A list of points from x, y, x, y ...; a last number without its partner is dropped.
+fn points(out: &mut Vec<u8>, flat: &[i32]) {
+    let (pairs, _) = flat.as_chunks::<2>();
+    out.array(pairs.len());
+    for &[x, y] in pairs {
+        point(out, Point { x, y });
+    }
+}
+
+fn point(out: &mut Vec<u8>, at: Point) {
+    out.map(2);
+    pair(out, "x", at.x);
+    pair(out, "y", at.y);
+}
+
+fn pair(out: &mut Vec<u8>, key: &str, value: i32) {
+    out.text(key);
+    out.int(i64::from(value));
+}

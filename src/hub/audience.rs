@@ -1,0 +1,387 @@
+//! Sessions and viewers: who watches what, and what each of them is sent.
+//!
+//! A result is built once for each distinct selection and shared by all viewers that want it: a viewer's queue holds references, not
+//! copies. A viewer that does not keep up loses the timesteps that wait for it, is told so, and starts again from a fresh
+//! initial result; the others notice nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::c2sim::state::State;
+use crate::control::reply::Status;
+use crate::control::viewer::{self, Bits, Head, ViewerRequest};
+use crate::store::table::Key;
+
+use super::provider::{ProviderKey, Source, Wanted};
+use super::scene::Step;
+use super::{Hub, PeerKey};
+
+/// Key of a session.
+pub type SessionKey = Key<Session>;
+
+/// Results that may wait for one viewer before it counts as slow.
+const RESULTS_MAX: usize = 4;
+/// Old timesteps that may be asked for at a time in one log.
+const WANTED_MAX: usize = 64;
+
+/// What is sent once and to whoever asks: map and config.
+const STATIC: Bits = Bits(Bits::MAP.0 | Bits::CONFIG.0);
+/// What an initial result may hold.
+const INITIAL: Bits = Bits(STATIC.0 | Bits::WORLD.0);
+/// What comes with each timestep.
+const EACH_STEP: Bits = Bits(Bits::ACTION.0 | Bits::UPDATE.0 | Bits::WORLD.0 | Bits::PERCEPTION.0);
+
+const fn both(a: Bits, b: Bits) -> Bits {
+    Bits(a.0 & b.0)
+}
+
+/// A session. Opaque outside the hub.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) provider: Option<ProviderKey>,
+    pub(super) viewers: Vec<PeerKey>,
+    pub(super) state: State,
+    pub(super) seq: u64,
+}
+
+/// A viewer's side of its connection.
+#[derive(Debug)]
+pub(super) struct Viewer {
+    pub(super) id: i64,
+    /// It has said OPEN and not yet CLOSE.
+    pub(super) open: bool,
+    /// What it wants with each timestep.
+    pub(super) selection: Bits,
+    /// What it wants in an initial result.
+    pub(super) initial: Bits,
+    pub(super) session: Option<SessionKey>,
+    /// Results that wait, oldest first, and how much of the first has left.
+    pub(super) queue: VecDeque<Arc<Vec<u8>>>,
+    pub(super) begun: usize,
+    /// It has lost timesteps: an initial result is due when the queue is empty.
+    pub(super) behind: bool,
+}
+
+impl Viewer {
+    pub(super) const fn new(id: i64) -> Self {
+        Self {
+            id,
+            open: false,
+            selection: Bits::NONE,
+            initial: Bits::NONE,
+            session: None,
+            queue: VecDeque::new(),
+            begun: 0,
+            behind: false,
+        }
+    }
+
+    /// What waits, as two slices.
+    pub(super) fn unsent(&self) -> [&[u8]; 2] {
+        let first = self.queue.front().and_then(|bytes| bytes.get(self.begun..)).unwrap_or_default();
+        let second = self.queue.get(1).map(|bytes| bytes.as_slice()).unwrap_or_default();
+        [first, second]
+    }
+
+    /// `n` bytes have left.
+    pub(super) fn note_sent(&mut self, mut n: usize) {
+        while let Some(front) = self.queue.front() {
+            let left = front.len() - self.begun;
+            if n < left {
+                self.begun += n;
+                return;
+            }
+            n -= left;
+            self.begun = 0;
+            self.queue.pop_front();
+        }
+    }
+
+    /// Drops every result that has not begun to leave.
+    fn drop_waiting(&mut self) {
+        self.queue.truncate(usize::from(self.begun > 0));
+    }
+}
+
+/// A viewer that has left, as the information functions still show it.
+#[derive(Clone, Debug)]
+pub(super) struct Departed {
+    pub(super) id: i64,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) status: Status,
+}
+
+impl Hub {
+    fn viewer(&self, key: PeerKey) -> Option<&Viewer> {
+        self.peers.get(key)?.viewer.as_deref()
+    }
+
+    fn viewer_mut(&mut self, key: PeerKey) -> Option<&mut Viewer> {
+        self.peers.get_mut(key)?.viewer.as_deref_mut()
+    }
+
+    /// A viewer's request.
+    pub(super) fn viewer_request(&mut self, key: PeerKey, request: ViewerRequest) {
+        let bits = request.request;
+        if bits.has(Bits::CLOSE) {
+            self.leave_session(key);
+            if let Some(viewer) = self.viewer_mut(key) {
+                viewer.open = false;
+            }
+            self.tell(key, Head { request: bits, message: "", result: true, time: 0 }, &[]);
+            return;
+        }
+        let wishes = bits.without(Bits::OPEN);
+        if bits.has(Bits::OPEN) {
+            let Some(viewer) = self.viewer_mut(key) else { return };
+            viewer.open = true;
+            (viewer.initial, viewer.selection) = match wishes {
+                Bits::NONE => (INITIAL, Bits::ACTION | Bits::UPDATE),
+                _ => (both(wishes, INITIAL), both(wishes, EACH_STEP)),
+            };
+            self.send_initial(key, bits, "");
+        } else if !self.viewer(key).is_some_and(|viewer| viewer.open) {
+            self.tell(
+                key,
+                Head { request: bits, message: "say OPEN first", result: false, time: request.time.unwrap_or(0) },
+                &[],
+            );
+            return;
+        } else if request.time.is_none() {
+            if let Some(viewer) = self.viewer_mut(key) {
+                viewer.selection = both(wishes, EACH_STEP);
+                viewer.initial = both(wishes, INITIAL);
+            }
+            self.send_statics(key, bits);
+        }
+        if let Some(time) = request.time {
+            self.want_old_step(key, bits, time);
+        }
+    }
+
+    fn provider_of(&self, key: PeerKey) -> Option<ProviderKey> {
+        self.sessions.get(self.viewer(key)?.session?)?.provider
+    }
+
+    /// What a viewer without data is told.
+    fn reason_for_nothing(&self, key: PeerKey) -> &'static str {
+        match (self.viewer(key).and_then(|viewer| viewer.session), self.provider_of(key)) {
+            (None, _) => "no session",
+            (Some(_), None) => "the session has no provider",
+            (Some(_), Some(_)) => "the provider has sent nothing yet",
+        }
+    }
+
+    /// Sends a fresh start: map, config and world as the viewer chose them.
+    pub(super) fn send_initial(&mut self, key: PeerKey, echoed: Bits, message: &str) {
+        let Some(viewer) = self.viewer(key).filter(|viewer| viewer.open) else { return };
+        let initial = viewer.initial;
+        let loaded =
+            self.provider_of(key).filter(|provider| self.providers.get(*provider).is_some_and(|found| found.loaded));
+        let Some(provider) = loaded else {
+            let reason = self.reason_for_nothing(key);
+            self.tell(key, Head { request: echoed, message: reason, result: true, time: 0 }, &[]);
+            return;
+        };
+        self.counters.initials += 1;
+        let Some(provider) = self.providers.get_mut(provider) else { return };
+        let time = i64::from(provider.time);
+        let world = if initial.has(Bits::WORLD) { provider.world_section().to_vec() } else { Vec::new() };
+        let chosen = |bit, section: &Vec<u8>| if initial.has(bit) { section.clone() } else { Vec::new() };
+        let map = chosen(Bits::MAP, &provider.statics.map);
+        let config = chosen(Bits::CONFIG, &provider.statics.config);
+        self.tell(key, Head { request: echoed, message, result: true, time }, &[&map, &config, &world]);
+    }
+
+    /// The answer to a new selection: map and config, if it asks for them.
+    fn send_statics(&mut self, key: PeerKey, bits: Bits) {
+        let loaded =
+            self.provider_of(key).and_then(|provider| self.providers.get(provider)).filter(|found| found.loaded);
+        let (time, map, config, message) = match loaded {
+            Some(provider) => {
+                let chosen = |bit, section: &Vec<u8>| if bits.has(bit) { section.clone() } else { Vec::new() };
+                let (map, config) = (&provider.statics.map, &provider.statics.config);
+                (i64::from(provider.time), chosen(Bits::MAP, map), chosen(Bits::CONFIG, config), "")
+            }
+            None => (0, Vec::new(), Vec::new(), self.reason_for_nothing(key)),
+        };
+        self.tell(key, Head { request: bits, message, result: true, time }, &[&map, &config]);
+    }
+
+    /// Sends one result to one viewer.
+    pub(super) fn tell(&mut self, key: PeerKey, head: Head<'_>, sections: &[&[u8]]) {
+        let mut out = Vec::new();
+        viewer::write_result(&mut out, head, sections);
+        self.enqueue(key, &Arc::new(out));
+    }
+
+    fn enqueue(&mut self, key: PeerKey, bytes: &Arc<Vec<u8>>) {
+        let Some(viewer) = self.viewer_mut(key) else { return };
+        viewer.queue.push_back(Arc::clone(bytes));
+        self.want_flush(key);
+    }
+
+    /// Sends a timestep to all viewers of its session: one encoding for each distinct selection.
+    pub(super) fn publish_step(&mut self, provider: ProviderKey, step: &Step) {
+        let Some(session) = self.providers.get(provider).and_then(|found| found.session) else { return };
+        let Some(viewers) = self.sessions.get_mut(session).map(|found| core::mem::take(&mut found.viewers)) else {
+            return;
+        };
+        let mut built: Vec<(Bits, Arc<Vec<u8>>)> = Vec::new();
+        for &key in &viewers {
+            let Some(viewer) = self.viewer_mut(key) else { continue };
+            let selection = viewer.selection;
+            if !viewer.open || viewer.behind || selection == Bits::NONE {
+                continue;
+            }
+            if viewer.queue.len() >= RESULTS_MAX {
+                // One stays, so that there is a moment when everything has left.
+                viewer.queue.truncate(1);
+                viewer.behind = true;
+                self.counters.viewers_behind += 1;
+                continue;
+            }
+            let bytes = match built.iter().find(|(bits, _)| *bits == selection) {
+                Some((_, bytes)) => Arc::clone(bytes),
+                None => {
+                    let bytes = Arc::new(self.encode_step(provider, step, selection));
+                    built.push((selection, Arc::clone(&bytes)));
+                    bytes
+                }
+            };
+            self.counters.results_sent += 1;
+            self.enqueue(key, &bytes);
+        }
+        if let Some(found) = self.sessions.get_mut(session) {
+            found.viewers = viewers;
+        }
+    }
+
+    fn encode_step(&mut self, provider: ProviderKey, step: &Step, bits: Bits) -> Vec<u8> {
+        self.counters.results_encoded += 1;
+        let mut out = Vec::new();
+        let Some(provider) = self.providers.get_mut(provider) else { return out };
+        let world: &[u8] = if bits.has(Bits::WORLD) { provider.world_section() } else { &[] };
+        let commands: &[u8] = if bits.has(Bits::ACTION) { &step.commands } else { &[] };
+        let changes: &[u8] = if bits.has(Bits::UPDATE) { &step.changes } else { &[] };
+        let perceptions: &[u8] = if bits.has(Bits::PERCEPTION) { &step.perceptions } else { &[] };
+        let head = Head { request: bits, message: "", result: true, time: i64::from(step.time) };
+        viewer::write_result(&mut out, head, &[world, commands, changes, perceptions]);
+        out
+    }
+
+    /// A viewer's queue is empty: if it has lost timesteps it starts anew.
+    pub(super) fn viewer_drained(&mut self, key: PeerKey) {
+        let Some(viewer) = self.viewer_mut(key) else { return };
+        if !core::mem::take(&mut viewer.behind) {
+            return;
+        }
+        let bits = viewer.initial;
+        self.send_initial(key, bits, "timesteps were left out: this viewer does not keep up");
+    }
+
+    // ---- Old timesteps ----
+
+    fn want_old_step(&mut self, key: PeerKey, echoed: Bits, time: i64) {
+        let refuse = |message: &'static str| Head { request: echoed, message, result: false, time };
+        let Some(provider) = self.provider_of(key) else {
+            let head = refuse(self.reason_for_nothing(key));
+            self.tell(key, head, &[]);
+            return;
+        };
+        let asked = echoed.without(Bits::OPEN);
+        let bits = match self.viewer(key) {
+            Some(viewer) if asked == Bits::NONE => viewer.selection,
+            _ => asked,
+        };
+        let wanted = Wanted { viewer: key, bits, echoed, time };
+        let outcome = match self.providers.get(provider).map(|found| &found.source) {
+            Some(Source::Log(_)) => self.seek(provider, wanted),
+            Some(Source::Kernel(_)) => self.look_back(provider, wanted),
+            None => Err("the session has no provider"),
+        };
+        if let Err(message) = outcome {
+            self.tell(key, refuse(message), &[]);
+        }
+    }
+
+    /// A live kernel's timestep is in the history, without its world, or is gone.
+    fn look_back(&mut self, key: ProviderKey, wanted: Wanted) -> Result<(), &'static str> {
+        let Some(provider) = self.providers.get(key) else { return Err("the session has no provider") };
+        if wanted.time > i64::from(provider.time) {
+            return Err("this timestep has not been reached");
+        }
+        let step = provider.history.iter().find(|step| i64::from(step.time) == wanted.time);
+        let Some(step) = step.cloned() else { return Err("this timestep of a live simulation is not kept any more") };
+        let bits = wanted.bits.without(Bits::WORLD);
+        let mut out = Vec::new();
+        let commands: &[u8] = if bits.has(Bits::ACTION) { &step.commands } else { &[] };
+        let changes: &[u8] = if bits.has(Bits::UPDATE) { &step.changes } else { &[] };
+        let message =
+            if wanted.bits.has(Bits::WORLD) { "the world of an old timestep is kept of logs only" } else { "" };
+        let head = Head { request: wanted.echoed, message, result: true, time: wanted.time };
+        viewer::write_result(&mut out, head, &[commands, changes]);
+        self.enqueue(wanted.viewer, &Arc::new(out));
+        Ok(())
+    }
+
+    fn seek(&mut self, key: ProviderKey, wanted: Wanted) -> Result<(), &'static str> {
+        let Some(provider) = self.providers.get_mut(key) else { return Err("the session has no provider") };
+        let ended = provider.status != Status::Online;
+        if ended && wanted.time > i64::from(provider.time_max) {
+            return Err("the log ends before this timestep");
+        }
+        let Source::Log(play) = &mut provider.source else { return Err("the session has no log") };
+        if play.seek.as_ref().is_some_and(|seek| seek.wanted.len() >= WANTED_MAX) {
+            return Err("too many old timesteps are asked for at a time");
+        }
+        self.begin_seek(key, wanted)
+    }
+
+    /// Answers a question for an old timestep.
+    pub(super) fn answer_old_step(&mut self, wanted: Wanted, found: Result<(&Step, Vec<u8>), &str>) {
+        let mut out = Vec::new();
+        let (request, time) = (wanted.echoed, wanted.time);
+        match found {
+            Ok((step, world)) => {
+                let commands: &[u8] = if wanted.bits.has(Bits::ACTION) { &step.commands } else { &[] };
+                let changes: &[u8] = if wanted.bits.has(Bits::UPDATE) { &step.changes } else { &[] };
+                let perceptions: &[u8] = if wanted.bits.has(Bits::PERCEPTION) { &step.perceptions } else { &[] };
+                let head = Head { request, message: "", result: true, time };
+                viewer::write_result(&mut out, head, &[&world, commands, changes, perceptions]);
+            }
+            Err(message) => {
+                viewer::write_result(&mut out, Head { request, message, result: false, time }, &[]);
+            }
+        }
+        self.enqueue(wanted.viewer, &Arc::new(out));
+    }
+
+    // ---- Membership ----
+
+    /// Takes a viewer out of its session, if it is in one. Answers whether it was.
+    pub(super) fn leave_session(&mut self, key: PeerKey) -> bool {
+        let Some(session) = self.viewer_mut(key).and_then(|viewer| viewer.session.take()) else { return false };
+        if let Some(found) = self.sessions.get_mut(session) {
+            found.viewers.retain(|viewer| *viewer != key);
+        }
+        true
+    }
+
+    /// Brings a viewer into a session; it sees a fresh initial result if it is open.
+    pub(super) fn enter_session(&mut self, key: PeerKey, session: SessionKey) {
+        self.leave_session(key);
+        if let Some(found) = self.sessions.get_mut(session) {
+            found.viewers.push(key);
+        }
+        let Some(viewer) = self.viewer_mut(key) else { return };
+        viewer.session = Some(session);
+        viewer.drop_waiting();
+        viewer.behind = false;
+        let bits = viewer.initial;
+        self.send_initial(key, bits, "");
+    }
+}

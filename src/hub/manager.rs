@@ -1,0 +1,746 @@
+//! The Manager: what the control functions do, whoever calls them, and how MsgPack controllers are answered.
+//!
+//! Each function is one method on the tables, free of any protocol; the control port and the Coordinator's JSON-RPC methods are two
+//! thin coats over them.
+
+use serde_json::{Value, json};
+
+use crate::c2sim::state::State;
+use crate::control::framing::{self, Frame};
+use crate::control::reply::{ManagerInfo, ProviderInfo, ProviderType, Reply, SessionInfo, Status, ViewerInfo};
+use crate::control::request::{self, Call, ReplyTo, Request, Source as Wanted, Which};
+use crate::control::{self, PROTOCOL_VERSION, envelope::Shape, viewer};
+use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params};
+use crate::limits::{CONTROL_REQUEST_BYTES_MAX, ERRORS_MAX, SESSIONS_MAX};
+use crate::store::ring::Refused;
+use crate::time::Span;
+
+use super::audience::{Session, SessionKey};
+use super::play::Job;
+use super::provider::{Kernel, Play, Provider, ProviderKey, Source};
+use super::serve::{Answer, Caller, plain_error};
+use super::shelf::Content;
+use super::{Cause, Halt, Hub, Outcome, PeerKey};
+
+/// What became of a function over several ids: what it did, and why it failed for others.
+#[derive(Debug, Default)]
+struct Batch {
+    done: Vec<i64>,
+    failed: Vec<String>,
+}
+
+impl Batch {
+    fn outcome(&self) -> Result<(), String> {
+        if self.failed.is_empty() { Ok(()) } else { Err(self.failed.join("; ")) }
+    }
+}
+
+/// A provider as it is shown.
+struct ProviderRow {
+    id: i64,
+    kind: ProviderType,
+    ids: String,
+    status: Status,
+    time: i64,
+    time_max: i64,
+}
+
+impl ProviderRow {
+    fn info(&self) -> ProviderInfo<'_> {
+        ProviderInfo {
+            id: self.id,
+            kind: self.kind,
+            ids: &self.ids,
+            status: self.status,
+            time: self.time,
+            maxtime: self.time_max,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"id": self.id, "type": self.kind.word(), "ids": self.ids, "status": self.status.word(),
+               "time": self.time, "maxtime": self.time_max})
+    }
+}
+
+/// A viewer as it is shown.
+struct ViewerRow {
+    id: i64,
+    host: String,
+    port: u16,
+    status: Status,
+}
+
+impl ViewerRow {
+    fn info(&self) -> ViewerInfo<'_> {
+        ViewerInfo { id: self.id, host: &self.host, port: self.port, status: self.status }
+    }
+
+    fn json(&self) -> Value {
+        json!({"id": self.id, "address": {"host": self.host, "port": self.port}, "status": self.status.word()})
+    }
+}
+
+/// A session as it is shown.
+struct SessionRow {
+    id: i64,
+    provider: Option<i64>,
+    viewers: Vec<i64>,
+    status: Status,
+    state: &'static str,
+    seq: u64,
+    name: String,
+}
+
+impl SessionRow {
+    fn info(&self) -> SessionInfo<'_> {
+        SessionInfo {
+            id: self.id,
+            provider: self.provider,
+            viewers: &self.viewers,
+            status: self.status,
+            state: self.state,
+            seq: self.seq,
+            name: &self.name,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"id": self.id, "provider": self.provider.unwrap_or(0), "viewer": self.viewers, "status": self.status.word(),
+               "state": self.state, "seq": self.seq, "name": self.name})
+    }
+}
+
+/// Ids that a function is asked for; `None` is all.
+type Chosen = Option<Vec<i64>>;
+
+fn chosen(which: Which<'_>) -> Chosen {
+    match which {
+        Which::All => None,
+        Which::These(ids) => Some(ids.collect()),
+    }
+}
+
+fn is_chosen(chosen: &Chosen, id: i64) -> bool {
+    chosen.as_ref().is_none_or(|ids| ids.contains(&id))
+}
+
+impl Hub {
+    /// Adds a line to the error list, with the time of the process; the oldest line goes when the list is full.
+    pub(super) fn note_error(&mut self, text: &str) {
+        self.counters.manager_errors += 1;
+        if self.may_log() {
+            log::warn!("{text}");
+        }
+        if self.errors.len() >= ERRORS_MAX {
+            self.errors.pop_front();
+        }
+        let seconds = self.unix_ms() / 1000;
+        let (hours, minutes, seconds) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        self.errors.push_back(format!("{hours:02}:{minutes:02}:{seconds:02} {text}"));
+    }
+
+    // ---- Functions ----
+
+    fn provider_key(&self, id: i64) -> Option<ProviderKey> {
+        self.providers.iter().find(|(_, provider)| provider.id == id).map(|(key, _)| key)
+    }
+
+    fn viewer_key(&self, id: i64) -> Option<PeerKey> {
+        self.viewers.get(&id).copied()
+    }
+
+    /// Opens a provider; what cannot be seen at once (a kernel that does not answer) shows in its status later.
+    fn open_provider(&mut self, wanted: Wanted<'_>) -> Result<i64, String> {
+        if self.providers.len() >= self.config.providers_max {
+            return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
+        }
+        let id = self.next_provider;
+        let provider = match wanted {
+            Wanted::Address { host, port } => {
+                let kernel = Kernel {
+                    host: host.to_owned(),
+                    port,
+                    dialect: self.first_dialect(port),
+                    machine: None,
+                    peer: None,
+                    pause: Span(100),
+                    since: self.now,
+                    answered: false,
+                };
+                Provider::new(id, ProviderType::Rcrs, format!("{host}/{port}"), Source::Kernel(Box::new(kernel)))
+            }
+            Wanted::File(name) => {
+                let (file, content) = self.shelf.open(name)?;
+                let kind = match content {
+                    Content::Kernel => ProviderType::RcrsLog,
+                    Content::Viewer => ProviderType::ViewerLog,
+                };
+                Provider::new(id, kind, name.to_owned(), Source::Log(Box::new(Play::new(file, content))))
+            }
+        };
+        let is_log = matches!(provider.source, Source::Log(_));
+        log::info!("provider {id} opened: {} {}", provider.kind.word(), provider.ids);
+        let key = self.providers.insert(provider).map_err(|_| "too many providers".to_owned())?;
+        self.next_provider += 1;
+        if is_log {
+            self.add_job(Job::Play(key));
+        } else {
+            self.dial_kernel(key);
+        }
+        Ok(id)
+    }
+
+    fn close_providers(&mut self, ids: &[i64]) -> Batch {
+        let mut batch = Batch::default();
+        for &id in ids {
+            match self.provider_key(id) {
+                Some(key) => {
+                    self.close_provider(key);
+                    batch.done.push(id);
+                }
+                None if id >= 1 && id < self.next_provider => batch.done.push(id),
+                None => batch.failed.push(format!("there is no provider {id}")),
+            }
+        }
+        batch
+    }
+
+    fn close_provider(&mut self, key: ProviderKey) {
+        self.end_recording(key);
+        let Some(provider) = self.providers.remove(key) else { return };
+        self.provider_timers.cancel_all(key.slot());
+        log::info!("provider {} closed: {}", provider.id, provider.ids);
+        match provider.source {
+            Source::Kernel(kernel) => {
+                if let Some(peer) = kernel.peer {
+                    self.close(peer, Cause::Provider);
+                }
+            }
+            Source::Log(play) => {
+                self.shelf.close(play.track.file);
+                if let Some(seek) = play.seek {
+                    self.shelf.close(seek.track.file);
+                }
+            }
+        }
+        if let Some(session) = provider.session {
+            self.close_session(session);
+        }
+    }
+
+    fn close_session(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.remove(key) else { return };
+        for viewer in session.viewers {
+            if let Some(viewer) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) {
+                viewer.session = None;
+            }
+            let head =
+                viewer::Head { request: viewer::Bits::NONE, message: "the session was closed", result: true, time: 0 };
+            self.tell(viewer, head, &[]);
+        }
+    }
+
+    /// Brings a viewer into the session of a provider, which is made if there is none; answers the session's id.
+    fn connect_viewer(&mut self, provider: i64, viewer: i64) -> Result<i64, String> {
+        let key = self.provider_key(provider).ok_or_else(|| self.no_such("provider", provider, self.next_provider))?;
+        let peer = self.viewer_key(viewer).ok_or_else(|| self.no_such("viewer", viewer, self.next_viewer))?;
+        let session = self.session_of(key)?;
+        self.enter_session(peer, session);
+        self.wind_clock(key);
+        Ok(self.sessions.get(session).map_or(0, |session| session.id))
+    }
+
+    fn no_such(&self, what: &str, id: i64, next: i64) -> String {
+        if id >= 1 && id < next { format!("{what} {id} is closed") } else { format!("there is no {what} {id}") }
+    }
+
+    fn session_of(&mut self, provider: ProviderKey) -> Result<SessionKey, String> {
+        let Some(found) = self.providers.get(provider) else { return Err("the provider is gone".to_owned()) };
+        if let Some(session) = found.session {
+            return Ok(session);
+        }
+        let session = Session {
+            id: self.next_session,
+            name: format!("provider-{}", found.id),
+            provider: Some(provider),
+            viewers: Vec::new(),
+            // A controller that knows nothing of flow control just sees data.
+            state: State::Running,
+            seq: 1,
+        };
+        let key = self
+            .sessions
+            .insert(session)
+            .map_err(|_| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
+        self.next_session += 1;
+        if let Some(found) = self.providers.get_mut(provider) {
+            found.session = Some(key);
+        }
+        Ok(key)
+    }
+
+    fn disconnect_viewers(&mut self, ids: &[i64]) -> Batch {
+        let mut batch = Batch::default();
+        for &id in ids {
+            match self.viewer_key(id) {
+                Some(key) => {
+                    self.leave_session(key);
+                    batch.done.push(id);
+                }
+                None if id >= 1 && id < self.next_viewer => batch.done.push(id),
+                None => batch.failed.push(format!("there is no viewer {id}")),
+            }
+        }
+        batch
+    }
+
+    /// Connects live kernels anew. Logs have nothing to renew: passed over when all are meant, an error when named.
+    fn refresh_providers(&mut self, which: &Chosen) -> Batch {
+        let mut batch = Batch::default();
+        let ids: Vec<i64> = match which {
+            Some(ids) => ids.clone(),
+            None => self.providers.iter().map(|(_, provider)| provider.id).collect(),
+        };
+        for id in ids {
+            let Some(key) = self.provider_key(id) else {
+                batch.failed.push(self.no_such("provider", id, self.next_provider));
+                continue;
+            };
+            let now = self.now;
+            let Some(provider) = self.providers.get_mut(key) else { continue };
+            let old = match &mut provider.source {
+                Source::Kernel(kernel) => {
+                    kernel.since = now;
+                    kernel.machine = None;
+                    kernel.peer.take()
+                }
+                Source::Log(_) => {
+                    if which.is_some() {
+                        batch.failed.push(format!("provider {id} is a log and has no connection to renew"));
+                    }
+                    continue;
+                }
+            };
+            provider.reset();
+            if let Some(peer) = old {
+                self.close(peer, Cause::Provider);
+            }
+            self.provider_timers.cancel_all(key.slot());
+            self.dial_kernel(key);
+            batch.done.push(id);
+        }
+        batch
+    }
+
+    fn provider_rows(&self, which: &Chosen) -> Vec<ProviderRow> {
+        let row = |provider: &Provider| ProviderRow {
+            id: provider.id,
+            kind: provider.kind,
+            ids: provider.ids.clone(),
+            status: provider.status,
+            time: i64::from(provider.time),
+            time_max: i64::from(provider.time_max),
+        };
+        let mut rows: Vec<_> = self
+            .providers
+            .iter()
+            .filter(|(_, found)| is_chosen(which, found.id))
+            .map(|(_, found)| row(found))
+            .collect();
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    fn viewer_rows(&self, which: &Chosen) -> Vec<ViewerRow> {
+        let living = self.viewers.iter().filter_map(|(id, key)| {
+            let remote = self.peers.get(*key)?.remote;
+            let host = remote.ip().to_canonical().to_string();
+            Some(ViewerRow { id: *id, host, port: remote.port(), status: Status::Online })
+        });
+        let departed = self.departed.iter().map(|viewer| ViewerRow {
+            id: viewer.id,
+            host: viewer.host.clone(),
+            port: viewer.port,
+            status: viewer.status,
+        });
+        let mut rows: Vec<_> = departed.chain(living).filter(|row| is_chosen(which, row.id)).collect();
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    fn session_rows(&self, which: &Chosen) -> Vec<SessionRow> {
+        let row = |session: &Session| {
+            let provider = session.provider.and_then(|key| self.providers.get(key));
+            SessionRow {
+                id: session.id,
+                provider: provider.map(|provider| provider.id),
+                viewers: session
+                    .viewers
+                    .iter()
+                    .filter_map(|key| Some(self.peers.get(*key)?.viewer.as_ref()?.id))
+                    .collect(),
+                status: provider.map_or(Status::Online, |provider| provider.status),
+                state: session.state.name(),
+                seq: session.seq,
+                name: session.name.clone(),
+            }
+        };
+        let mut rows: Vec<_> =
+            self.sessions.iter().filter(|(_, found)| is_chosen(which, found.id)).map(|(_, found)| row(found)).collect();
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    fn manager_version() -> String {
+        format!("{PROTOCOL_VERSION} (instep {})", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn manager_info<'a>(&self, version: &'a str) -> ManagerInfo<'a> {
+        let count = |n: usize| super::plain(n);
+        ManagerInfo {
+            port: self.viewer_port,
+            providers: count(self.providers.len()),
+            viewers: count(self.viewers.len()),
+            sessions: count(self.sessions.len()),
+            errors: self.counters.manager_errors,
+            status: Status::Online,
+            version,
+        }
+    }
+
+    // ---- The control port ----
+
+    /// Deals with the requests at the front of `buffer`.
+    pub(super) fn walk_control(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
+        let mut used = 0;
+        loop {
+            if !self.peers.get(key).is_some_and(super::Peer::is_open) {
+                return (used, Halt::Gone);
+            }
+            let rest = buffer.get(used..).unwrap_or_default();
+            let (header, body) = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {
+                Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
+                Ok(Frame::Whole { header_len, body_len }) => (header_len, body_len),
+                Err(error) => {
+                    self.refuse_stream(key, error);
+                    return (used, Halt::Gone);
+                }
+            };
+            // A function changes things, so there must be room for its answer first.
+            if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max)
+                && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
+            {
+                return (used, Halt::Held);
+            }
+            self.counters.control_requests += 1;
+            self.control_call(key, rest.get(header..header + body).unwrap_or_default());
+            used += header + body;
+        }
+    }
+
+    /// The stream cannot be read on: says so, then closes.
+    fn refuse_stream(&mut self, key: PeerKey, error: control::Error) {
+        let mut out = Vec::new();
+        Reply::failure(&mut out, ReplyTo { id: 0, shape: Shape::Beside }, &error);
+        self.send_plain(key, &out);
+        self.note_error(&format!("a controller was cut off: {error}"));
+        self.finish(key, Cause::Undecodable);
+    }
+
+    /// Queues bytes for a peer that does not speak ZMTP.
+    pub(super) fn send_plain(&mut self, key: PeerKey, bytes: &[u8]) {
+        let bytes_max = self.config.ring_bytes_max + crate::limits::RING_RESERVE_BYTES;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.ring.push(&[bytes], bytes_max, &mut self.pool).is_ok() {
+            self.want_flush(key);
+        } else {
+            self.close(key, Cause::Memory);
+        }
+    }
+
+    fn control_call(&mut self, key: PeerKey, body: &[u8]) {
+        let Call { to, version, request } = request::decode(body);
+        if !version.is_ours() {
+            self.note_error("a controller speaks another version of the protocol");
+        }
+        let mut out = core::mem::take(&mut self.reply);
+        out.clear();
+        let mut fatal = false;
+        match request {
+            Ok(request) => self.control_function(key, to, request, &mut out),
+            Err(error) => {
+                fatal = error.is_fatal();
+                self.note_error(&format!("a controller's request was refused: {error}"));
+                Reply::failure(&mut out, to, &error);
+            }
+        }
+        self.send_plain(key, &out);
+        out.shrink_to(crate::limits::RING_RESERVE_BYTES);
+        self.reply = out;
+        if fatal {
+            self.finish(key, Cause::Undecodable);
+        }
+    }
+
+    fn control_function(&mut self, key: PeerKey, to: ReplyTo, request: Request<'_>, out: &mut Vec<u8>) {
+        match request {
+            Request::Exit => match self.exit(key) {
+                Ok(()) => {
+                    Reply::begin(out, to, true).finish();
+                }
+                Err(reason) => {
+                    Reply::failure(out, to, &reason);
+                }
+            },
+            Request::Errors => {
+                Reply::begin(out, to, true).errors(self.errors.iter().map(String::as_str)).finish();
+            }
+            Request::Manager => {
+                let version = Self::manager_version();
+                Reply::begin(out, to, true).manager(self.manager_info(&version)).finish();
+            }
+            Request::Providers(which) => {
+                let rows = self.provider_rows(&chosen(which));
+                Reply::begin(out, to, true).providerinfo(rows.iter().map(ProviderRow::info)).finish();
+            }
+            Request::Viewers(which) => {
+                let rows = self.viewer_rows(&chosen(which));
+                Reply::begin(out, to, true).viewerinfo(rows.iter().map(ViewerRow::info)).finish();
+            }
+            Request::Sessions(which) => {
+                let rows = self.session_rows(&chosen(which));
+                Reply::begin(out, to, true).sessioninfo(rows.iter().map(SessionRow::info)).finish();
+            }
+            Request::Open(wanted) => match self.open_provider(wanted) {
+                Ok(id) => {
+                    let rows = self.provider_rows(&Some(vec![id]));
+                    let infos = rows.iter().map(ProviderRow::info);
+                    Reply::begin(out, to, true).provider(id).providerinfo(infos).finish();
+                }
+                Err(reason) => self.control_failure(out, to, &reason),
+            },
+            Request::Close(ids) => {
+                let ids: Vec<i64> = ids.collect();
+                let outcome = self.close_providers(&ids).outcome();
+                self.control_outcome(out, to, outcome);
+            }
+            Request::Disconnect(ids) => {
+                let ids: Vec<i64> = ids.collect();
+                let outcome = self.disconnect_viewers(&ids).outcome();
+                self.control_outcome(out, to, outcome);
+            }
+            Request::Refresh(which) => {
+                let batch = self.refresh_providers(&chosen(which));
+                let outcome = batch.outcome();
+                let reply = Reply::begin(out, to, outcome.is_ok()).provider_list(batch.done.iter().copied());
+                match &outcome {
+                    Ok(()) => {
+                        reply.finish();
+                    }
+                    Err(reason) => {
+                        reply.message(reason).finish();
+                    }
+                }
+            }
+            Request::Connect(connections) => {
+                let several = connections.total() > 1;
+                let mut batch = Batch::default();
+                for (provider, viewer) in connections {
+                    match self.connect_viewer(provider, viewer) {
+                        Ok(session) => batch.done.push(session),
+                        Err(reason) => batch.failed.push(reason),
+                    }
+                }
+                let outcome = batch.outcome();
+                if let Err(reason) = &outcome {
+                    self.note_error(reason);
+                }
+                let rows = self.session_rows(&Some(batch.done.clone()));
+                let reply = Reply::begin(out, to, outcome.is_ok());
+                let reply = match (several, batch.done.first()) {
+                    (true, _) => reply.session_list(batch.done.iter().copied()),
+                    (false, first) => reply.session(first.copied()),
+                };
+                let reply = reply.sessioninfo(rows.iter().map(SessionRow::info));
+                match &outcome {
+                    Ok(()) => {
+                        reply.finish();
+                    }
+                    Err(reason) => {
+                        reply.message(reason).finish();
+                    }
+                }
+            }
+        }
+    }
+
+    fn control_outcome(&mut self, out: &mut Vec<u8>, to: ReplyTo, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => {
+                Reply::begin(out, to, true).finish();
+            }
+            Err(reason) => self.control_failure(out, to, &reason),
+        }
+    }
+
+    fn control_failure(&mut self, out: &mut Vec<u8>, to: ReplyTo, reason: &str) {
+        self.note_error(reason);
+        Reply::failure(out, to, &reason);
+    }
+
+    fn exit(&mut self, key: PeerKey) -> Result<(), &'static str> {
+        let local = self.peers.get(key).is_some_and(super::Peer::is_local);
+        if !local && !self.config.remote_admin {
+            return Err("Exit is not permitted from another machine (remote_admin)");
+        }
+        log::info!("Exit was called");
+        self.house(super::expire::House::Goodbye, Span(0));
+        Ok(())
+    }
+
+    // ---- The viewer port ----
+
+    /// Deals with a viewer's requests at the front of `buffer`.
+    pub(super) fn walk_viewer(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
+        let mut used = 0;
+        loop {
+            if !self.peers.get(key).is_some_and(super::Peer::is_open) {
+                return (used, Halt::Gone);
+            }
+            let rest = buffer.get(used..).unwrap_or_default();
+            let decoded = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {
+                Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
+                Ok(Frame::Whole { header_len, body_len }) => {
+                    used += header_len + body_len;
+                    viewer::decode(rest.get(header_len..header_len + body_len).unwrap_or_default())
+                }
+                Err(error) => Err(error),
+            };
+            match decoded {
+                Ok(request) => self.viewer_request(key, request),
+                Err(error) => {
+                    let text = error.to_string();
+                    let head = viewer::Head { request: viewer::Bits::NONE, message: &text, result: false, time: 0 };
+                    self.tell(key, head, &[]);
+                    self.note_error(&format!("a viewer's request was refused: {error}"));
+                    if error.is_fatal() {
+                        self.finish(key, Cause::Undecodable);
+                        return (used, Halt::Gone);
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- JSON-RPC ----
+
+    /// The Manager's functions as methods of the Coordinator; `None` for other methods.
+    pub(super) fn manager_call(&mut self, caller: Caller<'_>, method: &str, params: Params) -> Option<Answer> {
+        let failed = |reason: String| (MANAGER_FAILED, Value::from(reason));
+        let answer = match method {
+            "open_provider" => self.rpc_open(params),
+            "close_provider" => one_list(params, "provider")
+                .and_then(|ids| self.close_providers(&ids).outcome().map_err(failed))
+                .map(|()| Value::Null),
+            "disconnect_viewer" => one_list(params, "viewer")
+                .and_then(|ids| self.disconnect_viewers(&ids).outcome().map_err(failed))
+                .map(|()| Value::Null),
+            "refresh_provider" => optional_list(params, "provider").and_then(|which| {
+                let batch = self.refresh_providers(&which);
+                batch.outcome().map_err(failed).map(|()| json!({"provider": batch.done}))
+            }),
+            "connect_viewer" => self.rpc_connect(params),
+            "providers" => optional_list(params, "provider").map(|which| {
+                json!({"providerinfo": self.provider_rows(&which).iter().map(ProviderRow::json).collect::<Vec<_>>()})
+            }),
+            "viewers" => optional_list(params, "viewer").map(
+                |which| json!({"viewerinfo": self.viewer_rows(&which).iter().map(ViewerRow::json).collect::<Vec<_>>()}),
+            ),
+            "sessions" => optional_list(params, "session").map(|which| {
+                json!({"sessioninfo": self.session_rows(&which).iter().map(SessionRow::json).collect::<Vec<_>>()})
+            }),
+            "manager" => super::serve::none(params).map(|()| {
+                let version = Self::manager_version();
+                let info = self.manager_info(&version);
+                json!({"manager": {"port": info.port, "providers": info.providers, "vieweres": info.viewers,
+                    "viewers": info.viewers, "sessions": info.sessions, "errors": info.errors,
+                    "status": info.status.word(), "version": info.version}})
+            }),
+            "errors" => super::serve::none(params).map(|()| json!({"errors": self.errors})),
+            "exit" => super::serve::none(params)
+                .and_then(|()| self.exit(caller.link).map_err(|reason| failed(reason.to_owned())))
+                .map(|()| Value::Null),
+            _ => return None,
+        };
+        if let Err((MANAGER_FAILED, Value::String(reason))) = &answer {
+            let reason = reason.clone();
+            self.note_error(&reason);
+        }
+        Some(answer)
+    }
+
+    fn rpc_open(&mut self, params: Params) -> Answer {
+        let [address, file] = params.take(["address", "logfilename"]).map_err(plain_error)?;
+        let wrong = || (INVALID_PARAMS, Value::from("address is {host, port} or [host, port], logfilename a string"));
+        let address = match &address {
+            None | Some(Value::Null) => None,
+            Some(value) => {
+                let host = value.get("host").or_else(|| value.get(0)).and_then(Value::as_str).ok_or_else(wrong)?;
+                let port = value.get("port").or_else(|| value.get(1)).and_then(Value::as_u64).ok_or_else(wrong)?;
+                let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+                let fits = !host.is_empty() && host.len() <= crate::limits::CONTROL_HOST_BYTES_MAX;
+                Some((host, port)).filter(|_| fits)
+            }
+        };
+        let file = match &file {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(value.as_str().ok_or_else(wrong)?),
+        };
+        let wanted = match (address, file) {
+            (Some((host, port)), _) => Wanted::Address { host, port },
+            (None, Some(name)) => Wanted::File(name),
+            (None, None) => return Err(wrong()),
+        };
+        let id = self.open_provider(wanted).map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        let rows: Vec<Value> = self.provider_rows(&Some(vec![id])).iter().map(ProviderRow::json).collect();
+        Ok(json!({"provider": id, "providerinfo": rows}))
+    }
+
+    fn rpc_connect(&mut self, params: Params) -> Answer {
+        let [viewer, provider] = params.take(["viewer", "provider"]).map_err(plain_error)?;
+        let wrong = || (INVALID_PARAMS, Value::from("viewer and provider are ids"));
+        let viewer = viewer.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
+        let provider = provider.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
+        let id = self.connect_viewer(provider, viewer).map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        let rows: Vec<Value> = self.session_rows(&Some(vec![id])).iter().map(SessionRow::json).collect();
+        Ok(json!({"session": id, "sessioninfo": rows}))
+    }
+}
+
+/// One id or a list of ids.
+fn ids(value: &Value) -> Option<Vec<i64>> {
+    match value {
+        Value::Array(items) if items.len() <= crate::limits::CONTROL_IDS_MAX => {
+            items.iter().map(Value::as_i64).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            value.as_i64().map(|id| vec![id])
+        }
+    }
+}
+
+fn optional_list(params: Params, name: &str) -> Result<Chosen, (crate::leco::rpc::RpcError, Value)> {
+    let [value] = params.take([name]).map_err(plain_error)?;
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => ids(&value)
+            .map(Some)
+            .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids")))),
+    }
+}
+
+fn one_list(params: Params, name: &str) -> Result<Vec<i64>, (crate::leco::rpc::RpcError, Value)> {
+    optional_list(params, name)?
+        .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids"))))
+}

@@ -1,0 +1,723 @@
+//! Making providers run: reading logs in bounded pieces, keeping their clock, feeding the machines of live kernels, recording.
+//!
+//! Work that does not fit one call is a job: the hub says that it is due at once ([`Hub::poll_timeout`]), and each
+//! [`Hub::handle_timeout`] does one bounded piece of the job at the front, so that no message waits behind a log.
+
+use core::net::SocketAddr;
+
+use crate::c2sim::state::State;
+use crate::control::reply::{ProviderType, Status};
+use crate::control::vlog;
+use crate::rcrs::kernel::{Dialect, Event, Poll, Viewer as KernelViewer};
+use crate::rcrs::log::Ending;
+use crate::rcrs::message::{Config, Record};
+use crate::rcrs::world::World;
+use crate::time::Span;
+
+use super::peer::Role;
+use super::provider::{Provider, ProviderKey, Seek, Source, Track, Wanted};
+use super::scene::{self, Raw, Scene, Step};
+use super::shelf::{Advance, Content, Shelf};
+use super::{Cause, Hub, Output, PeerKey};
+
+/// Shortest and longest pause between attempts to reach a kernel.
+const KERNEL_PAUSE: Span = Span(100);
+const KERNEL_PAUSE_MAX: Span = Span(2000);
+/// The port on which kernels of the old protocol listen.
+const LEGACY_PORT: u16 = 7000;
+/// Kernel configuration: milliseconds that agents have to think in each step.
+const THINK_TIME: &str = "kernel.agents.think-time";
+
+/// A piece of work that waits for the next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Read on in a log that is played.
+    Play(ProviderKey),
+    /// Read on in a log for somebody who wants an old timestep.
+    Seek(ProviderKey),
+    /// Go on decoding what a kernel sent.
+    Kernel(PeerKey),
+}
+
+/// What one piece of reading brought.
+enum Read {
+    /// More can be read.
+    More,
+    /// The next timestep is whole.
+    Step,
+    /// No more will come.
+    Ended(Result<Ending, String>),
+}
+
+impl Hub {
+    pub(super) fn add_job(&mut self, job: Job) {
+        if !self.jobs.contains(&job) {
+            self.jobs.push_back(job);
+        }
+    }
+
+    /// Does one bounded piece of the job at the front.
+    pub(super) fn do_one_job(&mut self) {
+        let Some(job) = self.jobs.pop_front() else { return };
+        let goes_on = match job {
+            Job::Play(key) => self.play_piece(key),
+            Job::Seek(key) => self.seek_piece(key),
+            Job::Kernel(key) => {
+                self.resume(key);
+                false
+            }
+        };
+        if goes_on {
+            self.add_job(job);
+        }
+    }
+
+    // ---- Logs ----
+
+    /// Reads a piece of a log; answers whether there is more to read at once.
+    fn play_piece(&mut self, key: ProviderKey) -> bool {
+        let Some(provider) = self.providers.get_mut(key) else { return false };
+        let Source::Log(play) = &mut provider.source else { return false };
+        if !play.track.is_hungry() {
+            return false;
+        }
+        let file = play.track.file;
+        let advance = next_piece(self.shelf.as_mut(), &play.track);
+        let known_max = self.shelf.time_max(file);
+        let Some(provider) = self.providers.get_mut(key) else { return false };
+        if let Some(time_max) = known_max {
+            provider.time_max = time_max;
+        }
+        let Source::Log(play) = &mut provider.source else { return false };
+        let (read, statics) = take(&mut play.track, &mut provider.scene, advance);
+        let mut first = false;
+        for item in statics {
+            first |= settle(provider, item);
+        }
+        if first {
+            self.provider_loaded(key);
+        }
+        match read {
+            Ok(Read::More) => true,
+            Ok(Read::Step) => {
+                self.step_ready(key);
+                false
+            }
+            Ok(Read::Ended(ending)) => {
+                self.log_read(key, ending);
+                false
+            }
+            Err(reason) => {
+                self.log_read(key, Err(reason));
+                false
+            }
+        }
+    }
+
+    /// World and map are there: whoever waits in the session is served.
+    fn provider_loaded(&mut self, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        provider.loaded = true;
+        if provider.statics.map.is_empty() {
+            provider.statics.map = provider.scene.encode_map();
+        }
+        log::info!("provider {} ({}) has its world", provider.id, provider.ids);
+        self.begin_recording(key);
+        let session = self.providers.get(key).and_then(|found| found.session);
+        let viewers = session.and_then(|session| self.sessions.get(session)).map(|session| session.viewers.clone());
+        for viewer in viewers.unwrap_or_default() {
+            self.send_initial(viewer, crate::control::viewer::Bits::OPEN, "");
+        }
+    }
+
+    /// The next timestep is whole: it is due when the clock says so.
+    fn step_ready(&mut self, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        if matches!(provider.scene, Scene::Empty)
+            && let Source::Log(play) = &mut provider.source
+            && let Some(first) = play.track.next.take()
+        {
+            // The first record of a recording is its world, not a step of it.
+            match provider.scene.apply(first) {
+                Ok(step) => {
+                    provider.time = step.time;
+                    self.add_job(Job::Play(key));
+                }
+                Err(reason) => {
+                    self.end_provider(key, Status::Errored, &reason);
+                    return;
+                }
+            }
+        }
+        if self.providers.get(key).is_some_and(|found| !found.loaded) {
+            self.provider_loaded(key);
+        }
+        self.wind_clock(key);
+    }
+
+    /// Sets the time of the next timestep of a log, if its session runs.
+    pub(super) fn wind_clock(&mut self, key: ProviderKey) {
+        let runs = self.session_runs(key);
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let Source::Log(play) = &mut provider.source else { return };
+        if !runs || play.track.next.is_none() {
+            return;
+        }
+        let pace = Span(play.step.0 * 100 / self.config.play_speed_percent.max(1));
+        let due = *play.due.get_or_insert(self.now + pace);
+        self.provider_timers.set(key.slot(), 0, due);
+    }
+
+    fn session_runs(&self, key: ProviderKey) -> bool {
+        let session = self.providers.get(key).and_then(|found| found.session);
+        session.and_then(|session| self.sessions.get(session)).is_some_and(|session| session.state == State::Running)
+    }
+
+    /// The clock of a log says that its next timestep is due.
+    pub(super) fn play_due(&mut self, key: ProviderKey) {
+        if !self.session_runs(key) {
+            return;
+        }
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let Source::Log(play) = &mut provider.source else { return };
+        let Some(raw) = play.track.next.take() else { return };
+        // The recorded pace is kept without drift, unless reading was slower than it.
+        let pace = Span(play.step.0 * 100 / self.config.play_speed_percent.max(1));
+        let due = play.due.unwrap_or(self.now) + pace;
+        play.due = Some(due.max(self.now));
+        let ended = play.track.ended;
+        self.advance_provider(key, raw);
+        if ended {
+            self.end_provider(key, Status::Closed, "the log has ended");
+        } else {
+            self.add_job(Job::Play(key));
+        }
+    }
+
+    /// Applies a timestep and sends it to the session's viewers.
+    fn advance_provider(&mut self, key: ProviderKey, raw: Raw) {
+        let history_max = self.config.history_bytes_max;
+        let runs = self.session_runs(key);
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        provider.world = None;
+        match provider.scene.apply(raw) {
+            Ok(step) => {
+                provider.time = step.time;
+                provider.time_max = provider.time_max.max(step.time);
+                self.counters.timesteps += 1;
+                self.record_step(key, &step);
+                if runs {
+                    self.publish_step(key, &step);
+                }
+                if let Some(provider) = self.providers.get_mut(key)
+                    && matches!(provider.source, Source::Kernel(_))
+                {
+                    provider.remember(step, history_max);
+                }
+            }
+            Err(reason) => self.end_provider(key, Status::Errored, &reason),
+        }
+    }
+
+    /// A log has been read to its end.
+    fn log_read(&mut self, key: ProviderKey, ending: Result<Ending, String>) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let Source::Log(play) = &mut provider.source else { return };
+        play.track.ended = true;
+        let waits = play.track.next.is_some();
+        if let Some(time_max) = self.shelf.time_max(play.track.file) {
+            provider.time_max = time_max;
+        }
+        let ids = provider.ids.clone();
+        match ending {
+            Ok(Ending::Whole) => {}
+            Ok(Ending::Truncated) => {
+                self.note_error(&format!("{ids}: the log is cut short, what is whole has been played"))
+            }
+            Err(reason) => {
+                self.end_provider(key, Status::Errored, &reason);
+                return;
+            }
+        }
+        if !waits {
+            self.end_provider(key, Status::Closed, "the log has ended");
+        }
+    }
+
+    /// A provider has ended by itself: it stays listed until it is closed.
+    pub(super) fn end_provider(&mut self, key: ProviderKey, status: Status, reason: &str) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        if provider.status != Status::Online {
+            return;
+        }
+        provider.status = status;
+        provider.time_max = provider.time_max.max(provider.time);
+        let line = format!("{}: {reason}", provider.ids);
+        log::info!("provider {} {}: {line}", provider.id, status.word());
+        if status == Status::Errored {
+            self.note_error(&line);
+        }
+        self.end_recording(key);
+    }
+
+    // ---- Old timesteps of logs ----
+
+    /// Puts a question to the second reader of a log, which starts again where it has gone past.
+    pub(super) fn begin_seek(&mut self, key: ProviderKey, wanted: Wanted) -> Result<(), &'static str> {
+        let Some(provider) = self.providers.get_mut(key) else { return Err("the session has no provider") };
+        let Source::Log(play) = &mut provider.source else { return Err("the session has no log") };
+        let (file, content) = (play.track.file, play.track.content);
+        if let Some(seek) = &mut play.seek {
+            seek.wanted.push_back(wanted);
+        } else {
+            let again = self.shelf.again(file).map_err(|_| "the log cannot be opened once more")?;
+            let track = Track::new(again, content);
+            play.seek = Some(Box::new(Seek { track, scene: Scene::Empty, time: 0, wanted: [wanted].into() }));
+        }
+        self.add_job(Job::Seek(key));
+        Ok(())
+    }
+
+    /// Reads a piece for the question at the front; answers whether there is more to do.
+    fn seek_piece(&mut self, key: ProviderKey) -> bool {
+        let Some(provider) = self.providers.get_mut(key) else { return false };
+        let Source::Log(play) = &mut provider.source else { return false };
+        let Some(mut seek) = play.seek.take() else { return false };
+        let goes_on = self.seek_on(&mut seek);
+        match self.providers.get_mut(key).map(|provider| &mut provider.source) {
+            Some(Source::Log(play)) => play.seek = Some(seek),
+            Some(Source::Kernel(_)) | None => self.shelf.close(seek.track.file),
+        }
+        goes_on
+    }
+
+    fn seek_on(&mut self, seek: &mut Seek) -> bool {
+        let Some(wanted) = seek.wanted.front().copied() else { return false };
+        if i64::from(seek.time) >= wanted.time {
+            // Gone past it: from the beginning.
+            let content = seek.track.content;
+            match self.shelf.again(seek.track.file) {
+                Ok(file) => {
+                    self.shelf.close(seek.track.file);
+                    *seek = Seek {
+                        track: Track::new(file, content),
+                        scene: Scene::Empty,
+                        time: 0,
+                        wanted: core::mem::take(&mut seek.wanted),
+                    };
+                }
+                Err(reason) => {
+                    seek.wanted.pop_front();
+                    self.answer_old_step(wanted, Err(&reason));
+                    return !seek.wanted.is_empty();
+                }
+            }
+        }
+        let advance = next_piece(self.shelf.as_mut(), &seek.track);
+        let (read, _) = take(&mut seek.track, &mut seek.scene, advance);
+        match read {
+            Ok(Read::More) => {}
+            Ok(Read::Step) => {
+                let applied = seek.track.next.take().map(|raw| {
+                    seek.time = raw.time();
+                    seek.scene.apply(raw)
+                });
+                match applied {
+                    Some(Ok(step)) if i64::from(step.time) >= wanted.time => {
+                        seek.wanted.pop_front();
+                        if i64::from(step.time) == wanted.time {
+                            let with_world = wanted.bits.has(crate::control::viewer::Bits::WORLD);
+                            let world = if with_world { seek.scene.encode_world() } else { Vec::new() };
+                            self.answer_old_step(wanted, Ok((&step, world)));
+                        } else {
+                            self.answer_old_step(wanted, Err("the log has no such timestep"));
+                        }
+                    }
+                    Some(Ok(_)) | None => {}
+                    Some(Err(reason)) => {
+                        seek.wanted.pop_front();
+                        self.answer_old_step(wanted, Err(&reason));
+                    }
+                }
+            }
+            Ok(Read::Ended(_)) | Err(_) => {
+                seek.wanted.pop_front();
+                // Whatever is asked next starts from the beginning.
+                seek.time = i32::MAX;
+                self.answer_old_step(wanted, Err("the log ends before this timestep"));
+            }
+        }
+        !seek.wanted.is_empty()
+    }
+
+    // ---- Live kernels ----
+
+    /// Tries to connect to a kernel.
+    pub(super) fn dial_kernel(&mut self, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        if let Source::Kernel(kernel) = &provider.source
+            && kernel.peer.is_none()
+            && provider.status == Status::Online
+        {
+            self.outputs.push_back(Output::DialKernel(key));
+        }
+    }
+
+    pub(super) fn kernel_dialed(&mut self, key: ProviderKey, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
+        let remote = match outcome {
+            Ok(remote) => remote,
+            Err(reason) => {
+                self.kernel_lost(key, reason);
+                return None;
+            }
+        };
+        let provider = self.providers.get(key)?;
+        let Source::Kernel(kernel) = &provider.source else { return None };
+        if kernel.peer.is_some() || provider.status != Status::Online {
+            return None;
+        }
+        let link = self.add_plain_peer(Role::Kernel(key), remote)?;
+        let frame_bytes_max = self.config.message_bytes_max;
+        let provider = self.providers.get_mut(key)?;
+        let Source::Kernel(kernel) = &mut provider.source else { return None };
+        // Each provider has a connection of its own, so one request number serves them all.
+        let mut machine = KernelViewer::new(kernel.dialect, 1, "instep", frame_bytes_max);
+        let frame = machine.poll_frame();
+        kernel.machine = Some(Box::new(machine));
+        kernel.peer = Some(link);
+        kernel.answered = false;
+        log::debug!("connected to the kernel at {}", provider.ids);
+        self.send_frame(link, frame);
+        Some(link)
+    }
+
+    /// Queues a frame for a kernel; it leaves in one write.
+    fn send_frame(&mut self, key: PeerKey, frame: Option<Vec<u8>>) {
+        let (Some(frame), Some(peer)) = (frame, self.peers.get_mut(key)) else { return };
+        let pushed = peer.ring.push(&[&frame], self.config.ring_bytes_max, &mut self.pool);
+        if pushed.is_ok() {
+            self.want_flush(key);
+        } else {
+            self.close(key, Cause::Memory);
+        }
+    }
+
+    /// A connection to a kernel could not be made or has ended: try again, or give up.
+    pub(super) fn kernel_lost(&mut self, key: ProviderKey, reason: &str) {
+        let patience = Span::seconds(self.config.kernel_connect_s);
+        let now = self.now;
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let (time, loaded) = (provider.time, provider.loaded);
+        let Source::Kernel(kernel) = &mut provider.source else { return };
+        kernel.peer = None;
+        kernel.machine = None;
+        if provider.status != Status::Online {
+            return;
+        }
+        if loaded {
+            let reason = format!("the connection was lost at time {time}: {reason}");
+            self.end_provider(key, Status::Errored, &reason);
+            return;
+        }
+        if now.since(kernel.since) >= patience {
+            let reason = format!("no kernel answers: {reason}");
+            self.end_provider(key, Status::Errored, &reason);
+            return;
+        }
+        if !kernel.answered && reason == Cause::Peer.to_string() {
+            // It hung up on our first frame: perhaps it speaks the other protocol.
+            kernel.dialect = match kernel.dialect {
+                Dialect::Current => Dialect::Legacy,
+                Dialect::Legacy => Dialect::Current,
+            };
+        }
+        let pause = kernel.pause;
+        kernel.pause = pause.times(2).min(KERNEL_PAUSE_MAX);
+        self.provider_timers.set(key.slot(), 1, now + pause);
+    }
+
+    /// Bytes from a kernel: how many were taken, and whether decoding must go on before more are.
+    pub(super) fn take_kernel_bytes(&mut self, key: PeerKey, provider: ProviderKey, bytes: &[u8]) -> (usize, bool) {
+        let mut used = 0;
+        loop {
+            let Some(found) = self.providers.get_mut(provider) else {
+                self.close(key, Cause::Provider);
+                return (bytes.len(), false);
+            };
+            let Source::Kernel(kernel) = &mut found.source else { return (bytes.len(), false) };
+            let ours = kernel.peer == Some(key);
+            let Some(machine) = kernel.machine.as_mut().filter(|_| ours) else { return (bytes.len(), false) };
+            let rest = bytes.get(used..).unwrap_or_default();
+            let polled = machine.handle_bytes(rest).and_then(|taken| {
+                used += taken;
+                machine.poll_event()
+            });
+            let frame = machine.poll_frame();
+            match polled {
+                Ok(Poll::Working) => {
+                    self.add_job(Job::Kernel(key));
+                    return (used, true);
+                }
+                Ok(Poll::Idle) => {
+                    self.send_frame(key, frame);
+                    if used == bytes.len() {
+                        return (used, false);
+                    }
+                }
+                Ok(Poll::Event(event)) => {
+                    kernel.answered = true;
+                    self.send_frame(key, frame);
+                    self.kernel_event(key, provider, event);
+                    if self.peers.get(key).is_none() {
+                        return (bytes.len(), false);
+                    }
+                }
+                Err(error) => {
+                    self.end_provider(provider, Status::Errored, &error.to_string());
+                    self.close(key, Cause::Provider);
+                    return (bytes.len(), false);
+                }
+            }
+        }
+    }
+
+    fn kernel_event(&mut self, link: PeerKey, key: ProviderKey, event: Event) {
+        match event {
+            Event::Connected { entities, config, .. } => {
+                let world = match World::new(entities) {
+                    Ok(world) => world,
+                    Err(error) => {
+                        self.end_provider(key, Status::Errored, &error.to_string());
+                        self.close(link, Cause::Provider);
+                        return;
+                    }
+                };
+                let Some(provider) = self.providers.get_mut(key) else { return };
+                provider.scene = Scene::Kernel(world);
+                provider.statics.map = Vec::new();
+                settle(provider, Static::Config(config));
+                if let Source::Kernel(kernel) = &mut provider.source {
+                    kernel.pause = KERNEL_PAUSE;
+                }
+                self.provider_loaded(key);
+            }
+            Event::Refused { reason } => {
+                self.end_provider(key, Status::Errored, &format!("the kernel refused: {reason}"));
+                self.close(link, Cause::Provider);
+            }
+            Event::Step { time, missed_from, commands, changes } => {
+                if let Some(due) = missed_from {
+                    let ids = self.providers.get(key).map(|found| found.ids.clone()).unwrap_or_default();
+                    self.note_error(&format!("{ids}: timesteps {due} to {} were not received", time - 1));
+                }
+                self.advance_provider(key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
+            }
+            Event::Shutdown => {
+                self.end_provider(key, Status::Closed, "the simulation has ended");
+                self.close(link, Cause::Provider);
+            }
+        }
+    }
+
+    pub(super) fn first_dialect(&self, port: u16) -> Dialect {
+        if self.config.rcrs_legacy || port == LEGACY_PORT { Dialect::Legacy } else { Dialect::Current }
+    }
+
+    // ---- Recordings ----
+
+    fn begin_recording(&mut self, key: ProviderKey) {
+        let unix_ms = self.unix_ms();
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        if provider.kind == ProviderType::ViewerLog || provider.recording.is_some() {
+            return;
+        }
+        let map_name = provider.statics.map_name.clone();
+        match self.shelf.record(&map_name, unix_ms) {
+            Ok(None) => {}
+            Ok(Some(file)) => {
+                let Some(provider) = self.providers.get_mut(key) else { return };
+                provider.recording = Some(file);
+                let mut out = Vec::new();
+                let heading = vlog::Heading {
+                    max_time_step: i64::from(provider.time_max),
+                    map_name: &map_name,
+                    map: &provider.statics.map,
+                    config: &provider.statics.config,
+                };
+                vlog::write_heading(&mut out, heading);
+                let world = provider.world_section().to_vec();
+                vlog::write_prelude(&mut out, i64::from(provider.time), &[&world]);
+                out.extend_from_slice(&world);
+                self.write_recording(key, &out);
+            }
+            Err(reason) => self.note_error(&format!("no recording: {reason}")),
+        }
+    }
+
+    fn record_step(&mut self, key: ProviderKey, step: &Step) {
+        if self.providers.get(key).and_then(|found| found.recording).is_none() {
+            return;
+        }
+        let sections: [&[u8]; 3] = [&step.commands, &step.changes, &step.perceptions];
+        let mut out = Vec::with_capacity(step.bytes() + 32);
+        vlog::write_prelude(&mut out, i64::from(step.time), &sections);
+        for section in sections {
+            out.extend_from_slice(section);
+        }
+        self.write_recording(key, &out);
+    }
+
+    fn write_recording(&mut self, key: ProviderKey, bytes: &[u8]) {
+        let Some(file) = self.providers.get(key).and_then(|found| found.recording) else { return };
+        if let Err(reason) = self.shelf.write(file, bytes) {
+            self.note_error(&format!("the recording has ended: {reason}"));
+            self.end_recording(key);
+        }
+    }
+
+    pub(super) fn end_recording(&mut self, key: ProviderKey) {
+        if let Some(file) = self.providers.get_mut(key).and_then(|found| found.recording.take()) {
+            self.shelf.close(file);
+        }
+    }
+}
+
+/// What does not change while a provider runs, as it comes.
+enum Static {
+    Config(Config),
+    Section(crate::control::section::Section, Vec<u8>),
+    TimeMax(i64),
+    MapName(String),
+}
+
+/// Files a static part with its provider; answers whether the provider can be shown from here on.
+fn settle(provider: &mut Provider, item: Static) -> bool {
+    use crate::control::section::{Section, raw};
+    match item {
+        Static::Config(config) => {
+            if let Some(steps) = config.timesteps()
+                && provider.time_max == 0
+            {
+                provider.time_max = steps;
+            }
+            if let Source::Log(play) = &mut provider.source
+                && let Some(think) = config.get(THINK_TIME).and_then(|text| text.trim().parse::<u64>().ok())
+            {
+                play.step = Span(think.clamp(1, 3_600_000));
+            }
+            config.map_name().unwrap_or_default().clone_into(&mut provider.statics.map_name);
+            provider.statics.config = scene::encode_config(&config);
+            !provider.loaded && !matches!(provider.scene, Scene::Empty)
+        }
+        Static::Section(section, value) => {
+            let mut out = Vec::new();
+            raw(&mut out, section, &value);
+            match section {
+                Section::Map => provider.statics.map = out,
+                Section::Config => provider.statics.config = out,
+                Section::World | Section::Commands | Section::Changes | Section::Perceptions => {}
+            }
+            false
+        }
+        Static::TimeMax(time) => {
+            provider.time_max = i32::try_from(time).unwrap_or(0);
+            false
+        }
+        Static::MapName(name) => {
+            provider.statics.map_name = name;
+            false
+        }
+    }
+}
+
+/// Takes what a piece of reading brought into the track.
+fn take(track: &mut Track, scene: &mut Scene, advance: Advance) -> (Result<Read, String>, Vec<Static>) {
+    let mut statics = Vec::new();
+    let read = match advance {
+        Advance::Working => Ok(Read::More),
+        Advance::Ended(ending) if track.held.is_empty() || track.player.may_end(track.held.len()) => {
+            Ok(Read::Ended(Ok(ending)))
+        }
+        Advance::Ended(_) => Ok(Read::Ended(Ok(Ending::Truncated))),
+        Advance::Failed(reason) => Ok(Read::Ended(Err(reason))),
+        Advance::Record(record) => take_record(track, scene, record, &mut statics),
+        Advance::Bytes(bytes) => {
+            track.held.extend_from_slice(&bytes);
+            take_items(track, &mut statics)
+        }
+    };
+    // A piece of a recording may hold several timesteps: what is left of it comes first next time.
+    (read, statics)
+}
+
+fn take_record(
+    track: &mut Track,
+    scene: &mut Scene,
+    record: Record,
+    statics: &mut Vec<Static>,
+) -> Result<Read, String> {
+    match record {
+        Record::Start => Ok(Read::More),
+        Record::Initial(entities) => {
+            *scene = Scene::Kernel(World::new(entities).map_err(|error| error.to_string())?);
+            Ok(Read::More)
+        }
+        Record::Config(config) => {
+            statics.push(Static::Config(config));
+            Ok(Read::More)
+        }
+        Record::Perception(perception) => {
+            track.add_perception(perception);
+            Ok(Read::More)
+        }
+        Record::Commands { commands, .. } => {
+            track.add_commands(commands);
+            Ok(Read::More)
+        }
+        Record::Updates { time, changes } => {
+            track.end_step(time, changes);
+            Ok(Read::Step)
+        }
+        Record::End => Ok(Read::Ended(Ok(Ending::Whole))),
+    }
+}
+
+/// Takes whole items out of the bytes of a recording, up to the next timestep.
+fn take_items(track: &mut Track, statics: &mut Vec<Static>) -> Result<Read, String> {
+    let mut used = 0;
+    let mut outcome = Read::More;
+    loop {
+        let rest = track.held.get(used..).unwrap_or_default();
+        match track.player.step(rest).map_err(|error| error.to_string())? {
+            vlog::Step::More => break,
+            vlog::Step::Took(n, item) => {
+                used += n;
+                match item {
+                    vlog::Item::MaxTimeStep(time) => statics.push(Static::TimeMax(time)),
+                    vlog::Item::MapName(name) => statics.push(Static::MapName(name.to_owned())),
+                    vlog::Item::Static(section, value) => statics.push(Static::Section(section, value.to_vec())),
+                    vlog::Item::Record { time, bytes } => {
+                        let time = i32::try_from(time).map_err(|_| "a timestep is out of range".to_owned())?;
+                        track.next = Some(Raw::Replay { time, bytes: bytes.to_vec() });
+                        outcome = Read::Step;
+                    }
+                    vlog::Item::Nothing => {}
+                }
+                if track.next.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    track.held.drain(..used);
+    track.starved = matches!(outcome, Read::More);
+    Ok(outcome)
+}
+
+/// Reads on, unless what has been read already can hold the next timestep.
+fn next_piece(shelf: &mut dyn Shelf, track: &Track) -> Advance {
+    if track.content == Content::Viewer && !track.starved && !track.held.is_empty() {
+        return Advance::Bytes(Vec::new());
+    }
+    shelf.advance(track.file)
+}

@@ -1,0 +1,208 @@
+//! Providers: where a session's data comes from, what is known of it, and how far it has been played.
+
+use std::collections::VecDeque;
+
+use crate::control::reply::{ProviderType, Status};
+use crate::control::vlog::Player;
+use crate::rcrs::kernel::{Dialect, Viewer as KernelViewer};
+use crate::rcrs::message::{Command, Perception};
+use crate::store::table::Key;
+use crate::time::{Span, Tick};
+
+use super::PeerKey;
+use super::audience::SessionKey;
+use super::scene::{Raw, Scene, Statics, Step};
+use super::shelf::{Content, FileId};
+
+/// Key of a provider.
+pub type ProviderKey = Key<Provider>;
+
+/// Milliseconds of a timestep where the log does not say.
+const STEP_MS: u64 = 1000;
+
+/// A live kernel.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) dialect: Dialect,
+    pub(super) machine: Option<Box<KernelViewer>>,
+    pub(super) peer: Option<PeerKey>,
+    pub(super) pause: Span,
+    /// Since when it is being tried to connect.
+    pub(super) since: Tick,
+    /// The kernel has answered on this connection.
+    pub(super) answered: bool,
+}
+
+/// Reads a log or recording from its beginning on, one timestep at a time.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) file: FileId,
+    pub(super) content: Content,
+    pub(super) player: Player,
+    /// Bytes of a recording that make no whole item yet.
+    pub(super) held: Vec<u8>,
+    /// The held bytes have been looked through: more must be read.
+    pub(super) starved: bool,
+    commands: Vec<Command>,
+    perceptions: Vec<Perception>,
+    /// The next timestep, whole.
+    pub(super) next: Option<Raw>,
+    pub(super) ended: bool,
+}
+
+impl Track {
+    pub(super) fn new(file: FileId, content: Content) -> Self {
+        Self {
+            file,
+            content,
+            player: Player::new(),
+            held: Vec::new(),
+            starved: true,
+            commands: Vec::new(),
+            perceptions: Vec::new(),
+            next: None,
+            ended: false,
+        }
+    }
+
+    /// Whether it should be read on.
+    pub(super) const fn is_hungry(&self) -> bool {
+        self.next.is_none() && !self.ended
+    }
+
+    pub(super) fn add_commands(&mut self, commands: Vec<Command>) {
+        self.commands = commands;
+    }
+
+    pub(super) fn add_perception(&mut self, perception: Perception) {
+        self.perceptions.push(perception);
+    }
+
+    /// Updates end a timestep of a kernel's log.
+    pub(super) fn end_step(&mut self, time: i32, changes: crate::rcrs::message::ChangeSet) {
+        let commands = core::mem::take(&mut self.commands);
+        let perceptions = core::mem::take(&mut self.perceptions);
+        self.next = Some(Raw::Kernel { time, commands, perceptions, changes });
+    }
+}
+
+/// A viewer's question for one old timestep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) viewer: PeerKey,
+    pub(super) bits: crate::control::viewer::Bits,
+    pub(super) echoed: crate::control::viewer::Bits,
+    pub(super) time: i64,
+}
+
+/// A second reader of the same file, for old timesteps.
+#[derive(Debug)]
+pub(super) struct Seek {
+    pub(super) track: Track,
+    pub(super) scene: Scene,
+    /// The timestep that the scene shows.
+    pub(super) time: i32,
+    pub(super) wanted: VecDeque<Wanted>,
+}
+
+/// A log that is played.
+#[derive(Debug)]
+pub(super) struct Play {
+    pub(super) track: Track,
+    pub(super) seek: Option<Box<Seek>>,
+    /// When the next timestep is due; `None` while the clock stands.
+    pub(super) due: Option<Tick>,
+    pub(super) step: Span,
+}
+
+impl Play {
+    pub(super) fn new(file: FileId, content: Content) -> Self {
+        Self { track: Track::new(file, content), seek: None, due: None, step: Span(STEP_MS) }
+    }
+}
+
+/// Where the data comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Kernel(Box<Kernel>),
+    Log(Box<Play>),
+}
+
+/// A provider. Opaque outside the hub.
+#[derive(Debug)]
+pub struct Provider {
+    pub(super) id: i64,
+    pub(super) kind: ProviderType,
+    /// `host/port`, or the file name as given.
+    pub(super) ids: String,
+    pub(super) status: Status,
+    /// Last timestep received; 0 before the first.
+    pub(super) time: i32,
+    /// Last timestep there will be, as far as known; 0 before.
+    pub(super) time_max: i32,
+    pub(super) source: Source,
+    pub(super) scene: Scene,
+    pub(super) statics: Statics,
+    /// World and map are there: viewers can be served.
+    pub(super) loaded: bool,
+    /// The world section of `time`, once somebody wanted it.
+    pub(super) world: Option<Vec<u8>>,
+    /// Recent timesteps of a live kernel, oldest first.
+    pub(super) history: VecDeque<Step>,
+    pub(super) history_bytes: usize,
+    pub(super) session: Option<SessionKey>,
+    pub(super) recording: Option<FileId>,
+}
+
+impl Provider {
+    pub(super) fn new(id: i64, kind: ProviderType, ids: String, source: Source) -> Self {
+        Self {
+            id,
+            kind,
+            ids,
+            status: Status::Online,
+            time: 0,
+            time_max: 0,
+            source,
+            scene: Scene::Empty,
+            statics: Statics::default(),
+            loaded: false,
+            world: None,
+            history: VecDeque::new(),
+            history_bytes: 0,
+            session: None,
+            recording: None,
+        }
+    }
+
+    /// The world section of the present timestep, encoded when first wanted.
+    pub(super) fn world_section(&mut self) -> &[u8] {
+        if self.world.is_none() {
+            self.world = Some(self.scene.encode_world());
+        }
+        self.world.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps a timestep for those who ask for it later, within `bytes_max`.
+    pub(super) fn remember(&mut self, step: Step, bytes_max: usize) {
+        self.history_bytes += step.bytes();
+        self.history.push_back(step);
+        while self.history_bytes > bytes_max {
+            let Some(oldest) = self.history.pop_front() else { break };
+            self.history_bytes -= oldest.bytes();
+        }
+    }
+
+    /// Starts from nothing, for a connection made anew.
+    pub(super) fn reset(&mut self) {
+        self.time = 0;
+        self.scene = Scene::Empty;
+        self.loaded = false;
+        self.world = None;
+        self.history.clear();
+        self.history_bytes = 0;
+        self.status = Status::Online;
+    }
+}

@@ -1,0 +1,353 @@
+//! A provider's world, and how it becomes what viewers are sent.
+//!
+//! The kernel's entities and properties are translated into those of the viewer protocol here, and nowhere else: `rcrs` and
+//! `control` do not know each other. A step's sections are encoded once, whoever wants them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::control::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, Point, Properties, Property};
+use crate::control::replay::{self, Record as ReplayRecord};
+use crate::control::section::{self, Section};
+use crate::rcrs::entity::Entity as KernelEntity;
+use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
+use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
+use crate::rcrs::world::{Difference, World};
+
+/// The sections of one timestep, encoded. An empty vector is a section that there is not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Step {
+    pub(super) time: i32,
+    pub(super) commands: Vec<u8>,
+    pub(super) changes: Vec<u8>,
+    pub(super) perceptions: Vec<u8>,
+}
+
+impl Step {
+    pub(super) fn bytes(&self) -> usize {
+        self.commands.len() + self.changes.len() + self.perceptions.len()
+    }
+}
+
+/// What does not change while a provider runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Statics {
+    pub(super) map: Vec<u8>,
+    pub(super) config: Vec<u8>,
+    pub(super) map_name: String,
+}
+
+/// A timestep as it came, not yet applied.
+#[derive(Debug)]
+pub(super) enum Raw {
+    /// From a kernel or its log.
+    Kernel { time: i32, commands: Vec<Command>, perceptions: Vec<Perception>, changes: ChangeSet },
+    /// From a recording: the record's bytes.
+    Replay { time: i32, bytes: Vec<u8> },
+}
+
+impl Raw {
+    pub(super) const fn time(&self) -> i32 {
+        match self {
+            Self::Kernel { time, .. } | Self::Replay { time, .. } => *time,
+        }
+    }
+}
+
+/// The world of a provider.
+#[derive(Debug, Default)]
+pub(super) enum Scene {
+    /// Nothing has come yet.
+    #[default]
+    Empty,
+    /// A kernel's world.
+    Kernel(World),
+    /// The world of a recording.
+    Replay(BTreeMap<i32, Entity<'static>>),
+}
+
+impl Scene {
+    /// The world section.
+    pub(super) fn encode_world(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self {
+            Self::Empty => {}
+            Self::Kernel(world) => section::world(&mut out, world.iter().map(|entity| whole(world, entity))),
+            Self::Replay(entities) => section::world(&mut out, entities.values().cloned()),
+        }
+        out
+    }
+
+    /// The map section.
+    pub(super) fn encode_map(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Self::Kernel(world) = self {
+            let (width, height) = world.bounds().map_or((0.0, 0.0), |bounds| {
+                let span = |low: i32, high: i32| f64::from(high) - f64::from(low);
+                (span(bounds.low.0, bounds.high.0), span(bounds.low.1, bounds.high.1))
+            });
+            section::map(&mut out, width, height, world.iter().filter(|entity| entity.kind.is_area()).map(area));
+        }
+        out
+    }
+
+    /// Applies a timestep and encodes its sections.
+    pub(super) fn apply(&mut self, raw: Raw) -> Result<Step, String> {
+        match raw {
+            Raw::Kernel { time, commands, perceptions, changes } => {
+                let Self::Kernel(world) = self else { return Err("a step came before the world".to_owned()) };
+                let difference = world.apply(changes).map_err(|error| error.to_string())?;
+                let mut step = Step { time, ..Step::default() };
+                section::commands(&mut step.commands, commands.iter().map(action));
+                encode_changes(&mut step.changes, world, &difference);
+                if !perceptions.is_empty() {
+                    encode_perceptions(&mut step.perceptions, &perceptions);
+                }
+                Ok(step)
+            }
+            Raw::Replay { time, bytes } => self.apply_replay(time, &bytes),
+        }
+    }
+
+    fn apply_replay(&mut self, time: i32, bytes: &[u8]) -> Result<Step, String> {
+        let record = ReplayRecord::read(bytes).map_err(|error| error.to_string())?;
+        if let Some(world) = record.section(Section::World) {
+            let entities = replay::entities(world).map_err(|error| error.to_string())?;
+            *self = Self::Replay(entities.into_iter().map(|entity| (entity.id, entity)).collect());
+        }
+        if matches!(self, Self::Empty) {
+            *self = Self::Replay(BTreeMap::new());
+        }
+        let mut step = Step { time, ..Step::default() };
+        for (wanted, out) in [
+            (Section::Commands, &mut step.commands),
+            (Section::Changes, &mut step.changes),
+            (Section::Perceptions, &mut step.perceptions),
+        ] {
+            if let Some(value) = record.section(wanted) {
+                section::raw(out, wanted, value);
+            }
+        }
+        if let (Some(changes), Self::Replay(world)) = (record.section(Section::Changes), self) {
+            // A record with a world has its changes in it already; applying them again changes nothing.
+            for change in replay::entities(changes).map_err(|error| error.to_string())? {
+                if change.deleted {
+                    world.remove(&change.id);
+                } else {
+                    let entity =
+                        world.entry(change.id).or_insert_with(|| Entity { id: change.id, ..Entity::default() });
+                    entity.apply(&change);
+                }
+            }
+        }
+        Ok(step)
+    }
+}
+
+/// The config section.
+pub(super) fn encode_config(config: &Config) -> Vec<u8> {
+    let mut out = Vec::new();
+    let pairs: Vec<(&str, &str)> = config.iter().collect();
+    section::config(&mut out, pairs.into_iter());
+    out
+}
+
+const fn kind_of(kind: EntityKind) -> EntityType {
+    match kind {
+        EntityKind::World => EntityType::Unknown,
+        EntityKind::Road => EntityType::Road,
+        EntityKind::Blockade => EntityType::Blockade,
+        EntityKind::Building => EntityType::Building,
+        EntityKind::Refuge => EntityType::Refuge,
+        EntityKind::Hydrant => EntityType::Hydrant,
+        EntityKind::GasStation => EntityType::GasStation,
+        EntityKind::FireStation => EntityType::ControlFire,
+        EntityKind::AmbulanceCentre => EntityType::ControlAmbulance,
+        EntityKind::PoliceOffice => EntityType::ControlPolice,
+        EntityKind::Civilian => EntityType::Civilian,
+        EntityKind::FireBrigade => EntityType::TacticsFire,
+        EntityKind::AmbulanceTeam => EntityType::TacticsAmbulance,
+        EntityKind::PoliceForce => EntityType::TacticsPolice,
+    }
+}
+
+/// The kernel's property behind a field of the viewer protocol.
+const FIELDS: [(Property, PropertyKind); 12] = [
+    (Property::X, PropertyKind::X),
+    (Property::Y, PropertyKind::Y),
+    (Property::Position, PropertyKind::Position),
+    (Property::Damage, PropertyKind::Damage),
+    (Property::Buried, PropertyKind::Buriedness),
+    (Property::Hp, PropertyKind::Hp),
+    (Property::Travel, PropertyKind::TravelDistance),
+    (Property::Water, PropertyKind::WaterQuantity),
+    (Property::Temp, PropertyKind::Temperature),
+    (Property::Broken, PropertyKind::Brokenness),
+    (Property::Fiery, PropertyKind::Fieryness),
+    (Property::RepairCost, PropertyKind::RepairCost),
+];
+
+/// Whether a field belongs to an entity of this kind: areas have their place in the map.
+const fn shows(kind: EntityKind, property: Property) -> bool {
+    !(kind.is_area() && matches!(property, Property::X | Property::Y))
+}
+
+fn fields(entity: &KernelEntity, wanted: Option<PropertySet>) -> Properties {
+    let mut properties = Properties::default();
+    for (property, source) in FIELDS {
+        let chosen = wanted.is_none_or(|wanted| wanted.contains(source));
+        if chosen && shows(entity.kind, property) {
+            properties.set(property, entity.properties.number(source));
+        }
+    }
+    properties
+}
+
+fn list(entity: &KernelEntity, property: PropertyKind, wanted: Option<PropertySet>) -> Option<Cow<'_, [i32]>> {
+    let chosen = wanted.is_none_or(|wanted| wanted.contains(property));
+    entity.properties.list(property).filter(|_| chosen).map(Cow::Borrowed)
+}
+
+/// An entity with everything that is defined.
+fn whole<'a>(world: &World, entity: &'a KernelEntity) -> Entity<'a> {
+    let mut properties = fields(entity, None);
+    if entity.kind == EntityKind::AmbulanceTeam {
+        properties.set(Property::Board, world.passenger(entity.id));
+    }
+    Entity {
+        id: entity.id,
+        kind: Some(kind_of(entity.kind)),
+        created: false,
+        deleted: false,
+        properties,
+        history: list(entity, PropertyKind::PositionHistory, None),
+        blockades: list(entity, PropertyKind::Blockades, None).filter(|ids| !ids.is_empty()),
+        apexes: list(entity, PropertyKind::Apexes, None),
+    }
+}
+
+fn encode_changes(out: &mut Vec<u8>, world: &World, difference: &Difference) {
+    let created = difference.created.iter().filter_map(|id| {
+        let entity = world.get(*id)?;
+        Some(Entity { created: true, ..whole(world, entity) })
+    });
+    let boarded = |id: i32| difference.boarded.iter().find(|(team, _)| *team == id).map(|(_, civilian)| *civilian);
+    let changed = difference.changed.iter().filter_map(|(id, wanted)| {
+        let entity = world.get(*id)?;
+        let mut properties = fields(entity, Some(*wanted));
+        if let Some(civilian) = boarded(*id) {
+            properties.set(Property::Board, civilian.or(Some(0)));
+        }
+        // A human whose place is unknown for the moment has negative coordinates.
+        for place in [Property::X, Property::Y] {
+            if entity.kind.is_human() && properties.get(place).is_some_and(|at| at < 0) {
+                properties.set(place, None);
+            }
+        }
+        let change = Entity {
+            id: entity.id,
+            kind: Some(kind_of(entity.kind)),
+            created: false,
+            deleted: false,
+            properties,
+            history: list(entity, PropertyKind::PositionHistory, Some(*wanted)),
+            blockades: list(entity, PropertyKind::Blockades, Some(*wanted)),
+            apexes: list(entity, PropertyKind::Apexes, Some(*wanted)),
+        };
+        let says = change.properties.iter().next().is_some()
+            || change.history.is_some()
+            || change.blockades.is_some()
+            || change.apexes.is_some();
+        says.then_some(change)
+    });
+    // Teams whose passenger changed although nothing of themselves did.
+    let boarding = difference.boarded.iter().filter_map(|(team, civilian)| {
+        let known = difference.changed.iter().any(|(id, _)| id == team) || difference.created.contains(team);
+        let entity = world.get(*team).filter(|_| !known)?;
+        let mut properties = Properties::default();
+        properties.set(Property::Board, civilian.or(Some(0)));
+        Some(Entity { id: *team, kind: Some(kind_of(entity.kind)), properties, ..Entity::default() })
+    });
+    let deleted = difference.deleted.iter().map(|(id, kind)| Entity {
+        id: *id,
+        kind: Some(kind_of(*kind)),
+        deleted: true,
+        ..Entity::default()
+    });
+    section::changes(out, created.chain(changed).chain(boarding).chain(deleted));
+}
+
+fn area(entity: &KernelEntity) -> AreaInfo<'_> {
+    let point = |(x, y)| Point { x, y };
+    let mut neighbours = Vec::new();
+    let edges: Vec<Edge> = entity
+        .properties
+        .edges()
+        .map(|edge| {
+            if let Some(neighbour) = edge.neighbour
+                && !neighbours.contains(&neighbour)
+            {
+                neighbours.push(neighbour);
+            }
+            Edge { start: point(edge.start), end: point(edge.end), adjacent: edge.neighbour }
+        })
+        .collect();
+    let number = |kind| entity.properties.number(kind).unwrap_or(0);
+    AreaInfo {
+        id: entity.id,
+        kind: kind_of(entity.kind),
+        centre: point((number(PropertyKind::X), number(PropertyKind::Y))),
+        edges: edges.into(),
+        neighbours: neighbours.into(),
+    }
+}
+
+fn action(command: &Command) -> Action<'_> {
+    let plain = |kind| Action::new(command.agent, kind);
+    let size = |message: &[u8]| i32::try_from(message.len()).ok();
+    match &command.action {
+        message::Action::Rest => plain(ActionType::Rest),
+        message::Action::Move { path, x, y } => Action::moving(command.agent, Cow::Borrowed(path), *x, *y),
+        message::Action::Load { target } => Action { target: Some(*target), ..plain(ActionType::Load) },
+        message::Action::Unload => plain(ActionType::Unload),
+        message::Action::Say { message } => Action { message_size: size(message), ..plain(ActionType::Voice) },
+        message::Action::Tell { message, channel } => {
+            Action { channel: Some(*channel), message_size: size(message), ..plain(ActionType::Tell) }
+        }
+        message::Action::Extinguish { target, water } => {
+            Action { target: Some(*target), water: Some(*water), ..plain(ActionType::Extinguish) }
+        }
+        message::Action::Rescue { target } => Action { target: Some(*target), ..plain(ActionType::Rescue) },
+        message::Action::Clear { target } => Action { target: Some(*target), ..plain(ActionType::LClear) },
+        message::Action::ClearArea { x, y } => Action { x: Some(*x), y: Some(*y), ..plain(ActionType::Clear) },
+        message::Action::Subscribe { .. } => plain(ActionType::Subscribe),
+        message::Action::Speak { channel, message } => {
+            Action { channel: Some(*channel), message_size: size(message), ..plain(ActionType::Radio) }
+        }
+    }
+}
+
+fn encode_perceptions(out: &mut Vec<u8>, perceptions: &[Perception]) {
+    struct Parts<'a> {
+        agent: i32,
+        updated: Vec<i32>,
+        deleted: &'a [i32],
+        heard: Vec<Action<'a>>,
+    }
+    let parts: Vec<Parts<'_>> = perceptions
+        .iter()
+        .map(|perception| Parts {
+            agent: perception.agent,
+            updated: perception.visible.changed.iter().map(|change| change.entity.id).collect(),
+            deleted: &perception.visible.deleted,
+            heard: perception.heard.iter().map(action).collect(),
+        })
+        .collect();
+    let agents = parts.iter().map(|part| section::Perception {
+        id: part.agent,
+        updated: &part.updated,
+        deleted: part.deleted,
+        heard: &part.heard,
+    });
+    section::perceptions(out, agents);
+}

@@ -1,0 +1,105 @@
+//! Where logs come from and recordings go to: the one thing that the heart asks for instead of being fed.
+//!
+//! The hub decides what is opened and when a bit more is read; files themselves belong to whoever implements [`Shelf`]: `net` for the
+//! real ones, a test for logs in memory. Every call does a bounded amount of work.
+
+use core::fmt::Debug;
+
+use crate::rcrs::log::Ending;
+use crate::rcrs::message::Record;
+
+/// An open log or recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileId(pub u32);
+
+/// What a file turned out to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A log of the simulation kernel; comes as records.
+    Kernel,
+    /// A recording of what viewers were sent; comes as bytes.
+    Viewer,
+}
+
+/// What one bounded step of reading brought.
+#[derive(Debug)]
+pub enum Advance {
+    /// A record of a kernel's log.
+    Record(Record),
+    /// Bytes of a viewer's recording.
+    Bytes(Vec<u8>),
+    /// Nothing yet; call again.
+    Working,
+    /// The file is at its end, in order or cut short.
+    Ended(Ending),
+    /// The file cannot be read on, and why.
+    Failed(String),
+}
+
+/// Opens, reads and writes files on behalf of the hub.
+pub trait Shelf: Send + Debug {
+    /// Opens a log by the name that a controller gave.
+    ///
+    /// # Errors
+    /// A sentence for the controller: no such file, not a log, outside the permitted directories.
+    fn open(&mut self, name: &str) -> Result<(FileId, Content), String>;
+
+    /// Opens the file behind `id` once more, from its beginning.
+    ///
+    /// # Errors
+    /// As [`Shelf::open`].
+    fn again(&mut self, id: FileId) -> Result<FileId, String>;
+
+    /// Reads a bounded piece.
+    fn advance(&mut self, id: FileId) -> Advance;
+
+    /// The last timestep of the log, where that is known already.
+    fn time_max(&self, id: FileId) -> Option<i32>;
+
+    /// Begins a recording; `None` when recording is not wanted.
+    ///
+    /// # Errors
+    /// A sentence for the error list.
+    fn record(&mut self, map_name: &str, unix_ms: u64) -> Result<Option<FileId>, String>;
+
+    /// Appends to a recording.
+    ///
+    /// # Errors
+    /// A sentence for the error list; the recording has ended.
+    fn write(&mut self, id: FileId, bytes: &[u8]) -> Result<(), String>;
+
+    /// Closes a log or a recording.
+    fn close(&mut self, id: FileId);
+}
+
+/// No files at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoShelf;
+
+impl Shelf for NoShelf {
+    fn open(&mut self, _: &str) -> Result<(FileId, Content), String> {
+        Err("no directory of logs is configured (log_dir)".to_owned())
+    }
+
+    fn again(&mut self, _: FileId) -> Result<FileId, String> {
+        Err("no directory of logs is configured (log_dir)".to_owned())
+    }
+
+    fn advance(&mut self, _: FileId) -> Advance {
+        Advance::Failed("there is no such file".to_owned())
+    }
+
+    fn time_max(&self, _: FileId) -> Option<i32> {
+        None
+    }
+
+    fn record(&mut self, _: &str, _: u64) -> Result<Option<FileId>, String> {
+        Ok(None)
+    }
+
+    fn write(&mut self, _: FileId, _: &[u8]) -> Result<(), String> {
+        Err("there is no such recording".to_owned())
+    }
+
+    fn close(&mut self, _: FileId) {}
+}
