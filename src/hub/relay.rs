@@ -12,7 +12,7 @@ use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use super::expire::OfPeer;
-use super::peer::{Held, Peer, Role};
+use super::peer::{Flush, Held, Peer, Role};
 use super::{ComponentKey, Hub, NodeKey, Outcome, PeerKey};
 
 /// The ring of a receiver that has left; its whole messages go back to their senders.
@@ -199,8 +199,8 @@ impl Hub {
             return Ok(());
         };
         peer.ring.push(&[wire], self.config.ring_bytes_max, &mut self.pool)?;
-        if !peer.flushing {
-            peer.flushing = true;
+        if peer.flush == Flush::None {
+            peer.flush = Flush::Queued;
             self.flushes.push_back(to);
         }
         Ok(())
