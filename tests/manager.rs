@@ -174,7 +174,8 @@ fn a_half_close_waits_for_the_answers() {
     socket2::SockRef::from(&controller.wire.stream).set_recv_buffer_size(1 << 16).unwrap();
     let mut bytes = Vec::new();
     for _ in 0..REQUESTS {
-        instep::control::client::ControlRequest::begin(&mut bytes, Shape::Loose, Function::GetManagerInformation).finish();
+        instep::control::client::ControlRequest::begin(&mut bytes, Shape::Loose, Function::GetManagerInformation)
+            .finish();
     }
     controller.wire.send(&bytes);
     controller.wire.stream.shutdown(Shutdown::Write).unwrap();
@@ -219,7 +220,9 @@ fn pipelined_requests_are_all_answered_in_order_even_after_a_half_close() {
 fn what_cannot_be_decoded_is_answered_with_id_zero_and_closes_that_connection_alone() {
     let house = House::new();
     let mut other = house.controller();
-    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\xcd\x00\x01\xc1", b"\xff", b"\xce\xff\xff\xff\xff", b"\xa1x", b"\x00"] {
+    for bytes in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\xcd\x00\x01\xc1", b"\xff", b"\xce\xff\xff\xff\xff", b"\xa1x", b"\x00"]
+    {
         let mut controller = house.controller();
         controller.wire.send(bytes);
         // The first byte of a browser is a length; its words then are a request that waits for more.
@@ -265,11 +268,7 @@ fn several_connections_in_one_request_are_answered_with_a_list() {
     let provider = controller.open_ready("small.log");
     // {"connection": {"provider": 1, "viewer": [1, 2, 99]}}
     let ids = [u8::try_from(one).unwrap(), u8::try_from(two).unwrap(), 99];
-    let body = [
-        &b"\x92\xa11\xcc\xc9\x81\xaaconnection\x82\xa8provider\x01\xa6viewer\x93"[..],
-        &ids,
-    ]
-    .concat();
+    let body = [&b"\x92\xa11\xcc\xc9\x81\xaaconnection\x82\xa8provider\x01\xa6viewer\x93"[..], &ids].concat();
     controller.wire.send(&[&[0xcd, 0, u8::try_from(body.len()).unwrap()][..], &body].concat());
     let answer = controller.answer().unwrap();
     assert_eq!((answer.id, answer.ok, answer.message()), (201, false, "there is no viewer 99"));
@@ -301,7 +300,10 @@ fn a_log_is_played_at_its_pace_and_closes_at_its_end() {
         assert_eq!(x_of(&step.changes()), Some(time));
         let due = Duration::from_millis(100) * u32::try_from(time).unwrap();
         let taken = began.elapsed();
-        assert!(taken + Duration::from_millis(5) > due && taken < due + Duration::from_millis(400), "{time}: {taken:?}");
+        assert!(
+            taken + Duration::from_millis(5) > due && taken < due + Duration::from_millis(400),
+            "{time}: {taken:?}"
+        );
     }
     let ended = controller.wait_for_status(provider, "closed");
     assert_eq!((&ended["time"], &ended["maxtime"]), (&json!(5), &json!(5)), "what was reached, not what was planned");
@@ -447,7 +449,9 @@ fn names_that_cannot_be_opened_are_refused_with_a_reason() {
     house.directory.put("text.log", b"this is only text, whatever its name says");
     house.directory.put("empty.xz", b"");
     std::os::unix::fs::symlink(outside.path().join("secret.log"), house.directory.path().join("link.log")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(house.directory.path().join("pipe.log")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo").arg(house.directory.path().join("pipe.log")).status().unwrap().success()
+    );
     let absolute = outside.path().join("secret.log").display().to_string();
     let mut controller = house.controller();
     for (name, why) in [

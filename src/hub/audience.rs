@@ -438,7 +438,8 @@ impl Hub {
                 let perceptions: &[u8] = if wanted.bits.has(Bits::PERCEPTION) { &step.perceptions } else { &[] };
                 let statics = self.providers.get(provider).map(|found| &found.statics);
                 let map = statics.filter(|_| wanted.bits.has(Bits::MAP)).map_or(&[][..], |statics| &statics.map);
-                let config = statics.filter(|_| wanted.bits.has(Bits::CONFIG)).map_or(&[][..], |statics| &statics.config);
+                let config =
+                    statics.filter(|_| wanted.bits.has(Bits::CONFIG)).map_or(&[][..], |statics| &statics.config);
                 let head = Head { request, message: "", result: true, time };
                 viewer::write_result(&mut out, head, &[map, config, &world, commands, changes, perceptions]);
             }

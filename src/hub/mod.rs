@@ -351,9 +351,8 @@ impl Hub {
     pub fn handle_closed(&mut self, now: Tick, key: PeerKey, cause: Cause) {
         self.advance(now);
         // Who asks and then ends its side still wants the answers that wait. Whoever takes none is closed as slow.
-        let wants_answers = |peer: &Peer| {
-            matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.is_drained()
-        };
+        let wants_answers =
+            |peer: &Peer| matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.is_drained();
         if cause == Cause::Peer && self.peers.get(key).is_some_and(wants_answers) {
             self.finish(key, cause);
             self.peer_timers.cancel(key.slot(), OfPeer::Life as usize);

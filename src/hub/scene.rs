@@ -77,7 +77,9 @@ impl Perceived {
             message::Action::Say { message }
             | message::Action::Tell { message, .. }
             | message::Action::Speak { message, .. } => message.len(),
-            message::Action::Move { path: ids, .. } | message::Action::Subscribe { channels: ids } => size_of_val(ids.as_slice()),
+            message::Action::Move { path: ids, .. } | message::Action::Subscribe { channels: ids } => {
+                size_of_val(ids.as_slice())
+            }
             message::Action::Rest
             | message::Action::Load { .. }
             | message::Action::Unload

@@ -109,7 +109,12 @@ impl House {
     }
 
     pub(crate) fn controller(&self) -> Controller {
-        Controller { wire: Wire::connect(self.control), shape: Shape::Beside }
+        Self::controller_at(self.control)
+    }
+
+    /// A controller of a server that runs elsewhere.
+    pub(crate) fn controller_at(address: SocketAddr) -> Controller {
+        Controller { wire: Wire::connect(address), shape: Shape::Beside }
     }
 
     pub(crate) fn viewer(&self) -> Watcher {
@@ -168,7 +173,8 @@ impl Wire {
         let deadline = Instant::now() + patience;
         let mut chunk = vec![0; 1 << 18];
         loop {
-            if let Frame::Whole { header_len, body_len } = framing::scan(&self.held[self.start..], CONTROL_RESULT_BYTES_MAX).unwrap()
+            if let Frame::Whole { header_len, body_len } =
+                framing::scan(&self.held[self.start..], CONTROL_RESULT_BYTES_MAX).unwrap()
                 && let Some(whole) = self.held[self.start..].get(..header_len + body_len)
             {
                 let body = whole[header_len..].to_vec();
