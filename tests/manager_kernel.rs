@@ -154,6 +154,27 @@ fn kernels_of_both_protocols_are_watched_to_their_end() {
 }
 
 #[test]
+fn timesteps_that_come_in_one_burst_are_all_seen() {
+    const STEPS: i32 = 200;
+    let kernel = FakeKernel::new(|_, mut stream| {
+        greet(&mut stream, Dialect::Current).unwrap();
+        // Watched from the first step on.
+        std::thread::sleep(Duration::from_millis(300));
+        let burst: Vec<u8> = (1..=STEPS).flat_map(|time| Dialect::Current.step(time)).collect();
+        stream.write_all(&[burst, Dialect::Current.shutdown()].concat()).unwrap();
+    });
+    let house = House::new();
+    let mut controller = house.controller();
+    let provider = controller.open_kernel(kernel.port);
+    wait_until("the world is there", || controller.provider(provider)["maxtime"] == 50);
+    let mut viewer = open_viewer(&house, &mut controller, provider, WORLD | UPDATE);
+    let seen = see_until(&mut viewer, i64::from(STEPS));
+    assert_eq!(seen.len(), 201, "the start and every step");
+    controller.wait_for_status(provider, "closed");
+    assert_eq!(house.stop().hub().counters().viewers_behind, 0);
+}
+
+#[test]
 fn a_kernel_that_writes_byte_by_byte_and_stalls_is_understood() {
     for dialect in [Dialect::Current, Dialect::Legacy] {
         let kernel = FakeKernel::new(move |_, mut stream| {

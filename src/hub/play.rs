@@ -490,6 +490,9 @@ impl Hub {
                     if self.peers.get(key).is_none() {
                         return (bytes.len(), false);
                     }
+                    // One event a turn: viewers are sent each timestep of a burst before the next makes them look slow.
+                    self.add_job(Job::Kernel(key));
+                    return (used, true);
                 }
                 Err(error) => {
                     self.end_provider(provider, Status::Errored, &error.to_string());
