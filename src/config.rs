@@ -258,10 +258,10 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     setting!(text log_file, "log to this file instead of standard error; SIGHUP reopens it"),
-    setting!(number expiration_s, "silence (s) before a component is asked whether it lives; three times that removes it"),
+    setting!(number expiration_s, "silence (s) before a component is asked if it lives; three times that removes it"),
     setting!(number cleaning_interval_s, "time (s) between two cleanings of the directory"),
     setting!(number takeover_ms, "time (ms) for a silent owner to answer when its name is claimed"),
-    setting!(number heartbeat_s, "silence (s) before a ZMTP 3.1 peer gets a PING; three times that closes it; 0 is never"),
+    setting!(number heartbeat_s, "silence (s) before a ZMTP 3.1 peer gets a PING; three times that closes it; 0: never"),
     setting!(number handshake_s, "time (s) for a new connection to finish its handshake"),
     setting!(number connections_max, "connections held at a time"),
     setting!(number frame_bytes_max, "bytes of one frame"),
@@ -356,6 +356,9 @@ impl Config {
         if self.host.len() > limits::ADDRESS_BYTES_MAX - 6 || self.host.contains(['/', ' ', ',']) {
             return Err(invalid("host", format!("'{}' is not a host name or address", self.host)));
         }
+        if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
+            return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
+        }
         let counted: [(&str, u64, u64, u64); 15] = [
             ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
             ("play_speed_percent", self.play_speed_percent, 1, 1_000_000),
@@ -379,8 +382,8 @@ impl Config {
             }
         }
         // Partial input may use half of the memory, in blocks of a power of two: the largest legal message must fit with what
-        // one read can bring behind it, or it could never be completed.
-        let least = 2 * ((self.message_bytes_max + limits::READ_BYTES_PER_TURN).next_power_of_two());
+        // one read can bring behind it while the block that it outgrew, half as large, is still out.
+        let least = 3 * ((self.message_bytes_max + limits::READ_BYTES_PER_TURN).next_power_of_two());
         if self.memory_max < least {
             return Err(invalid("memory_max", format!("at least {least} is needed for message_bytes_max")));
         }
@@ -468,6 +471,7 @@ mod tests {
         for (key, word) in [
             ("namespace", "a.b"),
             ("host", "a b"),
+            ("coordinators", "h:1,a b:2"),
             ("expiration_s", "0"),
             ("connections_max", "0"),
             ("memory_max", "1000000"),

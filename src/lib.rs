@@ -1,4 +1,68 @@
-//! instep keeps every participant of a distributed experiment or simulation in step.
+//! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator and a viewer Manager in
+//! one thread, one poll loop, a few MiB.
+//!
+//! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
+//!
+//! # Rooms, and who may know whom
+//! [`limits`], [`time`] <- [`store`] <- [`zmtp`], [`leco`], [`control`], [`rcrs`], [`c2sim`] <- [`hub`] <- [`net`] <- the program.
+//!
+//! | room | owns | must not know |
+//! |---|---|---|
+//! | [`limits`] | every hard bound, with const assertions among them | anything |
+//! | [`time`] | [`time::Tick`] and [`time::Span`], milliseconds since the start | any clock |
+//! | [`config`] | what a user may choose: one table for file, environment and flags | files, the environment |
+//! | [`counters`] | one number per observable event | who reads them |
+//! | [`store`] | table with aged keys, name index, byte ring, block pool, timers | any protocol |
+//! | [`zmtp`] | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
+//! | [`leco`] | names, messages, JSON-RPC, the directory, the routing verdict, other nodes | ZMTP, connections |
+//! | [`control`] | the Manager's MsgPack protocols: requests, results, viewer records, recordings | sessions, connections |
+//! | [`rcrs`] | the rescue simulation kernel's protocol, its logs, its worlds | viewers, files |
+//! | [`c2sim`] | the flow state of a session and the messages that drive it | sessions, members |
+//! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
+//! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
+//!
+//! Protocol rooms never import one another; only the hub knows them all. `tests/tidy.rs` holds the `use` lines to this.
+//!
+//! # Doors
+//! The heart takes bytes and time and gives small commands: [`hub::Hub::handle_bytes`] and its sisters in, [`hub::Hub::poll_output`] out;
+//! bytes to send wait in rings, see [`hub::Hub::unsent`]. [`net::Server`] is the event loop around it, for a program of its own
+//! ([`net::Server::run`]) or inside another one's loop ([`net::Server::turn`] and its poll's descriptor). Each of these three ways
+//! has an example in its module.
+//!
+//! # Life of a routed message
+//! 1. The poll wakes, the clock is read once, the token gives a slot, the slot a socket and an aged peer key.
+//! 2. A bounded read into the server's one scratch buffer; a peer with more stays on the ready list.
+//! 3. The ZMTP scan finds whole messages lying contiguous. What is left over is kept in a pooled block; nothing is reserved from an
+//!    announced size.
+//! 4. [`leco::route::route`] answers a verdict: deliver, forward, ours, refuse. A link remembers its last receiver, so a sender that
+//!    keeps to one receiver costs no hash.
+//! 5. The wire bytes are copied once, verbatim, into the receiver's ring.
+//! 6. At the end of the turn each receiver is written to once, with two slices; both interests are registered once at accept.
+//! 7. Closes run last; a stale key is a normal `None`.
+//!
+//! Amortised: one read and one write per batch, one copy, two look-ups, no allocation (`tests/no_alloc.rs`).
+//!
+//! # Invariants
+//! * A message is queued whole or not at all. What was accepted is delivered, or its sender gets an error, or a counter says why not.
+//! * Every count, length, depth and rate that a peer controls has a bound in [`limits`] or [`config`]; the bytes that wait in the
+//!   whole process come from one pool under `memory_max`, and half-sent messages may take half of it.
+//! * Time only moves forward; after [`hub::Hub::handle_timeout`] the next deadline lies in the future.
+//! * [`hub::Hub::check_invariants`] holds after every call; the simulator in `tests/sim` asks after each of its own.
+//! * Panics are bugs of this crate, never an answer to bytes.
+//!
+//! # Life of a timestep
+//! 1. A kernel's bytes, or a log in bounded pieces ([`hub::shelf::Shelf`]), become records; updates end a timestep.
+//! 2. When its session's clock says so the timestep is applied to the provider's world, which answers what really differs.
+//! 3. Its sections are encoded once; each distinct selection among the session's viewers makes one result, which all of
+//!    them share by reference. Who does not keep up loses timesteps and starts again from a fresh initial result.
+//!
+//! # Where this house differs from its first plan
+//! * Overload has an error of its own, -32094, beside the four of the routing chart: the sender of a message that its receiver does
+//!   not take learns that, and its client sees an unknown code where it would otherwise see a wrong one.
+//! * When a receiver's link ends, the whole messages that still wait for it are returned to their senders with that error.
+//! * A flood of half-open handshakes pushes out the oldest of them instead of refusing the newcomer.
+//! * A message from a new link under a name whose owner is silent waits for the probe of the owner too, not only a sign-in: a client
+//!   that reconnects after a cut cable is told to sign in anew within `takeover_ms` and does so by itself.
 #![forbid(unsafe_code)]
 
 pub mod c2sim;

@@ -70,6 +70,8 @@ pub const DEPARTED_MAX: usize = 64;
 pub const CONNECTIONS_CEILING: usize = 1 << 20;
 /// Bytes read from one peer in one turn of the loop.
 pub const READ_BYTES_PER_TURN: usize = 256 << 10;
+/// Messages to the Coordinator itself that one peer gets answered in one turn of the loop: they cost far more than routed ones.
+pub const OWN_PER_TURN: u32 = 32;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// Connections still in their ZMTP handshake; one more pushes the oldest of them out, so that a flood of idle connections
@@ -85,6 +87,11 @@ pub const RING_RESERVE_BYTES: usize = 64 << 10;
 pub const BLOCK_BYTES_MIN: usize = 512;
 /// Log lines about one kind of misbehaviour within one second; more are counted and summed up.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
+
+// ---- Command line ----
+
+/// Bytes of one message that the program's own client takes from a Coordinator.
+pub const CLIENT_MESSAGE_BYTES_MAX: u64 = 64 << 20;
 
 const _: () = assert!(FULL_NAME_BYTES_MAX > 2 * NAME_BYTES_MAX, "a full name holds two names and a dot");
 const _: () = assert!(HANDSHAKE_COMMAND_BYTES_MAX >= METADATA_BYTES_MAX, "legal metadata must fit its command");

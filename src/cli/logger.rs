@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use simplelog::{Config, ConfigBuilder, LevelFilter, WriteLogger};
 
-use super::Failure;
+use super::{Failure, plain};
 
 /// A log file behind a lock, so that the signal's handler can replace it.
 #[derive(Clone, Debug)]
@@ -39,20 +39,31 @@ fn layout() -> Config {
         .build()
 }
 
+/// Whatever the log goes to: one type, so that the logger is compiled once.
+type Sink = Box<dyn Write + Send>;
+
+fn install(sink: Sink) -> Result<(), Failure> {
+    WriteLogger::init(LevelFilter::Trace, layout(), sink).map_err(Failure::other)
+}
+
 /// Starts logging. Returns what opens the log file anew.
 pub(super) fn start(level: LevelFilter, path: &str) -> Result<Box<dyn FnMut() + Send>, Failure> {
     let reopen: Box<dyn FnMut() + Send> = if path.is_empty() {
-        WriteLogger::init(LevelFilter::Trace, layout(), io::stderr()).map_err(Failure::other)?;
-        Box::new(|| {})
+        install(Box::new(io::stderr()))?;
+        Box::new(|| log::info!("SIGHUP: the log is standard error, there is no file to reopen"))
     } else {
         let path = PathBuf::from(path);
-        let file = open(&path).map_err(|error| Failure::other(format!("log_file {}: {error}", path.display())))?;
+        let file =
+            open(&path).map_err(|error| Failure::other(format!("log_file {}: {}", path.display(), plain(&error))))?;
         let log = LogFile { path, file: Arc::new(Mutex::new(file)) };
-        WriteLogger::init(LevelFilter::Trace, layout(), log.clone()).map_err(Failure::other)?;
+        install(Box::new(log.clone()))?;
         Box::new(move || match open(&log.path) {
-            Ok(file) => *log.file.lock().unwrap_or_else(PoisonError::into_inner) = file,
+            Ok(file) => {
+                *log.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+                log::info!("log file reopened");
+            }
             // The old file still takes the line.
-            Err(error) => log::error!("log_file {}: {error}", log.path.display()),
+            Err(error) => log::error!("log_file {}: {}, the old file stays", log.path.display(), plain(&error)),
         })
     };
     log::set_max_level(level);

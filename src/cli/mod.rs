@@ -2,8 +2,15 @@
 //!
 //! Belongs to the program, not to the library.
 
+mod bench;
+mod client;
+mod ctl;
+mod framed;
+mod log;
 mod logger;
 mod serve;
+mod table;
+mod view;
 
 use std::fmt;
 use std::io::Write as _;
@@ -11,6 +18,8 @@ use std::process::ExitCode;
 
 /// Exit code for a wrong flag, key or value.
 pub(crate) const USAGE: u8 = 2;
+/// Exit code when nobody is there, or nobody answers in time.
+pub(crate) const NOBODY: u8 = 3;
 
 /// Why the program ends with an error: one line for people, one number for scripts.
 #[derive(Debug)]
@@ -29,6 +38,21 @@ impl Failure {
     pub(crate) fn other(text: impl fmt::Display) -> Self {
         Self { code: 1, text: text.to_string() }
     }
+
+    /// Nobody is there, or nobody answers in time.
+    pub(crate) fn nobody(text: impl fmt::Display) -> Self {
+        Self { code: NOBODY, text: text.to_string() }
+    }
+}
+
+/// An error of the operating system as it stands in a sentence: small letters, no number.
+pub(crate) fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    match text.split_at_checked(1) {
+        Some((first, rest)) if !rest.starts_with(char::is_uppercase) => first.to_lowercase() + rest,
+        _ => text.to_owned(),
+    }
 }
 
 impl From<lexopt::Error> for Failure {
@@ -40,7 +64,11 @@ impl From<lexopt::Error> for Failure {
 const HELP: &str = "\
 instep keeps every participant of a distributed experiment or simulation in step.
 
-Usage: instep [serve] [options]     run the Coordinator (see: instep serve --help)
+Usage: instep [serve] [options]             run the Coordinator (see: instep serve --help)
+       instep ctl [options] COMMAND ...     ask a running Coordinator or its Manager (see: instep ctl --help)
+       instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
+       instep log [options] FILE            say what a simulation log holds (see: instep log --help)
+       instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
 
   -h, --help      show this help
   -V, --version   show the version
@@ -53,6 +81,10 @@ pub(crate) fn run() -> ExitCode {
     let rest = || words.get(1..).unwrap_or_default().to_vec();
     let outcome = match first {
         "serve" => serve::run(rest()),
+        "ctl" => ctl::run(rest()),
+        "view" => view::run(rest()),
+        "log" => log::run(rest()),
+        "bench" => bench::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -75,5 +107,19 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_fit_into_a_sentence() {
+        let said = |text: &str| plain(&std::io::Error::other(text));
+        assert_eq!(said("Connection refused (os error 111)"), "connection refused");
+        assert_eq!(said("EOF came early"), "EOF came early");
+        assert_eq!(said(""), "");
+        assert_eq!(said("Ärger"), "Ärger");
     }
 }

@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
 
 use instep::config::{Config, SETTINGS, Value};
+use instep::hub::Door;
 use instep::net::{Server, host};
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
 
-use super::{Failure, logger, say};
+use super::{Failure, logger, plain, say};
 
 /// What is to be done with the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,50 +40,98 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Version => return say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Run | Task::Print | Task::Check => {}
     }
-    let mut config = Config::default();
-    if let Some(path) = words.file.or_else(|| std::env::var("INSTEP_CONFIG").ok()) {
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Failure::usage(format!("--config {path}: {error}")))?;
-        config.apply_toml(&text).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
-    }
-    for (name, word) in std::env::vars() {
-        config.apply_env(&name, &word).map_err(Failure::usage)?;
-    }
-    for (key, word) in words.set {
-        config
-            .set(&key, &word)
-            .map_err(|error| Failure::usage(format!("--{}: {}", key.replace('_', "-"), error.reason)))?;
-    }
-    config.log_level = louder(config.log_level, words.louder);
-    config.check().map_err(Failure::usage)?;
+    let (config, strangers) = configure(words.file, words.set, words.louder)?;
+    let stranger = |name: &String| format!("{name}: there is no such setting, the variable is left alone");
     match words.task {
         Task::Print => return say(&config.to_toml()),
-        Task::Check => return say("the configuration is in order\n"),
+        Task::Check => {
+            strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
+            return say("the configuration is in order\n");
+        }
         Task::Run | Task::Help | Task::Version => {}
     }
     let reopen = logger::start(config.log_level, &config.log_file)?;
-    let name = config.name.clone();
-    let mut server = Server::bind(config).map_err(Failure::other)?;
-    server.watch_signals(reopen).map_err(Failure::other)?;
-    for line in welcome(&server, &name) {
+    for name in &strangers {
+        log::warn!("{}", stranger(name));
+    }
+    let (name, told) = (config.name.clone(), config.host.clone());
+    let mut server = Server::bind(config).map_err(|error| {
+        let is_wrong = error.kind() == io::ErrorKind::InvalidInput;
+        if is_wrong { Failure::usage(plain(&error)) } else { Failure::other(plain(&error)) }
+    })?;
+    server.watch_signals(reopen).map_err(|error| Failure::other(plain(&error)))?;
+    for line in welcome(&server, &name, &told) {
         log::info!("{line}");
     }
-    server.run().map_err(Failure::other)?;
+    server.run().map_err(|error| Failure::other(plain(&error)))?;
     log::info!("{name} has ended");
     Ok(())
 }
 
-/// What a person who starts the server wants to know: that it is there, and what to type next.
-fn welcome(server: &Server, name: &str) -> Vec<String> {
-    let addresses: Vec<String> = server.local_addresses().map(|address| address.to_string()).collect();
+/// File, then environment, then flags, then the check of the whole. Says which variables look like settings and are none.
+fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Result<(Config, Vec<String>), Failure> {
+    let mut config = Config::default();
+    let variable = || std::env::var("INSTEP_CONFIG").ok().filter(|path| !path.is_empty());
+    let file = file.map(|path| ("--config", path)).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
+    if let Some((source, path)) = file {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::usage(format!("{source} {path}: {}", plain(&error))))?;
+        config.apply_toml(&text).map_err(|error| {
+            // What is no TOML has no key that could be named.
+            let is_toml = error.key != "config file";
+            Failure::usage(if is_toml { format!("{path}: {error}") } else { format!("{path}: {}", error.reason) })
+        })?;
+    }
+    let mut strangers = Vec::new();
+    for (name, word) in std::env::vars_os() {
+        let Some((name, key)) = name.to_str().and_then(|name| Some((name, name.strip_prefix("INSTEP_")?))) else {
+            continue;
+        };
+        if !SETTINGS.iter().any(|setting| setting.key.eq_ignore_ascii_case(key)) {
+            if key != "CONFIG" {
+                strangers.push(name.to_owned());
+            }
+            continue;
+        }
+        let word = word.to_str().ok_or_else(|| Failure::usage(format!("{name}: the value is not UTF-8")))?;
+        config.apply_env(name, word).map_err(Failure::usage)?;
+    }
+    for (key, word) in set {
+        config
+            .set(&key, &word)
+            .map_err(|error| Failure::usage(format!("--{}: {}", key.replace('_', "-"), error.reason)))?;
+    }
+    config.log_level = louder(config.log_level, steps);
+    config.check().map_err(Failure::usage)?;
+    Server::check_addresses(&config).map_err(Failure::usage)?;
+    Ok((config, strangers))
+}
+
+/// What a person who starts the server wants to know: that it is there, and what to type next. `told` is the configured name or
+/// address that others are told; empty for the machine's name.
+fn welcome(server: &Server, name: &str, told: &str) -> Vec<String> {
+    let all: Vec<SocketAddr> = server.local_addresses().collect();
+    let addresses: Vec<String> = all.iter().map(SocketAddr::to_string).collect();
     let full_name = String::from_utf8_lossy(server.hub().full_name()).into_owned();
-    let port = server.local_addresses().next().map_or(0, |address| address.port());
-    let host = host::name();
-    vec![
-        format!("{name} {} is {full_name} on {}", env!("CARGO_PKG_VERSION"), addresses.join(", ")),
-        format!("a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={port}"),
-        format!("another Coordinator joins with: instep -c {host}:{port}"),
-    ]
+    let port = all.first().map_or(0, SocketAddr::port);
+    let host = if told.is_empty() { host::name() } else { told.to_owned() };
+    let mut lines = vec![format!("{name} {} is {full_name} on {}", env!("CARGO_PKG_VERSION"), addresses.join(", "))];
+    if all.iter().all(|address| address.ip().is_loopback()) {
+        lines.push(format!("a pyleco program connects with port={port}; other machines cannot reach this address"));
+    } else {
+        lines.push(format!(
+            "a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={port}"
+        ));
+        lines.push(format!("another Coordinator joins with: instep -c {host}:{port}"));
+    }
+    let doors = [(Door::Control, "controllers connect to"), (Door::Viewer, "viewers connect to")];
+    let doors = doors.map(|(door, what)| (what, server.addresses(door).map(|a| a.to_string()).collect::<Vec<_>>()));
+    let doors = doors.iter().filter(|(_, addresses)| !addresses.is_empty());
+    let doors: Vec<String> = doors.map(|(what, addresses)| format!("{what} {}", addresses.join(", "))).collect();
+    if !doors.is_empty() {
+        lines.push(format!("of the Manager, {}", doors.join(", ")));
+    }
+    lines
 }
 
 fn louder(level: LevelFilter, steps: i32) -> LevelFilter {
@@ -137,15 +188,18 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
             Short('c') => "coordinators".to_owned(),
             Long(flag) => flag.replace('-', "_"),
             Short(letter) => {
-                return Err(Failure::usage(format!("-{letter}: there is no such flag (try: instep --help)")));
+                return Err(Failure::usage(format!("-{letter}: there is no such flag (try: instep serve --help)")));
             }
             Word(word) => {
-                return Err(Failure::usage(format!("'{}' is not a flag (try: instep --help)", word.to_string_lossy())));
+                return Err(Failure::usage(format!(
+                    "'{}' is not a flag (try: instep serve --help)",
+                    word.to_string_lossy()
+                )));
             }
         };
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
             return Err(Failure::usage(format!(
-                "--{}: there is no such flag (try: instep --help)",
+                "--{}: there is no such flag (try: instep serve --help)",
                 key.replace('_', "-")
             )));
         };
@@ -180,11 +234,11 @@ pub(super) fn help() -> Result<(), Failure> {
     let mut out = String::from(
         "instep serve runs the Coordinator.\n\n\
          Usage: instep [serve] [options]\n\n\
-         \x20     --config FILE          read settings from a TOML file (also: INSTEP_CONFIG)\n\
-         \x20     --print-config         print all settings as such a file, and end\n\
-         \x20     --check                check the settings, and end\n\
-         \x20 -q, --quiet                log less; may be repeated\n\
-         \x20 -v, --verbose              log more; may be repeated\n",
+         \x20     --config FILE            read settings from a TOML file (also: INSTEP_CONFIG)\n\
+         \x20     --print-config           print all settings as such a file, and end\n\
+         \x20     --check                  check the settings, and end\n\
+         \x20 -q, --quiet                  log less; may be repeated\n\
+         \x20 -v, --verbose                log more; may be repeated\n",
     );
     for setting in SETTINGS {
         let short = match setting.key {

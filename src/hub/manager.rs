@@ -737,7 +737,9 @@ fn ids(value: &Value) -> Option<Vec<i64>> {
         Value::Array(items) if items.len() <= crate::limits::CONTROL_IDS_MAX => {
             items.iter().map(Value::as_i64).collect()
         }
-        other => other.as_i64().map(|id| vec![id]),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            value.as_i64().map(|id| vec![id])
+        }
     }
 }
 

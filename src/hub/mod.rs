@@ -77,7 +77,7 @@ use crate::limits::{
     DEPARTED_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, READ_BYTES_PER_TURN,
     RING_RESERVE_BYTES, SESSIONS_MAX, TARPIT_MAX,
 };
-use crate::store::pool::{Pool, Use};
+use crate::store::pool::Pool;
 use crate::store::ring::Ring;
 use crate::store::table::{Key, Table};
 use crate::store::timers::Timers;
@@ -151,6 +151,8 @@ pub enum Output {
 enum Outcome {
     /// It is dealt with.
     Done,
+    /// It waits in this peer's ring: that of a component of this node, or our DEALER to another one.
+    Queued { to: PeerKey, forwarded: bool },
     /// It must wait: the sender is held.
     Held,
 }
@@ -194,8 +196,14 @@ pub struct Hub {
     outputs: VecDeque<Output>,
     /// Peers that are no longer held and whose waiting bytes are to be looked at.
     resumed: VecDeque<PeerKey>,
+    /// Peers that go on in the next turn.
+    yielded: Vec<PeerKey>,
+    /// Messages to ourselves that the peer at hand has had answered in this turn.
+    own_in_turn: u32,
     /// Peers that are not read because the pool has no room.
     short_of_memory: Vec<PeerKey>,
+    /// Bytes in use, rings and partial input, when a peer last ran short: before they are fewer no other try can go better.
+    short_at: (usize, usize),
     /// Rings of closed receivers whose messages still have to be returned.
     undelivered: VecDeque<relay::Undelivered>,
     /// Unfinished handshakes, oldest first; entries may be stale.
@@ -253,7 +261,10 @@ impl Hub {
             flushes: VecDeque::new(),
             outputs: VecDeque::new(),
             resumed: VecDeque::new(),
+            yielded: Vec::new(),
+            own_in_turn: 0,
             short_of_memory: Vec::new(),
+            short_at: (0, 0),
             undelivered: VecDeque::new(),
             handshaking: VecDeque::new(),
             handshakes: 0,
@@ -343,7 +354,11 @@ impl Hub {
         if peer.probed {
             self.probe_answered(key);
         }
+        // What cannot be dealt with now is kept, though rings may want the same memory.
+        let growth = self.peers.get(key).map_or(0, |peer| peer.tail.growth(input.len()));
+        self.pool.reserve(growth);
         self.feed(key, input);
+        self.pool.unreserve();
         self.watch_tail(key);
     }
 
@@ -396,10 +411,10 @@ impl Hub {
     /// When [`Hub::handle_timeout`] must be called at the latest. Ask again after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        // Jobs are due at once.
-        let jobs = (!self.jobs.is_empty()).then_some(self.now);
+        // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
+        let at_once = (!self.jobs.is_empty() || !self.yielded.is_empty()).then_some(self.now);
         let timers = [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()];
-        timers.into_iter().chain([self.provider_timers.soonest(), jobs]).flatten().min()
+        timers.into_iter().chain([self.provider_timers.soonest(), at_once]).flatten().min()
     }
 
     /// The next thing to do; `None` until another door in has been used.
@@ -420,15 +435,14 @@ impl Hub {
         if !peer.is_open() || peer.held.is_some() {
             return 0;
         }
-        // A read may have to be kept whole, in a block of up to twice its size while the old block is still out.
-        let worst = (peer.tail.len() + READ_BYTES_PER_TURN).next_power_of_two();
-        if self.pool.room(Use::Partial) >= worst {
-            return READ_BYTES_PER_TURN;
+        // A read may have to be kept whole.
+        let budget = peer.tail.room(&self.pool);
+        if budget > 0 {
+            return budget.min(READ_BYTES_PER_TURN);
         }
         peer.held = Some(Held::Memory);
-        self.short_of_memory.push(key);
+        self.wait_for_memory(key);
         self.counters.senders_held += 1;
-        self.house(House::Memory, Span(self.config.stall_ms));
         0
     }
 
@@ -469,7 +483,11 @@ impl Hub {
                 peer.last_progress = self.now;
                 self.of_peer(key, OfPeer::Slow, Span(self.config.slow_ms));
             }
-        } else if let Life::Finishing(cause) = peer.life {
+            return;
+        }
+        // The next wait begins anew, with all of its time.
+        self.peer_timers.cancel(key.slot(), OfPeer::Slow as usize);
+        if let Life::Finishing(cause) = peer.life {
             self.end(key, cause);
         }
     }
@@ -703,6 +721,7 @@ impl Hub {
 
     /// Walks through what waits in the peer's tail and then `input`.
     fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
+        self.own_in_turn = 0;
         loop {
             let Some(peer) = self.peers.get_mut(key) else { return };
             if !peer.is_open() {
@@ -865,6 +884,13 @@ impl Hub {
                     let wire = rest.get(..message.len).unwrap_or_default();
                     match self.take_message(key, wire, &message) {
                         Outcome::Done => used += message.len,
+                        Outcome::Queued { to, forwarded } => {
+                            used += message.len;
+                            if let Some(front) = message.front().and_then(|front| wire.get(..front)) {
+                                let rest = buffer.get(used..).unwrap_or_default();
+                                used += self.queue_run(to, forwarded, front, rest);
+                            }
+                        }
                         Outcome::Held => return (used, Halt::Held),
                     }
                 }
@@ -940,7 +966,8 @@ impl Hub {
     /// Does what earlier calls left to do: looks at the waiting bytes of peers that are no longer held, returns undelivered
     /// messages, publishes the directory.
     fn work(&mut self) {
-        if !self.short_of_memory.is_empty() && self.pool.room(Use::Partial) >= 2 * READ_BYTES_PER_TURN {
+        let (rings, partial) = self.pool.in_use();
+        if !self.short_of_memory.is_empty() && (rings < self.short_at.0 || partial < self.short_at.1) {
             for key in core::mem::take(&mut self.short_of_memory) {
                 self.resume(key);
             }
@@ -960,11 +987,25 @@ impl Hub {
         }
     }
 
+    /// Puts a held peer on the list of those that try again once there is more memory than now.
+    fn wait_for_memory(&mut self, key: PeerKey) {
+        if self.short_of_memory.len() == self.short_of_memory.capacity() {
+            // Who was resumed for another reason may be on the list still.
+            self.short_of_memory.sort_unstable();
+            self.short_of_memory.dedup();
+        }
+        self.short_of_memory.push(key);
+        self.short_at = self.pool.in_use();
+        self.house(House::Memory, Span(self.config.stall_ms.max(1)));
+    }
+
     /// Lets a held peer go on at the next [`Hub::work`].
     fn resume(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(key)
             && peer.held.take().is_some()
         {
+            // While it was held it could not be heard; its silence counts from here.
+            peer.last_heard = self.now;
             self.peer_timers.cancel(key.slot(), OfPeer::Stall as usize);
             self.resumed.push_back(key);
         }

@@ -140,6 +140,8 @@ pub fn route<K: Known>(known: &K, prefix: &[u8], sender: &[u8], receiver: &[u8])
             Some(component) => Verdict::Deliver(component),
             None => Verdict::Refuse(Refusal::ReceiverUnknown),
         },
+        // An answer from another node finds back by the full name only, so a sender must use it; signing in anew tells it.
+        (None, Place::There { .. }) if !sender.contains(&b'.') => Verdict::Refuse(Refusal::NotSignedIn),
         (None, Place::There { namespace, .. }) => match known.node(namespace) {
             Some(node) => Verdict::Forward(node),
             None => Verdict::Refuse(Refusal::NodeUnknown),
@@ -190,17 +192,18 @@ mod tests {
         use Refusal::*;
         use Verdict::*;
         type Row = (&'static str, &'static str, bool, Verdict<&'static str, &'static str>);
-        let rows: [Row; 22] = [
+        let rows: [Row; 23] = [
             ("N1.CA", "N1.CB", false, Deliver("CB")),
             ("N1.CA", "CB", false, Deliver("CB")),
             ("CA", "CB", false, Deliver("CB")),
             ("CA", "CA", false, Deliver("CA")),
             ("CA", "N1.CX", false, Refuse(ReceiverUnknown)),
-            ("CA", "N2.CX", false, Forward("N2")),
-            ("CA", "N9.CX", false, Refuse(NodeUnknown)),
+            ("N1.CA", "N2.CX", false, Forward("N2")),
+            ("N1.CA", "N9.CX", false, Refuse(NodeUnknown)),
+            ("CA", "N2.CX", false, Refuse(NotSignedIn)),
             ("CA", "COORDINATOR", false, Own),
             ("CA", "N1.COORDINATOR", false, Own),
-            ("CA", "N2.COORDINATOR", false, Forward("N2")),
+            ("N1.CA", "N2.COORDINATOR", false, Forward("N2")),
             ("CB", "CA", false, Refuse(NotYours)),
             ("CB", "COORDINATOR", false, Unnamed(NotYours)),
             ("CX", "CA", false, Refuse(NotSignedIn)),

@@ -87,7 +87,7 @@ fn open_beside(texts: &[String], key: &str, default: Option<SocketAddr>, door: D
     let port = default.map_or(0, |address| address.port());
     let mut listeners = Vec::new();
     for text in texts {
-        let address = address(text, port)?;
+        let address = address(key, text, port)?;
         listeners.push(listen(address, door).map_err(|error| explain(address, &error))?);
     }
     Ok(listeners)
@@ -109,16 +109,27 @@ fn open_leco(config: &Config) -> io::Result<Vec<Listener>> {
     }
     let mut listeners = Vec::new();
     for text in &config.bind {
-        let address = address(text, config.port)?;
+        let address = address("bind", text, config.port)?;
         listeners.push(listen(address, Door::Leco).map_err(|error| explain(address, &error))?);
     }
     Ok(listeners)
 }
 
+/// Whether every address of the configuration is one.
+pub(super) fn check(config: &Config) -> io::Result<()> {
+    let keys = [("bind", &config.bind), ("control_bind", &config.control_bind), ("viewer_bind", &config.viewer_bind)];
+    for (key, texts) in keys {
+        for text in texts.iter().filter(|text| key == "bind" || *text != "off") {
+            address(key, text, config.port)?;
+        }
+    }
+    Ok(())
+}
+
 /// An address to listen on: numeric, with or without port, `*` for all, or a name in the hosts file.
-fn address(text: &str, port: u16) -> io::Result<SocketAddr> {
+fn address(key: &str, text: &str, port: u16) -> io::Result<SocketAddr> {
     let wrong = || {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("bind: '{text}' is not an address like 127.0.0.1:12300"))
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{key}: '{text}' is not an address like 127.0.0.1:12300"))
     };
     let text = text.strip_prefix("tcp://").unwrap_or(text);
     if let Ok(address) = text.parse() {
@@ -176,7 +187,8 @@ mod tests {
 
     #[test]
     fn addresses_to_listen_on() {
-        let said = |text| address(text, 12300).map(|address| address.to_string()).map_err(|error| error.to_string());
+        let said =
+            |text| address("bind", text, 12300).map(|address| address.to_string()).map_err(|error| error.to_string());
         assert_eq!(said("127.0.0.1:5"), Ok("127.0.0.1:5".to_owned()));
         assert_eq!(said("127.0.0.1"), Ok("127.0.0.1:12300".to_owned()));
         assert_eq!(said("*:7"), Ok("[::]:7".to_owned()));
@@ -184,5 +196,8 @@ mod tests {
         assert_eq!(said("::1"), Ok("[::1]:12300".to_owned()));
         assert!(said("no such host:7").unwrap_err().starts_with("bind: 'no such host:7'"));
         assert!(said("127.0.0.1:99999").is_err());
+        let bind =
+            |words: &[&str]| Config { bind: words.iter().map(|w| (*w).to_owned()).collect(), ..Config::default() };
+        assert!(check(&bind(&["127.0.0.1", "*:0"])).is_ok() && check(&bind(&["127.0.0.1", "x:y"])).is_err());
     }
 }

@@ -59,7 +59,7 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PORT};
 use crate::hub::{Cause, Door, Hub, Output, PeerKey, Start};
 use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
 use crate::time::Tick;
@@ -166,8 +166,8 @@ impl Server {
         for (n, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(FIRST_LISTENER + n))?;
         }
-        // A port chosen by the system is the one that others must be told.
-        if config.port == 0
+        // A port chosen by the system, or only named in `bind`, is the one that others must be told.
+        if (config.port == 0 || (config.port == DEFAULT_PORT && !config.bind.is_empty()))
             && let Some(address) = listeners.first().map(Listener::address)
         {
             config.port = address.port();
@@ -201,6 +201,14 @@ impl Server {
             turns: 0,
             longest_turn_us: 0,
         })
+    }
+
+    /// Whether the addresses to listen on are such, without opening them.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`], naming the address that is none.
+    pub fn check_addresses(config: &Config) -> io::Result<()> {
+        door::check(config)
     }
 
     /// The addresses on which it listens for Components and Coordinators.
@@ -367,7 +375,6 @@ impl Server {
                 if let Some(on_hangup) = &mut self.on_hangup {
                     on_hangup();
                 }
-                log::info!("log file reopened");
             } else {
                 turn = self.stop(now);
             }
@@ -433,7 +440,7 @@ impl Server {
     /// Puts a socket beside the hub's peer.
     fn adopt(&mut self, key: PeerKey, stream: mio::net::TcpStream, now: Tick) {
         let token = Token(FIRST_WIRE + key.slot());
-        match self.wires.put(key, stream, self.poll.registry(), token) {
+        match self.wires.put(key, stream, self.poll.registry(), token, &mut self.scratch) {
             // Bytes may be there already, and a dialled socket's readiness has been reported under its old token.
             Ok(()) => self.want_read(key.slot()),
             Err(error) => {

@@ -8,8 +8,8 @@ use crate::limits::BLOCK_BYTES_MIN;
 
 const CLASSES: usize = 24;
 
-/// Bytes of free blocks that are kept for the next taker.
-const KEPT_BYTES_MAX: usize = 4 << 20;
+/// The share of the cap that may lie in free blocks, kept for the next taker.
+const KEPT_SHARE: usize = 4;
 
 /// What a block is for; each use has its own share of the cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,12 @@ pub enum Use {
 pub struct Pool {
     free: [Vec<Box<[u8]>>; CLASSES],
     kept_bytes: usize,
+    /// The fewest bytes that were kept since the last [`Pool::age`]: nobody has needed these.
+    unused_bytes: usize,
     ring_bytes: usize,
     partial_bytes: usize,
+    /// Bytes that partial input may come to now: rings leave them alone.
+    partial_ahead: usize,
     bytes_max: usize,
 }
 
@@ -41,7 +45,15 @@ impl Pool {
     /// A pool of which at most `bytes_max` are out at a time.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
-        Self { free: Default::default(), kept_bytes: 0, ring_bytes: 0, partial_bytes: 0, bytes_max }
+        Self {
+            free: Default::default(),
+            kept_bytes: 0,
+            unused_bytes: 0,
+            ring_bytes: 0,
+            partial_bytes: 0,
+            partial_ahead: 0,
+            bytes_max,
+        }
     }
 
     /// A block of at least `bytes`, or `None` when its share of the cap is used up.
@@ -56,7 +68,14 @@ impl Pool {
         }
         if let Some(block) = self.free.get_mut(class).and_then(Vec::pop) {
             self.kept_bytes -= size;
+            self.unused_bytes = self.unused_bytes.min(self.kept_bytes);
             return Some(block);
+        }
+        // What lies idle counts against the cap too: it makes room before more is asked of the system.
+        if self.ring_bytes + self.partial_bytes + self.kept_bytes > self.bytes_max {
+            self.free = Default::default();
+            self.kept_bytes = 0;
+            self.unused_bytes = 0;
         }
         Some(vec![0; size].into_boxed_slice())
     }
@@ -74,7 +93,7 @@ impl Pool {
         debug_assert!(*out >= size, "a block comes back for what it was taken");
         *out = out.saturating_sub(size);
         let Some((class, _)) = class_of(size) else { return };
-        if self.kept_bytes + size <= KEPT_BYTES_MAX
+        if self.kept_bytes + size <= self.bytes_max / KEPT_SHARE
             && let Some(list) = self.free.get_mut(class)
         {
             self.kept_bytes += size;
@@ -82,12 +101,23 @@ impl Pool {
         }
     }
 
+    /// Until called again, rings leave room for `growth` bytes of partial input beyond what is out now: input that has been read
+    /// must find its place although the messages before it fill rings.
+    pub const fn reserve(&mut self, growth: usize) {
+        self.partial_ahead = self.partial_bytes + growth;
+    }
+
+    /// Ends [`Pool::reserve`].
+    pub const fn unreserve(&mut self) {
+        self.partial_ahead = 0;
+    }
+
     /// Bytes that may still be taken for `purpose`.
     #[must_use]
     pub fn room(&self, purpose: Use) -> usize {
         let left = self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes);
         match purpose {
-            Use::Ring => left,
+            Use::Ring => self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes.max(self.partial_ahead)),
             Use::Partial => left.min((self.bytes_max / 2).saturating_sub(self.partial_bytes)),
         }
     }
@@ -98,10 +128,21 @@ impl Pool {
         (self.ring_bytes, self.partial_bytes)
     }
 
-    /// Lets go of the blocks kept for later; for a process that has become idle.
-    pub fn shrink(&mut self) {
-        self.kept_bytes = 0;
-        self.free = Default::default();
+    /// Lets go of as many bytes of free blocks as nobody has needed since the last call, the largest blocks first. Called at
+    /// intervals, it lets steady traffic keep its blocks and an idle process give them all back.
+    pub fn age(&mut self) {
+        let mut surplus = self.unused_bytes;
+        for list in self.free.iter_mut().rev() {
+            while let Some(size) = list.last().map(|block| block.len()).filter(|size| *size <= surplus) {
+                list.pop();
+                surplus -= size;
+                self.kept_bytes -= size;
+            }
+            if list.is_empty() {
+                *list = Vec::new();
+            }
+        }
+        self.unused_bytes = self.kept_bytes;
     }
 
     /// Whether blocks are kept for later.
@@ -126,9 +167,48 @@ mod tests {
         pool.give(partial, Use::Partial);
         pool.give(ring, Use::Ring);
         assert_eq!(pool.in_use(), (0, 0));
-        assert!(pool.keeps_any());
-        pool.shrink();
+        assert!(!pool.keeps_any(), "a block larger than the share that is kept goes at once");
         assert_eq!(pool.take(100, Use::Ring).unwrap().len(), BLOCK_BYTES_MIN);
+    }
+
+    #[test]
+    fn what_is_reserved_is_left_for_partial_input() {
+        let mut pool = Pool::new(8192);
+        let partial = pool.take(2048, Use::Partial).unwrap();
+        pool.reserve(2048);
+        pool.give(partial, Use::Partial);
+        assert!(pool.take(4097, Use::Ring).is_none());
+        let ring = pool.take(4096, Use::Ring).unwrap();
+        assert!(pool.take(1, Use::Ring).is_none());
+        let partial = pool.take(4096, Use::Partial).unwrap();
+        pool.unreserve();
+        pool.give(ring, Use::Ring);
+        assert!(pool.take(4096, Use::Ring).is_some());
+        pool.give(partial, Use::Partial);
+    }
+
+    #[test]
+    fn kept_blocks_make_room_for_others() {
+        let mut pool = Pool::new(8192);
+        let small: Vec<_> = (0..4).map(|_| pool.take(512, Use::Ring).unwrap()).collect();
+        small.into_iter().for_each(|block| pool.give(block, Use::Ring));
+        assert!(pool.keeps_any());
+        let large = pool.take(8192, Use::Ring).unwrap();
+        assert!(!pool.keeps_any());
+        pool.give(large, Use::Ring);
+    }
+
+    #[test]
+    fn blocks_in_use_are_kept_and_others_go_with_time() {
+        let mut pool = Pool::new(1 << 20);
+        for _ in 0..3 {
+            let blocks = [pool.take(4096, Use::Ring).unwrap(), pool.take(512, Use::Ring).unwrap()];
+            blocks.into_iter().for_each(|block| pool.give(block, Use::Ring));
+            pool.age();
+            assert!(pool.keeps_any(), "they were needed since the last time");
+        }
+        pool.age();
+        assert!(!pool.keeps_any(), "nobody has needed them");
     }
 
     #[test]

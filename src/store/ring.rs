@@ -20,8 +20,10 @@ pub struct Ring {
     block: Box<[u8]>,
     head: usize,
     len: usize,
-    /// Size of the block that was enough last time, so that a busy ring starts with it instead of doubling up again.
+    /// Bytes that were enough lately, so that a busy ring starts with them instead of doubling up again.
     hint: usize,
+    /// Most bytes that waited since the block was taken.
+    most: usize,
 }
 
 impl Ring {
@@ -69,6 +71,7 @@ impl Ring {
         for part in parts {
             self.put(part);
         }
+        self.most = self.most.max(total);
         Ok(())
     }
 
@@ -151,9 +154,8 @@ impl Ring {
 
     /// Drops everything that waits.
     pub fn clear(&mut self, pool: &mut Pool) {
-        let used = self.block.len();
-        // Half of the last size, so that one burst does not make every later message take a large block.
-        self.hint = if used >= self.hint { used } else { self.hint / 2 };
+        // Halved each time, so that one burst does not make every later message take a large block.
+        self.hint = core::mem::take(&mut self.most).max(self.hint / 2);
         pool.give(core::mem::take(&mut self.block), Use::Ring);
         self.head = 0;
         self.len = 0;

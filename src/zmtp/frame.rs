@@ -37,6 +37,17 @@ pub struct Message {
 }
 
 impl Message {
+    /// Bytes before the body of the fourth frame, where the message has exactly five: what a run of messages between the same
+    /// two ends has in common. See [`run`].
+    #[must_use]
+    #[inline]
+    pub fn front(&self) -> Option<usize> {
+        if self.frames != 5 {
+            return None;
+        }
+        self.parts.get(3).map(|(start, _)| *start as usize)
+    }
+
     /// The body of frame `n` (from 0, below [`PARTS`]) in the buffer that was scanned.
     #[must_use]
     #[inline]
@@ -98,6 +109,30 @@ pub const fn head(bytes: &[u8]) -> Result<Head, usize> {
         [flags, ..] if *flags & LONG != 0 => Err(9 - bytes.len()),
         _ => Err(2 - bytes.len()),
     }
+}
+
+/// Counts the whole messages at the start of `buffer` that begin with the bytes `front`, go on with `middle` bytes of anything
+/// and end with one more frame. Says how many bytes they have, and how many they are.
+///
+/// Such messages differ from the one that `front` was taken from in the body of its fourth frame and in its fifth frame only, so they go
+/// where that one went. Whatever is not of this form, or exceeds a bound, is left to [`Scan::next`].
+#[inline]
+#[must_use]
+pub fn run(front: &[u8], middle: usize, buffer: &[u8], bounds: &Bounds) -> (usize, u64) {
+    let mut rest = buffer;
+    let mut count = 0;
+    while let Some(last) = rest.strip_prefix(front).and_then(|after| after.get(middle..))
+        && let Ok(head) = head(last)
+        && head.flags & !LONG == 0
+        && head.body <= bounds.frame_bytes_max
+        && let Ok(body) = usize::try_from(head.body)
+        && let Some(next) = last.get(head.bytes + body..)
+        && (rest.len() - next.len()) as u64 <= bounds.message_bytes_max
+    {
+        rest = next;
+        count += 1;
+    }
+    (buffer.len() - rest.len(), count)
 }
 
 impl Scan {
@@ -289,6 +324,35 @@ mod tests {
         assert_eq!(Scan::default().next(&message(&many), &BOUNDS), Err(Fault::TooManyFrames));
         let just: Vec<&[u8]> = vec![b""; FRAMES_MAX as usize];
         assert!(matches!(Scan::default().next(&message(&just), &BOUNDS), Ok(Found::Message(_))));
+    }
+
+    #[test]
+    fn a_run_ends_where_the_scan_would_see_anything_else() {
+        let one = |receiver: &[u8], id: &[u8; 20], payload: &[u8]| message(&[b"\0", receiver, b"CA", id, payload]);
+        let first = one(b"CB", &[1; 20], b"first");
+        let Ok(Found::Message(found)) = Scan::default().next(&first, &BOUNDS) else { panic!() };
+        let front = &first[..found.front().unwrap()];
+        let second = one(b"CB", &[2; 20], &[7; 300]);
+        let third = one(b"CB", &[3; 20], b"");
+        let same = [second.clone(), third.clone()].concat();
+        assert_eq!(run(front, 20, &same, &BOUNDS), (same.len(), 2));
+        let command = b"\x04\x05\x04PONG".to_vec();
+        let two_payloads = message(&[b"\0", b"CB", b"CA", &[4; 20], b"a", b"b"]);
+        for other in
+            [one(b"CC", &[4; 20], b"x"), command, two_payloads, vec![0xff], second[..second.len() - 1].to_vec()]
+        {
+            let mixed = [third.clone(), other].concat();
+            assert_eq!(run(front, 20, &mixed, &BOUNDS), (third.len(), 1));
+        }
+        let tight = Bounds { frame_bytes_max: 299, message_bytes_max: 1 << 20 };
+        assert_eq!(run(front, 20, &second, &tight), (0, 0));
+        let tight = Bounds { frame_bytes_max: 1 << 20, message_bytes_max: second.len() as u64 - 1 };
+        assert_eq!(run(front, 20, &second, &tight), (0, 0));
+        assert_eq!(message(&[b"a", b"b", b"c", b"d"]).len(), 12);
+        let Ok(Found::Message(four)) = Scan::default().next(&message(&[b"a", b"b", b"c", b"d"]), &BOUNDS) else {
+            panic!()
+        };
+        assert_eq!(four.front(), None);
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! What the measurements share: the clock, the command line, LECO messages as wire bytes, medians.
+#![allow(dead_code, reason = "each measurement is a program of its own and uses what it needs")]
+
+use std::time::{Duration, Instant};
+
+use instep::zmtp::SocketType;
+use instep::zmtp::frame::push_frame;
+use instep::zmtp::link::Link;
+use instep::zmtp::mechanism::Mechanism;
+
+/// Whether `--quick` was asked for: a smoke run whose figures mean little.
+pub(crate) fn quick() -> bool {
+    std::env::args().any(|word| word == "--quick")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// A LECO message on the wire.
+pub(crate) fn message(receiver: &str, sender: &str, content_type: u8, payload: &[u8]) -> Vec<u8> {
+    let mut header = [7; 20];
+    header[19] = content_type;
+    let mut out = Vec::new();
+    for frame in [&b"\0"[..], receiver.as_bytes(), sender.as_bytes(), &header] {
+        push_frame(&mut out, true, frame);
+    }
+    push_frame(&mut out, false, payload);
+    out
+}
+
+/// A request to the Coordinator.
+pub(crate) fn request(sender: &str, method: &str) -> Vec<u8> {
+    let payload = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
+    message("COORDINATOR", sender, 1, payload.as_bytes())
+}
+
+/// Greeting and READY of one end.
+pub(crate) fn opening(ours: SocketType) -> Vec<u8> {
+    let (greeting, ready) = Link::new(ours, Mechanism::Null).opening();
+    [&greeting[..], ready.expect("NULL speaks first").bytes()].concat()
+}
+
+/// Nanoseconds for each of `count` things that took `time` together.
+pub(crate) fn nanos_each(time: Duration, count: usize) -> f64 {
+    time.as_secs_f64() * 1e9 / count as f64
+}
+
+/// The middle one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A small repeatable sequence (SplitMix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// The next number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+}

@@ -1,0 +1,228 @@
+//! The poll loop of the generator: all ends, their sockets, and what is ready.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _};
+use std::time::{Duration, Instant};
+
+use instep::leco::message::TYPE_JSON;
+use instep::leco::name::COORDINATOR;
+use instep::zmtp::link::Link;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook_mio::v1_0::Signals;
+
+use super::client::{Session, message};
+use super::inbox::Inbox;
+use super::outbox::Outbox;
+use super::{Failure, Options, plain};
+
+const SCRATCH_BYTES: usize = 256 << 10;
+const SIGNALS: Token = Token(usize::MAX - 1);
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+/// Time between two signs of life of an end that only receives.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// One connection under load.
+#[derive(Debug)]
+pub(super) struct End {
+    stream: TcpStream,
+    link: Link,
+    name: String,
+    namespace: Vec<u8>,
+    carry: Vec<u8>,
+    read_bytes: u64,
+    queued: bool,
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
+}
+
+/// The poll loop. See the module's documentation.
+pub(super) struct Desk {
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    /// Ends by their place: the caller knows which is which.
+    pub(super) ends: Vec<End>,
+    ready: VecDeque<usize>,
+    scratch: Box<[u8]>,
+    heartbeat: Option<Instant>,
+    address: String,
+    /// Somebody asked for an early end.
+    pub(super) interrupted: bool,
+}
+
+impl Desk {
+    /// Takes sessions over, each with what it expects and what it sends.
+    pub(super) fn new(
+        options: &Options,
+        sessions: impl IntoIterator<Item = (Session, Inbox, Outbox)>,
+        now: Instant,
+    ) -> Result<Self, Failure> {
+        let poll = Poll::new().map_err(Failure::other)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
+        let mut ends = Vec::new();
+        for (session, inbox, outbox) in sessions {
+            session.stream.set_nonblocking(true).map_err(Failure::other)?;
+            let mut stream = TcpStream::from_std(session.stream);
+            poll.registry()
+                .register(&mut stream, Token(ends.len()), Interest::READABLE | Interest::WRITABLE)
+                .map_err(Failure::other)?;
+            ends.push(End {
+                stream,
+                link: session.link,
+                name: session.name,
+                namespace: session.namespace,
+                read_bytes: plain(session.carry.len()),
+                carry: session.carry,
+                queued: false,
+                inbox,
+                outbox,
+            });
+        }
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(1024),
+            signals,
+            ends,
+            ready: VecDeque::new(),
+            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+            heartbeat: (!options.relay).then(|| now + HEARTBEAT),
+            address: options.address.clone(),
+            interrupted: false,
+        })
+    }
+
+    /// Waits until an end can be read, for at most `wait`; writes what was held back where there is room again. Returns how
+    /// many ends wait to be read, see [`Desk::read_next`].
+    pub(super) fn wait(&mut self, wait: Duration) -> Result<usize, Failure> {
+        let wait = if self.ready.is_empty() { wait } else { Duration::ZERO };
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(Failure::other(error)),
+            _ => {}
+        }
+        let mut unblocked = Vec::new();
+        for event in &self.events {
+            if event.token() == SIGNALS {
+                self.interrupted |= self.signals.pending().count() > 0;
+                continue;
+            }
+            let Some(end) = self.ends.get_mut(event.token().0) else { continue };
+            if (event.is_readable() || event.is_read_closed() || event.is_error()) && !end.queued {
+                end.queued = true;
+                self.ready.push_back(event.token().0);
+            }
+            if event.is_writable() && !end.outbox.writable {
+                end.outbox.writable = true;
+                unblocked.push(event.token().0);
+            }
+        }
+        for n in unblocked {
+            self.flush(n)?;
+        }
+        Ok(self.ready.len())
+    }
+
+    /// Reads once from the next end that is ready; says which. One that may have more goes to the end of the line.
+    pub(super) fn read_next(&mut self) -> Result<Option<usize>, Failure> {
+        let Some(n) = self.ready.pop_front() else { return Ok(None) };
+        let Some(end) = self.ends.get_mut(n) else { return Ok(None) };
+        end.queued = false;
+        let kept = end.carry.len();
+        let (front, rest) = self.scratch.split_at_mut(kept.min(SCRATCH_BYTES / 2));
+        if front.len() < kept {
+            return Err(failed(&self.address, &end.name, "a strange message is too long"));
+        }
+        front.copy_from_slice(&end.carry);
+        let got = match end.stream.read(rest) {
+            Ok(0) => return Err(failed(&self.address, &end.name, "the connection was closed")),
+            Ok(got) => got,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Some(n)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(failed(&self.address, &end.name, &error.to_string())),
+        };
+        if got == rest.len() || got == 0 {
+            end.queued = true;
+            self.ready.push_back(n);
+        }
+        end.read_bytes += plain(got);
+        let bytes = self.scratch.get(..kept + got).unwrap_or_default();
+        let mut answer = Vec::new();
+        let left = end
+            .inbox
+            .take(&mut end.link, bytes, &mut answer)
+            .map_err(|reason| failed(&self.address, &end.name, &reason))?;
+        end.carry.clear();
+        end.carry.extend_from_slice(bytes.get(bytes.len() - left..).unwrap_or_default());
+        if !answer.is_empty() {
+            end.outbox.interject(&answer);
+            self.flush(n)?;
+        }
+        Ok(Some(n))
+    }
+
+    /// Writes what an end may send.
+    pub(super) fn flush(&mut self, n: usize) -> Result<(), Failure> {
+        let Some(end) = self.ends.get_mut(n) else { return Ok(()) };
+        end.outbox.flush(&mut end.stream).map_err(|error| failed(&self.address, &end.name, &error.to_string()))
+    }
+
+    /// Gives a sign of life for every end, now and then.
+    pub(super) fn beat(&mut self, now: Instant) -> Result<(), Failure> {
+        if self.heartbeat.is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        self.heartbeat = Some(now + HEARTBEAT);
+        for n in 0..self.ends.len() {
+            if let Some(end) = self.ends.get_mut(n) {
+                let name = [&end.namespace, &b"."[..], end.name.as_bytes()].concat();
+                end.outbox.interject(&message(COORDINATOR, &name, TYPE_JSON, b""));
+            }
+            self.flush(n)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every byte that came belongs to a counted message.
+    pub(super) fn check_bytes(&self) -> Result<(), Failure> {
+        for end in &self.ends {
+            let inbox = &end.inbox;
+            let counted = inbox.received * inbox.message_bytes() + inbox.strange_bytes + plain(end.carry.len());
+            if counted != end.read_bytes {
+                let reason = format!("{} bytes came, but the messages make {counted}", end.read_bytes);
+                return Err(failed(&self.address, &end.name, &reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// JSON-RPC errors that came to any end, and the first of them in words.
+    pub(super) fn errors(&self) -> (u64, Option<&str>) {
+        let count = self.ends.iter().map(|end| end.inbox.errors).sum();
+        (count, self.ends.iter().find_map(|end| end.inbox.first_error.as_deref()))
+    }
+
+    /// Signs everybody out.
+    pub(super) fn leave(mut self, options: &Options) {
+        if options.relay {
+            return;
+        }
+        for mut end in self.ends.drain(..) {
+            let blocking = self
+                .poll
+                .registry()
+                .deregister(&mut end.stream)
+                .map(|()| std::net::TcpStream::from(end.stream))
+                .and_then(|stream| stream.set_nonblocking(false).map(|()| stream));
+            if let Ok(stream) = blocking {
+                let (link, name, namespace, carry) = (end.link, end.name, end.namespace, end.carry);
+                Session { stream, link, name, namespace, carry }.sign_out(options);
+            }
+        }
+    }
+}
+
+fn failed(address: &str, name: &str, reason: &str) -> Failure {
+    Failure::other(format!("{address}: '{name}': {reason}"))
+}

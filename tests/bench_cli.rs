@@ -1,0 +1,189 @@
+//! `instep bench` as a program, against a server in this process and against a blind relay.
+#![cfg(feature = "daemon")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken helper fails its test")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::thread::{self, JoinHandle};
+
+use instep::config::Config;
+use instep::net::{Server, Stopper};
+use serde_json::Value;
+
+/// A Coordinator in a thread, for as long as it is held.
+struct House {
+    address: SocketAddr,
+    stopper: Stopper,
+    thread: Option<JoinHandle<Server>>,
+}
+
+impl House {
+    fn open() -> Self {
+        let config = Config { namespace: "N1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+        let mut server = Server::bind(config).unwrap();
+        let address = server.local_addresses().next().unwrap();
+        let stopper = server.stopper();
+        let thread = thread::spawn(move || {
+            server.run().unwrap();
+            server
+        });
+        Self { address, stopper, thread: Some(thread) }
+    }
+
+    fn close(mut self) -> Server {
+        self.stopper.stop();
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+fn bench(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_instep")).arg("bench").args(words).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    assert_eq!(complaint, "", "nothing is written to standard error when that is no terminal");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    serde_json::from_str(&said).unwrap()
+}
+
+#[test]
+fn throughput_counts_every_message_and_signs_out() {
+    let house = House::open();
+    let address = house.address.to_string();
+    for (payload, pairs) in [("64", "3"), ("100000", "1"), ("0", "1")] {
+        let line = ["throughput", &address, "--pairs", pairs, "--payload", payload, "--seconds", "0.1", "--json"];
+        let said = json(&bench(&line));
+        assert_eq!(said["benchmark"], "throughput");
+        assert_eq!(said["payload_bytes"].to_string(), payload);
+        assert_eq!((said["errors"].as_u64(), said["lost"].as_u64()), (Some(0), Some(0)), "{said}");
+        assert!(said["messages"].as_u64().unwrap() > 0 && said["messages_per_s"].as_f64().unwrap() > 0.0, "{said}");
+    }
+    let server = house.close();
+    let counters = server.hub().counters();
+    assert_eq!((counters.sign_ins, counters.sign_outs), (10, 10));
+    assert_eq!(counters.messages_malformed, 0);
+}
+
+#[test]
+fn latency_reports_rising_quantiles_with_and_without_a_rate() {
+    let house = House::open();
+    let address = house.address.to_string();
+    for rate in [None, Some("2000")] {
+        let mut line = vec!["latency", &address, "--seconds", "0.1", "--json"];
+        line.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
+        let said = json(&bench(&line));
+        assert_eq!(said["rate"].as_u64(), rate.map(|rate| rate.parse().unwrap()));
+        assert!(said["round_trips"].as_u64().unwrap() > 0, "{said}");
+        let times = ["p50_us", "p99_us", "p999_us", "max_us"].map(|key| said[key].as_f64().unwrap());
+        assert!(times[0] > 0.0 && times.is_sorted(), "{said}");
+        assert_eq!((said["errors"].as_u64(), said["lost"].as_u64()), (Some(0), Some(0)), "{said}");
+        if let Some(count) = rate.map(|_| said["round_trips"].as_u64().unwrap()) {
+            assert_eq!(count, 200, "every round trip that should begin in a tenth of a second does: {said}");
+        }
+    }
+    house.close();
+}
+
+/// Copies bytes until their end.
+fn pump(mut from: TcpStream, mut to: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(n) = from.read(&mut buffer) {
+        if n == 0 || to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    // The other side may be gone already.
+    drop(to.shutdown(Shutdown::Write));
+}
+
+/// A byte relay that joins connections in the order of their arrival.
+fn relay() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        while let (Ok((first, _)), Ok((second, _))) = (listener.accept(), listener.accept()) {
+            let (first_again, second_again) = (first.try_clone().unwrap(), second.try_clone().unwrap());
+            thread::spawn(|| pump(first, second_again));
+            thread::spawn(|| pump(second, first_again));
+        }
+    });
+    address
+}
+
+#[test]
+fn both_ends_meet_through_a_blind_relay() {
+    let address = relay().to_string();
+    let said = json(&bench(&["throughput", &address, "--relay", "--pairs", "2", "--seconds", "0.1", "--json"]));
+    assert!(said["messages"].as_u64().unwrap() > 0 && said["lost"] == 0, "{said}");
+    let said = json(&bench(&["latency", &address, "--relay", "--seconds", "0.1", "--json"]));
+    assert!(said["round_trips"].as_u64().unwrap() > 0 && said["lost"] == 0, "{said}");
+}
+
+#[test]
+fn a_person_gets_words() {
+    let house = House::open();
+    let output = bench(&["latency", &house.address.to_string(), "--seconds", "0.05"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("us p99.9") && said.contains("one at a time"), "{said}");
+    let output = bench(&["--help"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("--pairs"));
+    house.close();
+}
+
+#[test]
+fn what_is_wrong_is_said_with_an_exit_code() {
+    let fails = |words: &[&str], code: i32, part: &str| {
+        let output = bench(words);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{complaint}");
+        assert!(complaint.contains(part), "{complaint}");
+        assert!(output.stdout.is_empty());
+    };
+    fails(&["throughput", "--pairs", "0"], 2, "--pairs");
+    fails(&["latency", "127.0.0.1:notaport"], 2, "is not an address");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    fails(&["latency", &free], 1, "there is no Coordinator at");
+
+    // Somebody else speaks there.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let thread = thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        stream
+    });
+    fails(&["latency", &address], 1, "not ZMTP");
+    drop(thread.join());
+}
+
+#[test]
+fn a_taken_name_is_refused_in_words() {
+    let house = House::open();
+    let frames: [&[u8]; 5] =
+        [b"\0", b"COORDINATOR", b"bench-s0", &[1; 20], br#"{"jsonrpc":"2.0","id":1,"method":"sign_in"}"#];
+    let mut owner = TcpStream::connect(house.address).unwrap();
+    let link = instep::zmtp::link::Link::new(instep::zmtp::SocketType::Dealer, Default::default());
+    let (greeting, ready) = link.opening();
+    let mut wire = [&greeting[..], ready.unwrap().bytes()].concat();
+    for (n, frame) in frames.iter().enumerate() {
+        instep::zmtp::frame::push_frame(&mut wire, n < 4, frame);
+    }
+    owner.write_all(&wire).unwrap();
+    // Greeting, READY and the answer are there: the name is taken.
+    let mut heard = Vec::new();
+    while !heard.windows(6).any(|window| window == b"result") {
+        let mut buffer = [0; 1024];
+        let n = owner.read(&mut buffer).unwrap();
+        assert!(n > 0);
+        heard.extend_from_slice(&buffer[..n]);
+    }
+    let output = bench(&["throughput", &house.address.to_string(), "--seconds", "0.1"]);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint.contains("refused the name 'bench-s0': -32091"), "{complaint}");
+    house.close();
+}
