@@ -3,7 +3,7 @@
 //! `cargo bench --bench manager` makes its own logs in a temporary directory; `-- --quick` makes smaller ones.
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that fails panics")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark that fails panics")]
 
 #[path = "../tests/common/manager.rs"]
 mod common;

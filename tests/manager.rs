@@ -1,5 +1,5 @@
 //! The Manager over loopback: every control function, viewers, logs, recordings.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic")]
 #![expect(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
 
 #[path = "common/manager.rs"]
@@ -265,7 +265,7 @@ fn several_connections_in_one_request_are_answered_with_a_list() {
     let mut controller = house.controller();
     let (mut first, one) = waiting_viewer(&house, &mut controller, 0);
     let (mut second, two) = waiting_viewer(&house, &mut controller, 0);
-    let provider = controller.open_ready("small.log");
+    assert_eq!(controller.open_ready("small.log"), 1);
     // {"connection": {"provider": 1, "viewer": [1, 2, 99]}}
     let ids = [u8::try_from(one).unwrap(), u8::try_from(two).unwrap(), 99];
     let body = [&b"\x92\xa11\xcc\xc9\x81\xaaconnection\x82\xa8provider\x01\xa6viewer\x93"[..], &ids].concat();

@@ -1,5 +1,5 @@
 //! Live kernels over loopback: what a kernel may do to the Manager, in both protocols.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic")]
 #![expect(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
 
 #[path = "common/manager.rs"]
