@@ -382,9 +382,8 @@ impl Config {
             }
         }
         // Partial input may use half of the memory, in blocks of a power of two: the largest legal message must fit with what
-        // one read can bring behind it, twice, as its old block is still out while it moves into a larger one. With less
-        // it could never be completed.
-        let least = 4 * ((self.message_bytes_max + limits::READ_BYTES_PER_TURN).next_power_of_two());
+        // one read can bring behind it while the block that it outgrew, half as large, is still out.
+        let least = 3 * ((self.message_bytes_max + limits::READ_BYTES_PER_TURN).next_power_of_two());
         if self.memory_max < least {
             return Err(invalid("memory_max", format!("at least {least} is needed for message_bytes_max")));
         }

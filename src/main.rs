@@ -1,4 +1,4 @@
-//! The `instep` program: `serve` (the default), `ctl`, `bench`.
+//! The `instep` program: `serve` (the default), `ctl`, `view`, `log`, `bench`.
 #![forbid(unsafe_code)]
 
 mod cli;

@@ -256,6 +256,11 @@ fn the_first_lines_say_what_to_type_next() {
     let line = server.line("a pyleco program connects with");
     assert!(line.ends_with(&format!("port={port}; other machines cannot reach this address")), "{line}");
 
+    let loopback = "127.0.0.1:0";
+    let server = Running::start(&["--control-bind", loopback, "--viewer-bind", loopback]);
+    let line = server.line("of the Manager, controllers connect to 127.0.0.1:");
+    assert!(line.contains(", viewers connect to 127.0.0.1:"), "{line}");
+
     let server = Running::start(&["--bind", "0.0.0.0:0", "--host", "lab.example"]);
     let line = server.line("elsewhere with host=\"lab.example\", port=");
     let port = line.rsplit_once('=').unwrap().1.to_owned();

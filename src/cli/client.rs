@@ -47,6 +47,15 @@ pub(super) struct Refusal {
     pub(super) data: Value,
 }
 
+/// A "no" of the Manager.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Denial {
+    /// The Manager's sentence.
+    pub(super) message: String,
+    /// All that it answered: it may have done a part.
+    pub(super) data: Value,
+}
+
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Trouble {
@@ -54,6 +63,8 @@ pub(super) enum Trouble {
     Nobody(String),
     /// An error was answered.
     Refused(Box<Refusal>),
+    /// The Manager refused.
+    Denied(Box<Denial>),
     /// What was answered makes no sense; says whose answer.
     Broken(String),
 }
@@ -66,7 +77,7 @@ impl Trouble {
             Self::Refused(refusal) => {
                 [NODE_UNKNOWN, RECEIVER_UNKNOWN].iter().any(|e| i64::from(e.code) == refusal.code)
             }
-            Self::Broken(_) => false,
+            Self::Denied(_) | Self::Broken(_) => false,
         }
     }
 
@@ -74,7 +85,7 @@ impl Trouble {
     fn code(&self) -> Option<i64> {
         match self {
             Self::Refused(refusal) => Some(refusal.code),
-            Self::Nobody(_) | Self::Broken(_) => None,
+            Self::Nobody(_) | Self::Denied(_) | Self::Broken(_) => None,
         }
     }
 }
@@ -83,6 +94,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nobody(text) | Self::Broken(text) => f.write_str(text),
+            Self::Denied(denial) => f.write_str(&denial.message),
             Self::Refused(refusal) => {
                 let Refusal { by, receiver, method, code, message, data } = &**refusal;
                 let by = if by.is_empty() { "the Coordinator" } else { by };
@@ -144,7 +156,7 @@ impl Client {
     /// Connects to the Coordinator at `address` (`host:port`) and signs in as `name` or, where that is taken, as a
     /// variation of it. Every step of it and every later question may take `timeout`.
     pub(super) fn connect(address: &str, name: &str, timeout: Duration) -> Result<Self, Trouble> {
-        let stream = dial(address, timeout)?;
+        let stream = dial("Coordinator", address, timeout)?;
         let mut client = Self {
             stream,
             address: address.to_owned(),
@@ -236,7 +248,9 @@ impl Client {
                 }
                 // A Coordinator that makes no suggestions has a sign_in without parameters.
                 Trouble::Refused(_) if !params.is_null() => params = Value::Null,
-                Trouble::Refused(_) | Trouble::Nobody(_) | Trouble::Broken(_) => return Err(trouble),
+                Trouble::Refused(_) | Trouble::Nobody(_) | Trouble::Denied(_) | Trouble::Broken(_) => {
+                    return Err(trouble);
+                }
             }
         }
         Err(Trouble::Broken(format!("{}: no name like {wanted} is free", self.address)))
@@ -353,7 +367,7 @@ impl Client {
     }
 }
 
-fn is_wait(error: &io::Error) -> bool {
+pub(super) fn is_wait(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
@@ -388,10 +402,10 @@ pub(super) fn is_method_unknown(trouble: &Trouble) -> bool {
     trouble.code() == Some(i64::from(METHOD_NOT_FOUND.code))
 }
 
-/// Connects to the first address behind a name that takes the connection.
-fn dial(address: &str, timeout: Duration) -> Result<TcpStream, Trouble> {
+/// Connects to the first address behind a name that takes the connection; `whom` is for the message when none does.
+pub(super) fn dial(whom: &str, address: &str, timeout: Duration) -> Result<TcpStream, Trouble> {
     let deadline = now() + timeout;
-    let no = |why: String| Trouble::Nobody(format!("no Coordinator at {address}: {why}"));
+    let no = |why: String| Trouble::Nobody(format!("no {whom} at {address}: {why}"));
     let all = address.to_socket_addrs().map_err(|error| no(plain(&error)))?;
     let mut why = "the name has no address".to_owned();
     for one in all {
@@ -410,7 +424,7 @@ fn dial(address: &str, timeout: Duration) -> Result<TcpStream, Trouble> {
 }
 
 /// A length of time as people write it.
-fn seconds(span: Duration) -> String {
+pub(super) fn seconds(span: Duration) -> String {
     format!("{} s", span.as_secs_f64())
 }
 

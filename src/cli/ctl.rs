@@ -2,6 +2,9 @@
 //!
 //! One table, [`COMMANDS`], holds every command: its arguments, its line of help, its function. A function looks at its
 //! arguments first and connects by its first question, so that a wrong word is told without a Coordinator being there.
+//! Those of the Manager are in [`manager`].
+
+mod manager;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -32,13 +35,15 @@ enum Argument {
     Must(&'static str),
     /// A word that may be left out; stands behind all that must be given.
     May(&'static str),
+    /// Any number of words, none included; the last of the words.
+    Many(&'static str),
     /// A flag without value.
     Switch { long: &'static str, help: &'static str },
     /// A flag with a number of at least one.
     Number { short: char, long: &'static str, help: &'static str },
 }
 
-use Argument::{May, Must, Number, Switch};
+use Argument::{Many, May, Must, Number, Switch};
 
 impl Argument {
     /// The name of a word, and whether it must be given.
@@ -46,7 +51,7 @@ impl Argument {
         match self {
             Must(name) => Some((name, true)),
             May(name) => Some((name, false)),
-            Switch { .. } | Number { .. } => None,
+            Many(_) | Switch { .. } | Number { .. } => None,
         }
     }
 }
@@ -85,6 +90,37 @@ const COMMANDS: &[Command] = &[
         run: log_level,
     },
     Command { name: "shutdown", arguments: &[May("NAME")], help: "end a Coordinator or a component", run: shut_down },
+    Command {
+        name: "open",
+        arguments: &[Must("FILE|HOST"), May("PORT")],
+        help: "open a log below the server's log_dir, or with a PORT a running kernel, as a provider",
+        run: manager::open,
+    },
+    Command { name: "close", arguments: &[Must("ID"), Many("ID")], help: "close providers", run: manager::close },
+    Command { name: "providers", arguments: &[Many("ID")], help: "where data comes from", run: manager::providers },
+    Command { name: "viewers", arguments: &[Many("ID")], help: "who looks on", run: manager::viewers },
+    Command { name: "sessions", arguments: &[Many("ID")], help: "who looks at what", run: manager::sessions },
+    Command {
+        name: "connect",
+        arguments: &[Must("VIEWER"), Must("PROVIDER")],
+        help: "show the data of a provider to a viewer",
+        run: manager::connect,
+    },
+    Command {
+        name: "disconnect",
+        arguments: &[Must("VIEWER"), Many("VIEWER")],
+        help: "take viewers out of their sessions",
+        run: manager::disconnect,
+    },
+    Command {
+        name: "refresh",
+        arguments: &[Many("ID")],
+        help: "connect to the kernels of providers anew",
+        run: manager::refresh,
+    },
+    Command { name: "errors", arguments: &[], help: "the Manager's list of errors", run: manager::errors },
+    Command { name: "manager", arguments: &[], help: "the Manager's ports, counts and version", run: manager::manager },
+    Command { name: "exit", arguments: &[], help: "end the Manager, and the Coordinator with it", run: manager::exit },
 ];
 
 /// The arguments of one run of a command, checked against its row of the table.
@@ -141,6 +177,8 @@ impl From<Trouble> for Stop {
 #[derive(Debug)]
 struct Session {
     address: String,
+    /// The control port, where it is not found by the Coordinator's address.
+    control: Option<String>,
     timeout: Duration,
     client: Option<Client>,
 }
@@ -168,7 +206,8 @@ impl Session {
 /// Runs the command that `words` name.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let Some(parsed) = parse(words)? else { return Ok(()) };
-    let mut session = Session { address: parsed.address, timeout: parsed.timeout, client: None };
+    let mut session =
+        Session { address: parsed.address, control: parsed.control, timeout: parsed.timeout, client: None };
     let outcome = (parsed.command.run)(&parsed.given, &mut session);
     if let Some(client) = session.client {
         client.leave();
@@ -190,6 +229,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
 fn as_json(trouble: &Trouble) -> Value {
     match trouble {
         Trouble::Nobody(text) | Trouble::Broken(text) => json!({"error": {"message": text}}),
+        Trouble::Denied(denial) => json!({"error": {"message": denial.message, "data": denial.data}}),
         Trouble::Refused(refusal) => json!({"error": {
             "by": refusal.by, "code": refusal.code, "message": refusal.message, "data": refusal.data,
         }}),
@@ -203,6 +243,7 @@ struct Parsed {
     command: &'static Command,
     given: Given,
     address: String,
+    control: Option<String>,
     timeout: Duration,
     json: bool,
 }
@@ -212,6 +253,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
     let mut command: Option<&'static Command> = None;
     let mut given = Given::default();
     let mut address = format!("127.0.0.1:{DEFAULT_PORT}");
+    let mut control = None;
     let mut timeout = Duration::from_secs(5);
     let mut json = false;
     let mut parser = lexopt::Parser::from_args(words);
@@ -229,6 +271,12 @@ fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
                 address = nodes::address(&text).ok_or_else(|| {
                     Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
                 })?;
+            }
+            Long("control") => {
+                let text = utf8(parser.value()?)?;
+                control = Some(nodes::address_or(&text, DEFAULT_PORT + 10).ok_or_else(|| {
+                    Failure::usage(format!("--control '{text}': a host and port like 127.0.0.1:12310 is wanted"))
+                })?);
             }
             Short('t') | Long("timeout") => {
                 let text = utf8(parser.value()?)?;
@@ -262,13 +310,15 @@ fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
     let names: Vec<(&str, bool)> = command.arguments.iter().filter_map(Argument::word).collect();
     let wrong = match (names.get(given.words.len()), given.words.get(names.len())) {
         (Some((name, true)), _) => Some(format!("{name} is missing")),
-        (_, Some(word)) => Some(format!("'{word}' is one word too many")),
+        (_, Some(word)) if !command.arguments.iter().any(|argument| matches!(argument, Many(_))) => {
+            Some(format!("'{word}' is one word too many"))
+        }
         _ => None,
     };
     if let Some(wrong) = wrong {
         return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
     }
-    Ok(Some(Parsed { command, given, address, timeout, json }))
+    Ok(Some(Parsed { command, given, address, control, timeout, json }))
 }
 
 /// Takes a flag of the command's own.
@@ -292,7 +342,7 @@ fn flag(
                 given.numbers.push((long, number));
                 return Ok(());
             }
-            Must(_) | May(_) | Switch { .. } | Number { .. } => {}
+            Must(_) | May(_) | Many(_) | Switch { .. } | Number { .. } => {}
         }
     }
     Err(Failure::usage(match command {
@@ -312,6 +362,7 @@ fn usage(command: &Command) -> String {
         let written = match argument {
             Must(name) => write!(text, " {name}"),
             May(name) => write!(text, " [{name}]"),
+            Many(name) => write!(text, " [{name}...]"),
             Switch { long, .. } => write!(text, " [--{long}]"),
             Number { short, .. } => write!(text, " [-{short} N]"),
         };
@@ -322,6 +373,7 @@ fn usage(command: &Command) -> String {
 
 /// The options that every command has.
 const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
+      --control HOST:PORT    the Manager's control port [that of the Coordinator + 10]
   -t, --timeout SECONDS      longest wait for an answer [5]
       --json                 one JSON document instead of text; {\"error\": ...} when there is no result
 ";
@@ -331,9 +383,13 @@ fn help() -> String {
                     Usage: instep ctl [options] COMMAND ...\n\n"
         .to_owned();
     for command in COMMANDS {
-        let written = writeln!(text, "  {:<26} {}", usage(command), command.help);
+        let written = writeln!(text, "  {:<29} {}", usage(command), command.help);
         debug_assert!(written.is_ok(), "a String takes everything");
     }
+    text.push_str(
+        "\nFrom open on, the commands go to the Manager's control port, which listens on 127.0.0.1 unless it is told otherwise\n\
+         (control_bind). ID is a number that the Manager gave; without one, all are meant.\n",
+    );
     text.push_str(
         "\nNAME is the name of a component of the Coordinator's node, or a full name like N1.CA; N1.COORDINATOR is the\n\
          Coordinator of the node N1. Without NAME, the Coordinator itself is meant. For example:\n\n\
@@ -352,7 +408,7 @@ fn help_of(command: &Command) -> String {
         let written = match argument {
             Switch { long, help } => writeln!(text, "      --{long:<20} {help}"),
             Number { short, long, help } => writeln!(text, "  -{short}, --{:<20} {help}", format!("{long} N")),
-            Must(_) | May(_) => Ok(()),
+            Must(_) | May(_) | Many(_) => Ok(()),
         };
         debug_assert!(written.is_ok(), "a String takes everything");
     }
@@ -504,7 +560,7 @@ fn shut_down(given: &Given, session: &mut Session) -> Result<Report, Stop> {
 }
 
 /// A value as a word: text without its quotes.
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

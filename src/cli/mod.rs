@@ -5,9 +5,12 @@
 mod bench;
 mod client;
 mod ctl;
+mod framed;
+mod log;
 mod logger;
 mod serve;
 mod table;
+mod view;
 
 use std::fmt;
 use std::io::Write as _;
@@ -62,7 +65,9 @@ const HELP: &str = "\
 instep keeps every participant of a distributed experiment or simulation in step.
 
 Usage: instep [serve] [options]             run the Coordinator (see: instep serve --help)
-       instep ctl [options] COMMAND ...     ask a running Coordinator (see: instep ctl --help)
+       instep ctl [options] COMMAND ...     ask a running Coordinator or its Manager (see: instep ctl --help)
+       instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
+       instep log [options] FILE            say what a simulation log holds (see: instep log --help)
        instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
 
   -h, --help      show this help
@@ -77,6 +82,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match first {
         "serve" => serve::run(rest()),
         "ctl" => ctl::run(rest()),
+        "view" => view::run(rest()),
+        "log" => log::run(rest()),
         "bench" => bench::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use instep::config::{Config, SETTINGS, Value};
+use instep::hub::Door;
 use instep::net::{Server, host};
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
@@ -122,6 +123,13 @@ fn welcome(server: &Server, name: &str, told: &str) -> Vec<String> {
             "a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={port}"
         ));
         lines.push(format!("another Coordinator joins with: instep -c {host}:{port}"));
+    }
+    let doors = [(Door::Control, "controllers connect to"), (Door::Viewer, "viewers connect to")];
+    let doors = doors.map(|(door, what)| (what, server.addresses(door).map(|a| a.to_string()).collect::<Vec<_>>()));
+    let doors = doors.iter().filter(|(_, addresses)| !addresses.is_empty());
+    let doors: Vec<String> = doors.map(|(what, addresses)| format!("{what} {}", addresses.join(", "))).collect();
+    if !doors.is_empty() {
+        lines.push(format!("of the Manager, {}", doors.join(", ")));
     }
     lines
 }

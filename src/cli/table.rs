@@ -19,17 +19,24 @@ impl Column {
 
 /// A line of titles and a line per row, columns two spaces apart. A row shorter than the columns is filled with nothing.
 pub(super) fn table<const N: usize>(columns: [Column; N], rows: &[[String; N]]) -> String {
-    let titles = columns.map(|column| column.title().to_owned());
-    let lines: Vec<[String; N]> =
-        std::iter::once(&titles).chain(rows).map(|row| row.each_ref().map(|cell| visible(cell))).collect();
+    grid(&columns, rows)
+}
+
+/// As [`table`], where the number of columns is known only when the program runs.
+pub(super) fn grid<R: AsRef<[String]>>(columns: &[Column], rows: &[R]) -> String {
+    let titles: Vec<String> = columns.iter().map(|column| column.title().to_owned()).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(&titles[..])
+        .chain(rows.iter().map(AsRef::as_ref))
+        .map(|row| row.iter().map(|cell| visible(cell)).collect())
+        .collect();
     let width = |n: usize| lines.iter().filter_map(|line| line.get(n)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..N).map(|n| width(n).unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns.len()).map(|n| width(n).unwrap_or(0)).collect();
     let mut text = String::new();
     for line in &lines {
         let cells: Vec<String> = line
             .iter()
             .zip(&widths)
-            .zip(&columns)
+            .zip(columns)
             .map(|((cell, width), column)| match column {
                 Column::Left(_) => format!("{cell:<width$}"),
                 Column::Right(_) => format!("{cell:>width$}"),

@@ -39,6 +39,9 @@ impl Hub {
             {
                 return Err(format!("{key:?} is no node's inbound link"));
             }
+            if peer.waiters.len() > 2 * self.peers.len() + 8 {
+                return Err(format!("{key:?} has more waiters than there are peers"));
+            }
             if let (Role::Dialled(node), true) = (peer.role, peer.is_open())
                 && self.nodes.get(node).is_none_or(|node| node.dealer.link() != Some(key))
             {

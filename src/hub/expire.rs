@@ -166,7 +166,11 @@ impl Hub {
                 let since = self.peers.get(on).and_then(|receiver| receiver.full_since);
                 match since.map(|since| self.now.since(since)) {
                     Some(waited) if waited < stall => self.of_peer(key, OfPeer::Stall, Span(stall.0 - waited.0)),
-                    _ => self.resume(key),
+                    // All who wait for that ring have waited long enough.
+                    _ => {
+                        self.wake_waiters(on);
+                        self.resume(key);
+                    }
                 }
             }
             OfPeer::Takeover if peer.probed => {
@@ -177,16 +181,28 @@ impl Hub {
         }
     }
 
-    /// Readers wait for memory and none came free: the largest half-sent message goes.
+    /// Peers wait for memory and none came free: if it is readers, the largest half-sent message goes.
     fn make_room(&mut self) {
         if self.short_of_memory.is_empty() {
             return;
         }
-        let largest = self.peers.iter().max_by_key(|(_, peer)| peer.tail.block_bytes()).map(|(key, _)| key);
-        if let Some(key) = largest {
+        // Where rings hold most of the memory, their receivers move or are closed for not moving; and what a held peer has sent
+        // waits because of us.
+        let readers_wait = self
+            .short_of_memory
+            .iter()
+            .any(|key| self.peers.get(*key).is_some_and(|peer| peer.held == Some(Held::Memory)));
+        let largest = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| !peer.tail.is_empty() && matches!(peer.held, None | Some(Held::Memory)))
+            .max_by_key(|(_, peer)| peer.tail.block_bytes())
+            .map(|(key, _)| key);
+        let (rings, partial) = self.pool.in_use();
+        if let Some(key) = largest.filter(|_| readers_wait && partial >= rings) {
             self.close(key, Cause::Memory);
         }
-        self.house(House::Memory, Span(self.config.stall_ms));
+        self.house(House::Memory, Span(self.config.stall_ms.max(1)));
     }
 
     /// The regular cleaning, and the update that goes with it.

@@ -150,6 +150,7 @@ impl Hub {
                 self.close(link, Cause::Superfluous);
             }
             Some(Item::Error { code }) => {
+                // An error for a name without our namespace is about that sender: the other side takes it for its own component.
                 let ours = view.receiver.starts_with(&self.prefix);
                 let forgotten = ours && *code == Some(i64::from(NOT_SIGNED_IN.code));
                 self.pass_error_on(wire, view);
@@ -300,7 +301,11 @@ impl Hub {
         if !name::is_legal(namespace) {
             return Err((INVALID_PARAMS, Value::from("a namespace is 1 to 255 bytes of printable ASCII without '.'")));
         }
-        let key = match self.nodes.find(namespace) {
+        let known = self.nodes.find(namespace);
+        if self.peers.get(caller.link).and_then(|peer| peer.node).is_some_and(|node| Some(node) != known) {
+            return Err((INVALID_REQUEST, Value::from("this link is another Coordinator's")));
+        }
+        let key = match known {
             Some(key) => {
                 let inbound = self.nodes.get(key).and_then(|node| node.inbound);
                 if inbound.is_some_and(|link| link != caller.link && self.peers.get(link).is_some()) {
@@ -361,7 +366,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn add_nodes(&mut self, params: rpc::Params) -> Answer {
+    pub(super) fn add_nodes(&mut self, caller: Caller<'_>, params: rpc::Params) -> Answer {
         let [nodes] = params.take(["nodes"]).map_err(plain_error)?;
         let wrong = || (INVALID_PARAMS, Value::from("nodes maps namespaces to addresses host:port"));
         let nodes = nodes.as_ref().and_then(Value::as_object).ok_or_else(wrong)?;
@@ -375,11 +380,30 @@ impl Hub {
             wanted.push((namespace.as_bytes(), address));
         }
         for (namespace, address) in wanted {
-            if *namespace != *self.config.namespace.as_bytes() && !self.nodes.expects(namespace) {
+            if *namespace == *self.config.namespace.as_bytes() || self.has_moved(caller, namespace, &address) {
+                continue;
+            }
+            if !self.nodes.expects(namespace) {
                 self.know_address(&address, Some(namespace), false);
             }
         }
         Ok(Value::Null)
+    }
+
+    /// A node that we cannot reach tells an address of its own that is not the one we try: it has moved. Answers whether that is so.
+    fn has_moved(&mut self, caller: Caller<'_>, namespace: &[u8], address: &str) -> bool {
+        let Some(key) = self.peers.get(caller.link).and_then(|peer| peer.node) else { return false };
+        let Some(node) = self.nodes.get_mut(key) else { return false };
+        let tried = matches!(node.dealer, Dealer::Waiting | Dealer::Dialling) && !node.permanent;
+        if !tried || node.namespace.as_deref() != Some(namespace) || node.address.as_deref() == Some(address) {
+            return false;
+        }
+        node.address = Some(address.into());
+        node.reset_backoff();
+        if node.dealer == Dealer::Waiting {
+            self.redial_at(key, self.now);
+        }
+        true
     }
 
     pub(super) fn record_components(&mut self, caller: Caller<'_>, params: rpc::Params) -> Answer {

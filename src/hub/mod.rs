@@ -77,7 +77,7 @@ use crate::limits::{
     DEPARTED_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, READ_BYTES_PER_TURN,
     RING_RESERVE_BYTES, SESSIONS_MAX, TARPIT_MAX,
 };
-use crate::store::pool::{Pool, Use};
+use crate::store::pool::Pool;
 use crate::store::ring::Ring;
 use crate::store::table::{Key, Table};
 use crate::store::timers::Timers;
@@ -202,6 +202,8 @@ pub struct Hub {
     own_in_turn: u32,
     /// Peers that are not read because the pool has no room.
     short_of_memory: Vec<PeerKey>,
+    /// Bytes in use, rings and partial input, when a peer last ran short: before they are fewer no other try can go better.
+    short_at: (usize, usize),
     /// Rings of closed receivers whose messages still have to be returned.
     undelivered: VecDeque<relay::Undelivered>,
     /// Unfinished handshakes, oldest first; entries may be stale.
@@ -262,6 +264,7 @@ impl Hub {
             yielded: Vec::new(),
             own_in_turn: 0,
             short_of_memory: Vec::new(),
+            short_at: (0, 0),
             undelivered: VecDeque::new(),
             handshaking: VecDeque::new(),
             handshakes: 0,
@@ -351,7 +354,11 @@ impl Hub {
         if peer.probed {
             self.probe_answered(key);
         }
+        // What cannot be dealt with now is kept, though rings may want the same memory.
+        let growth = self.peers.get(key).map_or(0, |peer| peer.tail.growth(input.len()));
+        self.pool.reserve(growth);
         self.feed(key, input);
+        self.pool.unreserve();
         self.watch_tail(key);
     }
 
@@ -423,13 +430,14 @@ impl Hub {
         if !peer.is_open() || peer.held.is_some() {
             return 0;
         }
-        if self.pool.room(Use::Partial) >= peer.read_bytes_worst() {
-            return READ_BYTES_PER_TURN;
+        // A read may have to be kept whole.
+        let budget = peer.tail.room(&self.pool);
+        if budget > 0 {
+            return budget.min(READ_BYTES_PER_TURN);
         }
         peer.held = Some(Held::Memory);
-        self.short_of_memory.push(key);
+        self.wait_for_memory(key);
         self.counters.senders_held += 1;
-        self.house(House::Memory, Span(self.config.stall_ms));
         0
     }
 
@@ -468,7 +476,11 @@ impl Hub {
                 peer.last_progress = self.now;
                 self.of_peer(key, OfPeer::Slow, Span(self.config.slow_ms));
             }
-        } else if let Life::Finishing(cause) = peer.life {
+            return;
+        }
+        // The next wait begins anew, with all of its time.
+        self.peer_timers.cancel(key.slot(), OfPeer::Slow as usize);
+        if let Life::Finishing(cause) = peer.life {
             self.end(key, cause);
         }
     }
@@ -947,16 +959,10 @@ impl Hub {
     /// Does what earlier calls left to do: looks at the waiting bytes of peers that are no longer held, returns undelivered
     /// messages, publishes the directory.
     fn work(&mut self) {
-        let room = self.pool.room(Use::Partial);
-        if !self.short_of_memory.is_empty() && room >= 2 * READ_BYTES_PER_TURN {
+        let (rings, partial) = self.pool.in_use();
+        if !self.short_of_memory.is_empty() && (rings < self.short_at.0 || partial < self.short_at.1) {
             for key in core::mem::take(&mut self.short_of_memory) {
-                // Who could not be read even now would only come back here at once.
-                match self.peers.get(key) {
-                    Some(peer) if peer.held == Some(Held::Memory) && peer.read_bytes_worst() > room => {
-                        self.short_of_memory.push(key);
-                    }
-                    _ => self.resume(key),
-                }
+                self.resume(key);
             }
         }
         while let Some(key) = self.resumed.pop_front() {
@@ -974,11 +980,25 @@ impl Hub {
         }
     }
 
+    /// Puts a held peer on the list of those that try again once there is more memory than now.
+    fn wait_for_memory(&mut self, key: PeerKey) {
+        if self.short_of_memory.len() == self.short_of_memory.capacity() {
+            // Who was resumed for another reason may be on the list still.
+            self.short_of_memory.sort_unstable();
+            self.short_of_memory.dedup();
+        }
+        self.short_of_memory.push(key);
+        self.short_at = self.pool.in_use();
+        self.house(House::Memory, Span(self.config.stall_ms.max(1)));
+    }
+
     /// Lets a held peer go on at the next [`Hub::work`].
     fn resume(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(key)
             && peer.held.take().is_some()
         {
+            // While it was held it could not be heard; its silence counts from here.
+            peer.last_heard = self.now;
             self.peer_timers.cancel(key.slot(), OfPeer::Stall as usize);
             self.resumed.push_back(key);
         }

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use crate::limits::{COMMANDS_PER_SECOND_MAX, READ_BYTES_PER_TURN};
+use crate::limits::{BLOCK_BYTES_MIN, COMMANDS_PER_SECOND_MAX};
 use crate::store::pool::{Pool, Use};
 use crate::store::ring::Ring;
 use crate::time::Tick;
@@ -91,6 +91,25 @@ impl Tail {
 
     pub(super) fn block_bytes(&self) -> usize {
         self.block.len()
+    }
+
+    /// Bytes that can be appended, given so much room in the pool. A tail grows in steps, with the old block out while the new one
+    /// is filled: the last two take one and a half times the size of the last.
+    pub(super) fn room(&self, pool: &Pool) -> usize {
+        let room = pool.room(Use::Partial);
+        let most = room.min((room + self.block.len()) / 3 * 2);
+        let largest: usize = if most < BLOCK_BYTES_MIN { 0 } else { 1 << most.ilog2() };
+        largest.max(self.block.len()).saturating_sub(self.len())
+    }
+
+    /// Bytes that the pool must have left, beyond the block that is out, so that `more` can be appended in whatever steps.
+    pub(super) fn growth(&self, more: usize) -> usize {
+        let needed = self.len() + more;
+        if needed <= self.block.len() {
+            return 0;
+        }
+        let largest = needed.max(BLOCK_BYTES_MIN).next_power_of_two();
+        largest + largest / 2 - self.block.len()
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -205,12 +224,6 @@ impl Peer {
         self.life == Life::Open
     }
 
-    /// Bytes that the pool must have for one more read: it may have to be kept whole behind what waits already, in a block of up
-    /// to twice the size while the old block is still out.
-    pub(super) fn read_bytes_worst(&self) -> usize {
-        (self.tail.len() + READ_BYTES_PER_TURN).next_power_of_two()
-    }
-
     /// Whether its handshake is over, if it has one.
     pub(super) fn is_ready(&self) -> bool {
         !self.role.is_zmtp() || self.link.phase() == Phase::Ready
@@ -232,6 +245,16 @@ impl Peer {
     /// Whether nothing waits for it.
     pub(super) fn is_drained(&self) -> bool {
         self.ring.is_empty() && self.viewer.as_ref().is_none_or(|viewer| viewer.queue.is_empty())
+    }
+
+    /// Notes that `waiter` waits for this peer.
+    pub(super) fn add_waiter(&mut self, waiter: PeerKey) {
+        if self.waiters.len() == self.waiters.capacity() {
+            // Who was resumed for another reason may be among them still.
+            self.waiters.sort_unstable();
+            self.waiters.dedup();
+        }
+        self.waiters.push(waiter);
     }
 
     /// Whether it runs on this machine, as far as its address shows.

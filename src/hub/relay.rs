@@ -5,11 +5,11 @@ use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict};
 use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
-use crate::limits::RING_RESERVE_BYTES;
+use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RING_RESERVE_BYTES};
 use crate::store::pool::Pool;
 use crate::store::ring::{Refused, Ring};
 use crate::time::Span;
-use crate::zmtp::frame::{self, Found, Scan};
+use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use super::expire::OfPeer;
 use super::peer::{Flush, Held, Peer, Role};
@@ -44,7 +44,7 @@ impl Known for Chart<'_> {
     type Component = ComponentKey;
     type Node = NodeKey;
 
-    #[inline]
+    #[inline(always)]
     fn owner(&self, name: &[u8]) -> Owner {
         // The usual case: the one name of this link.
         if let Some(first) = self.peer.names.first()
@@ -67,7 +67,7 @@ impl Known for Chart<'_> {
             .is_some_and(|node| node.namespace.as_deref() == Some(namespace))
     }
 
-    #[inline]
+    #[inline(always)]
     fn component(&self, name: &[u8]) -> Option<ComponentKey> {
         if let Some(last) = self.peer.last_receiver
             && self.hub.directory.get(last).is_some_and(|component| *component.name == *name)
@@ -97,12 +97,12 @@ fn is_answer(view: &View<'_>) -> bool {
 
 impl Hub {
     /// Deals with one whole message from a peer, `wire` being its bytes as they came.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_message(&mut self, key: PeerKey, wire: &[u8], message: &frame::Message) -> Outcome {
         let part = |n| message.part(wire, n);
         let view = match View::new(part(0), part(1), part(2), part(3), part(4)) {
             Ok(view) => view,
-            Err(malformed) => return self.malformed(key, malformed),
+            Err(malformed) => return self.malformed(key, malformed, [part(1), part(2), part(3), part(4)]),
         };
         let Some(peer) = self.peers.get(key) else { return Outcome::Done };
         if matches!(peer.role, Role::Dialled(_)) {
@@ -122,8 +122,21 @@ impl Hub {
         outcome
     }
 
+    /// Drops a message that is not LECO, and tells its sender where it has one. `parts` are the frames from the receiver on.
     #[cold]
-    fn malformed(&mut self, key: PeerKey, malformed: Malformed) -> Outcome {
+    fn malformed(&mut self, key: PeerKey, malformed: Malformed, parts: [Option<&[u8]>; 4]) -> Outcome {
+        let [receiver, sender, header, payload] = parts;
+        let header = header.and_then(|header| header.try_into().ok()).unwrap_or(&[0; HEADER_BYTES]);
+        if let (Some(receiver), Some(sender)) = (receiver, sender)
+            && (1..=FULL_NAME_BYTES_MAX).contains(&sender.len())
+            && self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted)
+        {
+            let view = View { receiver, sender, header, payload };
+            let reason = serde_json::Value::from(malformed.to_string());
+            if self.answer_error(key, &view, rpc::INVALID_REQUEST, &reason) == Outcome::Held {
+                return Outcome::Held;
+            }
+        }
         self.counters.messages_in += 1;
         self.counters.messages_malformed += 1;
         if self.may_log()
@@ -134,7 +147,7 @@ impl Hub {
         Outcome::Done
     }
 
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, from: PeerKey, to: ComponentKey, wire: &[u8], view: &View<'_>) -> Outcome {
         let Some(component) = self.directory.get(to) else { return Outcome::Done };
         let link = component.link;
@@ -165,7 +178,7 @@ impl Hub {
 
     /// Queues in one go the messages that follow the last one between the same two ends: a busy sender pays for routing once in
     /// a read. Says how many bytes that was; none if they do not fit, as then each is judged by itself.
-    #[inline]
+    #[inline(always)]
     pub(super) fn queue_run(&mut self, to: PeerKey, forwarded: bool, front: &[u8], buffer: &[u8]) -> usize {
         let (len, count) = frame::run(front, HEADER_BYTES, buffer, &self.bounds);
         if count == 0 || self.queue(to, buffer.get(..len).unwrap_or_default()).is_err() {
@@ -179,7 +192,7 @@ impl Hub {
     }
 
     /// Queues a message's wire bytes, whole or not at all.
-    #[inline]
+    #[inline(always)]
     fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), Refused> {
         let Some(peer) = self.peers.get_mut(to) else {
             debug_assert!(false, "names and nodes lead to living links");
@@ -212,10 +225,10 @@ impl Hub {
 
     /// Stops reading `from` until `to` has room, or the pool where that is what is lacking, or `patience` is over.
     fn hold(&mut self, from: PeerKey, to: PeerKey, refused: Refused, patience: Span) -> Outcome {
-        match (refused, self.peers.get_mut(to)) {
-            (Refused::Memory, _) => self.short_of_memory.push(from),
-            (Refused::Full, Some(receiver)) => receiver.waiters.push(from),
-            (Refused::Full, None) => return Outcome::Done,
+        let Some(receiver) = self.peers.get_mut(to) else { return Outcome::Done };
+        receiver.add_waiter(from);
+        if refused == Refused::Memory {
+            self.wait_for_memory(from);
         }
         if let Some(sender) = self.peers.get_mut(from) {
             sender.held = Some(Held::Ring(to));
@@ -277,7 +290,7 @@ impl Hub {
         if alive && !peer.probed || owner == newcomer {
             return false;
         }
-        peer.waiters.push(newcomer);
+        peer.add_waiter(newcomer);
         if !peer.probed {
             peer.probed = true;
             self.counters.probes += 1;
@@ -421,7 +434,8 @@ impl Hub {
 
     /// Works through one ring; answers whether it is empty now.
     fn return_some(&mut self, ring: &mut Ring) -> bool {
-        let bounds = self.bounds;
+        // Our own answers may be larger than what a peer may send.
+        let bounds = Bounds { frame_bytes_max: MESSAGE_BYTES_CEILING, message_bytes_max: MESSAGE_BYTES_CEILING };
         loop {
             let waiting = ring.contiguous();
             if waiting.is_empty() {
@@ -470,10 +484,13 @@ impl Hub {
         let mut text = String::new();
         rpc::write_error(&mut text, &Id::NULL, RECEIVER_OVERLOADED, &shown(view.receiver));
         let queued = self.queue_own(link, view.sender, &message::answer_header(view.header), text.as_bytes());
-        if queued.is_ok() {
-            self.counters.returned_undelivered += 1;
+        match queued {
+            Ok(()) => self.counters.returned_undelivered += 1,
+            Err(Refused::Full) => return false,
+            // The very ring that is being returned may hold the last of the memory.
+            Err(Refused::Memory) => self.counters.errors_dropped += 1,
         }
-        queued.is_ok()
+        true
     }
 }
 

@@ -11,7 +11,7 @@ use crate::leco::rpc::{
     self, Call, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Item, METHOD_NOT_FOUND,
     NOT_PERMITTED, RpcError,
 };
-use crate::limits::{COMPONENTS_PER_PEER_MAX, OWN_PER_TURN, RING_RESERVE_BYTES};
+use crate::limits::{COMPONENTS_PER_PEER_MAX, OWN_PER_TURN, RING_RESERVE_BYTES, RPC_BYTES_MAX};
 use crate::store::ring::Refused;
 use crate::time::Span;
 
@@ -97,12 +97,12 @@ impl Hub {
         let mut text = String::new();
         match document {
             Err(error) => self.write(&mut text, &Id::NULL, Err(plain_error(error))),
-            Ok(Document::Single(item)) => self.item(caller, item, &mut text),
+            Ok(Document::Single(item)) => self.item(caller, item, None, &mut text),
             Ok(Document::Batch(items)) => {
                 for item in items {
                     let before = text.len();
                     text.push(if before == 0 { '[' } else { ',' });
-                    self.item(caller, item, &mut text);
+                    self.item(caller, item, refusal.map(|refusal| (refusal, view.sender)), &mut text);
                     if text.len() == before + 1 {
                         text.truncate(before);
                     }
@@ -164,15 +164,24 @@ impl Hub {
         }
     }
 
-    /// Runs one element of a document and writes its answer, if it gets one.
-    fn item(&mut self, caller: Caller<'_>, item: Item, out: &mut String) {
+    /// Runs one element of a document and writes its answer, if it gets one. With a `refusal`, that of the sender with this name, it
+    /// must be a call that the refusal allows, or the sender must have signed in by an earlier element.
+    fn item(&mut self, caller: Caller<'_>, item: Item, refusal: Option<(Refusal, &[u8])>, out: &mut String) {
         match item {
             Item::Call(Call { id, method, params }) => {
-                let answer = self.call(caller, &method, params);
+                let refused = refusal.filter(|(refusal, _)| !refusal.allows(&method) && !self.is_signed_in(caller));
+                let answer = match refused {
+                    Some((refusal, sender)) => Err((refusal.error(), shown(sender))),
+                    // A batch asks for many answers with few bytes.
+                    None if out.len() > RPC_BYTES_MAX => Err((INTERNAL_ERROR, Value::from("the answer is too large"))),
+                    None => self.call(caller, &method, params),
+                };
                 if let Some(id) = id {
                     self.write(out, &id, answer);
-                } else if let Err((error, _)) = answer {
-                    log::info!("notification {method} failed: {}", error.message);
+                } else if let Err((error, _)) = answer
+                    && self.may_log()
+                {
+                    log::info!("notification {} failed: {}", data_text(method.as_bytes()), error.message);
                 }
             }
             Item::Result { .. } => {}
@@ -182,6 +191,18 @@ impl Hub {
                 }
             }
             Item::Invalid => self.write(out, &Id::NULL, Err(plain_error(INVALID_REQUEST))),
+        }
+    }
+
+    /// Whether the caller's name is bound to its link now.
+    fn is_signed_in(&self, caller: Caller<'_>) -> bool {
+        match caller.sender {
+            Place::Here(name) => self.owner_of(name, caller.link) == Owner::ThisLink,
+            Place::There { namespace, .. } => self
+                .peers
+                .get(caller.link)
+                .and_then(|peer| self.nodes.get(peer.node?))
+                .is_some_and(|node| node.namespace.as_deref() == Some(namespace)),
         }
     }
 
@@ -204,7 +225,7 @@ impl Hub {
             "send_global_components" => none(params).map(|()| self.global_components()),
             "send_nodes" => none(params).map(|()| self.nodes_as_json()),
             "send_counters" => none(params).map(|()| self.counters_as_json()),
-            "add_nodes" => self.add_nodes(params),
+            "add_nodes" => self.add_nodes(caller, params),
             "record_components" => self.record_components(caller, params),
             "coordinator_sign_in" => none(params).and_then(|()| self.coordinator_sign_in(caller)),
             "coordinator_sign_out" => none(params).and_then(|()| self.coordinator_sign_out(caller)),

@@ -24,7 +24,8 @@ pub struct View<'a> {
     pub payload: Option<&'a [u8]>,
 }
 
-/// Why frames are not a LECO message. The frames are dropped and counted; the stream itself is in order.
+/// Why frames are not a LECO message. They are dropped and counted, and answered with an error where they name a sender; the stream
+/// itself is in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// Fewer than four frames.
@@ -53,7 +54,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// [`Malformed`] says what no LECO message has.
-    #[inline]
+    #[inline(always)]
     pub fn new(
         version: Option<&'a [u8]>,
         receiver: Option<&'a [u8]>,

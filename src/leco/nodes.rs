@@ -223,6 +223,12 @@ impl<L: Copy + PartialEq> Nodes<L> {
 /// `None` for an empty host, an impossible port, or a text longer than any host name.
 #[must_use]
 pub fn address(text: &str) -> Option<String> {
+    address_or(text, DEFAULT_PORT)
+}
+
+/// As [`address`], with another port where none is given.
+#[must_use]
+pub fn address_or(text: &str, port_default: u16) -> Option<String> {
     let text = text.trim();
     let text = text.strip_prefix("tcp://").unwrap_or(text);
     if text.len() > ADDRESS_BYTES_MAX || text.bytes().any(|byte| !(0x21..=0x7e).contains(&byte)) {
@@ -234,7 +240,7 @@ pub fn address(text: &str) -> Option<String> {
         Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port != 0)?)),
         None => (text, None),
     };
-    let port = port.unwrap_or(DEFAULT_PORT);
+    let port = port.unwrap_or(port_default);
     match host {
         "" => None,
         _ if host.contains(':') && !host.starts_with('[') => Some(format!("[{host}]:{port}")),

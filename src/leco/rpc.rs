@@ -119,10 +119,13 @@ impl Document {
             return Ok(Self::Single(item(value)));
         }
         let Value::Array(items) = value else { return Err(INVALID_REQUEST) };
-        if items.is_empty() || items.len() > BATCH_MAX {
+        let items: Vec<Item> = items.into_iter().map(item).collect();
+        // Answers cost nothing and must be known as such however many they are: no error is ever sent because of one.
+        let asks = items.iter().any(|item| matches!(item, Item::Call(_) | Item::Invalid));
+        if items.is_empty() || (asks && items.len() > BATCH_MAX) {
             return Err(INVALID_REQUEST);
         }
-        Ok(Self::Batch(items.into_iter().map(item).collect()))
+        Ok(Self::Batch(items))
     }
 
     /// The first element: what decides whether somebody without a name may speak.

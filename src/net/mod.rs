@@ -440,7 +440,7 @@ impl Server {
     /// Puts a socket beside the hub's peer.
     fn adopt(&mut self, key: PeerKey, stream: mio::net::TcpStream, now: Tick) {
         let token = Token(FIRST_WIRE + key.slot());
-        match self.wires.put(key, stream, self.poll.registry(), token) {
+        match self.wires.put(key, stream, self.poll.registry(), token, &mut self.scratch) {
             // Bytes may be there already, and a dialled socket's readiness has been reported under its old token.
             Ok(()) => self.want_read(key.slot()),
             Err(error) => {

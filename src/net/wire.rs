@@ -45,14 +45,18 @@ impl Wires {
         mut stream: TcpStream,
         registry: &Registry,
         token: Token,
+        scratch: &mut [u8],
     ) -> io::Result<()> {
+        // The slot's last tenant may have been closed within this turn: its socket goes before the new one comes.
+        if let Some(old) = self.slots.get_mut(key.slot()).and_then(Option::take) {
+            end(*old, scratch);
+        }
         tune(&stream);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         if self.slots.len() <= key.slot() {
             self.slots.resize_with(key.slot() + 1, || None);
         }
         if let Some(place) = self.slots.get_mut(key.slot()) {
-            debug_assert!(place.is_none(), "a slot is freed before it is taken again");
             *place = Some(Box::new(Wire { stream, key, queued: false, writable: true, ends: false }));
         }
         Ok(())
@@ -70,17 +74,23 @@ impl Wires {
         self.at(key.slot()).filter(|wire| wire.key == key)
     }
 
-    /// Closes a peer's socket. What has been written still arrives: the stream is ended in order, and what came in is read away, as
-    /// unread bytes would turn the close into a reset.
+    /// Closes a peer's socket, unless its slot has a new tenant already.
     pub(super) fn close(&mut self, key: PeerKey, scratch: &mut [u8]) {
         let Some(place) = self.slots.get_mut(key.slot()) else { return };
-        let Some(mut wire) = place.take_if(|wire| wire.key == key) else { return };
-        if wire.stream.shutdown(Shutdown::Write).is_ok() {
-            for _ in 0..4 {
-                match wire.stream.read(scratch) {
-                    Ok(n) if n > 0 => {}
-                    _ => break,
-                }
+        if let Some(wire) = place.take_if(|wire| wire.key == key) {
+            end(*wire, scratch);
+        }
+    }
+}
+
+/// Ends a stream in order, so that what has been written still arrives. What came in is read away, as unread bytes would turn the
+/// close into a reset.
+fn end(mut wire: Wire, scratch: &mut [u8]) {
+    if wire.stream.shutdown(Shutdown::Write).is_ok() {
+        for _ in 0..4 {
+            match wire.stream.read(scratch) {
+                Ok(n) if n > 0 => {}
+                _ => break,
             }
         }
     }

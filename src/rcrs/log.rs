@@ -190,6 +190,15 @@ impl<R: Read + Seek> Reader<R> {
         self.time_reached
     }
 
+    /// Bytes that have been unpacked so far: of an archive those of its records, else of the whole stream.
+    #[must_use]
+    pub const fn unpacked_bytes(&self) -> u64 {
+        match &self.body {
+            Body::Stream(stream) => stream.unpacked_bytes(),
+            Body::Archive(archive) => archive.unpacked_bytes(),
+        }
+    }
+
     /// The highest time of the log, if it is known yet: from an archive's directory, else when the end was reached.
     #[must_use]
     pub const fn time_max(&self) -> Option<i32> {

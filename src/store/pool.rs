@@ -29,6 +29,8 @@ pub struct Pool {
     unused_bytes: usize,
     ring_bytes: usize,
     partial_bytes: usize,
+    /// Bytes that partial input may come to now: rings leave them alone.
+    partial_ahead: usize,
     bytes_max: usize,
 }
 
@@ -43,7 +45,15 @@ impl Pool {
     /// A pool of which at most `bytes_max` are out at a time.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
-        Self { free: Default::default(), kept_bytes: 0, unused_bytes: 0, ring_bytes: 0, partial_bytes: 0, bytes_max }
+        Self {
+            free: Default::default(),
+            kept_bytes: 0,
+            unused_bytes: 0,
+            ring_bytes: 0,
+            partial_bytes: 0,
+            partial_ahead: 0,
+            bytes_max,
+        }
     }
 
     /// A block of at least `bytes`, or `None` when its share of the cap is used up.
@@ -91,12 +101,23 @@ impl Pool {
         }
     }
 
+    /// Until called again, rings leave room for `growth` bytes of partial input beyond what is out now: input that has been read
+    /// must find its place although the messages before it fill rings.
+    pub const fn reserve(&mut self, growth: usize) {
+        self.partial_ahead = self.partial_bytes + growth;
+    }
+
+    /// Ends [`Pool::reserve`].
+    pub const fn unreserve(&mut self) {
+        self.partial_ahead = 0;
+    }
+
     /// Bytes that may still be taken for `purpose`.
     #[must_use]
     pub fn room(&self, purpose: Use) -> usize {
         let left = self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes);
         match purpose {
-            Use::Ring => left,
+            Use::Ring => self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes.max(self.partial_ahead)),
             Use::Partial => left.min((self.bytes_max / 2).saturating_sub(self.partial_bytes)),
         }
     }
@@ -148,6 +169,22 @@ mod tests {
         assert_eq!(pool.in_use(), (0, 0));
         assert!(!pool.keeps_any(), "a block larger than the share that is kept goes at once");
         assert_eq!(pool.take(100, Use::Ring).unwrap().len(), BLOCK_BYTES_MIN);
+    }
+
+    #[test]
+    fn what_is_reserved_is_left_for_partial_input() {
+        let mut pool = Pool::new(8192);
+        let partial = pool.take(2048, Use::Partial).unwrap();
+        pool.reserve(2048);
+        pool.give(partial, Use::Partial);
+        assert!(pool.take(4097, Use::Ring).is_none());
+        let ring = pool.take(4096, Use::Ring).unwrap();
+        assert!(pool.take(1, Use::Ring).is_none());
+        let partial = pool.take(4096, Use::Partial).unwrap();
+        pool.unreserve();
+        pool.give(ring, Use::Ring);
+        assert!(pool.take(4096, Use::Ring).is_some());
+        pool.give(partial, Use::Partial);
     }
 
     #[test]

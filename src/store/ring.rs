@@ -20,8 +20,10 @@ pub struct Ring {
     block: Box<[u8]>,
     head: usize,
     len: usize,
-    /// Size of the block that was enough last time, so that a busy ring starts with it instead of doubling up again.
+    /// Bytes that were enough lately, so that a busy ring starts with them instead of doubling up again.
     hint: usize,
+    /// Most bytes that waited since the block was taken.
+    most: usize,
 }
 
 impl Ring {
@@ -56,7 +58,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Refused::Full`] over the bound, [`Refused::Memory`] when the pool has no block; the ring is unchanged.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), Refused> {
         let more: usize = parts.iter().map(|part| part.len()).sum();
         let total = self.len + more;
@@ -69,10 +71,11 @@ impl Ring {
         for part in parts {
             self.put(part);
         }
+        self.most = self.most.max(total);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         let size = self.block.len();
         let mut start = self.head + self.len;
@@ -151,9 +154,8 @@ impl Ring {
 
     /// Drops everything that waits.
     pub fn clear(&mut self, pool: &mut Pool) {
-        let used = self.block.len();
-        // Half of the last size, so that one burst does not make every later message take a large block.
-        self.hint = if used >= self.hint { used } else { self.hint / 2 };
+        // Halved each time, so that one burst does not make every later message take a large block.
+        self.hint = core::mem::take(&mut self.most).max(self.hint / 2);
         pool.give(core::mem::take(&mut self.block), Use::Ring);
         self.head = 0;
         self.len = 0;

@@ -92,16 +92,22 @@ enum Stage {
 pub(super) struct Archive {
     stage: Stage,
     time_max: Option<i32>,
+    unpacked: u64,
 }
 
 impl Archive {
     pub(super) const fn new() -> Self {
-        Self { stage: Stage::Front { held: Vec::new() }, time_max: None }
+        Self { stage: Stage::Front { held: Vec::new() }, time_max: None, unpacked: 0 }
     }
 
     /// The highest time that has updates, once the directory is read.
     pub(super) const fn time_max(&self) -> Option<i32> {
         self.time_max
+    }
+
+    /// Bytes of the records given so far.
+    pub(super) const fn unpacked_bytes(&self) -> u64 {
+        self.unpacked
     }
 
     /// Goes on towards the next record, with one bounded piece of work.
@@ -134,6 +140,7 @@ impl Archive {
                     return Ok(Fetched::Working { bytes });
                 }
                 let held = open.take().map(|fetch| fetch.held).unwrap_or_default();
+                self.unpacked = self.unpacked.saturating_add(u64::try_from(held.len()).unwrap_or_default());
                 Ok(Fetched::Record { bytes: held, encoding: Encoding::Proto })
             }
         }

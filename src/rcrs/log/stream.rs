@@ -64,6 +64,11 @@ impl Stream {
         }
     }
 
+    /// Bytes unpacked so far.
+    pub(super) const fn unpacked_bytes(&self) -> u64 {
+        self.unpacked
+    }
+
     /// Goes on towards the next record, with one bounded piece of work.
     pub(super) fn fetch(&mut self, source: &mut impl Read) -> Result<Fetched, Error> {
         let Some(open) = self.open.as_mut() else {

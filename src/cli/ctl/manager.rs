@@ -1,0 +1,234 @@
+//! The commands that go to the Manager's control port: one function of its protocol each.
+//!
+//! Ids are looked at before anybody is asked. A function that the Manager refuses is told in the Manager's own words.
+
+use instep::control::client::{ControlRequest, decode_control};
+use instep::control::envelope::Shape;
+use instep::control::function::Function;
+use serde_json::{Value, json};
+
+use super::super::client::{Denial, Trouble, now, seconds};
+use super::super::framed::{self, Framed, Silence};
+use super::super::table::{Column, table, visible};
+use super::{Given, Report, Session, Stop, word};
+
+/// The control port is so much higher than that of the Coordinator.
+const CONTROL_PORT_OFFSET: u16 = 10;
+
+impl Session {
+    fn control_address(&self) -> Result<String, Stop> {
+        if let Some(control) = &self.control {
+            return Ok(control.clone());
+        }
+        let (host, port) = self.address.rsplit_once(':').unwrap_or((&self.address, ""));
+        match port.parse::<u16>().ok().and_then(|port| port.checked_add(CONTROL_PORT_OFFSET)) {
+            Some(port) => Ok(format!("{host}:{port}")),
+            None => Err(Stop::Usage(format!(
+                "--address '{}': there is no port {CONTROL_PORT_OFFSET} higher; name the control port with --control",
+                self.address
+            ))),
+        }
+    }
+
+    /// Calls a function of the Manager and gives its data object.
+    fn control(
+        &self,
+        function: Function,
+        arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
+    ) -> Result<Value, Stop> {
+        let address = self.control_address()?;
+        let name = function.name();
+        let mut request = Vec::new();
+        arguments(ControlRequest::begin(&mut request, Shape::Beside, function)).finish();
+        let mut line = Framed::connect(&address, self.timeout)?;
+        line.send(&request)?;
+        let nobody = |what: &str| Trouble::Nobody(format!("the Manager at {address} {what} {name}"));
+        let broken = |what: &str| Trouble::Broken(format!("{address} is no Manager's control port: {what}"));
+        let body = line.next(Some(now() + self.timeout)).map_err(|silence| match silence {
+            Silence::Late => nobody(&format!("did not answer within {}:", seconds(self.timeout))),
+            Silence::Closed => nobody("closed the connection before it answered"),
+            Silence::Torn => nobody("closed the connection while it answered"),
+            Silence::Failed(why) => Trouble::Nobody(format!("{address}: {why}")),
+            Silence::Broken(error) => broken(&error.to_string()),
+        })?;
+        let result = decode_control(&body).map_err(|error| broken(&error.to_string()))?;
+        let mut data = framed::json(&result.data);
+        if result.ok && result.id == function.id() {
+            return Ok(data);
+        }
+        if result.ok {
+            return Err(broken("it answers something else than was asked").into());
+        }
+        let message = data.as_object_mut().and_then(|data| data.remove("message"));
+        let message = message.as_ref().and_then(Value::as_str).filter(|text| !text.is_empty());
+        let message = message.map_or_else(|| format!("the Manager refused {name}"), str::to_owned);
+        Err(Trouble::Denied(Box::new(Denial { message, data })).into())
+    }
+}
+
+/// The words from `first` on as ids.
+fn ids(given: &Given, first: usize) -> Result<Vec<i64>, Stop> {
+    let id = |text: &String| {
+        let id = text.parse().ok().filter(|id: &i64| *id >= 0);
+        id.ok_or_else(|| Stop::Usage(format!("'{text}' is not an id, which is a whole number")))
+    };
+    given.words.iter().skip(first).map(id).collect()
+}
+
+/// The ids that are named; `None`, which means all, when there are none.
+fn some_ids(given: &Given) -> Result<Option<Vec<i64>>, Stop> {
+    ids(given, 0).map(|ids| Some(ids).filter(|ids| !ids.is_empty()))
+}
+
+/// Ids in a sentence.
+fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
+    ids.into_iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn part(data: &Value, key: &str) -> Value {
+    data.get(key).cloned().unwrap_or(Value::Null)
+}
+
+/// A part that is a list, whatever the Manager leaves out when there is nothing.
+fn list(data: &Value, key: &str) -> Value {
+    Value::Array(data.get(key).and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+fn cell(row: &Value, key: &str) -> String {
+    match row.get(key) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
+        Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(","),
+        Some(value) => word(value),
+    }
+}
+
+fn rows<const N: usize>(list: &Value, row: impl Fn(&Value) -> [String; N]) -> Vec<[String; N]> {
+    list.as_array().into_iter().flatten().map(row).collect()
+}
+
+pub(super) fn open(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let (first, port) = (given.word(0), given.word(1));
+    let json = if port.is_empty() {
+        session.control(Function::Open, |request| request.logfilename(first))?
+    } else {
+        let number = port.parse().ok().filter(|port: &u16| *port > 0);
+        let number = number.ok_or_else(|| Stop::Usage(format!("open: '{port}' is not a port from 1 to 65535")))?;
+        session.control(Function::Open, |request| request.address(first, number))?
+    };
+    let text = format!("provider {} is open\n", cell(&json, "provider"));
+    Ok(Report { json, text })
+}
+
+pub(super) fn close(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let ids = ids(given, 0)?;
+    session.control(Function::Close, |request| request.provider(&ids))?;
+    Ok(Report { text: format!("provider {} is closed\n", listed(&ids)), json: json!({"provider": ids}) })
+}
+
+pub(super) fn providers(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let chosen = some_ids(given)?;
+    let data = session.control(Function::GetProviderInformation, |request| match &chosen {
+        Some(ids) => request.provider(ids),
+        None => request,
+    })?;
+    let json = list(&data, "providerinfo");
+    let columns = [
+        Column::Right("ID"),
+        Column::Left("TYPE"),
+        Column::Left("STATUS"),
+        Column::Right("TIME"),
+        Column::Right("OF"),
+        Column::Left("SOURCE"),
+    ];
+    let keys = ["id", "type", "status", "time", "maxtime", "ids"];
+    let text = table(columns, &rows(&json, |row| keys.map(|key| cell(row, key))));
+    Ok(Report { json, text })
+}
+
+pub(super) fn viewers(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let chosen = some_ids(given)?;
+    let data = session.control(Function::GetViewerInformation, |request| match &chosen {
+        Some(ids) => request.viewer(ids),
+        None => request,
+    })?;
+    let json = list(&data, "viewerinfo");
+    let address = |row: &Value| {
+        let address = part(row, "address");
+        let (host, port) = (cell(&address, "host"), cell(&address, "port"));
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    };
+    let columns = [Column::Right("ID"), Column::Left("STATUS"), Column::Left("ADDRESS")];
+    let text = table(columns, &rows(&json, |row| [cell(row, "id"), cell(row, "status"), address(row)]));
+    Ok(Report { json, text })
+}
+
+pub(super) fn sessions(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let chosen = some_ids(given)?;
+    let data = session.control(Function::GetSessionInformation, |request| match &chosen {
+        Some(ids) => request.session(ids),
+        None => request,
+    })?;
+    let json = list(&data, "sessioninfo");
+    let columns = [
+        Column::Right("ID"),
+        Column::Left("NAME"),
+        Column::Right("PROVIDER"),
+        Column::Left("STATUS"),
+        Column::Left("STATE"),
+        Column::Left("VIEWERS"),
+    ];
+    let keys = ["id", "name", "provider", "status", "state", "viewer"];
+    let text = table(columns, &rows(&json, |row| keys.map(|key| cell(row, key))));
+    Ok(Report { json, text })
+}
+
+pub(super) fn connect(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let [viewer, provider] = ids(given, 0)?[..] else {
+        return Err(Stop::Usage("connect: a viewer and a provider are wanted".to_owned()));
+    };
+    let json = session.control(Function::Connect, |request| request.connection(provider, viewer))?;
+    let text = format!("viewer {viewer} is in session {} of provider {provider}\n", cell(&json, "session"));
+    Ok(Report { json, text })
+}
+
+pub(super) fn disconnect(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let ids = ids(given, 0)?;
+    session.control(Function::Disconnect, |request| request.viewer(&ids))?;
+    Ok(Report { text: format!("viewer {} is in no session\n", listed(&ids)), json: json!({"viewer": ids}) })
+}
+
+pub(super) fn refresh(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let chosen = some_ids(given)?;
+    let data = session.control(Function::Refresh, |request| match &chosen {
+        Some(ids) => request.provider(ids),
+        None => request,
+    })?;
+    let json = json!({"provider": list(&data, "provider")});
+    let text = match cell(&json, "provider").as_str() {
+        "-" => "there is no connection to renew\n".to_owned(),
+        ids => format!("provider {} connects anew\n", ids.replace(',', ", ")),
+    };
+    Ok(Report { json, text })
+}
+
+pub(super) fn errors(_: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let json = list(&session.control(Function::GetErrorList, |request| request)?, "errors");
+    let lines = json.as_array().into_iter().flatten().map(|line| format!("{}\n", visible(&word(line))));
+    let text = lines.collect::<String>();
+    Ok(Report { text: if text.is_empty() { "there are no errors\n".to_owned() } else { text }, json })
+}
+
+pub(super) fn manager(_: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let json = part(&session.control(Function::GetManagerInformation, |request| request)?, "manager");
+    // The protocol's own spelling of `viewers` is told to scripts, not to people.
+    let about = json.as_object().into_iter().flatten().filter(|(key, _)| *key != "vieweres");
+    let rows: Vec<[String; 2]> = about.map(|(key, _)| [key.clone(), cell(&json, key)]).collect();
+    let text = table([Column::Left("MANAGER"), Column::Left("VALUE")], &rows);
+    Ok(Report { json, text })
+}
+
+pub(super) fn exit(_: &Given, session: &mut Session) -> Result<Report, Stop> {
+    session.control(Function::Exit, |request| request)?;
+    Ok(Report { json: json!({}), text: "the Manager ends\n".to_owned() })
+}

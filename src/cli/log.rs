@@ -1,0 +1,279 @@
+//! `instep log`: what a simulation log or a viewer's recording holds, in numbers.
+//!
+//! Both kinds of file come down to one [`Digest`], which is shown as text or as JSON; [`reading`] makes it.
+
+mod reading;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+
+use lexopt::prelude::{Long, Short, Value as Word};
+use serde_json::{Map, Value, json};
+
+use super::table::{Column, grid, visible};
+use super::{Failure, say};
+
+const HELP: &str = "\
+instep log says what a simulation log holds.
+
+Usage: instep log [options] FILE
+
+  -e, --entity ID   also the properties of this entity after the last timestep; may be repeated
+      --json        one JSON document instead of text
+
+FILE is a log of a kernel (.log, .xz, .7z, also packed with gzip or xz) or a viewer's recording (.vlog).
+
+Exit codes: 0 it was read, if truncated up to its last whole record; 1 it is damaged or no such file; 2 the command line
+is wrong.
+";
+
+/// How many of each kind, in the order of the kinds.
+type Counts = Vec<(&'static str, usize)>;
+
+/// A log in numbers.
+#[derive(Debug, Default)]
+struct Digest {
+    kind: &'static str,
+    /// The log ends with its last record.
+    whole: bool,
+    /// Bytes of the file, and of what was packed into it.
+    bytes: u64,
+    unpacked: Option<u64>,
+    records: Counts,
+    /// The last timestep that has updates, and the one that was planned.
+    time_max: i64,
+    timesteps_planned: Option<i64>,
+    config_keys: usize,
+    map_name: Option<String>,
+    areas: usize,
+    /// Corners of the map in millimetres: west, south, east, north.
+    bounds: Option<[f64; 4]>,
+    /// Moves that end at an area rather than at a point.
+    moves_without_point: usize,
+    /// Properties that updates mark as having no value.
+    undefined: Counts,
+    /// What was passed over as not known.
+    skipped: usize,
+    steps: BTreeMap<i64, Step>,
+    /// What was asked of entities, as it stands after the last timestep; `None` where there is no such entity.
+    entities: Vec<(i32, Option<Map<String, Value>>)>,
+}
+
+/// The counts of one timestep; 0 is the world before the first.
+#[derive(Debug, Default)]
+struct Step {
+    entities: Counts,
+    commands: Counts,
+    changed: usize,
+    deleted: usize,
+    perceptions: usize,
+}
+
+/// Reads a log and says what it holds.
+pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
+    let mut path: Option<OsString> = None;
+    let (mut wants_json, mut wanted) = (false, Vec::new());
+    let mut parser = lexopt::Parser::from_args(words);
+    while let Some(word) = parser.next()? {
+        match word {
+            Short('h') | Long("help") => return say(HELP),
+            Long("json") => wants_json = true,
+            Short('e') | Long("entity") => {
+                let text = parser.value()?.to_string_lossy().into_owned();
+                let id = text.parse().map_err(|_| Failure::usage(format!("--entity '{text}': an id is wanted")))?;
+                wanted.push(id);
+            }
+            Word(word) if path.is_none() => path = Some(word),
+            Word(word) => {
+                let text = format!("log: '{}' is one word too many (try: instep log --help)", word.to_string_lossy());
+                return Err(Failure::usage(text));
+            }
+            Short(letter) => return Err(no_flag(&format!("-{letter}"))),
+            Long(long) => return Err(no_flag(&format!("--{long}"))),
+        }
+    }
+    let path = path.ok_or_else(|| Failure::usage("log: FILE is missing (usage: instep log [options] FILE)"))?;
+    let name = visible(&path.to_string_lossy());
+    let digest = reading::read(&path, &wanted).map_err(|text| Failure::other(format!("{name}: {text}")))?;
+    say(&if wants_json { format!("{}\n", as_json(&digest)) } else { as_text(&name, &digest) })
+}
+
+fn no_flag(flag: &str) -> Failure {
+    Failure::usage(format!("log: there is no flag {flag} (try: instep log --help)"))
+}
+
+fn total(counts: &Counts) -> usize {
+    counts.iter().map(|(_, count)| count).sum()
+}
+
+/// Counts in a sentence; nothing where there are none.
+fn listed(counts: &[(&str, usize)]) -> String {
+    counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The commands of all timesteps together.
+fn commands(digest: &Digest) -> Counts {
+    let mut all: Counts = Vec::new();
+    for (kind, count) in digest.steps.values().flat_map(|step| &step.commands) {
+        match all.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, sum)) => *sum += count,
+            None => all.push((kind, *count)),
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+fn as_json(digest: &Digest) -> Value {
+    let object = |counts: &Counts| counts.iter().map(|(kind, count)| (*kind, *count)).collect::<BTreeMap<_, _>>();
+    let steps: Vec<Value> = digest
+        .steps
+        .iter()
+        .map(|(time, step)| {
+            json!({"time": time, "entities": object(&step.entities), "entities_total": total(&step.entities),
+                   "commands": object(&step.commands), "changed": step.changed, "deleted": step.deleted,
+                   "perceptions": step.perceptions})
+        })
+        .collect();
+    let entities: Map<String, Value> = digest
+        .entities
+        .iter()
+        .map(|(id, found)| (id.to_string(), found.clone().map_or(Value::Null, Value::Object)))
+        .collect();
+    json!({
+        "kind": digest.kind, "whole": digest.whole, "bytes": digest.bytes, "unpacked_bytes": digest.unpacked,
+        "records": object(&digest.records), "records_total": total(&digest.records),
+        "time_max": digest.time_max, "timesteps_planned": digest.timesteps_planned,
+        "config_keys": digest.config_keys, "map_name": digest.map_name, "areas": digest.areas, "bounds": digest.bounds,
+        "commands": object(&commands(digest)), "moves_without_point": digest.moves_without_point,
+        "undefined": object(&digest.undefined), "skipped": digest.skipped,
+        "steps": steps, "entities": entities,
+    })
+}
+
+fn as_text(name: &str, digest: &Digest) -> String {
+    let ending = if digest.whole { "whole" } else { "truncated: it stops within a record or before its last one" };
+    let mut text = format!("{name}: {}, {ending}\n", digest.kind);
+    let mut line = |key: &str, value: &str| {
+        let written = writeln!(text, "  {key:<15} {value}");
+        debug_assert!(written.is_ok(), "a String takes everything");
+    };
+    match digest.unpacked.filter(|unpacked| *unpacked != digest.bytes) {
+        Some(unpacked) => line("size", &format!("{} bytes, unpacked {unpacked}", digest.bytes)),
+        None => line("size", &format!("{} bytes", digest.bytes)),
+    }
+    line("records", &format!("{}: {}", total(&digest.records), listed(&digest.records)));
+    line(
+        "timesteps",
+        &match digest.timesteps_planned {
+            Some(planned) => format!("{} of {planned} planned", digest.time_max),
+            None => digest.time_max.to_string(),
+        },
+    );
+    line("config keys", &digest.config_keys.to_string());
+    let map_name = digest.map_name.as_deref().map_or_else(String::new, |name| format!("{}, ", visible(name)));
+    let bounds = digest
+        .bounds
+        .map_or_else(String::new, |[west, south, east, north]| format!(", from {west},{south} to {east},{north} mm"));
+    line("map", &format!("{map_name}{} areas{bounds}", digest.areas));
+    let commands = commands(digest);
+    line("commands", &format!("{}: {}", total(&commands), listed(&commands)));
+    if digest.moves_without_point > 0 {
+        line("", &format!("{} moves name no point", digest.moves_without_point));
+    }
+    if !digest.undefined.is_empty() {
+        line("made undefined", &listed(&digest.undefined));
+    }
+    if digest.skipped > 0 {
+        line("passed over", &format!("{} entities, properties and commands that are not known", digest.skipped));
+    }
+    let (constant, varying) = kinds(digest);
+    if !constant.is_empty() {
+        line("at all times", &listed(&constant));
+    }
+    for (id, found) in &digest.entities {
+        line(&format!("entity {id}"), &found.as_ref().map_or_else(|| "is not there at the end".to_owned(), properties));
+    }
+    text.push('\n');
+    text.push_str(&steps(digest, &varying));
+    text
+}
+
+fn properties(found: &Map<String, Value>) -> String {
+    found.iter().map(|(key, value)| format!("{key} {}", super::ctl::word(value))).collect::<Vec<_>>().join(", ")
+}
+
+/// The kinds of entities: those of which there are as many at all times, with their number, and the others.
+fn kinds(digest: &Digest) -> (Counts, Vec<&'static str>) {
+    let (mut constant, mut varying): (Counts, Vec<&'static str>) = (Vec::new(), Vec::new());
+    let count = |step: &Step, kind: &str| step.entities.iter().find(|(known, _)| *known == kind).map_or(0, |(_, n)| *n);
+    // A timestep that the log was cut off in has no entities counted.
+    let merged: Vec<&Step> = digest.steps.values().filter(|step| !step.entities.is_empty()).collect();
+    for (kind, first) in merged.iter().flat_map(|step| &step.entities) {
+        if constant.iter().any(|(known, _)| known == kind) || varying.contains(kind) {
+            continue;
+        }
+        if merged.iter().all(|step| count(step, kind) == *first) {
+            constant.push((kind, *first));
+        } else {
+            varying.push(kind);
+        }
+    }
+    (constant, varying)
+}
+
+/// A line for each timestep.
+fn steps(digest: &Digest, varying: &[&'static str]) -> String {
+    let mut columns = vec![Column::Right("TIME"), Column::Right("ENTITIES")];
+    columns.extend(varying.iter().map(|kind| Column::Right(kind)));
+    columns.extend(["CHANGED", "DELETED", "PERCEPTIONS"].map(Column::Right));
+    columns.push(Column::Left("COMMANDS"));
+    let row = |(time, step): (&i64, &Step)| {
+        let count = |kind: &&str| step.entities.iter().find(|(known, _)| known == kind).map_or(0, |(_, n)| *n);
+        let mut row = vec![time.to_string(), total(&step.entities).to_string()];
+        row.extend(varying.iter().map(|kind| count(kind).to_string()));
+        row.extend([step.changed, step.deleted, step.perceptions].map(|n| n.to_string()));
+        row.push(listed(&step.commands));
+        row
+    };
+    grid(&columns, &digest.steps.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_do_not_vary_are_told_once() {
+        let step = |entities: &[(&'static str, usize)]| Step { entities: entities.to_vec(), ..Step::default() };
+        let digest = Digest {
+            steps: BTreeMap::from([
+                (0, step(&[("road", 2)])),
+                (1, step(&[("road", 2), ("blockade", 1)])),
+                (2, step(&[])),
+            ]),
+            ..Digest::default()
+        };
+        assert_eq!(kinds(&digest), (vec![("road", 2)], vec!["blockade"]));
+        let table = steps(&digest, &["blockade"]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "TIME  ENTITIES  blockade  CHANGED  DELETED  PERCEPTIONS  COMMANDS");
+        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["1", "3", "1", "0", "0", "0"]);
+    }
+
+    #[test]
+    fn wrong_words_are_named() {
+        let said = |words: &[&str]| run(words.iter().map(OsString::from).collect()).unwrap_err();
+        for (words, wanted) in [
+            (&[][..], "log: FILE is missing"),
+            (&["a", "b"], "log: 'b' is one word too many"),
+            (&["-x"], "log: there is no flag -x"),
+            (&["--all"], "log: there is no flag --all"),
+            (&["-e", "x"], "--entity 'x': an id is wanted"),
+        ] {
+            let failure = said(words);
+            assert!(failure.code == 2 && failure.text.starts_with(wanted), "{words:?}: {failure:?}");
+        }
+    }
+}

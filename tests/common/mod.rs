@@ -1,0 +1,15 @@
+//! What the integration tests share: bytes of the wire, a world of hubs and clients under a virtual clock, a live server.
+#![allow(dead_code, reason = "each test file uses its own part of these helpers")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "helpers of tests: a failure here is a failed test, and the live part measures real time"
+)]
+
+pub(crate) mod live;
+pub(crate) mod wire;
+pub(crate) mod world;

@@ -1,0 +1,218 @@
+//! Zero allocations per routed message after warm-up: counted by an allocator of our own, at the hub and over a real server's turn.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use common::wire::{self, leco};
+use common::world::config;
+use instep::config::Config;
+use instep::hub::{Hub, NodeKey, Output, PeerKey, Start};
+use instep::net::{Server, Turn};
+use instep::time::Tick;
+
+/// The system's allocator, with a count of this thread's allocations: other tests run beside in other threads.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn note() {
+    // A thread that ends may allocate after its counter is gone; it is none that counts.
+    if let Ok(()) = ALLOCATIONS.try_with(|count| count.set(count.get() + 1)) {}
+}
+
+#[expect(unsafe_code, reason = "an allocator can only be written so; every call is passed on to the system's")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller's promise is passed on as it is.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Allocations of this thread during `work`.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+/// A hub driven without anything that allocates around it.
+struct Bare {
+    hub: Hub,
+    now: Tick,
+    /// Bytes that left, all peers together.
+    left: usize,
+    dialled: Option<NodeKey>,
+}
+
+impl Bare {
+    fn new() -> Self {
+        let hub = Hub::new(config(1), Start { seed: 3, now: Tick(0), unix_ms: 1_700_000_000_000 });
+        Self { hub, now: Tick(1), left: 0, dialled: None }
+    }
+
+    /// What the event loop does after input.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.hub.poll_output(self.now) {
+            match output {
+                Output::Flush(key) => {
+                    let [first, second] = self.hub.unsent(key);
+                    let n = first.len() + second.len();
+                    self.left += n;
+                    self.hub.sent(self.now, key, n);
+                }
+                Output::Dial(node) => self.dialled = Some(node),
+                Output::Read(_) | Output::Close(..) | Output::DialKernel(_) | Output::LogLevel(_) | Output::Stop => {}
+            }
+        }
+    }
+
+    fn feed(&mut self, key: PeerKey, bytes: &[u8]) {
+        assert!(self.hub.read_budget(key) > 0);
+        self.hub.handle_bytes(self.now, key, bytes);
+        self.carry_out();
+    }
+
+    fn component(&mut self, name: &str) -> PeerKey {
+        let key = self.hub.open(self.now, "127.0.0.1:1".parse().unwrap()).unwrap();
+        let sign_in = leco(b"COORDINATOR", name.as_bytes(), 1, &[wire::request(1, "sign_in").as_bytes()]);
+        self.feed(key, &[wire::opening(1), sign_in].concat());
+        key
+    }
+}
+
+#[test]
+fn routing_to_a_local_component_allocates_nothing() {
+    let mut bare = Bare::new();
+    let ca = bare.component("CA");
+    bare.component("CB");
+    bare.component("CC");
+    // Both spellings, several receivers, one frame or many, whole batches and pieces of messages.
+    let one = leco(b"CB", b"CA", 1, &[&[7; 64]]);
+    let many = [one.clone(), leco(b"N1.CC", b"N1.CA", 2, &[b"a", b"", &[1; 3000]])].concat().repeat(20);
+    let (half, rest) = many.split_at(many.len() - 1500);
+    let round = |bare: &mut Bare, count: usize| {
+        for _ in 0..count {
+            bare.feed(ca, &one);
+            bare.feed(ca, &many);
+            bare.feed(ca, half);
+            bare.feed(ca, rest);
+            bare.now = Tick(bare.now.0 + 1);
+        }
+    };
+    round(&mut bare, 20);
+    let left = bare.left;
+    let count = allocations(|| round(&mut bare, 100));
+    assert!(bare.left - left > 100 * many.len(), "the messages went");
+    assert_eq!(count, 0, "allocations for {} messages", 100 * 81);
+    assert_eq!(bare.hub.counters().messages_delivered, 120 * 81);
+}
+
+#[test]
+fn forwarding_to_another_node_allocates_nothing() {
+    let mut bare = Bare::new();
+    let ca = bare.component("CA");
+    let call = br#"{"jsonrpc":"2.0","id":1,"method":"add_nodes","params":{"nodes":{"N2":"n2:1"}}}"#;
+    bare.feed(ca, &leco(b"COORDINATOR", b"CA", 1, &[call]));
+    bare.hub.handle_timeout(bare.now);
+    bare.carry_out();
+    let node = bare.dialled.expect("the node is dialled");
+    let link = bare.hub.handle_dialed(bare.now, node, Ok("127.0.0.1:2".parse().unwrap())).unwrap();
+    bare.carry_out();
+    let accepted = leco(b"COORDINATOR", b"N2.COORDINATOR", 1, &[br#"{"jsonrpc":"2.0","id":1,"result":null}"#]);
+    bare.feed(link, &[wire::greeting(1), wire::ready("ROUTER", b""), accepted].concat());
+    let batch = leco(b"N2.CB", b"N1.CA", 1, &[&[7; 64]]).repeat(50);
+    for _ in 0..20 {
+        bare.feed(ca, &batch);
+    }
+    let count = allocations(|| {
+        for _ in 0..100 {
+            bare.feed(ca, &batch);
+        }
+    });
+    assert_eq!(bare.hub.counters().messages_forwarded, 120 * 50);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn pings_and_idle_deadlines_allocate_nothing() {
+    let mut bare = Bare::new();
+    let ca = bare.component("CA");
+    let ping = wire::command("PING", b"\0\0abc");
+    let round = |bare: &mut Bare, count: usize| {
+        for _ in 0..count {
+            bare.now = Tick(bare.now.0 + 100);
+            bare.feed(ca, &ping);
+            if bare.hub.poll_timeout().is_some_and(|at| at <= bare.now) {
+                bare.hub.handle_timeout(bare.now);
+                bare.carry_out();
+            }
+        }
+    };
+    round(&mut bare, 200);
+    assert_eq!(allocations(|| round(&mut bare, 1000)), 0);
+    assert_eq!(bare.hub.counters().pongs_sent, 1200);
+}
+
+/// The whole server in this thread: the client's sockets are written and read without allocating between two turns.
+#[test]
+fn a_turn_of_the_server_allocates_nothing() {
+    let config =
+        Config { namespace: "N1".into(), host: "n1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+    let mut server = Server::bind(config).unwrap();
+    let address = server.local_addresses().next().unwrap();
+    let mut buffer = vec![0; 1 << 16];
+    let join = |server: &mut Server, name: &str, buffer: &mut [u8]| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let sign_in = leco(b"COORDINATOR", name.as_bytes(), 1, &[wire::request(1, "sign_in").as_bytes()]);
+        stream.write_all(&[wire::opening(1), sign_in].concat()).unwrap();
+        for _ in 0..10 {
+            assert_eq!(server.turn(Some(Duration::from_millis(5))).unwrap(), Turn::Goes);
+        }
+        assert!(stream.read(buffer).unwrap() > 150, "greeting, READY, answer");
+        stream
+    };
+    let mut a = join(&mut server, "CA", &mut buffer);
+    let mut b = join(&mut server, "CB", &mut buffer);
+    let batch = leco(b"CB", b"CA", 1, &[&[7; 64]]).repeat(30);
+    let mut round = |server: &mut Server, count: usize| {
+        for _ in 0..count {
+            a.write_all(&batch).unwrap();
+            let mut got = 0;
+            while got < batch.len() {
+                assert_eq!(server.turn(Some(Duration::from_millis(100))).unwrap(), Turn::Goes);
+                while let Ok(n) = b.read(&mut buffer) {
+                    got += n;
+                }
+            }
+        }
+    };
+    round(&mut server, 50);
+    let count = allocations(|| round(&mut server, 200));
+    assert_eq!(server.hub().counters().messages_delivered, 250 * 30);
+    assert_eq!(count, 0, "allocations in {} messages", 200 * 30);
+}
