@@ -78,6 +78,7 @@ counters! {
     results_encoded: "results for viewers encoded: one for each timestep and distinct selection",
     results_sent: "timesteps queued for viewers",
     initials: "initial results sent to viewers",
+    initials_encoded: "initial results encoded: viewers that begin together share them",
     viewers_behind: "times a viewer lost timesteps because it did not keep up",
     log_lines_spared: "log lines left out because too many of their kind came within a second",
     accept_pauses: "times accepting paused because the process had no file descriptors left",

@@ -59,6 +59,8 @@ pub const SESSIONS_MAX: usize = 1024;
 pub const PROVIDERS_CEILING: usize = 1024;
 /// Lines of the error list; the oldest goes when one more comes.
 pub const ERRORS_MAX: usize = 256;
+/// Bytes of memory for what all agents perceived in one timestep of a log (a real one has some kilobytes).
+pub const STEP_PERCEPTION_BYTES_MAX: usize = 64 << 20;
 /// Viewers that have left and are still shown.
 pub const DEPARTED_MAX: usize = 64;
 

@@ -2,10 +2,11 @@
 //!
 //! A result is built once for each distinct selection and shared by all viewers that want it: a viewer's queue holds references, not
 //! copies. A viewer that does not keep up loses the timesteps that wait for it, is told so, and starts again from a fresh
-//! initial result; the others notice nothing.
+//! initial result; the others notice nothing. Answers to its own requests it never loses: a viewer that asks on without
+//! reading is not read either.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::c2sim::state::State;
 use crate::control::reply::Status;
@@ -19,8 +20,12 @@ use super::{Hub, PeerKey};
 /// Key of a session.
 pub type SessionKey = Key<Session>;
 
-/// Results that may wait for one viewer before it counts as slow.
+/// Timesteps that may wait for one viewer before it counts as slow.
 const RESULTS_MAX: usize = 4;
+/// Answers that may wait for one viewer before it is not read any more.
+const ANSWERS_MAX: usize = 16;
+/// Initial results that are remembered for each provider so that viewers can share them.
+const INITIALS_MAX: usize = 16;
 /// Old timesteps that may be asked for at a time in one log.
 const WANTED_MAX: usize = 64;
 
@@ -58,10 +63,29 @@ pub(super) struct Viewer {
     pub(super) initial: Bits,
     pub(super) session: Option<SessionKey>,
     /// Results that wait, oldest first, and how much of the first has left.
-    pub(super) queue: VecDeque<Arc<Vec<u8>>>,
+    pub(super) queue: VecDeque<Waiting>,
     pub(super) begun: usize,
+    /// Answers to old timesteps that are still being looked for.
+    pub(super) asked: usize,
     /// It has lost timesteps: an initial result is due when the queue is empty.
     pub(super) behind: bool,
+}
+
+/// A result that waits for a viewer.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    bytes: Arc<Vec<u8>>,
+    /// It comes of the session's course, and may be left out when the viewer starts anew.
+    may_go: bool,
+}
+
+/// An initial result that viewers may share while one of them still has to be sent it.
+#[derive(Debug)]
+pub(super) struct Initial {
+    echoed: Bits,
+    chosen: Bits,
+    behind: bool,
+    bytes: Weak<Vec<u8>>,
 }
 
 impl Viewer {
@@ -74,21 +98,22 @@ impl Viewer {
             session: None,
             queue: VecDeque::new(),
             begun: 0,
+            asked: 0,
             behind: false,
         }
     }
 
     /// What waits, as two slices.
     pub(super) fn unsent(&self) -> [&[u8]; 2] {
-        let first = self.queue.front().and_then(|bytes| bytes.get(self.begun..)).unwrap_or_default();
-        let second = self.queue.get(1).map(|bytes| bytes.as_slice()).unwrap_or_default();
+        let first = self.queue.front().and_then(|waiting| waiting.bytes.get(self.begun..)).unwrap_or_default();
+        let second = self.queue.get(1).map(|waiting| waiting.bytes.as_slice()).unwrap_or_default();
         [first, second]
     }
 
     /// `n` bytes have left.
     pub(super) fn note_sent(&mut self, mut n: usize) {
         while let Some(front) = self.queue.front() {
-            let left = front.len() - self.begun;
+            let left = front.bytes.len() - self.begun;
             if n < left {
                 self.begun += n;
                 return;
@@ -99,9 +124,19 @@ impl Viewer {
         }
     }
 
-    /// Drops every result that has not begun to leave.
-    fn drop_waiting(&mut self) {
-        self.queue.truncate(usize::from(self.begun > 0));
+    /// Drops what may be left out, but not the first result if `keep_first` or if it has begun to leave.
+    fn drop_waiting(&mut self, keep_first: bool) {
+        let mut keep = keep_first || self.begun > 0;
+        self.queue.retain(|waiting| core::mem::take(&mut keep) || !waiting.may_go);
+    }
+
+    fn steps_waiting(&self) -> usize {
+        self.queue.iter().filter(|waiting| waiting.may_go).count()
+    }
+
+    /// Whether its next request must wait until it has read answers to those before.
+    pub(super) fn is_behind_with_answers(&self) -> bool {
+        self.queue.len() - self.steps_waiting() + self.asked >= ANSWERS_MAX
     }
 }
 
@@ -130,6 +165,7 @@ impl Hub {
             self.leave_session(key);
             if let Some(viewer) = self.viewer_mut(key) {
                 viewer.open = false;
+                viewer.behind = false;
             }
             self.tell(key, Head { request: bits, message: "", result: true, time: 0 }, &[]);
             return;
@@ -142,7 +178,8 @@ impl Hub {
                 Bits::NONE => (INITIAL, Bits::ACTION | Bits::UPDATE),
                 _ => (both(wishes, INITIAL), both(wishes, EACH_STEP)),
             };
-            self.send_initial(key, bits, "");
+            viewer.behind = false;
+            self.answer_initial(key, bits);
         } else if !self.viewer(key).is_some_and(|viewer| viewer.open) {
             self.tell(
                 key,
@@ -153,7 +190,10 @@ impl Hub {
         } else if request.time.is_none() {
             if let Some(viewer) = self.viewer_mut(key) {
                 viewer.selection = both(wishes, EACH_STEP);
-                viewer.initial = both(wishes, INITIAL);
+                // Who chooses anew what comes with each step has not said what a fresh start should lack.
+                if both(wishes, INITIAL) != Bits::NONE {
+                    viewer.initial = both(wishes, INITIAL);
+                }
             }
             self.send_statics(key, bits);
         }
@@ -175,25 +215,53 @@ impl Hub {
         }
     }
 
-    /// Sends a fresh start: map, config and world as the viewer chose them.
-    pub(super) fn send_initial(&mut self, key: PeerKey, echoed: Bits, message: &str) {
+    /// Sends a fresh start unasked: map, config and world as the viewer chose them.
+    pub(super) fn send_initial(&mut self, key: PeerKey, behind: bool) {
         let Some(viewer) = self.viewer(key).filter(|viewer| viewer.open) else { return };
-        let initial = viewer.initial;
-        let loaded =
-            self.provider_of(key).filter(|provider| self.providers.get(*provider).is_some_and(|found| found.loaded));
-        let Some(provider) = loaded else {
+        let echoed = viewer.initial;
+        let bytes = self.initial(key, echoed, behind);
+        self.enqueue(key, Waiting { bytes, may_go: true });
+    }
+
+    /// Answers OPEN with a fresh start.
+    fn answer_initial(&mut self, key: PeerKey, echoed: Bits) {
+        let bytes = self.initial(key, echoed, false);
+        self.enqueue(key, Waiting { bytes, may_go: false });
+    }
+
+    /// A fresh start for this viewer, shared with others that want the same.
+    fn initial(&mut self, key: PeerKey, echoed: Bits, behind: bool) -> Arc<Vec<u8>> {
+        let chosen = self.viewer(key).map_or(Bits::NONE, |viewer| viewer.initial);
+        let found = self.provider_of(key).and_then(|provider| self.providers.get_mut(provider));
+        let Some(provider) = found.filter(|found| found.loaded) else {
             let reason = self.reason_for_nothing(key);
-            self.tell(key, Head { request: echoed, message: reason, result: true, time: 0 }, &[]);
-            return;
+            let mut out = Vec::new();
+            viewer::write_result(&mut out, Head { request: echoed, message: reason, result: true, time: 0 }, &[]);
+            return Arc::new(out);
         };
         self.counters.initials += 1;
-        let Some(provider) = self.providers.get_mut(provider) else { return };
-        let time = i64::from(provider.time);
-        let world = if initial.has(Bits::WORLD) { provider.world_section().to_vec() } else { Vec::new() };
-        let chosen = |bit, section: &Vec<u8>| if initial.has(bit) { section.clone() } else { Vec::new() };
-        let map = chosen(Bits::MAP, &provider.statics.map);
-        let config = chosen(Bits::CONFIG, &provider.statics.config);
-        self.tell(key, Head { request: echoed, message, result: true, time }, &[&map, &config, &world]);
+        provider.initials.retain(|initial| initial.bytes.strong_count() > 0);
+        let same = |initial: &&Initial| (initial.echoed, initial.chosen, initial.behind) == (echoed, chosen, behind);
+        if let Some(bytes) = provider.initials.iter().find(same).and_then(|initial| initial.bytes.upgrade()) {
+            return bytes;
+        }
+        self.counters.initials_encoded += 1;
+        let message = if behind { "timesteps were left out: this viewer does not keep up" } else { "" };
+        let head = Head { request: echoed, message, result: true, time: i64::from(provider.time) };
+        if chosen.has(Bits::WORLD) {
+            provider.world_section();
+        }
+        let choose = |bit, section| if chosen.has(bit) { section } else { &[][..] };
+        let map = choose(Bits::MAP, &provider.statics.map);
+        let config = choose(Bits::CONFIG, &provider.statics.config);
+        let world = choose(Bits::WORLD, provider.world.as_deref().unwrap_or_default());
+        let mut out = Vec::new();
+        viewer::write_result(&mut out, head, &[map, config, world]);
+        let bytes = Arc::new(out);
+        if provider.initials.len() < INITIALS_MAX {
+            provider.initials.push(Initial { echoed, chosen, behind, bytes: Arc::downgrade(&bytes) });
+        }
+        bytes
     }
 
     /// The answer to a new selection: map and config, if it asks for them.
@@ -215,12 +283,16 @@ impl Hub {
     pub(super) fn tell(&mut self, key: PeerKey, head: Head<'_>, sections: &[&[u8]]) {
         let mut out = Vec::new();
         viewer::write_result(&mut out, head, sections);
-        self.enqueue(key, &Arc::new(out));
+        self.answer_viewer(key, out);
     }
 
-    fn enqueue(&mut self, key: PeerKey, bytes: &Arc<Vec<u8>>) {
+    fn answer_viewer(&mut self, key: PeerKey, bytes: Vec<u8>) {
+        self.enqueue(key, Waiting { bytes: Arc::new(bytes), may_go: false });
+    }
+
+    fn enqueue(&mut self, key: PeerKey, waiting: Waiting) {
         let Some(viewer) = self.viewer_mut(key) else { return };
-        viewer.queue.push_back(Arc::clone(bytes));
+        viewer.queue.push_back(waiting);
         self.want_flush(key);
     }
 
@@ -237,9 +309,9 @@ impl Hub {
             if !viewer.open || viewer.behind || selection == Bits::NONE {
                 continue;
             }
-            if viewer.queue.len() >= RESULTS_MAX {
+            if viewer.steps_waiting() >= RESULTS_MAX {
                 // One stays, so that there is a moment when everything has left.
-                viewer.queue.truncate(1);
+                viewer.drop_waiting(true);
                 viewer.behind = true;
                 self.counters.viewers_behind += 1;
                 continue;
@@ -253,7 +325,7 @@ impl Hub {
                 }
             };
             self.counters.results_sent += 1;
-            self.enqueue(key, &bytes);
+            self.enqueue(key, Waiting { bytes, may_go: true });
         }
         if let Some(found) = self.sessions.get_mut(session) {
             found.viewers = viewers;
@@ -292,8 +364,7 @@ impl Hub {
         if !core::mem::take(&mut viewer.behind) {
             return;
         }
-        let bits = viewer.initial;
-        self.send_initial(key, bits, "timesteps were left out: this viewer does not keep up");
+        self.send_initial(key, true);
     }
 
     // ---- Old timesteps ----
@@ -336,8 +407,11 @@ impl Hub {
         let message =
             if wanted.bits.has(Bits::WORLD) { "the world of an old timestep is kept of logs only" } else { "" };
         let head = Head { request: wanted.echoed, message, result: true, time: wanted.time };
-        viewer::write_result(&mut out, head, &[commands, changes]);
-        self.enqueue(wanted.viewer, &Arc::new(out));
+        let choose = |bit, section| if bits.has(bit) { section } else { &[][..] };
+        let map = choose(Bits::MAP, &provider.statics.map);
+        let config = choose(Bits::CONFIG, &provider.statics.config);
+        viewer::write_result(&mut out, head, &[map, config, commands, changes]);
+        self.answer_viewer(wanted.viewer, out);
         Ok(())
     }
 
@@ -351,11 +425,23 @@ impl Hub {
         if play.seek.as_ref().is_some_and(|seek| seek.wanted.len() >= WANTED_MAX) {
             return Err("too many old timesteps are asked for at a time");
         }
-        self.begin_seek(key, wanted)
+        self.begin_seek(key, wanted)?;
+        if let Some(viewer) = self.viewer_mut(wanted.viewer) {
+            viewer.asked += 1;
+        }
+        Ok(())
     }
 
-    /// Answers a question for an old timestep.
-    pub(super) fn answer_old_step(&mut self, wanted: Wanted, found: Result<(&Step, Vec<u8>), &str>) {
+    /// Answers a question for an old timestep of a log.
+    pub(super) fn answer_old_step(
+        &mut self,
+        provider: ProviderKey,
+        wanted: Wanted,
+        found: Result<(&Step, Vec<u8>), &str>,
+    ) {
+        if let Some(viewer) = self.viewer_mut(wanted.viewer) {
+            viewer.asked = viewer.asked.saturating_sub(1);
+        }
         let mut out = Vec::new();
         let (request, time) = (wanted.echoed, wanted.time);
         match found {
@@ -363,14 +449,18 @@ impl Hub {
                 let commands: &[u8] = if wanted.bits.has(Bits::ACTION) { &step.commands } else { &[] };
                 let changes: &[u8] = if wanted.bits.has(Bits::UPDATE) { &step.changes } else { &[] };
                 let perceptions: &[u8] = if wanted.bits.has(Bits::PERCEPTION) { &step.perceptions } else { &[] };
+                let statics = self.providers.get(provider).map(|found| &found.statics);
+                let map = statics.filter(|_| wanted.bits.has(Bits::MAP)).map_or(&[][..], |statics| &statics.map);
+                let config =
+                    statics.filter(|_| wanted.bits.has(Bits::CONFIG)).map_or(&[][..], |statics| &statics.config);
                 let head = Head { request, message: "", result: true, time };
-                viewer::write_result(&mut out, head, &[&world, commands, changes, perceptions]);
+                viewer::write_result(&mut out, head, &[map, config, &world, commands, changes, perceptions]);
             }
             Err(message) => {
                 viewer::write_result(&mut out, Head { request, message, result: false, time }, &[]);
             }
         }
-        self.enqueue(wanted.viewer, &Arc::new(out));
+        self.answer_viewer(wanted.viewer, out);
     }
 
     // ---- Membership ----
@@ -380,6 +470,9 @@ impl Hub {
         let Some(session) = self.viewer_mut(key).and_then(|viewer| viewer.session.take()) else { return false };
         if let Some(found) = self.sessions.get_mut(session) {
             found.viewers.retain(|viewer| *viewer != key);
+        }
+        if let Some(viewer) = self.viewer_mut(key) {
+            viewer.behind = false;
         }
         true
     }
@@ -392,9 +485,8 @@ impl Hub {
         }
         let Some(viewer) = self.viewer_mut(key) else { return };
         viewer.session = Some(session);
-        viewer.drop_waiting();
+        viewer.drop_waiting(false);
         viewer.behind = false;
-        let bits = viewer.initial;
-        self.send_initial(key, bits, "");
+        self.send_initial(key, false);
     }
 }

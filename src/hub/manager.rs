@@ -221,6 +221,9 @@ impl Hub {
                 self.shelf.close(play.track.file);
                 if let Some(seek) = play.seek {
                     self.shelf.close(seek.track.file);
+                    for wanted in seek.wanted {
+                        self.answer_old_step(key, wanted, Err("the provider was closed"));
+                    }
                 }
             }
         }
@@ -232,8 +235,11 @@ impl Hub {
     fn close_session(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.remove(key) else { return };
         for viewer in session.viewers {
-            if let Some(viewer) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) {
-                viewer.session = None;
+            let Some(found) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) else { continue };
+            found.session = None;
+            found.behind = false;
+            if !found.open {
+                continue;
             }
             let head =
                 viewer::Head { request: viewer::Bits::NONE, message: "the session was closed", result: true, time: 0 };
@@ -323,6 +329,8 @@ impl Hub {
                 }
             };
             provider.reset();
+            // What follows begins with another world.
+            self.end_recording(key);
             if let Some(peer) = old {
                 self.close(peer, Cause::Provider);
             }
@@ -427,8 +435,8 @@ impl Hub {
                     return (used, Halt::Gone);
                 }
             };
-            // A function changes things, so there must be room for its answer first.
-            if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max)
+            // A function changes things, so there must be room for its answer first, which may be a long list.
+            if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max / 2)
                 && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
             {
                 return (used, Halt::Held);
@@ -607,6 +615,11 @@ impl Hub {
         loop {
             if !self.peers.get(key).is_some_and(super::Peer::is_open) {
                 return (used, Halt::Gone);
+            }
+            let waits = |peer: &super::Peer| peer.viewer.as_ref().is_some_and(|viewer| viewer.is_behind_with_answers());
+            if self.peers.get(key).is_some_and(waits) && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
+            {
+                return (used, Halt::Held);
             }
             let rest = buffer.get(used..).unwrap_or_default();
             let decoded = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {

@@ -365,6 +365,14 @@ impl Hub {
     /// A peer's connection ended by itself: [`Cause::Peer`] or [`Cause::Io`].
     pub fn handle_closed(&mut self, now: Tick, key: PeerKey, cause: Cause) {
         self.advance(now);
+        // Who asks and then ends its side still wants the answers that wait. Whoever takes none is closed as slow.
+        let wants_answers =
+            |peer: &Peer| matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.is_drained();
+        if cause == Cause::Peer && self.peers.get(key).is_some_and(wants_answers) {
+            self.finish(key, cause);
+            self.peer_timers.cancel(key.slot(), OfPeer::Life as usize);
+            return;
+        }
         self.close(key, cause);
     }
 
@@ -469,6 +477,10 @@ impl Hub {
         }
         if n > 0 && self.peers.get(key).is_some_and(|peer| peer.viewer.is_some() && peer.is_drained()) {
             self.viewer_drained(key);
+        }
+        if n > 0 && self.peers.get(key).is_some_and(|peer| peer.viewer.is_some() && !peer.is_drained()) {
+            // A viewer's results leave two at a time, and a socket with room says nothing more.
+            self.want_flush(key);
         }
         let Some(peer) = self.peers.get_mut(key) else { return };
         if !peer.is_drained() {

@@ -126,7 +126,7 @@ impl Hub {
         let session = self.providers.get(key).and_then(|found| found.session);
         let viewers = session.and_then(|session| self.sessions.get(session)).map(|session| session.viewers.clone());
         for viewer in viewers.unwrap_or_default() {
-            self.send_initial(viewer, crate::control::viewer::Bits::OPEN, "");
+            self.send_initial(viewer, false);
         }
     }
 
@@ -199,7 +199,7 @@ impl Hub {
         let history_max = self.config.history_bytes_max;
         let runs = self.session_runs(key);
         let Some(provider) = self.providers.get_mut(key) else { return };
-        provider.world = None;
+        provider.forget_encoded();
         match provider.scene.apply(raw) {
             Ok(step) => {
                 provider.time = step.time;
@@ -284,7 +284,7 @@ impl Hub {
         let Some(provider) = self.providers.get_mut(key) else { return false };
         let Source::Log(play) = &mut provider.source else { return false };
         let Some(mut seek) = play.seek.take() else { return false };
-        let goes_on = self.seek_on(&mut seek);
+        let goes_on = self.seek_on(key, &mut seek);
         match self.providers.get_mut(key).map(|provider| &mut provider.source) {
             Some(Source::Log(play)) => play.seek = Some(seek),
             Some(Source::Kernel(_)) | None => self.shelf.close(seek.track.file),
@@ -292,7 +292,7 @@ impl Hub {
         goes_on
     }
 
-    fn seek_on(&mut self, seek: &mut Seek) -> bool {
+    fn seek_on(&mut self, key: ProviderKey, seek: &mut Seek) -> bool {
         let Some(wanted) = seek.wanted.front().copied() else { return false };
         if i64::from(seek.time) >= wanted.time {
             // Gone past it: from the beginning.
@@ -309,7 +309,7 @@ impl Hub {
                 }
                 Err(reason) => {
                     seek.wanted.pop_front();
-                    self.answer_old_step(wanted, Err(&reason));
+                    self.answer_old_step(key, wanted, Err(&reason));
                     return !seek.wanted.is_empty();
                 }
             }
@@ -329,15 +329,16 @@ impl Hub {
                         if i64::from(step.time) == wanted.time {
                             let with_world = wanted.bits.has(crate::control::viewer::Bits::WORLD);
                             let world = if with_world { seek.scene.encode_world() } else { Vec::new() };
-                            self.answer_old_step(wanted, Ok((&step, world)));
+                            self.answer_old_step(key, wanted, Ok((&step, world)));
                         } else {
-                            self.answer_old_step(wanted, Err("the log has no such timestep"));
+                            self.answer_old_step(key, wanted, Err("the log has no such timestep"));
                         }
                     }
                     Some(Ok(_)) | None => {}
                     Some(Err(reason)) => {
                         seek.wanted.pop_front();
-                        self.answer_old_step(wanted, Err(&reason));
+                        seek.time = i32::MAX;
+                        self.answer_old_step(key, wanted, Err(&reason));
                     }
                 }
             }
@@ -345,7 +346,7 @@ impl Hub {
                 seek.wanted.pop_front();
                 // Whatever is asked next starts from the beginning.
                 seek.time = i32::MAX;
-                self.answer_old_step(wanted, Err("the log ends before this timestep"));
+                self.answer_old_step(key, wanted, Err("the log ends before this timestep"));
             }
         }
         !seek.wanted.is_empty()
@@ -353,14 +354,27 @@ impl Hub {
 
     // ---- Live kernels ----
 
-    /// Tries to connect to a kernel.
+    /// Tries to connect to a kernel; or sees that one which is connected has not said a word.
     pub(super) fn dial_kernel(&mut self, key: ProviderKey) {
         let Some(provider) = self.providers.get_mut(key) else { return };
-        if let Source::Kernel(kernel) = &provider.source
-            && kernel.peer.is_none()
-            && provider.status == Status::Online
-        {
+        let Source::Kernel(kernel) = &provider.source else { return };
+        if provider.status != Status::Online {
+            return;
+        }
+        let Some(link) = kernel.peer else {
             self.outputs.push_back(Output::DialKernel(key));
+            return;
+        };
+        // Minutes of silence are normal before the first timestep, but not before the world.
+        if !provider.loaded {
+            let patience = Span::seconds(self.config.kernel_connect_s.max(1));
+            let heard = self.peers.get(link).map_or(self.now, |peer| peer.last_heard);
+            if self.now.since(heard) < patience {
+                self.provider_timers.set(key.slot(), 1, heard + patience);
+                return;
+            }
+            self.end_provider(key, Status::Errored, "the kernel is connected but does not send its world");
+            self.close(link, Cause::Provider);
         }
     }
 
@@ -377,7 +391,10 @@ impl Hub {
         if kernel.peer.is_some() || provider.status != Status::Online {
             return None;
         }
-        let link = self.add_plain_peer(Role::Kernel(key), remote)?;
+        let Some(link) = self.add_plain_peer(Role::Kernel(key), remote) else {
+            self.kernel_lost(key, "too many connections are open");
+            return None;
+        };
         let frame_bytes_max = self.config.message_bytes_max;
         let provider = self.providers.get_mut(key)?;
         let Source::Kernel(kernel) = &mut provider.source else { return None };
@@ -388,6 +405,8 @@ impl Hub {
         kernel.peer = Some(link);
         kernel.answered = false;
         log::debug!("connected to the kernel at {}", provider.ids);
+        let patience = Span::seconds(self.config.kernel_connect_s.max(1));
+        self.provider_timers.set(key.slot(), 1, self.now + patience);
         self.send_frame(link, frame);
         Some(link)
     }
@@ -472,6 +491,9 @@ impl Hub {
                     if self.peers.get(key).is_none() {
                         return (bytes.len(), false);
                     }
+                    // One event a turn: viewers are sent each timestep of a burst before the next makes them look slow.
+                    self.add_job(Job::Kernel(key));
+                    return (used, true);
                 }
                 Err(error) => {
                     self.end_provider(provider, Status::Errored, &error.to_string());
@@ -495,6 +517,7 @@ impl Hub {
                 };
                 let Some(provider) = self.providers.get_mut(key) else { return };
                 provider.scene = Scene::Kernel(world);
+                provider.forget_encoded();
                 provider.statics.map = Vec::new();
                 settle(provider, Static::Config(config));
                 if let Source::Kernel(kernel) = &mut provider.source {
@@ -668,7 +691,7 @@ fn take_record(
             Ok(Read::More)
         }
         Record::Perception(perception) => {
-            track.add_perception(perception);
+            track.add_perception(perception)?;
             Ok(Read::More)
         }
         Record::Commands { commands, .. } => {

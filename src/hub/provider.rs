@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use crate::control::reply::{ProviderType, Status};
 use crate::control::vlog::Player;
+use crate::limits::STEP_PERCEPTION_BYTES_MAX;
 use crate::rcrs::kernel::{Dialect, Viewer as KernelViewer};
-use crate::rcrs::message::{Command, Perception};
+use crate::rcrs::message::{ChangeSet, Command, Perception};
 use crate::store::table::Key;
 use crate::time::{Span, Tick};
 
 use super::PeerKey;
-use super::audience::SessionKey;
-use super::scene::{Raw, Scene, Statics, Step};
+use super::audience::{Initial, SessionKey};
+use super::scene::{Perceived, Raw, Scene, Statics, Step};
 use super::shelf::{Content, FileId};
 
 /// Key of a provider.
@@ -46,7 +47,8 @@ pub(super) struct Track {
     /// The held bytes have been looked through: more must be read.
     pub(super) starved: bool,
     commands: Vec<Command>,
-    perceptions: Vec<Perception>,
+    perceptions: Vec<Perceived>,
+    perceptions_bytes: usize,
     /// The next timestep, whole.
     pub(super) next: Option<Raw>,
     pub(super) ended: bool,
@@ -62,6 +64,7 @@ impl Track {
             starved: true,
             commands: Vec::new(),
             perceptions: Vec::new(),
+            perceptions_bytes: 0,
             next: None,
             ended: false,
         }
@@ -76,14 +79,22 @@ impl Track {
         self.commands = commands;
     }
 
-    pub(super) fn add_perception(&mut self, perception: Perception) {
-        self.perceptions.push(perception);
+    /// Keeps what an agent perceived until the timestep is whole.
+    pub(super) fn add_perception(&mut self, perception: Perception) -> Result<(), String> {
+        let perceived = Perceived::new(perception);
+        self.perceptions_bytes += perceived.bytes();
+        if self.perceptions_bytes > STEP_PERCEPTION_BYTES_MAX {
+            return Err("too much is perceived in one timestep".to_owned());
+        }
+        self.perceptions.push(perceived);
+        Ok(())
     }
 
     /// Updates end a timestep of a kernel's log.
-    pub(super) fn end_step(&mut self, time: i32, changes: crate::rcrs::message::ChangeSet) {
+    pub(super) fn end_step(&mut self, time: i32, changes: ChangeSet) {
         let commands = core::mem::take(&mut self.commands);
         let perceptions = core::mem::take(&mut self.perceptions);
+        self.perceptions_bytes = 0;
         self.next = Some(Raw::Kernel { time, commands, perceptions, changes });
     }
 }
@@ -149,6 +160,8 @@ pub struct Provider {
     pub(super) loaded: bool,
     /// The world section of `time`, once somebody wanted it.
     pub(super) world: Option<Vec<u8>>,
+    /// Initial results of `time` that are still on their way to a viewer.
+    pub(super) initials: Vec<Initial>,
     /// Recent timesteps of a live kernel, oldest first.
     pub(super) history: VecDeque<Step>,
     pub(super) history_bytes: usize,
@@ -170,11 +183,18 @@ impl Provider {
             statics: Statics::default(),
             loaded: false,
             world: None,
+            initials: Vec::new(),
             history: VecDeque::new(),
             history_bytes: 0,
             session: None,
             recording: None,
         }
+    }
+
+    /// The world is another: what was encoded of it is of no use any more.
+    pub(super) fn forget_encoded(&mut self) {
+        self.world = None;
+        self.initials.clear();
     }
 
     /// The world section of the present timestep, encoded when first wanted.
@@ -198,9 +218,10 @@ impl Provider {
     /// Starts from nothing, for a connection made anew.
     pub(super) fn reset(&mut self) {
         self.time = 0;
+        self.time_max = 0;
         self.scene = Scene::Empty;
         self.loaded = false;
-        self.world = None;
+        self.forget_encoded();
         self.history.clear();
         self.history_bytes = 0;
         self.status = Status::Online;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::control::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, Point, Properties, Property};
 use crate::control::replay::{self, Record as ReplayRecord};
 use crate::control::section::{self, Section};
+use crate::limits::RECORD_ITEMS_MAX;
 use crate::rcrs::entity::Entity as KernelEntity;
 use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
 use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
@@ -41,7 +42,7 @@ pub(super) struct Statics {
 #[derive(Debug)]
 pub(super) enum Raw {
     /// From a kernel or its log.
-    Kernel { time: i32, commands: Vec<Command>, perceptions: Vec<Perception>, changes: ChangeSet },
+    Kernel { time: i32, commands: Vec<Command>, perceptions: Vec<Perceived>, changes: ChangeSet },
     /// From a recording: the record's bytes.
     Replay { time: i32, bytes: Vec<u8> },
 }
@@ -51,6 +52,45 @@ impl Raw {
         match self {
             Self::Kernel { time, .. } | Self::Replay { time, .. } => *time,
         }
+    }
+}
+
+/// What one agent perceived in a timestep, as far as viewers are told: properties are not.
+#[derive(Debug)]
+pub(super) struct Perceived {
+    agent: i32,
+    updated: Vec<i32>,
+    deleted: Vec<i32>,
+    heard: Vec<Command>,
+}
+
+impl Perceived {
+    pub(super) fn new(perception: Perception) -> Self {
+        let Perception { agent, visible, heard, .. } = perception;
+        let updated = visible.changed.iter().map(|change| change.entity.id).collect();
+        Self { agent, updated, deleted: visible.deleted, heard }
+    }
+
+    /// Memory it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let said = |command: &Command| match &command.action {
+            message::Action::Say { message }
+            | message::Action::Tell { message, .. }
+            | message::Action::Speak { message, .. } => message.len(),
+            message::Action::Move { path: ids, .. } | message::Action::Subscribe { channels: ids } => {
+                size_of_val(ids.as_slice())
+            }
+            message::Action::Rest
+            | message::Action::Load { .. }
+            | message::Action::Unload
+            | message::Action::Extinguish { .. }
+            | message::Action::Rescue { .. }
+            | message::Action::Clear { .. }
+            | message::Action::ClearArea { .. } => 0,
+        };
+        size_of::<Self>()
+            + size_of::<i32>() * (self.updated.len() + self.deleted.len())
+            + self.heard.iter().map(|command| size_of::<Command>() + said(command)).sum::<usize>()
     }
 }
 
@@ -138,6 +178,9 @@ impl Scene {
                         world.entry(change.id).or_insert_with(|| Entity { id: change.id, ..Entity::default() });
                     entity.apply(&change);
                 }
+            }
+            if world.len() > RECORD_ITEMS_MAX {
+                return Err("the recording's world has too many entities".to_owned());
             }
         }
         Ok(step)
@@ -327,27 +370,14 @@ fn action(command: &Command) -> Action<'_> {
     }
 }
 
-fn encode_perceptions(out: &mut Vec<u8>, perceptions: &[Perception]) {
-    struct Parts<'a> {
-        agent: i32,
-        updated: Vec<i32>,
-        deleted: &'a [i32],
-        heard: Vec<Action<'a>>,
-    }
-    let parts: Vec<Parts<'_>> = perceptions
-        .iter()
-        .map(|perception| Parts {
-            agent: perception.agent,
-            updated: perception.visible.changed.iter().map(|change| change.entity.id).collect(),
-            deleted: &perception.visible.deleted,
-            heard: perception.heard.iter().map(action).collect(),
-        })
-        .collect();
-    let agents = parts.iter().map(|part| section::Perception {
-        id: part.agent,
-        updated: &part.updated,
-        deleted: part.deleted,
-        heard: &part.heard,
+fn encode_perceptions(out: &mut Vec<u8>, perceptions: &[Perceived]) {
+    let heard: Vec<Vec<Action<'_>>> =
+        perceptions.iter().map(|perceived| perceived.heard.iter().map(action).collect()).collect();
+    let agents = perceptions.iter().zip(&heard).map(|(perceived, heard)| section::Perception {
+        id: perceived.agent,
+        updated: &perceived.updated,
+        deleted: &perceived.deleted,
+        heard,
     });
     section::perceptions(out, agents);
 }

@@ -76,10 +76,11 @@ impl Files {
     fn open_path(&mut self, path: PathBuf) -> Result<(FileId, Content), String> {
         let shown = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let failed = |error: std::io::Error| format!("'{shown}' cannot be opened: {error}");
-        let mut file = File::open(&path).map_err(failed)?;
-        if !file.metadata().map_err(failed)?.is_file() {
+        // Before it is opened: opening a pipe would wait for its writer.
+        if !std::fs::metadata(&path).map_err(failed)?.is_file() {
             return Err(format!("'{shown}' is not a file"));
         }
+        let mut file = File::open(&path).map_err(failed)?;
         let mut head = Vec::new();
         let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
         std::io::Read::by_ref(&mut file).take(limit).read_to_end(&mut head).map_err(failed)?;
