@@ -4,7 +4,8 @@
 //! * `people` are the components and their habits; `swarm` chooses what a run is like; `pipe` is one direction of a connection.
 //! * `twin` is the slow model that knows how every message may end, written from the protocol alone.
 //!
-//! `SIM_SEED=7 cargo test --test sim` plays run 7 again; `SIM_RUNS=5000` plays that many.
+//! `SIM_SEED=7 cargo test --test sim` plays run 7 again; `SIM_RUNS=5000` plays that many, from `SIM_SEED` on; `SIM_EVENTS=500` shows
+//! so many events of a run that fails.
 
 #![expect(
     clippy::expect_used,
