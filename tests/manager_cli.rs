@@ -12,8 +12,8 @@ mod common {
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,7 +55,6 @@ impl Drop for Folder {
 
 /// A server in a thread, stopped when it goes out of scope, with the log `run.log` to open.
 struct Node {
-    leco: SocketAddr,
     control: String,
     viewer: String,
     stopper: Stopper,
@@ -82,10 +81,10 @@ impl Node {
         };
         let mut server = Server::bind(config).unwrap();
         let address = |door| server.addresses(door).next().unwrap();
-        let (leco, control, viewer) = (address(Door::Leco), address(Door::Control), address(Door::Viewer));
+        let (control, viewer) = (address(Door::Control), address(Door::Viewer));
         let stopper = server.stopper();
         let thread = thread::spawn(move || server.run().unwrap());
-        Self { leco, control: control.to_string(), viewer: viewer.to_string(), stopper, thread: Some(thread), folder }
+        Self { control: control.to_string(), viewer: viewer.to_string(), stopper, thread: Some(thread), folder }
     }
 
     fn ctl(&self, words: &[&str]) -> Said {
@@ -338,12 +337,25 @@ fn exit_ends_the_manager() {
 
 #[test]
 fn what_does_not_speak_the_protocol_is_told_so() {
-    let node = Node::new();
-    let leco = node.leco.to_string();
-    let said = run(&["ctl", "--control", &leco, "manager", "-t", "2"]);
-    assert!(said.error(1).starts_with(&format!("{leco} is no Manager's control port: ")), "{said:?}");
-    let said = run(&["view", &leco]);
-    assert!(said.error(1).starts_with(&format!("{leco} is no Manager's viewer port: ")), "{said:?}");
+    // What a ZMTP peer greets with is no length.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let greeter = thread::spawn(move || {
+        let greeted = [(); 2].map(|()| {
+            let (mut stream, _) = other.accept().unwrap();
+            stream.write_all(&[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f]).unwrap();
+            stream
+        });
+        // Both stay open until the second is closed from the other side.
+        let [_first, mut second] = greeted;
+        second.read_to_end(&mut Vec::new()).map(|_| ())
+    });
+    let said = run(&["ctl", "--control", &address, "manager", "-t", "2"]);
+    let problem = "the length header is not a whole number of bytes";
+    assert_eq!(said.error(1), format!("{address} is no Manager's control port: {problem}"));
+    let said = run(&["view", &address]);
+    assert_eq!(said.error(1), format!("{address} is no Manager's viewer port: {problem}"));
+    drop(greeter);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let said = run(&["ctl", "--control", &address, "errors", "-t", "0.2"]);

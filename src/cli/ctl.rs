@@ -93,7 +93,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "open",
         arguments: &[Must("FILE|HOST"), May("PORT")],
-        help: "open a log, or with a PORT a running kernel, as a provider",
+        help: "open a log below the server's log_dir, or with a PORT a running kernel, as a provider",
         run: manager::open,
     },
     Command { name: "close", arguments: &[Must("ID"), Many("ID")], help: "close providers", run: manager::close },
@@ -383,7 +383,7 @@ fn help() -> String {
                     Usage: instep ctl [options] COMMAND ...\n\n"
         .to_owned();
     for command in COMMANDS {
-        let written = writeln!(text, "  {:<26} {}", usage(command), command.help);
+        let written = writeln!(text, "  {:<29} {}", usage(command), command.help);
         debug_assert!(written.is_ok(), "a String takes everything");
     }
     text.push_str(

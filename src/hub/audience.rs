@@ -345,6 +345,19 @@ impl Hub {
         out
     }
 
+    /// Tells all viewers of a provider's session something that comes with no data.
+    pub(super) fn tell_session(&mut self, provider: ProviderKey, message: &str) {
+        let Some(found) = self.providers.get(provider) else { return };
+        let time = i64::from(found.time);
+        let viewers =
+            found.session.and_then(|session| self.sessions.get(session)).map(|session| session.viewers.clone());
+        for key in viewers.unwrap_or_default() {
+            if self.viewer(key).is_some_and(|viewer| viewer.open) {
+                self.tell(key, Head { request: Bits::NONE, message, result: true, time }, &[]);
+            }
+        }
+    }
+
     /// A viewer's queue is empty: if it has lost timesteps it starts anew.
     pub(super) fn viewer_drained(&mut self, key: PeerKey) {
         let Some(viewer) = self.viewer_mut(key) else { return };

@@ -15,7 +15,7 @@ use crate::leco::route::Place;
 use crate::leco::rpc::{
     self, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Item, NOT_SIGNED_IN,
 };
-use crate::limits::COMPONENTS_PER_NODE_MAX;
+use crate::limits::{COMPONENTS_PER_NODE_MAX, RING_RESERVE_BYTES};
 use crate::time::Span;
 use crate::zmtp::SocketType;
 
@@ -171,8 +171,9 @@ impl Hub {
             && let Some(component) = self.directory.find(name).and_then(|key| self.directory.get(key))
         {
             let to = component.link;
-            let queued =
-                self.peers.get_mut(to).map(|peer| peer.ring.push(&[wire], self.config.ring_bytes_max, &mut self.pool));
+            // As with errors of our own: nobody waits for room here, so there is the reserve.
+            let bytes_max = self.config.ring_bytes_max + RING_RESERVE_BYTES;
+            let queued = self.peers.get_mut(to).map(|peer| peer.ring.push(&[wire], bytes_max, &mut self.pool));
             if let Some(Ok(())) = queued {
                 self.counters.messages_delivered += 1;
                 self.want_flush(to);

@@ -89,7 +89,7 @@ use crate::zmtp::mechanism::Mechanism;
 use crate::zmtp::{Fault, SocketType};
 
 use expire::{House, OfPeer};
-use peer::{Held, Life, Role, is_loopback};
+use peer::{Flush, Held, Life, Role, is_loopback};
 use play::Job;
 use shelf::{NoShelf, Shelf};
 
@@ -423,6 +423,9 @@ impl Hub {
         self.advance(now);
         self.work();
         if let Some(key) = self.flushes.pop_front() {
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.flush = Flush::Asked;
+            }
             return Some(Output::Flush(key));
         }
         self.outputs.pop_front()
@@ -456,7 +459,9 @@ impl Hub {
     pub fn sent(&mut self, now: Tick, key: PeerKey, n: usize) {
         self.advance(now);
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.flushing = false;
+        if peer.flush == Flush::Asked {
+            peer.flush = Flush::None;
+        }
         self.counters.bytes_out += plain(n);
         if n > 0 {
             peer.note_sent(n, &mut self.pool);
@@ -625,9 +630,9 @@ impl Hub {
 
     fn want_flush(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(key)
-            && !peer.flushing
+            && peer.flush == Flush::None
         {
-            peer.flushing = true;
+            peer.flush = Flush::Queued;
             self.flushes.push_back(key);
         }
     }

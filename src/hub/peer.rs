@@ -61,6 +61,17 @@ pub(super) enum Held {
     Turn,
 }
 
+/// How far the word to write what waits has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// It has not been given.
+    None,
+    /// It stands in the outputs. A write that comes before it does not take it back.
+    Queued,
+    /// It has been taken, and `sent` has not been called yet.
+    Asked,
+}
+
 /// Bytes that came in and do not yet make a whole message, or wait while the peer is held.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
@@ -170,8 +181,7 @@ pub struct Peer {
     pub(super) held: Option<Held>,
     /// Peers whose next message waits for this one: for its ring or for its sign of life.
     pub(super) waiters: Vec<PeerKey>,
-    /// A flush of this peer is in the outputs already.
-    pub(super) flushing: bool,
+    pub(super) flush: Flush,
     /// A sign of life is asked for because its name was claimed.
     pub(super) probed: bool,
     /// Names signed in on this link; nearly always one.
@@ -200,7 +210,7 @@ impl Peer {
             full_since: None,
             held: None,
             waiters: Vec::new(),
-            flushing: false,
+            flush: Flush::None,
             probed: false,
             names: Vec::new(),
             node: None,

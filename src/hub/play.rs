@@ -273,6 +273,7 @@ impl Hub {
             self.note_error(&line);
         }
         self.end_recording(key);
+        self.tell_session(key, reason);
     }
 
     // ---- Old timesteps of logs ----

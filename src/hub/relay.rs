@@ -12,7 +12,7 @@ use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use super::expire::OfPeer;
-use super::peer::{Held, Peer, Role};
+use super::peer::{Flush, Held, Peer, Role};
 use super::{ComponentKey, Hub, NodeKey, Outcome, PeerKey};
 
 /// The ring of a receiver that has left; its whole messages go back to their senders.
@@ -44,7 +44,7 @@ impl Known for Chart<'_> {
     type Component = ComponentKey;
     type Node = NodeKey;
 
-    #[inline]
+    #[inline(always)]
     fn owner(&self, name: &[u8]) -> Owner {
         // The usual case: the one name of this link.
         if let Some(first) = self.peer.names.first()
@@ -67,7 +67,7 @@ impl Known for Chart<'_> {
             .is_some_and(|node| node.namespace.as_deref() == Some(namespace))
     }
 
-    #[inline]
+    #[inline(always)]
     fn component(&self, name: &[u8]) -> Option<ComponentKey> {
         if let Some(last) = self.peer.last_receiver
             && self.hub.directory.get(last).is_some_and(|component| *component.name == *name)
@@ -97,7 +97,7 @@ fn is_answer(view: &View<'_>) -> bool {
 
 impl Hub {
     /// Deals with one whole message from a peer, `wire` being its bytes as they came.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_message(&mut self, key: PeerKey, wire: &[u8], message: &frame::Message) -> Outcome {
         let part = |n| message.part(wire, n);
         let view = match View::new(part(0), part(1), part(2), part(3), part(4)) {
@@ -147,7 +147,7 @@ impl Hub {
         Outcome::Done
     }
 
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, from: PeerKey, to: ComponentKey, wire: &[u8], view: &View<'_>) -> Outcome {
         let Some(component) = self.directory.get(to) else { return Outcome::Done };
         let link = component.link;
@@ -178,7 +178,7 @@ impl Hub {
 
     /// Queues in one go the messages that follow the last one between the same two ends: a busy sender pays for routing once in
     /// a read. Says how many bytes that was; none if they do not fit, as then each is judged by itself.
-    #[inline]
+    #[inline(always)]
     pub(super) fn queue_run(&mut self, to: PeerKey, forwarded: bool, front: &[u8], buffer: &[u8]) -> usize {
         let (len, count) = frame::run(front, HEADER_BYTES, buffer, &self.bounds);
         if count == 0 || self.queue(to, buffer.get(..len).unwrap_or_default()).is_err() {
@@ -192,15 +192,15 @@ impl Hub {
     }
 
     /// Queues a message's wire bytes, whole or not at all.
-    #[inline]
+    #[inline(always)]
     fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), Refused> {
         let Some(peer) = self.peers.get_mut(to) else {
             debug_assert!(false, "names and nodes lead to living links");
             return Ok(());
         };
         peer.ring.push(&[wire], self.config.ring_bytes_max, &mut self.pool)?;
-        if !peer.flushing {
-            peer.flushing = true;
+        if peer.flush == Flush::None {
+            peer.flush = Flush::Queued;
             self.flushes.push_back(to);
         }
         Ok(())

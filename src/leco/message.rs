@@ -54,7 +54,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// [`Malformed`] says what no LECO message has.
-    #[inline]
+    #[inline(always)]
     pub fn new(
         version: Option<&'a [u8]>,
         receiver: Option<&'a [u8]>,

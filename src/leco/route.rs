@@ -104,7 +104,7 @@ pub enum Place<'a> {
 impl<'a> Place<'a> {
     /// Places `name`; `prefix` is our namespace with its dot.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn of(full_name: &'a [u8], prefix: &[u8]) -> Self {
         if let Some(name) = full_name.strip_prefix(prefix) {
             return Self::Here(name);
@@ -115,7 +115,7 @@ impl<'a> Place<'a> {
 }
 
 /// Routes a message from `sender` to `receiver`; `prefix` is our namespace with its dot.
-#[inline]
+#[inline(always)]
 pub fn route<K: Known>(known: &K, prefix: &[u8], sender: &[u8], receiver: &[u8]) -> Verdict<K::Component, K::Node> {
     let receiver = Place::of(receiver, prefix);
     let refusal = match Place::of(sender, prefix) {

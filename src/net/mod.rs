@@ -111,6 +111,7 @@ impl Stopper {
 }
 
 /// Called when the program is asked to open its log file anew (SIGHUP).
+#[cfg(feature = "daemon")]
 pub type OnHangup = Box<dyn FnMut() + Send>;
 
 /// The event loop. See the module's documentation.
@@ -130,6 +131,7 @@ pub struct Server {
     stopping: bool,
     #[cfg(feature = "daemon")]
     signals: Option<signal_hook_mio::v1_0::Signals>,
+    #[cfg(feature = "daemon")]
     on_hangup: Option<OnHangup>,
     turns: u64,
     longest_turn_us: u64,
@@ -197,6 +199,7 @@ impl Server {
             stopping: false,
             #[cfg(feature = "daemon")]
             signals: None,
+            #[cfg(feature = "daemon")]
             on_hangup: None,
             turns: 0,
             longest_turn_us: 0,

@@ -58,7 +58,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`Refused::Full`] over the bound, [`Refused::Memory`] when the pool has no block; the ring is unchanged.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), Refused> {
         let more: usize = parts.iter().map(|part| part.len()).sum();
         let total = self.len + more;
@@ -75,7 +75,7 @@ impl Ring {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         let size = self.block.len();
         let mut start = self.head + self.len;

@@ -105,7 +105,7 @@ impl<T> Table<T> {
 
     /// The entry of `key`, unless it is gone.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, key: Key<T>) -> Option<&T> {
         match self.slots.get(key.slot()) {
             Some((age, value)) if *age == key.age => Some(value),
@@ -114,7 +114,7 @@ impl<T> Table<T> {
     }
 
     /// The entry of `key` to change, unless it is gone.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         match self.slots.get_mut(key.slot()) {
             Some((age, value)) if *age == key.age => Some(value),

@@ -99,7 +99,7 @@ pub struct Head {
 }
 
 /// Reads the frame header at the start of `bytes`; `Err` holds how many bytes are missing at least.
-#[inline]
+#[inline(always)]
 pub const fn head(bytes: &[u8]) -> Result<Head, usize> {
     match bytes {
         [flags, size, ..] if *flags & LONG == 0 => Ok(Head { flags: *flags, bytes: 2, body: *size as u64 }),
@@ -116,7 +116,7 @@ pub const fn head(bytes: &[u8]) -> Result<Head, usize> {
 ///
 /// Such messages differ from the one that `front` was taken from in the body of its fourth frame and in its fifth frame only, so they go
 /// where that one went. Whatever is not of this form, or exceeds a bound, is left to [`Scan::next`].
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn run(front: &[u8], middle: usize, buffer: &[u8], bounds: &Bounds) -> (usize, u64) {
     let mut rest = buffer;
@@ -147,7 +147,7 @@ impl Scan {
     /// # Errors
     /// A [`Fault`] when flags are reserved ones or a bound is exceeded; the announced size is judged before a byte of the body is
     /// there.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, buffer: &[u8], bounds: &Bounds) -> Result<Found, Fault> {
         loop {
             let rest = buffer.get(self.at..).unwrap_or_default();

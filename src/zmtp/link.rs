@@ -92,7 +92,7 @@ impl Link {
     ///
     /// # Errors
     /// The [`Fault`] that ends the link.
-    #[inline]
+    #[inline(always)]
     pub fn next<'a>(&mut self, buffer: &'a [u8], bounds: &Bounds) -> Result<Step<'a>, Fault> {
         if self.phase != Phase::Ready {
             return self.handshake(buffer);
