@@ -33,6 +33,8 @@ const THINK_TIME: &str = "kernel.agents.think-time";
 pub(super) enum Job {
     /// Read on in a log that is played.
     Play(ProviderKey),
+    /// Encode what a provider is shown with at first.
+    Load(ProviderKey),
     /// Read on in a log for somebody who wants an old timestep.
     Seek(ProviderKey),
     /// Go on decoding what a kernel sent.
@@ -61,6 +63,7 @@ impl Hub {
         let Some(job) = self.jobs.pop_front() else { return };
         let goes_on = match job {
             Job::Play(key) => self.play_piece(key),
+            Job::Load(key) => self.load_piece(key),
             Job::Seek(key) => self.seek_piece(key),
             Job::Kernel(key) => {
                 self.resume(key);
@@ -95,7 +98,7 @@ impl Hub {
             first |= settle(provider, item);
         }
         if first {
-            self.provider_loaded(key);
+            self.add_job(Job::Load(key));
         }
         match read {
             Ok(Read::More) => true,
@@ -114,13 +117,22 @@ impl Hub {
         }
     }
 
-    /// World and map are there: whoever waits in the session is served.
-    fn provider_loaded(&mut self, key: ProviderKey) {
-        let Some(provider) = self.providers.get_mut(key) else { return };
-        provider.loaded = true;
-        if provider.statics.map.is_empty() {
-            provider.statics.map = provider.scene.encode_map();
+    /// The world is there: encodes map and world, one in a turn as those of a city take milliseconds, then serves whoever waits in
+    /// the session. Answers whether there is more to do.
+    fn load_piece(&mut self, key: ProviderKey) -> bool {
+        let Some(provider) = self.providers.get_mut(key) else { return false };
+        if provider.loaded || matches!(provider.scene, Scene::Empty) {
+            return false;
         }
+        if provider.statics.map.is_empty() && matches!(provider.scene, Scene::Kernel(_)) {
+            provider.statics.map = provider.scene.encode_map();
+            return true;
+        }
+        if provider.world.is_none() && provider.session.is_some() {
+            provider.world_section();
+            return true;
+        }
+        provider.loaded = true;
         log::info!("provider {} ({}) has its world", provider.id, provider.ids);
         self.begin_recording(key);
         let session = self.providers.get(key).and_then(|found| found.session);
@@ -128,6 +140,8 @@ impl Hub {
         for viewer in viewers.unwrap_or_default() {
             self.send_initial(viewer, false);
         }
+        self.wind_clock(key);
+        false
     }
 
     /// The next timestep is whole: it is due when the clock says so.
@@ -150,7 +164,7 @@ impl Hub {
             }
         }
         if self.providers.get(key).is_some_and(|found| !found.loaded) {
-            self.provider_loaded(key);
+            self.add_job(Job::Load(key));
         }
         self.wind_clock(key);
     }
@@ -159,8 +173,9 @@ impl Hub {
     pub(super) fn wind_clock(&mut self, key: ProviderKey) {
         let runs = self.session_runs(key);
         let Some(provider) = self.providers.get_mut(key) else { return };
+        let is_shown = provider.loaded;
         let Source::Log(play) = &mut provider.source else { return };
-        if !runs || play.track.next.is_none() {
+        if !runs || !is_shown || play.track.next.is_none() {
             return;
         }
         let pace = Span(play.step.0 * 100 / self.config.play_speed_percent.max(1));
@@ -464,7 +479,13 @@ impl Hub {
                 self.close(key, Cause::Provider);
                 return (bytes.len(), false);
             };
+            // No timestep before the world has been shown.
+            let loads = !found.loaded && !matches!(found.scene, Scene::Empty);
             let Source::Kernel(kernel) = &mut found.source else { return (bytes.len(), false) };
+            if loads {
+                self.add_job(Job::Kernel(key));
+                return (used, true);
+            }
             let ours = kernel.peer == Some(key);
             let Some(machine) = kernel.machine.as_mut().filter(|_| ours) else { return (bytes.len(), false) };
             let rest = bytes.get(used..).unwrap_or_default();
@@ -523,7 +544,7 @@ impl Hub {
                 if let Source::Kernel(kernel) = &mut provider.source {
                     kernel.pause = KERNEL_PAUSE;
                 }
-                self.provider_loaded(key);
+                self.add_job(Job::Load(key));
             }
             Event::Refused { reason } => {
                 self.end_provider(key, Status::Errored, &format!("the kernel refused: {reason}"));
@@ -552,7 +573,8 @@ impl Hub {
     fn begin_recording(&mut self, key: ProviderKey) {
         let unix_ms = self.unix_ms();
         let Some(provider) = self.providers.get_mut(key) else { return };
-        if provider.kind == ProviderType::ViewerLog || provider.recording.is_some() {
+        let ended = provider.status != Status::Online;
+        if provider.kind == ProviderType::ViewerLog || provider.recording.is_some() || ended {
             return;
         }
         let map_name = provider.statics.map_name.clone();
