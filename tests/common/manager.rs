@@ -118,7 +118,7 @@ impl House {
     }
 
     pub(crate) fn viewer(&self) -> Watcher {
-        Watcher { wire: Wire::connect(self.viewers) }
+        Watcher { wire: Wire::connect(self.viewers), ends: 0 }
     }
 
     /// Ends the server and gives it back to be looked at.
@@ -342,6 +342,8 @@ impl Seen {
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) wire: Wire,
+    /// Times it was told that its provider has ended.
+    pub(crate) ends: u32,
 }
 
 impl Watcher {
@@ -362,16 +364,23 @@ impl Watcher {
         }
     }
 
+    /// The next result. That the provider has ended is told at a moment of its own, and counted instead of given.
     pub(crate) fn see_within(&mut self, patience: Duration) -> Result<Option<Seen>, ErrorKind> {
-        let Some(body) = self.wire.body_within(patience)? else { return Ok(None) };
-        let found = decode_viewer(&body).unwrap();
-        Ok(Some(Seen {
-            request: found.request,
-            message: found.message.to_owned(),
-            result: found.result,
-            time: found.time,
-            record: found.record.to_vec(),
-        }))
+        loop {
+            let Some(body) = self.wire.body_within(patience)? else { return Ok(None) };
+            let found = decode_viewer(&body).unwrap();
+            if found.request == Bits::NONE && found.message.ends_with("has ended") {
+                self.ends += 1;
+                continue;
+            }
+            return Ok(Some(Seen {
+                request: found.request,
+                message: found.message.to_owned(),
+                result: found.result,
+                time: found.time,
+                record: found.record.to_vec(),
+            }));
+        }
     }
 
     /// Asks and takes the answer.
