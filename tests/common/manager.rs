@@ -256,7 +256,7 @@ impl Controller {
         answer.data["provider"].as_i64().unwrap()
     }
 
-    /// The same, and waits until the log's world is there.
+    /// The same, and waits until the log is being read.
     pub(crate) fn open_ready(&mut self, name: &str) -> i64 {
         let id = self.open(name);
         wait_until("the log is read", || self.provider(id)["maxtime"] != 0);
@@ -319,6 +319,12 @@ impl Seen {
         record.section(section)
     }
 
+    /// Whether this is no more than the word that the provider has ended by itself.
+    pub(crate) fn tells_of_the_end(&self) -> bool {
+        let says = |words| self.message.contains(words);
+        self.request == Bits::NONE && self.result && (says("has ended") || says("was lost"))
+    }
+
     /// The keys of the record but `time`.
     pub(crate) fn keys(&self) -> Vec<&'static str> {
         Section::ALL.iter().filter(|section| self.section(**section).is_some()).map(|section| section.key()).collect()
@@ -347,8 +353,15 @@ impl Watcher {
         self.wire.send(&out);
     }
 
+    /// The next result, but for words on the provider's state, whose place depends on who was quicker: that nothing has come
+    /// yet, that it has ended.
     pub(crate) fn see(&mut self) -> Seen {
-        self.see_within(PATIENCE).unwrap().unwrap()
+        loop {
+            let seen = self.see_within(PATIENCE).unwrap().unwrap();
+            if seen.message != "the provider has sent nothing yet" && !seen.tells_of_the_end() {
+                return seen;
+            }
+        }
     }
 
     /// The next result. That the provider has ended is told at a moment of its own, and counted instead of given.

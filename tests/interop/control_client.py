@@ -103,13 +103,20 @@ class Viewer(Connection):
         return msgpack.unpackb(self.receive(timeout), raw=False)
 
     def call(self, request: int, time: Optional[int] = None) -> dict[str, Any]:
+        """Ask, and pass over what comes unasked before the answer."""
         self.ask(request, time)
-        return self.result()
+        while True:
+            result = self.result()
+            if result["request"] == request:
+                return result
 
     def until(self, time: int) -> list[dict[str, Any]]:
-        results = [self.result()]
-        while results[-1]["time"] < time:
-            results.append(self.result())
+        """Results up to the one of `time`, but for words that come without data."""
+        results: list[dict[str, Any]] = []
+        while not results or results[-1]["time"] < time:
+            result = self.result()
+            if not result["message"]:
+                results.append(result)
         return results
 
 
