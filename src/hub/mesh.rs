@@ -198,7 +198,13 @@ impl Hub {
             return;
         }
         let Ok(bound) = self.nodes.bind(key, namespace) else {
-            self.close(link, Cause::Superfluous);
+            // A second address of a node that is linked. Who named it at start may need it when the first one fails; one that was only
+            // learnt is forgotten.
+            if self.nodes.get(key).is_some_and(|node| node.permanent) {
+                self.close(link, Cause::Superfluous);
+            } else {
+                self.forget(key, "linked under another address");
+            }
             return;
         };
         if bound != key {
