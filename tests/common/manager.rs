@@ -319,12 +319,6 @@ impl Seen {
         record.section(section)
     }
 
-    /// Whether this is no more than the word that the provider has ended by itself.
-    pub(crate) fn tells_of_the_end(&self) -> bool {
-        let says = |words| self.message.contains(words);
-        self.request == Bits::NONE && self.result && (says("has ended") || says("was lost"))
-    }
-
     /// The keys of the record but `time`.
     pub(crate) fn keys(&self) -> Vec<&'static str> {
         Section::ALL.iter().filter(|section| self.section(**section).is_some()).map(|section| section.key()).collect()
@@ -353,12 +347,11 @@ impl Watcher {
         self.wire.send(&out);
     }
 
-    /// The next result, but for words on the provider's state, whose place depends on who was quicker: that nothing has come
-    /// yet, that it has ended.
+    /// The next result, but for the word that nothing has come yet, which depends on who was quicker.
     pub(crate) fn see(&mut self) -> Seen {
         loop {
             let seen = self.see_within(PATIENCE).unwrap().unwrap();
-            if seen.message != "the provider has sent nothing yet" && !seen.tells_of_the_end() {
+            if seen.message != "the provider has sent nothing yet" {
                 return seen;
             }
         }
