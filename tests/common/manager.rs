@@ -362,7 +362,9 @@ impl Watcher {
         loop {
             let Some(body) = self.wire.body_within(patience)? else { return Ok(None) };
             let found = decode_viewer(&body).unwrap();
-            if found.request == Bits::NONE && found.message.ends_with("has ended") {
+            let tells_of_the_end =
+                found.message.ends_with("has ended") || found.message.starts_with("the connection was lost");
+            if found.request == Bits::NONE && tells_of_the_end {
                 self.ends += 1;
                 continue;
             }
