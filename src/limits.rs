@@ -49,7 +49,7 @@ pub const ADDRESS_BYTES_MAX: usize = 300;
 /// Requests of one JSON-RPC batch.
 pub const BATCH_MAX: usize = 1024;
 /// Bytes of a JSON-RPC document for the Coordinator itself.
-pub const RPC_BYTES_MAX: usize = 8 << 20;
+pub const RPC_BYTES_MAX: usize = 2 << 20;
 
 // ---- Manager ----
 

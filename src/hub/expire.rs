@@ -236,7 +236,7 @@ impl Hub {
             }
             if silent >= end {
                 self.close(key, Cause::Silent);
-            } else if peer.ring.is_empty() {
+            } else {
                 self.ping(key);
             }
         }
