@@ -63,6 +63,24 @@ pub struct Perception<'a> {
     pub heard: &'a [Action<'a>],
 }
 
+/// Appends the beginning of the map section for so many areas, which must follow one by one with [`map_area`]: a large map need
+/// not be made in one go.
+pub fn map_begin(out: &mut Vec<u8>, width: f64, height: f64, areas: usize) {
+    out.text(Section::Map.key());
+    out.map(3);
+    out.text("width");
+    out.double(width);
+    out.text("height");
+    out.double(height);
+    out.text("entities");
+    out.array(areas);
+}
+
+/// Appends one area of a map section.
+pub fn map_area(out: &mut Vec<u8>, info: &AreaInfo<'_>) {
+    area(out, info);
+}
+
 /// Appends the map section.
 pub fn map<'a>(out: &mut Vec<u8>, width: f64, height: f64, areas: impl IntoIterator<Item = AreaInfo<'a>>) {
     out.text(Section::Map.key());

@@ -255,7 +255,8 @@ impl Hub {
         let map = choose(Bits::MAP, &provider.statics.map);
         let config = choose(Bits::CONFIG, &provider.statics.config);
         let world = choose(Bits::WORLD, provider.world.as_deref().unwrap_or_default());
-        let mut out = Vec::new();
+        // Megabytes for a city: made in one piece, not grown into.
+        let mut out = Vec::with_capacity(256 + message.len() + map.len() + config.len() + world.len());
         viewer::write_result(&mut out, head, &[map, config, world]);
         let bytes = Arc::new(out);
         if provider.initials.len() < INITIALS_MAX {

@@ -125,7 +125,9 @@ impl Hub {
             return false;
         }
         if provider.statics.map.is_empty() && matches!(provider.scene, Scene::Kernel(_)) {
-            provider.statics.map = provider.scene.encode_map();
+            if provider.scene.encode_map(&mut provider.map_draft) {
+                provider.statics.map = core::mem::take(&mut provider.map_draft).out;
+            }
             return true;
         }
         if provider.world.is_none() && provider.session.is_some() {

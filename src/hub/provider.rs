@@ -12,7 +12,7 @@ use crate::time::{Span, Tick};
 
 use super::PeerKey;
 use super::audience::{Initial, SessionKey};
-use super::scene::{Perceived, Raw, Scene, Statics, Step};
+use super::scene::{MapDraft, Perceived, Raw, Scene, Statics, Step};
 use super::shelf::{Content, FileId};
 
 /// Key of a provider.
@@ -156,6 +156,7 @@ pub struct Provider {
     pub(super) source: Source,
     pub(super) scene: Scene,
     pub(super) statics: Statics,
+    pub(super) map_draft: MapDraft,
     /// World and map are there: viewers can be served.
     pub(super) loaded: bool,
     /// The world section of `time`, once somebody wanted it.
@@ -181,6 +182,7 @@ impl Provider {
             source,
             scene: Scene::Empty,
             statics: Statics::default(),
+            map_draft: MapDraft::default(),
             loaded: false,
             world: None,
             initials: Vec::new(),
@@ -194,6 +196,7 @@ impl Provider {
     /// The world is another: what was encoded of it is of no use any more.
     pub(super) fn forget_encoded(&mut self) {
         self.world = None;
+        self.map_draft = MapDraft::default();
         self.initials.clear();
     }
 

@@ -38,6 +38,16 @@ pub(super) struct Statics {
     pub(super) map_name: String,
 }
 
+/// Areas encoded in one piece: those of a city take longer than a turn of the loop may.
+const AREAS_PER_PIECE: usize = 2000;
+
+/// A map section in the making. The world must stay as it is meanwhile.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MapDraft {
+    pub(super) out: Vec<u8>,
+    areas: usize,
+}
+
 /// A timestep as it came, not yet applied.
 #[derive(Debug)]
 pub(super) enum Raw {
@@ -118,17 +128,24 @@ impl Scene {
         out
     }
 
-    /// The map section.
-    pub(super) fn encode_map(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        if let Self::Kernel(world) = self {
+    /// Makes a bounded piece of the map section; answers whether it is whole.
+    pub(super) fn encode_map(&self, draft: &mut MapDraft) -> bool {
+        let Self::Kernel(world) = self else { return true };
+        let areas = || world.iter().filter(|entity| entity.kind.is_area());
+        if draft.out.is_empty() {
             let (width, height) = world.bounds().map_or((0.0, 0.0), |bounds| {
                 let span = |low: i32, high: i32| f64::from(high) - f64::from(low);
                 (span(bounds.low.0, bounds.high.0), span(bounds.low.1, bounds.high.1))
             });
-            section::map(&mut out, width, height, world.iter().filter(|entity| entity.kind.is_area()).map(area));
+            section::map_begin(&mut draft.out, width, height, areas().count());
         }
-        out
+        let mut made = 0;
+        for entity in areas().skip(draft.areas).take(AREAS_PER_PIECE) {
+            section::map_area(&mut draft.out, &area(entity));
+            made += 1;
+        }
+        draft.areas += made;
+        made < AREAS_PER_PIECE
     }
 
     /// Applies a timestep and encodes its sections.
