@@ -258,7 +258,7 @@ fn no_file_names_a_place_on_somebodys_machine() {
     for (path, text) in texts() {
         for (n, line) in text.lines().enumerate() {
             for place in &places {
-                // A path begins where no name goes on before it: `a/work/b` is another thing.
+                // A path begins where no name goes on before it: in the middle of a longer one it is another thing.
                 let begins = line.match_indices(place.as_str()).any(|(at, _)| {
                     !line[..at]
                         .chars()

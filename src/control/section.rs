@@ -82,15 +82,15 @@ pub fn map_area(out: &mut Vec<u8>, info: &AreaInfo<'_>) {
 }
 
 /// Appends the map section.
-pub fn map<'a>(out: &mut Vec<u8>, width: f64, height: f64, areas: impl IntoIterator<Item = AreaInfo<'a>>) {
-    out.text(Section::Map.key());
-    out.map(3);
-    out.text("width");
-    out.double(width);
-    out.text("height");
-    out.double(height);
-    out.text("entities");
-    out.counted(|out| areas.into_iter().map(|info| area(out, &info)).count());
+pub fn map<'a, I>(out: &mut Vec<u8>, width: f64, height: f64, areas: I)
+where
+    I: IntoIterator<Item = AreaInfo<'a>, IntoIter: ExactSizeIterator>,
+{
+    let areas = areas.into_iter();
+    map_begin(out, width, height, areas.len());
+    for info in areas {
+        map_area(out, &info);
+    }
 }
 
 /// Appends the world section: whole entities.
