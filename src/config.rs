@@ -6,6 +6,8 @@
 
 use core::fmt;
 
+use crate::c2sim::kind::Schema;
+use crate::c2sim::state::Options;
 use crate::limits;
 use crate::time::Span;
 
@@ -75,6 +77,71 @@ pub struct Config {
     pub providers_max: usize,
     /// Bytes of old timesteps kept for each live kernel.
     pub history_bytes_max: usize,
+    /// Shared sessions that are there from the start, beside `default`.
+    pub sessions: Vec<Predefined>,
+    /// Bytes of one C2SIM document. It is read in one piece, at about 3 ms a mebibyte, while everybody else waits.
+    pub document_bytes_max: usize,
+    /// Bytes of past events kept for each session, for members that come back.
+    pub session_history_bytes_max: usize,
+}
+
+/// A shared session that is there from the start. In the file it is a table `[[sessions]]`; as a flag, only its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Predefined {
+    /// Its name; `default` describes the session that is always there.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// What it is for.
+    pub about: String,
+    /// The schema of its C2SIM documents.
+    pub schema: Schema,
+    /// How flow control is to be in it.
+    pub options: Options,
+}
+
+impl Predefined {
+    /// Reads one table of the file.
+    fn from_table(table: &serde_json::Map<String, serde_json::Value>) -> Result<Self, String> {
+        let mut one = Self::default();
+        for (key, value) in table {
+            let word = value.as_str().ok_or_else(|| format!("{key} of a session is a string"))?;
+            match key.as_str() {
+                "name" => word.clone_into(&mut one.name),
+                "display_name" => word.clone_into(&mut one.title),
+                "description" => word.clone_into(&mut one.about),
+                "schema" => {
+                    one.schema = Schema::from_name(word).ok_or_else(|| format!("'{word}' is not a schema version"))?;
+                }
+                _ => one.options.set(key, word)?,
+            }
+        }
+        one.check().map(|()| one)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !crate::c2sim::is_session_name(&self.name) {
+            return Err(format!("'{}' is not a name for a session", self.name));
+        }
+        if self.title.len() > limits::SESSION_TITLE_BYTES_MAX || self.about.len() > limits::SESSION_TEXT_BYTES_MAX {
+            return Err(format!("display_name or description of session {} is too long", self.name));
+        }
+        Ok(())
+    }
+
+    /// The table as the file has it.
+    fn to_table(&self) -> String {
+        let mut text = "\n[[sessions]]\n".to_owned();
+        let mut line = |key: &str, word: &str| text.push_str(&format!("{key} = {}\n", serde_json::Value::from(word)));
+        line("name", &self.name);
+        line("display_name", &self.title);
+        line("description", &self.about);
+        line("schema", self.schema.name());
+        for key in Options::KEYS {
+            line(key, self.options.word(key));
+        }
+        text
+    }
 }
 
 impl Default for Config {
@@ -110,6 +177,9 @@ impl Default for Config {
             play_speed_percent: 100,
             providers_max: 64,
             history_bytes_max: 8 << 20,
+            sessions: Vec::new(),
+            document_bytes_max: 1 << 20,
+            session_history_bytes_max: 256 << 10,
         }
     }
 }
@@ -279,6 +349,18 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number play_speed_percent, "speed at which logs are played, in percent of the recorded pace"),
     setting!(number providers_max, "providers open at a time"),
     setting!(number history_bytes_max, "bytes of old timesteps kept for each live kernel"),
+    setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),
+    setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
+    Setting {
+        key: "sessions",
+        help: "names of sessions that are there from the start; in the file, tables [[sessions]] with all about each",
+        is_switch: false,
+        get: |config| Value::List(config.sessions.iter().map(|one| one.name.clone()).collect()),
+        set: |config, word| {
+            config.sessions = list(word).into_iter().map(|name| Predefined { name, ..Predefined::default() }).collect();
+            config.sessions.iter().try_for_each(Predefined::check)
+        },
+    },
 ];
 
 impl Setting {
@@ -315,6 +397,14 @@ impl Config {
         let document: serde_json::Map<String, serde_json::Value> =
             basic_toml::from_str(text).map_err(|error| invalid("config file", error.to_string()))?;
         for (key, value) in document {
+            if key == "sessions"
+                && let serde_json::Value::Array(items) = &value
+                && items.iter().all(serde_json::Value::is_object)
+            {
+                let read = items.iter().filter_map(serde_json::Value::as_object).map(Predefined::from_table);
+                self.sessions = read.collect::<Result<_, _>>().map_err(|reason| invalid(&key, reason))?;
+                continue;
+            }
             let word = match value {
                 serde_json::Value::String(text) => text,
                 serde_json::Value::Number(number) => number.to_string(),
@@ -359,7 +449,13 @@ impl Config {
         if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
-        let counted: [(&str, u64, u64, u64); 15] = [
+        let names: std::collections::BTreeSet<&str> = self.sessions.iter().map(|one| one.name.as_str()).collect();
+        if names.len() < self.sessions.len() || names.len() >= limits::SESSIONS_MAX {
+            return Err(invalid("sessions", "each session has a name of its own, and there are not too many of them"));
+        }
+        let counted: [(&str, u64, u64, u64); 17] = [
+            ("document_bytes_max", plain(self.document_bytes_max), 1024, plain(limits::C2SIM_MESSAGE_BYTES_MAX)),
+            ("session_history_bytes_max", plain(self.session_history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
             ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
             ("play_speed_percent", self.play_speed_percent, 1, 1_000_000),
             ("providers_max", plain(self.providers_max), 1, plain(limits::PROVIDERS_CEILING)),
@@ -397,7 +493,7 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().filter(|setting| setting.key != "sessions") {
             let quoted = |word: &str| serde_json::Value::from(word).to_string();
             let value = match setting.value(self) {
                 Value::Text(word) => quoted(&word),
@@ -411,6 +507,17 @@ impl Config {
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
+        text.push_str(
+            "\n# Shared sessions that are there from the start, one such table each (without the number signs):\n",
+        );
+        let mut example = Predefined { name: "exercise".to_owned(), ..Predefined::default() }.to_table();
+        if self.sessions.is_empty() {
+            example = example.trim().replace('\n', "\n# ");
+            text.push_str(&format!("# {example}\n"));
+        }
+        for one in &self.sessions {
+            text.push_str(&one.to_table());
+        }
         text
     }
 
@@ -437,6 +544,12 @@ mod tests {
             namespace: "N \"1\"".to_owned(),
             bind: vec!["127.0.0.1:1".to_owned(), "[::1]:2".to_owned()],
             remote_admin: true,
+            sessions: vec![Predefined {
+                name: "a.b".to_owned(),
+                about: "with, a comma and \"quotes\"".to_owned(),
+                schema: Schema::V1_0_2,
+                ..Predefined::default()
+            }],
             ..Config::default()
         };
         config.log_level = log::LevelFilter::Debug;

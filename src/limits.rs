@@ -55,6 +55,28 @@ pub const RPC_BYTES_MAX: usize = 2 << 20;
 
 /// Sessions at a time.
 pub const SESSIONS_MAX: usize = 1024;
+/// Bytes of the name of a session: written as a LECO name, each may take three.
+pub const SESSION_NAME_BYTES_MAX: usize = 64;
+/// Bytes of the display name of a session.
+pub const SESSION_TITLE_BYTES_MAX: usize = 256;
+/// Bytes of the description of a session.
+pub const SESSION_TEXT_BYTES_MAX: usize = 4096;
+/// Bytes of the name of the C2SIM system that a member speaks for.
+pub const SESSION_SYSTEM_BYTES_MAX: usize = 256;
+/// Members of one session.
+pub const MEMBERS_MAX: usize = 4096;
+/// Events of one session that are kept for members that come back, within the bytes that the configuration allows.
+pub const HISTORY_EVENTS_MAX: usize = 1024;
+/// Bytes of past events in one answer; more are asked for again.
+pub const HISTORY_ANSWER_BYTES_MAX: usize = 256 << 10;
+/// Requests that wait while a change of their session becomes durable.
+pub const SESSION_QUEUE_MAX: usize = 256;
+/// Bytes of these requests.
+pub const SESSION_QUEUE_BYTES_MAX: usize = 4 << 20;
+/// Members of other nodes that were taken out of a session and still have to be told so.
+pub const FAREWELLS_MAX: usize = 1024;
+/// Numbers of events that a session reserves in its ledger at a time.
+pub const SEQ_BLOCK: u64 = 1 << 15;
 /// Providers that a configuration may allow.
 pub const PROVIDERS_CEILING: usize = 1024;
 /// Lines of the error list; the oldest goes when one more comes.
@@ -72,6 +94,8 @@ pub const CONNECTIONS_CEILING: usize = 1 << 20;
 pub const READ_BYTES_PER_TURN: usize = 256 << 10;
 /// Messages to the Coordinator itself that one peer gets answered in one turn of the loop: they cost far more than routed ones.
 pub const OWN_PER_TURN: u32 = 32;
+/// Bytes of such messages: a C2SIM document of a mebibyte takes about three milliseconds. One more message is begun below it.
+pub const OWN_BYTES_PER_TURN: usize = 512 << 10;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// Connections still in their ZMTP handshake; one more pushes the oldest of them out, so that a flood of idle connections
@@ -97,6 +121,9 @@ const _: () = assert!(FULL_NAME_BYTES_MAX > 2 * NAME_BYTES_MAX, "a full name hol
 const _: () = assert!(HANDSHAKE_COMMAND_BYTES_MAX >= METADATA_BYTES_MAX, "legal metadata must fit its command");
 const _: () = assert!(COMMAND_BYTES_MAX >= 7 + PING_CONTEXT_BYTES_MAX, "a PING with full context must fit");
 const _: () = assert!(MESSAGE_BYTES_CEILING <= u32::MAX as u64, "offsets inside a message are u32");
+const _: () = assert!(NAME_BYTES_MAX >= 8 + 3 * SESSION_NAME_BYTES_MAX, "every session has a LECO name");
+const _: () =
+    assert!(SEQ_BLOCK / 2 > 2 * MEMBERS_MAX as u64, "all members may be lost while numbers are being reserved");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");
 const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");

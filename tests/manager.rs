@@ -92,9 +92,11 @@ fn every_function_is_answered_in_the_shape_of_its_request() {
         assert_eq!(opened.data["providerinfo"][0]["type"], "RCRS-LOG");
         assert_eq!(opened.data["providerinfo"][0]["ids"], "small.log");
         let connected = controller.call(Function::Connect, |request| request.connection(n, viewer));
-        assert_eq!((connected.ok, &connected.data["session"]), (true, &json!(n)));
+        // The session `default` is the first of all.
+        let session = n + 1;
+        assert_eq!((connected.ok, &connected.data["session"]), (true, &json!(session)));
         assert_eq!(connected.data["sessioninfo"][0]["viewer"], json!([viewer]));
-        let sessions = controller.call(Function::GetSessionInformation, |request| request.session(&[n]));
+        let sessions = controller.call(Function::GetSessionInformation, |request| request.session(&[session]));
         assert_eq!(sessions.data["sessioninfo"][0]["provider"], n);
         let viewers = controller.call(Function::GetViewerInformation, |request| request.viewer(&[viewer]));
         assert_eq!(viewers.data["viewerinfo"][0]["address"]["host"], "127.0.0.1");
@@ -272,7 +274,7 @@ fn several_connections_in_one_request_are_answered_with_a_list() {
     controller.wire.send(&[&[0xcd, 0, u8::try_from(body.len()).unwrap()][..], &body].concat());
     let answer = controller.answer().unwrap();
     assert_eq!((answer.id, answer.ok, answer.message()), (201, false, "there is no viewer 99"));
-    assert_eq!(answer.data["session"], json!([1, 1]));
+    assert_eq!(answer.data["session"], json!([2, 2]));
     assert_eq!(answer.data["sessioninfo"][0]["viewer"], json!([one, two]));
     assert_eq!([first.see().keys(), second.see().keys()], [["map", "world", "config"], ["map", "world", "config"]]);
 }
@@ -305,7 +307,7 @@ fn a_log_is_played_at_its_pace_and_closes_at_its_end() {
     let ended = controller.wait_for_status(provider, "closed");
     assert_eq!((&ended["time"], &ended["maxtime"]), (&json!(5), &json!(5)), "what was reached, not what was planned");
     let sessions = controller.ask(Function::GetSessionInformation);
-    assert_eq!(sessions.data["sessioninfo"][0]["status"], "closed");
+    assert_eq!(sessions.data["sessioninfo"][1]["status"], "closed");
     assert!(viewer.see_within(Duration::from_millis(50)).is_err(), "nothing more comes");
     assert_eq!(viewer.ends, 1, "but the word that the log has ended");
     assert!(controller.call(Function::Close, |request| request.provider(&[provider])).ok);
@@ -555,7 +557,7 @@ fn a_viewer_that_is_moved_to_another_session_starts_anew() {
     assert_eq!((initial.time, initial.world().len()), (0, 3));
     assert_eq!(viewer.see_until(5).len(), 5);
     let sessions = controller.ask(Function::GetSessionInformation).data["sessioninfo"].clone();
-    assert_eq!((&sessions[0]["viewer"], &sessions[1]["viewer"]), (&json!([]), &json!([id])));
+    assert_eq!((&sessions[1]["viewer"], &sessions[2]["viewer"]), (&json!([]), &json!([id])));
     // Back in the ended one it sees its last world.
     assert_eq!(controller.connect(three, id), first, "a provider has one session");
     let last = viewer.see();

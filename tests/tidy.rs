@@ -96,13 +96,13 @@ fn knows(code: &str) -> Vec<String> {
 ///
 /// Beyond the plain order: `config` checks a namespace with `leco`'s rule for names, so that there is one such rule, and `leco` takes
 /// the default port from `config`, where the user's choices have their defaults. `net` asks `leco` whether the machine's name can be a
-/// namespace, and opens files as the logs of `rcrs`.
+/// namespace, and opens files as the logs of `rcrs`. The options of predefined sessions are those of `c2sim`.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("limits", &[]),
     ("time", &[]),
     ("counters", &[]),
-    ("config", &["limits", "time", "leco"]),
+    ("config", &["limits", "time", "leco", "c2sim"]),
     ("store", &["limits", "time"]),
     ("zmtp", &["limits", "time", "store"]),
     ("leco", &["limits", "time", "store", "config"]),

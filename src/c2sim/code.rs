@@ -48,8 +48,14 @@ pub enum Code {
     SharedSessionNotFound,
     /// The session exists with another schema version.
     SharedSessionSchemaVersionChanged,
+    /// The session has members, viewers or a provider, and is not to be deleted by force.
+    SharedSessionInUse,
     /// The session's state does not permit this trigger.
     StateTransitionNotAllowed,
+    /// The session has as many members as it may.
+    TooManyMembers,
+    /// There are as many sessions as there may be.
+    TooManySharedSessions,
     /// The document is well-formed but not as the schema says.
     XsdValidationError,
     /// The document is not well-formed.
@@ -58,7 +64,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::AuthorizationFailure,
         Self::C2simClientAlreadyJoined,
         Self::C2simInitializationMsgDecodeFailure,
@@ -79,7 +85,10 @@ impl Code {
         Self::SharedSessionAlreadyExist,
         Self::SharedSessionNotFound,
         Self::SharedSessionSchemaVersionChanged,
+        Self::SharedSessionInUse,
         Self::StateTransitionNotAllowed,
+        Self::TooManyMembers,
+        Self::TooManySharedSessions,
         Self::XsdValidationError,
         Self::XsdValidationFailure,
     ];
@@ -108,6 +117,9 @@ impl Code {
             Self::SharedSessionAlreadyExist => "SHARED_SESSION_ALREADY_EXIST",
             Self::SharedSessionNotFound => "SHARED_SESSION_NOT_FOUND",
             Self::SharedSessionSchemaVersionChanged => "SHARED_SESSION_SCHEMA_VERSION_CHANGED",
+            Self::SharedSessionInUse => "SHARED_SESSION_IN_USE",
+            Self::TooManyMembers => "TOO_MANY_MEMBERS",
+            Self::TooManySharedSessions => "TOO_MANY_SHARED_SESSIONS",
             Self::StateTransitionNotAllowed => "STATE_TRANSITION_NOT_ALLOWED",
             Self::XsdValidationError => "XSD_VALIDATION_ERROR",
             Self::XsdValidationFailure => "XSD_VALIDATION_FAILURE",
@@ -122,7 +134,8 @@ impl Code {
             Self::C2simInitializationMsgDecodeFailure => &["EXPECTED_LOX_NAMESPACE"],
             Self::C2simMsgNotAllowedInState => &["CURRENT_STATE"],
             Self::C2simSchemaNotSupported => &["SUPPORTED_SCHEMA_VERSIONS"],
-            Self::ClientNotJoinedSharedSession => &["ACTIVE_SESSION"],
+            Self::ClientNotJoinedSharedSession | Self::SharedSessionInUse | Self::TooManyMembers => &["ACTIVE_SESSION"],
+            Self::TooManySharedSessions => &["MAX_SESSIONS"],
             Self::InitializationNotCompleted => {
                 &["REQUIRED_FEDERATES", "INIT_COMPLETED_FEDERATES", "DUPLICATE_ENTITIES", "MISSING_PARTS"]
             }
@@ -170,6 +183,9 @@ impl fmt::Display for Code {
             Self::SharedSessionAlreadyExist => "the session exists already",
             Self::SharedSessionNotFound => "the server knows no such session",
             Self::SharedSessionSchemaVersionChanged => "the session exists with another schema version",
+            Self::SharedSessionInUse => "the session is in use",
+            Self::TooManyMembers => "the session takes no more members",
+            Self::TooManySharedSessions => "the server takes no more sessions",
             Self::StateTransitionNotAllowed => "the session's state does not permit this trigger",
             Self::XsdValidationError => "the message is not as the schema says",
             Self::XsdValidationFailure => "the message is not a well-formed document",

@@ -11,6 +11,7 @@
 
 use core::fmt;
 use core::ops::Range;
+use std::sync::Arc;
 
 use super::code::Code;
 use super::kind::{Kind, Schema};
@@ -145,12 +146,12 @@ impl Stored {
 }
 
 /// The initialization of one session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Initialization {
-    documents: Vec<Stored>,
+    documents: Vec<Arc<Stored>>,
     /// Bytes of all documents.
     bytes: usize,
-    shared: Option<Box<[u8]>>,
+    shared: Option<Arc<[u8]>>,
     /// Sorted, without repetition.
     required: Vec<String>,
     /// Sorted, without repetition.
@@ -190,6 +191,32 @@ impl Initialization {
         self.shared.as_deref()
     }
 
+    /// The stored documents as they came, in their order; storing them again in that order makes the same initialization.
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|stored| &*stored.text)
+    }
+
+    /// The names behind [`Self::required`].
+    #[must_use]
+    pub fn required_names(&self) -> &[String] {
+        &self.required
+    }
+
+    /// The names behind [`Self::completed`].
+    #[must_use]
+    pub fn completed_names(&self) -> &[String] {
+        &self.completed
+    }
+
+    /// Takes the document that was shared before, and the systems that it names.
+    pub fn restore_shared(&mut self, shared: Box<[u8]>, mut required: Vec<String>) {
+        required.sort_unstable();
+        required.dedup();
+        (self.documents, self.bytes) = (Vec::new(), 0);
+        (self.shared, self.required) = (Some(shared.into()), required);
+        self.check_complete();
+    }
+
     /// Bytes of documents kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -208,7 +235,7 @@ impl Initialization {
             return Err(StoreRefusal::NotNow);
         }
         let sender = message.header.sender();
-        let replaces = |stored: &Stored| match merge {
+        let replaces = |stored: &Arc<Stored>| match merge {
             InitMerge::Replace => true,
             InitMerge::Marshal => stored.kind == message.kind && stored.sender == sender,
         };
@@ -241,7 +268,7 @@ impl Initialization {
         // The new document takes the place of the first one it replaces.
         let place = self.documents.iter().position(replaces).unwrap_or(self.documents.len());
         self.documents.retain(|stored| !replaces(stored));
-        self.documents.insert(place, new);
+        self.documents.insert(place, Arc::new(new));
         self.bytes = bytes + message.text.len();
         self.required = required;
         self.check_complete();
@@ -286,7 +313,7 @@ impl Initialization {
         if out.len() > C2SIM_MESSAGE_BYTES_MAX {
             return Err(ShareRefusal::TooLarge);
         }
-        self.shared = Some(out.into_boxed_slice());
+        self.shared = Some(out.into());
         self.documents = Vec::new();
         self.bytes = 0;
         Ok(shared)
@@ -308,7 +335,7 @@ fn rehead(stored: &Stored, stamp: &Stamp, out: &mut Vec<u8>) {
     out.extend_from_slice(text(stored.header.end..stored.text.len()).as_bytes());
 }
 
-fn marshal(documents: &[Stored], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Shared, ShareRefusal> {
+fn marshal(documents: &[Arc<Stored>], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Shared, ShareRefusal> {
     let missing: Vec<Part> = [Part::ScenarioSetting, Part::SystemEntityList]
         .into_iter()
         .filter(|&part| documents.iter().all(|stored| stored.parts(part).next().is_none()))
@@ -341,7 +368,7 @@ fn marshal(documents: &[Stored], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Sha
 }
 
 /// The root element with every declaration the parts rely on.
-fn write_root(documents: &[Stored], out: &mut Vec<u8>) -> Result<(), ShareRefusal> {
+fn write_root(documents: &[Arc<Stored>], out: &mut Vec<u8>) -> Result<(), ShareRefusal> {
     let namespace = documents.first().map_or("", |stored| &*stored.namespace);
     let mut bindings: Vec<(&str, &str)> = vec![("", namespace)];
     for stored in documents {
@@ -368,7 +395,7 @@ fn write_root(documents: &[Stored], out: &mut Vec<u8>) -> Result<(), ShareRefusa
 }
 
 /// The first entities that more than one sender defines.
-fn duplicates(documents: &[Stored]) -> Vec<Uuid> {
+fn duplicates(documents: &[Arc<Stored>]) -> Vec<Uuid> {
     let mut defined: Vec<(u128, &str)> = documents
         .iter()
         .flat_map(|stored| stored.entities.iter().map(|&entity| (entity, stored.sender.as_str())))

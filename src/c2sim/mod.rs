@@ -23,6 +23,24 @@
 //! `SimulationRealtimeMultiple`. Not validated: the content of bodies against the XSD (element order, code lists, identifiers, ranges), extra
 //! elements in the header, and the format of header values. A document a schema check would refuse for these is admitted here.
 
+use crate::limits::SESSION_NAME_BYTES_MAX;
+
+/// Whether a session may have this name: letters, digits, `.`, `_`, `~`, `-`, and `%` with two hexadecimal digits.
+#[must_use]
+pub fn is_session_name(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match first {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'~' | b'-' => behind,
+            b'%' if behind.iter().take(2).filter(|digit| digit.is_ascii_hexdigit()).count() == 2 => {
+                behind.get(2..).unwrap_or_default()
+            }
+            _ => return false,
+        };
+    }
+    !text.is_empty() && text.len() <= SESSION_NAME_BYTES_MAX
+}
+
 pub mod chart;
 pub mod code;
 pub mod defect;

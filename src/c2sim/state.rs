@@ -149,6 +149,24 @@ pub enum PausedAllows {
     All,
 }
 
+impl PausedAllows {
+    /// The word for it in configurations and requests.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reports => "reports",
+            Self::Nothing => "nothing",
+            Self::All => "all",
+        }
+    }
+
+    /// What the word says.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Reports, Self::Nothing, Self::All].into_iter().find(|known| known.word() == word)
+    }
+}
+
 /// When ShareScenario is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ShareGuard {
@@ -157,6 +175,26 @@ pub enum ShareGuard {
     Initialized,
     /// And every system it names has reported InitializationComplete.
     AllComplete,
+    /// At once: a session that is only kept in step needs no initialization. What is stored all the same is shared.
+    None,
+}
+
+impl ShareGuard {
+    /// The word for it in configurations and requests.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Initialized => "initialized",
+            Self::AllComplete => "all_complete",
+            Self::None => "none",
+        }
+    }
+
+    /// What the word says.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Initialized, Self::AllComplete, Self::None].into_iter().find(|known| known.word() == word)
+    }
 }
 
 /// What becomes of several initializations.
@@ -169,6 +207,23 @@ pub enum InitMerge {
     Marshal,
 }
 
+impl InitMerge {
+    /// The word for it in configurations and requests.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::Marshal => "marshal",
+        }
+    }
+
+    /// What the word says.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Replace, Self::Marshal].into_iter().find(|known| known.word() == word)
+    }
+}
+
 /// What becomes of a body that no schema defines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UnknownBodies {
@@ -177,6 +232,23 @@ pub enum UnknownBodies {
     Refuse,
     /// Relayed in RUNNING and PAUSED.
     Relay,
+}
+
+impl UnknownBodies {
+    /// The word for it in configurations and requests.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Relay => "relay",
+        }
+    }
+
+    /// What the word says.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Refuse, Self::Relay].into_iter().find(|known| known.word() == word)
+    }
 }
 
 /// What a session may choose.
@@ -192,6 +264,44 @@ pub struct Options {
     pub unknown_bodies: UnknownBodies,
 }
 
+impl Options {
+    /// The options by their keys, as every protocol and the configuration spell them.
+    pub const KEYS: [&'static str; 4] = ["paused_allows", "share_guard", "init_merge", "unknown_bodies"];
+
+    /// The word of the option `key`; empty for other keys.
+    #[must_use]
+    pub fn word(&self, key: &str) -> &'static str {
+        match key {
+            "paused_allows" => self.paused_allows.word(),
+            "share_guard" => self.share_guard.word(),
+            "init_merge" => self.init_merge.word(),
+            "unknown_bodies" => self.unknown_bodies.word(),
+            _ => "",
+        }
+    }
+
+    /// Sets the option `key` to what `word` says.
+    ///
+    /// # Errors
+    /// There is no such option, or it has no such word; says which words it has.
+    pub fn set(&mut self, key: &str, word: &str) -> Result<(), String> {
+        let known = match key {
+            "paused_allows" => PausedAllows::of_word(word).map(|chosen| self.paused_allows = chosen),
+            "share_guard" => ShareGuard::of_word(word).map(|chosen| self.share_guard = chosen),
+            "init_merge" => InitMerge::of_word(word).map(|chosen| self.init_merge = chosen),
+            "unknown_bodies" => UnknownBodies::of_word(word).map(|chosen| self.unknown_bodies = chosen),
+            _ => return Err(format!("{key}: a session has no such option")),
+        };
+        let words = match key {
+            "paused_allows" => "reports, nothing or all",
+            "share_guard" => "initialized, all_complete or none",
+            "init_merge" => "replace or marshal",
+            _ => "refuse or relay",
+        };
+        known.ok_or_else(|| format!("{key}: '{word}' is none of {words}"))
+    }
+}
+
 /// What the state machine must know of the initialization collected so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Facts {
@@ -205,11 +315,11 @@ impl Facts {
     /// Whether ShareScenario is due.
     #[must_use]
     pub const fn share_ready(self, options: Options) -> bool {
-        self.stored
-            && match options.share_guard {
-                ShareGuard::Initialized => true,
-                ShareGuard::AllComplete => self.all_complete,
-            }
+        match options.share_guard {
+            ShareGuard::None => true,
+            ShareGuard::Initialized => self.stored,
+            ShareGuard::AllComplete => self.stored && self.all_complete,
+        }
     }
 }
 
@@ -478,7 +588,10 @@ impl Row {
 
     fn refuse(&self, state: State, options: Options, facts: Facts) -> Verdict {
         let (code, details) = match self.refusal {
-            Refusal::Share if !facts.stored || matches!(self.cell(state), Share(_)) => {
+            Refusal::Share
+                if options.share_guard != ShareGuard::None
+                    && (!facts.stored || matches!(self.cell(state), Share(_))) =>
+            {
                 (Code::InitializationNotCompleted, Details::Completion)
             }
             Refusal::Transition | Refusal::Share => {

@@ -110,9 +110,18 @@ pub struct Head<'a> {
 /// Appends the length header and all of a result up to its sections, which must follow as they are. Empty sections are not
 /// counted, so one that is not selected can be given as `&[]`. Says how many bytes the whole result takes.
 pub fn write_prelude(out: &mut Vec<u8>, head: Head<'_>, sections: &[&[u8]]) -> usize {
+    prelude(out, head, "", sections)
+}
+
+/// The same with the flow state of the viewer's session, as `state`, unless that is empty.
+fn prelude(out: &mut Vec<u8>, head: Head<'_>, state: &str, sections: &[&[u8]]) -> usize {
     let start = out.len();
     // The header depends on the length of what comes behind it, and the prelude's own is known only once it is written.
-    out.map(5);
+    out.map(if state.is_empty() { 5 } else { 6 });
+    if !state.is_empty() {
+        out.text("state");
+        out.text(state);
+    }
     out.text("request");
     out.uint(u64::from(head.request.0));
     out.text("message");
@@ -130,7 +139,12 @@ pub fn write_prelude(out: &mut Vec<u8>, head: Head<'_>, sections: &[&[u8]]) -> u
 
 /// Appends a whole result, sections copied in. Says how many bytes it takes.
 pub fn write_result(out: &mut Vec<u8>, head: Head<'_>, sections: &[&[u8]]) -> usize {
-    let whole = write_prelude(out, head, sections);
+    write_result_in(out, head, "", sections)
+}
+
+/// The same with the flow state of the viewer's session, as `state` beside the keys of the document, unless that is empty.
+pub fn write_result_in(out: &mut Vec<u8>, head: Head<'_>, state: &str, sections: &[&[u8]]) -> usize {
+    let whole = prelude(out, head, state, sections);
     for section in sections {
         out.extend_from_slice(section);
     }

@@ -11,14 +11,11 @@ use std::sync::{Arc, Weak};
 use crate::c2sim::state::State;
 use crate::control::reply::Status;
 use crate::control::viewer::{self, Bits, Head, ViewerRequest};
-use crate::store::table::Key;
 
 use super::provider::{ProviderKey, Source, Wanted};
 use super::scene::Step;
+use super::session::{Session, SessionKey};
 use super::{Hub, PeerKey};
-
-/// Key of a session.
-pub type SessionKey = Key<Session>;
 
 /// Timesteps that may wait for one viewer before it counts as slow.
 const RESULTS_MAX: usize = 4;
@@ -38,17 +35,6 @@ const EACH_STEP: Bits = Bits(Bits::ACTION.0 | Bits::UPDATE.0 | Bits::WORLD.0 | B
 
 const fn both(a: Bits, b: Bits) -> Bits {
     Bits(a.0 & b.0)
-}
-
-/// A session. Opaque outside the hub.
-#[derive(Debug)]
-pub struct Session {
-    pub(super) id: i64,
-    pub(super) name: String,
-    pub(super) provider: Option<ProviderKey>,
-    pub(super) viewers: Vec<PeerKey>,
-    pub(super) state: State,
-    pub(super) seq: u64,
 }
 
 /// A viewer's side of its connection.
@@ -246,7 +232,12 @@ impl Hub {
             return bytes;
         }
         self.counters.initials_encoded += 1;
-        let message = if behind { "timesteps were left out: this viewer does not keep up" } else { "" };
+        let state = provider.session.and_then(|session| self.sessions.get(session)).map(Session::state);
+        let waits = match state {
+            Some(State::Running) | None => String::new(),
+            Some(state) => format!("the session is {state}"),
+        };
+        let message = if behind { "timesteps were left out: this viewer does not keep up" } else { waits.as_str() };
         let head = Head { request: echoed, message, result: true, time: i64::from(provider.time) };
         if chosen.has(Bits::WORLD) {
             provider.world_section();
@@ -257,7 +248,7 @@ impl Hub {
         let world = choose(Bits::WORLD, provider.world.as_deref().unwrap_or_default());
         // Megabytes for a city: made in one piece, not grown into.
         let mut out = Vec::with_capacity(256 + message.len() + map.len() + config.len() + world.len());
-        viewer::write_result(&mut out, head, &[map, config, world]);
+        viewer::write_result_in(&mut out, head, state.map_or("", State::name), &[map, config, world]);
         let bytes = Arc::new(out);
         if provider.initials.len() < INITIALS_MAX {
             provider.initials.push(Initial { echoed, chosen, behind, bytes: Arc::downgrade(&bytes) });
@@ -285,6 +276,18 @@ impl Hub {
         let mut out = Vec::new();
         viewer::write_result(&mut out, head, sections);
         self.answer_viewer(key, out);
+    }
+
+    /// Sends one viewer word of its session's flow state.
+    pub(super) fn tell_in_state(&mut self, key: PeerKey, request: Bits, message: &str, state: &str, time: i64) {
+        let mut out = Vec::new();
+        viewer::write_result_in(&mut out, Head { request, message, result: true, time }, state, &[]);
+        self.answer_viewer(key, out);
+    }
+
+    /// Whether a viewer has said OPEN.
+    pub(super) fn is_open_viewer(&self, key: PeerKey) -> bool {
+        self.viewer(key).is_some_and(|viewer| viewer.open)
     }
 
     fn answer_viewer(&mut self, key: PeerKey, bytes: Vec<u8>) {

@@ -2,7 +2,9 @@
 
 use crate::leco::nodes::Dealer;
 
+use super::keep::Purpose;
 use super::peer::{Held, Life, Role};
+use super::play::Job;
 use super::{Hub, plain};
 
 impl Hub {
@@ -68,6 +70,7 @@ impl Hub {
         if closed != plain(self.peers.len()) {
             return Err(format!("{closed} connections should be open, {} are", self.peers.len()));
         }
+        let mut session_bytes = 0;
         for (key, session) in self.sessions.iter() {
             for viewer in &session.viewers {
                 let watches =
@@ -82,6 +85,32 @@ impl Hub {
             {
                 return Err(format!("session {} has a provider that does not know it", session.id));
             }
+            if self.session_at(session.local_name()) != Some(key) {
+                return Err(format!("session {} is not found by its name", session.id));
+            }
+            for name in session.members.keys() {
+                if !self.memberships.get(name).is_some_and(|sessions| sessions.contains(&key)) {
+                    return Err(format!("session {} has a member that is not noted as one", session.id));
+                }
+            }
+            if session.pending.is_some() != self.tickets.values().any(|purpose| *purpose == Purpose::Change(key)) {
+                return Err(format!("session {} waits for a commit that nobody makes, or does not wait", session.id));
+            }
+            if session.pending.is_none() && !session.queue.is_empty() && !self.jobs.contains(&Job::Session(key)) {
+                return Err(format!("session {} has requests that nobody will deal with", session.id));
+            }
+            session_bytes += session.bytes();
+        }
+        if session_bytes != self.session_bytes {
+            return Err(format!("sessions keep {session_bytes} bytes, noted are {}", self.session_bytes));
+        }
+        let members: usize = self.sessions.iter().map(|(_, session)| session.members.len()).sum();
+        let memberships: usize = self.memberships.values().map(Vec::len).sum();
+        if members != memberships || self.session_names.len() != self.sessions.len() {
+            return Err(format!("sessions have {members} members, noted are {memberships}"));
+        }
+        if !self.afterwards.is_empty() {
+            return Err("an event has not been told".to_owned());
         }
         if self.viewers.values().any(|key| self.peers.get(*key).is_none_or(|peer| peer.viewer.is_none())) {
             return Err("a viewer is listed that has left".to_owned());

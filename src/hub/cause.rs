@@ -38,6 +38,8 @@ pub enum Cause {
     Undecodable,
     /// The provider behind the link has ended, was closed, or is connected anew.
     Provider,
+    /// An event of a session that it has joined found no room: it would have fallen out of step.
+    Notice,
     /// This process stops.
     Stopping,
 }
@@ -74,6 +76,7 @@ impl Cause {
             Self::Takeover => &mut counters.closed_takeover,
             Self::Memory => &mut counters.closed_memory,
             Self::Undecodable => &mut counters.closed_undecodable,
+            Self::Notice => &mut counters.closed_notice,
             Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping => &mut counters.closed_by_us,
         }
     }
@@ -103,6 +106,7 @@ impl fmt::Display for Cause {
             Self::Superfluous => f.write_str("superfluous link between Coordinators"),
             Self::Undecodable => f.write_str("its request cannot be decoded"),
             Self::Provider => f.write_str("the provider has ended"),
+            Self::Notice => f.write_str("an event of its session found no room"),
             Self::Stopping => f.write_str("stopping"),
         }
     }

@@ -5,7 +5,7 @@ use crate::time::{Span, Tick};
 use crate::zmtp::command::Built;
 
 use super::peer::{Held, Life, Role};
-use super::{Cause, Hub, NodeKey, Output, PeerKey};
+use super::{Cause, Hub, NodeKey, PeerKey};
 
 /// Deadlines of one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,7 @@ impl Hub {
 
     pub(super) fn expire(&mut self) {
         let now = self.now;
+        self.own_bytes_in_turn = 0;
         for key in core::mem::take(&mut self.yielded) {
             self.resume(key);
         }
@@ -113,6 +114,11 @@ impl Hub {
                 }
             }
         }
+        while let Some((slot, _)) = self.session_timers.pop_due(now) {
+            if let Some(key) = self.sessions.key_at(slot) {
+                self.schedule_due(key);
+            }
+        }
         self.do_one_job();
         while let Some((_, kind)) = self.house_timers.pop_due(now) {
             match House::from_index(kind) {
@@ -120,7 +126,7 @@ impl Hub {
                 Some(House::Publish) => self.publish(),
                 Some(House::Memory) => self.make_room(),
                 Some(House::Goodbye) => self.stop(),
-                Some(House::Stop) => self.outputs.push_back(Output::Stop),
+                Some(House::Stop) => self.say_stop(),
                 None => {}
             }
         }
@@ -210,6 +216,7 @@ impl Hub {
         self.ping_silent_peers();
         self.clean_directory(self.config.expiration());
         self.clean_nodes(self.config.expiration());
+        self.say_farewells();
         self.pool.age();
         if self.nodes.iter().any(|(_, node)| matches!(node.dealer, Dealer::Up(_))) {
             self.publish();
@@ -283,6 +290,7 @@ impl Hub {
         if let Some(peer) = self.peers.get_mut(link) {
             peer.names.retain(|name| *name != key);
         }
+        self.component_left(&component.name);
         self.counters.names_expired += 1;
         self.unpublished = true;
         log::warn!("component {} removed: silent too long", crate::leco::name::shown(&component.name));

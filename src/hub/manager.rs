@@ -15,10 +15,10 @@ use crate::limits::{CONTROL_REQUEST_BYTES_MAX, ERRORS_MAX, SESSIONS_MAX};
 use crate::store::ring::Refused;
 use crate::time::Span;
 
-use super::audience::{Session, SessionKey};
 use super::play::Job;
 use super::provider::{Kernel, Play, Provider, ProviderKey, Source};
 use super::serve::{Answer, Caller, plain_error};
+use super::session::{About, Session, SessionKey};
 use super::shelf::Content;
 use super::{Cause, Halt, Hub, Outcome, PeerKey};
 
@@ -142,7 +142,7 @@ impl Hub {
 
     // ---- Functions ----
 
-    fn provider_key(&self, id: i64) -> Option<ProviderKey> {
+    pub(super) fn provider_key(&self, id: i64) -> Option<ProviderKey> {
         self.providers.iter().find(|(_, provider)| provider.id == id).map(|(key, _)| key)
     }
 
@@ -227,23 +227,24 @@ impl Hub {
                 }
             }
         }
-        if let Some(session) = provider.session {
-            self.close_session(session);
+        if let Some(key) = provider.session {
+            self.provider_left(key);
         }
     }
 
-    fn close_session(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.remove(key) else { return };
-        for viewer in session.viewers {
-            let Some(found) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) else { continue };
-            found.session = None;
-            found.behind = false;
-            if !found.open {
-                continue;
+    /// A session's provider was closed: a session that was made for it ends with it, another goes on without.
+    fn provider_left(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.provider = None;
+        if session.is_of_provider {
+            self.end_session(key, "its provider was closed");
+            return;
+        }
+        for viewer in session.viewers.clone() {
+            if self.is_open_viewer(viewer) {
+                let message = "the provider was closed";
+                self.tell(viewer, viewer::Head { request: viewer::Bits::NONE, message, result: true, time: 0 }, &[]);
             }
-            let head =
-                viewer::Head { request: viewer::Bits::NONE, message: "the session was closed", result: true, time: 0 };
-            self.tell(viewer, head, &[]);
         }
     }
 
@@ -266,20 +267,17 @@ impl Hub {
         if let Some(session) = found.session {
             return Ok(session);
         }
-        let session = Session {
-            id: self.next_session,
-            name: format!("provider-{}", found.id),
-            provider: Some(provider),
-            viewers: Vec::new(),
-            // A controller that knows nothing of flow control just sees data.
-            state: State::Running,
-            seq: 1,
-        };
+        let name = self.free_session_name(&format!("provider-{}", found.id));
+        let about = About { created_ms: self.unix_ms(), ..About::default() };
+        // A controller that knows nothing of flow control just sees data.
         let key = self
-            .sessions
-            .insert(session)
-            .map_err(|_| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
-        self.next_session += 1;
+            .add_session(&name, about, State::Running)
+            .ok_or_else(|| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.is_of_provider = true;
+            session.provider = Some(provider);
+            (session.seq, session.state_seq) = (1, 1);
+        }
         if let Some(found) = self.providers.get_mut(provider) {
             found.session = Some(key);
         }
@@ -383,13 +381,9 @@ impl Hub {
             SessionRow {
                 id: session.id,
                 provider: provider.map(|provider| provider.id),
-                viewers: session
-                    .viewers
-                    .iter()
-                    .filter_map(|key| Some(self.peers.get(*key)?.viewer.as_ref()?.id))
-                    .collect(),
-                status: provider.map_or(Status::Online, |provider| provider.status),
-                state: session.state.name(),
+                viewers: self.viewer_ids(session),
+                status: self.session_status(session),
+                state: session.state().name(),
                 seq: session.seq,
                 name: session.name.clone(),
             }
@@ -582,6 +576,9 @@ impl Hub {
             }
         }
     }
+
+    /// Answers a controller whose request has waited for a session.
+    pub(super) fn answer_control(&mut self, _peer: PeerKey, _to: ReplyTo, _key: SessionKey, _answer: Answer) {}
 
     fn control_outcome(&mut self, out: &mut Vec<u8>, to: ReplyTo, outcome: Result<(), String>) {
         match outcome {

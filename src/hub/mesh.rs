@@ -235,9 +235,13 @@ impl Hub {
             return;
         }
         node.dealer = Dealer::Waiting;
-        if !node.is_linked() {
+        let is_linked = node.is_linked();
+        if !is_linked {
             node.lost_since = now;
             node.components.clear();
+        }
+        if !is_linked {
+            self.node_lists(key, false);
         }
         if !self.stopping {
             self.redial(key);
@@ -256,8 +260,10 @@ impl Hub {
         if !node.is_linked() {
             node.lost_since = now;
             node.components.clear();
+            let has_address = node.address.is_some();
+            self.node_lists(key, false);
             // Without an address there is nothing to try.
-            if node.address.is_none() {
+            if !has_address {
                 self.forget(key, "gone");
             }
         }
@@ -270,8 +276,10 @@ impl Hub {
         if node.namespace.is_some() {
             self.counters.nodes_left += 1;
         }
-        let links = [node.inbound.take(), node.dealer.link()];
         node.components.clear();
+        self.node_lists(key, false);
+        let Some(node) = self.nodes.get_mut(key) else { return };
+        let links = [node.inbound.take(), node.dealer.link()];
         node.namespace = None;
         node.hint = None;
         node.lost_since = self.now;
@@ -432,6 +440,7 @@ impl Hub {
         if let Some(node) = self.nodes.get_mut(node) {
             node.components = names;
         }
+        self.node_lists(node, true);
         Ok(Value::Null)
     }
 

@@ -50,24 +50,30 @@
 mod audience;
 mod audit;
 mod cause;
+mod desk;
 mod expire;
+mod flow;
+mod keep;
+pub mod ledger;
 mod manager;
 mod mesh;
 mod peer;
 mod play;
 mod provider;
+mod publish;
 mod relay;
 mod scene;
 mod serve;
+mod session;
 pub mod shelf;
 
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use audience::{Session, SessionKey};
 pub use cause::Cause;
 pub use peer::Peer;
 pub use provider::{Provider, ProviderKey};
+pub use session::{Session, SessionKey};
 
 use crate::config::Config;
 use crate::counters::Counters;
@@ -100,6 +106,8 @@ pub type NodeKey = nodes::NodeKey<PeerKey>;
 /// Key of a signed-in component.
 pub type ComponentKey = directory::ComponentKey<PeerKey>;
 
+/// A difference between the time of day and what it should be by our own count that means that somebody has set the clock.
+const CLOCK_STEP_MS: u64 = 50;
 /// How long a refused connection is held before it is closed.
 const TARPIT: Span = Span(1500);
 /// How long a link that is to be closed may take for what still waits in its ring.
@@ -200,6 +208,8 @@ pub struct Hub {
     yielded: Vec<PeerKey>,
     /// Messages to ourselves that the peer at hand has had answered in this turn.
     own_in_turn: u32,
+    /// Bytes of such messages, of all peers, in this turn.
+    own_bytes_in_turn: usize,
     /// Peers that are not read because the pool has no room.
     short_of_memory: Vec<PeerKey>,
     /// Bytes in use, rings and partial input, when a peer last ran short: before they are fewer no other try can go better.
@@ -215,8 +225,25 @@ pub struct Hub {
     last_published: Tick,
     stopping: bool,
     log_gate: (u64, u32),
-    // ---- The Manager ----
+    // ---- Sessions ----
     sessions: Table<Session>,
+    /// By LECO name without namespace.
+    session_names: BTreeMap<Box<[u8]>, SessionKey>,
+    session_timers: Timers<1>,
+    /// The sessions of each member, by its full name.
+    memberships: BTreeMap<Box<[u8]>, Vec<SessionKey>>,
+    leavers: VecDeque<session::Leaver>,
+    farewells: VecDeque<publish::Farewell>,
+    /// Events that come right behind an answer that is being written.
+    afterwards: Vec<(SessionKey, publish::Draft)>,
+    /// Names of the sessions that the configuration describes.
+    predefined: BTreeSet<String>,
+    /// Bytes that all sessions keep: initializations, histories, waiting requests.
+    session_bytes: usize,
+    ledger: Option<Box<dyn ledger::Ledger>>,
+    tickets: BTreeMap<ledger::Ticket, keep::Purpose>,
+    next_ticket: u64,
+    // ---- The Manager ----
     providers: Table<Provider>,
     provider_timers: Timers<2>,
     /// Connected viewers by id. Ids of viewers, providers and sessions are never given twice.
@@ -263,6 +290,7 @@ impl Hub {
             resumed: VecDeque::new(),
             yielded: Vec::new(),
             own_in_turn: 0,
+            own_bytes_in_turn: 0,
             short_of_memory: Vec::new(),
             short_at: (0, 0),
             undelivered: VecDeque::new(),
@@ -274,6 +302,17 @@ impl Hub {
             stopping: false,
             log_gate: (0, 0),
             sessions: Table::new(SESSIONS_MAX),
+            session_names: BTreeMap::new(),
+            session_timers: Timers::default(),
+            memberships: BTreeMap::new(),
+            leavers: VecDeque::new(),
+            farewells: VecDeque::new(),
+            afterwards: Vec::new(),
+            predefined: config.sessions.iter().map(|one| one.name.clone()).collect(),
+            session_bytes: 0,
+            ledger: None,
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
             providers: Table::new(config.providers_max),
             provider_timers: Timers::default(),
             viewers: BTreeMap::new(),
@@ -288,6 +327,8 @@ impl Hub {
             reply: Vec::new(),
             config,
         };
+        let predefined = core::mem::take(&mut hub.config.sessions);
+        hub.add_predefined(&predefined);
         for text in core::mem::take(&mut hub.config.coordinators) {
             match nodes::address(&text) {
                 Some(address) => hub.know_address(&address, None, true),
@@ -394,6 +435,20 @@ impl Hub {
         self.kernel_dialed(provider, outcome)
     }
 
+    /// The time of day, in milliseconds since 1970: it may be set while the process runs. Scheduled triggers go by it.
+    pub fn handle_clock(&mut self, now: Tick, unix_ms: u64) {
+        self.advance(now);
+        let step = unix_ms.abs_diff(self.unix_ms());
+        if step <= 1 {
+            return;
+        }
+        (self.start.now, self.start.unix_ms) = (self.now, unix_ms);
+        if step >= CLOCK_STEP_MS {
+            log::info!("the clock was set, by {step} ms");
+            self.schedules_moved();
+        }
+    }
+
     /// Deadlines may have passed; safe to call early.
     pub fn handle_timeout(&mut self, now: Tick) {
         self.advance(now);
@@ -414,7 +469,11 @@ impl Hub {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
         let at_once = (!self.jobs.is_empty() || !self.yielded.is_empty()).then_some(self.now);
         let timers = [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()];
-        timers.into_iter().chain([self.provider_timers.soonest(), at_once]).flatten().min()
+        timers
+            .into_iter()
+            .chain([self.provider_timers.soonest(), self.session_timers.soonest(), at_once])
+            .flatten()
+            .min()
     }
 
     /// The next thing to do; `None` until another door in has been used.
@@ -649,6 +708,7 @@ impl Hub {
             if let Some(component) = self.directory.remove(name) {
                 self.counters.names_freed += 1;
                 self.unpublished = true;
+                self.component_left(&component.name);
                 let name = crate::leco::name::shown(&component.name);
                 log::info!("component {name} is gone: {cause}");
             }
@@ -718,7 +778,7 @@ impl Hub {
         }
         self.outputs.push_back(Output::Close(key, cause));
         if self.stopping && self.peers.is_empty() {
-            self.outputs.push_back(Output::Stop);
+            self.say_stop();
         }
     }
 
@@ -986,6 +1046,9 @@ impl Hub {
         }
         if !self.undelivered.is_empty() {
             self.return_undelivered();
+        }
+        if !self.leavers.is_empty() {
+            self.see_leavers_off();
         }
         if self.unpublished {
             self.publish_soon();

@@ -17,6 +17,7 @@ use crate::time::Span;
 use super::peer::Role;
 use super::provider::{Provider, ProviderKey, Seek, Source, Track, Wanted};
 use super::scene::{self, Raw, Scene, Step};
+use super::session::SessionKey;
 use super::shelf::{Advance, Content, Shelf};
 use super::{Cause, Hub, Output, PeerKey};
 
@@ -39,6 +40,8 @@ pub(super) enum Job {
     Seek(ProviderKey),
     /// Go on decoding what a kernel sent.
     Kernel(PeerKey),
+    /// Deal with a request that has waited for its session.
+    Session(SessionKey),
 }
 
 /// What one piece of reading brought.
@@ -69,6 +72,7 @@ impl Hub {
                 self.resume(key);
                 false
             }
+            Job::Session(key) => self.queue_piece(key),
         };
         if goes_on {
             self.add_job(job);
@@ -174,20 +178,60 @@ impl Hub {
     /// Sets the time of the next timestep of a log, if its session runs.
     pub(super) fn wind_clock(&mut self, key: ProviderKey) {
         let runs = self.session_runs(key);
+        let pace = self.pace(key);
         let Some(provider) = self.providers.get_mut(key) else { return };
         let is_shown = provider.loaded;
         let Source::Log(play) = &mut provider.source else { return };
         if !runs || !is_shown || play.track.next.is_none() {
             return;
         }
-        let pace = Span(play.step.0 * 100 / self.config.play_speed_percent.max(1));
-        let due = *play.due.get_or_insert(self.now + pace);
+        let pause = play.left.take().unwrap_or(pace);
+        let due = *play.due.get_or_insert(self.now + pause);
         self.provider_timers.set(key.slot(), 0, due);
     }
 
     fn session_runs(&self, key: ProviderKey) -> bool {
         let session = self.providers.get(key).and_then(|found| found.session);
-        session.and_then(|session| self.sessions.get(session)).is_some_and(|session| session.state == State::Running)
+        session.and_then(|session| self.sessions.get(session)).is_some_and(|session| session.state() == State::Running)
+    }
+
+    /// Time from one timestep of a log to the next: that of the recording, by the configured speed and the session's.
+    pub(super) fn pace(&self, key: ProviderKey) -> Span {
+        let Some(provider) = self.providers.get(key) else { return Span(0) };
+        let Source::Log(play) = &provider.source else { return Span(0) };
+        let plain = play.step.0 * 100 / self.config.play_speed_percent.max(1);
+        let multiple = provider.session.and_then(|session| self.sessions.get(session)).map_or(1.0, |s| s.flow.multiple);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a float that is too large for the integer becomes its largest"
+        )]
+        let pace = (plain as f64 / multiple).clamp(0.0, 86_400_000.0) as u64;
+        Span(pace)
+    }
+
+    /// Puts a log back to its beginning: its viewers see it load anew.
+    pub(super) fn rewind(&mut self, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        if provider.status == Status::Errored {
+            return;
+        }
+        let Source::Log(play) = &mut provider.source else { return };
+        let (file, content) = (play.track.file, play.track.content);
+        let again = match self.shelf.again(file) {
+            Ok(again) => again,
+            Err(reason) => {
+                self.end_provider(key, Status::Errored, &reason);
+                return;
+            }
+        };
+        self.shelf.close(file);
+        play.track = Track::new(again, content);
+        (play.due, play.left) = (None, None);
+        provider.reset();
+        self.end_recording(key);
+        self.add_job(Job::Play(key));
     }
 
     /// The clock of a log says that its next timestep is due.
@@ -195,11 +239,11 @@ impl Hub {
         if !self.session_runs(key) {
             return;
         }
+        let pace = self.pace(key);
         let Some(provider) = self.providers.get_mut(key) else { return };
         let Source::Log(play) = &mut provider.source else { return };
         let Some(raw) = play.track.next.take() else { return };
         // The recorded pace is kept without drift, unless reading was slower than it.
-        let pace = Span(play.step.0 * 100 / self.config.play_speed_percent.max(1));
         let due = play.due.unwrap_or(self.now) + pace;
         play.due = Some(due.max(self.now));
         let ended = play.track.ended;
@@ -225,6 +269,9 @@ impl Hub {
                 self.record_step(key, &step);
                 if runs {
                     self.publish_step(key, &step);
+                }
+                if let Some(provider) = self.providers.get_mut(key) {
+                    provider.unseen |= !runs;
                 }
                 if let Some(provider) = self.providers.get_mut(key)
                     && matches!(provider.source, Source::Kernel(_))

@@ -11,8 +11,9 @@ use crate::store::table::Key;
 use crate::time::{Span, Tick};
 
 use super::PeerKey;
-use super::audience::{Initial, SessionKey};
+use super::audience::Initial;
 use super::scene::{MapDraft, Perceived, Raw, Scene, Statics, Step};
+use super::session::SessionKey;
 use super::shelf::{Content, FileId};
 
 /// Key of a provider.
@@ -125,12 +126,14 @@ pub(super) struct Play {
     pub(super) seek: Option<Box<Seek>>,
     /// When the next timestep is due; `None` while the clock stands.
     pub(super) due: Option<Tick>,
+    /// How long it was still to the next timestep when the clock was stopped.
+    pub(super) left: Option<Span>,
     pub(super) step: Span,
 }
 
 impl Play {
     pub(super) fn new(file: FileId, content: Content) -> Self {
-        Self { track: Track::new(file, content), seek: None, due: None, step: Span(STEP_MS) }
+        Self { track: Track::new(file, content), seek: None, due: None, left: None, step: Span(STEP_MS) }
     }
 }
 
@@ -167,6 +170,8 @@ pub struct Provider {
     pub(super) history: VecDeque<Step>,
     pub(super) history_bytes: usize,
     pub(super) session: Option<SessionKey>,
+    /// Timesteps of a live simulation went by while the session did not run.
+    pub(super) unseen: bool,
     pub(super) recording: Option<FileId>,
 }
 
@@ -189,6 +194,7 @@ impl Provider {
             history: VecDeque::new(),
             history_bytes: 0,
             session: None,
+            unseen: false,
             recording: None,
         }
     }

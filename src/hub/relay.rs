@@ -113,6 +113,7 @@ impl Hub {
             Verdict::Deliver(component) => self.deliver(key, component, wire, &view),
             Verdict::Forward(node) => self.forward(key, node, wire, &view),
             Verdict::Own => self.own(key, &view, None),
+            Verdict::Session(name) => self.session_message(key, name, &view),
             Verdict::Unnamed(refusal) => self.own(key, &view, Some(refusal)),
             Verdict::Refuse(refusal) => self.refuse(key, &view, refusal),
         };
@@ -328,11 +329,26 @@ impl Hub {
         header: &[u8; HEADER_BYTES],
         payload: &[u8],
     ) -> Result<(), Refused> {
+        let by = core::mem::take(&mut self.full_name);
+        let queued = self.queue_as(to, receiver, &by, header, payload);
+        self.full_name = by;
+        queued
+    }
+
+    /// The same, said by `sender`.
+    pub(super) fn queue_as(
+        &mut self,
+        to: PeerKey,
+        receiver: &[u8],
+        sender: &[u8],
+        header: &[u8; HEADER_BYTES],
+        payload: &[u8],
+    ) -> Result<(), Refused> {
         let Some(peer) = self.peers.get_mut(to) else { return Ok(()) };
         if !peer.takes_messages() {
             return Ok(());
         }
-        let bodies: [&[u8]; 5] = [message::VERSION, receiver, &self.full_name, header, payload];
+        let bodies: [&[u8]; 5] = [message::VERSION, receiver, sender, header, payload];
         let mut heads = [[0; 9]; 5];
         let mut parts: [&[u8]; 10] = [&[]; 10];
         for (n, (head, body)) in heads.iter_mut().zip(bodies).enumerate() {
@@ -464,7 +480,8 @@ impl Hub {
     fn return_one(&mut self, wire: &[u8], message: &frame::Message) -> bool {
         let part = |n| message.part(wire, n);
         let Ok(view) = View::new(part(0), part(1), part(2), part(3), part(4)) else { return true };
-        if *view.sender == *self.full_name || is_answer(&view) {
+        let ours = view.sender.strip_prefix(&*self.prefix).is_some_and(Self::is_session_name);
+        if ours || *view.sender == *self.full_name || is_answer(&view) {
             return true;
         }
         let link = match Place::of(view.sender, &self.prefix) {

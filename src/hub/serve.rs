@@ -3,19 +3,20 @@
 use log::LevelFilter;
 use serde_json::{Map, Value};
 
-use crate::leco::message::{self, TYPE_JSON, View};
+use crate::leco::message::{HEADER_BYTES, TYPE_JSON, View};
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{Owner, Place, Refusal};
 use crate::leco::rpc::{
-    self, Call, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Item, METHOD_NOT_FOUND,
+    self, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Item, METHOD_NOT_FOUND,
     NOT_PERMITTED, RpcError,
 };
-use crate::limits::{COMPONENTS_PER_PEER_MAX, OWN_PER_TURN, RING_RESERVE_BYTES, RPC_BYTES_MAX};
+use crate::limits::{COMPONENTS_PER_PEER_MAX, RING_RESERVE_BYTES};
 use crate::store::ring::Refused;
 use crate::time::Span;
 
-use super::peer::Held;
+use super::desk::{Desk, Errand};
+use super::flow::Said;
 use super::relay::{data_text, shown};
 use super::{Hub, Outcome, Output, PeerKey};
 
@@ -45,30 +46,14 @@ impl Hub {
                 None => self.own_done(),
             };
         };
-        if self.own_in_turn >= OWN_PER_TURN {
-            if let Some(peer) = self.peers.get_mut(from) {
-                peer.held = Some(Held::Turn);
-            }
-            self.yielded.push(from);
-            return Outcome::Held;
-        }
-        self.own_in_turn += 1;
-        // A method may change the directory, so there must be room for its answer before it runs.
-        if self.peers.get(from).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max) {
-            return self.hold_for_answer(from, from, Refused::Full);
+        if let Some(outcome) = self.not_yet(from, payload.len()) {
+            return outcome;
         }
         if view.content_type() != TYPE_JSON {
             if let Some(refusal) = refusal {
                 return self.refuse(from, view, refusal);
             }
-            self.counters.messages_unanswerable += 1;
-            if self.may_log() {
-                log::info!(
-                    "{}: message of type {} for the Coordinator dropped",
-                    data_text(view.sender),
-                    view.content_type()
-                );
-            }
+            self.drop_unanswerable(view);
             return self.own_done();
         }
         let document = Document::parse(payload);
@@ -89,47 +74,36 @@ impl Hub {
                 return Outcome::Held;
             }
         }
-        let caller = Caller { link: from, sender: Place::of(view.sender, &self.prefix) };
-        // The one answer that goes back on the ROUTER: the other Coordinator waits for it on its DEALER, and learns our
-        // namespace from it before there is any other way to it.
-        let signs_in =
+        let mut errand = self.errand(Desk::Coordinator, from, view);
+        errand.refusal = refusal;
+        errand.signs_in =
             matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
-        let mut text = String::new();
         match document {
-            Err(error) => self.write(&mut text, &Id::NULL, Err(plain_error(error))),
-            Ok(Document::Single(item)) => self.item(caller, item, None, &mut text),
-            Ok(Document::Batch(items)) => {
-                for item in items {
-                    let before = text.len();
-                    text.push(if before == 0 { '[' } else { ',' });
-                    self.item(caller, item, refusal.map(|refusal| (refusal, view.sender)), &mut text);
-                    if text.len() == before + 1 {
-                        text.truncate(before);
-                    }
-                }
-                if !text.is_empty() {
-                    text.push(']');
-                }
-            }
+            Err(error) => self.write(&mut errand.text, &Id::NULL, Err(plain_error(error))),
+            Ok(document) => errand.fill(document),
         }
-        if signs_in {
-            if self.queue_own(from, COORDINATOR, &message::answer_header(view.header), text.as_bytes()).is_err() {
-                self.counters.answers_dropped += 1;
-            }
-        } else if !text.is_empty() {
-            self.answer(from, view, &text);
-        }
+        self.run_errand(errand, true);
         self.own_done()
     }
 
-    fn own_done(&mut self) -> Outcome {
+    pub(super) fn own_done(&mut self) -> Outcome {
         self.counters.messages_own += 1;
         Outcome::Done
     }
 
-    /// Sends the answer to a call. The ring had room for a short one before the call; a long one goes into an empty ring only.
-    fn answer(&mut self, from: PeerKey, view: &View<'_>, text: &str) {
-        let sender = Place::of(view.sender, &self.prefix);
+    /// Drops a message that nobody here can read.
+    pub(super) fn drop_unanswerable(&mut self, view: &View<'_>) {
+        self.counters.messages_unanswerable += 1;
+        if self.may_log() {
+            let (sender, receiver) = (data_text(view.sender), data_text(view.receiver));
+            log::info!("{sender}: message of type {} for {receiver} dropped", view.content_type());
+        }
+    }
+
+    /// Sends the answer to a request. The ring had room for a short one before the call; a long one goes into an empty ring only.
+    pub(super) fn answer(&mut self, errand: &Errand, header: &[u8; HEADER_BYTES]) {
+        let (from, text) = (errand.link, &errand.text);
+        let sender = Place::of(&errand.sender, &self.prefix);
         let signed_in = match sender {
             Place::Here(name) => self
                 .directory
@@ -140,15 +114,15 @@ impl Hub {
         // A signed-in component is addressed by its full name, the one that it learns at sign-in.
         let full;
         let receiver = match sender {
-            Place::Here(name) if signed_in => {
-                full = [&*self.prefix, name].concat();
+            Place::Here(_) if signed_in => {
+                full = self.full_name_of(&errand.sender);
                 &full[..]
             }
-            Place::Here(_) | Place::There { .. } => view.sender,
+            Place::Here(_) | Place::There { .. } => &errand.sender,
         };
-        let header = message::answer_header(view.header);
-        let queued = match self.way_back(from, view.sender) {
-            Some(link) => self.queue_own(link, receiver, &header, text.as_bytes()),
+        let by = self.desk_name(&errand.desk);
+        let queued = match self.way_back(from, &errand.sender) {
+            Some(link) => self.queue_as(link, receiver, &by, header, text.as_bytes()),
             None => Err(Refused::Full),
         };
         if queued.is_err() {
@@ -156,46 +130,16 @@ impl Hub {
             let mut short = String::new();
             rpc::write_error(&mut short, &Id::NULL, INTERNAL_ERROR, &Value::from("no room for the answer"));
             if text.len() > RING_RESERVE_BYTES
-                && self.queue_own(from, receiver, &header, short.as_bytes()).is_err()
+                && self.queue_as(from, receiver, &by, header, short.as_bytes()).is_err()
                 && self.may_log()
             {
-                log::warn!("no room for an answer to {}", data_text(view.sender));
+                log::warn!("no room for an answer to {}", data_text(&errand.sender));
             }
-        }
-    }
-
-    /// Runs one element of a document and writes its answer, if it gets one. With a `refusal`, that of the sender with this name, it
-    /// must be a call that the refusal allows, or the sender must have signed in by an earlier element.
-    fn item(&mut self, caller: Caller<'_>, item: Item, refusal: Option<(Refusal, &[u8])>, out: &mut String) {
-        match item {
-            Item::Call(Call { id, method, params }) => {
-                let refused = refusal.filter(|(refusal, _)| !refusal.allows(&method) && !self.is_signed_in(caller));
-                let answer = match refused {
-                    Some((refusal, sender)) => Err((refusal.error(), shown(sender))),
-                    // A batch asks for many answers with few bytes.
-                    None if out.len() > RPC_BYTES_MAX => Err((INTERNAL_ERROR, Value::from("the answer is too large"))),
-                    None => self.call(caller, &method, params),
-                };
-                if let Some(id) = id {
-                    self.write(out, &id, answer);
-                } else if let Err((error, _)) = answer
-                    && self.may_log()
-                {
-                    log::info!("notification {} failed: {}", data_text(method.as_bytes()), error.message);
-                }
-            }
-            Item::Result { .. } => {}
-            Item::Error { code } => {
-                if self.may_log() {
-                    log::info!("an error {} came for the Coordinator", code.unwrap_or(0));
-                }
-            }
-            Item::Invalid => self.write(out, &Id::NULL, Err(plain_error(INVALID_REQUEST))),
         }
     }
 
     /// Whether the caller's name is bound to its link now.
-    fn is_signed_in(&self, caller: Caller<'_>) -> bool {
+    pub(super) fn is_signed_in(&self, caller: Caller<'_>) -> bool {
         match caller.sender {
             Place::Here(name) => self.owner_of(name, caller.link) == Owner::ThisLink,
             Place::There { namespace, .. } => self
@@ -206,7 +150,7 @@ impl Hub {
         }
     }
 
-    fn write(&mut self, out: &mut String, id: &Id, answer: Answer) {
+    pub(super) fn write(&mut self, out: &mut String, id: &Id, answer: Answer) {
         match answer {
             Ok(result) => rpc::write_result(out, id, &result),
             Err((error, data)) => {
@@ -216,7 +160,24 @@ impl Hub {
         }
     }
 
-    fn call(&mut self, caller: Caller<'_>, method: &str, params: rpc::Params) -> Answer {
+    /// Runs one call.
+    pub(super) fn call(&mut self, errand: &Errand, method: &str, params: rpc::Params) -> Said {
+        if errand.desk != Desk::Coordinator {
+            return self.session_call(errand, method, params);
+        }
+        // Another node's component may have the prefix of nobody here.
+        let prefix = core::mem::take(&mut self.prefix);
+        let caller = errand.caller(&prefix);
+        self.prefix = prefix.clone();
+        match method {
+            "create_session" => return self.rpc_create_session(params),
+            "delete_session" => return self.rpc_delete_session(caller, params),
+            _ => {}
+        }
+        Said::Now(self.coordinator_call(caller, method, params))
+    }
+
+    fn coordinator_call(&mut self, caller: Caller<'_>, method: &str, params: rpc::Params) -> Answer {
         match method {
             "pong" => none(params).map(|()| Value::Null),
             "sign_in" => self.sign_in(caller, params),
@@ -232,7 +193,8 @@ impl Hub {
             "set_log_level" => self.set_log_level(params),
             "remove_expired_addresses" => self.remove_expired_addresses(caller, params),
             "shut_down" => none(params).and_then(|()| self.shut_down(caller)),
-            "rpc.discover" => none(params).map(|()| rpc::discover(&data_text(&self.full_name))),
+            "rpc.discover" => none(params).map(|()| rpc::discover(&data_text(&self.full_name), rpc::METHODS)),
+            "send_sessions" => none(params).map(|()| self.sessions_json()),
             _ => self
                 .manager_call(caller, method, params)
                 .unwrap_or_else(|| Err((METHOD_NOT_FOUND, Value::from(method)))),
@@ -252,6 +214,9 @@ impl Hub {
         };
         if !name::is_legal(name) {
             return Err((INVALID_PARAMS, Value::from("a name is 1 to 255 bytes of printable ASCII without '.'")));
+        }
+        if Self::is_session_name(name) {
+            return Err((DUPLICATE_NAME, shown(name)));
         }
         let owner = self.owner_of(name, caller.link);
         match owner {
@@ -301,6 +266,7 @@ impl Hub {
         if let Some(peer) = self.peers.get_mut(caller.link) {
             peer.names.retain(|held| *held != key);
         }
+        self.component_signed_out(name);
         log::info!("component {} signed out", data_text(name));
         self.counters.sign_outs += 1;
         self.unpublished = true;
@@ -347,7 +313,7 @@ impl Hub {
 
     // ---- Administration ----
 
-    fn may_administer(&self, caller: Caller<'_>) -> Result<(), (RpcError, Value)> {
+    pub(super) fn may_administer(&self, caller: Caller<'_>) -> Result<(), (RpcError, Value)> {
         let local = self.peers.get(caller.link).is_some_and(super::Peer::is_local);
         if local || self.config.remote_admin { Ok(()) } else { Err(plain_error(NOT_PERMITTED)) }
     }
@@ -405,9 +371,17 @@ impl Hub {
             }
         }
         if self.peers.is_empty() {
-            self.outputs.push_back(Output::Stop);
+            self.say_stop();
         }
         self.house(super::expire::House::Stop, super::FAREWELL);
+    }
+}
+
+impl Hub {
+    /// Nothing is left to be said: the last word to the ledger, then the end.
+    pub(super) fn say_stop(&mut self) {
+        self.keep_last_numbers();
+        self.outputs.push_back(Output::Stop);
     }
 }
 

@@ -10,6 +10,8 @@ pub const HEADER_BYTES: usize = 20;
 pub const TYPE_UNDEFINED: u8 = 0;
 /// Header type: the first payload frame is JSON.
 pub const TYPE_JSON: u8 = 1;
+/// Header type: the first payload frame is a C2SIM document (the first of the types that are free for use).
+pub const TYPE_C2SIM: u8 = 128;
 
 /// The fixed frames of a message; payload beyond the first frame is forwarded unseen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,9 @@
 use super::name::COORDINATOR;
 use super::rpc::{DUPLICATE_NAME, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, RpcError};
 
+/// What the names of sessions begin with. No component can sign in under such a name.
+pub const SESSION_PREFIX: &[u8] = b"session:";
+
 /// Whose a sender's name is, as seen from the link on which its message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
@@ -35,13 +38,15 @@ pub trait Known {
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict<C, N> {
+pub enum Verdict<'a, C, N> {
     /// To a component of this node.
     Deliver(C),
     /// To another node's Coordinator.
     Forward(N),
     /// To this Coordinator itself.
     Own,
+    /// To a session of this node, by its name without namespace: one that begins with [`SESSION_PREFIX`].
+    Session(&'a [u8]),
     /// To this Coordinator, if it is one of the calls that need no name: [`Refusal::allows`]; else refused.
     Unnamed(Refusal),
     /// Nowhere; the sender is told.
@@ -116,7 +121,12 @@ impl<'a> Place<'a> {
 
 /// Routes a message from `sender` to `receiver`; `prefix` is our namespace with its dot.
 #[inline(always)]
-pub fn route<K: Known>(known: &K, prefix: &[u8], sender: &[u8], receiver: &[u8]) -> Verdict<K::Component, K::Node> {
+pub fn route<'a, K: Known>(
+    known: &K,
+    prefix: &[u8],
+    sender: &[u8],
+    receiver: &'a [u8],
+) -> Verdict<'a, K::Component, K::Node> {
     let receiver = Place::of(receiver, prefix);
     let refusal = match Place::of(sender, prefix) {
         Place::Here(name) => match known.owner(name) {
@@ -138,6 +148,7 @@ pub fn route<K: Known>(known: &K, prefix: &[u8], sender: &[u8], receiver: &[u8])
         (Some(refusal), Place::Here(_) | Place::There { .. }) => Verdict::Refuse(refusal),
         (None, Place::Here(name)) => match known.component(name) {
             Some(component) => Verdict::Deliver(component),
+            None if name.starts_with(SESSION_PREFIX) => Verdict::Session(name),
             None => Verdict::Refuse(Refusal::ReceiverUnknown),
         },
         // An answer from another node finds back by the full name only, so a sender must use it; signing in anew tells it.
@@ -191,8 +202,11 @@ mod tests {
     fn the_whole_chart() {
         use Refusal::*;
         use Verdict::*;
-        type Row = (&'static str, &'static str, bool, Verdict<&'static str, &'static str>);
-        let rows: [Row; 23] = [
+        type Row = (&'static str, &'static str, bool, Verdict<'static, &'static str, &'static str>);
+        let rows: [Row; 26] = [
+            ("N1.CA", "N1.session:x", false, Session(b"session:x")),
+            ("N2.CX", "session:x", true, Session(b"session:x")),
+            ("CX", "session:x", false, Refuse(NotSignedIn)),
             ("N1.CA", "N1.CB", false, Deliver("CB")),
             ("N1.CA", "CB", false, Deliver("CB")),
             ("CA", "CB", false, Deliver("CB")),

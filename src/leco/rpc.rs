@@ -46,6 +46,9 @@ pub const NOT_PERMITTED: RpcError =
 /// A function of the Manager failed; the reason is in the data.
 pub const MANAGER_FAILED: RpcError = RpcError { code: -32040, message: "The Manager could not do this." };
 
+/// A session's flow control refused; the C2SIM code and its details are in the data.
+pub const SESSION_REFUSED: RpcError = RpcError { code: -32030, message: "The session refused this." };
+
 /// The id of a request, ready to be written back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Id(Value);
@@ -356,6 +359,29 @@ pub const METHODS: &[Method] = &[
     Method { name: "errors", summary: "The Manager's error list.", params: &[], result: "object" },
     Method { name: "exit", summary: "Ends the program, as shut_down does.", params: &[], result: "null" },
     Method {
+        name: "create_session",
+        summary: "Makes a shared session, or gives one other words, options or a provider.",
+        params: &[
+            ("name", "string", true),
+            ("schema", "string", false),
+            ("display_name", "string", false),
+            ("description", "string", false),
+            ("provider", "integer", false),
+            ("paused_allows", "string", false),
+            ("share_guard", "string", false),
+            ("init_merge", "string", false),
+            ("unknown_bodies", "string", false),
+        ],
+        result: "object",
+    },
+    Method {
+        name: "delete_session",
+        summary: "Ends a shared session; with force even if it is in use.",
+        params: &[("name", "string", true), ("force", "boolean", false)],
+        result: "null",
+    },
+    Method { name: "send_sessions", summary: "Describes every shared session.", params: &[], result: "array" },
+    Method {
         name: "send_counters",
         summary: "Every counter of this process: connections, messages, refusals and their reasons.",
         params: &[],
@@ -363,11 +389,60 @@ pub const METHODS: &[Method] = &[
     },
 ];
 
-/// The OpenRPC document about all methods.
+/// Every method of a session. The triggers are those of the C2SIM flow control document.
+pub const SESSION_METHODS: &[Method] = &[
+    Method {
+        name: "join",
+        summary: "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.",
+        params: &[("system", "string", false), ("format", "string", false), ("after", "integer", false)],
+        result: "object",
+    },
+    Method { name: "resign", summary: "Leaves the session.", params: &[], result: "null" },
+    Method { name: "info", summary: "State, options and size of the session.", params: &[], result: "object" },
+    Method {
+        name: "initialization",
+        summary: "The initialization that was shared, as a C2SIM document.",
+        params: &[],
+        result: "string",
+    },
+    Method { name: "members", summary: "Who has joined, and who has followed.", params: &[], result: "object" },
+    Method {
+        name: "ack",
+        summary: "Says that the sender has followed the event of this number.",
+        params: &[("seq", "integer", true)],
+        result: "null",
+    },
+    Method {
+        name: "events",
+        summary: "The events behind this number, as far as they are kept.",
+        params: &[("after", "integer", false)],
+        result: "object",
+    },
+    trigger("submit_initialization", "Begins to collect initialization: to INITIALIZING."),
+    trigger("initialization_complete", "Says that the sender's system is done with initialization."),
+    trigger("share_scenario", "Shares the initialization with all members: to INITIALIZED."),
+    trigger("start_scenario", "Starts: to RUNNING."),
+    trigger("pause_scenario", "Pauses: to PAUSED."),
+    trigger("resume_scenario", "Goes on after a pause: to RUNNING."),
+    trigger("stop_scenario", "Stops, keeping the initialization: to INITIALIZED."),
+    trigger("reset_scenario", "Discards the initialization: to UNINITIALIZED."),
+    Method {
+        name: "pong",
+        summary: "Answers, so that the caller knows that the link works.",
+        params: &[],
+        result: "null",
+    },
+];
+
+const fn trigger(name: &'static str, summary: &'static str) -> Method {
+    Method { name, summary, params: &[("at", "integer", false)], result: "object" }
+}
+
+/// The OpenRPC document about these methods.
 #[must_use]
-pub fn discover(title: &str) -> Value {
+pub fn discover(title: &str, methods: &[Method]) -> Value {
     let schema = |kind: &str| json!({"schema": {"type": kind}});
-    let methods: Vec<Value> = METHODS
+    let methods: Vec<Value> = methods
         .iter()
         .map(|method| {
             let params: Vec<Value> = method
@@ -463,6 +538,6 @@ mod tests {
         let update = directory_update(&json!({}), &json!([]), false);
         let Document::Batch(items) = Document::parse(update.as_bytes()).unwrap() else { panic!() };
         assert!(items.iter().all(|item| matches!(item, Item::Call(Call { id: None, .. }))));
-        assert_eq!(discover("N1.COORDINATOR")["methods"].as_array().unwrap().len(), METHODS.len());
+        assert_eq!(discover("N1.COORDINATOR", METHODS)["methods"].as_array().unwrap().len(), METHODS.len());
     }
 }

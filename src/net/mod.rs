@@ -297,6 +297,7 @@ impl Server {
             _ => {}
         }
         let now = self.clock.now();
+        self.hub.handle_clock(now, clock::unix_ms());
         let started = self.clock.micros();
         let events = core::mem::replace(&mut self.events, Events::with_capacity(0));
         let mut ended = false;

@@ -1,0 +1,471 @@
+//! Flow control: what a trigger or a C2SIM message does to a session, and what the session's state does to its data.
+//!
+//! Three steps, each its own function. A *plan* says what would change, and changes nothing; it may be a refusal. A change of what is
+//! kept is made durable first, where there is a ledger (`keep`). Then the plan is *carried out*, in one go: the session takes its new
+//! flow, every member hears of it, provider and viewers follow.
+//!
+//! A trigger with a moment to come is announced at once and pulled at that moment. Any later trigger that is accepted takes its place,
+//! and so does one that would undo it: where a start is scheduled, a stop cancels it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::c2sim::code::Code;
+use crate::c2sim::initialization::{ShareRefusal, StoreRefusal};
+use crate::c2sim::kind::Kind;
+use crate::c2sim::message::{self, Message};
+use crate::c2sim::notice::minify;
+use crate::c2sim::state::{self, About as Facts, Details, Keep, Relay, State, Trigger, Verdict};
+use crate::control::viewer::Bits;
+use crate::leco::rpc::{RECEIVER_OVERLOADED, RpcError};
+use crate::time::Span;
+
+use super::keep::Change;
+use super::provider::{ProviderKey, Source};
+use super::publish::{Draft, What};
+use super::serve::Answer;
+use super::session::{Author, Flow, Scheduled, SessionKey, refusal, refused};
+use super::{Hub, PeerKey};
+
+/// A refused request: error and data.
+pub(super) type Refused = (RpcError, Value);
+
+/// Longest sleep before a scheduled trigger is looked at again: the clock may have been set meanwhile.
+const LOOK_AGAIN: Span = Span(1000);
+
+/// What a request to a session came to.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// It is dealt with.
+    Now(Answer),
+    /// The answer comes once the session's change is durable.
+    Later(SessionKey),
+    /// It must wait behind others.
+    Busy(SessionKey),
+}
+
+/// What an admitted trigger or message would do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) kind: Kind,
+    pub(super) author: Author,
+    /// The flow as it will be; `None` when nothing of it changes.
+    pub(super) flow: Option<Box<Flow>>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) effective_at: Option<u64>,
+}
+
+/// A trigger, or a document with its message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Input<'a> {
+    Trigger(Trigger),
+    Document(&'a Message<'a>),
+}
+
+impl Input<'_> {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Trigger(trigger) => trigger.kind(),
+            Self::Document(message) => message.kind,
+        }
+    }
+}
+
+/// What is relayed of a document: without byte order mark and processing instructions.
+fn relayed(text: &str) -> Arc<[u8]> {
+    let body = text.trim_start().strip_prefix("<?xml").unwrap_or(text);
+    if !body.contains("<?") {
+        return text.as_bytes().into();
+    }
+    let mut line = Vec::new();
+    match minify(text.as_bytes(), &mut line) {
+        Ok(()) => line.into(),
+        Err(_) => text.as_bytes().into(),
+    }
+}
+
+impl Hub {
+    // ---- In ----
+
+    /// Pulls a trigger, now or at the moment `at` (milliseconds since 1970).
+    pub(super) fn pull(&mut self, key: SessionKey, author: &Author, trigger: Trigger, at: Option<u64>) -> Said {
+        let at = at.filter(|at| *at > self.unix_ms());
+        match self.plan(key, author, Input::Trigger(trigger), at) {
+            Ok(plan) => self.decide(key, plan),
+            Err(refused) => Said::Now(Err(self.count_refusal(refused))),
+        }
+    }
+
+    /// Takes a C2SIM document from a member.
+    pub(super) fn take_document(&mut self, key: SessionKey, author: &Author, bytes: &[u8]) -> Said {
+        match self.read_document(key, author, bytes) {
+            Ok(plan) => self.decide(key, plan),
+            Err(refused) => Said::Now(Err(self.count_refusal(refused))),
+        }
+    }
+
+    fn count_refusal(&mut self, refused: Refused) -> Refused {
+        self.counters.session_refusals += 1;
+        refused
+    }
+
+    fn read_document(&mut self, key: SessionKey, author: &Author, bytes: &[u8]) -> Result<Plan, Refused> {
+        if bytes.len() > self.config.document_bytes_max {
+            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", self.config.document_bytes_max));
+        }
+        let schema = self.sessions.get(key).map(|session| session.about.schema).unwrap_or_default();
+        let checked = message::scan(bytes).and_then(|message| message.check_schema(schema).map(|()| message));
+        let message = checked.map_err(|reject| {
+            refusal(reject.code(), Map::from_iter([("XSD_ERROR_1".to_owned(), Value::from(reject.to_string()))]))
+        })?;
+        self.counters.session_documents += 1;
+        self.plan(key, author, Input::Document(&message), None)
+    }
+
+    /// Carries a plan out, or begins to: what is kept must be durable first.
+    fn decide(&mut self, key: SessionKey, plan: Plan) -> Said {
+        if plan.flow.is_some() {
+            return self.change(key, Change::Flow(Box::new(plan)));
+        }
+        if !self.has_numbers(key) {
+            return self.change(key, Change::Flow(Box::new(plan)));
+        }
+        Said::Now(self.carry_out_plan(key, plan))
+    }
+
+    // ---- Planning ----
+
+    fn plan(&mut self, key: SessionKey, author: &Author, input: Input<'_>, at: Option<u64>) -> Result<Plan, Refused> {
+        let kind = input.kind();
+        let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
+        let (now, options) = (session.flow.state, session.about.options);
+        let scheduled = session.flow.scheduled.clone();
+        let verdict = state::admit(now, options, session.flow.facts(), kind);
+        let to = match verdict {
+            Verdict::Transition { to } => to,
+            Verdict::Stay { .. } if at.is_none() => return self.plan_stay(key, author, input),
+            Verdict::Stay { .. } => {
+                return Err(refused(
+                    Code::StateTransitionNotAllowed,
+                    "REASON",
+                    "only a change of state can be scheduled",
+                ));
+            }
+            Verdict::Refuse { code, details } => {
+                // What would lead back from the scheduled state to this one undoes the schedule.
+                let undone = scheduled.as_ref().filter(|_| at.is_none()).filter(|next| {
+                    let facts = session.flow.facts();
+                    let then = state::admit(now, options, facts, next.trigger.kind());
+                    matches!(then, Verdict::Transition { to }
+                        if state::admit(to, options, facts, kind) == Verdict::Transition { to: now })
+                });
+                let Some(undone) = undone else { return Err(self.refusal_of(key, code, details)) };
+                let cancelled = Some(undone.trigger.kind().name());
+                let mut flow = Box::new(session.flow.clone());
+                flow.scheduled = None;
+                let draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
+                let (drafts, author) = (vec![draft], author.clone());
+                return Ok(Plan { kind, author, flow: Some(flow), drafts, effective_at: None });
+            }
+        };
+        let mut flow = Box::new(session.flow.clone());
+        let cancelled = flow.scheduled.take().map(|next| next.trigger.kind().name());
+        let mut draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
+        if let (Some(at_ms), Input::Trigger(trigger)) = (at, input) {
+            flow.scheduled = Some(Scheduled { trigger, at_ms, author: author.clone() });
+            draft.effective_at = at;
+            let (drafts, author) = (vec![draft], author.clone());
+            return Ok(Plan { kind, author, flow: Some(flow), drafts, effective_at: at });
+        }
+        flow.state = to;
+        match input {
+            Input::Trigger(trigger) => draft.written = Some((trigger, author.system.clone())),
+            Input::Document(message) => draft.document = Some(relayed(message.text)),
+        }
+        let mut drafts = vec![draft];
+        let effects = state::effects(options, kind);
+        if effects.relay == Relay::OthersThenInitialization && flow.facts().stored {
+            let stamp = self.stamp();
+            match flow.initialization.share(&stamp) {
+                Ok(shared) => log::info!("initialization of {} documents shared", shared.documents),
+                Err(reason) => return Err(self.share_refusal(key, &reason)),
+            }
+            let document: Arc<[u8]> = flow.initialization.shared().unwrap_or_default().into();
+            if !self.has_room_for_all(key, document.len()) {
+                return Err(self.no_room(key));
+            }
+            let by = author.by.clone();
+            let name = Kind::C2simInitialization.name();
+            drafts.push(Draft { name, document: Some(document), to_all: true, ..Draft::new(What::Message, by) });
+        }
+        if effects.keep == Keep::Discard {
+            flow.initialization.clear();
+            flow.multiple = 1.0;
+        }
+        Ok(Plan { kind, author: author.clone(), flow: Some(flow), drafts, effective_at: None })
+    }
+
+    /// A message that leaves the state as it is: relayed, kept, or both.
+    fn plan_stay(&self, key: SessionKey, author: &Author, input: Input<'_>) -> Result<Plan, Refused> {
+        let kind = input.kind();
+        let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
+        let options = session.about.options;
+        let effects = state::effects(options, kind);
+        let changed = || Box::new(session.flow.clone());
+        let flow = match (effects.keep, input) {
+            (Keep::Nothing | Keep::Discard, _) => None,
+            (Keep::Initialization, Input::Document(message)) => {
+                let mut flow = changed();
+                flow.initialization.store(message, options.init_merge).map_err(|reason| store_refusal(&reason))?;
+                Some(flow)
+            }
+            (Keep::Completion, _) => {
+                let mut flow = changed();
+                let system = match input {
+                    Input::Document(message) => message.header.sender(),
+                    Input::Trigger(_) => &author.system,
+                };
+                let first = flow.initialization.complete(system).map_err(|reason| store_refusal(&reason))?;
+                first.then_some(flow)
+            }
+            (Keep::RealtimeMultiple, Input::Document(message)) => {
+                let mut flow = changed();
+                flow.multiple = message.realtime_multiple.unwrap_or(1.0);
+                Some(flow)
+            }
+            // A trigger brings no document.
+            (Keep::Initialization | Keep::RealtimeMultiple, Input::Trigger(_)) => None,
+        };
+        let mut drafts = Vec::new();
+        if effects.relay != Relay::Nobody {
+            let mut draft = Draft { name: kind.name(), ..Draft::new(What::Message, author.by.clone()) };
+            match input {
+                Input::Trigger(trigger) => draft.written = Some((trigger, author.system.clone())),
+                Input::Document(message) => {
+                    if !self.has_room_for_all(key, message.text.len()) {
+                        return Err(self.no_room(key));
+                    }
+                    draft.document = Some(relayed(message.text));
+                }
+            }
+            drafts.push(draft);
+        }
+        Ok(Plan { kind, author: author.clone(), flow, drafts, effective_at: None })
+    }
+
+    fn no_room(&self, key: SessionKey) -> Refused {
+        let name = self.sessions.get(key).map_or("", |session| session.name.as_str());
+        (RECEIVER_OVERLOADED, json!({"session": name, "reason": "no memory is left for a copy for every member"}))
+    }
+
+    /// A refusal of the state machine, with its details.
+    fn refusal_of(&self, key: SessionKey, code: Code, details: Details) -> Refused {
+        self.with_facts(key, code, |facts, put| details.write(facts, put))
+    }
+
+    fn share_refusal(&self, key: SessionKey, reason: &ShareRefusal) -> Refused {
+        self.with_facts(key, reason.code(), |facts, put| reason.write(facts, put))
+    }
+
+    fn with_facts(
+        &self,
+        key: SessionKey,
+        code: Code,
+        write: impl FnOnce(Facts<'_>, &mut dyn FnMut(&'static str, &dyn core::fmt::Display)),
+    ) -> Refused {
+        let mut details = Map::new();
+        if let Some(session) = self.sessions.get(key) {
+            let initialization = &session.flow.initialization;
+            let (required, completed) = (initialization.required(), initialization.completed());
+            write(Facts { session: &session.name, required, completed }, &mut |key, value| {
+                details.insert(key.to_owned(), Value::from(value.to_string()));
+            });
+        }
+        refusal(code, details)
+    }
+
+    // ---- Carrying out ----
+
+    /// Does what a plan says; answers whoever asked for it.
+    pub(super) fn carry_out_plan(&mut self, key: SessionKey, plan: Plan) -> Answer {
+        let Plan { kind, author, flow, drafts, effective_at } = plan;
+        let before = self.sessions.get(key).map(|session| (session.flow.state, session.flow.multiple));
+        if let Some(flow) = flow {
+            self.take_flow(key, *flow);
+        }
+        let mut drafts = drafts.into_iter();
+        let first = drafts.next().map(|draft| self.announce(key, draft, Some(author.by.as_bytes())));
+        self.afterwards.extend(drafts.map(|draft| (key, draft)));
+        let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
+        let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
+        if let Some((was, multiple)) = before {
+            if was != state {
+                self.counters.session_changes += 1;
+                log::info!("session {name} is {state} (seq {seq}) by {}", author.by);
+                self.follow_state(key, was, state);
+            }
+            if self.sessions.get(key).is_some_and(|session| session.flow.multiple.total_cmp(&multiple).is_ne()) {
+                self.follow_multiple(key);
+            }
+        }
+        self.set_schedule(key);
+        let mut answer =
+            json!({"trackingId": self.tracking_id(), "kind": kind.name(), "state": state.name(), "seq": seq});
+        if let (Some(at), Some(answer)) = (effective_at, answer.as_object_mut()) {
+            answer.insert("effective_at".to_owned(), Value::from(at));
+        }
+        Ok(answer)
+    }
+
+    fn take_flow(&mut self, key: SessionKey, flow: Flow) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let before = session.bytes();
+        session.flow = flow;
+        let after = session.bytes();
+        self.account_session(before, after);
+    }
+
+    /// Five letters by which a message can be found in the log of its sender.
+    fn tracking_id(&mut self) -> String {
+        let mut random = self.random();
+        let mut letter = || {
+            let at = u8::try_from(random % 26).unwrap_or(0);
+            random /= 26;
+            char::from(b'a' + at)
+        };
+        (0..5).map(|_| letter()).collect()
+    }
+
+    // ---- Scheduled triggers ----
+
+    /// Sets the deadline of a session's scheduled trigger, or takes it away.
+    pub(super) fn set_schedule(&mut self, key: SessionKey) {
+        let at = self.sessions.get(key).and_then(|session| session.flow.scheduled.as_ref()).map(|next| next.at_ms);
+        match at {
+            Some(at) => {
+                let left = Span(at.saturating_sub(self.unix_ms()));
+                self.session_timers.set(key.slot(), 0, self.now + left.min(LOOK_AGAIN));
+            }
+            None => self.session_timers.cancel(key.slot(), 0),
+        }
+    }
+
+    /// The moment of a scheduled trigger may have come.
+    pub(super) fn schedule_due(&mut self, key: SessionKey) {
+        let unix_ms = self.unix_ms();
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(next) = &session.flow.scheduled else { return };
+        if next.at_ms > unix_ms {
+            self.set_schedule(key);
+            return;
+        }
+        if session.pending.is_some() {
+            // Somebody is just changing the session, and may be cancelling this; looked at again when that is durable.
+            return;
+        }
+        let Some(next) = session.flow.scheduled.take() else { return };
+        match self.plan(key, &next.author, Input::Trigger(next.trigger), None) {
+            Ok(mut plan) => {
+                for draft in &mut plan.drafts {
+                    draft.to_all = true;
+                    draft.effective_at = (draft.what == What::State).then_some(next.at_ms);
+                }
+                // The schedule was durable, and with it all that follows from it now.
+                if let Some(flow) = &plan.flow {
+                    self.keep_ahead(key, flow);
+                }
+                drop(self.carry_out_plan(key, plan));
+                self.announce_afterwards(Some(key));
+            }
+            Err((error, data)) => {
+                log::warn!("a scheduled trigger could not be pulled: {} {data}", error.message);
+                let (what, name) = (What::State, next.trigger.kind().name());
+                let draft = Draft { name, cancelled: Some(name), to_all: true, ..Draft::new(what, next.author.by) };
+                self.announce(key, draft, None);
+                self.keep_in_background(key);
+            }
+        }
+    }
+
+    /// The clock was set: scheduled triggers are due at other moments than it seemed.
+    pub(super) fn schedules_moved(&mut self) {
+        for slot in 0..self.sessions.slots_end() {
+            if let Some(key) = self.sessions.key_at(slot) {
+                self.set_schedule(key);
+            }
+        }
+    }
+
+    // ---- Provider and viewers ----
+
+    /// The state of a session has changed: its log stands, runs or is rewound, and its viewers are told.
+    fn follow_state(&mut self, key: SessionKey, was: State, now: State) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let viewers = session.viewers.clone();
+        let provider = session.provider;
+        if let Some(provider) = provider {
+            if let Some(found) = self.providers.get_mut(provider) {
+                // A shared initial result says what state it was made in.
+                found.initials.clear();
+            }
+            match (was, now) {
+                (_, State::Running) => self.wind_clock(provider),
+                (State::Running, State::Paused) => self.stop_clock(provider),
+                (State::Running | State::Paused, _) => {
+                    self.stop_clock(provider);
+                    self.rewind(provider);
+                }
+                _ => {}
+            }
+        }
+        for viewer in &viewers {
+            self.tell_state(*viewer, key);
+        }
+        let moved = provider.and_then(|provider| self.providers.get_mut(provider)).is_some_and(|found| {
+            // Timesteps of a live simulation went by unseen.
+            now == State::Running && core::mem::take(&mut found.unseen)
+        });
+        if moved {
+            for viewer in viewers {
+                self.send_initial(viewer, false);
+            }
+        }
+    }
+
+    /// Tells a viewer the state of its session.
+    fn tell_state(&mut self, viewer: PeerKey, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let state = session.flow.state;
+        let time = session.provider.and_then(|key| self.providers.get(key)).map_or(0, |found| i64::from(found.time));
+        if self.peers.get(viewer).and_then(|peer| peer.viewer.as_ref()).is_some_and(|viewer| viewer.open) {
+            let message = format!("the session is {state}");
+            self.tell_in_state(viewer, Bits::NONE, &message, state.name(), time);
+        }
+    }
+
+    /// Stops the clock of a log; the time to its next timestep is kept.
+    fn stop_clock(&mut self, key: ProviderKey) {
+        let now = self.now;
+        self.provider_timers.cancel(key.slot(), 0);
+        if let Some(Source::Log(play)) = self.providers.get_mut(key).map(|found| &mut found.source) {
+            play.left = play.due.take().map(|due| due.since(now));
+        }
+    }
+
+    /// The speed has changed: the next timestep comes at the latest at the new pace.
+    fn follow_multiple(&mut self, key: SessionKey) {
+        let Some(provider) = self.sessions.get(key).and_then(|session| session.provider) else { return };
+        let pace = self.pace(provider);
+        let now = self.now;
+        if let Some(Source::Log(play)) = self.providers.get_mut(provider).map(|found| &mut found.source) {
+            play.due = play.due.map(|due| due.min(now + pace));
+            play.left = play.left.map(|left| left.min(pace));
+        }
+        self.wind_clock(provider);
+    }
+}
+
+fn store_refusal(reason: &StoreRefusal) -> Refused {
+    refused(reason.code(), "REASON", reason.to_string())
+}

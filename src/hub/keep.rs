@@ -1,0 +1,467 @@
+//! What outlives the process: sessions in a ledger, and changes that wait until they are durable.
+//!
+//! A change of a session is made on a copy, written, and only then becomes the session's and is told to anybody. Meanwhile requests to
+//! that session wait in its queue, and everything else goes on. Nothing is written per message: numbers of events are
+//! reserved in blocks, so that none is given twice even after a crash. Without a ledger the same path is taken in one step.
+//!
+//! The ledger holds text: `session/NAME` is a JSON object, `document/NAME/N` a stored initialization document, `shared/NAME` the one that was
+//! shared. A name has no `/` in it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::c2sim::code::Code;
+use crate::c2sim::initialization::Initialization;
+use crate::c2sim::is_session_name;
+use crate::c2sim::kind::Schema;
+use crate::c2sim::message;
+use crate::c2sim::state::{Options, State, Trigger};
+use crate::control::request::ReplyTo;
+use crate::limits::{MEMBERS_MAX, SEQ_BLOCK};
+use crate::time::Tick;
+
+use super::desk::Errand;
+use super::flow::{Plan, Said};
+use super::ledger::{Change as Entry, Ledger, Ticket};
+use super::play::Job;
+use super::serve::Answer;
+use super::session::{About, Author, Flow, Scheduled, Session, SessionKey, creation, refused};
+use super::{Hub, PeerKey};
+
+/// Numbers that must be left before an event that could wait happens: members may be lost, each an event that cannot.
+const NUMBERS_LEFT: u64 = 2 * MEMBERS_MAX as u64;
+
+/// What the ledger knows of a session.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Events up to this number may happen without a word to the ledger.
+    reserved: u64,
+    /// More numbers are being reserved.
+    renewing: bool,
+    /// The numbers under which the stored documents of the session's initialization are kept, in their order.
+    papers: Vec<u64>,
+    next_paper: u64,
+}
+
+/// A change that is being made durable.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) change: Change,
+    /// Who waits for it.
+    pub(super) party: Party,
+    reserved: u64,
+    papers: Vec<u64>,
+    next_paper: u64,
+}
+
+/// A change of a session.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It was made just now.
+    Made,
+    /// Other words or options were chosen for it.
+    About(Box<About>),
+    /// Flow control has changed it, or wants numbers for its events.
+    Flow(Box<Plan>),
+    /// It is to end.
+    Gone,
+}
+
+/// Who waits for a change.
+#[derive(Debug)]
+pub(super) enum Party {
+    /// Nobody, or nobody yet.
+    Nobody,
+    /// A message that is half answered.
+    Errand(Box<Errand>),
+    /// A controller, held until it has its answer.
+    Control { peer: PeerKey, to: ReplyTo },
+}
+
+/// What a ticket was drawn for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The session's pending change.
+    Change(SessionKey),
+    /// Numbers up to this one.
+    Numbers(SessionKey, u64),
+    /// Nobody asks how it ends.
+    Other,
+}
+
+impl Hub {
+    /// Gives the hub a ledger and takes from it the sessions that it holds. To be called once, before anything else happens.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or holds what no hub has written; says what.
+    pub fn set_ledger(&mut self, mut ledger: Box<dyn Ledger>) -> Result<(), String> {
+        let entries = ledger.load()?;
+        self.restore(entries)?;
+        self.ledger = Some(ledger);
+        for slot in 0..self.sessions.slots_end() {
+            let Some(key) = self.sessions.key_at(slot) else { continue };
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.kept.get_or_insert_default();
+            }
+            self.keep_in_background(key);
+            self.set_schedule(key);
+        }
+        Ok(())
+    }
+
+    /// A change that was handed to the ledger is durable, or could not be made so.
+    pub fn handle_committed(&mut self, now: Tick, ticket: Ticket, outcome: Result<(), String>) {
+        self.advance(now);
+        let purpose = self.tickets.remove(&ticket).unwrap_or(Purpose::Other);
+        if let Err(reason) = &outcome {
+            self.counters.commits_failed += 1;
+            self.note_error(&format!("a session could not be kept: {reason}"));
+        }
+        match purpose {
+            Purpose::Other => {}
+            Purpose::Numbers(key, reserved) => {
+                if let Some(kept) = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut()) {
+                    kept.renewing = false;
+                    if outcome.is_ok() {
+                        kept.reserved = kept.reserved.max(reserved);
+                    }
+                }
+            }
+            Purpose::Change(key) => self.settle(key, outcome),
+        }
+    }
+
+    /// Makes a change of a session: at once, or once it is durable.
+    pub(super) fn change(&mut self, key: SessionKey, change: Change) -> Said {
+        let Some(session) = self.sessions.get(key) else { return Said::Now(Err(self.no_such_session())) };
+        let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else {
+            let answer = self.carry_out(key, change);
+            return Said::Now(answer);
+        };
+        debug_assert!(session.pending.is_none(), "the caller has asked whether the session is busy");
+        let reserved = session.seq.max(kept.reserved.saturating_sub(SEQ_BLOCK)) + SEQ_BLOCK;
+        let (about, flow) = match &change {
+            Change::About(about) => (&**about, &session.flow),
+            Change::Flow(plan) => (&session.about, plan.flow.as_deref().unwrap_or(&session.flow)),
+            Change::Made | Change::Gone => (&session.about, &session.flow),
+        };
+        let (entries, papers, next_paper) = match change {
+            Change::Gone => (gone(session), Vec::new(), 0),
+            Change::Made | Change::About(_) | Change::Flow(_) => entries(session, kept, about, flow, reserved),
+        };
+        let pending = Pending { change, party: Party::Nobody, reserved, papers, next_paper };
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.pending = Some(Box::new(pending));
+        }
+        self.commit(entries, Purpose::Change(key));
+        Said::Later(key)
+    }
+
+    fn commit(&mut self, entries: Vec<Entry>, purpose: Purpose) {
+        let Some(ledger) = &mut self.ledger else { return };
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.tickets.insert(ticket, purpose);
+        self.counters.commits += 1;
+        ledger.commit(ticket, entries);
+    }
+
+    /// The pending change of a session is durable, or is not to be.
+    fn settle(&mut self, key: SessionKey, outcome: Result<(), String>) {
+        let Some(pending) = self.sessions.get_mut(key).and_then(|session| session.pending.take()) else { return };
+        let Pending { change, party, reserved, papers, next_paper } = *pending;
+        let answer = match outcome {
+            Ok(()) => {
+                if let Some(kept) = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut()) {
+                    kept.reserved = reserved;
+                    kept.papers = papers;
+                    kept.next_paper = next_paper;
+                }
+                self.carry_out(key, change)
+            }
+            Err(reason) => {
+                if matches!(change, Change::Made) {
+                    self.end_session(key, "it could not be kept");
+                }
+                Err(refused(Code::IoError, "REASON", reason))
+            }
+        };
+        match party {
+            Party::Nobody => {}
+            Party::Errand(errand) => self.go_on(*errand, answer),
+            Party::Control { peer, to } => {
+                self.answer_control(peer, to, key, answer);
+                self.resume(peer);
+            }
+        }
+        self.announce_afterwards(Some(key));
+        self.set_schedule(key);
+        self.serve_queue(key);
+    }
+
+    /// Lets those go on who wait for a session that is not busy any more.
+    pub(super) fn serve_queue(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.pending.is_some() {
+            return;
+        }
+        if !session.queue.is_empty() {
+            self.add_job(Job::Session(key));
+            return;
+        }
+        for controller in core::mem::take(&mut session.controllers) {
+            self.resume(controller);
+        }
+    }
+
+    fn carry_out(&mut self, key: SessionKey, change: Change) -> Answer {
+        match change {
+            Change::Made => creation(true, self.session_json(key)),
+            Change::About(about) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.about = *about;
+                }
+                creation(false, self.session_json(key))
+            }
+            Change::Flow(plan) => self.carry_out_plan(key, *plan),
+            Change::Gone => {
+                self.end_session(key, "it was deleted");
+                Ok(Value::Null)
+            }
+        }
+    }
+
+    // ---- Numbers ----
+
+    /// Whether an event that can wait may have the next number.
+    pub(super) fn has_numbers(&self, key: SessionKey) -> bool {
+        let Some(session) = self.sessions.get(key) else { return true };
+        let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else { return true };
+        session.seq + NUMBERS_LEFT < kept.reserved
+    }
+
+    /// Reserves more numbers when half of a block is used up.
+    pub(super) fn renew_numbers(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else { return };
+        // A pending change brings numbers with it, and holds what is written now for out of date.
+        if kept.renewing || session.pending.is_some() || session.seq + SEQ_BLOCK / 2 < kept.reserved {
+            return;
+        }
+        self.keep_in_background(key);
+    }
+
+    /// Writes a session as it is, with a fresh block of numbers.
+    pub(super) fn keep_in_background(&mut self, key: SessionKey) {
+        self.write_down(key, None, SEQ_BLOCK);
+    }
+
+    /// Writes what a session is about to be, for a change that was durable beforehand.
+    pub(super) fn keep_ahead(&mut self, key: SessionKey, flow: &Flow) {
+        self.write_down(key, Some(flow), SEQ_BLOCK);
+    }
+
+    /// The process ends: the numbers that were not given are given back.
+    pub(super) fn keep_last_numbers(&mut self) {
+        for slot in 0..self.sessions.slots_end() {
+            if let Some(key) = self.sessions.key_at(slot) {
+                self.write_down(key, None, 0);
+            }
+        }
+    }
+
+    fn write_down(&mut self, key: SessionKey, flow: Option<&Flow>, numbers: u64) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.pending.is_some() || self.ledger.is_none() {
+            return;
+        }
+        let Some(mut kept) = session.kept.take() else { return };
+        let reserved = session.seq + numbers;
+        let flow = flow.unwrap_or(&session.flow);
+        let (entries, papers, next_paper) = entries(session, &kept, &session.about, flow, reserved);
+        (kept.papers, kept.next_paper, kept.renewing) = (papers, next_paper, true);
+        session.kept = Some(kept);
+        self.commit(entries, Purpose::Numbers(key, reserved));
+    }
+
+    // ---- Restoring ----
+
+    fn restore(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), String> {
+        let mut records = BTreeMap::new();
+        let mut papers: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        let mut shared = BTreeMap::new();
+        for (key, value) in entries {
+            let strange = || format!("the ledger has an entry '{}' that is none of ours", key.escape_ascii());
+            let key = core::str::from_utf8(&key).map_err(|_| strange())?;
+            let value = String::from_utf8(value).map_err(|_| strange())?;
+            match key.split_once('/').ok_or_else(strange)? {
+                ("session", name) => drop(records.insert(name.to_owned(), value)),
+                ("shared", name) => drop(shared.insert(name.to_owned(), value)),
+                ("document", rest) => {
+                    let (name, n) = rest.split_once('/').ok_or_else(strange)?;
+                    let n = n.parse().map_err(|_| strange())?;
+                    papers.entry(name.to_owned()).or_default().push((n, value));
+                }
+                _ => return Err(strange()),
+            }
+        }
+        for (name, record) in records {
+            let papers = papers.remove(&name).unwrap_or_default();
+            let wrong = |why: &str| format!("the ledger's session '{name}' cannot be read: {why}");
+            let record: Value = serde_json::from_str(&record).map_err(|error| wrong(&error.to_string()))?;
+            self.restore_session(&name, &record, papers, shared.remove(&name)).map_err(|why| wrong(&why))?;
+        }
+        Ok(())
+    }
+
+    fn restore_session(
+        &mut self,
+        name: &str,
+        record: &Value,
+        papers: Vec<(u64, String)>,
+        shared: Option<String>,
+    ) -> Result<(), String> {
+        if !is_session_name(name) {
+            return Err("its name is not legal".to_owned());
+        }
+        let missing = |key: &str| format!("{key} is missing or wrong");
+        let word = |key: &str| record.get(key).and_then(Value::as_str).ok_or_else(|| missing(key));
+        let number = |key: &str| record.get(key).and_then(Value::as_u64).ok_or_else(|| missing(key));
+        let names = |key: &str| -> Vec<String> {
+            let list = record.get(key).and_then(Value::as_array).into_iter().flatten();
+            list.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let mut options = Options::default();
+        for key in Options::KEYS {
+            options.set(key, word(key)?)?;
+        }
+        let about = About {
+            title: word("display_name")?.to_owned(),
+            text: word("description")?.to_owned(),
+            schema: Schema::from_name(word("schema")?).ok_or_else(|| missing("schema"))?,
+            options,
+            created_ms: number("created_ms")?,
+        };
+        let state = word("state")?;
+        let state = State::ALL.into_iter().find(|known| known.name() == state).ok_or_else(|| missing("state"))?;
+        let mut initialization = Initialization::new();
+        for (n, text) in &papers {
+            let scanned = message::scan(text.as_bytes()).map_err(|reject| format!("document {n}: {reject}"))?;
+            initialization.store(&scanned, options.init_merge).map_err(|reason| format!("document {n}: {reason}"))?;
+        }
+        if let Some(shared) = shared {
+            initialization.restore_shared(shared.into_bytes().into_boxed_slice(), names("required"));
+        }
+        for system in names("completed") {
+            initialization.complete(&system).map_err(|reason| reason.to_string())?;
+        }
+        let scheduled = match record.get("scheduled") {
+            None | Some(Value::Null) => None,
+            Some(next) => {
+                let part = |key: &str| next.get(key).and_then(Value::as_str).ok_or_else(|| missing("scheduled"));
+                Some(Scheduled {
+                    trigger: Trigger::from_method(part("trigger")?).ok_or_else(|| missing("scheduled"))?,
+                    at_ms: next.get("at").and_then(Value::as_u64).ok_or_else(|| missing("scheduled"))?,
+                    author: Author { by: part("by")?.into(), system: part("system")?.into() },
+                })
+            }
+        };
+        let multiple = record.get("multiple").and_then(Value::as_f64).unwrap_or(1.0);
+        let key = match self.session_named(name) {
+            Some(key) => key,
+            None => self.add_session(name, about.clone(), state).ok_or("there are too many sessions")?,
+        };
+        let seq = number("reserved")?;
+        let Some(session) = self.sessions.get_mut(key) else { return Ok(()) };
+        // What the configuration says of a session goes over what was said when it was made.
+        if session.flow.initialization.facts().stored || !self.predefined.contains(name) {
+            session.about = about;
+        } else if initialization.facts().stored && session.about.schema != about.schema {
+            log::warn!("session {name} keeps its schema, as it has an initialization");
+            session.about.schema = about.schema;
+        }
+        session.flow = Flow { state, initialization, multiple, scheduled };
+        (session.seq, session.state_seq) = (seq, seq);
+        let next_paper = papers.last().map_or(0, |(n, _)| n + 1);
+        let papers = papers.into_iter().map(|(n, _)| n).collect();
+        session.kept = Some(Kept { reserved: seq, renewing: false, papers, next_paper });
+        let bytes = session.bytes();
+        self.account_session(0, bytes);
+        log::info!("session {name} is back: {state}, seq {seq}");
+        Ok(())
+    }
+}
+
+fn paper_key(name: &str, n: u64) -> Vec<u8> {
+    format!("document/{name}/{n:020}").into_bytes()
+}
+
+/// What must be written so that the ledger holds a session with this flow; and the documents' numbers from then on.
+fn entries(session: &Session, kept: &Kept, about: &About, flow: &Flow, reserved: u64) -> (Vec<Entry>, Vec<u64>, u64) {
+    let name = &session.name;
+    let mut entries = Vec::new();
+    let mut next_paper = kept.next_paper;
+    // Documents are shared between a flow and the one that follows it: the same place in memory is the same document.
+    let known: Vec<(*const u8, u64)> =
+        session.flow.initialization.documents().map(str::as_ptr).zip(kept.papers.iter().copied()).collect();
+    let mut papers = Vec::new();
+    for document in flow.initialization.documents() {
+        let old = known.iter().find(|(at, _)| core::ptr::eq(*at, document.as_ptr())).map(|(_, n)| *n);
+        papers.push(old.unwrap_or_else(|| {
+            let n = next_paper;
+            next_paper += 1;
+            entries.push(Entry { key: paper_key(name, n), value: Some(document.as_bytes().to_vec()) });
+            n
+        }));
+    }
+    for n in kept.papers.iter().filter(|n| !papers.contains(n)) {
+        entries.push(Entry { key: paper_key(name, *n), value: None });
+    }
+    let shared = |flow: &Flow| flow.initialization.shared().map(<[u8]>::as_ptr);
+    if shared(flow) != shared(&session.flow) {
+        let value = flow.initialization.shared().map(<[u8]>::to_vec);
+        entries.push(Entry { key: format!("shared/{name}").into_bytes(), value });
+    }
+    entries.push(Entry {
+        key: format!("session/{name}").into_bytes(),
+        value: Some(record(about, flow, reserved).to_string().into_bytes()),
+    });
+    (entries, papers, next_paper)
+}
+
+/// What must go so that the ledger does not hold a session any more.
+fn gone(session: &Session) -> Vec<Entry> {
+    let name = &session.name;
+    let papers = session.kept.iter().flat_map(|kept| &kept.papers);
+    let mut keys: Vec<Vec<u8>> = papers.map(|n| paper_key(name, *n)).collect();
+    keys.extend([format!("shared/{name}").into_bytes(), format!("session/{name}").into_bytes()]);
+    keys.into_iter().map(|key| Entry { key, value: None }).collect()
+}
+
+fn record(about: &About, flow: &Flow, reserved: u64) -> Value {
+    let initialization = &flow.initialization;
+    let scheduled = flow.scheduled.as_ref().map_or(Value::Null, |next| {
+        let Author { by, system } = &next.author;
+        json!({"trigger": next.trigger.method(), "at": next.at_ms, "by": by, "system": system})
+    });
+    let mut record = Map::new();
+    for key in Options::KEYS {
+        record.insert(key.to_owned(), Value::from(about.options.word(key)));
+    }
+    for (key, value) in [
+        ("display_name", Value::from(about.title.as_str())),
+        ("description", Value::from(about.text.as_str())),
+        ("schema", Value::from(about.schema.name())),
+        ("created_ms", Value::from(about.created_ms)),
+        ("state", Value::from(flow.state.name())),
+        ("reserved", Value::from(reserved)),
+        ("multiple", Value::from(flow.multiple)),
+        ("required", Value::from(initialization.required_names())),
+        ("completed", Value::from(initialization.completed_names())),
+        ("scheduled", scheduled),
+    ] {
+        record.insert(key.to_owned(), value);
+    }
+    Value::Object(record)
+}

@@ -1,0 +1,649 @@
+//! Shared sessions: what each one is, who has joined it, and how it is called in every protocol.
+//!
+//! One table holds them all. A session has an integer id and a name; the name is also a LECO name, `NS.session:NAME`, under which
+//! Components of any node reach it. This file owns the entry, its names, its making and its end, and who is a member. What a message
+//! does to a session stands in `flow`, what the members hear of it in `publish`, what outlives the process in `keep`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Map, Value, json};
+
+use crate::c2sim::code::Code;
+use crate::c2sim::initialization::Initialization;
+use crate::c2sim::kind::Schema;
+use crate::c2sim::notice::IsoDateTime;
+use crate::c2sim::state::{self, Facts, Options, State, Trigger};
+use crate::config::Predefined;
+use crate::control::reply::Status;
+use crate::control::viewer;
+use crate::leco::name;
+use crate::leco::nodes::Dealer;
+use crate::leco::route::{Place, SESSION_PREFIX};
+use crate::leco::rpc::{RpcError, SESSION_REFUSED};
+use crate::limits::{MEMBERS_MAX, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX, SESSIONS_MAX};
+use crate::store::table::Key;
+use crate::time::Tick;
+
+use super::desk::Errand;
+use super::keep::{Kept, Pending};
+use super::provider::ProviderKey;
+use super::publish::{Draft, History, What};
+use super::serve::Answer;
+use super::{ComponentKey, Hub, NodeKey, PeerKey};
+
+/// Key of a session.
+pub type SessionKey = Key<Session>;
+
+/// The session that is always there.
+pub(super) const DEFAULT: &str = "default";
+
+/// What was chosen when the session was made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct About {
+    pub(super) title: String,
+    pub(super) text: String,
+    pub(super) schema: Schema,
+    pub(super) options: Options,
+    /// Milliseconds since 1970.
+    pub(super) created_ms: u64,
+}
+
+/// Who pulled a trigger or sent a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Author {
+    /// Full name of a member, `controller HOST:PORT`, or the session's own name.
+    pub(super) by: Box<str>,
+    /// The C2SIM system it speaks for.
+    pub(super) system: Box<str>,
+}
+
+/// A trigger that is to be pulled at a moment to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scheduled {
+    pub(super) trigger: Trigger,
+    /// Milliseconds since 1970.
+    pub(super) at_ms: u64,
+    pub(super) author: Author,
+}
+
+/// All that flow control changes. A change is made on a copy, which takes the place of the original once it is durable.
+#[derive(Clone, Debug)]
+pub(super) struct Flow {
+    pub(super) state: State,
+    pub(super) initialization: Initialization,
+    /// The last SetSimulationRealtimeMultiple, and the speed of a log.
+    pub(super) multiple: f64,
+    pub(super) scheduled: Option<Scheduled>,
+}
+
+impl Flow {
+    pub(super) fn new(state: State) -> Self {
+        Self { state, initialization: Initialization::new(), multiple: 1.0, scheduled: None }
+    }
+
+    pub(super) const fn facts(&self) -> Facts {
+        self.initialization.facts()
+    }
+}
+
+/// How a member is told what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// C2SIM documents, and nothing but them.
+    Xml,
+    /// JSON-RPC notifications.
+    Json,
+}
+
+impl Format {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Xml => "xml",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Where a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// Signed in at this node.
+    Here(ComponentKey),
+    /// Behind that node's Coordinator.
+    There(NodeKey),
+}
+
+/// A component that has joined.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) system: Box<str>,
+    pub(super) format: Format,
+    pub(super) home: Home,
+    /// The number of the event by which it joined.
+    pub(super) joined: u64,
+    /// The last event that it says it has followed.
+    pub(super) acked: u64,
+    pub(super) since: Tick,
+    /// Its node has told us of it; from then on its absence there means that it has left.
+    pub(super) listed: bool,
+}
+
+/// A member that is to be taken out of its session.
+#[derive(Debug)]
+pub(super) struct Leaver {
+    pub(super) session: SessionKey,
+    pub(super) member: Box<[u8]>,
+    /// Even if its component is still signed in.
+    pub(super) for_certain: bool,
+}
+
+/// A session. Opaque outside the hub.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) id: i64,
+    pub(super) name: String,
+    /// `NS.session:NAME`: the sender of all that it says.
+    pub(super) full_name: Box<[u8]>,
+    pub(super) provider: Option<ProviderKey>,
+    /// It was made by Connect for its provider, and ends with it.
+    pub(super) is_of_provider: bool,
+    pub(super) viewers: Vec<PeerKey>,
+    pub(super) about: About,
+    pub(super) flow: Flow,
+    /// The number of its last event; each event has one more.
+    pub(super) seq: u64,
+    /// The number of the last event that changed its state.
+    pub(super) state_seq: u64,
+    /// By full name.
+    pub(super) members: BTreeMap<Box<[u8]>, Member>,
+    pub(super) history: History,
+    /// What the ledger knows of it; `None` for one that ends with its provider or the process.
+    pub(super) kept: Option<Kept>,
+    /// The change that is being made durable. Nothing else happens in the session meanwhile.
+    pub(super) pending: Option<Box<Pending>>,
+    /// Requests that wait for it, in order.
+    pub(super) queue: VecDeque<Errand>,
+    pub(super) queue_bytes: usize,
+    /// Controllers whose next request waits for it.
+    pub(super) controllers: Vec<PeerKey>,
+}
+
+impl Session {
+    pub(super) fn state(&self) -> State {
+        self.flow.state
+    }
+
+    /// Whether a new request must wait behind others.
+    pub(super) fn is_busy(&self) -> bool {
+        self.pending.is_some() || !self.queue.is_empty()
+    }
+
+    /// The LECO name without namespace.
+    pub(super) fn local_name(&self) -> &[u8] {
+        name::FullName::split(&self.full_name).name
+    }
+
+    /// Bytes that it keeps beyond its entry: initialization, history, waiting requests.
+    pub(super) fn bytes(&self) -> usize {
+        self.flow.initialization.bytes() + self.history.bytes() + self.queue_bytes
+    }
+}
+
+/// The LECO name of a session, without namespace.
+pub(super) fn local_name(text: &str) -> Vec<u8> {
+    let mut name = SESSION_PREFIX.to_vec();
+    for byte in text.bytes() {
+        match byte {
+            b'.' => name.extend_from_slice(b"%2E"),
+            b'%' => name.extend_from_slice(b"%25"),
+            _ => name.push(byte),
+        }
+    }
+    name
+}
+
+/// A refusal by flow control.
+pub(super) fn refusal(code: Code, details: Map<String, Value>) -> (RpcError, Value) {
+    (SESSION_REFUSED, json!({"code": code.name(), "reason": code.to_string(), "details": details}))
+}
+
+/// A refusal with one detail.
+pub(super) fn refused(code: Code, key: &str, value: impl Into<Value>) -> (RpcError, Value) {
+    refusal(code, Map::from_iter([(key.to_owned(), value.into())]))
+}
+
+impl Hub {
+    // ---- Finding ----
+
+    /// The session with this LECO name, given without namespace.
+    pub(super) fn session_at(&self, local_name: &[u8]) -> Option<SessionKey> {
+        self.session_names.get(local_name).copied()
+    }
+
+    /// The session of this name.
+    pub(super) fn session_named(&self, text: &str) -> Option<SessionKey> {
+        self.session_at(&local_name(text))
+    }
+
+    /// The session of this id.
+    pub(super) fn session_of_id(&self, id: i64) -> Option<SessionKey> {
+        self.sessions.iter().find(|(_, session)| session.id == id).map(|(key, _)| key)
+    }
+
+    /// The refusal for a session that there is not.
+    pub(super) fn no_such_session(&self) -> (RpcError, Value) {
+        let names: Vec<&str> = self.sessions.iter().map(|(_, session)| session.name.as_str()).collect();
+        refused(Code::SharedSessionNotFound, "ACTIVE_SESSIONS", names.join(";"))
+    }
+
+    // ---- Making and ending ----
+
+    /// Enters a session; its name must be free and legal.
+    pub(super) fn add_session(&mut self, name: &str, about: About, state: State) -> Option<SessionKey> {
+        let local = local_name(name);
+        debug_assert!(!self.session_names.contains_key(&*local), "the caller has looked the name up");
+        let session = Session {
+            id: self.next_session,
+            name: name.to_owned(),
+            full_name: [&*self.prefix, &local].concat().into(),
+            provider: None,
+            is_of_provider: false,
+            viewers: Vec::new(),
+            about,
+            flow: Flow::new(state),
+            seq: 0,
+            state_seq: 0,
+            members: BTreeMap::new(),
+            history: History::default(),
+            kept: None,
+            pending: None,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            controllers: Vec::new(),
+        };
+        let key = self.sessions.insert(session).ok()?;
+        self.next_session += 1;
+        self.session_names.insert(local.into(), key);
+        self.counters.sessions_made += 1;
+        Some(key)
+    }
+
+    /// Sessions that are there from the start: `default`, and those of the configuration.
+    pub(super) fn add_predefined(&mut self, predefined: &[Predefined]) {
+        let created_ms = self.unix_ms();
+        let about = |one: &Predefined| About {
+            title: one.title.clone(),
+            text: one.about.clone(),
+            schema: one.schema,
+            options: one.options,
+            created_ms,
+        };
+        let chosen = predefined.iter().find(|one| one.name == DEFAULT);
+        let first = chosen.map_or_else(|| About { created_ms, ..About::default() }, about);
+        self.add_session(DEFAULT, first, State::Uninitialized);
+        for one in predefined {
+            if self.session_named(&one.name).is_none() {
+                self.add_session(&one.name, about(one), State::Uninitialized);
+            }
+        }
+    }
+
+    /// A name for a session that is made because of a provider.
+    pub(super) fn free_session_name(&self, wanted: &str) -> String {
+        let free = |name: &String| self.session_named(name).is_none();
+        let mut names = (2..).map(|n: u32| format!("{wanted}-{n}"));
+        Some(wanted.to_owned()).into_iter().chain(names.by_ref().take(SESSIONS_MAX)).find(free).unwrap_or_default()
+    }
+
+    /// Takes a session out of the table: members hear that they are lost, viewers that it was closed, those who wait get their answers.
+    pub(super) fn end_session(&mut self, key: SessionKey, why: &str) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let by: Box<str> = name::shown(&session.full_name).into();
+        if !session.members.is_empty() {
+            self.announce(key, Draft::new(What::Lost, by), None);
+        }
+        self.session_timers.cancel_all(key.slot());
+        let Some(mut session) = self.sessions.remove(key) else { return };
+        self.session_names.remove(session.local_name());
+        log::info!("session {} ({}) ended: {why}", session.id, session.name);
+        for member in core::mem::take(&mut session.members).into_keys() {
+            self.forget_membership(&member, key);
+        }
+        if let Some(provider) = session.provider.and_then(|provider| self.providers.get_mut(provider)) {
+            provider.session = None;
+        }
+        for viewer in core::mem::take(&mut session.viewers) {
+            let Some(found) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) else { continue };
+            found.session = None;
+            found.behind = false;
+            if found.open {
+                let message = "the session was closed";
+                let head = viewer::Head { request: viewer::Bits::NONE, message, result: true, time: 0 };
+                self.tell(viewer, head, &[]);
+            }
+        }
+        for controller in core::mem::take(&mut session.controllers) {
+            self.resume(controller);
+        }
+        self.release_session(session);
+    }
+
+    // ---- Members ----
+
+    /// Notes that `member` is in the session.
+    pub(super) fn enter_membership(&mut self, member: &[u8], key: SessionKey) {
+        self.memberships.entry(member.into()).or_default().push(key);
+    }
+
+    pub(super) fn forget_membership(&mut self, member: &[u8], key: SessionKey) {
+        if let Some(sessions) = self.memberships.get_mut(member) {
+            sessions.retain(|other| *other != key);
+            if sessions.is_empty() {
+                self.memberships.remove(member);
+            }
+        }
+    }
+
+    /// The link on which a member hears, if there is one now.
+    pub(super) fn link_of(&self, home: Home) -> Option<PeerKey> {
+        match home {
+            Home::Here(component) => self.directory.get(component).map(|component| component.link),
+            Home::There(node) => match self.nodes.get(node)?.dealer {
+                Dealer::Up(link) => Some(link),
+                Dealer::None | Dealer::Waiting | Dealer::Dialling | Dealer::SigningIn(_) => None,
+            },
+        }
+    }
+
+    /// Where a component of this full name is.
+    pub(super) fn home_of(&self, full_name: &[u8]) -> Option<Home> {
+        match Place::of(full_name, &self.prefix) {
+            Place::Here(name) => self.directory.find(name).map(Home::Here),
+            Place::There { namespace, .. } => self.nodes.find(namespace).map(Home::There),
+        }
+    }
+
+    /// Whether the component of this name is in the session: itself, not one that had the name before.
+    pub(super) fn is_member(&self, key: SessionKey, full_name: &[u8]) -> bool {
+        let home = self.home_of(full_name);
+        self.sessions
+            .get(key)
+            .and_then(|session| session.members.get(full_name))
+            .is_some_and(|member| Some(member.home) == home)
+    }
+
+    /// Brings a component into a session; answers the number of that event.
+    pub(super) fn add_member(
+        &mut self,
+        key: SessionKey,
+        full_name: &[u8],
+        system: &str,
+        format: Format,
+    ) -> Result<u64, (RpcError, Value)> {
+        let home = self.home_of(full_name).ok_or_else(|| self.no_such_session())?;
+        let now = self.now;
+        if let Some(session) = self.sessions.get(key)
+            && let Some(member) = session.members.get(full_name)
+        {
+            if member.home == home {
+                return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", &*member.system));
+            }
+            // It has left and come back before anybody was told that it left.
+            self.drop_member(key, full_name, What::Lost);
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return Err(self.no_such_session()) };
+        if session.members.len() >= MEMBERS_MAX {
+            return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
+        }
+        let joined = session.seq + 1;
+        let local = name::FullName::split(full_name).name;
+        let listed = match home {
+            Home::Here(_) => true,
+            Home::There(node) => self
+                .nodes
+                .get(node)
+                .is_some_and(|node| node.components.iter().any(|known| known.as_bytes() == local)),
+        };
+        let member = Member { system: system.into(), format, home, joined, acked: 0, since: now, listed };
+        session.members.insert(full_name.into(), member);
+        self.enter_membership(full_name, key);
+        self.counters.session_joins += 1;
+        log::debug!("{} has joined", name::shown(full_name));
+        let draft = Draft::new(What::Joined, name::shown(full_name).into());
+        Ok(self.announce(key, draft, Some(full_name)))
+    }
+
+    /// Takes a member out and tells the others; answers whether it was one.
+    pub(super) fn drop_member(&mut self, key: SessionKey, full_name: &[u8], what: What) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        if session.members.remove(full_name).is_none() {
+            return false;
+        }
+        self.forget_membership(full_name, key);
+        if what == What::Lost {
+            self.counters.session_members_lost += 1;
+        }
+        self.announce(key, Draft::new(what, name::shown(full_name).into()), None);
+        true
+    }
+
+    /// A component of this node has left the directory: it leaves its sessions at the next occasion.
+    pub(super) fn component_left(&mut self, name: &[u8]) {
+        if self.memberships.is_empty() {
+            return;
+        }
+        let full_name = [&*self.prefix, name].concat();
+        for key in self.memberships.get(&*full_name).into_iter().flatten() {
+            self.leavers.push_back(Leaver { session: *key, member: full_name.as_slice().into(), for_certain: false });
+        }
+    }
+
+    /// A component has signed out: it leaves its sessions now.
+    pub(super) fn component_signed_out(&mut self, name: &[u8]) {
+        let full_name = [&*self.prefix, name].concat();
+        for key in self.memberships.get(&*full_name).cloned().unwrap_or_default() {
+            self.drop_member(key, &full_name, What::Resigned);
+        }
+    }
+
+    /// Tells the sessions of those who have left.
+    pub(super) fn see_leavers_off(&mut self) {
+        while let Some(Leaver { session, member, for_certain }) = self.leavers.pop_front() {
+            // It may have come back and joined anew meanwhile.
+            if for_certain || !self.is_member(session, &member) {
+                self.drop_member(session, &member, What::Lost);
+            }
+        }
+    }
+
+    /// A node has told its components, or lost its links (an empty list): members among those that it no longer has leave.
+    pub(super) fn node_lists(&mut self, node: NodeKey, linked: bool) {
+        if self.memberships.is_empty() {
+            return;
+        }
+        let Some(found) = self.nodes.get(node) else { return };
+        let Some(namespace) = &found.namespace else { return };
+        let front = [&**namespace, b"."].concat();
+        let patience = self.config.expiration().times(3);
+        let listed: std::collections::BTreeSet<&str> = found.components.iter().map(String::as_str).collect();
+        let mut gone: Vec<Box<[u8]>> = Vec::new();
+        for (name, sessions) in self.memberships.range(front.clone().into_boxed_slice()..) {
+            let Some(local) = name.strip_prefix(&*front) else { break };
+            let is_listed = core::str::from_utf8(local).is_ok_and(|local| listed.contains(local));
+            for key in sessions {
+                let Some(member) = self.sessions.get_mut(*key).and_then(|session| session.members.get_mut(name)) else {
+                    continue;
+                };
+                let waited = self.now.since(member.since) >= patience;
+                if is_listed {
+                    member.listed = true;
+                } else if (member.listed || waited || !linked) && gone.last() != Some(name) {
+                    gone.push(name.clone());
+                }
+            }
+        }
+        for member in gone {
+            for key in self.memberships.get(&member).into_iter().flatten() {
+                self.leavers.push_back(Leaver { session: *key, member: member.clone(), for_certain: true });
+            }
+        }
+    }
+
+    // ---- Memory ----
+
+    /// What a session keeps has changed from `before` to `after` bytes.
+    pub(super) const fn account_session(&mut self, before: usize, after: usize) {
+        self.session_bytes = (self.session_bytes + after).saturating_sub(before);
+    }
+
+    // ---- Provider ----
+
+    /// The provider of this id, if the session of this name may have it.
+    pub(super) fn provider_for(&self, name: &str, id: i64) -> Result<ProviderKey, String> {
+        let key = self.provider_key(id).ok_or_else(|| format!("there is no provider {id}"))?;
+        let theirs = self.session_named(name);
+        let other = self.providers.get(key).and_then(|provider| provider.session).filter(|ours| Some(*ours) != theirs);
+        if let Some(other) = other.and_then(|other| self.sessions.get(other)) {
+            return Err(format!("provider {id} is in session {} already", other.name));
+        }
+        let own = theirs.and_then(|key| self.sessions.get(key)).and_then(|session| session.provider);
+        match own.filter(|own| *own != key) {
+            Some(_) => Err(format!("session {name} has another provider already")),
+            None => Ok(key),
+        }
+    }
+
+    /// Makes a provider that of a session; the session's state rules it from here on.
+    pub(super) fn attach_provider(&mut self, key: SessionKey, provider: ProviderKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.provider = Some(provider);
+        }
+        if let Some(found) = self.providers.get_mut(provider) {
+            found.session = Some(key);
+        }
+        self.wind_clock(provider);
+    }
+
+    // ---- Showing ----
+
+    /// A session as `info` shows it.
+    pub(super) fn session_json(&self, key: SessionKey) -> Value {
+        let Some(session) = self.sessions.get(key) else { return Value::Null };
+        let (flow, about) = (&session.flow, &session.about);
+        let permitted: Vec<&str> = state::permitted(flow.state, about.options, flow.facts()).names().collect();
+        let scheduled = flow.scheduled.as_ref().map_or(
+            Value::Null,
+            |next| json!({"trigger": next.trigger.kind().name(), "at": next.at_ms, "by": next.author.by}),
+        );
+        let options = &about.options;
+        json!({
+            "sessionName": session.name,
+            "id": session.id,
+            "state": flow.state.name(),
+            "seq": session.seq,
+            "createdAt": IsoDateTime(about.created_ms / 1000).to_string(),
+            "info": {
+                "c2simSchemaVersion": about.schema.name(),
+                "displayName": about.title,
+                "description": about.text,
+            },
+            "options": Options::KEYS.map(|key| (key, options.word(key))).into_iter().collect::<BTreeMap<_, _>>(),
+            "permitted": permitted,
+            "members": session.members.len(),
+            "provider": session.provider.and_then(|key| self.providers.get(key)).map_or(0, |provider| provider.id),
+            "viewer": self.viewer_ids(session),
+            "realtimeMultiple": flow.multiple,
+            "scheduled": scheduled,
+            "kept": session.kept.is_some(),
+        })
+    }
+
+    /// The ids of a session's viewers.
+    pub(super) fn viewer_ids(&self, session: &Session) -> Vec<i64> {
+        session.viewers.iter().filter_map(|key| Some(self.peers.get(*key)?.viewer.as_ref()?.id)).collect()
+    }
+
+    /// How a session is doing, in the words of the control protocol: as its provider does.
+    pub(super) fn session_status(&self, session: &Session) -> Status {
+        session.provider.and_then(|key| self.providers.get(key)).map_or(Status::Online, |provider| provider.status)
+    }
+
+    /// The members of a session, and who of them has followed it.
+    pub(super) fn members_json(&self, key: SessionKey) -> Value {
+        let Some(session) = self.sessions.get(key) else { return Value::Null };
+        let row = |(name, member): (&Box<[u8]>, &Member)| {
+            json!({"name": name::shown(name), "system": member.system, "format": member.format.word(),
+                   "joined": member.joined, "acked": member.acked})
+        };
+        let members: Vec<Value> = session.members.iter().map(row).collect();
+        json!({"members": members, "seq": session.seq, "state_seq": session.state_seq})
+    }
+
+    /// Every session, by id.
+    pub(super) fn sessions_json(&self) -> Value {
+        let mut keys: Vec<(i64, SessionKey)> = self.sessions.iter().map(|(key, session)| (session.id, key)).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| self.session_json(key)).collect()
+    }
+}
+
+/// What is asked of a session that is to be made, whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wish {
+    pub(super) name: String,
+    pub(super) schema: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) provider: Option<i64>,
+    /// Key and word of each option that is given.
+    pub(super) options: Vec<(&'static str, String)>,
+}
+
+impl Wish {
+    /// What it comes to on top of what there is.
+    pub(super) fn about(&self, base: &About) -> Result<About, String> {
+        let mut about = base.clone();
+        if let Some(title) = &self.title {
+            title.clone_into(&mut about.title);
+        }
+        if let Some(text) = &self.text {
+            text.clone_into(&mut about.text);
+        }
+        if about.title.len() > SESSION_TITLE_BYTES_MAX || about.text.len() > SESSION_TEXT_BYTES_MAX {
+            return Err("display_name or description is too long".to_owned());
+        }
+        for (key, word) in &self.options {
+            about.options.set(key, word)?;
+        }
+        Ok(about)
+    }
+}
+
+/// A result of making a session, in the words of the C2SIM interface.
+pub(super) fn creation(created: bool, info: Value) -> Answer {
+    Ok(json!({"creation": if created { "CREATED" } else { "UPDATED" }, "session": info}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::c2sim::is_session_name;
+    use crate::limits::SESSION_NAME_BYTES_MAX;
+
+    #[test]
+    fn names_of_sessions_are_those_of_the_interface() {
+        for good in ["default", "a.b", "A_~-9", "%2E", "x%aF"] {
+            assert!(is_session_name(good), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "%", "%2", "%zz", "ü", "a:b", &"x".repeat(SESSION_NAME_BYTES_MAX + 1)] {
+            assert!(!is_session_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_written_so_that_no_other_name_is_written_alike() {
+        assert_eq!(local_name("a.b"), b"session:a%2Eb");
+        assert_eq!(local_name("a%2Eb"), b"session:a%252Eb");
+        assert!(name::is_legal(&local_name(&".".repeat(SESSION_NAME_BYTES_MAX))));
+    }
+}
