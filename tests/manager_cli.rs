@@ -212,7 +212,7 @@ fn a_log_is_opened_shown_to_a_viewer_and_closed() {
     let sessions = node.json(&["sessions"]);
     assert_eq!((&sessions[0]["id"], &sessions[0]["name"]), (&json!(1), &json!("default")));
     assert_eq!((&sessions[1]["id"], &sessions[1]["provider"]), (&json!(2), &json!(1)));
-    assert!(node.ctl(&["sessions", "1"]).good().starts_with("ID  NAME        PROVIDER  STATUS  STATE    VIEWERS\n"));
+    assert!(node.ctl(&["sessions", "2"]).good().starts_with("ID  NAME        PROVIDER  STATUS  STATE    VIEWERS\n"));
 
     let seen = watching.end();
     let results: Vec<Value> = seen.good().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
