@@ -64,6 +64,11 @@ fn describe(call: &Call<'_>) -> String {
             assert_eq!(connections.total(), pairs.len());
             format!("Connect{}", pairs.concat())
         }
+        Ok(Request::Trigger { session, trigger, at }) => format!("Trigger {session:?} {trigger} {at:?}"),
+        Ok(Request::CreateSession(wanted)) => format!(
+            "CreateSession {} {:?} {:?} {:?} {:?} {:?}",
+            wanted.name, wanted.schema, wanted.display_name, wanted.description, wanted.provider, wanted.options
+        ),
     };
     let ours = if call.version.is_ours() { "" } else { " (not ours)" };
     format!("{:?} {} v{}{ours}: {asked}", call.to.shape, call.to.id, call.version)

@@ -130,6 +130,29 @@ impl Trigger {
         Self::ALL.into_iter().find(|trigger| trigger.method() == method)
     }
 
+    /// The trigger that a person or a program means by `word`: the name of its kind, of its element or of its method, or its first word
+    /// alone, in any case.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let same = |known: &str| {
+            let letters = |text: &str| {
+                text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
+            };
+            letters(known) == letters(word)
+        };
+        let short = |trigger: &Self| match trigger {
+            Self::InitializationComplete => "complete",
+            Self::SubmitInitialization => "submit",
+            Self::ShareScenario => "share",
+            Self::StartScenario => "start",
+            Self::PauseScenario => "pause",
+            Self::ResumeScenario => "resume",
+            Self::StopScenario => "stop",
+            Self::ResetScenario => "reset",
+        };
+        Self::ALL.into_iter().find(|trigger| same(trigger.method()) || same(short(trigger)))
+    }
+
     /// The trigger a message of that kind pulls.
     #[must_use]
     pub fn from_kind(kind: Kind) -> Option<Self> {

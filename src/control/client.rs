@@ -6,7 +6,7 @@
 use core::fmt;
 
 use super::envelope::{Envelope, Shape};
-use super::function::Function;
+use super::function::{Argument, Function};
 use super::pack::Pack;
 use super::value::{Reader, Token};
 use super::viewer::Bits;
@@ -70,6 +70,18 @@ impl<'o> ControlRequest<'o> {
         out.int(provider);
         out.text("viewer");
         out.int(viewer);
+        self
+    }
+
+    /// Adds a text under the key of `argument`.
+    pub fn text(mut self, argument: Argument, text: &str) -> Self {
+        self.envelope.key(argument.key()).text(text);
+        self
+    }
+
+    /// Adds a moment, in milliseconds since 1970.
+    pub fn at(mut self, unix_ms: u64) -> Self {
+        self.envelope.key(Argument::At.key()).uint(unix_ms);
         self
     }
 
@@ -145,6 +157,8 @@ pub struct ViewerResult<'a> {
     pub result: bool,
     /// The timestep.
     pub time: i64,
+    /// The flow state of its session, where the result says it; else empty.
+    pub state: &'a str,
     /// The record map, for [`super::replay::Record::read`] or [`Value::decode`]; empty when there is none.
     pub record: &'a [u8],
 }
@@ -154,7 +168,7 @@ pub struct ViewerResult<'a> {
 /// # Errors
 /// [`Error::Malformed`] when it is not one map, [`Error::BadField`] when a value has the wrong type.
 pub fn decode_viewer(body: &[u8]) -> Result<ViewerResult<'_>, Error> {
-    let mut found = ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, record: &[] };
+    let mut found = ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, state: "", record: &[] };
     let mut reader = Reader::new(body);
     let is_map = reader.fields(|key, value| {
         match key {
@@ -166,6 +180,7 @@ pub fn decode_viewer(body: &[u8]) -> Result<ViewerResult<'_>, Error> {
             }
             b"message" => found.message = value.text().map_err(|error| error.in_field("message"))?.unwrap_or(""),
             b"result" => found.result = value.bool().map_err(|error| error.in_field("result"))?.unwrap_or(false),
+            b"state" => found.state = value.text().map_err(|error| error.in_field("state"))?.unwrap_or(""),
             b"time" => found.time = value.int().map_err(|error| error.in_field("time"))?.unwrap_or(0),
             b"record" => found.record = Some(value.span()?).filter(|span| *span != [0xc0]).unwrap_or(&[]),
             _ => value.skip()?,
@@ -362,7 +377,7 @@ mod tests {
         ] {
             assert!(decode_viewer(&hex(body)).is_err(), "{body}");
         }
-        let empty = ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, record: &[] };
+        let empty = ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, state: "", record: &[] };
         assert_eq!(decode_viewer(&hex("82 a67265636f7264 c0 a474696d65 c0")), Ok(empty));
     }
 }

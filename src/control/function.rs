@@ -27,6 +27,10 @@ pub enum Function {
     Refresh,
     /// Describe sessions.
     GetSessionInformation,
+    /// Pull a trigger of a session's flow control (our addition).
+    Trigger,
+    /// Make a session, or change one (our addition).
+    CreateSession,
 }
 
 /// The arguments of the protocol, by the keys of the data object.
@@ -44,12 +48,51 @@ pub enum Argument {
     Viewer,
     /// A provider and the viewers to connect to it.
     Connection,
+    /// A trigger of flow control, in words.
+    Trigger,
+    /// A moment, in milliseconds since 1970.
+    At,
+    /// The name of a session.
+    Name,
+    /// The schema version of a session's documents.
+    Schema,
+    /// A session's name for people.
+    DisplayName,
+    /// What a session is for.
+    Description,
+    /// An option of a session.
+    PausedAllows,
+    /// An option of a session.
+    ShareGuard,
+    /// An option of a session.
+    InitMerge,
+    /// An option of a session.
+    UnknownBodies,
 }
 
 impl Argument {
-    /// Every argument, in the order of the document's mixed list.
-    pub const ALL: [Self; 6] =
-        [Self::Address, Self::LogFileName, Self::Provider, Self::Session, Self::Viewer, Self::Connection];
+    /// Every argument, in the order of the document's mixed list, then those of our own.
+    pub const ALL: [Self; 16] = [
+        Self::Address,
+        Self::LogFileName,
+        Self::Provider,
+        Self::Session,
+        Self::Viewer,
+        Self::Connection,
+        Self::Trigger,
+        Self::At,
+        Self::Name,
+        Self::Schema,
+        Self::DisplayName,
+        Self::Description,
+        Self::PausedAllows,
+        Self::ShareGuard,
+        Self::InitMerge,
+        Self::UnknownBodies,
+    ];
+
+    /// The options of a session, by their keys the same in every protocol.
+    pub const OPTIONS: [Self; 4] = [Self::PausedAllows, Self::ShareGuard, Self::InitMerge, Self::UnknownBodies];
 
     /// The key in the data object.
     #[must_use]
@@ -61,6 +104,16 @@ impl Argument {
             Self::Session => "session",
             Self::Viewer => "viewer",
             Self::Connection => "connection",
+            Self::Trigger => "trigger",
+            Self::At => "at",
+            Self::Name => "name",
+            Self::Schema => "schema",
+            Self::DisplayName => "display_name",
+            Self::Description => "description",
+            Self::PausedAllows => "paused_allows",
+            Self::ShareGuard => "share_guard",
+            Self::InitMerge => "init_merge",
+            Self::UnknownBodies => "unknown_bodies",
         }
     }
 }
@@ -74,7 +127,7 @@ struct Row {
 }
 
 /// The table of functions. The numbers rule; the document spells some names in two ways.
-const FUNCTIONS: [Row; 11] = [
+const FUNCTIONS: [Row; 13] = [
     Row { function: Function::Exit, id: 1, name: "Exit", takes: &[] },
     Row { function: Function::GetErrorList, id: 2, name: "GetErrorList", takes: &[] },
     Row { function: Function::GetViewerInformation, id: 3, name: "GetViewerInformation", takes: &[Argument::Viewer] },
@@ -100,6 +153,28 @@ const FUNCTIONS: [Row; 11] = [
         id: 204,
         name: "GetSessionInformation",
         takes: &[Argument::Session],
+    },
+    Row {
+        function: Function::Trigger,
+        id: 205,
+        name: "Trigger",
+        takes: &[Argument::Session, Argument::Trigger, Argument::At],
+    },
+    Row {
+        function: Function::CreateSession,
+        id: 206,
+        name: "CreateSession",
+        takes: &[
+            Argument::Name,
+            Argument::Schema,
+            Argument::DisplayName,
+            Argument::Description,
+            Argument::Provider,
+            Argument::PausedAllows,
+            Argument::ShareGuard,
+            Argument::InitMerge,
+            Argument::UnknownBodies,
+        ],
     },
 ];
 
@@ -140,11 +215,11 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_document_and_lead_back_to_their_function() {
         let ids = FUNCTIONS.iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204]);
+        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204, 205, 206]);
         for row in &FUNCTIONS {
             assert_eq!((Function::of_id(row.id), row.function.id()), (Some(row.function), row.id));
             assert_eq!(row.function.name(), format!("{:?}", row.function));
         }
-        assert_eq!([0, 5, 100, 104, 205, -1].map(Function::of_id), [None; 6]);
+        assert_eq!([0, 5, 100, 104, 207, -1].map(Function::of_id), [None; 6]);
     }
 }

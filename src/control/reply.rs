@@ -203,6 +203,19 @@ impl<'o> Reply<'o> {
         self
     }
 
+    /// Adds the flow state of the session that was triggered, and the number of that event.
+    pub fn state(mut self, state: &str, seq: u64) -> Self {
+        self.envelope.key("state").text(state);
+        self.envelope.key("seq").uint(seq);
+        self
+    }
+
+    /// Adds the C2SIM code of a refusal.
+    pub fn code(mut self, code: &str) -> Self {
+        self.envelope.key("code").text(code);
+        self
+    }
+
     /// Adds descriptions of providers.
     pub fn providerinfo<'i>(mut self, infos: impl IntoIterator<Item = ProviderInfo<'i>>) -> Self {
         self.envelope.key("providerinfo").counted(|out| each(out, infos, provider));

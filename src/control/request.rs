@@ -1,4 +1,4 @@
-//! Control requests: the eleven functions, their arguments in every form seen or allowed, and what a missing one means.
+//! Control requests: the eleven functions of the document and two of our own, their arguments in every form seen or allowed, and what a missing one means.
 //!
 //! Owns the reading of a request body into a [`Call`]. Must not know what an id stands for.
 //!
@@ -111,6 +111,43 @@ pub enum Request<'a> {
     Refresh(Which<'a>),
     /// Describe sessions.
     Sessions(Which<'a>),
+    /// Pull a trigger of a session.
+    Trigger {
+        /// The session.
+        session: SessionRef<'a>,
+        /// The trigger, as the caller spells it.
+        trigger: &'a str,
+        /// When, in milliseconds since 1970; `None`: now.
+        at: Option<u64>,
+    },
+    /// Make a session, or change one.
+    CreateSession(NewSession<'a>),
+}
+
+/// A session as a request names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionRef<'a> {
+    /// By its id.
+    Id(i64),
+    /// By its name.
+    Name(&'a str),
+}
+
+/// What is asked of a session that is to be made; `None` where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewSession<'a> {
+    /// Its name, not empty.
+    pub name: &'a str,
+    /// The schema version of its documents.
+    pub schema: Option<&'a str>,
+    /// Its name for people.
+    pub display_name: Option<&'a str>,
+    /// What it is for.
+    pub description: Option<&'a str>,
+    /// The provider that it gets.
+    pub provider: Option<i64>,
+    /// The words of [`Argument::OPTIONS`].
+    pub options: [Option<&'a str>; Argument::OPTIONS.len()],
 }
 
 /// Where a provider's data comes from. When a request names both, the address wins.
@@ -338,6 +375,12 @@ fn request(to: ReplyTo, object: Option<Reader<'_>>) -> Result<Request<'_>, Error
         Function::Disconnect => Request::Disconnect(these(Argument::Viewer)?),
         Function::Refresh => Request::Refresh(which(Argument::Provider)?),
         Function::GetSessionInformation => Request::Sessions(which(Argument::Session)?),
+        Function::Trigger => Request::Trigger {
+            session: arguments.session()?,
+            trigger: arguments.text(Argument::Trigger)?.ok_or_else(|| MISSING.in_argument(Argument::Trigger.key()))?,
+            at: arguments.moment()?,
+        },
+        Function::CreateSession => Request::CreateSession(arguments.new_session()?),
     })
 }
 
@@ -388,6 +431,58 @@ impl<'a> Arguments<'a> {
             return Ok(None);
         };
         Ok(ids(&mut value)?.filter(|ids| ids.left > 0 || !self.filled_in))
+    }
+
+    /// A text; `None` when it is not given or empty.
+    fn text(&self, argument: Argument) -> Result<Option<&'a str>, Error> {
+        let Some(mut value) = self.value(argument) else { return Ok(None) };
+        let text = value.text().map_err(|error| error.in_argument(argument.key()))?;
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// One session, by its id (alone or as the only one of a list) or by its name.
+    fn session(&self) -> Result<SessionRef<'a>, Error> {
+        let key = Argument::Session.key();
+        let value = self.value(Argument::Session).ok_or_else(|| MISSING.in_argument(key))?;
+        if let Token::Text(_) = value.peek().map_err(|error| error.in_argument(key))? {
+            let name = self.text(Argument::Session)?.ok_or_else(|| MISSING.in_argument(key))?;
+            return Ok(SessionRef::Name(name));
+        }
+        let mut ids = self.ids(Argument::Session).map_err(|error| error.in_argument(key))?.into_iter().flatten();
+        match (ids.next(), ids.next()) {
+            (Some(id), None) => Ok(SessionRef::Id(id)),
+            (None, _) => Err(MISSING.in_argument(key)),
+            (Some(_), Some(_)) => Err(Error::BadArgument { argument: key, problem: "names more than one session" }),
+        }
+    }
+
+    fn moment(&self) -> Result<Option<u64>, Error> {
+        let key = Argument::At.key();
+        let Some(mut value) = self.value(Argument::At) else { return Ok(None) };
+        let at = value.int().map_err(|error| error.in_argument(key))?.unwrap_or(0);
+        let at = u64::try_from(at).map_err(|_| Error::BadArgument { argument: key, problem: "lies before 1970" })?;
+        Ok(Some(at).filter(|at| *at > 0))
+    }
+
+    fn new_session(&self) -> Result<NewSession<'a>, Error> {
+        let key = Argument::Provider.key();
+        let mut providers = self.ids(Argument::Provider).map_err(|error| error.in_argument(key))?.into_iter().flatten();
+        let provider = providers.next();
+        if providers.next().is_some() {
+            return Err(Error::BadArgument { argument: key, problem: "names more than one provider" });
+        }
+        let mut options = [None; Argument::OPTIONS.len()];
+        for (option, argument) in options.iter_mut().zip(Argument::OPTIONS) {
+            *option = self.text(argument)?;
+        }
+        Ok(NewSession {
+            name: self.text(Argument::Name)?.ok_or_else(|| MISSING.in_argument(Argument::Name.key()))?,
+            schema: self.text(Argument::Schema)?,
+            display_name: self.text(Argument::DisplayName)?,
+            description: self.text(Argument::Description)?,
+            provider,
+            options,
+        })
     }
 
     fn source(&self) -> Result<Source<'a>, Error> {

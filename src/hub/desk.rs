@@ -26,10 +26,11 @@ use crate::store::ring::Refused;
 
 use super::flow::Said;
 use super::keep::{Change, Party};
+use super::member::Format;
 use super::publish::What;
 use super::relay::{data_text, shown};
 use super::serve::{Answer, Caller, none, plain_error};
-use super::session::{About, Author, DEFAULT, Format, SessionKey, Wish, refused};
+use super::session::{About, Author, DEFAULT, SessionKey, Wish, refused};
 use super::{Hub, Outcome, PeerKey};
 
 /// Where a request is dealt with.
@@ -402,7 +403,7 @@ impl Hub {
             }
             "ack" => {
                 let [seq] = params.take(["seq"]).map_err(plain_error)?;
-                let seq = whole(seq.as_ref(), "seq")?.ok_or((INVALID_PARAMS, Value::from("seq is missing")))?;
+                let seq = whole(seq.as_ref(), "seq")?.ok_or_else(|| (INVALID_PARAMS, Value::from("seq is missing")))?;
                 let (key, author) = self.member_at(errand)?;
                 let Some(session) = self.sessions.get_mut(key) else { return Err(self.no_such_session()) };
                 if seq > session.seq {
@@ -486,7 +487,7 @@ impl Hub {
                 }
                 let provider = match provider {
                     None | Some(Value::Null) => None,
-                    Some(id) => Some(id.as_i64().ok_or((INVALID_PARAMS, Value::from("provider is an id")))?),
+                    Some(id) => Some(id.as_i64().ok_or_else(|| (INVALID_PARAMS, Value::from("provider is an id")))?),
                 };
                 Ok(Wish {
                     name: word(name, "name")?.unwrap_or_default(),
@@ -569,7 +570,7 @@ impl Hub {
                 None | Some(Value::Null) => Some(false),
                 Some(value) => value.as_bool(),
             };
-            name.zip(force).ok_or((INVALID_PARAMS, Value::from("name is a string, force true or false")))
+            name.zip(force).ok_or_else(|| (INVALID_PARAMS, Value::from("name is a string, force true or false")))
         });
         let checked = taken.and_then(|(name, force)| {
             if force {

@@ -287,7 +287,7 @@ impl Hub {
 
     // ---- Restoring ----
 
-    fn restore(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), String> {
+    fn restore(&mut self, entries: Vec<super::ledger::Entry>) -> Result<(), String> {
         let mut records = BTreeMap::new();
         let mut papers: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
         let mut shared = BTreeMap::new();

@@ -21,6 +21,9 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// A place where keys and values outlive the process.
 pub trait Ledger: Send + Debug {
     /// Begins to write `changes`, all or none, in their order; returns at once. The outcome comes through
@@ -32,5 +35,5 @@ pub trait Ledger: Send + Debug {
     ///
     /// # Errors
     /// Why it cannot be read, in words.
-    fn load(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String>;
+    fn load(&mut self) -> Result<Vec<Entry>, String>;
 }

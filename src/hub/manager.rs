@@ -1,18 +1,16 @@
-//! The Manager: what the control functions do, whoever calls them, and how MsgPack controllers are answered.
+//! The Manager: what the control functions do, whoever calls them.
 //!
-//! Each function is one method on the tables, free of any protocol; the control port and the Coordinator's JSON-RPC methods are two
-//! thin coats over them.
+//! Each function is one method on the tables, free of any protocol. The Coordinator's JSON-RPC methods, here, and the MsgPack ports, in
+//! `ports`, are two thin coats over them.
 
 use serde_json::{Value, json};
 
 use crate::c2sim::state::State;
-use crate::control::framing::{self, Frame};
-use crate::control::reply::{ManagerInfo, ProviderInfo, ProviderType, Reply, SessionInfo, Status, ViewerInfo};
-use crate::control::request::{self, Call, ReplyTo, Request, Source as Wanted, Which};
-use crate::control::{self, PROTOCOL_VERSION, envelope::Shape, viewer};
-use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params};
-use crate::limits::{CONTROL_REQUEST_BYTES_MAX, ERRORS_MAX, SESSIONS_MAX};
-use crate::store::ring::Refused;
+use crate::control::reply::{ManagerInfo, ProviderInfo, ProviderType, SessionInfo, Status, ViewerInfo};
+use crate::control::request::{Source as Wanted, Which};
+use crate::control::{PROTOCOL_VERSION, viewer};
+use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
+use crate::limits::{ERRORS_MAX, SESSIONS_MAX};
 use crate::time::Span;
 
 use super::play::Job;
@@ -20,23 +18,23 @@ use super::provider::{Kernel, Play, Provider, ProviderKey, Source};
 use super::serve::{Answer, Caller, plain_error};
 use super::session::{About, Session, SessionKey};
 use super::shelf::Content;
-use super::{Cause, Halt, Hub, Outcome, PeerKey};
+use super::{Cause, Hub, PeerKey};
 
 /// What became of a function over several ids: what it did, and why it failed for others.
 #[derive(Debug, Default)]
-struct Batch {
-    done: Vec<i64>,
-    failed: Vec<String>,
+pub(super) struct Batch {
+    pub(super) done: Vec<i64>,
+    pub(super) failed: Vec<String>,
 }
 
 impl Batch {
-    fn outcome(&self) -> Result<(), String> {
+    pub(super) fn outcome(&self) -> Result<(), String> {
         if self.failed.is_empty() { Ok(()) } else { Err(self.failed.join("; ")) }
     }
 }
 
 /// A provider as it is shown.
-struct ProviderRow {
+pub(super) struct ProviderRow {
     id: i64,
     kind: ProviderType,
     ids: String,
@@ -46,7 +44,7 @@ struct ProviderRow {
 }
 
 impl ProviderRow {
-    fn info(&self) -> ProviderInfo<'_> {
+    pub(super) fn info(&self) -> ProviderInfo<'_> {
         ProviderInfo {
             id: self.id,
             kind: self.kind,
@@ -64,7 +62,7 @@ impl ProviderRow {
 }
 
 /// A viewer as it is shown.
-struct ViewerRow {
+pub(super) struct ViewerRow {
     id: i64,
     host: String,
     port: u16,
@@ -72,7 +70,7 @@ struct ViewerRow {
 }
 
 impl ViewerRow {
-    fn info(&self) -> ViewerInfo<'_> {
+    pub(super) fn info(&self) -> ViewerInfo<'_> {
         ViewerInfo { id: self.id, host: &self.host, port: self.port, status: self.status }
     }
 
@@ -82,7 +80,7 @@ impl ViewerRow {
 }
 
 /// A session as it is shown.
-struct SessionRow {
+pub(super) struct SessionRow {
     id: i64,
     provider: Option<i64>,
     viewers: Vec<i64>,
@@ -93,7 +91,7 @@ struct SessionRow {
 }
 
 impl SessionRow {
-    fn info(&self) -> SessionInfo<'_> {
+    pub(super) fn info(&self) -> SessionInfo<'_> {
         SessionInfo {
             id: self.id,
             provider: self.provider,
@@ -112,9 +110,9 @@ impl SessionRow {
 }
 
 /// Ids that a function is asked for; `None` is all.
-type Chosen = Option<Vec<i64>>;
+pub(super) type Chosen = Option<Vec<i64>>;
 
-fn chosen(which: Which<'_>) -> Chosen {
+pub(super) fn chosen(which: Which<'_>) -> Chosen {
     match which {
         Which::All => None,
         Which::These(ids) => Some(ids.collect()),
@@ -151,7 +149,7 @@ impl Hub {
     }
 
     /// Opens a provider; what cannot be seen at once (a kernel that does not answer) shows in its status later.
-    fn open_provider(&mut self, wanted: Wanted<'_>) -> Result<i64, String> {
+    pub(super) fn open_provider(&mut self, wanted: Wanted<'_>) -> Result<i64, String> {
         if self.providers.len() >= self.config.providers_max {
             return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
         }
@@ -191,7 +189,7 @@ impl Hub {
         Ok(id)
     }
 
-    fn close_providers(&mut self, ids: &[i64]) -> Batch {
+    pub(super) fn close_providers(&mut self, ids: &[i64]) -> Batch {
         let mut batch = Batch::default();
         for &id in ids {
             match self.provider_key(id) {
@@ -249,7 +247,7 @@ impl Hub {
     }
 
     /// Brings a viewer into the session of a provider, which is made if there is none; answers the session's id.
-    fn connect_viewer(&mut self, provider: i64, viewer: i64) -> Result<i64, String> {
+    pub(super) fn connect_viewer(&mut self, provider: i64, viewer: i64) -> Result<i64, String> {
         let key = self.provider_key(provider).ok_or_else(|| self.no_such("provider", provider, self.next_provider))?;
         let peer = self.viewer_key(viewer).ok_or_else(|| self.no_such("viewer", viewer, self.next_viewer))?;
         let session = self.session_of(key)?;
@@ -258,7 +256,7 @@ impl Hub {
         Ok(self.sessions.get(session).map_or(0, |session| session.id))
     }
 
-    fn no_such(&self, what: &str, id: i64, next: i64) -> String {
+    pub(super) fn no_such(&self, what: &str, id: i64, next: i64) -> String {
         if id >= 1 && id < next { format!("{what} {id} is closed") } else { format!("there is no {what} {id}") }
     }
 
@@ -284,7 +282,7 @@ impl Hub {
         Ok(key)
     }
 
-    fn disconnect_viewers(&mut self, ids: &[i64]) -> Batch {
+    pub(super) fn disconnect_viewers(&mut self, ids: &[i64]) -> Batch {
         let mut batch = Batch::default();
         for &id in ids {
             match self.viewer_key(id) {
@@ -300,7 +298,7 @@ impl Hub {
     }
 
     /// Connects live kernels anew. Logs have nothing to renew: passed over when all are meant, an error when named.
-    fn refresh_providers(&mut self, which: &Chosen) -> Batch {
+    pub(super) fn refresh_providers(&mut self, which: &Chosen) -> Batch {
         let mut batch = Batch::default();
         let ids: Vec<i64> = match which {
             Some(ids) => ids.clone(),
@@ -339,7 +337,7 @@ impl Hub {
         batch
     }
 
-    fn provider_rows(&self, which: &Chosen) -> Vec<ProviderRow> {
+    pub(super) fn provider_rows(&self, which: &Chosen) -> Vec<ProviderRow> {
         let row = |provider: &Provider| ProviderRow {
             id: provider.id,
             kind: provider.kind,
@@ -358,7 +356,7 @@ impl Hub {
         rows
     }
 
-    fn viewer_rows(&self, which: &Chosen) -> Vec<ViewerRow> {
+    pub(super) fn viewer_rows(&self, which: &Chosen) -> Vec<ViewerRow> {
         let living = self.viewers.iter().filter_map(|(id, key)| {
             let remote = self.peers.get(*key)?.remote;
             let host = remote.ip().to_canonical().to_string();
@@ -375,7 +373,7 @@ impl Hub {
         rows
     }
 
-    fn session_rows(&self, which: &Chosen) -> Vec<SessionRow> {
+    pub(super) fn session_rows(&self, which: &Chosen) -> Vec<SessionRow> {
         let row = |session: &Session| {
             let provider = session.provider.and_then(|key| self.providers.get(key));
             SessionRow {
@@ -394,11 +392,11 @@ impl Hub {
         rows
     }
 
-    fn manager_version() -> String {
+    pub(super) fn manager_version() -> String {
         format!("{PROTOCOL_VERSION} (instep {})", env!("CARGO_PKG_VERSION"))
     }
 
-    fn manager_info<'a>(&self, version: &'a str) -> ManagerInfo<'a> {
+    pub(super) fn manager_info<'a>(&self, version: &'a str) -> ManagerInfo<'a> {
         let count = |n: usize| super::plain(n);
         ManagerInfo {
             port: self.viewer_port,
@@ -408,238 +406,6 @@ impl Hub {
             errors: self.counters.manager_errors,
             status: Status::Online,
             version,
-        }
-    }
-
-    // ---- The control port ----
-
-    /// Deals with the requests at the front of `buffer`.
-    pub(super) fn walk_control(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
-        let mut used = 0;
-        loop {
-            if !self.peers.get(key).is_some_and(super::Peer::is_open) {
-                return (used, Halt::Gone);
-            }
-            let rest = buffer.get(used..).unwrap_or_default();
-            let (header, body) = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {
-                Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
-                Ok(Frame::Whole { header_len, body_len }) => (header_len, body_len),
-                Err(error) => {
-                    self.refuse_stream(key, error);
-                    return (used, Halt::Gone);
-                }
-            };
-            // A function changes things, so there must be room for its answer first, which may be a long list.
-            if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max / 2)
-                && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
-            {
-                return (used, Halt::Held);
-            }
-            self.counters.control_requests += 1;
-            self.control_call(key, rest.get(header..header + body).unwrap_or_default());
-            used += header + body;
-        }
-    }
-
-    /// The stream cannot be read on: says so, then closes.
-    fn refuse_stream(&mut self, key: PeerKey, error: control::Error) {
-        let mut out = Vec::new();
-        Reply::failure(&mut out, ReplyTo { id: 0, shape: Shape::Beside }, &error);
-        self.send_plain(key, &out);
-        self.note_error(&format!("a controller was cut off: {error}"));
-        self.finish(key, Cause::Undecodable);
-    }
-
-    /// Queues bytes for a peer that does not speak ZMTP.
-    pub(super) fn send_plain(&mut self, key: PeerKey, bytes: &[u8]) {
-        let bytes_max = self.config.ring_bytes_max + crate::limits::RING_RESERVE_BYTES;
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.ring.push(&[bytes], bytes_max, &mut self.pool).is_ok() {
-            self.want_flush(key);
-        } else {
-            self.close(key, Cause::Memory);
-        }
-    }
-
-    fn control_call(&mut self, key: PeerKey, body: &[u8]) {
-        let Call { to, version, request } = request::decode(body);
-        if !version.is_ours() {
-            self.note_error("a controller speaks another version of the protocol");
-        }
-        let mut out = core::mem::take(&mut self.reply);
-        out.clear();
-        let mut fatal = false;
-        match request {
-            Ok(request) => self.control_function(key, to, request, &mut out),
-            Err(error) => {
-                fatal = error.is_fatal();
-                self.note_error(&format!("a controller's request was refused: {error}"));
-                Reply::failure(&mut out, to, &error);
-            }
-        }
-        self.send_plain(key, &out);
-        out.shrink_to(crate::limits::RING_RESERVE_BYTES);
-        self.reply = out;
-        if fatal {
-            self.finish(key, Cause::Undecodable);
-        }
-    }
-
-    fn control_function(&mut self, key: PeerKey, to: ReplyTo, request: Request<'_>, out: &mut Vec<u8>) {
-        match request {
-            Request::Exit => match self.exit(key) {
-                Ok(()) => {
-                    Reply::begin(out, to, true).finish();
-                }
-                Err(reason) => {
-                    Reply::failure(out, to, &reason);
-                }
-            },
-            Request::Errors => {
-                Reply::begin(out, to, true).errors(self.errors.iter().map(String::as_str)).finish();
-            }
-            Request::Manager => {
-                let version = Self::manager_version();
-                Reply::begin(out, to, true).manager(self.manager_info(&version)).finish();
-            }
-            Request::Providers(which) => {
-                let rows = self.provider_rows(&chosen(which));
-                Reply::begin(out, to, true).providerinfo(rows.iter().map(ProviderRow::info)).finish();
-            }
-            Request::Viewers(which) => {
-                let rows = self.viewer_rows(&chosen(which));
-                Reply::begin(out, to, true).viewerinfo(rows.iter().map(ViewerRow::info)).finish();
-            }
-            Request::Sessions(which) => {
-                let rows = self.session_rows(&chosen(which));
-                Reply::begin(out, to, true).sessioninfo(rows.iter().map(SessionRow::info)).finish();
-            }
-            Request::Open(wanted) => match self.open_provider(wanted) {
-                Ok(id) => {
-                    let rows = self.provider_rows(&Some(vec![id]));
-                    let infos = rows.iter().map(ProviderRow::info);
-                    Reply::begin(out, to, true).provider(id).providerinfo(infos).finish();
-                }
-                Err(reason) => self.control_failure(out, to, &reason),
-            },
-            Request::Close(ids) => {
-                let ids: Vec<i64> = ids.collect();
-                let outcome = self.close_providers(&ids).outcome();
-                self.control_outcome(out, to, outcome);
-            }
-            Request::Disconnect(ids) => {
-                let ids: Vec<i64> = ids.collect();
-                let outcome = self.disconnect_viewers(&ids).outcome();
-                self.control_outcome(out, to, outcome);
-            }
-            Request::Refresh(which) => {
-                let batch = self.refresh_providers(&chosen(which));
-                let outcome = batch.outcome();
-                let reply = Reply::begin(out, to, outcome.is_ok()).provider_list(batch.done.iter().copied());
-                match &outcome {
-                    Ok(()) => {
-                        reply.finish();
-                    }
-                    Err(reason) => {
-                        reply.message(reason).finish();
-                    }
-                }
-            }
-            Request::Connect(connections) => {
-                let several = connections.total() > 1;
-                let mut batch = Batch::default();
-                for (provider, viewer) in connections {
-                    match self.connect_viewer(provider, viewer) {
-                        Ok(session) => batch.done.push(session),
-                        Err(reason) => batch.failed.push(reason),
-                    }
-                }
-                let outcome = batch.outcome();
-                if let Err(reason) = &outcome {
-                    self.note_error(reason);
-                }
-                let rows = self.session_rows(&Some(batch.done.clone()));
-                let reply = Reply::begin(out, to, outcome.is_ok());
-                let reply = match (several, batch.done.first()) {
-                    (true, _) => reply.session_list(batch.done.iter().copied()),
-                    (false, first) => reply.session(first.copied()),
-                };
-                let reply = reply.sessioninfo(rows.iter().map(SessionRow::info));
-                match &outcome {
-                    Ok(()) => {
-                        reply.finish();
-                    }
-                    Err(reason) => {
-                        reply.message(reason).finish();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Answers a controller whose request has waited for a session.
-    pub(super) fn answer_control(&mut self, _peer: PeerKey, _to: ReplyTo, _key: SessionKey, _answer: Answer) {}
-
-    fn control_outcome(&mut self, out: &mut Vec<u8>, to: ReplyTo, outcome: Result<(), String>) {
-        match outcome {
-            Ok(()) => {
-                Reply::begin(out, to, true).finish();
-            }
-            Err(reason) => self.control_failure(out, to, &reason),
-        }
-    }
-
-    fn control_failure(&mut self, out: &mut Vec<u8>, to: ReplyTo, reason: &str) {
-        self.note_error(reason);
-        Reply::failure(out, to, &reason);
-    }
-
-    fn exit(&mut self, key: PeerKey) -> Result<(), &'static str> {
-        let local = self.peers.get(key).is_some_and(super::Peer::is_local);
-        if !local && !self.config.remote_admin {
-            return Err("Exit is not permitted from another machine (remote_admin)");
-        }
-        log::info!("Exit was called");
-        self.house(super::expire::House::Goodbye, Span(0));
-        Ok(())
-    }
-
-    // ---- The viewer port ----
-
-    /// Deals with a viewer's requests at the front of `buffer`.
-    pub(super) fn walk_viewer(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
-        let mut used = 0;
-        loop {
-            if !self.peers.get(key).is_some_and(super::Peer::is_open) {
-                return (used, Halt::Gone);
-            }
-            let waits = |peer: &super::Peer| peer.viewer.as_ref().is_some_and(|viewer| viewer.is_behind_with_answers());
-            if self.peers.get(key).is_some_and(waits) && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
-            {
-                return (used, Halt::Held);
-            }
-            let rest = buffer.get(used..).unwrap_or_default();
-            let decoded = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {
-                Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
-                Ok(Frame::Whole { header_len, body_len }) => {
-                    used += header_len + body_len;
-                    viewer::decode(rest.get(header_len..header_len + body_len).unwrap_or_default())
-                }
-                Err(error) => Err(error),
-            };
-            match decoded {
-                Ok(request) => self.viewer_request(key, request),
-                Err(error) => {
-                    let text = error.to_string();
-                    let head = viewer::Head { request: viewer::Bits::NONE, message: &text, result: false, time: 0 };
-                    self.tell(key, head, &[]);
-                    self.note_error(&format!("a viewer's request was refused: {error}"));
-                    if error.is_fatal() {
-                        self.finish(key, Cause::Undecodable);
-                        return (used, Halt::Gone);
-                    }
-                }
-            }
         }
     }
 
@@ -740,7 +506,7 @@ fn ids(value: &Value) -> Option<Vec<i64>> {
     }
 }
 
-fn optional_list(params: Params, name: &str) -> Result<Chosen, (crate::leco::rpc::RpcError, Value)> {
+fn optional_list(params: Params, name: &str) -> Result<Chosen, (RpcError, Value)> {
     let [value] = params.take([name]).map_err(plain_error)?;
     match value {
         None | Some(Value::Null) => Ok(None),
@@ -750,7 +516,7 @@ fn optional_list(params: Params, name: &str) -> Result<Chosen, (crate::leco::rpc
     }
 }
 
-fn one_list(params: Params, name: &str) -> Result<Vec<i64>, (crate::leco::rpc::RpcError, Value)> {
+fn one_list(params: Params, name: &str) -> Result<Vec<i64>, (RpcError, Value)> {
     optional_list(params, name)?
         .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids"))))
 }

@@ -56,9 +56,11 @@ mod flow;
 mod keep;
 pub mod ledger;
 mod manager;
+mod member;
 mod mesh;
 mod peer;
 mod play;
+mod ports;
 mod provider;
 mod publish;
 mod relay;
@@ -232,7 +234,7 @@ pub struct Hub {
     session_timers: Timers<1>,
     /// The sessions of each member, by its full name.
     memberships: BTreeMap<Box<[u8]>, Vec<SessionKey>>,
-    leavers: VecDeque<session::Leaver>,
+    leavers: VecDeque<member::Leaver>,
     farewells: VecDeque<publish::Farewell>,
     /// Events that come right behind an answer that is being written.
     afterwards: Vec<(SessionKey, publish::Draft)>,

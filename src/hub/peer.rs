@@ -59,6 +59,8 @@ pub(super) enum Held {
     Decoding,
     /// It has called the Coordinator often enough for one turn.
     Turn,
+    /// Its next request waits for a session, whose change is being made durable.
+    Session,
 }
 
 /// How far the word to write what waits has come.

@@ -19,7 +19,8 @@ use crate::limits::{FAREWELLS_MAX, HISTORY_EVENTS_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
 use crate::zmtp::frame;
 
-use super::session::{Format, Home, Leaver, SessionKey};
+use super::member::{Format, Home, Leaver};
+use super::session::SessionKey;
 use super::{Cause, Hub, PeerKey};
 
 /// What kind of event it is.

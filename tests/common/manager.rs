@@ -309,6 +309,8 @@ pub(crate) struct Seen {
     pub(crate) message: String,
     pub(crate) result: bool,
     pub(crate) time: i64,
+    /// The flow state, where the result says it.
+    pub(crate) state: String,
     pub(crate) record: Vec<u8>,
 }
 
@@ -373,6 +375,7 @@ impl Watcher {
                 message: found.message.to_owned(),
                 result: found.result,
                 time: found.time,
+                state: found.state.to_owned(),
                 record: found.record.to_vec(),
             }));
         }

@@ -54,6 +54,62 @@ pub(crate) const REQUESTS: &[(&str, &str, &str)] = &[
     ("Disconnect", "92a131ccca81a6766965776572920506", "Beside 202 v1: Disconnect [5, 6]"),
     ("Refresh", "92a131cccb81a870726f76696465729101", "Beside 203 v1: Refresh [1]"),
     ("GetSessionInformation", "92a131cccc81a773657373696f6e9109", "Beside 204 v1: Sessions [9]"),
+    (
+        "Trigger",
+        "92a131cccd82a773657373696f6e02a774726967676572ad53746172745363656e6172696f",
+        "Beside 205 v1: Trigger Id(2) StartScenario None",
+    ),
+    (
+        "Trigger by name at a moment",
+        "92a131cccd83a773657373696f6ea56472696c6ca774726967676572a57061757365a26174cf0000018bcfe5687b",
+        "Beside 205 v1: Trigger Name(\"drill\") pause Some(1700000000123)",
+    ),
+    (
+        "Trigger in a list",
+        "9292a131cccd83a773657373696f6e9102a774726967676572a473746f70a2617400",
+        "Nested 205 v1: Trigger Id(2) stop None",
+    ),
+    (
+        "Trigger without session",
+        "92a131cccd81a774726967676572a473746f70",
+        "Beside 205 v1: error: argument session is missing",
+    ),
+    ("Trigger without trigger", "92a131cccd81a773657373696f6e01", "Beside 205 v1: error: argument trigger is missing"),
+    (
+        "Trigger of two sessions",
+        "92a131cccd82a773657373696f6e920102a774726967676572a473746f70",
+        "Beside 205 v1: error: argument session names more than one session",
+    ),
+    (
+        "Trigger before 1970",
+        "92a131cccd83a773657373696f6e01a774726967676572a473746f70a26174ff",
+        "Beside 205 v1: error: argument at lies before 1970",
+    ),
+    (
+        "Trigger with a wrong moment",
+        "92a131cccd83a773657373696f6e01a774726967676572a473746f70a26174a36e6f77",
+        "Beside 205 v1: error: argument at is not an integer",
+    ),
+    (
+        "CreateSession",
+        "92a131ccce81a46e616d65a56472696c6c",
+        "Beside 206 v1: CreateSession drill None None None None [None, None, None, None]",
+    ),
+    (
+        "CreateSession with all",
+        "92a131ccce89a46e616d65a56472696c6ca6736368656d61a5312e302e32ac646973706c61795f6e616d65a9546865206472696c6cab6465736372697074696f6ea164a870726f766964657203ad7061757365645f616c6c6f7773a3616c6cab73686172655f6775617264a46e6f6e65aa696e69745f6d65726765a76d61727368616cae756e6b6e6f776e5f626f64696573a572656c6179",
+        "Beside 206 v1: CreateSession drill Some(\"1.0.2\") Some(\"The drill\") Some(\"d\") Some(3) [Some(\"all\"), Some(\"none\"), Some(\"marshal\"), Some(\"relay\")]",
+    ),
+    (
+        "CreateSession without name",
+        "92a131ccce81a870726f766964657203",
+        "Beside 206 v1: error: argument name is missing",
+    ),
+    (
+        "CreateSession with two providers",
+        "92a131ccce82a46e616d65a178a870726f7669646572920102",
+        "Beside 206 v1: error: argument provider names more than one provider",
+    ),
     ("Viewers absent", "92a1310380", "Beside 3 v1: Viewers all"),
     ("Viewers nil", "92a1310381a6766965776572c0", "Beside 3 v1: Viewers all"),
     ("Viewers no object", "92a13103", "Beside 3 v1: Viewers all"),
