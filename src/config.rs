@@ -353,7 +353,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
     Setting {
         key: "sessions",
-        help: "sessions that are there from the start, by name; the file has tables [[sessions]] for them",
+        help: "sessions that are there from the start; the file has tables [[sessions]] for them",
         is_switch: false,
         get: |config| Value::List(config.sessions.iter().map(|one| one.name.clone()).collect()),
         set: |config, word| {
