@@ -202,4 +202,4 @@ def test_director(house: House) -> None:
         assert ask("disconnect_viewer", viewer=1) is None
         assert ask("refresh_provider") == {"provider": []}
         assert ask("close_provider", provider=1) is None
-        assert ask("providers") == {"providerinfo": []} and ask("sessions") == {"sessioninfo": []}
+        assert ask("providers") == {"providerinfo": []} and [row["name"] for row in ask("sessions")["sessioninfo"]] == ["default"]
