@@ -44,12 +44,18 @@ pub enum Code {
     NotImplemented,
     /// The session exists already.
     SharedSessionAlreadyExist,
+    /// The session still has members, so it cannot be removed.
+    SharedSessionInUse,
     /// The server knows no such session.
     SharedSessionNotFound,
     /// The session exists with another schema version.
     SharedSessionSchemaVersionChanged,
     /// The session's state does not permit this trigger.
     StateTransitionNotAllowed,
+    /// The session can take no further member.
+    TooManyMembers,
+    /// The server can hold no further session.
+    TooManySharedSessions,
     /// The document is well-formed but not as the schema says.
     XsdValidationError,
     /// The document is not well-formed.
@@ -58,7 +64,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::AuthorizationFailure,
         Self::C2simClientAlreadyJoined,
         Self::C2simInitializationMsgDecodeFailure,
@@ -77,9 +83,12 @@ impl Code {
         Self::NoClientId,
         Self::NotImplemented,
         Self::SharedSessionAlreadyExist,
+        Self::SharedSessionInUse,
         Self::SharedSessionNotFound,
         Self::SharedSessionSchemaVersionChanged,
         Self::StateTransitionNotAllowed,
+        Self::TooManyMembers,
+        Self::TooManySharedSessions,
         Self::XsdValidationError,
         Self::XsdValidationFailure,
     ];
@@ -106,9 +115,12 @@ impl Code {
             Self::NoClientId => "NO_CLIENT_ID",
             Self::NotImplemented => "NOT_IMPLEMENTED",
             Self::SharedSessionAlreadyExist => "SHARED_SESSION_ALREADY_EXIST",
+            Self::SharedSessionInUse => "SHARED_SESSION_IN_USE",
             Self::SharedSessionNotFound => "SHARED_SESSION_NOT_FOUND",
             Self::SharedSessionSchemaVersionChanged => "SHARED_SESSION_SCHEMA_VERSION_CHANGED",
             Self::StateTransitionNotAllowed => "STATE_TRANSITION_NOT_ALLOWED",
+            Self::TooManyMembers => "TOO_MANY_MEMBERS",
+            Self::TooManySharedSessions => "TOO_MANY_SHARED_SESSIONS",
             Self::XsdValidationError => "XSD_VALIDATION_ERROR",
             Self::XsdValidationFailure => "XSD_VALIDATION_FAILURE",
         }
@@ -122,7 +134,7 @@ impl Code {
             Self::C2simInitializationMsgDecodeFailure => &["EXPECTED_LOX_NAMESPACE"],
             Self::C2simMsgNotAllowedInState => &["CURRENT_STATE"],
             Self::C2simSchemaNotSupported => &["SUPPORTED_SCHEMA_VERSIONS"],
-            Self::ClientNotJoinedSharedSession => &["ACTIVE_SESSION"],
+            Self::ClientNotJoinedSharedSession | Self::SharedSessionInUse => &["ACTIVE_SESSION"],
             Self::InitializationNotCompleted => {
                 &["REQUIRED_FEDERATES", "INIT_COMPLETED_FEDERATES", "DUPLICATE_ENTITIES", "MISSING_PARTS"]
             }
@@ -142,7 +154,9 @@ impl Code {
             | Self::NoC2simInitializationBody
             | Self::NoClientId
             | Self::NotImplemented
-            | Self::SharedSessionAlreadyExist => &[],
+            | Self::SharedSessionAlreadyExist
+            | Self::TooManyMembers
+            | Self::TooManySharedSessions => &[],
         }
     }
 }
@@ -168,9 +182,12 @@ impl fmt::Display for Code {
             Self::NoClientId => "the request names no client",
             Self::NotImplemented => "the server does not offer this operation",
             Self::SharedSessionAlreadyExist => "the session exists already",
+            Self::SharedSessionInUse => "the session still has members",
             Self::SharedSessionNotFound => "the server knows no such session",
             Self::SharedSessionSchemaVersionChanged => "the session exists with another schema version",
             Self::StateTransitionNotAllowed => "the session's state does not permit this trigger",
+            Self::TooManyMembers => "the session can take no further member",
+            Self::TooManySharedSessions => "the server can hold no further session",
             Self::XsdValidationError => "the message is not as the schema says",
             Self::XsdValidationFailure => "the message is not a well-formed document",
         })

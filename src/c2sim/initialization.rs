@@ -11,10 +11,11 @@
 
 use core::fmt;
 use core::ops::Range;
+use std::sync::Arc;
 
 use super::code::Code;
 use super::kind::{Kind, Schema};
-use super::message::{Message, Part};
+use super::message::{Message, Part, scan};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
 use super::state::{About, Details, Facts, InitMerge, Joined};
 use crate::limits::{
@@ -144,13 +145,13 @@ impl Stored {
     }
 }
 
-/// The initialization of one session.
-#[derive(Debug, Default)]
+/// The initialization of one session. Cloning it copies names only; the documents are shared.
+#[derive(Clone, Debug, Default)]
 pub struct Initialization {
-    documents: Vec<Stored>,
+    documents: Vec<Arc<Stored>>,
     /// Bytes of all documents.
     bytes: usize,
-    shared: Option<Box<[u8]>>,
+    shared: Option<Arc<Vec<u8>>>,
     /// Sorted, without repetition.
     required: Vec<String>,
     /// Sorted, without repetition.
@@ -184,10 +185,27 @@ impl Initialization {
         Joined(&self.completed)
     }
 
+    /// The systems the stored documents name, sorted.
+    #[must_use]
+    pub fn required_names(&self) -> &[String] {
+        &self.required
+    }
+
+    /// The systems that reported InitializationComplete, sorted.
+    #[must_use]
+    pub fn completed_names(&self) -> &[String] {
+        &self.completed
+    }
+
+    /// The stored documents as they came, in order; none after the share. Storing them again in this order gives the same again.
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|stored| &*stored.text)
+    }
+
     /// The document everybody got at the share; for late joiners. `None` before the share.
     #[must_use]
     pub fn shared(&self) -> Option<&[u8]> {
-        self.shared.as_deref()
+        self.shared.as_deref().map(Vec::as_slice)
     }
 
     /// Bytes of documents kept.
@@ -208,7 +226,7 @@ impl Initialization {
             return Err(StoreRefusal::NotNow);
         }
         let sender = message.header.sender();
-        let replaces = |stored: &Stored| match merge {
+        let replaces = |stored: &Arc<Stored>| match merge {
             InitMerge::Replace => true,
             InitMerge::Marshal => stored.kind == message.kind && stored.sender == sender,
         };
@@ -241,7 +259,7 @@ impl Initialization {
         // The new document takes the place of the first one it replaces.
         let place = self.documents.iter().position(replaces).unwrap_or(self.documents.len());
         self.documents.retain(|stored| !replaces(stored));
-        self.documents.insert(place, new);
+        self.documents.insert(place, Arc::new(new));
         self.bytes = bytes + message.text.len();
         self.required = required;
         self.check_complete();
@@ -262,6 +280,39 @@ impl Initialization {
         self.completed.insert(place, system.to_owned());
         self.check_complete();
         Ok(true)
+    }
+
+    /// Takes back what [`Self::shared`] and [`Self::required_names`] gave, as if the share had just happened.
+    ///
+    /// # Errors
+    /// [`StoreRefusal::NotNow`] if anything is stored already, or `shared` is no initialization message;
+    /// [`StoreRefusal::TooLarge`] and [`StoreRefusal::TooManySystems`] as when storing. Nothing has changed then.
+    pub fn restore_shared(&mut self, shared: Vec<u8>, mut required: Vec<String>) -> Result<(), StoreRefusal> {
+        if self.facts().stored {
+            return Err(StoreRefusal::NotNow);
+        }
+        if shared.len() > C2SIM_MESSAGE_BYTES_MAX {
+            return Err(StoreRefusal::TooLarge);
+        }
+        if !scan(&shared).is_ok_and(|message| message.kind == Kind::C2simInitialization) {
+            return Err(StoreRefusal::NotNow);
+        }
+        required.sort_unstable();
+        required.dedup();
+        if required.len() > C2SIM_SYSTEMS_MAX || required.iter().any(|name| name.len() > C2SIM_HEADER_FIELD_BYTES_MAX) {
+            return Err(StoreRefusal::TooManySystems);
+        }
+        self.freeze(shared);
+        self.required = required;
+        self.check_complete();
+        Ok(())
+    }
+
+    fn freeze(&mut self, mut shared: Vec<u8>) {
+        shared.shrink_to_fit();
+        self.shared = Some(Arc::new(shared));
+        self.documents = Vec::new();
+        self.bytes = 0;
     }
 
     fn check_complete(&mut self) {
@@ -286,9 +337,7 @@ impl Initialization {
         if out.len() > C2SIM_MESSAGE_BYTES_MAX {
             return Err(ShareRefusal::TooLarge);
         }
-        self.shared = Some(out.into_boxed_slice());
-        self.documents = Vec::new();
-        self.bytes = 0;
+        self.freeze(out);
         Ok(shared)
     }
 
@@ -308,7 +357,7 @@ fn rehead(stored: &Stored, stamp: &Stamp, out: &mut Vec<u8>) {
     out.extend_from_slice(text(stored.header.end..stored.text.len()).as_bytes());
 }
 
-fn marshal(documents: &[Stored], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Shared, ShareRefusal> {
+fn marshal(documents: &[Arc<Stored>], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Shared, ShareRefusal> {
     let missing: Vec<Part> = [Part::ScenarioSetting, Part::SystemEntityList]
         .into_iter()
         .filter(|&part| documents.iter().all(|stored| stored.parts(part).next().is_none()))
@@ -341,7 +390,7 @@ fn marshal(documents: &[Stored], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Sha
 }
 
 /// The root element with every declaration the parts rely on.
-fn write_root(documents: &[Stored], out: &mut Vec<u8>) -> Result<(), ShareRefusal> {
+fn write_root(documents: &[Arc<Stored>], out: &mut Vec<u8>) -> Result<(), ShareRefusal> {
     let namespace = documents.first().map_or("", |stored| &*stored.namespace);
     let mut bindings: Vec<(&str, &str)> = vec![("", namespace)];
     for stored in documents {
@@ -368,7 +417,7 @@ fn write_root(documents: &[Stored], out: &mut Vec<u8>) -> Result<(), ShareRefusa
 }
 
 /// The first entities that more than one sender defines.
-fn duplicates(documents: &[Stored]) -> Vec<Uuid> {
+fn duplicates(documents: &[Arc<Stored>]) -> Vec<Uuid> {
     let mut defined: Vec<(u128, &str)> = documents
         .iter()
         .flat_map(|stored| stored.entities.iter().map(|&entity| (entity, stored.sender.as_str())))

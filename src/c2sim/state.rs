@@ -13,6 +13,7 @@ use core::fmt;
 
 use super::code::Code;
 use super::kind::Kind;
+pub use super::options::{InitMerge, Options, PausedAllows, ShareGuard, UnknownBodies};
 
 /// The state of one shared session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,66 +131,35 @@ impl Trigger {
         Self::ALL.into_iter().find(|trigger| trigger.method() == method)
     }
 
+    /// The verb alone, as people type it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SubmitInitialization => "submit",
+            Self::InitializationComplete => "complete",
+            Self::ShareScenario => "share",
+            Self::StartScenario => "start",
+            Self::PauseScenario => "pause",
+            Self::ResumeScenario => "resume",
+            Self::StopScenario => "stop",
+            Self::ResetScenario => "reset",
+        }
+    }
+
+    /// The trigger that people and scripts mean by `word`: the element, the method or the verb alone, in any case of letters.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trigger| {
+            let names = [trigger.kind().element(), trigger.method(), trigger.word()];
+            names.iter().any(|name| name.eq_ignore_ascii_case(word))
+        })
+    }
+
     /// The trigger a message of that kind pulls.
     #[must_use]
     pub fn from_kind(kind: Kind) -> Option<Self> {
         Self::ALL.into_iter().find(|trigger| trigger.kind() == kind)
     }
-}
-
-/// Which domain messages PAUSED lets through. System messages are not its business.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PausedAllows {
-    /// Reports (and plans, requests, acknowledgements), but no orders.
-    #[default]
-    Reports,
-    /// Neither orders nor reports.
-    Nothing,
-    /// Orders too.
-    All,
-}
-
-/// When ShareScenario is due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ShareGuard {
-    /// As soon as initialization is stored.
-    #[default]
-    Initialized,
-    /// And every system it names has reported InitializationComplete.
-    AllComplete,
-}
-
-/// What becomes of several initializations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum InitMerge {
-    /// The last C2SIMInitializationBody counts; ObjectInitializationBody is relayed and not kept.
-    #[default]
-    Replace,
-    /// All parts of all senders are put together at the share.
-    Marshal,
-}
-
-/// What becomes of a body that no schema defines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum UnknownBodies {
-    /// Refused in every state, as a schema check would.
-    #[default]
-    Refuse,
-    /// Relayed in RUNNING and PAUSED.
-    Relay,
-}
-
-/// What a session may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Options {
-    /// Domain messages in PAUSED.
-    pub paused_allows: PausedAllows,
-    /// The guard of ShareScenario.
-    pub share_guard: ShareGuard,
-    /// Several initializations.
-    pub init_merge: InitMerge,
-    /// Bodies that no schema defines.
-    pub unknown_bodies: UnknownBodies,
 }
 
 /// What the state machine must know of the initialization collected so far.
@@ -205,11 +175,11 @@ impl Facts {
     /// Whether ShareScenario is due.
     #[must_use]
     pub const fn share_ready(self, options: Options) -> bool {
-        self.stored
-            && match options.share_guard {
-                ShareGuard::Initialized => true,
-                ShareGuard::AllComplete => self.all_complete,
-            }
+        match options.share_guard {
+            ShareGuard::Initialized => self.stored,
+            ShareGuard::AllComplete => self.stored && self.all_complete,
+            ShareGuard::None => true,
+        }
     }
 }
 
@@ -301,7 +271,7 @@ pub enum Relay {
     Nobody,
     /// Every member but the sender gets the message; the sender has the answer to its own request.
     Others,
-    /// The same, and in the same batch right behind it every member, the sender too, gets the shared initialization.
+    /// The same, and in the same batch right behind it every member, the sender too, gets the shared initialization if there is one.
     OthersThenInitialization,
 }
 
@@ -478,7 +448,11 @@ impl Row {
 
     fn refuse(&self, state: State, options: Options, facts: Facts) -> Verdict {
         let (code, details) = match self.refusal {
-            Refusal::Share if !facts.stored || matches!(self.cell(state), Share(_)) => {
+            // Without a guard there is nothing to complete first.
+            Refusal::Share
+                if options.share_guard != ShareGuard::None
+                    && (!facts.stored || matches!(self.cell(state), Share(_))) =>
+            {
                 (Code::InitializationNotCompleted, Details::Completion)
             }
             Refusal::Transition | Refusal::Share => {
