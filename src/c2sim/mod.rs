@@ -49,5 +49,6 @@ pub mod initialization;
 pub mod kind;
 pub mod message;
 pub mod notice;
+mod options;
 mod scan;
 pub mod state;
