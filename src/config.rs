@@ -342,7 +342,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number ring_bytes_max, "bytes that may wait for one receiver"),
     setting!(number stall_ms, "time (ms) senders wait for room at a receiver before their messages are refused"),
     setting!(number slow_ms, "time (ms) without progress before a receiver or a half-sent message is cut off"),
-    setting!(number memory_max, "bytes that may wait in the whole process"),
+    setting!(number memory_max, "bytes that wait in the whole process; worlds and sessions may have a quarter"),
     setting!(list control_bind, "addresses of the control port (default: 127.0.0.1 on port + 10; 'off': none)"),
     setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11; 'off': none)"),
     setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),

@@ -1,7 +1,8 @@
 //! Every hard bound on what a peer can make this process do, with the relations among them checked by the compiler.
 //!
 //! Owns the numbers that no configuration can exceed. What a user may choose lies in [`crate::config`] and is checked
-//! against these. Worst case of memory: `memory_max` (rings and partial messages, both drawn from one pool) plus
+//! against these. Worst case of memory: `memory_max` (rings and partial messages, both drawn from one pool; and, with a quarter of it at
+//! most, the worlds of providers, results for viewers, what sessions keep) plus one record of a log being read for each provider, plus
 //! `connections_max` times the size of one peer's entries (under 1 KiB) plus the directories, which hold at most
 //! [`COMPONENTS_MAX`] names here and [`COMPONENTS_PER_NODE_MAX`] for each of [`NODES_MAX`] nodes.
 

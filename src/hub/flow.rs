@@ -216,6 +216,10 @@ impl Hub {
         let flow = match (effects.keep, input) {
             (Keep::Nothing | Keep::Discard, _) => None,
             (Keep::Initialization, Input::Document(message)) => {
+                // Twice: what is stored is put together at the share.
+                if 2 * message.text.len() > self.pool.data_room() {
+                    return Err(self.no_room(key));
+                }
                 let mut flow = changed();
                 flow.initialization.store(message, options.init_merge).map_err(|reason| store_refusal(&reason))?;
                 Some(flow)

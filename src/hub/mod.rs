@@ -599,6 +599,12 @@ impl Hub {
         self.pool.in_use()
     }
 
+    /// Bytes of worlds, of results for viewers, and of what sessions keep.
+    #[must_use]
+    pub const fn data_in_use(&self) -> usize {
+        self.pool.data_in_use()
+    }
+
     // ---- Peers ----
 
     fn advance(&mut self, now: Tick) {
@@ -762,6 +768,9 @@ impl Hub {
             Life::Open | Life::Finishing(_) => {}
         }
         peer.tail.clear(&mut self.pool);
+        if let Some(viewer) = &mut peer.viewer {
+            self.pool.refund(viewer.clear());
+        }
         let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
         let mut ring: Ring = core::mem::take(&mut peer.ring);
         if returns && ring.len() > peer.begun {
