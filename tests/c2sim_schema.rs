@@ -31,14 +31,11 @@ fn small(report: &str, more: &str) -> String {
         ("MessageBody", "<xs:element ref='DomainMessageBody'/>"),
         ("DomainMessageBody", "<xs:element ref='ReportBody'/>"),
     ] {
-        write!(
-            declarations,
-            "<xs:element name='{name}' type='{name}Type'/><xs:complexType name='{name}Type'><xs:sequence>{content}</xs:sequence></xs:complexType>\n"
-        )
-        .unwrap();
+        declarations += &format!("<xs:element name='{name}' type='{name}Type'/><xs:complexType name='{name}Type'>");
+        declarations += &format!("<xs:sequence>{content}</xs:sequence></xs:complexType>\n");
     }
     for name in ["ConversationID", "FromSendingSystem", "MessageID", "Protocol", "ProtocolVersion"] {
-        write!(declarations, "<xs:element name='{name}' type='xs:string'/>").unwrap();
+        declarations += &format!("<xs:element name='{name}' type='xs:string'/>");
     }
     declarations += "<xs:element name='ReportBody' type='ReportType'/>";
     xsd(&format!("{declarations}\n<xs:complexType name='ReportType'>{report}</xs:complexType>{more}"))
