@@ -2,6 +2,32 @@
 
 use core::fmt;
 
+use crate::limits::C2SIM_VIOLATIONS_MAX;
+
+/// The keys of `details` under which violations of a schema are listed.
+pub(super) const XSD_ERRORS: [&str; C2SIM_VIOLATIONS_MAX] = [
+    "XSD_ERROR_1",
+    "XSD_ERROR_2",
+    "XSD_ERROR_3",
+    "XSD_ERROR_4",
+    "XSD_ERROR_5",
+    "XSD_ERROR_6",
+    "XSD_ERROR_7",
+    "XSD_ERROR_8",
+    "XSD_ERROR_9",
+    "XSD_ERROR_10",
+    "XSD_ERROR_11",
+    "XSD_ERROR_12",
+    "XSD_ERROR_13",
+    "XSD_ERROR_14",
+    "XSD_ERROR_15",
+    "XSD_ERROR_16",
+    "XSD_ERROR_17",
+    "XSD_ERROR_18",
+    "XSD_ERROR_19",
+    "XSD_ERROR_20",
+];
+
 /// Why the server refuses a request: the string in `code` of an error answer.
 ///
 /// The room itself answers with a part of them; the others belong to joins, sessions and tokens and are listed so that every
@@ -142,7 +168,7 @@ impl Code {
             Self::SharedSessionNotFound => &["ACTIVE_SESSIONS"],
             Self::SharedSessionSchemaVersionChanged => &["SCHEMA_VERSION"],
             Self::StateTransitionNotAllowed => &["ACTIVE_SESSION", "ALLOWED_TRIGGERS"],
-            Self::XsdValidationError => &["XSD_ERROR_1"],
+            Self::XsdValidationError => &XSD_ERRORS,
             Self::XsdValidationFailure => &["SCHEMA_VERSION", "XSD_ERROR_1"],
             Self::AuthorizationFailure
             | Self::C2simInitializationMsgInvalidState
