@@ -95,6 +95,9 @@ impl Hub {
             self.pool.refund(before - now);
         } else if self.pool.charge(now - before) {
             provider.accounted = now;
+        } else if provider.loaded && provider.forget_past() {
+            // What can be made again, or was only kept for questions, goes first.
+            self.account_provider(key);
         } else {
             self.exhaust(key);
         }

@@ -236,6 +236,14 @@ impl Provider {
         self.scene.bytes() + encoded + self.history_bytes + log
     }
 
+    /// Lets go of the encoded world and of old timesteps; answers whether there were any.
+    pub(super) fn forget_past(&mut self) -> bool {
+        let had = self.world.take().is_some() | !self.history.is_empty();
+        self.history.clear();
+        self.history_bytes = 0;
+        had
+    }
+
     /// The world is another: what was encoded of it is of no use any more.
     pub(super) fn forget_encoded(&mut self) {
         self.world = None;
