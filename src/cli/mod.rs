@@ -110,6 +110,16 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints a line, all at once; false when nobody reads any more.
+pub(crate) fn print(text: &str) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::other(plain(&error))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
