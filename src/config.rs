@@ -67,6 +67,8 @@ pub struct Config {
     pub log_dir: Vec<String>,
     /// Directory for recordings of every provider; empty means none are made.
     pub record: String,
+    /// Directory in which shared sessions are kept beyond the end of the process; empty means they are not.
+    pub state_dir: String,
     /// Whether kernels are first addressed in the old 1.x protocol.
     pub rcrs_legacy: bool,
     /// Seconds for which a kernel that does not answer is tried.
@@ -172,6 +174,7 @@ impl Default for Config {
             viewer_bind: Vec::new(),
             log_dir: Vec::new(),
             record: String::new(),
+            state_dir: String::new(),
             rcrs_legacy: false,
             kernel_connect_s: 30,
             play_speed_percent: 100,
@@ -344,6 +347,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11; 'off': none)"),
     setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),
     setting!(text record, "directory for recordings of every provider (default: none are made)"),
+    setting!(text state_dir, "directory in which shared sessions outlive the process (default: they do not)"),
     setting!(switch rcrs_legacy, "address kernels in the old 1.x protocol first"),
     setting!(number kernel_connect_s, "time (s) for which a kernel that does not answer is tried"),
     setting!(number play_speed_percent, "speed at which logs are played, in percent of the recorded pace"),
@@ -353,7 +357,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
     Setting {
         key: "sessions",
-        help: "names of sessions that are there from the start; in the file, tables [[sessions]] with all about each",
+        help: "sessions that are there from the start; the file has tables [[sessions]] for them",
         is_switch: false,
         get: |config| Value::List(config.sessions.iter().map(|one| one.name.clone()).collect()),
         set: |config, word| {
@@ -448,6 +452,10 @@ impl Config {
         }
         if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
+        }
+        // Found here, and not as whatever the operating system makes of it.
+        if self.state_dir.contains('\0') || (!self.state_dir.is_empty() && self.state_dir.trim().is_empty()) {
+            return Err(invalid("state_dir", format!("'{}' is not a directory", self.state_dir.escape_default())));
         }
         let names: std::collections::BTreeSet<&str> = self.sessions.iter().map(|one| one.name.as_str()).collect();
         if names.len() < self.sessions.len() || names.len() >= limits::SESSIONS_MAX {
@@ -589,6 +597,7 @@ mod tests {
             ("connections_max", "0"),
             ("memory_max", "1000000"),
             ("stall_ms", "20000"),
+            ("state_dir", " "),
             ("message_bytes_max", "2000000000"),
         ] {
             let mut config = Config::default();

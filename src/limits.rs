@@ -248,3 +248,17 @@ pub const C2SIM_PARTS_MAX: usize = 1024;
 const _: () =
     assert!(C2SIM_NAMESPACES_MAX >= C2SIM_ATTRIBUTES_MAX, "one tag full of declarations must fit an empty scope");
 const _: () = assert!(C2SIM_HEADER_FIELD_BYTES_MAX >= FULL_NAME_BYTES_MAX, "a full name must fit FromSendingSystem");
+
+// What is kept beyond the process.
+
+/// Bytes of the changes in one commit, keys and values together; room for everything one session keeps, twice.
+pub const COMMIT_BYTES_MAX: usize = 32 << 20;
+
+/// Commits that may wait for the disk.
+pub const COMMITS_WAITING_MAX: usize = 1024;
+
+/// Bytes of the commits that may wait for the disk, all together; a commit beyond that fails at once.
+pub const COMMITS_WAITING_BYTES_MAX: usize = 64 << 20;
+
+const _: () = assert!(COMMIT_BYTES_MAX >= 2 * C2SIM_MESSAGE_BYTES_MAX, "a session's whole initialization is one value");
+const _: () = assert!(COMMITS_WAITING_BYTES_MAX >= COMMIT_BYTES_MAX, "the largest legal commit may wait");

@@ -1,136 +1,15 @@
 //! Shared sessions over LECO: joining, triggers, documents, notices, on one node and over several, under a virtual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
-#[path = "common/c2sim.rs"]
-mod c2sim;
 mod common;
 
-use common::wire::{self, header, message};
+use common::c2sim;
+use common::member::{Event, Member, brief, code_of, is_document_of};
+use common::wire;
 use common::world::{World, config};
 use instep::config::{Config, Predefined};
 use instep::hub::Cause;
 use serde_json::{Value, json};
-
-/// A member's end: its client, its full name, and what has come to it and was not looked at.
-struct Member {
-    client: usize,
-    name: String,
-    heard: Vec<Vec<Vec<u8>>>,
-}
-
-/// An event as a JSON member hears it, with its document.
-type Event = (Value, Option<String>);
-
-impl Member {
-    fn new(world: &mut World, hub: usize, name: &str) -> Self {
-        let client = world.component_at(hub, name);
-        Self { client, name: format!("N{}.{name}", hub + 1), heard: Vec::new() }
-    }
-
-    /// A member of the session `default` of node 1.
-    fn joined(world: &mut World, hub: usize, name: &str, format: &str) -> Self {
-        let mut member = Self::new(world, hub, name);
-        let answer = member.ask(world, "N1.session:default", "join", &json!({"system": name, "format": format}));
-        assert_eq!(answer["result"]["session"]["sessionName"], "default", "{answer}");
-        member
-    }
-
-    fn send(&mut self, world: &mut World, receiver: &str, method: &str, params: &Value) -> u64 {
-        let mut call = json!({"jsonrpc": "2.0", "id": 7, "method": method});
-        if !params.is_null() {
-            call["params"] = params.clone();
-        }
-        world.send(self.client, receiver, &self.name, &[call.to_string().as_bytes()])
-    }
-
-    fn ask(&mut self, world: &mut World, receiver: &str, method: &str, params: &Value) -> Value {
-        let conversation = self.send(world, receiver, method, params);
-        self.answer(world, conversation, receiver)
-    }
-
-    /// The answer in a conversation; what else has come stays.
-    fn answer(&mut self, world: &mut World, conversation: u64, by: &str) -> Value {
-        self.heard.extend(world.hear(self.client));
-        let wanted = header(conversation, 1);
-        let at = self.heard.iter().position(|frames| frames[3][..16] == wanted[..16]);
-        let at = at.unwrap_or_else(|| panic!("{} got no answer, but {:?}", self.name, self.heard));
-        let frames = self.heard.remove(at);
-        let by = if by == "COORDINATOR" { "N1.COORDINATOR".to_owned() } else { by.to_owned() };
-        assert_eq!(String::from_utf8_lossy(&frames[2]), by, "an answer comes from whoever was asked");
-        assert_eq!(String::from_utf8_lossy(&frames[1]), self.name);
-        wire::json(&frames)
-    }
-
-    /// Pulls a trigger of `default`.
-    fn pull(&mut self, world: &mut World, trigger: &str) -> Value {
-        self.ask(world, "N1.session:default", trigger, &Value::Null)
-    }
-
-    /// Sends a document with the type of C2SIM documents.
-    fn document(&mut self, world: &mut World, text: &str) -> Value {
-        self.document_of_type(world, text.as_bytes(), 128)
-    }
-
-    fn document_of_type(&mut self, world: &mut World, text: &[u8], kind: u8) -> Value {
-        let conversation = 1_000_000 + u64::try_from(self.heard.len()).unwrap() + u64::from(kind);
-        let head = header(conversation, kind);
-        let bytes = message(&[&[0], b"N1.session:default", self.name.as_bytes(), &head, text]);
-        world.feed(self.client, &bytes);
-        self.answer(world, conversation, "N1.session:default")
-    }
-
-    /// The events that have come since the last time.
-    fn events(&mut self, world: &mut World) -> Vec<Event> {
-        self.heard.extend(world.hear(self.client));
-        core::mem::take(&mut self.heard)
-            .into_iter()
-            .map(|frames| {
-                let note = wire::json(&frames);
-                assert_eq!((&note["method"], note.get("id")), (&json!("session_event"), None), "{note}");
-                assert_eq!(String::from_utf8_lossy(&frames[2]), "N1.session:default");
-                (note["params"].clone(), frames.get(5).map(|frame| String::from_utf8_lossy(frame).into_owned()))
-            })
-            .collect()
-    }
-
-    /// The documents that have come to an XML member.
-    fn documents(&mut self, world: &mut World) -> Vec<String> {
-        self.heard.extend(world.hear(self.client));
-        core::mem::take(&mut self.heard)
-            .into_iter()
-            .map(|frames| {
-                assert_eq!((frames.len(), frames[3][19]), (5, 128));
-                String::from_utf8_lossy(&frames[4]).into_owned()
-            })
-            .collect()
-    }
-
-    /// From nothing to RUNNING.
-    fn run(&mut self, world: &mut World) {
-        self.pull(world, "submit_initialization");
-        self.document(world, &c2sim::initialization("A", &["A"]));
-        self.pull(world, "share_scenario");
-        assert_eq!(self.pull(world, "start_scenario")["result"]["state"], "RUNNING");
-    }
-}
-
-/// Which event it is, in a word, with its number.
-fn brief(events: &[Event]) -> Vec<(String, u64)> {
-    let word = |event: &Value| {
-        let name = event.get("trigger").or_else(|| event.get("kind")).and_then(Value::as_str).unwrap_or_default();
-        format!("{} {name} {}", event["event"].as_str().unwrap(), event["state"].as_str().unwrap()).replace("  ", " ")
-    };
-    events.iter().map(|(event, _)| (word(event), event["seq"].as_u64().unwrap())).collect()
-}
-
-fn code_of(answer: &Value) -> &str {
-    assert_eq!(answer["error"]["code"], -32030, "{answer}");
-    answer["error"]["data"]["code"].as_str().unwrap()
-}
-
-fn is_document_of(text: &str, element: &str) -> bool {
-    text.contains(&format!("<{element}"))
-}
 
 #[test]
 fn a_session_goes_through_its_states_and_everybody_sees_each_step() {
@@ -490,7 +369,8 @@ fn a_batch_is_answered_in_order_and_its_events_keep_theirs() {
     let mut b = Member::joined(&mut world, 0, "B", "json");
     a.pull(&mut world, "submit_initialization");
     a.document(&mut world, &c2sim::initialization("A", &["A"]));
-    (a.events(&mut world), b.events(&mut world));
+    a.events(&mut world);
+    b.events(&mut world);
     let call = |id: u64, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method});
     let batch =
         json!([call(1, "share_scenario"), call(2, "start_scenario"), call(3, "start_scenario"), call(4, "info")]);
@@ -560,7 +440,8 @@ fn a_member_that_takes_nothing_is_closed_and_delays_nobody() {
     let deaf = Member::joined(&mut world, 0, "D", "json");
     a.run(&mut world);
     world.limit(deaf.client, 0);
-    (a.events(&mut world), b.events(&mut world));
+    a.events(&mut world);
+    b.events(&mut world);
     let report = c2sim::domain("A", "ReportBody", 10_000);
     for n in 0..20 {
         assert_eq!(a.document(&mut world, &report)["result"]["kind"], "REPORT", "{n}");
@@ -612,7 +493,9 @@ fn a_scheduled_trigger_is_announced_at_once_and_pulled_at_its_moment() {
     let mut x = Member::joined(&mut world, 0, "X", "xml");
     a.run(&mut world);
     a.pull(&mut world, "pause_scenario");
-    (a.events(&mut world), b.events(&mut world), x.documents(&mut world));
+    a.events(&mut world);
+    b.events(&mut world);
+    x.documents(&mut world);
     let at = START_MS + (world.now.0 - 1000) + 2500;
     let answer = a.ask(&mut world, "N1.session:default", "resume_scenario", &json!({"at": at}));
     assert_eq!((&answer["result"]["state"], &answer["result"]["effective_at"]), (&json!("PAUSED"), &json!(at)));
@@ -675,4 +558,27 @@ fn a_clock_that_is_set_moves_scheduled_triggers_along() {
     assert_eq!(state(&mut world, &mut a), "RUNNING");
     world.wait(600);
     assert_eq!(state(&mut world, &mut a), "PAUSED");
+}
+
+#[test]
+fn the_realtime_multiple_is_relayed_and_kept_until_a_reset() {
+    let mut world = World::plain();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut b = Member::joined(&mut world, 0, "B", "json");
+    a.run(&mut world);
+    b.events(&mut world);
+    assert_eq!(
+        a.document(&mut world, &c2sim::multiple("A", "2.5"))["result"]["kind"],
+        "SET_SIMULATION_REALTIME_MULTIPLE"
+    );
+    assert_eq!(b.events(&mut world).len(), 1);
+    let multiple = |world: &mut World, a: &mut Member| {
+        a.ask(world, "N1.session:default", "info", &Value::Null)["result"]["realtimeMultiple"].clone()
+    };
+    assert_eq!(multiple(&mut world, &mut a), json!(2.5));
+    assert_eq!(code_of(&a.document(&mut world, &c2sim::multiple("A", "0"))), "XSD_VALIDATION_ERROR");
+    a.pull(&mut world, "stop_scenario");
+    assert_eq!(multiple(&mut world, &mut a), json!(2.5));
+    a.pull(&mut world, "reset_scenario");
+    assert_eq!(multiple(&mut world, &mut a), json!(1.0));
 }

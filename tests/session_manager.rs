@@ -1,5 +1,5 @@
 //! Shared sessions and the Manager: controllers that make and trigger them, viewers that are told, logs that stand and run with them.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panic")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
 #![expect(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
 
 #[path = "common/manager.rs"]

@@ -40,12 +40,16 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#[cfg(feature = "ledger")]
+mod book;
 mod clock;
 mod dial;
 mod door;
 mod file;
 pub mod host;
 mod resolve;
+#[cfg(feature = "ledger")]
+pub mod vault;
 mod wire;
 
 use std::collections::VecDeque;
@@ -67,6 +71,8 @@ use crate::time::Tick;
 use clock::Clock;
 use dial::{Dials, Target};
 use door::Listener;
+#[cfg(feature = "ledger")]
+use vault::{Outcomes, Vault};
 use wire::Wires;
 
 /// Events taken from the operating system in one turn.
@@ -124,6 +130,9 @@ pub struct Server {
     accepting_again: Option<Tick>,
     wires: Wires,
     dials: Dials,
+    /// What comes of the hub's commits, where there is a directory to keep them in.
+    #[cfg(feature = "ledger")]
+    outcomes: Option<Outcomes>,
     /// Slots of peers that may have bytes to read.
     ready: VecDeque<u32>,
     scratch: Box<[u8]>,
@@ -179,8 +188,24 @@ impl Server {
         let clock = Clock::new();
         let start = Start { seed: clock::seed(), now: clock.now(), unix_ms: clock::unix_ms() };
         let files = file::Files::new(&config.log_dir, &config.record);
+        let state_dir = config.state_dir.clone();
         let mut hub = Hub::new(config, start);
         hub.set_shelf(Box::new(files));
+        #[cfg(feature = "ledger")]
+        let outcomes = match open_vault(&state_dir, &waker)? {
+            Some((vault, outcomes)) => {
+                let told =
+                    |reason| io::Error::new(io::ErrorKind::InvalidData, format!("state_dir {state_dir}: {reason}"));
+                hub.set_ledger(Box::new(vault)).map_err(told)?;
+                Some(outcomes)
+            }
+            None => None,
+        };
+        #[cfg(not(feature = "ledger"))]
+        if !state_dir.is_empty() {
+            let text = "state_dir: this program was built without the feature `ledger`";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         if let Some(viewers) = listeners.iter().find(|listener| listener.door() == Door::Viewer) {
             hub.set_viewer_port(viewers.address().port());
         }
@@ -193,6 +218,8 @@ impl Server {
             accepting_again: None,
             wires: Wires::default(),
             dials: Dials::new(Arc::clone(&waker)),
+            #[cfg(feature = "ledger")]
+            outcomes,
             ready: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             stopper: Stopper { asked: Arc::new(AtomicBool::new(false)), waker },
@@ -323,6 +350,10 @@ impl Server {
     fn dispatch(&mut self, now: Tick, event: &Event) -> Turn {
         match event.token() {
             WAKE => {
+                #[cfg(feature = "ledger")]
+                for (ticket, outcome) in self.outcomes.iter().flat_map(Outcomes::take) {
+                    self.hub.handle_committed(now, ticket, outcome);
+                }
                 if self.stopper.asked.swap(false, Ordering::AcqRel) {
                     return self.stop(now);
                 }
@@ -554,6 +585,22 @@ impl Server {
             }
         }
     }
+}
+
+/// What is kept in `directory`; `None` without one: then there is no thread either.
+#[cfg(feature = "ledger")]
+fn open_vault(directory: &str, waker: &Arc<Waker>) -> io::Result<Option<(Vault, Outcomes)>> {
+    if directory.is_empty() {
+        return Ok(None);
+    }
+    let waker = Arc::clone(waker);
+    let wake = move || {
+        if let Err(error) = waker.wake() {
+            log::error!("cannot wake the server: {error}");
+        }
+    };
+    let opened = Vault::open(std::path::Path::new(directory), wake);
+    opened.map(Some).map_err(|error| io::Error::new(error.kind(), format!("state_dir: {error}")))
 }
 
 impl AsRawFd for Server {

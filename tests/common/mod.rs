@@ -10,6 +10,9 @@
     reason = "helpers of tests: a failure here is a failed test, and the live part measures real time"
 )]
 
+pub(crate) mod c2sim;
+pub(crate) mod ledger;
 pub(crate) mod live;
+pub(crate) mod member;
 pub(crate) mod wire;
 pub(crate) mod world;

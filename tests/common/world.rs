@@ -54,6 +54,8 @@ pub(crate) struct World {
     ended: BTreeSet<Side>,
     names: BTreeMap<String, usize>,
     conversations: u64,
+    /// Hubs that were started anew.
+    boots: u64,
     /// Every output that a test may want to look at.
     pub(crate) outputs: Vec<(usize, Output)>,
     /// Addresses that were dialled, with the moment.
@@ -206,6 +208,17 @@ impl World {
             }
         }
         self.pump();
+    }
+
+    /// A hub that was killed starts again with nothing but its configuration. Clients that it had are of no use any more.
+    pub(crate) fn revive(&mut self, hub: usize, config: Config) {
+        self.far.retain(|side, far| side.0 != hub && !matches!(far, Far::Hub((other, _)) if *other == hub));
+        self.inbound.retain(|side, _| side.0 != hub);
+        self.ended.retain(|side| side.0 != hub);
+        self.dark.remove(&hub);
+        self.boots += 1;
+        let start = Start { seed: 1000 + self.boots, now: self.now, unix_ms: 1_700_000_000_000 + self.now.0 - 1000 };
+        self.hubs[hub] = Hub::new(config, start);
     }
 
     /// From now on the client takes only `n` more bytes from its socket; what waits beyond stays in the hub.

@@ -72,8 +72,8 @@ def test_control_functions(house: House, shape: str) -> None:
     (info,) = controller.call(cc.VIEWERS)[1]["viewerinfo"]
     assert info["id"] == 1 and info["status"] == "online" and info["address"]["host"] == "127.0.0.1"
     connected, data = controller.call(cc.CONNECT, connection={"provider": 1, "viewer": 1})
-    assert connected and data["session"] == 1 and data["sessioninfo"][0]["viewer"] == [1]
-    (session,) = controller.call(cc.SESSIONS, session=[1])[1]["sessioninfo"]
+    assert connected and data["session"] == 2 and data["sessioninfo"][0]["viewer"] == [1]
+    (session,) = controller.call(cc.SESSIONS, session=[2])[1]["sessioninfo"]
     assert session["provider"] == 1
 
     initial, *steps = viewer.until(STEPS)
@@ -87,7 +87,7 @@ def test_control_functions(house: House, shape: str) -> None:
 
     manager = controller.call(cc.MANAGER)[1]["manager"]
     assert (manager["port"], manager["providers"], manager["vieweres"]) == (house.viewers, 1, 1)
-    assert manager["sessions"] == 1 and manager["status"] == "online"
+    assert manager["sessions"] == 2 and manager["status"] == "online"
     wait_for(lambda: controller.call(cc.PROVIDERS)[1]["providerinfo"][0]["status"] == "closed")
     assert controller.call(cc.REFRESH)[0]
     assert not controller.call(cc.REFRESH, provider=[1])[0]
@@ -176,12 +176,12 @@ def test_director(house: House) -> None:
         assert opened["provider"] == 1 and opened["providerinfo"][0]["type"] == "RCRS-LOG"
         wait_for(lambda: ask("providers")["providerinfo"][0]["maxtime"] == STEPS)
         assert [row["id"] for row in ask("viewers")["viewerinfo"]] == [1]
-        assert ask("connect_viewer", viewer=1, provider=1)["session"] == 1
-        (session,) = ask("sessions", session=[1])["sessioninfo"]
+        assert ask("connect_viewer", viewer=1, provider=1)["session"] == 2
+        (session,) = ask("sessions", session=[2])["sessioninfo"]
         assert (session["provider"], session["viewer"]) == (1, [1])
         assert [result["time"] for result in viewer.until(STEPS)] == list(range(STEPS + 1))
         manager = ask("manager")["manager"]
-        assert (manager["providers"], manager["viewers"], manager["sessions"]) == (1, 1, 1)
+        assert (manager["providers"], manager["viewers"], manager["sessions"]) == (1, 1, 2)
 
         for method, arguments, reason in (
             ("open_provider", {"logfilename": "none.log"}, "there is no log"),
@@ -202,4 +202,4 @@ def test_director(house: House) -> None:
         assert ask("disconnect_viewer", viewer=1) is None
         assert ask("refresh_provider") == {"provider": []}
         assert ask("close_provider", provider=1) is None
-        assert ask("providers") == {"providerinfo": []} and ask("sessions") == {"sessioninfo": []}
+        assert ask("providers") == {"providerinfo": []} and [row["name"] for row in ask("sessions")["sessioninfo"]] == ["default"]

@@ -2,6 +2,7 @@
 //!
 //! * `world` holds hubs, connections and the agenda, and does for each hub what the event loop would do.
 //! * `people` are the components and their habits; `swarm` chooses what a run is like; `pipe` is one direction of a connection.
+//! * `sessions` has shared sessions, their members and their ledger, in the world of `tests/common`.
 //! * `twin` is the slow model that knows how every message may end, written from the protocol alone.
 //!
 //! `SIM_SEED=7 cargo test --test sim` plays run 7 again; `SIM_RUNS=5000` plays that many, from `SIM_SEED` on; `SIM_EVENTS=500` shows
@@ -16,9 +17,12 @@
     reason = "a test that stumbles shall stop"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod people;
 mod pipe;
 mod rng;
+mod sessions;
 mod single;
 mod swarm;
 mod twin;

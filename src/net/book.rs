@@ -1,0 +1,160 @@
+//! Keys and values in one file that a crash cannot tear: a table of `redb`, whose every commit is durable whole or not at all.
+//!
+//! Owns the directory and the file in it; must not know who keeps what, nor any thread. `redb` locks the file against a second process,
+//! checks its own sums, and puts itself in order after a crash when it is opened.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageError, TableDefinition};
+
+use crate::hub::ledger::{Change, Entry};
+
+/// The file in the directory.
+const NAME: &str = "sessions.redb";
+/// Bytes that `redb` may keep of the file in memory.
+const CACHE_BYTES: usize = 1 << 20;
+const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kept");
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct Book {
+    database: Database,
+}
+
+impl Book {
+    /// Opens the file in `directory`; both are made if they are missing.
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(NAME);
+        let told = |kind: ErrorKind, why: &str| io::Error::new(kind, format!("{}: {why}", path.display()));
+        std::fs::create_dir_all(directory)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())))?;
+        // A damaged file is no reason to panic on, in whatever way it is damaged.
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => told(ErrorKind::AddrInUse, "another process has it open"),
+            DatabaseError::Storage(StorageError::Io(error)) if error.kind() != ErrorKind::InvalidData => {
+                told(error.kind(), &error.to_string())
+            }
+            error => told(ErrorKind::InvalidData, &format!("it is damaged, or no store of sessions: {error}")),
+        })?;
+        let book = Self { database };
+        book.append(core::iter::empty()).map_err(|why| told(ErrorKind::Other, &why))?;
+        Ok(book)
+    }
+
+    /// Everything that is kept, in the order of the keys.
+    pub(super) fn everything(&self) -> Result<Vec<Entry>, String> {
+        let read = || -> Result<Vec<Entry>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(TABLE)?;
+            let mut entries = Vec::new();
+            for entry in table.iter()? {
+                let (key, value) = entry?;
+                entries.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(entries)
+        };
+        read().map_err(|error| error.to_string())
+    }
+
+    /// Makes `changes` durable, all or none.
+    pub(super) fn append<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<(), String> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(TABLE)?;
+                for change in changes {
+                    match &change.value {
+                        Some(value) => drop(table.insert(change.key.as_slice(), value.as_slice())?),
+                        None => drop(table.remove(change.key.as_slice())?),
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A directory that is gone after the test.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            Self(std::env::temp_dir().join(format!("instep-book-{}-{number}", std::process::id())))
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            drop(std::fs::remove_dir_all(&self.0));
+        }
+    }
+
+    fn put(key: &str, value: &str) -> Change {
+        Change { key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
+    }
+
+    fn all(book: &Book) -> Vec<(String, String)> {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        book.everything().unwrap().into_iter().map(|(key, value)| (text(key), text(value))).collect()
+    }
+
+    #[test]
+    fn what_was_written_is_there_again_in_the_order_of_its_keys() {
+        let directory = Directory::new();
+        let book = Book::open(&directory.0.join("deeper")).unwrap();
+        assert_eq!(all(&book), []);
+        book.append([put("b", "1"), put("a", "2"), put("c", "3")].iter()).unwrap();
+        book.append([Change { key: b"b".to_vec(), value: None }, put("a", "4")].iter()).unwrap();
+        drop(book);
+        let book = Book::open(&directory.0.join("deeper")).unwrap();
+        assert_eq!(all(&book), [("a".to_owned(), "4".to_owned()), ("c".to_owned(), "3".to_owned())]);
+    }
+
+    #[test]
+    fn who_comes_second_or_to_something_else_is_told_in_a_sentence() {
+        let directory = Directory::new();
+        let book = Book::open(&directory.0).unwrap();
+        let second = Book::open(&directory.0).unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::AddrInUse);
+        assert!(second.to_string().ends_with("sessions.redb: another process has it open"), "{second}");
+        drop(book);
+        std::fs::write(directory.0.join(NAME), "this is no store of anything, but long enough to be looked at")
+            .unwrap();
+        let damaged = Book::open(&directory.0).unwrap_err();
+        assert!(damaged.to_string().contains("it is damaged, or no store of sessions"), "{damaged}");
+        let file = Book::open(&directory.0.join(NAME)).unwrap_err();
+        assert!(file.to_string().contains("sessions.redb"), "{file}");
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_refused_or_whole() {
+        let directory = Directory::new();
+        let book = Book::open(&directory.0).unwrap();
+        for n in 0..20 {
+            book.append([put("key", &"x".repeat(n * 100)), put("other", &n.to_string())].iter()).unwrap();
+        }
+        drop(book);
+        let path = directory.0.join(NAME);
+        let whole = std::fs::read(&path).unwrap();
+        let mut refused = 0;
+        for cut in (0..whole.len()).step_by(whole.len() / 60) {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            // An empty file is a new one.
+            match Book::open(&directory.0) {
+                Ok(book) => assert!(cut == 0 || all(&book).len() == 2, "cut at {cut}"),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 0);
+    }
+}

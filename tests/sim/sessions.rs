@@ -1,0 +1,492 @@
+//! Shared sessions under chance: members on several nodes that come, go, stall and trigger, a disk that takes its time, a Coordinator that
+//! is killed and starts again from what it had written.
+//!
+//! The slow twin knows the protocol only: a table of legal changes of its own, and what members see. Whoever is in the session sees every
+//! number once, in order, as an event or in its own answer; one number is one event for all; what was told is still so after a crash, and
+//! no number is given twice.
+
+use std::collections::BTreeMap;
+
+use instep::config::Config;
+use instep::hub::Cause;
+use serde_json::{Value, json};
+
+use crate::common::c2sim;
+use crate::common::ledger::Memory;
+use crate::common::member::Member;
+use crate::common::wire::{self, header};
+use crate::common::world::{World, config};
+use crate::rng::Rng;
+
+const SESSION: &str = "N1.session:default";
+const STEPS: u32 = 250;
+
+/// Where each trigger leads, written down a second time.
+const LEGAL: &[(&str, &str, &str)] = &[
+    ("UNINITIALIZED", "SUBMIT_INITIALIZATION", "INITIALIZING"),
+    ("INITIALIZING", "SHARE_SCENARIO", "INITIALIZED"),
+    ("INITIALIZING", "RESET_SCENARIO", "UNINITIALIZED"),
+    ("INITIALIZED", "RESET_SCENARIO", "UNINITIALIZED"),
+    ("INITIALIZED", "START_SCENARIO", "RUNNING"),
+    ("RUNNING", "PAUSE_SCENARIO", "PAUSED"),
+    ("RUNNING", "STOP_SCENARIO", "INITIALIZED"),
+    ("PAUSED", "RESUME_SCENARIO", "RUNNING"),
+    ("PAUSED", "STOP_SCENARIO", "INITIALIZED"),
+];
+
+const TRIGGERS: [&str; 8] = [
+    "submit_initialization",
+    "initialization_complete",
+    "share_scenario",
+    "start_scenario",
+    "pause_scenario",
+    "resume_scenario",
+    "stop_scenario",
+    "reset_scenario",
+];
+
+/// What a request may come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Join,
+    Resign,
+    /// A trigger or a document: an answer that is no error stands for an event, unless the document is only stored.
+    Event,
+    Question,
+}
+
+/// A component that may be a member, as the twin sees it.
+struct Player {
+    hub: usize,
+    name: String,
+    member: Member,
+    /// The last number it knows; `None` while it is not in the session.
+    at: Option<u64>,
+    asked: BTreeMap<u64, Asked>,
+}
+
+impl Player {
+    /// Its link is gone, and with it the answers that it waits for; so many of them stand for events.
+    fn forget(&mut self) -> usize {
+        let events = self.asked.values().filter(|asked| **asked == Asked::Event).count();
+        self.asked.clear();
+        events
+    }
+}
+
+/// Whether so many legal changes lead from one state to another.
+fn reaches(from: &str, to: &str, steps: usize) -> bool {
+    from == to
+        || (steps > 0 && LEGAL.iter().any(|(start, _, next)| *start == from && reaches(next, to, steps.min(6) - 1)))
+}
+
+struct Run {
+    seed: u64,
+    rng: Rng,
+    world: World,
+    ledger: Memory,
+    players: Vec<Player>,
+    /// What happened under each number.
+    events: BTreeMap<u64, Value>,
+    /// The last state that anybody was told, and under which number.
+    told: (String, u64),
+    /// Triggers whose answers nobody heard since then.
+    unheard: usize,
+    answered: u64,
+    restarts: u64,
+}
+
+/// What all runs have seen: runs in which nothing happens prove nothing.
+#[derive(Debug, Default)]
+struct Sum {
+    events: u64,
+    answered: u64,
+    restarts: u64,
+    lost: u64,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(Self::config(0));
+        let hubs = rng.between(1, 3) as usize;
+        for hub in 1..hubs {
+            world.add_hub(Self::config(hub));
+        }
+        world.wait(1000);
+        let ledger = Memory::default();
+        ledger.give_to(&mut world, 0);
+        ledger.settle_all(&mut world, 0);
+        let players = (0..rng.between(2, 6))
+            .map(|n| {
+                let hub = rng.index(hubs);
+                let name = format!("P{n}");
+                let member = Member::new(&mut world, hub, &name);
+                Player { hub, name, member, at: None, asked: BTreeMap::new() }
+            })
+            .collect();
+        let told = ("UNINITIALIZED".to_owned(), 0);
+        Self { seed, rng, world, ledger, players, events: BTreeMap::new(), told, unheard: 0, answered: 0, restarts: 0 }
+    }
+
+    fn config(hub: usize) -> Config {
+        let coordinators = if hub == 0 { vec![] } else { vec!["n1:12300".to_owned()] };
+        Config { coordinators, ring_bytes_max: 32 << 10, heartbeat_s: 0, expiration_s: 3600, ..config(hub + 1) }
+    }
+
+    fn play(&mut self) {
+        for _ in 0..STEPS {
+            self.step();
+            self.listen();
+        }
+        // Calm: everybody reads, the disk works, and whoever asked has been answered.
+        for player in 0..self.players.len() {
+            let client = self.players[player].member.client;
+            self.world.drain(client, usize::MAX);
+        }
+        self.ledger.settle_all(&mut self.world, 0);
+        self.world.wait(3000);
+        self.ledger.settle_all(&mut self.world, 0);
+        self.listen();
+        for player in &self.players {
+            let alive = self.world.clients[player.member.client].closed.is_none();
+            assert!(
+                !alive || player.asked.is_empty(),
+                "seed {}: {} waits for {:?}",
+                self.seed,
+                player.name,
+                player.asked
+            );
+        }
+        self.check_state();
+    }
+
+    fn step(&mut self) {
+        let who = self.rng.index(self.players.len());
+        match self.rng.below(40) {
+            0..=9 => {
+                let trigger = self.rng.pick(&TRIGGERS);
+                let at = self.rng.one_in(6).then(|| self.unix_ms() + self.rng.below(4000));
+                let params = at.map_or(Value::Null, |at| json!({"at": at}));
+                self.ask(who, trigger, &params, Asked::Event);
+            }
+            10..=14 => self.ask(who, "join", &json!({"system": "S", "after": 0}), Asked::Join),
+            15 => self.ask(who, "resign", &Value::Null, Asked::Resign),
+            16..=18 => {
+                let name = self.players[who].name.clone();
+                let document = match self.rng.below(4) {
+                    0 | 1 => c2sim::initialization(&name, &["S"]),
+                    2 => c2sim::domain(&name, "ReportBody", self.rng.index(6000)),
+                    _ => c2sim::domain(&name, "OrderBody", 10),
+                };
+                self.say(who, document.as_bytes(), 128, Asked::Event);
+            }
+            19 => self.ask(who, "info", &Value::Null, Asked::Question),
+            20 => self.ask(who, "events", &json!({"after": 0}), Asked::Question),
+            21..=28 => drop(self.ledger.settle(&mut self.world, 0)),
+            29 if self.ledger.waiting() > 0 && self.rng.one_in(4) => self.ledger.fail(&mut self.world, 0, "disk full"),
+            30 => self.leave(who),
+            31 => {
+                let client = self.players[who].member.client;
+                self.world.limit(client, 0);
+            }
+            32..=34 => {
+                let client = self.players[who].member.client;
+                self.world.drain(client, usize::MAX);
+            }
+            35 if self.rng.one_in(4) => self.restart(),
+            _ => {
+                let ms = self.rng.between(1, 800);
+                self.world.wait(ms);
+            }
+        }
+    }
+
+    fn unix_ms(&self) -> u64 {
+        1_700_000_000_000 + self.world.now.0 - 1000
+    }
+
+    fn ask(&mut self, who: usize, method: &str, params: &Value, asked: Asked) {
+        let mut call = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+        if !params.is_null() {
+            call["params"] = params.clone();
+        }
+        self.say(who, call.to_string().as_bytes(), 1, asked);
+    }
+
+    fn say(&mut self, who: usize, payload: &[u8], kind: u8, asked: Asked) {
+        if self.world.clients[self.players[who].member.client].closed.is_some() {
+            self.come_back(who);
+        }
+        let conversation = 5_000_000 + self.rng.below(1 << 40);
+        let player = &mut self.players[who];
+        let head = header(conversation, kind);
+        let bytes = wire::message(&[&[0], SESSION.as_bytes(), player.member.name.as_bytes(), &head, payload]);
+        player.asked.insert(conversation, asked);
+        let client = player.member.client;
+        self.world.feed(client, &bytes);
+    }
+
+    /// A component ends its connection, and is there again at once.
+    fn leave(&mut self, who: usize) {
+        let client = self.players[who].member.client;
+        if self.world.clients[client].closed.is_none() {
+            self.world.close(client);
+        }
+        self.come_back(who);
+    }
+
+    fn come_back(&mut self, who: usize) {
+        self.listen();
+        let (hub, name) = (self.players[who].hub, self.players[who].name.clone());
+        let member = Member::new(&mut self.world, hub, &name);
+        let player = &mut self.players[who];
+        (player.member, player.at) = (member, None);
+        self.unheard += player.forget();
+    }
+
+    /// The first Coordinator is killed and starts again from its ledger.
+    fn restart(&mut self) {
+        self.listen();
+        self.restarts += 1;
+        self.ledger.crash();
+        self.world.kill(0);
+        self.world.revive(0, Self::config(0));
+        self.ledger.give_to(&mut self.world, 0);
+        self.ledger.settle_all(&mut self.world, 0);
+        self.world.wait(11_000);
+        self.ledger.settle_all(&mut self.world, 0);
+        for who in 0..self.players.len() {
+            if self.players[who].hub == 0 {
+                self.come_back(who);
+            } else {
+                // Other nodes' components keep their links; the session has forgotten them.
+                self.listen();
+                self.players[who].at = None;
+                self.unheard += self.players[who].forget();
+            }
+        }
+        self.check_state();
+    }
+
+    /// The state is the one that was told last, unless a schedule has come due meanwhile.
+    fn check_state(&mut self) {
+        let mut stranger = Member::new(&mut self.world, 0, &format!("S{}", self.rng.next()));
+        let info = stranger.ask(&mut self.world, SESSION, "info", &Value::Null)["result"].clone();
+        let client = stranger.client;
+        self.world.close(client);
+        let seq = info["seq"].as_u64().unwrap();
+        assert!(seq >= self.told.1, "seed {}: number {seq} after {}", self.seed, self.told.1);
+        let now = info["state"].as_str().unwrap().to_owned();
+        // A schedule may have come due while nobody was there, and who triggered may have left before it was durable.
+        let moved = reaches(&self.told.0, &now, 1 + self.unheard);
+        assert!(now == self.told.0 || moved, "seed {}: {} was told, {now} is so", self.seed, self.told.0);
+        if now != self.told.0 {
+            self.told = (now, seq);
+        }
+    }
+
+    /// Everybody looks at what has come.
+    fn listen(&mut self) {
+        for who in 0..self.players.len() {
+            let client = self.players[who].member.client;
+            for frames in self.world.hear(client) {
+                self.hear(who, &frames);
+            }
+            if self.world.clients[client].closed.is_some() {
+                let cause = self.world.clients[client].closed;
+                assert!(
+                    matches!(cause, Some(Cause::Notice | Cause::Slow | Cause::Peer)),
+                    "seed {}: closed by {cause:?}",
+                    self.seed
+                );
+                self.players[who].at = None;
+                self.unheard += self.players[who].forget();
+            }
+        }
+    }
+
+    fn hear(&mut self, who: usize, frames: &[Vec<u8>]) {
+        let said = wire::json(frames);
+        if said["method"] == "session_event" {
+            self.take_event(who, &said["params"]);
+            return;
+        }
+        if said.get("method").is_some() {
+            return; // A pong that is asked for.
+        }
+        let conversation = u64::from_be_bytes(frames[3][8..16].try_into().unwrap());
+        let player = &mut self.players[who];
+        let Some(asked) = player.asked.remove(&conversation) else {
+            // The answer to a question that it put before a restart.
+            return;
+        };
+        self.answered += 1;
+        let result = &said["result"];
+        match asked {
+            Asked::Join if result.is_object() => {
+                let seq = result["seq"].as_u64().unwrap();
+                player.at = Some(seq);
+                let by = player.member.name.clone();
+                self.see(seq, &json!({"event": "joined", "by": by}));
+            }
+            Asked::Resign if said.get("error").is_none() => player.at = None,
+            Asked::Event if result.is_object() && result["kind"] != "C2SIM_INITIALIZATION" => {
+                let (seq, kind) = (result["seq"].as_u64().unwrap(), result["kind"].clone());
+                let state = result["state"].clone();
+                self.follow(who, seq);
+                let by = self.players[who].member.name.clone();
+                let key = if self.events.get(&seq).is_some_and(|known| known.get("kind").is_some()) {
+                    "kind"
+                } else {
+                    "trigger"
+                };
+                let is_state =
+                    TRIGGERS.iter().any(|trigger| kind == trigger.to_uppercase()) && kind != "INITIALIZATION_COMPLETE";
+                if is_state {
+                    self.see(seq, &json!({"event": "state", "by": by, "state": state, "trigger": kind}));
+                    self.tell(&state, seq);
+                } else {
+                    self.see(seq, &json!({"by": by, key: kind}));
+                }
+            }
+            Asked::Join | Asked::Resign | Asked::Event | Asked::Question => {}
+        }
+    }
+
+    fn take_event(&mut self, who: usize, event: &Value) {
+        let seq = event["seq"].as_u64().unwrap();
+        let own = event["by"] == self.players[who].member.name.as_str();
+        if event["event"] == "lost" && own {
+            // It fell out of step on another node, and hears so.
+            self.players[who].at = None;
+            return;
+        }
+        if self.players[who].at.is_none() {
+            return; // Its answer to a join was lost with a link, or the session has forgotten it.
+        }
+        self.follow(who, seq);
+        self.see(seq, event);
+        if event["event"] == "state" {
+            self.tell(&event["state"], seq);
+        }
+    }
+
+    /// A member has every number once, in order.
+    fn follow(&mut self, who: usize, seq: u64) {
+        let player = &mut self.players[who];
+        let Some(at) = player.at else { return };
+        assert_eq!(seq, at + 1, "seed {}: {} has {at}", self.seed, player.member.name);
+        player.at = Some(seq);
+    }
+
+    /// One number is one event for everybody.
+    fn see(&mut self, seq: u64, event: &Value) {
+        let known = self.events.entry(seq).or_insert_with(|| json!({}));
+        for (key, value) in event.as_object().unwrap() {
+            match known.get(key) {
+                Some(other) => assert_eq!(other, value, "seed {}: {key} of {seq}", self.seed),
+                None => known[key] = value.clone(),
+            }
+        }
+    }
+
+    fn tell(&mut self, state: &Value, seq: u64) {
+        let state = state.as_str().unwrap();
+        if seq <= self.told.1 {
+            return;
+        }
+        let trigger = self.events[&seq]["trigger"].as_str().unwrap_or_default().to_owned();
+        let stays = *state == self.told.0;
+        let legal = LEGAL.iter().any(|(from, by, to)| (*from, *by, *to) == (self.told.0.as_str(), &trigger, state));
+        // Between two numbers that anybody heard there may be others that nobody was there for.
+        let gap = (self.told.1 + 1..seq).any(|between| !self.events.contains_key(&between));
+        assert!(stays || legal || gap, "seed {}: {trigger} from {} to {state}", self.seed, self.told.0);
+        self.told = (state.to_owned(), seq);
+        self.unheard = 0;
+    }
+}
+
+fn number(key: &str, plain: u64) -> u64 {
+    std::env::var(key).ok().and_then(|word| word.parse().ok()).unwrap_or(plain)
+}
+
+#[test]
+fn every_member_of_a_session_sees_the_same_sequence() {
+    let (first, runs) = (number("SIM_SEED", 0), number("SIM_RUNS", 60));
+    let mut sum = Sum::default();
+    for seed in first..first + runs {
+        let mut run = Run::new(seed);
+        run.play();
+        sum.events += run.events.len() as u64;
+        sum.answered += run.answered;
+        sum.restarts += run.restarts;
+        sum.lost += run.world.count("session_members_lost");
+    }
+    eprintln!("{sum:?}");
+    assert!(sum.events > 20 * runs && sum.answered > 50 * runs, "next to nothing has happened: {sum:?}");
+    assert!(runs < 20 || (sum.restarts > 10 && sum.lost > 10), "no faults have happened: {sum:?}");
+}
+
+/// The next event of a player, changed on its way.
+fn tampered(run: &mut Run, change: fn(&mut Value)) {
+    let client = run.players[1].member.client;
+    let frames = run.world.hear(client).pop().unwrap();
+    let mut event = wire::json(&frames)["params"].clone();
+    change(&mut event);
+    run.take_event(1, &event);
+}
+
+/// The checker checks: harm done on purpose is noticed.
+#[test]
+fn a_sequence_that_is_not_the_same_is_noticed() {
+    let harm = |harm: fn(&mut Run)| {
+        let mut run = Run::new(3);
+        for who in 0..run.players.len() {
+            run.ask(who, "join", &Value::Null, Asked::Join);
+            run.listen();
+        }
+        run.ask(0, "submit_initialization", &Value::Null, Asked::Event);
+        run.ledger.settle_all(&mut run.world, 0);
+        std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+            harm(&mut run);
+            run.listen();
+        }))
+        .is_err()
+    };
+    assert!(!harm(|_| {}), "nothing was done");
+    assert!(!harm(|run| tampered(run, |_| {})), "nothing was changed");
+    assert!(harm(|run| tampered(run, |event| event["seq"] = json!(99))), "a number was left out");
+    assert!(
+        harm(|run| {
+            tampered(run, |_| {});
+            run.take_event(1, &json!({"seq": run.players[1].at, "event": "joined", "by": "x"}))
+        }),
+        "a number came twice"
+    );
+    assert!(
+        harm(|run| {
+            run.listen();
+            let seq = run.told.1;
+            run.see(seq, &json!({"state": "PAUSED"}))
+        }),
+        "two states of one number"
+    );
+    assert!(
+        harm(|run| {
+            run.listen();
+            let seq = run.told.1 + 1;
+            run.events.insert(seq, json!({"trigger": "START_SCENARIO"}));
+            run.tell(&json!("RUNNING"), seq)
+        }),
+        "an illegal change"
+    );
+    assert!(
+        harm(|run| {
+            run.listen();
+            run.told = ("RUNNING".to_owned(), run.told.1);
+            run.check_state()
+        }),
+        "a change that is gone"
+    );
+}
