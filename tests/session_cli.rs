@@ -253,3 +253,23 @@ fn the_diagram_and_the_help_need_no_server() {
     assert!(said.good().contains("\n  watch NAME [--after SEQ] [-n N] join, and print every event"), "{said:?}");
     assert!(run(&["ctl", "session", "create", "-h"]).good().contains("--share-guard W"));
 }
+
+#[test]
+fn the_demonstration_goes_to_its_end_and_leaves_nothing_behind() {
+    let child = Command::new(PROGRAM).arg("demo").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let folder = std::env::temp_dir().join(format!("instep-demo-{}-0", child.id()));
+    let said = Said::from(child.wait_with_output().unwrap());
+    for wanted in [
+        "planner     pulls PauseScenario: the session is PAUSED",
+        "simulator   hears PauseScenario of the planner: the session is PAUSED",
+        "viewer      shows: the session is PAUSED",
+        "            (nothing moved)",
+        "simulator   hears StartScenario of the planner, as agreed: the session is RUNNING",
+        "The end: ",
+    ] {
+        assert!(said.good().contains(wanted), "{wanted}: {said:?}");
+    }
+    assert!(!folder.exists(), "{}", folder.display());
+    assert!(run(&["demo", "now"]).error(2).starts_with("demo: "));
+    assert!(run(&["demo", "--help"]).good().starts_with("instep demo shows"));
+}
