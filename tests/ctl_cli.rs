@@ -3,109 +3,26 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+mod common {
+    pub(crate) mod program;
+}
 
-use instep::config::Config;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use common::program::{Node, PROGRAM, Said, run};
 use instep::leco::message::{self, VERSION};
-use instep::net::{Server, Stopper};
 use instep::zmtp::SocketType;
 use instep::zmtp::frame::{Bounds, push_frame};
 use instep::zmtp::link::{Link, Step};
 use instep::zmtp::mechanism::Mechanism;
 use serde_json::{Value, json};
 
-/// A server in a thread, stopped when it goes out of scope.
-struct Node {
-    address: SocketAddr,
-    stopper: Stopper,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Node {
-    fn new(namespace: &str, joins: &[&Self]) -> Self {
-        let config = Config {
-            namespace: namespace.to_owned(),
-            host: "127.0.0.1".to_owned(),
-            port: 0,
-            bind: vec!["127.0.0.1:0".to_owned()],
-            coordinators: joins.iter().map(|node| node.address.to_string()).collect(),
-            ..Config::default()
-        };
-        let mut server = Server::bind(config).unwrap();
-        let address = server.local_addresses().next().unwrap();
-        let stopper = server.stopper();
-        let thread = thread::spawn(move || server.run().unwrap());
-        Self { address, stopper, thread: Some(thread) }
-    }
-
-    fn ctl(&self, words: &[&str]) -> Said {
-        ctl(&self.address.to_string(), words)
-    }
-
-    /// Asks until the answer holds `wanted`: nodes tell one another their directories a moment later.
-    fn ctl_until(&self, words: &[&str], wanted: &str) -> Said {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let said = self.ctl(words);
-            if said.out.contains(wanted) {
-                return said;
-            }
-            assert!(Instant::now() < deadline, "{words:?} never said {wanted}: {said:?}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || thread::panicking());
-    }
-}
-
-/// What a run of the program left behind.
-#[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The error line, which must be the only one.
-    fn error(&self, code: i32) -> &str {
-        assert_eq!((self.code, self.err.lines().count()), (code, 1), "{self:?}");
-        self.err.strip_prefix("instep: ").unwrap().trim_end()
-    }
-
-    fn good(self) -> String {
-        assert_eq!((self.code, self.err.as_str()), (0, ""), "{self:?}");
-        self.out
-    }
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().expect("no signal"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
 fn ctl(address: &str, words: &[&str]) -> Said {
-    let program = env!("CARGO_BIN_EXE_instep");
-    Command::new(program).args(["ctl", "-a", address]).args(words).output().unwrap().into()
+    run(&[&["ctl", "-a", address], words].concat())
 }
 
 /// A component that answers `pong`, `add` and `rpc.discover`, sends a PING and strange messages before its answer to `rude`,
@@ -242,7 +159,8 @@ fn nodes_and_components_of_the_whole_network_are_listed() {
     assert_eq!(first.ctl(&["components", "--local"]).good(), "NAMESPACE  NAME\nN1         CA\n");
     assert_eq!(first.ctl(&["--json", "components", "--local"]).json(), json!({"N1": ["CA"]}));
 
-    let said = first.ctl(&["ping", "Second.a longer name", "-n", "3"]).good();
+    let said = first.ctl(&["ping", "Second.a longer name", "-n", "3"]);
+    let said = said.good();
     assert_eq!(said.lines().filter(|line| line.starts_with("Second.a longer name answered in ")).count(), 3, "{said}");
     assert!(said.lines().last().unwrap().starts_with("least "), "{said}");
     assert!(first.ctl(&["ping", "Second.COORDINATOR"]).good().starts_with("Second.COORDINATOR answered in "));
@@ -251,7 +169,8 @@ fn nodes_and_components_of_the_whole_network_are_listed() {
 #[test]
 fn a_ping_without_a_name_asks_the_coordinator() {
     let node = Node::new("N1", &[]);
-    let said = node.ctl(&["ping"]).good();
+    let said = node.ctl(&["ping"]);
+    let said = said.good();
     assert!(said.starts_with("N1.COORDINATOR answered in ") && said.ends_with(" ms\n"), "{said}");
     let json = node.ctl(&["ping", "--count", "4", "--json"]).json();
     assert_eq!((&json["name"], json["ms"].as_array().unwrap().len()), (&json!("N1.COORDINATOR"), 4));
@@ -359,7 +278,8 @@ fn wrong_words_are_told_before_anybody_is_asked() {
 fn methods_are_listed_with_their_parameters() {
     let node = Node::new("N1", &[]);
     let _ca = Component::start(&node, "CA");
-    let said = node.ctl(&["methods"]).good();
+    let said = node.ctl(&["methods"]);
+    let said = said.good();
     assert!(said.contains("sign_in([suggest: boolean]) -> null\n    Signs the sender in"), "{said}");
     assert_eq!(node.ctl(&["methods", "CA"]).good(), "add([a: integer])\n    Adds.\nbare(...)\n");
     assert_eq!(node.ctl(&["methods", "--json"]).json()["info"]["title"], "N1.COORDINATOR");
@@ -368,7 +288,8 @@ fn methods_are_listed_with_their_parameters() {
 #[test]
 fn counters_are_a_table_without_the_zeros() {
     let node = Node::new("N1", &[]);
-    let said = node.ctl(&["counters"]).good();
+    let said = node.ctl(&["counters"]);
+    let said = said.good();
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("COUNTER") && lines[0].contains("VALUE  MEANING"), "{said}");
     let sign_ins = lines.iter().find(|line| line.starts_with("sign_ins ")).unwrap();
@@ -385,8 +306,8 @@ fn a_coordinator_is_told_what_to_log_and_when_to_end() {
     let json = node.ctl(&["log-level", "info", "--json"]).json();
     assert_eq!(json, json!({"name": "N1.COORDINATOR", "level": "INFO"}));
     assert_eq!(node.ctl(&["shutdown"]).good(), "N1.COORDINATOR shuts down\n");
-    let thread = node.thread.replace(thread::spawn(|| ()));
-    assert!(thread.unwrap().join().is_ok(), "the server has ended");
+    let thread = node.hand_over();
+    assert!(thread.join().is_ok(), "the server has ended");
     assert_eq!(node.ctl(&["nodes"]).code, 3);
 }
 
@@ -404,7 +325,7 @@ fn clients_at_the_same_time_all_get_in_and_all_sign_out() {
     let node = Node::new("N1", &[]);
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| node.ctl(&["ping", "-n", "5"]).good());
+            scope.spawn(|| node.ctl(&["ping", "-n", "5"]).good().to_owned());
         }
     });
     let counters = node.ctl(&["counters", "--json"]).json();
@@ -418,7 +339,7 @@ fn a_taken_name_is_varied() {
     let script = r#"echo $$; read go; exec "$0" "$@""#;
     let address = node.address.to_string();
     let mut child = Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_instep"), "ctl", "-a", &address])
+        .args(["-c", script, PROGRAM, "ctl", "-a", &address])
         .args(["call", "COORDINATOR", "send_local_components", "--json"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -435,17 +356,14 @@ fn a_taken_name_is_varied() {
 
 #[test]
 fn help_names_every_command_and_a_closed_pipe_is_no_error() {
-    let said = ctl("127.0.0.1:1", &["--help"]).good();
+    let said = ctl("127.0.0.1:1", &["--help"]);
+    let said = said.good();
     for name in ["nodes", "components [--local]", "ping [NAME] [-n N]", "call NAME METHOD [JSON]", "shutdown [NAME]"] {
         assert!(said.contains(&format!("  {name} ")), "{name}: {said}");
     }
     assert!(ctl("127.0.0.1:1", &["ping", "--help"]).good().contains("-n, --count N"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_instep"))
-        .args(["ctl", "--help"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        Command::new(PROGRAM).args(["ctl", "--help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));

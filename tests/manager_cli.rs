@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
 
 mod common {
+    pub(crate) mod program;
     pub(crate) mod rcrs;
 }
 
@@ -15,15 +16,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use common::program::{self, PROGRAM, Said, run, until};
 use common::rcrs;
 use instep::config::Config;
-use instep::hub::Door;
-use instep::net::{Server, Stopper};
 use instep::rcrs::urn::{CommandKind, EntityKind};
 use serde_json::{Value, json};
 
@@ -53,12 +53,9 @@ impl Drop for Folder {
     }
 }
 
-/// A server in a thread, stopped when it goes out of scope, with the log `run.log` to open.
+/// A node with the log `run.log` to open.
 struct Node {
-    control: String,
-    viewer: String,
-    stopper: Stopper,
-    thread: Option<JoinHandle<()>>,
+    server: program::Node,
     folder: Folder,
 }
 
@@ -66,29 +63,13 @@ impl Node {
     fn new() -> Self {
         let folder = Folder::new();
         folder.file("run.log", &rcrs::framed_log(&rcrs::small_run()));
-        let here = || vec!["127.0.0.1:0".to_owned()];
         let config = Config {
-            namespace: "N1".to_owned(),
-            host: "127.0.0.1".to_owned(),
-            port: 0,
-            bind: here(),
-            control_bind: here(),
-            viewer_bind: here(),
             log_dir: vec![folder.0.to_str().unwrap().to_owned()],
             record: folder.0.to_str().unwrap().to_owned(),
             play_speed_percent: 1000,
             ..Config::default()
         };
-        let mut server = Server::bind(config).unwrap();
-        let address = |door| server.addresses(door).next().unwrap();
-        let (control, viewer) = (address(Door::Control), address(Door::Viewer));
-        let stopper = server.stopper();
-        let thread = thread::spawn(move || server.run().unwrap());
-        Self { control: control.to_string(), viewer: viewer.to_string(), stopper, thread: Some(thread), folder }
-    }
-
-    fn ctl(&self, words: &[&str]) -> Said {
-        run(&[&["ctl", "--control", &self.control], words].concat())
+        Self { server: program::Node::start("N1", config), folder }
     }
 
     fn view(&self, words: &[&str]) -> Watching {
@@ -104,17 +85,13 @@ impl Node {
         BufReader::new(watching.child.stderr.as_mut().unwrap()).read_line(&mut watching.hint).unwrap();
         watching
     }
-
-    fn json(&self, words: &[&str]) -> Value {
-        self.ctl(&[words, &["--json"]].concat()).json()
-    }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        let ended = self.thread.take().unwrap().join();
-        assert!(ended.is_ok() || thread::panicking());
+impl std::ops::Deref for Node {
+    type Target = program::Node;
+
+    fn deref(&self) -> &program::Node {
+        &self.server
     }
 }
 
@@ -138,56 +115,6 @@ impl Watching {
             thread::sleep(Duration::from_millis(10));
         }
         self.child.wait_with_output().unwrap().into()
-    }
-}
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_instep");
-
-/// What a run of the program left behind.
-#[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The error line, which must be the only one.
-    fn error(&self, code: i32) -> &str {
-        assert_eq!((self.code, self.err.lines().count()), (code, 1), "{self:?}");
-        self.err.strip_prefix("instep: ").unwrap().trim_end()
-    }
-
-    fn good(&self) -> &str {
-        assert_eq!((self.code, self.err.as_str()), (0, ""), "{self:?}");
-        &self.out
-    }
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().expect("no signal"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-fn run(words: &[&str]) -> Said {
-    Command::new(PROGRAM).args(words).output().unwrap().into()
-}
-
-/// Asks until the answer is as wanted.
-fn until(what: &str, mut ask: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !ask() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -329,8 +256,8 @@ fn a_viewer_that_is_disconnected_is_in_no_session() {
 fn exit_ends_the_manager() {
     let mut node = Node::new();
     assert_eq!(node.ctl(&["exit"]).good(), "the Manager ends\n");
-    let thread = node.thread.replace(thread::spawn(|| ()));
-    assert!(thread.unwrap().join().is_ok(), "the server has ended");
+    let thread = node.server.hand_over();
+    assert!(thread.join().is_ok(), "the server has ended");
     assert_eq!(node.ctl(&["exit"]).error(3), format!("no Manager at {}: connection refused", node.control));
     let said = run(&["view", &node.viewer]);
     assert_eq!(said.error(3), format!("no Manager at {}: connection refused", node.viewer));

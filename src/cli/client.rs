@@ -1,8 +1,10 @@
 //! A small blocking LECO client: one connection, one signed-in name, one question at a time, each with a deadline.
 //!
 //! Speaks through the crate's own codecs, as a DEALER. While it waits for an answer it is a good Component: it answers PINGs of the
-//! link and `pong` calls, says "Method not found" to any other call, and passes over whatever belongs to another conversation.
+//! link and `pong` calls, says "Method not found" to any other call, and passes over whatever belongs to another conversation. What a
+//! session that it has joined tells it is kept until it is asked for.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _, Write as _};
@@ -10,12 +12,12 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use instep::leco::message::{self, HEADER_BYTES, TYPE_JSON, VERSION, View};
+use instep::leco::message::{self, HEADER_BYTES, TYPE_C2SIM, TYPE_JSON, VERSION, View};
 use instep::leco::name::FullName;
-use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN};
+use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED};
 use instep::limits::CLIENT_MESSAGE_BYTES_MAX;
 use instep::zmtp::command::{Built, Command};
-use instep::zmtp::frame::{Bounds, push_frame};
+use instep::zmtp::frame::{self, Bounds, push_frame};
 use instep::zmtp::link::{Link, Step};
 use instep::zmtp::mechanism::Mechanism;
 use instep::zmtp::{Fault, SocketType};
@@ -27,6 +29,10 @@ const BOUNDS: Bounds =
     Bounds { frame_bytes_max: CLIENT_MESSAGE_BYTES_MAX, message_bytes_max: CLIENT_MESSAGE_BYTES_MAX };
 /// Longest wait for the answer to the goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// Bytes of events that are kept while an answer is waited for.
+const EVENT_BYTES_MAX: usize = 64 << 20;
+/// Bytes that an event counts for beyond its document.
+const EVENT_BYTES: usize = 1 << 10;
 /// Names tried before sign-in is given up.
 const NAMES_MAX: u32 = 8;
 
@@ -45,6 +51,19 @@ pub(super) struct Refusal {
     pub(super) message: String,
     /// What the error says beside it; null if nothing.
     pub(super) data: Value,
+}
+
+impl Refusal {
+    /// Why a session refuses, in its own words: the sentence, the code of the C2SIM interface, and the particulars.
+    fn reason(&self) -> Option<String> {
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let code = self.data.get("code").map(word)?;
+        let sentence = self.data.get("reason").map_or_else(|| self.message.clone(), word);
+        let details = self.data.get("details").and_then(Value::as_object).into_iter().flatten();
+        let details: Vec<String> = details.map(|(key, value)| format!("{key} {}", word(value))).collect();
+        let details = if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
+        Some(format!("{} ({code}{details})", sentence.trim_end_matches('.')))
+    }
 }
 
 /// A "no" of the Manager.
@@ -99,13 +118,15 @@ impl fmt::Display for Trouble {
                 let Refusal { by, receiver, method, code, message, data } = &**refusal;
                 let by = if by.is_empty() { "the Coordinator" } else { by };
                 let message = message.trim_end_matches('.');
-                let data = if data.is_null() { String::new() } else { format!(", data {data}") };
+                let shown = if data.is_null() { String::new() } else { format!(", data {data}") };
                 if *code == i64::from(NODE_UNKNOWN.code) {
-                    write!(f, "{by} has no link to the node of {receiver} (error {code}: {message}{data})")
+                    write!(f, "{by} has no link to the node of {receiver} (error {code}: {message}{shown})")
                 } else if *code == i64::from(RECEIVER_UNKNOWN.code) {
-                    write!(f, "{by} knows no component {receiver} (error {code}: {message}{data})")
+                    write!(f, "{by} knows no component {receiver} (error {code}: {message}{shown})")
+                } else if let (true, Some(why)) = (*code == i64::from(SESSION_REFUSED.code), refusal.reason()) {
+                    write!(f, "{by} refuses {method}: {why}")
                 } else {
-                    write!(f, "{by} answered {method} with error {code}: {message}{data}")
+                    write!(f, "{by} answered {method} with error {code}: {message}{shown}")
                 }
             }
         }
@@ -126,6 +147,35 @@ struct Incoming {
     sender: String,
     header: [u8; HEADER_BYTES],
     document: Option<Value>,
+    /// The second payload frame.
+    attached: Option<Vec<u8>>,
+}
+
+/// What a session tells its members.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    /// The session's full name.
+    pub(super) session: String,
+    /// The parameters of the notification.
+    pub(super) params: Value,
+    /// The C2SIM document that it is about, if there is one.
+    pub(super) document: Option<Vec<u8>>,
+}
+
+impl Event {
+    /// A number among the parameters.
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
+        self.params.get(key).and_then(Value::as_u64)
+    }
+
+    /// A word among the parameters; empty if it is not there.
+    pub(super) fn word(&self, key: &str) -> &str {
+        self.params.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn bytes(&self) -> usize {
+        EVENT_BYTES + self.document.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// What the bytes at the front of the buffer came to.
@@ -150,6 +200,9 @@ pub(super) struct Client {
     name: String,
     namespace: String,
     asked: u64,
+    /// What sessions have told and nobody has asked for yet.
+    events: VecDeque<Event>,
+    event_bytes: usize,
 }
 
 impl Client {
@@ -166,6 +219,8 @@ impl Client {
             name: name.to_owned(),
             namespace: String::new(),
             asked: 0,
+            events: VecDeque::new(),
+            event_bytes: 0,
         };
         client.shake_hands()?;
         client.sign_in(name)?;
@@ -188,6 +243,38 @@ impl Client {
         result_of(answer, receiver, method)
     }
 
+    /// Hands a C2SIM document to a session and waits for what it says to it.
+    pub(super) fn hand_in(&mut self, receiver: &str, document: &[u8]) -> Result<Value, Trouble> {
+        const WHAT: &str = "the document";
+        let mut header = message::new_header(unix_ms(), random());
+        header[HEADER_BYTES - 1] = TYPE_C2SIM;
+        let answer = self.exchange(receiver, WHAT, &header, document)?;
+        result_of(answer, receiver, WHAT)
+    }
+
+    /// Calls a method whose answer nobody waits for.
+    pub(super) fn notify(&mut self, receiver: &str, method: &str, params: &Value) -> Result<(), Trouble> {
+        let call = json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string();
+        let header = message::new_header(unix_ms(), random());
+        self.send(receiver, &header, call.as_bytes()).map_err(|error| self.deaf(&error))
+    }
+
+    /// The next thing that a session tells; `None` when nothing comes before the deadline.
+    pub(super) fn next_event(&mut self, deadline: Instant) -> Result<Option<Event>, Trouble> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                self.event_bytes -= event.bytes();
+                return Ok(Some(event));
+            }
+            match self.attend(deadline) {
+                Ok(_) => {}
+                Err(Silence::Late) => return Ok(None),
+                Err(Silence::Ended(why)) => return Err(Trouble::Nobody(format!("{}: {why}", self.address))),
+                Err(Silence::Fault(fault)) => return Err(Trouble::Broken(format!("{}: {fault}", self.address))),
+            }
+        }
+    }
+
     fn converse(&mut self, receiver: &str, method: &str, params: &Value) -> Result<Incoming, Trouble> {
         self.asked += 1;
         let mut request = json!({"jsonrpc": "2.0", "id": self.asked, "method": method});
@@ -195,9 +282,19 @@ impl Client {
             request.insert("params".to_owned(), params.clone());
         }
         let header = message::new_header(unix_ms(), random());
-        self.send(receiver, &header, &request)
-            .map_err(|error| Trouble::Nobody(format!("{} takes no more messages: {}", self.address, plain(&error))))?;
-        self.wait_for(&header, now() + self.timeout).map_err(|silence| self.unanswered(silence, receiver, method))
+        self.exchange(receiver, method, &header, request.to_string().as_bytes())
+    }
+
+    /// Sends a message and waits for the answer to it.
+    fn exchange(
+        &mut self,
+        receiver: &str,
+        method: &str,
+        header: &[u8; HEADER_BYTES],
+        payload: &[u8],
+    ) -> Result<Incoming, Trouble> {
+        self.send(receiver, header, payload).map_err(|error| self.deaf(&error))?;
+        self.wait_for(header, now() + self.timeout).map_err(|silence| self.unanswered(silence, receiver, method))
     }
 
     /// Signs out and ends the connection. Whether the Coordinator answers makes no difference any more.
@@ -258,13 +355,13 @@ impl Client {
 
     // ---- Messages ----
 
-    fn send(&mut self, receiver: &str, header: &[u8; HEADER_BYTES], document: &Value) -> io::Result<()> {
+    fn send(&mut self, receiver: &str, header: &[u8; HEADER_BYTES], payload: &[u8]) -> io::Result<()> {
         let mut wire = Vec::new();
         push_frame(&mut wire, true, VERSION);
         push_frame(&mut wire, true, receiver.as_bytes());
         push_frame(&mut wire, true, self.full_name().as_bytes());
         push_frame(&mut wire, true, header);
-        push_frame(&mut wire, false, document.to_string().as_bytes());
+        push_frame(&mut wire, false, payload);
         self.write(&wire)
     }
 
@@ -276,18 +373,34 @@ impl Client {
     /// The answer in the conversation of `header`.
     fn wait_for(&mut self, header: &[u8; HEADER_BYTES], deadline: Instant) -> Result<Incoming, Silence> {
         loop {
-            match self.hear(deadline)? {
-                Heard::Nothing | Heard::Ready | Heard::Message(None) => {}
-                Heard::Ping(pong) => self.write(pong.bytes()).map_err(|error| Silence::Ended(plain(&error)))?,
-                Heard::Message(Some(incoming)) => {
-                    let call = incoming.document.as_ref().filter(|document| document.get("method").is_some());
-                    if let Some(call) = call {
-                        let call = call.clone();
-                        self.serve(&incoming, &call).map_err(|error| Silence::Ended(plain(&error)))?;
-                    } else if incoming.header.get(..16) == header.get(..16) {
-                        return Ok(incoming);
+            if let Some(incoming) = self.attend(deadline)?
+                && incoming.header.get(..16) == header.get(..16)
+            {
+                return Ok(incoming);
+            }
+        }
+    }
+
+    /// Takes one thing from the stream and does what a good Component does; gives what may be an answer.
+    fn attend(&mut self, deadline: Instant) -> Result<Option<Incoming>, Silence> {
+        match self.hear(deadline)? {
+            Heard::Nothing | Heard::Ready | Heard::Message(None) => Ok(None),
+            Heard::Ping(pong) => self.write(pong.bytes()).map(|()| None).map_err(|error| Silence::Ended(plain(&error))),
+            Heard::Message(Some(mut incoming)) => {
+                let call = incoming.document.take_if(|document| document.get("method").is_some());
+                let Some(mut call) = call else { return Ok(Some(incoming)) };
+                let method = call.get("method").and_then(Value::as_str);
+                if method == Some("session_event") && call.get("id").is_none() {
+                    let params = call.get_mut("params").map(Value::take).unwrap_or_default();
+                    let event = Event { session: incoming.sender, params, document: incoming.attached };
+                    self.event_bytes += event.bytes();
+                    self.events.push_back(event);
+                    if self.event_bytes > EVENT_BYTES_MAX {
+                        return Err(Silence::Ended("more events came than can be kept".to_owned()));
                     }
+                    return Ok(None);
                 }
+                self.serve(&incoming, &call).map(|()| None).map_err(|error| Silence::Ended(plain(&error)))
             }
         }
     }
@@ -301,7 +414,7 @@ impl Client {
             let error = json!({"code": METHOD_NOT_FOUND.code, "message": METHOD_NOT_FOUND.message});
             json!({"jsonrpc": "2.0", "id": id, "error": error})
         };
-        self.send(&incoming.sender, &message::answer_header(&incoming.header), &answer)
+        self.send(&incoming.sender, &message::answer_header(&incoming.header), answer.to_string().as_bytes())
     }
 
     /// Takes one thing from the front of the stream.
@@ -325,7 +438,8 @@ impl Client {
                     Step::Message(message) => {
                         let part = |n| message.part(&self.buffer, n);
                         let view = View::new(part(0), part(1), part(2), part(3), part(4));
-                        (0..message.len, Heard::Message(view.ok().map(|view| incoming(&view))))
+                        let attached = message.rest().and_then(|at| self.buffer.get(at..)).and_then(first_frame);
+                        (0..message.len, Heard::Message(view.ok().map(|view| incoming(&view, attached))))
                     }
                 };
             self.buffer.drain(cut);
@@ -352,6 +466,10 @@ impl Client {
         }
     }
 
+    fn deaf(&self, error: &io::Error) -> Trouble {
+        Trouble::Nobody(format!("{} takes no more messages: {}", self.address, plain(error)))
+    }
+
     fn unanswered(&self, silence: Silence, receiver: &str, method: &str) -> Trouble {
         match silence {
             Silence::Late => Trouble::Nobody(format!(
@@ -371,12 +489,19 @@ pub(super) fn is_wait(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
-fn incoming(view: &View<'_>) -> Incoming {
+/// The body of the frame that `bytes` begin with.
+fn first_frame(bytes: &[u8]) -> Option<&[u8]> {
+    let head = frame::head(bytes).ok()?;
+    bytes.get(head.bytes..)?.get(..usize::try_from(head.body).ok()?)
+}
+
+fn incoming(view: &View<'_>, attached: Option<&[u8]>) -> Incoming {
     let document = view.payload.filter(|_| view.content_type() == TYPE_JSON);
     Incoming {
         sender: String::from_utf8_lossy(view.sender).into_owned(),
         header: *view.header,
         document: document.and_then(|payload| serde_json::from_slice(payload).ok()),
+        attached: attached.map(<[u8]>::to_vec),
     }
 }
 
@@ -433,8 +558,9 @@ pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "conversation ids hold the time")]
-fn unix_ms() -> u64 {
+/// The time of day, in milliseconds since 1970 (UTC).
+#[expect(clippy::disallowed_methods, reason = "conversation ids hold the time, and so do orders for later")]
+pub(super) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -454,7 +580,8 @@ mod tests {
     }
 
     fn answer(document: &Value) -> Result<Value, Trouble> {
-        let incoming = Incoming { sender: "N1.CB".to_owned(), header: [0; 20], document: Some(document.clone()) };
+        let incoming =
+            Incoming { sender: "N1.CB".to_owned(), header: [0; 20], document: Some(document.clone()), attached: None };
         result_of(incoming, "N1.CB", "m")
     }
 
@@ -479,6 +606,10 @@ mod tests {
         assert_eq!(said(-32093, Value::Null), unknown);
         let unlinked = r#"N1.COORDINATOR has no link to the node of N1.CB (error -32092: A sentence, data "N1")"#;
         assert_eq!(said(-32092, json!("N1")), unlinked);
+        let no = json!({"code": "NOT_IMPLEMENTED", "reason": "it is not.", "details": {"A": "x;y", "B": 2}});
+        assert_eq!(said(-32030, no), "N1.COORDINATOR refuses m: it is not (NOT_IMPLEMENTED: A x;y, B 2)");
+        assert_eq!(said(-32030, json!({"code": "C"})), "N1.COORDINATOR refuses m: A sentence (C)");
+        assert_eq!(said(-32030, Value::Null), "N1.COORDINATOR answered m with error -32030: A sentence");
         assert!(refusal("", -3, Value::Null).to_string().starts_with("the Coordinator answered m"));
         assert!(refusal("N1.COORDINATOR", -32093, Value::Null).is_absence());
         assert!(!refusal("N1.COORDINATOR", -32601, Value::Null).is_absence());

@@ -2,59 +2,35 @@
 //!
 //! One table, [`COMMANDS`], holds every command: its arguments, its line of help, its function. A function looks at its
 //! arguments first and connects by its first question, so that a wrong word is told without a Coordinator being there.
-//! Those of the Manager are in [`manager`].
+//! Those of the Manager are in [`manager`], those of shared sessions have a table of their own in [`session`]; how a command line is
+//! read stands in [`words`].
 
 mod manager;
+mod session;
+mod watch;
+mod words;
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use instep::config::DEFAULT_PORT;
 use instep::counters::Counters;
-use instep::leco::nodes;
-use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Map, Value, json};
 
 use super::client::{self, Client, Trouble};
 use super::table::{Column, table, visible};
 use super::{Failure, say};
+use words::{Argument, Given};
 
 /// One command: all that there is to know about it.
 struct Command {
+    /// One word, or two where the first names a family of commands.
     name: &'static str,
     arguments: &'static [Argument],
     help: &'static str,
     run: fn(&Given, &mut Session) -> Result<Report, Stop>,
 }
 
-/// What may stand behind a command's name.
-#[derive(Clone, Copy)]
-enum Argument {
-    /// A word that must be given.
-    Must(&'static str),
-    /// A word that may be left out; stands behind all that must be given.
-    May(&'static str),
-    /// Any number of words, none included; the last of the words.
-    Many(&'static str),
-    /// A flag without value.
-    Switch { long: &'static str, help: &'static str },
-    /// A flag with a number of at least one.
-    Number { short: char, long: &'static str, help: &'static str },
-}
-
 use Argument::{Many, May, Must, Number, Switch};
-
-impl Argument {
-    /// The name of a word, and whether it must be given.
-    const fn word(&self) -> Option<(&'static str, bool)> {
-        match self {
-            Must(name) => Some((name, true)),
-            May(name) => Some((name, false)),
-            Many(_) | Switch { .. } | Number { .. } => None,
-        }
-    }
-}
 
 const COMMANDS: &[Command] = &[
     Command { name: "nodes", arguments: &[], help: "namespace and address of every node", run: all_nodes },
@@ -123,34 +99,6 @@ const COMMANDS: &[Command] = &[
     Command { name: "exit", arguments: &[], help: "end the Manager, and the Coordinator with it", run: manager::exit },
 ];
 
-/// The arguments of one run of a command, checked against its row of the table.
-#[derive(Debug, Default)]
-struct Given {
-    words: Vec<String>,
-    switches: Vec<&'static str>,
-    numbers: Vec<(&'static str, u32)>,
-}
-
-impl Given {
-    /// Word `n` behind the command; empty if it was left out.
-    fn word(&self, n: usize) -> &str {
-        self.words.get(n).map_or("", String::as_str)
-    }
-
-    /// Word `n` as a name; without it, the Coordinator.
-    fn name(&self, n: usize) -> &str {
-        self.words.get(n).map_or("COORDINATOR", String::as_str)
-    }
-
-    fn switch(&self, long: &str) -> bool {
-        self.switches.contains(&long)
-    }
-
-    fn number(&self, long: &str) -> Option<u32> {
-        self.numbers.iter().rev().find(|(flag, _)| *flag == long).map(|(_, number)| *number)
-    }
-}
-
 /// The same answer twice: for a script, and for a person.
 #[derive(Debug)]
 struct Report {
@@ -158,9 +106,13 @@ struct Report {
     text: String,
 }
 
-/// Why a command came to nothing.
+/// Why a command has nothing to report.
 #[derive(Debug)]
 enum Stop {
+    /// It has said all that there is to say.
+    Said,
+    /// It cannot go on; says why.
+    Failed(Failure),
     /// An argument makes no sense.
     Usage(String),
     /// The Coordinator, or whoever was asked, gave no result.
@@ -180,6 +132,8 @@ struct Session {
     /// The control port, where it is not found by the Coordinator's address.
     control: Option<String>,
     timeout: Duration,
+    /// What is said is for a script.
+    json: bool,
     client: Option<Client>,
 }
 
@@ -205,9 +159,14 @@ impl Session {
 
 /// Runs the command that `words` name.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
-    let Some(parsed) = parse(words)? else { return Ok(()) };
-    let mut session =
-        Session { address: parsed.address, control: parsed.control, timeout: parsed.timeout, client: None };
+    let Some(parsed) = words::parse(words)? else { return Ok(()) };
+    let mut session = Session {
+        address: parsed.address,
+        control: parsed.control,
+        timeout: parsed.timeout,
+        json: parsed.json,
+        client: None,
+    };
     let outcome = (parsed.command.run)(&parsed.given, &mut session);
     if let Some(client) = session.client {
         client.leave();
@@ -215,6 +174,8 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     match outcome {
         Ok(report) if parsed.json => say(&format!("{}\n", report.json)),
         Ok(report) => say(&report.text),
+        Err(Stop::Said) => Ok(()),
+        Err(Stop::Failed(failure)) => Err(failure),
         Err(Stop::Usage(text)) => Err(Failure::usage(text)),
         Err(Stop::Trouble(trouble)) => {
             if parsed.json {
@@ -234,186 +195,6 @@ fn as_json(trouble: &Trouble) -> Value {
             "by": refusal.by, "code": refusal.code, "message": refusal.message, "data": refusal.data,
         }}),
     }
-}
-
-// ---- The command line ----
-
-/// The command line, taken apart.
-struct Parsed {
-    command: &'static Command,
-    given: Given,
-    address: String,
-    control: Option<String>,
-    timeout: Duration,
-    json: bool,
-}
-
-/// Takes the command line apart; `None` when it asked for help and got it.
-fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
-    let mut command: Option<&'static Command> = None;
-    let mut given = Given::default();
-    let mut address = format!("127.0.0.1:{DEFAULT_PORT}");
-    let mut control = None;
-    let mut timeout = Duration::from_secs(5);
-    let mut json = false;
-    let mut parser = lexopt::Parser::from_args(words);
-    while let Some(word) = parser.next()? {
-        match word {
-            Short('h') | Long("help") => {
-                return match command {
-                    Some(command) => say(&help_of(command)),
-                    None => say(&help()),
-                }
-                .map(|()| None);
-            }
-            Short('a') | Long("address") => {
-                let text = utf8(parser.value()?)?;
-                address = nodes::address(&text).ok_or_else(|| {
-                    Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
-                })?;
-            }
-            Long("control") => {
-                let text = utf8(parser.value()?)?;
-                control = Some(nodes::address_or(&text, DEFAULT_PORT + 10).ok_or_else(|| {
-                    Failure::usage(format!("--control '{text}': a host and port like 127.0.0.1:12310 is wanted"))
-                })?);
-            }
-            Short('t') | Long("timeout") => {
-                let text = utf8(parser.value()?)?;
-                let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
-                timeout = Duration::from_secs_f64(seconds.ok_or_else(|| {
-                    Failure::usage(format!("--timeout '{text}': a number of seconds from 0.001 to 86400 is wanted"))
-                })?);
-            }
-            Long("json") => json = true,
-            Word(word) => {
-                let word = utf8(word)?;
-                if command.is_some() {
-                    given.words.push(word);
-                } else {
-                    let known = COMMANDS.iter().find(|command| command.name == word);
-                    command = Some(known.ok_or_else(|| {
-                        Failure::usage(format!("ctl has no command '{word}' (try: instep ctl --help)"))
-                    })?);
-                }
-            }
-            Short(letter) => flag(command, &mut given, &format!("-{letter}"), &mut parser)?,
-            Long(long) => {
-                let long = format!("--{long}");
-                flag(command, &mut given, &long, &mut parser)?;
-            }
-        }
-    }
-    let Some(command) = command else {
-        return Err(Failure::usage("ctl wants a command (try: instep ctl --help)"));
-    };
-    let names: Vec<(&str, bool)> = command.arguments.iter().filter_map(Argument::word).collect();
-    let wrong = match (names.get(given.words.len()), given.words.get(names.len())) {
-        (Some((name, true)), _) => Some(format!("{name} is missing")),
-        (_, Some(word)) if !command.arguments.iter().any(|argument| matches!(argument, Many(_))) => {
-            Some(format!("'{word}' is one word too many"))
-        }
-        _ => None,
-    };
-    if let Some(wrong) = wrong {
-        return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
-    }
-    Ok(Some(Parsed { command, given, address, control, timeout, json }))
-}
-
-/// Takes a flag of the command's own.
-fn flag(
-    command: Option<&'static Command>,
-    given: &mut Given,
-    flag: &str,
-    parser: &mut lexopt::Parser,
-) -> Result<(), Failure> {
-    for argument in command.map_or(&[][..], |command| command.arguments) {
-        match *argument {
-            Switch { long, .. } if flag.strip_prefix("--") == Some(long) => {
-                given.switches.push(long);
-                return Ok(());
-            }
-            Number { short, long, .. } if flag.strip_prefix("--") == Some(long) || *flag == *format!("-{short}") => {
-                let text = utf8(parser.value()?)?;
-                let number = text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-                    Failure::usage(format!("{flag} '{text}': a whole number of at least 1 is wanted"))
-                })?;
-                given.numbers.push((long, number));
-                return Ok(());
-            }
-            Must(_) | May(_) | Many(_) | Switch { .. } | Number { .. } => {}
-        }
-    }
-    Err(Failure::usage(match command {
-        Some(command) => format!("{}: there is no flag {flag} (try: instep ctl {0} --help)", command.name),
-        None => format!("ctl: there is no flag {flag} before a command (try: instep ctl --help)"),
-    }))
-}
-
-fn utf8(word: OsString) -> Result<String, Failure> {
-    word.into_string().map_err(|word| Failure::usage(format!("'{}' is not UTF-8", word.to_string_lossy())))
-}
-
-/// The command's name and arguments as one types them.
-fn usage(command: &Command) -> String {
-    let mut text = command.name.to_owned();
-    for argument in command.arguments {
-        let written = match argument {
-            Must(name) => write!(text, " {name}"),
-            May(name) => write!(text, " [{name}]"),
-            Many(name) => write!(text, " [{name}...]"),
-            Switch { long, .. } => write!(text, " [--{long}]"),
-            Number { short, .. } => write!(text, " [-{short} N]"),
-        };
-        debug_assert!(written.is_ok(), "a String takes everything");
-    }
-    text
-}
-
-/// The options that every command has.
-const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
-      --control HOST:PORT    the Manager's control port [that of the Coordinator + 10]
-  -t, --timeout SECONDS      longest wait for an answer [5]
-      --json                 one JSON document instead of text; {\"error\": ...} when there is no result
-";
-
-fn help() -> String {
-    let mut text = "instep ctl asks a running Coordinator, and the components behind it.\n\n\
-                    Usage: instep ctl [options] COMMAND ...\n\n"
-        .to_owned();
-    for command in COMMANDS {
-        let written = writeln!(text, "  {:<29} {}", usage(command), command.help);
-        debug_assert!(written.is_ok(), "a String takes everything");
-    }
-    text.push_str(
-        "\nFrom open on, the commands go to the Manager's control port, which listens on 127.0.0.1 unless it is told otherwise\n\
-         (control_bind). ID is a number that the Manager gave; without one, all are meant.\n",
-    );
-    text.push_str(
-        "\nNAME is the name of a component of the Coordinator's node, or a full name like N1.CA; N1.COORDINATOR is the\n\
-         Coordinator of the node N1. Without NAME, the Coordinator itself is meant. For example:\n\n\
-         \x20 instep ctl call N1.CA get_parameters '{\"parameters\": [\"voltage\"]}'\n\n",
-    );
-    text.push_str(OPTIONS);
-    text.push_str(
-        "\nExit codes: 0 it worked, 1 it was refused or failed, 2 the command line is wrong, 3 nobody is there or answers in time.\n",
-    );
-    text
-}
-
-fn help_of(command: &Command) -> String {
-    let mut text = format!("instep ctl {}: {}\n\n", usage(command), command.help);
-    for argument in command.arguments {
-        let written = match argument {
-            Switch { long, help } => writeln!(text, "      --{long:<20} {help}"),
-            Number { short, long, help } => writeln!(text, "  -{short}, --{:<20} {help}", format!("{long} N")),
-            Must(_) | May(_) | Many(_) => Ok(()),
-        };
-        debug_assert!(written.is_ok(), "a String takes everything");
-    }
-    text.push_str(OPTIONS);
-    text
 }
 
 // ---- The commands ----
@@ -567,60 +348,6 @@ pub(super) fn word(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parsed(words: &str) -> Result<Parsed, String> {
-        match parse(words.split_whitespace().map(OsString::from).collect()) {
-            Ok(parsed) => Ok(parsed.expect("no help was asked for")),
-            Err(failure) => {
-                assert_eq!(failure.code, super::super::USAGE);
-                assert!(!failure.text.contains('\n'), "{}", failure.text);
-                Err(failure.text)
-            }
-        }
-    }
-
-    #[test]
-    fn options_stand_before_and_behind_the_command() {
-        let all = parsed("-a h --json ping CA -n 3 -t 0.5").unwrap_or_else(|text| panic!("{text}"));
-        assert_eq!((all.command.name, all.address.as_str(), all.json), ("ping", "h:12300", true));
-        assert_eq!((all.given.name(0), all.given.number("count")), ("CA", Some(3)));
-        assert_eq!(all.timeout, Duration::from_millis(500));
-        let all = parsed("components --local").unwrap_or_else(|text| panic!("{text}"));
-        assert!(all.given.switch("local") && !all.given.switch("all") && !all.json);
-        assert_eq!(all.address, "127.0.0.1:12300");
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (words, wanted) in [
-            ("", "ctl wants a command"),
-            ("node", "ctl has no command 'node'"),
-            ("nodes x", "nodes: 'x' is one word too many (usage: instep ctl nodes)"),
-            ("call CA", "call: METHOD is missing (usage: instep ctl call NAME METHOD [JSON])"),
-            ("ping -n 0", "-n '0': a whole number"),
-            ("ping --count x", "--count 'x': a whole number"),
-            ("ping --all", "ping: there is no flag --all (try: instep ctl ping --help)"),
-            ("--all counters", "ctl: there is no flag --all before a command"),
-            ("-a x:y nodes", "--address 'x:y': a host and port"),
-            ("-t 0 nodes", "--timeout '0': a number"),
-            ("-t NaN nodes", "--timeout 'NaN': a number"),
-        ] {
-            let said = parsed(words).map(|_| ()).unwrap_err();
-            assert!(said.starts_with(wanted), "{words}: {said}");
-        }
-    }
-
-    #[test]
-    fn every_command_can_be_read_about() {
-        let all = help();
-        for command in COMMANDS {
-            assert!(all.contains(&usage(command)) && all.contains(command.help), "{}", command.name);
-            assert!(help_of(command).starts_with(&format!("instep ctl {}", command.name)));
-            let words: Vec<bool> = command.arguments.iter().filter_map(Argument::word).map(|(_, must)| !must).collect();
-            assert!(words.is_sorted(), "{}: a word that must be given stands behind one that may", command.name);
-        }
-        assert!(all.lines().all(|line| line.len() <= 120));
-    }
 
     #[test]
     fn signatures_are_made_of_what_a_discovery_document_has() {

@@ -5,6 +5,7 @@
 mod bench;
 mod client;
 mod ctl;
+mod demo;
 mod framed;
 mod log;
 mod logger;
@@ -69,6 +70,7 @@ Usage: instep [serve] [options]             run the Coordinator (see: instep ser
        instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
        instep log [options] FILE            say what a simulation log holds (see: instep log --help)
        instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
+       instep demo                          see in ten seconds what shared sessions are
 
   -h, --help      show this help
   -V, --version   show the version
@@ -85,6 +87,7 @@ pub(crate) fn run() -> ExitCode {
         "view" => view::run(rest()),
         "log" => log::run(rest()),
         "bench" => bench::run(rest()),
+        "demo" => demo::run(rest()),
         "help" => say(HELP),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -107,6 +110,16 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
         _ => Ok(()),
+    }
+}
+
+/// Prints a line, all at once; false when nobody reads any more.
+pub(crate) fn print(text: &str) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::other(plain(&error))),
     }
 }
 

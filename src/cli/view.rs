@@ -19,7 +19,7 @@ use serde_json::json;
 use super::client::{Trouble, now, seconds};
 use super::framed::{self, Framed, Silence};
 use super::table::visible;
-use super::{Failure, plain, say};
+use super::{Failure, print, say};
 
 /// The viewer port is so much higher than that of the Coordinator.
 const VIEWER_PORT: u16 = DEFAULT_PORT + 11;
@@ -121,16 +121,6 @@ fn ask(line: &mut Framed, bits: Bits, time: Option<i64>) -> Result<(), Failure> 
     let mut request = Vec::new();
     encode_viewer(&mut request, bits, time);
     line.send(&request).map_err(failure)
-}
-
-/// Prints a line, all at once; false when nobody reads any more.
-fn print(text: &str) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::other(plain(&error))),
-    }
 }
 
 /// Says on standard error how a viewer that sees nothing comes to see something.

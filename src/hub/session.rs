@@ -17,7 +17,7 @@ use crate::config::Predefined;
 use crate::control::reply::Status;
 use crate::control::viewer;
 use crate::leco::name;
-use crate::leco::route::SESSION_PREFIX;
+use crate::leco::route::session_name;
 use crate::leco::rpc::{RpcError, SESSION_REFUSED};
 use crate::limits::{SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX, SESSIONS_MAX};
 use crate::store::table::Key;
@@ -137,19 +137,6 @@ impl Session {
     }
 }
 
-/// The LECO name of a session, without namespace.
-pub(super) fn local_name(text: &str) -> Vec<u8> {
-    let mut name = SESSION_PREFIX.to_vec();
-    for byte in text.bytes() {
-        match byte {
-            b'.' => name.extend_from_slice(b"%2E"),
-            b'%' => name.extend_from_slice(b"%25"),
-            _ => name.push(byte),
-        }
-    }
-    name
-}
-
 /// A refusal by flow control.
 pub(super) fn refusal(code: Code, details: Map<String, Value>) -> (RpcError, Value) {
     (SESSION_REFUSED, json!({"code": code.name(), "reason": code.to_string(), "details": details}))
@@ -170,7 +157,7 @@ impl Hub {
 
     /// The session of this name.
     pub(super) fn session_named(&self, text: &str) -> Option<SessionKey> {
-        self.session_at(&local_name(text))
+        self.session_at(&session_name(text))
     }
 
     /// The session of this id.
@@ -188,7 +175,7 @@ impl Hub {
 
     /// Enters a session; its name must be free and legal.
     pub(super) fn add_session(&mut self, name: &str, about: About, state: State) -> Option<SessionKey> {
-        let local = local_name(name);
+        let local = session_name(name);
         debug_assert!(!self.session_names.contains_key(&*local), "the caller has looked the name up");
         let session = Session {
             id: self.next_session,
@@ -428,8 +415,8 @@ mod tests {
 
     #[test]
     fn a_name_is_written_so_that_no_other_name_is_written_alike() {
-        assert_eq!(local_name("a.b"), b"session:a%2Eb");
-        assert_eq!(local_name("a%2Eb"), b"session:a%252Eb");
-        assert!(name::is_legal(&local_name(&".".repeat(SESSION_NAME_BYTES_MAX))));
+        assert_eq!(session_name("a.b"), b"session:a%2Eb");
+        assert_eq!(session_name("a%2Eb"), b"session:a%252Eb");
+        assert!(name::is_legal(&session_name(&".".repeat(SESSION_NAME_BYTES_MAX))));
     }
 }

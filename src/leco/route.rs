@@ -9,6 +9,20 @@ use super::rpc::{DUPLICATE_NAME, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, 
 /// What the names of sessions begin with. No component can sign in under such a name.
 pub const SESSION_PREFIX: &[u8] = b"session:";
 
+/// The name, without namespace, under which the session called `text` is reached. No two sessions have the same.
+#[must_use]
+pub fn session_name(text: &str) -> Vec<u8> {
+    let mut name = SESSION_PREFIX.to_vec();
+    for byte in text.bytes() {
+        match byte {
+            b'.' => name.extend_from_slice(b"%2E"),
+            b'%' => name.extend_from_slice(b"%25"),
+            _ => name.push(byte),
+        }
+    }
+    name
+}
+
 /// Whose a sender's name is, as seen from the link on which its message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {

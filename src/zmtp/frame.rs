@@ -48,6 +48,13 @@ impl Message {
         self.parts.get(3).map(|(start, _)| *start as usize)
     }
 
+    /// Where frame [`PARTS`] begins, header first, in a message that has more than so many frames.
+    #[must_use]
+    pub fn rest(&self) -> Option<usize> {
+        let (_, end) = self.parts.last().filter(|_| self.frames as usize > PARTS)?;
+        Some(*end as usize)
+    }
+
     /// The body of frame `n` (from 0, below [`PARTS`]) in the buffer that was scanned.
     #[must_use]
     #[inline]

@@ -30,17 +30,31 @@ impl Session {
         }
     }
 
+    /// A connection to the Manager's control port.
+    pub(super) fn control_line(&self) -> Result<Framed, Stop> {
+        Ok(Framed::connect(&self.control_address()?, self.timeout)?)
+    }
+
     /// Calls a function of the Manager and gives its data object.
     fn control(
         &self,
         function: Function,
         arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
     ) -> Result<Value, Stop> {
-        let address = self.control_address()?;
+        self.control_through(self.control_line()?, function, arguments)
+    }
+
+    /// The same, through a connection that is there.
+    pub(super) fn control_through(
+        &self,
+        mut line: Framed,
+        function: Function,
+        arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
+    ) -> Result<Value, Stop> {
+        let address = line.address().to_owned();
         let name = function.name();
         let mut request = Vec::new();
         arguments(ControlRequest::begin(&mut request, Shape::Beside, function)).finish();
-        let mut line = Framed::connect(&address, self.timeout)?;
         line.send(&request)?;
         let nobody = |what: &str| Trouble::Nobody(format!("the Manager at {address} {what} {name}"));
         let broken = |what: &str| Trouble::Broken(format!("{address} is no Manager's control port: {what}"));
@@ -85,7 +99,7 @@ fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
     ids.into_iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn part(data: &Value, key: &str) -> Value {
+pub(super) fn part(data: &Value, key: &str) -> Value {
     data.get(key).cloned().unwrap_or(Value::Null)
 }
 
@@ -94,7 +108,7 @@ fn list(data: &Value, key: &str) -> Value {
     Value::Array(data.get(key).and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
-fn cell(row: &Value, key: &str) -> String {
+pub(super) fn cell(row: &Value, key: &str) -> String {
     match row.get(key) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
@@ -103,7 +117,7 @@ fn cell(row: &Value, key: &str) -> String {
     }
 }
 
-fn rows<const N: usize>(list: &Value, row: impl Fn(&Value) -> [String; N]) -> Vec<[String; N]> {
+pub(super) fn rows<const N: usize>(list: &Value, row: impl Fn(&Value) -> [String; N]) -> Vec<[String; N]> {
     list.as_array().into_iter().flatten().map(row).collect()
 }
 

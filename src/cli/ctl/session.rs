@@ -1,0 +1,495 @@
+//! `instep ctl session`: shared sessions looked at, driven through their states, and joined.
+//!
+//! A session answers at its own LECO name, and for that one signs in. Triggers of this node's sessions go to the Manager's control port, so
+//! that nobody joins for a moment; where that is out of reach, and for sessions of other nodes, the program joins, pulls and resigns.
+//! What members hear while they watch is in [`super::watch`].
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use instep::c2sim::chart::Diagram;
+use instep::c2sim::is_session_name;
+use instep::c2sim::notice::IsoDateTime;
+use instep::c2sim::state::Trigger;
+use instep::control::function::{self, Function};
+use instep::leco::route::session_name;
+use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
+use serde_json::{Map, Value, json};
+
+use super::super::client::{Trouble, unix_ms};
+use super::super::table::{Column, table, visible};
+use super::super::{Failure, plain};
+use super::manager::{cell, part, rows};
+use super::words::Argument::{self, May, Must, Number, Switch, Text};
+use super::words::Given;
+use super::{Command, Report, Session, Stop, watch, word};
+
+/// The system that the program says it speaks for, where it joins.
+pub(super) const SYSTEM: &str = "instep-ctl";
+/// A moment may have passed for so long when it is given.
+const LATE_MS: u64 = 1000;
+
+const AT: Argument =
+    Text { long: "at", word: "TIME", help: "at that moment: +5s, +500ms, +2m from now, or UTC in ms since 1970" };
+
+/// A command that pulls a trigger.
+const fn pulls(
+    name: &'static str,
+    help: &'static str,
+    run: fn(&Given, &mut Session) -> Result<Report, Stop>,
+) -> Command {
+    Command { name, arguments: &[Must("NAME"), AT], help, run }
+}
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command { name: "session list", arguments: &[May("NODE")], help: "the sessions of a node", run: list },
+    Command {
+        name: "session create",
+        arguments: &[
+            Must("NAME"),
+            Text { long: "schema", word: "V", help: "schema version of its C2SIM documents: 2.0.0 or 1.0.2 [2.0.0]" },
+            Text { long: "title", word: "TEXT", help: "its name for people" },
+            Text { long: "about", word: "TEXT", help: "what it is for" },
+            Text { long: "provider", word: "ID", help: "the provider whose data it shows, see: instep ctl providers" },
+            Text { long: "paused-allows", word: "W", help: "domain messages while PAUSED: reports, nothing or all" },
+            Text { long: "share-guard", word: "W", help: "what a share waits for: initialized, all_complete or none" },
+            Text { long: "init-merge", word: "W", help: "several initializations: replace or marshal" },
+            Text { long: "unknown-bodies", word: "W", help: "bodies that no schema defines: refuse or relay" },
+        ],
+        help: "make a session, or give one other words and options",
+        run: create,
+    },
+    Command {
+        name: "session delete",
+        arguments: &[Must("NAME"), Switch { long: "force", help: "even with members, viewers or a provider" }],
+        help: "end a session",
+        run: delete,
+    },
+    Command { name: "session info", arguments: &[Must("NAME")], help: "all about a session", run: info },
+    Command { name: "session members", arguments: &[Must("NAME")], help: "who has joined, and follows", run: members },
+    Command {
+        name: "session initialization",
+        arguments: &[Must("NAME")],
+        help: "the initialization that was shared, as XML",
+        run: initialization,
+    },
+    Command {
+        name: "session diagram",
+        arguments: &[],
+        help: "the states and triggers, as a Mermaid diagram",
+        run: diagram,
+    },
+    pulls("session submit", "begin to collect initialization: INITIALIZING", |given, session| {
+        pull(given, session, Trigger::SubmitInitialization)
+    }),
+    Command {
+        name: "session complete",
+        arguments: &[Must("NAME"), Text { long: "system", word: "NAME", help: "the C2SIM system that is done" }],
+        help: "say that a system is done with initialization",
+        run: complete,
+    },
+    pulls("session share", "hand the initialization to all: INITIALIZED", |given, session| {
+        pull(given, session, Trigger::ShareScenario)
+    }),
+    pulls("session start", "let the scenario run: RUNNING", |given, session| {
+        pull(given, session, Trigger::StartScenario)
+    }),
+    pulls("session pause", "PAUSED", |given, session| pull(given, session, Trigger::PauseScenario)),
+    pulls("session resume", "RUNNING again", |given, session| pull(given, session, Trigger::ResumeScenario)),
+    pulls("session stop", "back to INITIALIZED, ready to start anew", |given, session| {
+        pull(given, session, Trigger::StopScenario)
+    }),
+    pulls("session reset", "discard the initialization: UNINITIALIZED", |given, session| {
+        pull(given, session, Trigger::ResetScenario)
+    }),
+    Command {
+        name: "session watch",
+        arguments: &[
+            Must("NAME"),
+            Text { long: "after", word: "SEQ", help: "first what happened after that event, as far as it is kept" },
+            Number { short: 'n', long: "events", help: "end after so many events" },
+        ],
+        help: "join, and print every event until Ctrl-C",
+        run: watch::watch,
+    },
+    Command {
+        name: "session send",
+        arguments: &[Must("NAME"), Must("FILE")],
+        help: "join, hand in a C2SIM document (- for standard input), resign",
+        run: send,
+    },
+];
+
+pub(super) const HELP: &str = "
+NAME is a session of the Coordinator's node, or N2.NAME for one of the node N2. One with a dot in its own name is
+written with its node in front. The session 'default' is always there.
+
+Triggers go to the Manager's control port, or where nobody listens there and for other nodes' sessions to the session
+itself as a member. A moment (--at) is announced to all members at once and pulled by the server's clock; the next
+trigger takes its place. For example:
+
+  instep ctl session start default --at +5s
+";
+
+// ---- Names ----
+
+/// A session as the command line names it.
+pub(super) struct Place {
+    /// The node it is at; `None` for the Coordinator's own.
+    node: Option<String>,
+    pub(super) name: String,
+}
+
+impl Place {
+    pub(super) fn of(given: &Given) -> Result<Self, Stop> {
+        let text = given.word(0);
+        let (node, name) = match text.split_once('.') {
+            Some((node, name)) => (Some(node.to_owned()), name),
+            None => (None, text),
+        };
+        if node.as_deref() == Some("") || !is_session_name(name) {
+            return Err(Stop::Usage(format!(
+                "'{text}' is not a session: NAME or NODE.NAME, with 1 to 64 letters, digits, '.', '_', '~' or '-' in NAME"
+            )));
+        }
+        Ok(Self { node, name: name.to_owned() })
+    }
+
+    /// The full LECO name of the session.
+    pub(super) fn receiver(&self, session: &mut Session) -> Result<String, Stop> {
+        let local = session_name(&self.name);
+        let local = String::from_utf8_lossy(&local);
+        Ok(match &self.node {
+            Some(node) => format!("{node}.{local}"),
+            None => format!("{}.{local}", session.client()?.namespace()),
+        })
+    }
+
+    /// The Coordinator of its node.
+    fn coordinator(&self) -> String {
+        self.node.as_ref().map_or_else(|| "COORDINATOR".to_owned(), |node| format!("{node}.COORDINATOR"))
+    }
+}
+
+// ---- Looking and making ----
+
+fn list(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let node = given.word(0);
+    let coordinator = if node.is_empty() { "COORDINATOR".to_owned() } else { format!("{node}.COORDINATOR") };
+    let json = session.ask(&coordinator, "send_sessions", &Value::Null)?;
+    let columns = [
+        Column::Right("ID"),
+        Column::Left("NAME"),
+        Column::Left("STATE"),
+        Column::Right("SEQ"),
+        Column::Right("MEMBERS"),
+        Column::Left("VIEWERS"),
+        Column::Left("PROVIDER"),
+        Column::Left("SCHEDULED"),
+    ];
+    let keys = ["id", "sessionName", "state", "seq", "members", "viewer"];
+    let row = |row: &Value| {
+        let [id, name, state, seq, members, viewers] = keys.map(|key| cell(row, key));
+        [id, name, state, seq, members, viewers, provider(row), scheduled(row)]
+    };
+    Ok(Report { text: table(columns, &rows(&json, row)), json })
+}
+
+fn provider(info: &Value) -> String {
+    match info.get("provider").and_then(Value::as_i64) {
+        None | Some(0) => "-".to_owned(),
+        Some(id) => id.to_string(),
+    }
+}
+
+/// What is scheduled, in words.
+fn scheduled(info: &Value) -> String {
+    let next = part(info, "scheduled");
+    match (next.get("trigger").and_then(Value::as_str), next.get("at").and_then(Value::as_u64)) {
+        (Some(trigger), Some(at)) => format!("{trigger} at {} UTC", clock(at)),
+        _ => "-".to_owned(),
+    }
+}
+
+fn create(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let place = Place::of(given)?;
+    let mut wish = Map::from_iter([("name".to_owned(), Value::from(place.name.as_str()))]);
+    for (flag, key) in [
+        ("schema", "schema"),
+        ("title", "display_name"),
+        ("about", "description"),
+        ("paused-allows", "paused_allows"),
+        ("share-guard", "share_guard"),
+        ("init-merge", "init_merge"),
+        ("unknown-bodies", "unknown_bodies"),
+    ] {
+        if let Some(text) = given.text(flag) {
+            wish.insert(key.to_owned(), Value::from(text));
+        }
+    }
+    if let Some(text) = given.text("provider") {
+        let id = text.parse().ok().filter(|id: &i64| *id > 0);
+        let id = id.ok_or_else(|| Stop::Usage(format!("--provider '{text}': the id of a provider is wanted")))?;
+        wish.insert("provider".to_owned(), Value::from(id));
+    }
+    let json = session.ask(&place.coordinator(), "create_session", &Value::Object(wish))?;
+    let info = part(&json, "session");
+    let done = if cell(&json, "creation") == "UPDATED" { "was there and is as wished" } else { "is there" };
+    let (id, state, next) = (cell(&info, "id"), cell(&info, "state"), cell(&info, "permitted").replace(',', ", "));
+    let text = format!("{} {done}: id {id}, {state}, next {next}\n", place.name);
+    Ok(Report { json, text: visible_lines(&text) })
+}
+
+fn delete(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let place = Place::of(given)?;
+    let params = json!({"name": place.name, "force": given.switch("force")});
+    session.ask(&place.coordinator(), "delete_session", &params)?;
+    Ok(Report { json: json!({"session": place.name}), text: format!("{} has ended\n", place.name) })
+}
+
+fn info(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let receiver = Place::of(given)?.receiver(session)?;
+    let json = session.ask(&receiver, "info", &Value::Null)?;
+    let mut lines: Vec<[String; 2]> = Vec::new();
+    let mut line = |what: &str, value: String| lines.push([what.to_owned(), value]);
+    line("name", cell(&json, "sessionName"));
+    line("id", cell(&json, "id"));
+    line("state", cell(&json, "state"));
+    line("seq", cell(&json, "seq"));
+    line("next", cell(&json, "permitted").replace(',', ", "));
+    line("scheduled", scheduled(&json));
+    line("members", cell(&json, "members"));
+    line("provider", provider(&json));
+    line("viewers", cell(&json, "viewer"));
+    let about = part(&json, "info");
+    line("title", cell(&about, "displayName"));
+    line("about", cell(&about, "description"));
+    line("schema", cell(&about, "c2simSchemaVersion"));
+    for (key, value) in part(&json, "options").as_object().into_iter().flatten() {
+        line(key, word(value));
+    }
+    line("multiple", cell(&json, "realtimeMultiple"));
+    line("created", cell(&json, "createdAt"));
+    for [_, value] in &mut lines {
+        if value.is_empty() {
+            "-".clone_into(value);
+        }
+    }
+    Ok(Report { text: table([Column::Left("SESSION"), Column::Left("VALUE")], &lines), json })
+}
+
+fn members(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let receiver = Place::of(given)?.receiver(session)?;
+    let json = session.ask(&receiver, "members", &Value::Null)?;
+    let state_seq = json.get("state_seq").and_then(Value::as_u64).unwrap_or(0);
+    // Who joined since then was told the state with the answer.
+    let follows = |row: &Value| {
+        let at_least = |key: &str| row.get(key).and_then(Value::as_u64).is_some_and(|seq| seq >= state_seq);
+        let word = if at_least("acked") || at_least("joined") { "yes" } else { "not said" };
+        word.to_owned()
+    };
+    let columns = [
+        Column::Left("NAME"),
+        Column::Left("SYSTEM"),
+        Column::Left("FORMAT"),
+        Column::Right("JOINED"),
+        Column::Right("ACKED"),
+        Column::Left("IN STEP"),
+    ];
+    let keys = ["name", "system", "format", "joined", "acked"];
+    let row = |row: &Value| {
+        let [name, system, format, joined, acked] = keys.map(|key| cell(row, key));
+        [name, system, format, joined, acked, follows(row)]
+    };
+    let text = table(columns, &rows(&part(&json, "members"), row));
+    Ok(Report { text, json })
+}
+
+fn initialization(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let receiver = Place::of(given)?.receiver(session)?;
+    let json = session.ask(&receiver, "initialization", &Value::Null)?;
+    Ok(Report { text: visible_lines(&format!("{}\n", word(&json).trim_end())), json })
+}
+
+fn diagram(_: &Given, _: &mut Session) -> Result<Report, Stop> {
+    let text = Diagram.to_string();
+    Ok(Report { json: Value::from(text.as_str()), text })
+}
+
+/// Text of several lines without anything that a terminal would obey.
+fn visible_lines(text: &str) -> String {
+    text.split_inclusive('\n').map(|line| format!("{}\n", visible(line.trim_end_matches('\n')))).collect()
+}
+
+// ---- Triggers ----
+
+/// Pulls a trigger: by the control port, or as a member.
+fn pull(given: &Given, session: &mut Session, trigger: Trigger) -> Result<Report, Stop> {
+    let place = Place::of(given)?;
+    let at = given.text("at").map(|text| moment(text, unix_ms())).transpose().map_err(Stop::Usage)?;
+    if place.node.is_none() {
+        match session.control_line() {
+            Ok(line) => {
+                let answer = session.control_through(line, Function::Trigger, |request| {
+                    let request = request.text(function::Argument::Session, &place.name);
+                    let request = request.text(function::Argument::Trigger, trigger.method());
+                    at.into_iter().fold(request, |request, at| request.at(at))
+                })?;
+                return Ok(pulled(&place, trigger, at, &answer, "control"));
+            }
+            Err(Stop::Usage(_) | Stop::Trouble(Trouble::Nobody(_))) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    as_member(&place, session, SYSTEM, trigger, at)
+}
+
+fn complete(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    match given.text("system") {
+        Some(system) => as_member(&Place::of(given)?, session, system, Trigger::InitializationComplete, None),
+        None => pull(given, session, Trigger::InitializationComplete),
+    }
+}
+
+/// Joins, pulls and resigns.
+fn as_member(
+    place: &Place,
+    session: &mut Session,
+    system: &str,
+    trigger: Trigger,
+    at: Option<u64>,
+) -> Result<Report, Stop> {
+    let receiver = place.receiver(session)?;
+    session.ask(&receiver, "join", &json!({"system": system}))?;
+    let params = at.map_or(Value::Null, |at| json!({"at": at}));
+    let answer = session.ask(&receiver, trigger.method(), &params);
+    resign(session, &receiver);
+    Ok(pulled(place, trigger, at, &answer?, "member"))
+}
+
+/// Leaves a session. Whoever does not take it sees the component leave a moment later.
+pub(super) fn resign(session: &mut Session, receiver: &str) {
+    drop(session.ask(receiver, "resign", &Value::Null));
+}
+
+/// What a trigger came to, said alike whichever way it went.
+fn pulled(place: &Place, trigger: Trigger, at: Option<u64>, answer: &Value, way: &str) -> Report {
+    let (state, seq) = (cell(answer, "state"), part(answer, "seq"));
+    let trigger = trigger.kind().name();
+    let mut json = json!({"session": place.name, "trigger": trigger, "state": state, "seq": seq, "as": way});
+    let now = unix_ms();
+    let text = match at.filter(|at| *at > now) {
+        Some(at) => {
+            if let Some(json) = json.as_object_mut() {
+                json.insert("effective_at".to_owned(), Value::from(at));
+            }
+            format!(
+                "{} stays {state} until {trigger} at {} UTC, in {} (seq {seq})\n",
+                place.name,
+                clock(at),
+                span(at - now)
+            )
+        }
+        None => format!("{} is {state} (seq {seq})\n", place.name),
+    };
+    Report { json, text: visible_lines(&text) }
+}
+
+/// A moment as the command line gives it, in milliseconds since 1970.
+fn moment(text: &str, now: u64) -> Result<u64, String> {
+    let wrong = || format!("--at '{text}': a moment like +5s, +500ms, +2m or 1764158400000 (UTC in ms) is wanted");
+    let Some(ahead) = text.strip_prefix('+') else {
+        let at = text.parse().map_err(|_| wrong())?;
+        if now.saturating_sub(LATE_MS) > at {
+            let then = IsoDateTime(at / 1000);
+            return Err(format!("--at '{text}': that moment, {then}, has passed; milliseconds since 1970 are wanted"));
+        }
+        return Ok(at);
+    };
+    let unit = ahead.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = ahead.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    let ahead =
+        Duration::try_from_secs_f64(number * scale).ok().and_then(|ahead| u64::try_from(ahead.as_millis()).ok());
+    ahead.and_then(|ahead| now.checked_add(ahead)).ok_or_else(wrong)
+}
+
+/// The time of day of a moment, UTC.
+pub(super) fn clock(unix_ms: u64) -> String {
+    let of_day = unix_ms % 86_400_000;
+    let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{:03}", of_day / 1000 % 60, of_day % 1000)
+}
+
+/// A length of time for people.
+pub(super) fn span(ms: u64) -> String {
+    let tenths = ms.saturating_add(50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+// ---- Documents ----
+
+fn send(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+    let place = Place::of(given)?;
+    let document = read(given.word(1))?;
+    let receiver = place.receiver(session)?;
+    session.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
+    let answer = session.client()?.hand_in(&receiver, &document);
+    resign(session, &receiver);
+    let json = answer?;
+    let [kind, state, seq, tracking] = ["kind", "state", "seq", "trackingId"].map(|key| cell(&json, key));
+    let text = format!("{} took {kind} and is {state} (seq {seq}, tracking id {tracking})\n", place.name);
+    Ok(Report { json, text: visible_lines(&text) })
+}
+
+/// The document in a file, or on standard input.
+fn read(file: &str) -> Result<Vec<u8>, Stop> {
+    let failed = |why: String| Stop::Failed(Failure::other(format!("{file}: {why}")));
+    let most = u64::try_from(C2SIM_MESSAGE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut document = Vec::new();
+    let read = if file == "-" {
+        std::io::stdin().take(most + 1).read_to_end(&mut document)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(most + 1).read_to_end(&mut document))
+    };
+    read.map_err(|error| failed(plain(&error)))?;
+    if document.len() > C2SIM_MESSAGE_BYTES_MAX {
+        return Err(failed(format!("a C2SIM document has at most {most} bytes")));
+    }
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_counted_from_now_or_since_1970() {
+        const NOW: u64 = 1_764_150_000_000;
+        let at = |text: &str| moment(text, NOW).map(|at| at - NOW);
+        assert_eq!(["+5s", "+500ms", "+1.5s", "+2m", "+0s"].map(at), [Ok(5000), Ok(500), Ok(1500), Ok(120_000), Ok(0)]);
+        assert_eq!(moment("1764150000001", NOW), Ok(NOW + 1));
+        for wrong in ["", "+", "5s", "+5", "+5h", "+s", "+-5s", "+1.2.3s", "-5", "soon", "+99999999999999999999s"] {
+            let said = moment(wrong, NOW).unwrap_err();
+            assert!(said.starts_with(&format!("--at '{wrong}': a moment like +5s")), "{said}");
+        }
+        let said = moment("1764150000", NOW).unwrap_err();
+        assert!(said.contains("1970-01-21T10:02:30Z, has passed; milliseconds"), "{said}");
+    }
+
+    #[test]
+    fn times_are_written_for_people() {
+        assert_eq!(clock(1_764_150_003_045), "09:40:03.045");
+        assert_eq!((span(0), span(1951)), ("0.0 s".to_owned(), "2.0 s".to_owned()));
+    }
+
+    #[test]
+    fn text_from_elsewhere_keeps_its_lines_and_nothing_else_that_moves_a_terminal() {
+        assert_eq!(visible_lines("a\u{1b}[1m\nb\n"), "a\\u{1b}[1m\nb\n");
+    }
+}

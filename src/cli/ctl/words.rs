@@ -1,0 +1,390 @@
+//! The command line of `instep ctl`: from words to a command of the table with its arguments, and from the table to the help texts.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use instep::config::DEFAULT_PORT;
+use instep::leco::nodes;
+use lexopt::prelude::{Long, Short, Value as Word};
+
+use super::super::{Failure, say};
+use super::{COMMANDS, Command, session};
+
+/// The word that the commands of shared sessions begin with.
+const FAMILY: &str = "session";
+
+/// What may stand behind a command's name.
+#[derive(Clone, Copy)]
+pub(super) enum Argument {
+    /// A word that must be given.
+    Must(&'static str),
+    /// A word that may be left out; stands behind all that must be given.
+    May(&'static str),
+    /// Any number of words, none included; the last of the words.
+    Many(&'static str),
+    /// A flag without value.
+    Switch { long: &'static str, help: &'static str },
+    /// A flag with a number of at least one.
+    Number { short: char, long: &'static str, help: &'static str },
+    /// A flag with a word.
+    Text { long: &'static str, word: &'static str, help: &'static str },
+}
+
+use Argument::{Many, May, Must, Number, Switch, Text};
+
+impl Argument {
+    /// The name of a word, and whether it must be given.
+    const fn word(&self) -> Option<(&'static str, bool)> {
+        match self {
+            Must(name) => Some((name, true)),
+            May(name) => Some((name, false)),
+            Many(_) | Switch { .. } | Number { .. } | Text { .. } => None,
+        }
+    }
+}
+
+/// The arguments of one run of a command, checked against its row of the table.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) words: Vec<String>,
+    switches: Vec<&'static str>,
+    numbers: Vec<(&'static str, u32)>,
+    texts: Vec<(&'static str, String)>,
+}
+
+impl Given {
+    /// Word `n` behind the command; empty if it was left out.
+    pub(super) fn word(&self, n: usize) -> &str {
+        self.words.get(n).map_or("", String::as_str)
+    }
+
+    /// Word `n` as a name; without it, the Coordinator.
+    pub(super) fn name(&self, n: usize) -> &str {
+        self.words.get(n).map_or("COORDINATOR", String::as_str)
+    }
+
+    pub(super) fn switch(&self, long: &str) -> bool {
+        self.switches.contains(&long)
+    }
+
+    pub(super) fn number(&self, long: &str) -> Option<u32> {
+        self.numbers.iter().rev().find(|(flag, _)| *flag == long).map(|(_, number)| *number)
+    }
+
+    pub(super) fn text(&self, long: &str) -> Option<&str> {
+        self.texts.iter().rev().find(|(flag, _)| *flag == long).map(|(_, text)| text.as_str())
+    }
+}
+
+/// The command line, taken apart.
+pub(super) struct Parsed {
+    pub(super) command: &'static Command,
+    pub(super) given: Given,
+    pub(super) address: String,
+    pub(super) control: Option<String>,
+    pub(super) timeout: Duration,
+    pub(super) json: bool,
+}
+
+/// What has been said of the command so far.
+#[derive(Clone, Copy)]
+enum Said {
+    Nothing,
+    /// The first of two words.
+    Family,
+    Command(&'static Command),
+}
+
+impl Said {
+    /// What it is with one more word.
+    fn and(self, word: &str) -> Result<Self, Failure> {
+        let (front, table) = match self {
+            Self::Nothing if word == FAMILY => return Ok(Self::Family),
+            Self::Nothing => ("", COMMANDS),
+            Self::Family | Self::Command(_) => (FAMILY, session::COMMANDS),
+        };
+        let name = format!("{front} {word}");
+        let known = table.iter().find(|command| command.name == name.trim_start());
+        known.map(Self::Command).ok_or_else(|| {
+            let path = ["ctl", front].join(" ");
+            let path = path.trim_end();
+            Failure::usage(format!("{path} has no command '{word}' (try: instep {path} --help)"))
+        })
+    }
+
+    const fn command(self) -> Option<&'static Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Nothing | Self::Family => None,
+        }
+    }
+}
+
+/// Takes the command line apart; `None` when it asked for help and got it.
+pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
+    let mut said = Said::Nothing;
+    let mut given = Given::default();
+    let mut address = format!("127.0.0.1:{DEFAULT_PORT}");
+    let mut control = None;
+    let mut timeout = Duration::from_secs(5);
+    let mut json = false;
+    let mut parser = lexopt::Parser::from_args(words);
+    while let Some(word) = parser.next()? {
+        match word {
+            Short('h') | Long("help") => {
+                return say(&match said {
+                    Said::Command(command) => help_of(command),
+                    Said::Family => family_help(),
+                    Said::Nothing => help(),
+                })
+                .map(|()| None);
+            }
+            Short('a') | Long("address") => {
+                let text = utf8(parser.value()?)?;
+                address = nodes::address(&text).ok_or_else(|| {
+                    Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
+                })?;
+            }
+            Long("control") => {
+                let text = utf8(parser.value()?)?;
+                control = Some(nodes::address_or(&text, DEFAULT_PORT + 10).ok_or_else(|| {
+                    Failure::usage(format!("--control '{text}': a host and port like 127.0.0.1:12310 is wanted"))
+                })?);
+            }
+            Short('t') | Long("timeout") => {
+                let text = utf8(parser.value()?)?;
+                let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+                timeout = Duration::from_secs_f64(seconds.ok_or_else(|| {
+                    Failure::usage(format!("--timeout '{text}': a number of seconds from 0.001 to 86400 is wanted"))
+                })?);
+            }
+            Long("json") => json = true,
+            Word(word) => {
+                let word = utf8(word)?;
+                if said.command().is_some() {
+                    given.words.push(word);
+                } else {
+                    said = said.and(&word)?;
+                }
+            }
+            Short(letter) => flag(said.command(), &mut given, &format!("-{letter}"), &mut parser)?,
+            Long(long) => {
+                let long = format!("--{long}");
+                flag(said.command(), &mut given, &long, &mut parser)?;
+            }
+        }
+    }
+    let command = match said {
+        Said::Command(command) => command,
+        Said::Family => return Err(Failure::usage("ctl session wants a command (try: instep ctl session --help)")),
+        Said::Nothing => return Err(Failure::usage("ctl wants a command (try: instep ctl --help)")),
+    };
+    let names: Vec<(&str, bool)> = command.arguments.iter().filter_map(Argument::word).collect();
+    let wrong = match (names.get(given.words.len()), given.words.get(names.len())) {
+        (Some((name, true)), _) => Some(format!("{name} is missing")),
+        (_, Some(word)) if !command.arguments.iter().any(|argument| matches!(argument, Many(_))) => {
+            Some(format!("'{word}' is one word too many"))
+        }
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
+    }
+    Ok(Some(Parsed { command, given, address, control, timeout, json }))
+}
+
+/// Takes a flag of the command's own.
+fn flag(
+    command: Option<&'static Command>,
+    given: &mut Given,
+    flag: &str,
+    parser: &mut lexopt::Parser,
+) -> Result<(), Failure> {
+    for argument in command.map_or(&[][..], |command| command.arguments) {
+        match *argument {
+            Switch { long, .. } if flag.strip_prefix("--") == Some(long) => {
+                given.switches.push(long);
+                return Ok(());
+            }
+            Number { short, long, .. } if flag.strip_prefix("--") == Some(long) || *flag == *format!("-{short}") => {
+                let text = utf8(parser.value()?)?;
+                let number = text.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+                    Failure::usage(format!("{flag} '{text}': a whole number of at least 1 is wanted"))
+                })?;
+                given.numbers.push((long, number));
+                return Ok(());
+            }
+            Text { long, .. } if flag.strip_prefix("--") == Some(long) => {
+                given.texts.push((long, utf8(parser.value()?)?));
+                return Ok(());
+            }
+            Must(_) | May(_) | Many(_) | Switch { .. } | Number { .. } | Text { .. } => {}
+        }
+    }
+    Err(Failure::usage(match command {
+        Some(command) => format!("{}: there is no flag {flag} (try: instep ctl {0} --help)", command.name),
+        None => format!("ctl: there is no flag {flag} before a command (try: instep ctl --help)"),
+    }))
+}
+
+fn utf8(word: OsString) -> Result<String, Failure> {
+    word.into_string().map_err(|word| Failure::usage(format!("'{}' is not UTF-8", word.to_string_lossy())))
+}
+
+/// The command's name and arguments as one types them.
+fn usage(command: &Command) -> String {
+    let mut text = command.name.to_owned();
+    let is_text = |argument: &&Argument| matches!(argument, Text { .. });
+    let many = command.arguments.iter().filter(is_text).count() > 2;
+    for argument in command.arguments.iter().filter(|argument| !many || !is_text(argument)) {
+        let written = match argument {
+            Must(name) => write!(text, " {name}"),
+            May(name) => write!(text, " [{name}]"),
+            Many(name) => write!(text, " [{name}...]"),
+            Switch { long, .. } => write!(text, " [--{long}]"),
+            Number { short, .. } => write!(text, " [-{short} N]"),
+            Text { long, word, .. } => write!(text, " [--{long} {word}]"),
+        };
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    if many {
+        text.push_str(" [options]");
+    }
+    text
+}
+
+/// The options that every command has.
+const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
+      --control HOST:PORT    the Manager's control port [that of the Coordinator + 10]
+  -t, --timeout SECONDS      longest wait for an answer [5]
+      --json                 one JSON document instead of text; {\"error\": ...} when there is no result
+";
+
+/// A line for each command; of a family's, without the word of the family.
+fn lines(commands: &[Command]) -> String {
+    let short = |usage: String| usage.strip_prefix("session ").map_or_else(|| usage.clone(), str::to_owned);
+    let usages: Vec<String> = commands.iter().map(|command| short(usage(command))).collect();
+    let width = usages.iter().map(String::len).max().unwrap_or(0).max(29);
+    let mut text = String::new();
+    for (command, usage) in commands.iter().zip(usages) {
+        let written = writeln!(text, "  {usage:<width$} {}", command.help);
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    text
+}
+
+fn family_help() -> String {
+    let text =
+        "instep ctl session looks at shared sessions, drives them through their states, and takes part in them.\n\n\
+                Usage: instep ctl [options] session COMMAND ...   (see: instep ctl session COMMAND --help)\n\n"
+            .to_owned();
+    text + &lines(session::COMMANDS) + session::HELP + "\n" + OPTIONS + EXITS
+}
+
+/// What the program's end says.
+const EXITS: &str = "\nExit codes: 0 it worked, 1 it was refused or failed, 2 the command line is wrong, 3 nobody is there or answers in time.\n";
+
+fn help() -> String {
+    let mut text = "instep ctl asks a running Coordinator, and the components behind it.\n\n\
+                    Usage: instep ctl [options] COMMAND ...\n\n"
+        .to_owned();
+    text.push_str(&lines(COMMANDS));
+    text.push_str(
+        "  session COMMAND ...           shared sessions under flow control (see: instep ctl session --help)\n",
+    );
+    text.push_str(
+        "\nFrom open on, the commands go to the Manager's control port, which listens on 127.0.0.1 unless it is told otherwise\n\
+         (control_bind). ID is a number that the Manager gave; without one, all are meant.\n",
+    );
+    text.push_str(
+        "\nNAME is the name of a component of the Coordinator's node, or a full name like N1.CA; N1.COORDINATOR is the\n\
+         Coordinator of the node N1. Without NAME, the Coordinator itself is meant. For example:\n\n\
+         \x20 instep ctl call N1.CA get_parameters '{\"parameters\": [\"voltage\"]}'\n\n",
+    );
+    text + OPTIONS + EXITS
+}
+
+fn help_of(command: &Command) -> String {
+    let mut text = format!("instep ctl {}: {}\n\n", usage(command), command.help);
+    for argument in command.arguments {
+        let written = match argument {
+            Switch { long, help } => writeln!(text, "      --{long:<20} {help}"),
+            Number { short, long, help } => writeln!(text, "  -{short}, --{:<20} {help}", format!("{long} N")),
+            Text { long, word, help } => writeln!(text, "      --{:<20} {help}", format!("{long} {word}")),
+            Must(_) | May(_) | Many(_) => Ok(()),
+        };
+        debug_assert!(written.is_ok(), "a String takes everything");
+    }
+    text.push_str(OPTIONS);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Parsed, String> {
+        match parse(words.split_whitespace().map(OsString::from).collect()) {
+            Ok(parsed) => Ok(parsed.expect("no help was asked for")),
+            Err(failure) => {
+                assert_eq!(failure.code, super::super::super::USAGE);
+                assert!(!failure.text.contains('\n'), "{}", failure.text);
+                Err(failure.text)
+            }
+        }
+    }
+
+    #[test]
+    fn options_stand_before_and_behind_the_command() {
+        let all = parsed("-a h --json ping CA -n 3 -t 0.5").unwrap_or_else(|text| panic!("{text}"));
+        assert_eq!((all.command.name, all.address.as_str(), all.json), ("ping", "h:12300", true));
+        assert_eq!((all.given.name(0), all.given.number("count")), ("CA", Some(3)));
+        assert_eq!(all.timeout, Duration::from_millis(500));
+        let all = parsed("components --local").unwrap_or_else(|text| panic!("{text}"));
+        assert!(all.given.switch("local") && !all.given.switch("all") && !all.json);
+        assert_eq!(all.address, "127.0.0.1:12300");
+        let all = parsed("session create a --schema 1.0.1 --title=T --json").unwrap_or_else(|text| panic!("{text}"));
+        assert_eq!((all.command.name, all.given.word(0), all.json), ("session create", "a", true));
+        assert_eq!(["schema", "title", "about"].map(|long| all.given.text(long)), [Some("1.0.1"), Some("T"), None]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (words, wanted) in [
+            ("", "ctl wants a command"),
+            ("node", "ctl has no command 'node'"),
+            ("session", "ctl session wants a command (try: instep ctl session --help)"),
+            ("session begin", "ctl session has no command 'begin' (try: instep ctl session --help)"),
+            ("session info", "session info: NAME is missing (usage: instep ctl session info NAME)"),
+            ("session complete a --at 5", "session complete: there is no flag --at"),
+            ("nodes x", "nodes: 'x' is one word too many (usage: instep ctl nodes)"),
+            ("call CA", "call: METHOD is missing (usage: instep ctl call NAME METHOD [JSON])"),
+            ("ping -n 0", "-n '0': a whole number"),
+            ("ping --count x", "--count 'x': a whole number"),
+            ("ping --all", "ping: there is no flag --all (try: instep ctl ping --help)"),
+            ("--all counters", "ctl: there is no flag --all before a command"),
+            ("-a x:y nodes", "--address 'x:y': a host and port"),
+            ("-t 0 nodes", "--timeout '0': a number"),
+            ("-t NaN nodes", "--timeout 'NaN': a number"),
+        ] {
+            let said = parsed(words).map(|_| ()).unwrap_err();
+            assert!(said.starts_with(wanted), "{words}: {said}");
+        }
+    }
+
+    #[test]
+    fn every_command_can_be_read_about() {
+        let all = help();
+        let family = family_help();
+        for command in COMMANDS.iter().chain(session::COMMANDS) {
+            let all = if command.name.contains(' ') { &family } else { &all };
+            let name = command.name.split(' ').next_back().unwrap_or_default();
+            assert!(all.contains(&format!("\n  {name}")) && all.contains(command.help), "{}", command.name);
+            assert!(help_of(command).starts_with(&format!("instep ctl {}", command.name)));
+            let words: Vec<bool> = command.arguments.iter().filter_map(Argument::word).map(|(_, must)| !must).collect();
+            assert!(words.is_sorted(), "{}: a word that must be given stands behind one that may", command.name);
+        }
+        assert!(all.lines().chain(family.lines()).all(|line| line.len() <= 120));
+    }
+}
