@@ -3,12 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 #![allow(clippy::disallowed_methods, reason = "a test of the real program reads the clock")]
 
-#[allow(dead_code, reason = "shared with tests that use more of it")]
-#[path = "common/c2sim.rs"]
-mod c2sim;
-#[allow(dead_code, reason = "shared with tests that use more of it")]
-#[path = "common/wire.rs"]
-mod wire;
+mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,8 +11,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::wire::Heard;
+use common::{c2sim, wire};
 use serde_json::{Value, json};
-use wire::Heard;
 
 const SESSION: &[u8] = b"N1.session:default";
 

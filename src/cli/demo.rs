@@ -21,7 +21,7 @@ use instep::config::Config;
 use instep::hub::Door;
 use instep::leco::route::session_name;
 use instep::net::{Server, Stopper};
-use lexopt::prelude::{Long, Short};
+use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
@@ -71,7 +71,9 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     if let Some(word) = parser.next()? {
         return match word {
             Short('h') | Long("help") => say(HELP),
-            other => Err(Failure::usage(format!("demo: {} (try: instep demo --help)", other.unexpected()))),
+            other @ (Short(_) | Long(_) | Word(_)) => {
+                Err(Failure::usage(format!("demo: {} (try: instep demo --help)", other.unexpected())))
+            }
         };
     }
     say(STORY)?;

@@ -26,7 +26,8 @@ const INITIALS_MAX: usize = 16;
 /// Old timesteps that may be asked for at a time in one log.
 const WANTED_MAX: usize = 64;
 
-/// Results up to this size are sent even when memory is short: words, not data.
+/// Results up to this size are sent even when memory is short: words, not data. Others leave room for the worlds of providers, which
+/// must not end because viewers do not read.
 const SMALL_BYTES: usize = 4096;
 
 /// What is sent once and to whoever asks: map and config.
@@ -286,7 +287,7 @@ impl Hub {
         let map = choose(Bits::MAP, &provider.statics.map);
         let config = choose(Bits::CONFIG, &provider.statics.config);
         let world = choose(Bits::WORLD, provider.world.as_deref().unwrap_or_default());
-        if !self.pool.charge(512 + message.len() + map.len() + config.len() + world.len()) {
+        if !self.pool.charge_leaving_room(512 + message.len() + map.len() + config.len() + world.len()) {
             self.counters.results_without_memory += 1;
             return None;
         }
@@ -343,7 +344,7 @@ impl Hub {
         // Small words always find room; an answer with data may not.
         if bytes.len() <= SMALL_BYTES {
             self.pool.charge_small(bytes.len());
-        } else if !self.pool.charge(bytes.len()) {
+        } else if !self.pool.charge_leaving_room(bytes.len()) {
             self.counters.results_without_memory += 1;
             self.tell(key, no_memory(Bits::NONE), &[]);
             return;
@@ -385,7 +386,7 @@ impl Hub {
                 Some((_, bytes)) => Arc::clone(bytes),
                 None => {
                     let bytes = self.encode_step(provider, step, selection);
-                    let fits = bytes.len() <= SMALL_BYTES || self.pool.charge(bytes.len());
+                    let fits = bytes.len() <= SMALL_BYTES || self.pool.charge_leaving_room(bytes.len());
                     if bytes.len() <= SMALL_BYTES {
                         self.pool.charge_small(bytes.len());
                     }

@@ -149,6 +149,13 @@ impl Pool {
         fits
     }
 
+    /// The same for data that must leave room for other data: a quarter of what data may have.
+    #[must_use]
+    pub fn charge_leaving_room(&mut self, bytes: usize) -> bool {
+        let reserve = self.bytes_max / DATA_SHARE / 4;
+        bytes.saturating_add(reserve) <= self.data_room() && self.charge(bytes)
+    }
+
     /// Counts `bytes` of data that are there and small, room or not.
     pub const fn charge_small(&mut self, bytes: usize) {
         self.data_bytes += bytes;

@@ -25,7 +25,6 @@ use instep::time::Tick;
 
 use crate::rng::Rng;
 
-#[allow(dead_code, reason = "shared with tests that use more of it")]
 #[path = "../common/rcrs.rs"]
 mod rcrs;
 
@@ -234,7 +233,7 @@ struct Sum {
 
 impl Stage {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed ^ 0x5747_4147_45);
+        let mut rng = Rng::new(seed ^ 0x5747_4147);
         let config = Config {
             namespace: "N1".into(),
             host: "sim".into(),
@@ -585,11 +584,9 @@ impl Stage {
             .unwrap_or_else(|| panic!("seed {seed}: nobody asked for {result:?}"));
         assert_eq!((result.id, result.ok), (expected.function, expected.ok), "seed {seed}: {result:?}");
         self.sum.answers += 1;
-        let get = |value: &Value, key: &str| match value {
-            Value::Map(pairs) => {
-                pairs.iter().find(|(known, _)| *known == Value::Text(key.to_owned())).map(|(_, value)| value.clone())
-            }
-            _ => None,
+        let get = |value: &Value, key: &str| {
+            let Value::Map(pairs) = value else { return None };
+            pairs.iter().find(|(known, _)| *known == Value::Text(key.to_owned())).map(|(_, value)| value.clone())
         };
         if !expected.ok {
             assert!(get(&result.data, "message").is_some(), "seed {seed}: a failure has no reason: {result:?}");
@@ -709,7 +706,8 @@ impl Stage {
             } else if result.request.has(Bits::OPEN) {
                 viewer.watching = true;
                 // A fresh start, or the word that there is nothing yet.
-                viewer.time = section(Section::Map).or(section(Section::World)).map(|_| result.time).or(viewer.time);
+                viewer.time =
+                    section(Section::Map).or_else(|| section(Section::World)).map(|_| result.time).or(viewer.time);
                 if section(Section::Map).is_none() && section(Section::World).is_none() && result.message.is_empty() {
                     viewer.time = Some(result.time);
                 }
