@@ -69,10 +69,10 @@ const SIGTERM: i32 = 15;
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let mut parser = lexopt::Parser::from_args(words);
     if let Some(word) = parser.next()? {
-        return match word {
-            Short('h') | Long("help") => say(HELP),
-            other => Err(Failure::usage(format!("demo: {} (try: instep demo --help)", other.unexpected()))),
-        };
+        if matches!(word, Short('h') | Long("help")) {
+            return say(HELP);
+        }
+        return Err(Failure::usage(format!("demo: {} (try: instep demo --help)", word.unexpected())));
     }
     say(STORY)?;
     let house = House::open()?;
