@@ -9,8 +9,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use instep::c2sim::kind::Schema;
-use instep::c2sim::message::scan;
+use instep::c2sim::message::{scan, scan_with};
 use instep::c2sim::notice::minify;
+use instep::c2sim::schema::Rules;
 
 /// The median of several rounds, each long enough for the clock.
 fn median_ns(mut work: impl FnMut()) -> u128 {
@@ -37,6 +38,65 @@ fn report(name: &str, document: &[u8]) {
     });
     let bytes = document.len();
     println!("{name:<28} {bytes:>7} B  accepted {accepted}  scan {scanned:>8} ns  one line {written:>8} ns");
+}
+
+/// The same with the content checked against a schema.
+fn report_checked(name: &str, document: &[u8], rules: &Rules) {
+    let accepted = scan_with(document, Some(rules)).is_ok();
+    let scanned = median_ns(|| drop(black_box(scan_with(black_box(document), Some(rules)))));
+    let bytes = document.len();
+    println!("{name:<28} {bytes:>7} B  accepted {accepted}  scan with schema {scanned:>8} ns");
+}
+
+/// A schema of the documents made here; all occurrences of an element have one type, as in C2SIM.
+fn schema() -> String {
+    let mut text = format!(
+        "<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" xmlns=\"{0}\" targetNamespace=\"{0}\">",
+        Schema::V2_0_0.namespace()
+    );
+    text += "<xs:simpleType name=\"Uuid\"><xs:restriction base=\"xs:string\"><xs:pattern \
+             value=\"[0-9a-f]{8}\\-[0-9a-f]{4}\\-[0-9a-f]{4}\\-[0-9a-f]{4}\\-[0-9a-f]{12}\"/></xs:restriction></xs:simpleType>";
+    text += "<xs:simpleType name=\"Degrees\"><xs:restriction base=\"xs:double\"><xs:minInclusive value=\"-90\"/><xs:maxInclusive \
+             value=\"90\"/></xs:restriction></xs:simpleType>";
+    let values: Vec<_> = (0..20).map(|n| format!("Value{n}")).collect();
+    for (name, parts) in [
+        ("Message", "C2SIMHeader MessageBody"),
+        ("C2SIMHeader", "ConversationID FromSendingSystem MessageID Protocol ProtocolVersion"),
+        ("MessageBody", "C2SIMInitializationBody? SystemMessageBody? DomainMessageBody?"),
+        ("SystemMessageBody", "StartScenario"),
+        ("DomainMessageBody", "ReportBody"),
+        ("ReportBody", &values.join(" ")),
+        ("StartScenario", ""),
+        ("C2SIMInitializationBody", "ObjectDefinitions ScenarioSetting SystemEntityList"),
+        ("ObjectDefinitions", "Entity*"),
+        ("Entity", "ActorEntity"),
+        ("ActorEntity", "Unit"),
+        ("Unit", "CurrentState Name UUID"),
+        ("CurrentState", "Latitude Longitude"),
+        ("ScenarioSetting", ""),
+        ("SystemEntityList", "SystemName"),
+    ] {
+        text +=
+            &format!("<xs:element name=\"{name}\" type=\"{name}T\"/><xs:complexType name=\"{name}T\"><xs:sequence>");
+        for part in parts.split_whitespace() {
+            let times = match part.as_bytes().last() {
+                Some(b'*') => " minOccurs=\"0\" maxOccurs=\"unbounded\"",
+                Some(b'?') => " minOccurs=\"0\"",
+                _ => "",
+            };
+            text += &format!("<xs:element ref=\"{}\"{times}/>", part.trim_end_matches(['*', '?']));
+        }
+        text += "</xs:sequence></xs:complexType>";
+    }
+    for (of, names) in [
+        ("Uuid", vec!["ConversationID", "MessageID", "UUID"]),
+        ("Degrees", vec!["Latitude", "Longitude"]),
+        ("xs:string", vec!["FromSendingSystem", "Protocol", "ProtocolVersion", "Name", "SystemName"]),
+        ("xs:double", values.iter().map(String::as_str).collect()),
+    ] {
+        names.iter().for_each(|name| text += &format!("<xs:element name=\"{name}\" type=\"{of}\"/>"));
+    }
+    text + "</xs:schema>"
 }
 
 fn message(body: &str) -> String {
@@ -79,12 +139,33 @@ fn main() {
     report("initialization, 10 MB", initialization(10_000_000).as_bytes());
     let many = message(&format!("<Other>{}</Other>", "<a/>".repeat(990_000)));
     report("990,000 elements", many.as_bytes());
+    match Rules::load(&schema()) {
+        Ok(rules) => {
+            report_checked("StartScenario", start.as_bytes(), &rules);
+            report_checked("report", position.as_bytes(), &rules);
+            report_checked("initialization", initialization(136 * 1024).as_bytes(), &rules);
+        }
+        Err(error) => println!("the bench's own schema: {error}"),
+    }
     let Some(folder) = std::env::var_os("INSTEP_C2SIM_DATA").map(std::path::PathBuf::from) else {
         return;
     };
     for file in ["position-report.xml", "c2simheader-auth.xml", "Order.xml", "MessageWithC2SimInit.xml"] {
         if let Ok(document) = std::fs::read(folder.join("tno-original").join(file)) {
             report(file, &document);
+        }
+    }
+    for schema in std::fs::read_dir(folder.join("xsd")).into_iter().flatten().flatten() {
+        let Ok(text) = std::fs::read_to_string(schema.path()) else { continue };
+        let loaded = median_ns(|| drop(black_box(Rules::load(black_box(&text)))));
+        println!("{:<28} {:>7} B  load {loaded} ns", schema.file_name().display(), text.len());
+        let Some(rules) = Rules::load(&text).ok().filter(|rules| rules.schema() == Some(Schema::V2_0_0)) else {
+            continue;
+        };
+        for file in ["position-report.xml", "c2simheader-auth.xml", "Order.xml", "MessageWithC2SimInit.xml"] {
+            if let Ok(document) = std::fs::read(folder.join("tno-original").join(file)) {
+                report_checked(file, &document, &rules);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The Manager under load: many viewers of one session, the control port against a blind echo, a large log beside LECO traffic.
 //!
-//! `cargo bench --bench manager` makes its own logs in a temporary directory; `-- --quick` makes smaller ones.
+//! `cargo bench --bench manager` makes its own logs in a temporary directory; `-- --quick` makes smaller ones, and
+//! `-- --control` compares control round trips alone.
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark that fails panics")]
@@ -10,8 +11,9 @@ mod common;
 #[path = "../tests/common/rcrs.rs"]
 mod rcrs;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{self, Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -21,9 +23,11 @@ use common::{House, wait_until};
 use instep::config::Config;
 use instep::control::client::{ControlRequest, encode_viewer};
 use instep::control::envelope::Shape;
+use instep::control::framing::{self, Frame};
 use instep::control::function::Function;
 use instep::control::viewer::Bits;
 use instep::hub::Door;
+use instep::limits::CONTROL_RESULT_BYTES_MAX;
 use instep::net::{Server, Turn};
 use instep::rcrs::entity::{Change, Entity};
 use instep::rcrs::message::{Action, ChangeSet, Command, Perception, Record};
@@ -31,7 +35,14 @@ use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 use instep::zmtp::{SocketType, link::Link, mechanism::Mechanism};
 
 fn main() {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let words: Vec<String> = std::env::args().collect();
+    if let Some(at) = words.iter().position(|word| word == "--part") {
+        return play_part(&words[at + 1..]);
+    }
+    let quick = words.iter().any(|word| word == "--quick");
+    if words.iter().any(|word| word == "--control") {
+        return round_trip(if quick { 5_000 } else { 50_000 });
+    }
     many_viewers(if quick { 200 } else { 1000 });
     round_trip(if quick { 5_000 } else { 50_000 });
     large_log(if quick { 10 } else { 100 });
@@ -184,64 +195,192 @@ fn many_viewers(count: usize) {
 // ---- control round trips ----
 
 /// Answers each read with the bytes it got, from one poll loop, as the server does.
-fn echo() -> SocketAddr {
+fn echo(ready: impl FnOnce(SocketAddr)) {
     use mio::{Events, Interest, Poll, Token};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let mut stream = mio::net::TcpStream::from_std(stream);
-        let mut poll = Poll::new().unwrap();
-        poll.registry().register(&mut stream, Token(0), Interest::READABLE).unwrap();
-        let mut events = Events::with_capacity(16);
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            poll.poll(&mut events, None).unwrap();
-            match stream.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(n) => stream.write_all(&buffer[..n]).unwrap(),
-                Err(_) => {}
-            }
+    ready(listener.local_addr().unwrap());
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut stream = mio::net::TcpStream::from_std(stream);
+    let mut poll = Poll::new().unwrap();
+    poll.registry().register(&mut stream, Token(0), Interest::READABLE).unwrap();
+    let mut events = Events::with_capacity(16);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        poll.poll(&mut events, None).unwrap();
+        match stream.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(n) => stream.write_all(&buffer[..n]).unwrap(),
+            Err(_) => {}
         }
-    });
-    address
+    }
 }
 
-fn round_trip(rounds: usize) {
-    let house = House::new();
-    let mut controller = house.controller();
+/// The same door for the Manager, in the thread that calls.
+fn manager(ready: impl FnOnce(SocketAddr)) {
+    let config = Config {
+        namespace: "N1".into(),
+        bind: vec!["127.0.0.1:0".into()],
+        control_bind: vec!["127.0.0.1:0".into()],
+        ..Config::default()
+    };
+    let mut server = Server::bind(config).unwrap();
+    ready(server.addresses(Door::Control).next().unwrap());
+    server.run().unwrap();
+}
+
+/// A process of this program that plays one part on one core; it is gone when this is.
+struct Part(Child);
+
+impl Part {
+    fn start(core: Option<&str>, words: &[&str]) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut command = match core {
+            Some(core) => {
+                let mut command = process::Command::new("taskset");
+                command.args(["-c", core]).arg(program);
+                command
+            }
+            None => process::Command::new(program),
+        };
+        Self(command.arg("--part").args(words).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Plays one part: `manager` and `echo` say their address, `client` measures two of these.
+fn play_part(words: &[String]) {
+    let say = |address: SocketAddr| println!("{address}");
+    match words {
+        [part] if part == "manager" => manager(say),
+        [part] if part == "echo" => echo(say),
+        [part, control, blind, trips] if part == "client" => {
+            compare(control.parse().unwrap(), blind.parse().unwrap(), trips.parse().unwrap());
+        }
+        _ => panic!("no such part: {words:?}"),
+    }
+}
+
+/// So many round trips in a row, each in nanoseconds. Every answer must be `expected`: with one byte read too few the
+/// next trip would find it waiting and measure nothing.
+fn trips(stream: &mut TcpStream, request: &[u8], expected: &[u8], count: usize) -> Vec<u128> {
+    let mut answer = vec![0; expected.len()];
+    let trip = |_| {
+        let began = Instant::now();
+        stream.write_all(request).unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        let taken = began.elapsed().as_nanos();
+        assert_eq!(answer, expected, "each answer is read whole");
+        taken
+    };
+    let mut times: Vec<u128> = (0..count).map(trip).collect();
+    times.sort_unstable();
+    times
+}
+
+/// Short rounds in turns, so that both see the same machine: each round is one ratio of two medians.
+fn compare(control: SocketAddr, blind: SocketAddr, count: usize) {
+    const TRIPS_PER_ROUND: usize = 250;
+    let connect = |address| {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    };
+    let (mut control, mut blind) = (connect(control), connect(blind));
     let mut request = Vec::new();
     ControlRequest::begin(&mut request, Shape::Beside, Function::GetManagerInformation).finish();
-    controller.wire.send(&request);
-    let answer_bytes = controller.wire.body().unwrap().len() + 3;
-    let mut blind = TcpStream::connect(echo()).unwrap();
-    blind.set_nodelay(true).unwrap();
-    let mut buffer = vec![0; answer_bytes];
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // In turns, so that both see the same machine.
+    control.write_all(&request).unwrap();
+    let mut expected = Vec::new();
+    let whole = |bytes: &[u8]| match framing::scan(bytes, CONTROL_RESULT_BYTES_MAX).unwrap() {
+        Frame::Whole { header_len, body_len } => bytes.len() >= header_len + body_len,
+        Frame::Need(_) => false,
+    };
+    while !whole(&expected) {
+        let mut chunk = [0; 4096];
+        let n = control.read(&mut chunk).unwrap();
+        assert!(n > 0, "the server stays");
+        expected.extend_from_slice(&chunk[..n]);
+    }
+    let (mut ratios, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let rounds = (count / TRIPS_PER_ROUND).max(10);
     for round in 0..rounds {
-        let mut began = Instant::now();
-        controller.wire.stream.write_all(&request).unwrap();
-        controller.wire.stream.read_exact(&mut buffer).unwrap();
-        let (control, middle) = (began.elapsed().as_nanos(), Instant::now());
-        began = middle;
-        blind.write_all(&request).unwrap();
-        blind.read_exact(&mut buffer[..request.len()]).unwrap();
+        // Who goes first changes, so that neither is always the one with the cold cache.
+        let mut a = Vec::new();
+        if round % 2 == 0 {
+            a = trips(&mut control, &request, &expected, TRIPS_PER_ROUND);
+        }
+        let b = trips(&mut blind, &request, &request, TRIPS_PER_ROUND);
+        if a.is_empty() {
+            a = trips(&mut control, &request, &expected, TRIPS_PER_ROUND);
+        }
         if round >= rounds / 10 {
-            ours.push(control);
-            theirs.push(began.elapsed().as_nanos());
+            ratios.push(percentile(&a, 50) / percentile(&b, 50));
+            ours.extend(a);
+            theirs.extend(b);
         }
     }
     ours.sort_unstable();
     theirs.sort_unstable();
-    let (a, b) = (percentile(&ours, 50), percentile(&theirs, 50));
+    ratios.sort_unstable_by(f64::total_cmp);
     println!(
-        "control: GetManagerInformation p50 {a:.1} us, p99 {:.1} us; blind echo p50 {b:.1} us; ratio {:.2}",
+        "GetManagerInformation p50 {:.1} us, p99 {:.1} us; \
+         blind echo p50 {:.1} us, p99 {:.1} us; ratio {:.2} ({:.2} to {:.2} in {} rounds)",
+        percentile(&ours, 50),
         percentile(&ours, 99),
-        a / b
+        percentile(&theirs, 50),
+        percentile(&theirs, 99),
+        ratios[ratios.len() / 2],
+        ratios[0],
+        ratios[ratios.len() - 1],
+        ratios.len(),
     );
+}
+
+/// The cores this process may use, as `taskset` numbers them.
+fn cores() -> Vec<String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let spans = list.trim().split(',').filter_map(|span| {
+        let (first, last) = span.split_once('-').unwrap_or((span, span));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+    });
+    spans.flatten().map(|core| core.to_string()).collect()
+}
+
+/// The same comparison with everybody in a fixed place: where a server runs decides more than what it does.
+fn round_trip(count: usize) {
+    let cores = cores();
+    let pins = process::Command::new("taskset").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let places: Vec<(&str, Option<&str>, Option<&str>)> = match cores.as_slice() {
+        _ if !pins => vec![("anywhere (no taskset)", None, None)],
+        [one, two, ..] => {
+            vec![
+                ("on one core", Some(one), Some(one)),
+                ("servers on one core, client on another", Some(two), Some(one)),
+            ]
+        }
+        [one] => vec![("on one core", Some(one), Some(one))],
+        [] => vec![("anywhere", None, None)],
+    };
+    for (place, servers, client) in places {
+        let (mut manager, mut echo) = (Part::start(servers, &["manager"]), Part::start(servers, &["echo"]));
+        let (control, blind) = (manager.line(), echo.line());
+        let mut client = Part::start(client, &["client", &control, &blind, &count.to_string()]);
+        println!("control, {place}: {}", client.line());
+    }
 }
 
 // ---- a large log beside LECO ----

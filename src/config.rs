@@ -83,6 +83,8 @@ pub struct Config {
     pub sessions: Vec<Predefined>,
     /// Bytes of one C2SIM document. It is read in one piece, at about 3 ms a mebibyte, while everybody else waits.
     pub document_bytes_max: usize,
+    /// XSD files of C2SIM: documents in sessions of these schemas are checked against them. Empty means that content is not checked.
+    pub c2sim_schema: Vec<String>,
     /// Bytes of past events kept for each session, for members that come back.
     pub session_history_bytes_max: usize,
 }
@@ -182,6 +184,7 @@ impl Default for Config {
             history_bytes_max: 8 << 20,
             sessions: Vec::new(),
             document_bytes_max: 1 << 20,
+            c2sim_schema: Vec::new(),
             session_history_bytes_max: 256 << 10,
         }
     }
@@ -342,7 +345,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number ring_bytes_max, "bytes that may wait for one receiver"),
     setting!(number stall_ms, "time (ms) senders wait for room at a receiver before their messages are refused"),
     setting!(number slow_ms, "time (ms) without progress before a receiver or a half-sent message is cut off"),
-    setting!(number memory_max, "bytes that may wait in the whole process"),
+    setting!(number memory_max, "bytes that wait in the whole process; worlds and sessions may have a quarter"),
     setting!(list control_bind, "addresses of the control port (default: 127.0.0.1 on port + 10; 'off': none)"),
     setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11; 'off': none)"),
     setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),
@@ -354,6 +357,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number providers_max, "providers open at a time"),
     setting!(number history_bytes_max, "bytes of old timesteps kept for each live kernel"),
     setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),
+    setting!(list c2sim_schema, "XSD files that C2SIM documents are checked against, comma separated (default: none)"),
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
     Setting {
         key: "sessions",

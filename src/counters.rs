@@ -80,6 +80,7 @@ counters! {
     results_sent: "timesteps queued for viewers",
     initials: "initial results sent to viewers",
     initials_encoded: "initial results encoded: viewers that begin together share them",
+    results_without_memory: "results for viewers left out because memory_max was reached",
     viewers_behind: "times a viewer lost timesteps because it did not keep up",
     sessions_made: "shared sessions made, predefined ones included",
     session_joins: "members that joined a session",

@@ -1,7 +1,8 @@
 //! Every hard bound on what a peer can make this process do, with the relations among them checked by the compiler.
 //!
 //! Owns the numbers that no configuration can exceed. What a user may choose lies in [`crate::config`] and is checked
-//! against these. Worst case of memory: `memory_max` (rings and partial messages, both drawn from one pool) plus
+//! against these. Worst case of memory: `memory_max` (rings and partial messages, both drawn from one pool; and, with a quarter of it at
+//! most, the worlds of providers, results for viewers, what sessions keep) plus one record of a log being read for each provider, plus
 //! `connections_max` times the size of one peer's entries (under 1 KiB) plus the directories, which hold at most
 //! [`COMPONENTS_MAX`] names here and [`COMPONENTS_PER_NODE_MAX`] for each of [`NODES_MAX`] nodes.
 
@@ -245,6 +246,30 @@ pub const C2SIM_RUNS_MAX: usize = 4096;
 /// Documents kept for one session's merged initialization: two per sender at most.
 pub const C2SIM_PARTS_MAX: usize = 1024;
 
+/// Bytes of one schema file; those of C2SIM have 260 KiB.
+pub const C2SIM_SCHEMA_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Elements of one schema file besides annotations; those of C2SIM have 3000.
+pub const C2SIM_SCHEMA_NODES_MAX: usize = 32 * 1024;
+
+/// Groups inside one another, restrictions of restrictions, and parentheses of a pattern inside one another.
+pub const C2SIM_SCHEMA_NESTING_MAX: usize = 32;
+
+/// Places for an element in one content model, or for a character in one pattern, each counted as often as it may be repeated.
+pub const C2SIM_SCHEMA_POSITIONS_MAX: usize = 4096;
+
+/// States of one automaton made of a content model or a pattern.
+pub const C2SIM_SCHEMA_STATES_MAX: usize = 4096;
+
+/// Steps that making all automata of one schema may take, each well below a microsecond; those of C2SIM take 20,000. It bounds
+/// their memory too.
+pub const C2SIM_SCHEMA_STEPS_MAX: usize = 2_000_000;
+
+/// Violations of the schema that one answer lists.
+pub const C2SIM_VIOLATIONS_MAX: usize = 20;
+
+const _: () =
+    assert!(C2SIM_SCHEMA_STATES_MAX < 0xffff && C2SIM_SCHEMA_POSITIONS_MAX < 0xffff, "they are numbered by u16");
 const _: () =
     assert!(C2SIM_NAMESPACES_MAX >= C2SIM_ATTRIBUTES_MAX, "one tag full of declarations must fit an empty scope");
 const _: () = assert!(C2SIM_HEADER_FIELD_BYTES_MAX >= FULL_NAME_BYTES_MAX, "a full name must fit FromSendingSystem");

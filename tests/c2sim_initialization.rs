@@ -299,3 +299,79 @@ fn bytes_documents_and_systems_are_bounded() {
     let refused = store(&mut initialization, &objects("B", &many(half, 2 * half + 1)), InitMerge::Marshal);
     assert_eq!(refused, Err(StoreRefusal::TooManySystems));
 }
+
+/// Builds it again from what can be written to a disk.
+fn rebuilt(before: &Initialization, merge: InitMerge) -> Initialization {
+    let mut after = Initialization::new();
+    match before.shared() {
+        Some(shared) => after.restore_shared(shared.to_vec(), before.required_names().to_vec()).expect("room"),
+        None => before.documents().for_each(|document| store(&mut after, document, merge).expect("room")),
+    }
+    for system in before.completed_names() {
+        assert_eq!(after.complete(system), Ok(true));
+    }
+    after
+}
+
+#[test]
+fn what_was_written_to_a_disk_builds_the_same_again() {
+    let content =
+        |n, system| format!("<ObjectDefinitions>{}</ObjectDefinitions>{SETTING}{}", entity(n), systems(system));
+    for merge in [InitMerge::Replace, InitMerge::Marshal] {
+        let mut before = Initialization::new();
+        store(&mut before, &body("A", &content(1, "A")), merge).unwrap();
+        store(&mut before, &body("B", &content(2, "B")), merge).unwrap();
+        store(&mut before, &body("A", &content(3, "A")), merge).unwrap();
+        before.complete("B").unwrap();
+        for complete in [false, true] {
+            if complete {
+                before.complete("A").unwrap();
+            }
+            let mut after = rebuilt(&before, merge);
+            assert!(before.documents().eq(after.documents()));
+            assert_eq!((before.facts(), before.bytes()), (after.facts(), after.bytes()));
+            assert_eq!(before.required_names(), after.required_names());
+            let mut copy = before.clone();
+            assert_eq!(copy.share(&STAMP), after.share(&STAMP));
+            assert_eq!(copy.shared(), after.shared());
+            assert_eq!(before.shared(), None, "the clone was shared, not the original");
+            let late = rebuilt(&copy, merge);
+            assert_eq!((late.shared(), late.facts(), late.bytes()), (copy.shared(), copy.facts(), copy.bytes()));
+            assert_eq!(
+                (late.required_names(), late.completed_names()),
+                (copy.required_names(), copy.completed_names())
+            );
+            assert_eq!(late.documents().count(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_clone_shares_the_documents() {
+    let mut one = Initialization::new();
+    store(&mut one, &body("A", &format!("{SETTING}{}", systems("A"))), InitMerge::Replace).unwrap();
+    let mut other = one.clone();
+    let place = |initialization: &Initialization| initialization.documents().next().map(str::as_ptr);
+    assert_eq!(place(&one), place(&other));
+    one.clear();
+    assert!(other.facts().stored && !one.facts().stored);
+    other.share(&STAMP).unwrap();
+    assert_eq!(other.shared().map(<[u8]>::as_ptr), other.clone().shared().map(<[u8]>::as_ptr));
+}
+
+#[test]
+fn what_cannot_have_been_shared_is_not_restored() {
+    let mut empty = Initialization::new();
+    let good = body("A", &format!("{SETTING}{}", systems("A"))).into_bytes();
+    let none = Vec::new;
+    assert_eq!(empty.restore_shared(good[..100].to_vec(), none()), Err(StoreRefusal::NotNow));
+    assert_eq!(empty.restore_shared(objects("A", "").into_bytes(), none()), Err(StoreRefusal::NotNow));
+    assert_eq!(empty.restore_shared(vec![b' '; C2SIM_MESSAGE_BYTES_MAX + 1], none()), Err(StoreRefusal::TooLarge));
+    let many = (0..=C2SIM_SYSTEMS_MAX).map(|n| n.to_string()).collect();
+    assert_eq!(empty.restore_shared(good.clone(), many), Err(StoreRefusal::TooManySystems));
+    assert_eq!(empty.restore_shared(good.clone(), vec!["a".repeat(2000)]), Err(StoreRefusal::TooManySystems));
+    assert_eq!(empty.facts(), Facts::default());
+    assert_eq!(empty.restore_shared(good.clone(), vec!["B".into(), "A".into(), "B".into()]), Ok(()));
+    assert_eq!(empty.required_names(), ["A", "B"]);
+    assert_eq!(empty.restore_shared(good, none()), Err(StoreRefusal::NotNow));
+}

@@ -54,7 +54,7 @@ const RULES: [(&str, [&str; 5]); 37] = [
 fn every_option() -> Vec<Options> {
     let mut all = Vec::new();
     for paused_allows in [PausedAllows::Reports, PausedAllows::Nothing, PausedAllows::All] {
-        for share_guard in [ShareGuard::Initialized, ShareGuard::AllComplete] {
+        for share_guard in [ShareGuard::Initialized, ShareGuard::AllComplete, ShareGuard::None] {
             for init_merge in [InitMerge::Replace, InitMerge::Marshal] {
                 for unknown_bodies in [UnknownBodies::Refuse, UnknownBodies::Relay] {
                     all.push(Options { paused_allows, share_guard, init_merge, unknown_bodies });
@@ -74,6 +74,7 @@ fn adapt(rule: &'static str, kind: &str, state: State, options: Options, facts: 
     let paused = state == State::Paused;
     let executing = paused || state == State::Running;
     match kind {
+        "ShareScenario" if options.share_guard == ShareGuard::None => rule,
         "ShareScenario" => {
             let complete = options.share_guard == ShareGuard::Initialized || facts.all_complete;
             match (facts.stored, state) {
@@ -134,7 +135,7 @@ fn every_state_kind_option_and_fact_follows_the_rules() {
             }
         }
     }
-    assert_eq!(checked, 37 * 5 * 24 * 3);
+    assert_eq!(checked, 37 * 5 * 36 * 3);
 }
 
 #[test]
@@ -155,6 +156,8 @@ fn permitted_triggers_are_listed_by_the_names_and_in_the_order_of_the_interface(
     assert_eq!(list(State::Paused, plain, true), "STOP_SCENARIO;RESUME_SCENARIO");
     let guarded = Options { share_guard: ShareGuard::AllComplete, ..plain };
     assert!(!list(State::Initializing, guarded, true).contains("SHARE_SCENARIO"));
+    let unguarded = Options { share_guard: ShareGuard::None, ..plain };
+    assert!(list(State::Initializing, unguarded, false).contains("SHARE_SCENARIO"));
 }
 
 #[test]
@@ -223,6 +226,38 @@ fn triggers_have_json_rpc_methods() {
 }
 
 #[test]
+fn a_trigger_is_known_by_its_element_its_method_and_its_verb_in_any_case() {
+    for trigger in Trigger::ALL {
+        for name in [trigger.kind().element(), trigger.kind().name(), trigger.method(), trigger.word()] {
+            for word in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
+                assert_eq!(Trigger::from_word(&word), Some(trigger), "{word}");
+            }
+        }
+    }
+    let verbs: Vec<_> = Trigger::ALL.iter().map(|trigger| trigger.word()).collect();
+    assert_eq!(verbs, ["submit", "complete", "share", "start", "pause", "resume", "stop", "reset"]);
+    for word in ["", "begin", "start ", "start-scenario", "Order", "starts"] {
+        assert_eq!(Trigger::from_word(word), None, "{word}");
+    }
+}
+
+#[test]
+fn options_have_words_both_ways() {
+    macro_rules! check {
+        ($option:ident, $words:expr) => {
+            assert_eq!($option::ALL.iter().map(|choice| choice.word()).collect::<Vec<_>>(), $words);
+            assert_eq!($option::ALL.first(), Some(&$option::default()));
+            assert!($option::ALL.iter().all(|choice| $option::of_word(choice.word()) == Some(*choice)));
+            assert_eq!($option::of_word(""), None);
+        };
+    }
+    check!(PausedAllows, ["reports", "nothing", "all"]);
+    check!(ShareGuard, ["initialized", "all_complete", "none"]);
+    check!(InitMerge, ["replace", "marshal"]);
+    check!(UnknownBodies, ["refuse", "relay"]);
+}
+
+#[test]
 fn the_diagram_shows_the_moves_and_no_other() {
     let diagram = Diagram.to_string();
     let mut moves: Vec<&str> = diagram
@@ -236,7 +271,7 @@ fn the_diagram_shows_the_moves_and_no_other() {
         [
             "INITIALIZED --> RUNNING: StartScenario",
             "INITIALIZED --> UNINITIALIZED: ResetScenario",
-            "INITIALIZING --> INITIALIZED: ShareScenario [initialization stored]",
+            "INITIALIZING --> INITIALIZED: ShareScenario [share_guard holds]",
             "INITIALIZING --> UNINITIALIZED: ResetScenario",
             "PAUSED --> INITIALIZED: StopScenario",
             "PAUSED --> RUNNING: ResumeScenario",

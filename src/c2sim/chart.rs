@@ -19,7 +19,7 @@ impl fmt::Display for Diagram {
                 let label = row.kinds.first().map_or("", |kind| kind.element());
                 match row.cell(from) {
                     Go(to) => writeln!(f, "    {from} --> {to}: {label}")?,
-                    Share(to) => writeln!(f, "    {from} --> {to}: {label} [initialization stored]")?,
+                    Share(to) => writeln!(f, "    {from} --> {to}: {label} [share_guard holds]")?,
                     Stay if !row.trigger.is_empty() => writeln!(f, "    {from} --> {from}: {label}")?,
                     No | Stay | UnlessNothing | OnlyAll | OnlyRelayed => {}
                 }

@@ -2,6 +2,32 @@
 
 use core::fmt;
 
+use crate::limits::C2SIM_VIOLATIONS_MAX;
+
+/// The keys of `details` under which violations of a schema are listed.
+pub(super) const XSD_ERRORS: [&str; C2SIM_VIOLATIONS_MAX] = [
+    "XSD_ERROR_1",
+    "XSD_ERROR_2",
+    "XSD_ERROR_3",
+    "XSD_ERROR_4",
+    "XSD_ERROR_5",
+    "XSD_ERROR_6",
+    "XSD_ERROR_7",
+    "XSD_ERROR_8",
+    "XSD_ERROR_9",
+    "XSD_ERROR_10",
+    "XSD_ERROR_11",
+    "XSD_ERROR_12",
+    "XSD_ERROR_13",
+    "XSD_ERROR_14",
+    "XSD_ERROR_15",
+    "XSD_ERROR_16",
+    "XSD_ERROR_17",
+    "XSD_ERROR_18",
+    "XSD_ERROR_19",
+    "XSD_ERROR_20",
+];
+
 /// Why the server refuses a request: the string in `code` of an error answer.
 ///
 /// The room itself answers with a part of them; the others belong to joins, sessions and tokens and are listed so that every
@@ -44,17 +70,17 @@ pub enum Code {
     NotImplemented,
     /// The session exists already.
     SharedSessionAlreadyExist,
+    /// The session still has members, so it cannot be removed.
+    SharedSessionInUse,
     /// The server knows no such session.
     SharedSessionNotFound,
     /// The session exists with another schema version.
     SharedSessionSchemaVersionChanged,
-    /// The session has members, viewers or a provider, and is not to be deleted by force.
-    SharedSessionInUse,
     /// The session's state does not permit this trigger.
     StateTransitionNotAllowed,
-    /// The session has as many members as it may.
+    /// The session can take no further member.
     TooManyMembers,
-    /// There are as many sessions as there may be.
+    /// The server can hold no further session.
     TooManySharedSessions,
     /// The document is well-formed but not as the schema says.
     XsdValidationError,
@@ -83,9 +109,9 @@ impl Code {
         Self::NoClientId,
         Self::NotImplemented,
         Self::SharedSessionAlreadyExist,
+        Self::SharedSessionInUse,
         Self::SharedSessionNotFound,
         Self::SharedSessionSchemaVersionChanged,
-        Self::SharedSessionInUse,
         Self::StateTransitionNotAllowed,
         Self::TooManyMembers,
         Self::TooManySharedSessions,
@@ -115,12 +141,12 @@ impl Code {
             Self::NoClientId => "NO_CLIENT_ID",
             Self::NotImplemented => "NOT_IMPLEMENTED",
             Self::SharedSessionAlreadyExist => "SHARED_SESSION_ALREADY_EXIST",
+            Self::SharedSessionInUse => "SHARED_SESSION_IN_USE",
             Self::SharedSessionNotFound => "SHARED_SESSION_NOT_FOUND",
             Self::SharedSessionSchemaVersionChanged => "SHARED_SESSION_SCHEMA_VERSION_CHANGED",
-            Self::SharedSessionInUse => "SHARED_SESSION_IN_USE",
+            Self::StateTransitionNotAllowed => "STATE_TRANSITION_NOT_ALLOWED",
             Self::TooManyMembers => "TOO_MANY_MEMBERS",
             Self::TooManySharedSessions => "TOO_MANY_SHARED_SESSIONS",
-            Self::StateTransitionNotAllowed => "STATE_TRANSITION_NOT_ALLOWED",
             Self::XsdValidationError => "XSD_VALIDATION_ERROR",
             Self::XsdValidationFailure => "XSD_VALIDATION_FAILURE",
         }
@@ -142,7 +168,7 @@ impl Code {
             Self::SharedSessionNotFound => &["ACTIVE_SESSIONS"],
             Self::SharedSessionSchemaVersionChanged => &["SCHEMA_VERSION"],
             Self::StateTransitionNotAllowed => &["ACTIVE_SESSION", "ALLOWED_TRIGGERS"],
-            Self::XsdValidationError => &["XSD_ERROR_1"],
+            Self::XsdValidationError => &XSD_ERRORS,
             Self::XsdValidationFailure => &["SCHEMA_VERSION", "XSD_ERROR_1"],
             Self::AuthorizationFailure
             | Self::C2simInitializationMsgInvalidState
@@ -181,12 +207,12 @@ impl fmt::Display for Code {
             Self::NoClientId => "the request names no client",
             Self::NotImplemented => "the server does not offer this operation",
             Self::SharedSessionAlreadyExist => "the session exists already",
+            Self::SharedSessionInUse => "the session has members, viewers or a provider",
             Self::SharedSessionNotFound => "the server knows no such session",
             Self::SharedSessionSchemaVersionChanged => "the session exists with another schema version",
-            Self::SharedSessionInUse => "the session is in use",
-            Self::TooManyMembers => "the session takes no more members",
-            Self::TooManySharedSessions => "the server takes no more sessions",
             Self::StateTransitionNotAllowed => "the session's state does not permit this trigger",
+            Self::TooManyMembers => "the session can take no further member",
+            Self::TooManySharedSessions => "the server can hold no further session",
             Self::XsdValidationError => "the message is not as the schema says",
             Self::XsdValidationFailure => "the message is not a well-formed document",
         })

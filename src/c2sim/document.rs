@@ -100,7 +100,7 @@ pub(super) fn resolve(name: &str) -> Option<char> {
 }
 
 /// Splits a qualified name into prefix (empty without one) and local name.
-fn split_name(name: &str) -> (&str, &str) {
+pub(super) fn split_name(name: &str) -> (&str, &str) {
     let colon = name.bytes().position(|byte| byte == b':');
     let parts = colon.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?)));
     parts.unwrap_or(("", name))
@@ -183,6 +183,21 @@ impl<'a> Iterator for Attributes<'a> {
             self.rest = "";
         }
         taken.transpose()
+    }
+}
+
+/// An attribute's value as it is meant: references resolved, white space as blanks.
+pub(super) fn attribute_value(raw: &str) -> String {
+    let mut value = String::with_capacity(raw.len());
+    let mut rest = raw;
+    loop {
+        let (text, reference) = rest.split_once('&').unwrap_or((rest, ""));
+        value.extend(text.chars().map(|letter| if is_space(letter) { ' ' } else { letter }));
+        let Some((name, after)) = reference.split_once(';') else {
+            return value;
+        };
+        value.extend(resolve(name));
+        rest = after;
     }
 }
 

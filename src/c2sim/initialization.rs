@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::kind::{Kind, Schema};
-use super::message::{Message, Part};
+use super::message::{Message, Part, scan};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
 use super::state::{About, Details, Facts, InitMerge, Joined};
 use crate::limits::{
@@ -145,13 +145,13 @@ impl Stored {
     }
 }
 
-/// The initialization of one session.
+/// The initialization of one session. Cloning it copies names only; the documents are shared.
 #[derive(Clone, Debug, Default)]
 pub struct Initialization {
     documents: Vec<Arc<Stored>>,
     /// Bytes of all documents.
     bytes: usize,
-    shared: Option<Arc<[u8]>>,
+    shared: Option<Arc<Vec<u8>>>,
     /// Sorted, without repetition.
     required: Vec<String>,
     /// Sorted, without repetition.
@@ -185,36 +185,27 @@ impl Initialization {
         Joined(&self.completed)
     }
 
-    /// The document everybody got at the share; for late joiners. `None` before the share.
-    #[must_use]
-    pub fn shared(&self) -> Option<&[u8]> {
-        self.shared.as_deref()
-    }
-
-    /// The stored documents as they came, in their order; storing them again in that order makes the same initialization.
-    pub fn documents(&self) -> impl Iterator<Item = &str> {
-        self.documents.iter().map(|stored| &*stored.text)
-    }
-
-    /// The names behind [`Self::required`].
+    /// The systems the stored documents name, sorted.
     #[must_use]
     pub fn required_names(&self) -> &[String] {
         &self.required
     }
 
-    /// The names behind [`Self::completed`].
+    /// The systems that reported InitializationComplete, sorted.
     #[must_use]
     pub fn completed_names(&self) -> &[String] {
         &self.completed
     }
 
-    /// Takes the document that was shared before, and the systems that it names.
-    pub fn restore_shared(&mut self, shared: Box<[u8]>, mut required: Vec<String>) {
-        required.sort_unstable();
-        required.dedup();
-        (self.documents, self.bytes) = (Vec::new(), 0);
-        (self.shared, self.required) = (Some(shared.into()), required);
-        self.check_complete();
+    /// The stored documents as they came, in order; none after the share. Storing them again in this order gives the same again.
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|stored| &*stored.text)
+    }
+
+    /// The document everybody got at the share; for late joiners. `None` before the share.
+    #[must_use]
+    pub fn shared(&self) -> Option<&[u8]> {
+        self.shared.as_deref().map(Vec::as_slice)
     }
 
     /// Bytes of documents kept.
@@ -291,6 +282,39 @@ impl Initialization {
         Ok(true)
     }
 
+    /// Takes back what [`Self::shared`] and [`Self::required_names`] gave, as if the share had just happened.
+    ///
+    /// # Errors
+    /// [`StoreRefusal::NotNow`] if anything is stored already, or `shared` is no initialization message;
+    /// [`StoreRefusal::TooLarge`] and [`StoreRefusal::TooManySystems`] as when storing. Nothing has changed then.
+    pub fn restore_shared(&mut self, shared: Vec<u8>, mut required: Vec<String>) -> Result<(), StoreRefusal> {
+        if self.facts().stored {
+            return Err(StoreRefusal::NotNow);
+        }
+        if shared.len() > C2SIM_MESSAGE_BYTES_MAX {
+            return Err(StoreRefusal::TooLarge);
+        }
+        if !scan(&shared).is_ok_and(|message| message.kind == Kind::C2simInitialization) {
+            return Err(StoreRefusal::NotNow);
+        }
+        required.sort_unstable();
+        required.dedup();
+        if required.len() > C2SIM_SYSTEMS_MAX || required.iter().any(|name| name.len() > C2SIM_HEADER_FIELD_BYTES_MAX) {
+            return Err(StoreRefusal::TooManySystems);
+        }
+        self.freeze(shared);
+        self.required = required;
+        self.check_complete();
+        Ok(())
+    }
+
+    fn freeze(&mut self, mut shared: Vec<u8>) {
+        shared.shrink_to_fit();
+        self.shared = Some(Arc::new(shared));
+        self.documents = Vec::new();
+        self.bytes = 0;
+    }
+
     fn check_complete(&mut self) {
         let reported = |system| self.completed.binary_search(system).is_ok();
         self.all_complete = !self.required.is_empty() && self.required.iter().all(reported);
@@ -313,9 +337,7 @@ impl Initialization {
         if out.len() > C2SIM_MESSAGE_BYTES_MAX {
             return Err(ShareRefusal::TooLarge);
         }
-        self.shared = Some(out.into());
-        self.documents = Vec::new();
-        self.bytes = 0;
+        self.freeze(out);
         Ok(shared)
     }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::defect::{Defect, Reject};
 use super::kind::{Category, Kind, Schema};
-pub use super::scan::scan;
+pub use super::scan::{scan, scan_with};
 
 /// The header fields that are read. Credentials, act type and classification are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! C2SIM flow control: which message a session admits, what it changes, and what the others get to see of it.
 //!
 //! Owns the state machine of a shared session ([`state`], drawn by [`chart`]), the recognition of C2SIM XML messages ([`message`]), the initialization a
-//! session collects ([`initialization`]) and the documents the server writes itself ([`notice`]). Must not know who is connected, how
+//! session collects ([`initialization`]), the check of content against
+//! a schema ([`schema`]) and the documents the server writes itself ([`notice`]). Must not know who is connected, how
 //! a message arrived, what time it is, or where fresh identifiers come from: bytes and small values come in, verdicts go out.
 //!
 //! # The protocol in short
@@ -18,10 +19,11 @@
 //! 4. Only then the caller sets the new state, keeps and relays what [`state::effects`] names, in one turn.
 //!
 //! # What is validated, and what is not
-//! Validated: UTF-8, XML characters and well-formedness, namespaces, no DOCTYPE, no entities but the five, the bounds in
-//! [`crate::limits`]; the frame `Message`, one complete `C2SIMHeader` with a sender, one `MessageBody` with one body of one namespace; the value of
-//! `SimulationRealtimeMultiple`. Not validated: the content of bodies against the XSD (element order, code lists, identifiers, ranges), extra
-//! elements in the header, and the format of header values. A document a schema check would refuse for these is admitted here.
+//! Always: UTF-8, XML characters and well-formedness, namespaces, no DOCTYPE, no entities but the five, the bounds in
+//! [`crate::limits`]; the frame `Message`, one complete `C2SIMHeader` with a sender, one `MessageBody` with one body of one namespace; the
+//! value of `SimulationRealtimeMultiple`. With the [`schema::Rules`] of an XSD given to [`message::scan_with`] also the content, header
+//! and bodies: order and number of elements, code lists, patterns and ranges. Without, a document that only this would refuse is
+//! admitted.
 
 use crate::limits::SESSION_NAME_BYTES_MAX;
 
@@ -49,5 +51,7 @@ pub mod initialization;
 pub mod kind;
 pub mod message;
 pub mod notice;
+mod options;
 mod scan;
+pub mod schema;
 pub mod state;

@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::defect::{Defect, Reject};
+use super::defect::{Defect, Refused, Reject};
 use super::document::{Document, Tag, Token, is_blank, readable};
 use super::kind::{Category, Kind, Schema};
 use super::message::{Field, Header, Layout, Message, Part};
+use super::schema::{Checker, Rules, Violation};
 use crate::limits::{C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_RUNS_MAX, C2SIM_SYSTEMS_MAX};
 
 /// Checks and recognises one document.
@@ -16,17 +17,42 @@ use crate::limits::{C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM
 /// # Errors
 /// Everything the module docs of [`crate::c2sim`] list as validated; the first defect is reported.
 pub fn scan(bytes: &[u8]) -> Result<Message<'_>, Reject> {
+    recognise(bytes, None).map(|(message, _)| message)
+}
+
+/// The same, and in the same pass checks the content against the rules of a schema. A document that is no message for any other reason
+/// is refused for that.
+///
+/// # Errors
+/// As [`scan`], or everything in which the content breaks the rules.
+pub fn scan_with<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<Message<'a>, Refused> {
+    match recognise(bytes, rules) {
+        Ok((message, violations)) if violations.is_empty() => Ok(message),
+        Ok((_, violations)) => Err(Refused::Content(violations)),
+        Err(reject) => Err(Refused::Document(reject)),
+    }
+}
+
+fn recognise<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<(Message<'a>, Vec<Violation>), Reject> {
     if bytes.len() > C2SIM_MESSAGE_BYTES_MAX {
         return Err(Reject { defect: Defect::TooLarge, line: 1, header_seen: false });
     }
     let (text, defect) = readable(bytes);
     let mut scanner = Scanner::new(text);
-    let result = scanner.run();
+    let mut checker = rules.map(|rules| Checker::new(rules, text));
+    let result = scanner.run(checker.as_mut());
     // An unreadable byte is the defect, wherever the text in front of it was cut off.
     match defect.map_or(result, Err) {
-        Ok(message) => Ok(message),
+        Ok(message) => Ok((message, checker.map(Checker::finish).unwrap_or_default())),
         Err(found) => {
-            let at = if defect.is_some() { text.len() } else { scanner.document.range().start };
+            let mut at = if defect.is_some() { text.len() } else { scanner.document.range().start };
+            let mut found = found;
+            // A document that is no document at all is refused for that, whatever its root is called.
+            if found == Defect::WrongRoot
+                && let Err(behind) = scanner.drain()
+            {
+                (found, at) = (behind, scanner.document.range().start);
+            }
             let before = text.as_bytes().get(..at).unwrap_or_default();
             let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
             Err(Reject { defect: found, line, header_seen: scanner.header_seen })
@@ -108,9 +134,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<Message<'a>, Defect> {
+    fn run(&mut self, mut checker: Option<&mut Checker<'_, 'a>>) -> Result<Message<'a>, Defect> {
         loop {
-            match self.document.next()? {
+            let token = self.document.next()?;
+            match token {
                 Token::Start(tag) => self.on_start(tag)?,
                 Token::End => self.on_end()?,
                 Token::Text(text) => self.on_text(text)?,
@@ -120,6 +147,9 @@ impl<'a> Scanner<'a> {
                 }
                 Token::Aside => {}
                 Token::EndOfDocument => break,
+            }
+            if let Some(checker) = &mut checker {
+                checker.on_token(&self.document, token);
             }
         }
         let category = self.category.ok_or(Defect::NoBody)?;
@@ -138,6 +168,12 @@ impl<'a> Scanner<'a> {
             layout: self.layout.take(),
             default_namespace: self.default_namespace,
         })
+    }
+
+    /// Reads the rest for its form only.
+    fn drain(&mut self) -> Result<(), Defect> {
+        while !matches!(self.document.next()?, Token::EndOfDocument) {}
+        Ok(())
     }
 
     fn place(&self, depth: usize) -> Place {

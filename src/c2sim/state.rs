@@ -13,6 +13,7 @@ use core::fmt;
 
 use super::code::Code;
 use super::kind::Kind;
+pub use super::options::{InitMerge, Options, PausedAllows, ShareGuard, UnknownBodies};
 
 /// The state of one shared session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,198 +131,34 @@ impl Trigger {
         Self::ALL.into_iter().find(|trigger| trigger.method() == method)
     }
 
-    /// The trigger that a person or a program means by `word`: the name of its kind, of its element or of its method, or its first word
-    /// alone, in any case.
+    /// The verb alone, as people type it.
     #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        let same = |known: &str| {
-            let letters = |text: &str| {
-                text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
-            };
-            letters(known) == letters(word)
-        };
-        let short = |trigger: &Self| match trigger {
-            Self::InitializationComplete => "complete",
+    pub const fn word(self) -> &'static str {
+        match self {
             Self::SubmitInitialization => "submit",
+            Self::InitializationComplete => "complete",
             Self::ShareScenario => "share",
             Self::StartScenario => "start",
             Self::PauseScenario => "pause",
             Self::ResumeScenario => "resume",
             Self::StopScenario => "stop",
             Self::ResetScenario => "reset",
-        };
-        Self::ALL.into_iter().find(|trigger| same(trigger.method()) || same(short(trigger)))
+        }
+    }
+
+    /// The trigger that people and scripts mean by `word`: the element, the method or the verb alone, in any case of letters.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trigger| {
+            let names = [trigger.kind().element(), trigger.method(), trigger.word()];
+            names.iter().any(|name| name.eq_ignore_ascii_case(word))
+        })
     }
 
     /// The trigger a message of that kind pulls.
     #[must_use]
     pub fn from_kind(kind: Kind) -> Option<Self> {
         Self::ALL.into_iter().find(|trigger| trigger.kind() == kind)
-    }
-}
-
-/// Which domain messages PAUSED lets through. System messages are not its business.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PausedAllows {
-    /// Reports (and plans, requests, acknowledgements), but no orders.
-    #[default]
-    Reports,
-    /// Neither orders nor reports.
-    Nothing,
-    /// Orders too.
-    All,
-}
-
-impl PausedAllows {
-    /// The word for it in configurations and requests.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Reports => "reports",
-            Self::Nothing => "nothing",
-            Self::All => "all",
-        }
-    }
-
-    /// What the word says.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Reports, Self::Nothing, Self::All].into_iter().find(|known| known.word() == word)
-    }
-}
-
-/// When ShareScenario is due.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ShareGuard {
-    /// As soon as initialization is stored.
-    #[default]
-    Initialized,
-    /// And every system it names has reported InitializationComplete.
-    AllComplete,
-    /// At once: a session that is only kept in step needs no initialization. What is stored all the same is shared.
-    None,
-}
-
-impl ShareGuard {
-    /// The word for it in configurations and requests.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Initialized => "initialized",
-            Self::AllComplete => "all_complete",
-            Self::None => "none",
-        }
-    }
-
-    /// What the word says.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Initialized, Self::AllComplete, Self::None].into_iter().find(|known| known.word() == word)
-    }
-}
-
-/// What becomes of several initializations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum InitMerge {
-    /// The last C2SIMInitializationBody counts; ObjectInitializationBody is relayed and not kept.
-    #[default]
-    Replace,
-    /// All parts of all senders are put together at the share.
-    Marshal,
-}
-
-impl InitMerge {
-    /// The word for it in configurations and requests.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Replace => "replace",
-            Self::Marshal => "marshal",
-        }
-    }
-
-    /// What the word says.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Replace, Self::Marshal].into_iter().find(|known| known.word() == word)
-    }
-}
-
-/// What becomes of a body that no schema defines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum UnknownBodies {
-    /// Refused in every state, as a schema check would.
-    #[default]
-    Refuse,
-    /// Relayed in RUNNING and PAUSED.
-    Relay,
-}
-
-impl UnknownBodies {
-    /// The word for it in configurations and requests.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Relay => "relay",
-        }
-    }
-
-    /// What the word says.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Refuse, Self::Relay].into_iter().find(|known| known.word() == word)
-    }
-}
-
-/// What a session may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Options {
-    /// Domain messages in PAUSED.
-    pub paused_allows: PausedAllows,
-    /// The guard of ShareScenario.
-    pub share_guard: ShareGuard,
-    /// Several initializations.
-    pub init_merge: InitMerge,
-    /// Bodies that no schema defines.
-    pub unknown_bodies: UnknownBodies,
-}
-
-impl Options {
-    /// The options by their keys, as every protocol and the configuration spell them.
-    pub const KEYS: [&'static str; 4] = ["paused_allows", "share_guard", "init_merge", "unknown_bodies"];
-
-    /// The word of the option `key`; empty for other keys.
-    #[must_use]
-    pub fn word(&self, key: &str) -> &'static str {
-        match key {
-            "paused_allows" => self.paused_allows.word(),
-            "share_guard" => self.share_guard.word(),
-            "init_merge" => self.init_merge.word(),
-            "unknown_bodies" => self.unknown_bodies.word(),
-            _ => "",
-        }
-    }
-
-    /// Sets the option `key` to what `word` says.
-    ///
-    /// # Errors
-    /// There is no such option, or it has no such word; says which words it has.
-    pub fn set(&mut self, key: &str, word: &str) -> Result<(), String> {
-        let known = match key {
-            "paused_allows" => PausedAllows::of_word(word).map(|chosen| self.paused_allows = chosen),
-            "share_guard" => ShareGuard::of_word(word).map(|chosen| self.share_guard = chosen),
-            "init_merge" => InitMerge::of_word(word).map(|chosen| self.init_merge = chosen),
-            "unknown_bodies" => UnknownBodies::of_word(word).map(|chosen| self.unknown_bodies = chosen),
-            _ => return Err(format!("{key}: a session has no such option")),
-        };
-        let words = match key {
-            "paused_allows" => "reports, nothing or all",
-            "share_guard" => "initialized, all_complete or none",
-            "init_merge" => "replace or marshal",
-            _ => "refuse or relay",
-        };
-        known.ok_or_else(|| format!("{key}: '{word}' is none of {words}"))
     }
 }
 
@@ -339,9 +176,9 @@ impl Facts {
     #[must_use]
     pub const fn share_ready(self, options: Options) -> bool {
         match options.share_guard {
-            ShareGuard::None => true,
             ShareGuard::Initialized => self.stored,
             ShareGuard::AllComplete => self.stored && self.all_complete,
+            ShareGuard::None => true,
         }
     }
 }
@@ -434,7 +271,7 @@ pub enum Relay {
     Nobody,
     /// Every member but the sender gets the message; the sender has the answer to its own request.
     Others,
-    /// The same, and in the same batch right behind it every member, the sender too, gets the shared initialization.
+    /// The same, and in the same batch right behind it every member, the sender too, gets the shared initialization if there is one.
     OthersThenInitialization,
 }
 
@@ -611,6 +448,7 @@ impl Row {
 
     fn refuse(&self, state: State, options: Options, facts: Facts) -> Verdict {
         let (code, details) = match self.refusal {
+            // Without a guard there is nothing to complete first.
             Refusal::Share
                 if options.share_guard != ShareGuard::None
                     && (!facts.stored || matches!(self.cell(state), Share(_))) =>

@@ -26,12 +26,20 @@ const INITIALS_MAX: usize = 16;
 /// Old timesteps that may be asked for at a time in one log.
 const WANTED_MAX: usize = 64;
 
+/// Results up to this size are sent even when memory is short: words, not data.
+const SMALL_BYTES: usize = 4096;
+
 /// What is sent once and to whoever asks: map and config.
 const STATIC: Bits = Bits(Bits::MAP.0 | Bits::CONFIG.0);
 /// What an initial result may hold.
 const INITIAL: Bits = Bits(STATIC.0 | Bits::WORLD.0);
 /// What comes with each timestep.
 const EACH_STEP: Bits = Bits(Bits::ACTION.0 | Bits::UPDATE.0 | Bits::WORLD.0 | Bits::PERCEPTION.0);
+
+/// What a viewer is told instead of data that there is no memory for.
+const fn no_memory(request: Bits) -> Head<'static> {
+    Head { request, message: "no memory is left for this (memory_max)", result: false, time: 0 }
+}
 
 const fn both(a: Bits, b: Bits) -> Bits {
     Bits(a.0 & b.0)
@@ -65,6 +73,18 @@ pub(super) struct Waiting {
     may_go: bool,
 }
 
+impl Waiting {
+    /// Its bytes, if nobody else waits for them.
+    fn last_bytes(&self) -> usize {
+        if Arc::strong_count(&self.bytes) == 1 { self.bytes.len() } else { 0 }
+    }
+
+    /// Where its bytes lie and how many they are: what viewers share counts once.
+    pub(super) fn identity(&self) -> (*const u8, usize) {
+        (self.bytes.as_ptr(), self.bytes.len())
+    }
+}
+
 /// An initial result that viewers may share while one of them still has to be sent it.
 #[derive(Debug)]
 pub(super) struct Initial {
@@ -96,24 +116,39 @@ impl Viewer {
         [first, second]
     }
 
-    /// `n` bytes have left.
-    pub(super) fn note_sent(&mut self, mut n: usize) {
+    /// `n` bytes have left. Says how many bytes of results nobody waits for any more.
+    pub(super) fn note_sent(&mut self, mut n: usize) -> usize {
+        let mut freed = 0;
         while let Some(front) = self.queue.front() {
             let left = front.bytes.len() - self.begun;
             if n < left {
                 self.begun += n;
-                return;
+                break;
             }
             n -= left;
             self.begun = 0;
-            self.queue.pop_front();
+            freed += self.queue.pop_front().map_or(0, |waiting| waiting.last_bytes());
         }
+        freed
     }
 
-    /// Drops what may be left out, but not the first result if `keep_first` or if it has begun to leave.
-    fn drop_waiting(&mut self, keep_first: bool) {
+    /// Drops what may be left out, but not the first result if `keep_first` or if it has begun to leave. Says how many bytes of results
+    /// nobody waits for any more.
+    fn drop_waiting(&mut self, keep_first: bool) -> usize {
         let mut keep = keep_first || self.begun > 0;
-        self.queue.retain(|waiting| core::mem::take(&mut keep) || !waiting.may_go);
+        let mut freed = 0;
+        self.queue.retain(|waiting| {
+            let stays = core::mem::take(&mut keep) || !waiting.may_go;
+            freed += if stays { 0 } else { waiting.last_bytes() };
+            stays
+        });
+        freed
+    }
+
+    /// Drops everything. Says how many bytes of results nobody waits for any more.
+    pub(super) fn clear(&mut self) -> usize {
+        self.begun = 0;
+        self.queue.drain(..).map(|waiting| waiting.last_bytes()).sum()
     }
 
     fn steps_waiting(&self) -> usize {
@@ -205,31 +240,36 @@ impl Hub {
     pub(super) fn send_initial(&mut self, key: PeerKey, behind: bool) {
         let Some(viewer) = self.viewer(key).filter(|viewer| viewer.open) else { return };
         let echoed = viewer.initial;
-        let bytes = self.initial(key, echoed, behind);
-        self.enqueue(key, Waiting { bytes, may_go: true });
+        match self.initial(key, echoed, behind) {
+            Some(bytes) => self.enqueue(key, Waiting { bytes, may_go: true }),
+            None => self.tell(key, no_memory(echoed), &[]),
+        }
     }
 
     /// Answers OPEN with a fresh start.
     fn answer_initial(&mut self, key: PeerKey, echoed: Bits) {
-        let bytes = self.initial(key, echoed, false);
-        self.enqueue(key, Waiting { bytes, may_go: false });
+        match self.initial(key, echoed, false) {
+            Some(bytes) => self.enqueue(key, Waiting { bytes, may_go: false }),
+            None => self.tell(key, no_memory(echoed), &[]),
+        }
     }
 
-    /// A fresh start for this viewer, shared with others that want the same.
-    fn initial(&mut self, key: PeerKey, echoed: Bits, behind: bool) -> Arc<Vec<u8>> {
+    /// A fresh start for this viewer, shared with others that want the same; `None` when there is no memory for it.
+    fn initial(&mut self, key: PeerKey, echoed: Bits, behind: bool) -> Option<Arc<Vec<u8>>> {
         let chosen = self.viewer(key).map_or(Bits::NONE, |viewer| viewer.initial);
         let found = self.provider_of(key).and_then(|provider| self.providers.get_mut(provider));
         let Some(provider) = found.filter(|found| found.loaded) else {
             let reason = self.reason_for_nothing(key);
             let mut out = Vec::new();
             viewer::write_result(&mut out, Head { request: echoed, message: reason, result: true, time: 0 }, &[]);
-            return Arc::new(out);
+            self.pool.charge_small(out.len());
+            return Some(Arc::new(out));
         };
         self.counters.initials += 1;
         provider.initials.retain(|initial| initial.bytes.strong_count() > 0);
         let same = |initial: &&Initial| (initial.echoed, initial.chosen, initial.behind) == (echoed, chosen, behind);
         if let Some(bytes) = provider.initials.iter().find(same).and_then(|initial| initial.bytes.upgrade()) {
-            return bytes;
+            return Some(bytes);
         }
         self.counters.initials_encoded += 1;
         let state = provider.session.and_then(|session| self.sessions.get(session)).map(Session::state);
@@ -246,14 +286,23 @@ impl Hub {
         let map = choose(Bits::MAP, &provider.statics.map);
         let config = choose(Bits::CONFIG, &provider.statics.config);
         let world = choose(Bits::WORLD, provider.world.as_deref().unwrap_or_default());
+        if !self.pool.charge(512 + message.len() + map.len() + config.len() + world.len()) {
+            self.counters.results_without_memory += 1;
+            return None;
+        }
+        self.pool.refund(512 + message.len() + map.len() + config.len() + world.len());
         // Megabytes for a city: made in one piece, not grown into.
         let mut out = Vec::with_capacity(256 + message.len() + map.len() + config.len() + world.len());
         viewer::write_result_in(&mut out, head, state.map_or("", State::name), &[map, config, world]);
+        self.pool.charge_small(out.len());
         let bytes = Arc::new(out);
         if provider.initials.len() < INITIALS_MAX {
             provider.initials.push(Initial { echoed, chosen, behind, bytes: Arc::downgrade(&bytes) });
         }
-        bytes
+        if let Some(provider) = self.provider_of(key) {
+            self.account_provider(provider);
+        }
+        Some(bytes)
     }
 
     /// The answer to a new selection: map and config, if it asks for them.
@@ -291,11 +340,22 @@ impl Hub {
     }
 
     fn answer_viewer(&mut self, key: PeerKey, bytes: Vec<u8>) {
+        // Small words always find room; an answer with data may not.
+        if bytes.len() <= SMALL_BYTES {
+            self.pool.charge_small(bytes.len());
+        } else if !self.pool.charge(bytes.len()) {
+            self.counters.results_without_memory += 1;
+            self.tell(key, no_memory(Bits::NONE), &[]);
+            return;
+        }
         self.enqueue(key, Waiting { bytes: Arc::new(bytes), may_go: false });
     }
 
     fn enqueue(&mut self, key: PeerKey, waiting: Waiting) {
-        let Some(viewer) = self.viewer_mut(key) else { return };
+        let Some(viewer) = self.viewer_mut(key) else {
+            self.pool.refund(waiting.last_bytes());
+            return;
+        };
         viewer.queue.push_back(waiting);
         self.want_flush(key);
     }
@@ -315,25 +375,47 @@ impl Hub {
             }
             if viewer.steps_waiting() >= RESULTS_MAX {
                 // One stays, so that there is a moment when everything has left.
-                viewer.drop_waiting(true);
+                let freed = viewer.drop_waiting(true);
                 viewer.behind = true;
+                self.pool.refund(freed);
                 self.counters.viewers_behind += 1;
                 continue;
             }
             let bytes = match built.iter().find(|(bits, _)| *bits == selection) {
                 Some((_, bytes)) => Arc::clone(bytes),
                 None => {
-                    let bytes = Arc::new(self.encode_step(provider, step, selection));
+                    let bytes = self.encode_step(provider, step, selection);
+                    let fits = bytes.len() <= SMALL_BYTES || self.pool.charge(bytes.len());
+                    if bytes.len() <= SMALL_BYTES {
+                        self.pool.charge_small(bytes.len());
+                    }
+                    let bytes = Arc::new(if fits { bytes } else { Vec::new() });
                     built.push((selection, Arc::clone(&bytes)));
                     bytes
                 }
             };
+            if bytes.is_empty() {
+                // No memory: it starts anew once what waits for it has left.
+                self.counters.results_without_memory += 1;
+                if let Some(viewer) = self.viewer_mut(key) {
+                    viewer.behind = true;
+                    if viewer.queue.is_empty() {
+                        self.tell(key, no_memory(Bits::NONE), &[]);
+                    }
+                }
+                continue;
+            }
             self.counters.results_sent += 1;
             self.enqueue(key, Waiting { bytes, may_go: true });
         }
         if let Some(found) = self.sessions.get_mut(session) {
             found.viewers = viewers;
         }
+        // What was made for viewers that all fell behind.
+        let unused: usize =
+            built.iter().filter(|(_, bytes)| Arc::strong_count(bytes) == 1).map(|(_, bytes)| bytes.len()).sum();
+        self.pool.refund(unused);
+        self.account_provider(provider);
     }
 
     fn encode_step(&mut self, provider: ProviderKey, step: &Step, bits: Bits) -> Vec<u8> {
@@ -429,6 +511,10 @@ impl Hub {
         if play.seek.as_ref().is_some_and(|seek| seek.wanted.len() >= WANTED_MAX) {
             return Err("too many old timesteps are asked for at a time");
         }
+        let begins = play.seek.is_none();
+        if begins && provider.scene.bytes() > self.pool.data_room() {
+            return Err("no memory is left for an old timestep (memory_max)");
+        }
         self.begin_seek(key, wanted)?;
         if let Some(viewer) = self.viewer_mut(wanted.viewer) {
             viewer.asked += 1;
@@ -489,8 +575,9 @@ impl Hub {
         }
         let Some(viewer) = self.viewer_mut(key) else { return };
         viewer.session = Some(session);
-        viewer.drop_waiting(false);
+        let freed = viewer.drop_waiting(false);
         viewer.behind = false;
+        self.pool.refund(freed);
         self.send_initial(key, false);
     }
 }

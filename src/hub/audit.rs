@@ -7,6 +7,9 @@ use super::peer::{Held, Life, Role};
 use super::play::Job;
 use super::{Hub, plain};
 
+/// Words that are said even when memory is short: a few kilobytes for each viewer and session.
+const SMALL_WORDS_BYTES: usize = 1 << 20;
+
 impl Hub {
     /// Checks that all tables agree with each other.
     ///
@@ -54,7 +57,7 @@ impl Hub {
         if (rings, tails) != self.pool.in_use() {
             return Err(format!("blocks out: {:?}, found: {:?}", self.pool.in_use(), (rings, tails)));
         }
-        if rings + tails > self.config.memory_max {
+        if rings + tails + self.pool.data_in_use() > self.config.memory_max + SMALL_WORDS_BYTES {
             return Err("more bytes wait than memory_max".to_owned());
         }
         if (handshakes, tarpit) != (self.handshakes, self.tarpit) {
@@ -100,6 +103,26 @@ impl Hub {
                 return Err(format!("session {} has requests that nobody will deal with", session.id));
             }
             session_bytes += session.bytes();
+        }
+        let mut results = std::collections::BTreeMap::new();
+        for (_, peer) in self.peers.iter() {
+            let waiting = peer.viewer.iter().flat_map(|viewer| &viewer.queue);
+            results.extend(waiting.map(super::audience::Waiting::identity));
+        }
+        let mut data = session_bytes + results.values().sum::<usize>();
+        for (_, provider) in self.providers.iter() {
+            data += provider.accounted;
+            if provider.accounted > 0 && provider.accounted != provider.bytes() {
+                return Err(format!(
+                    "provider {} holds {} bytes, noted are {}",
+                    provider.id,
+                    provider.bytes(),
+                    provider.accounted
+                ));
+            }
+        }
+        if data != self.pool.data_in_use() {
+            return Err(format!("data has {data} bytes, counted are {}", self.pool.data_in_use()));
         }
         if session_bytes != self.session_bytes {
             return Err(format!("sessions keep {session_bytes} bytes, noted are {}", self.session_bytes));

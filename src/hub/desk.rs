@@ -253,7 +253,9 @@ impl Hub {
     fn stand_in_line(&mut self, key: SessionKey, mut errand: Errand) {
         let bytes = errand.bytes();
         let fits = self.sessions.get(key).is_some_and(|session| {
-            session.queue.len() < SESSION_QUEUE_MAX && session.queue_bytes + bytes <= SESSION_QUEUE_BYTES_MAX
+            session.queue.len() < SESSION_QUEUE_MAX
+                && session.queue_bytes + bytes <= SESSION_QUEUE_BYTES_MAX
+                && bytes <= self.pool.data_room()
         });
         if !fits {
             self.counters.session_refusals += 1;

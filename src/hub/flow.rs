@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::code::Code;
+use crate::c2sim::defect::Refused as DocumentRefused;
 use crate::c2sim::initialization::{ShareRefusal, StoreRefusal};
 use crate::c2sim::kind::Kind;
 use crate::c2sim::message::{self, Message};
@@ -115,10 +116,10 @@ impl Hub {
             return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", self.config.document_bytes_max));
         }
         let schema = self.sessions.get(key).map(|session| session.about.schema).unwrap_or_default();
-        let checked = message::scan(bytes).and_then(|message| message.check_schema(schema).map(|()| message));
-        let message = checked.map_err(|reject| {
-            refusal(reject.code(), Map::from_iter([("XSD_ERROR_1".to_owned(), Value::from(reject.to_string()))]))
-        })?;
+        // With the rules of its schema the namespace is the first thing that they check.
+        let rules = self.rules.iter().find(|rules| rules.schema() == Some(schema));
+        let message = message::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
+        message.check_schema(schema).map_err(|reject| document_refusal(&DocumentRefused::Document(reject)))?;
         self.counters.session_documents += 1;
         self.plan(key, author, Input::Document(&message), None)
     }
@@ -216,6 +217,10 @@ impl Hub {
         let flow = match (effects.keep, input) {
             (Keep::Nothing | Keep::Discard, _) => None,
             (Keep::Initialization, Input::Document(message)) => {
+                // Twice: what is stored is put together at the share.
+                if 2 * message.text.len() > self.pool.data_room() {
+                    return Err(self.no_room(key));
+                }
                 let mut flow = changed();
                 flow.initialization.store(message, options.init_merge).map_err(|reason| store_refusal(&reason))?;
                 Some(flow)
@@ -464,6 +469,18 @@ impl Hub {
         }
         self.wind_clock(provider);
     }
+}
+
+/// A refusal of a document: the schema's complaints, or what is wrong with it and in which line.
+fn document_refusal(refused: &DocumentRefused) -> Refused {
+    let mut details = Map::new();
+    refused.write(|key, value| {
+        details.insert(key.to_owned(), Value::from(value.to_string()));
+    });
+    if details.is_empty() {
+        details.insert("REASON".to_owned(), Value::from(refused.to_string()));
+    }
+    refusal(refused.code(), details)
 }
 
 fn store_refusal(reason: &StoreRefusal) -> Refused {

@@ -351,7 +351,9 @@ impl Hub {
             initialization.store(&scanned, options.init_merge).map_err(|reason| format!("document {n}: {reason}"))?;
         }
         if let Some(shared) = shared {
-            initialization.restore_shared(shared.into_bytes().into_boxed_slice(), names("required"));
+            initialization
+                .restore_shared(shared.into_bytes(), names("required"))
+                .map_err(|reason| reason.to_string())?;
         }
         for system in names("completed") {
             initialization.complete(&system).map_err(|reason| reason.to_string())?;

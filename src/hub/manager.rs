@@ -153,6 +153,9 @@ impl Hub {
         if self.providers.len() >= self.config.providers_max {
             return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
         }
+        if self.pool.data_room() == 0 {
+            return Err("no memory is left for a provider (memory_max)".to_owned());
+        }
         let id = self.next_provider;
         let provider = match wanted {
             Wanted::Address { host, port } => {
@@ -207,6 +210,7 @@ impl Hub {
     fn close_provider(&mut self, key: ProviderKey) {
         self.end_recording(key);
         let Some(provider) = self.providers.remove(key) else { return };
+        self.pool.refund(provider.accounted);
         self.provider_timers.cancel_all(key.slot());
         log::info!("provider {} closed: {}", provider.id, provider.ids);
         match provider.source {
@@ -326,6 +330,7 @@ impl Hub {
             };
             provider.reset();
             // What follows begins with another world.
+            self.account_provider(key);
             self.end_recording(key);
             if let Some(peer) = old {
                 self.close(peer, Cause::Provider);

@@ -77,6 +77,7 @@ pub use peer::Peer;
 pub use provider::{Provider, ProviderKey};
 pub use session::{Session, SessionKey};
 
+use crate::c2sim::schema::Rules;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::leco::directory::{self, Directory};
@@ -242,6 +243,8 @@ pub struct Hub {
     predefined: BTreeSet<String>,
     /// Bytes that all sessions keep: initializations, histories, waiting requests.
     session_bytes: usize,
+    /// What the content of documents must be, for each schema that is loaded.
+    rules: Vec<Rules>,
     ledger: Option<Box<dyn ledger::Ledger>>,
     tickets: BTreeMap<ledger::Ticket, keep::Purpose>,
     next_ticket: u64,
@@ -312,6 +315,7 @@ impl Hub {
             afterwards: Vec::new(),
             predefined: config.sessions.iter().map(|one| one.name.clone()).collect(),
             session_bytes: 0,
+            rules: Vec::new(),
             ledger: None,
             tickets: BTreeMap::new(),
             next_ticket: 0,
@@ -343,6 +347,24 @@ impl Hub {
     /// Gives the hub files: logs to play and a place for recordings. Without, it has none.
     pub fn set_shelf(&mut self, shelf: Box<dyn Shelf>) {
         self.shelf = shelf;
+    }
+
+    /// Has the content of C2SIM documents checked against the schema in `xsd`, in all sessions of that schema.
+    ///
+    /// # Errors
+    /// It is no schema that can be used, or of none that sessions may have, or of one that is loaded already; says why, and in which line.
+    pub fn load_schema(&mut self, xsd: &str) -> Result<(), String> {
+        let rules = Rules::load(xsd).map_err(|error| error.to_string())?;
+        let Some(schema) = rules.schema() else {
+            return Err(format!("its namespace '{}' is that of no schema that sessions can have", rules.namespace()));
+        };
+        if self.rules.iter().any(|other| other.schema() == Some(schema)) {
+            return Err(format!("another file has schema {} already", schema.name()));
+        }
+        let (elements, types) = rules.size();
+        log::info!("C2SIM {} is checked: {elements} elements, {types} types", schema.name());
+        self.rules.push(rules);
+        Ok(())
     }
 
     /// The port that viewers are told to connect to.
@@ -599,6 +621,12 @@ impl Hub {
         self.pool.in_use()
     }
 
+    /// Bytes of worlds, of results for viewers, and of what sessions keep.
+    #[must_use]
+    pub const fn data_in_use(&self) -> usize {
+        self.pool.data_in_use()
+    }
+
     // ---- Peers ----
 
     fn advance(&mut self, now: Tick) {
@@ -762,6 +790,9 @@ impl Hub {
             Life::Open | Life::Finishing(_) => {}
         }
         peer.tail.clear(&mut self.pool);
+        if let Some(viewer) = &mut peer.viewer {
+            self.pool.refund(viewer.clear());
+        }
         let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
         let mut ring: Ring = core::mem::take(&mut peer.ring);
         if returns && ring.len() > peer.begun {

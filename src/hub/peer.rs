@@ -274,7 +274,8 @@ impl Peer {
     /// Notes that `n` bytes of the ring have left, keeping track of where its first whole message begins.
     pub(super) fn note_sent(&mut self, n: usize, pool: &mut Pool) {
         if let Some(viewer) = &mut self.viewer {
-            viewer.note_sent(n);
+            let freed = viewer.note_sent(n);
+            pool.refund(freed);
             return;
         }
         if n < self.ring.len() && self.role.is_zmtp() {

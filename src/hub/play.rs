@@ -64,6 +64,10 @@ impl Hub {
     /// Does one bounded piece of the job at the front.
     pub(super) fn do_one_job(&mut self) {
         let Some(job) = self.jobs.pop_front() else { return };
+        let of = match job {
+            Job::Play(key) | Job::Load(key) | Job::Seek(key) => Some(key),
+            Job::Kernel(_) | Job::Session(_) => None,
+        };
         let goes_on = match job {
             Job::Play(key) => self.play_piece(key),
             Job::Load(key) => self.load_piece(key),
@@ -76,6 +80,58 @@ impl Hub {
         };
         if goes_on {
             self.add_job(job);
+        }
+        if let Some(key) = of {
+            self.account_provider(key);
+        }
+    }
+
+    /// Counts what a provider holds now. One that holds more than there is memory for ends.
+    pub(super) fn account_provider(&mut self, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let (before, now) = (provider.accounted, provider.bytes());
+        if now <= before {
+            provider.accounted = now;
+            self.pool.refund(before - now);
+        } else if self.pool.charge(now - before) {
+            provider.accounted = now;
+        } else if provider.loaded && provider.forget_past() {
+            // What can be made again, or was only kept for questions, goes first.
+            self.account_provider(key);
+        } else {
+            self.exhaust(key);
+        }
+    }
+
+    /// There is no memory for what a provider brings: it ends with what it had, and gives that back.
+    fn exhaust(&mut self, key: ProviderKey) {
+        self.end_provider(key, Status::Errored, "no memory is left for its data (memory_max)");
+        self.provider_timers.cancel_all(key.slot());
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let link = match &mut provider.source {
+            Source::Kernel(kernel) => kernel.peer,
+            Source::Log(play) => {
+                play.track.forget();
+                None
+            }
+        };
+        let (status, time, time_max) = (provider.status, provider.time, provider.time_max);
+        provider.reset();
+        provider.statics = scene::Statics::default();
+        (provider.status, provider.time, provider.time_max) = (status, time, time_max);
+        let refused = match &mut provider.source {
+            Source::Log(play) => play.seek.take(),
+            Source::Kernel(_) => None,
+        };
+        self.account_provider(key);
+        if let Some(seek) = refused {
+            self.shelf.close(seek.track.file);
+            for wanted in seek.wanted {
+                self.answer_old_step(key, wanted, Err("no memory is left for this provider (memory_max)"));
+            }
+        }
+        if let Some(link) = link {
+            self.close(link, Cause::Provider);
         }
     }
 
@@ -231,6 +287,7 @@ impl Hub {
         (play.due, play.left) = (None, None);
         provider.reset();
         self.end_recording(key);
+        self.account_provider(key);
         self.add_job(Job::Play(key));
     }
 
@@ -281,6 +338,7 @@ impl Hub {
             }
             Err(reason) => self.end_provider(key, Status::Errored, &reason),
         }
+        self.account_provider(key);
     }
 
     /// A log has been read to its end.
@@ -593,6 +651,7 @@ impl Hub {
                 if let Source::Kernel(kernel) = &mut provider.source {
                     kernel.pause = KERNEL_PAUSE;
                 }
+                self.account_provider(key);
                 self.add_job(Job::Load(key));
             }
             Event::Refused { reason } => {

@@ -71,6 +71,25 @@ impl Track {
         }
     }
 
+    /// Gives back all that it holds; it is not read on.
+    pub(super) fn forget(&mut self) {
+        self.next = None;
+        self.held = Vec::new();
+        self.commands = Vec::new();
+        self.perceptions = Vec::new();
+        self.perceptions_bytes = 0;
+        self.ended = true;
+    }
+
+    /// Memory it holds, about.
+    fn bytes(&self) -> usize {
+        let next = match &self.next {
+            Some(Raw::Replay { bytes, .. }) => bytes.len(),
+            Some(Raw::Kernel { .. }) | None => 0,
+        };
+        self.held.len() + self.perceptions_bytes + next
+    }
+
     /// Whether it should be read on.
     pub(super) const fn is_hungry(&self) -> bool {
         self.next.is_none() && !self.ended
@@ -173,6 +192,8 @@ pub struct Provider {
     /// Timesteps of a live simulation went by while the session did not run.
     pub(super) unseen: bool,
     pub(super) recording: Option<FileId>,
+    /// Bytes that the pool counts for it.
+    pub(super) accounted: usize,
 }
 
 impl Provider {
@@ -196,7 +217,31 @@ impl Provider {
             session: None,
             unseen: false,
             recording: None,
+            accounted: 0,
         }
+    }
+
+    /// Memory it holds, about: worlds, what is encoded of them, old timesteps, what has been read ahead.
+    pub(super) fn bytes(&self) -> usize {
+        let encoded = self.statics.map.len()
+            + self.statics.config.len()
+            + self.map_draft.out.len()
+            + self.world.as_ref().map_or(0, Vec::len);
+        let log = match &self.source {
+            Source::Kernel(_) => 0,
+            Source::Log(play) => {
+                play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.scene.bytes() + seek.track.bytes())
+            }
+        };
+        self.scene.bytes() + encoded + self.history_bytes + log
+    }
+
+    /// Lets go of the encoded world and of old timesteps; answers whether there were any.
+    pub(super) fn forget_past(&mut self) -> bool {
+        let had = self.world.take().is_some() | !self.history.is_empty();
+        self.history.clear();
+        self.history_bytes = 0;
+        had
     }
 
     /// The world is another: what was encoded of it is of no use any more.

@@ -164,8 +164,10 @@ impl Hub {
 
     fn announce_now(&mut self, key: SessionKey, draft: Draft, except: Option<&[u8]>) -> u64 {
         let time = self.unix_ms();
-        let bytes_max = self.config.session_history_bytes_max;
+        let room = self.pool.data_room();
         let Some(session) = self.sessions.get_mut(key) else { return 0 };
+        // Where memory is short the past is forgotten sooner.
+        let bytes_max = self.config.session_history_bytes_max.min(session.history.bytes() + room);
         session.seq += 1;
         let seq = session.seq;
         if draft.what == What::State {

@@ -104,6 +104,9 @@ impl Perceived {
     }
 }
 
+/// Bytes that an entity of a recording takes beside itself: its place in the tree and its lists.
+const REPLAY_OVERHEAD: usize = 160;
+
 /// The world of a provider.
 #[derive(Debug, Default)]
 pub(super) enum Scene {
@@ -146,6 +149,15 @@ impl Scene {
         }
         draft.areas += made;
         made < AREAS_PER_PIECE
+    }
+
+    /// Memory it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Kernel(world) => world.bytes(),
+            Self::Replay(world) => world.len() * (size_of::<Entity<'_>>() + REPLAY_OVERHEAD),
+        }
     }
 
     /// Applies a timestep and encodes its sections.

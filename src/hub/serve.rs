@@ -308,6 +308,7 @@ impl Hub {
         all.insert("components_now".to_owned(), Value::from(self.directory.len()));
         all.insert("ring_bytes_now".to_owned(), Value::from(rings));
         all.insert("partial_bytes_now".to_owned(), Value::from(partial));
+        all.insert("data_bytes_now".to_owned(), Value::from(self.pool.data_in_use()));
         Value::Object(all)
     }
 

@@ -266,8 +266,11 @@ impl Hub {
     // ---- Memory ----
 
     /// What a session keeps has changed from `before` to `after` bytes.
-    pub(super) const fn account_session(&mut self, before: usize, after: usize) {
+    pub(super) fn account_session(&mut self, before: usize, after: usize) {
         self.session_bytes = (self.session_bytes + after).saturating_sub(before);
+        // Whoever lets a session grow has looked for room; what was not looked at is small.
+        self.pool.charge_small(after.saturating_sub(before));
+        self.pool.refund(before.saturating_sub(after));
     }
 
     // ---- Provider ----

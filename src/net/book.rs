@@ -30,12 +30,16 @@ impl Book {
         std::fs::create_dir_all(directory)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())))?;
         // A damaged file is no reason to panic on, in whatever way it is damaged.
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => told(ErrorKind::AddrInUse, "another process has it open"),
-            DatabaseError::Storage(StorageError::Io(error)) if error.kind() != ErrorKind::InvalidData => {
-                told(error.kind(), &error.to_string())
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|error| {
+            if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+                return told(ErrorKind::AddrInUse, "another process has it open");
             }
-            error => told(ErrorKind::InvalidData, &format!("it is damaged, or no store of sessions: {error}")),
+            if let DatabaseError::Storage(StorageError::Io(error)) = &error
+                && error.kind() != ErrorKind::InvalidData
+            {
+                return told(error.kind(), &error.to_string());
+            }
+            told(ErrorKind::InvalidData, &format!("it is damaged, or no store of sessions: {error}"))
         })?;
         let book = Self { database };
         book.append(core::iter::empty()).map_err(|why| told(ErrorKind::Other, &why))?;

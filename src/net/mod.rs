@@ -189,8 +189,14 @@ impl Server {
         let start = Start { seed: clock::seed(), now: clock.now(), unix_ms: clock::unix_ms() };
         let files = file::Files::new(&config.log_dir, &config.record);
         let state_dir = config.state_dir.clone();
+        let schemas = config.c2sim_schema.clone();
         let mut hub = Hub::new(config, start);
         hub.set_shelf(Box::new(files));
+        for path in &schemas {
+            let told = |why: String| io::Error::new(io::ErrorKind::InvalidInput, format!("c2sim_schema {path}: {why}"));
+            let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+            hub.load_schema(&text).map_err(told)?;
+        }
         #[cfg(feature = "ledger")]
         let outcomes = match open_vault(&state_dir, &waker)? {
             Some((vault, outcomes)) => {

@@ -15,6 +15,9 @@ use super::message::ChangeSet;
 use super::urn::{EntityKind, PropertyKind, PropertySet};
 use crate::limits::{RCRS_ENTITIES_MAX, RCRS_VALUES_MAX};
 
+/// Bytes that an entity takes beside itself and its values: its place in the tree, the ends of its vectors, its lists.
+const ENTITY_OVERHEAD: usize = 96;
+
 /// All entities by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct World {
@@ -78,6 +81,12 @@ impl World {
     #[must_use]
     pub fn len(&self) -> usize {
         self.entities.len()
+    }
+
+    /// Memory it takes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entities.len() * (size_of::<Entity>() + ENTITY_OVERHEAD) + self.values * size_of::<i32>()
     }
 
     /// Whether there is no entity.

@@ -1,5 +1,8 @@
 //! Byte blocks in doubling size classes, under one cap for the whole process.
 //!
+//! Beside its blocks it counts data that lies elsewhere and grows with what others send: simulation worlds, results for viewers, what
+//! sessions keep. Together they never exceed the cap, and data has at most a quarter of it.
+//!
 //! Every byte that waits in this process, whether for a receiver (rings) or for the rest of its own message (partial input),
 //! lies in a block from here. Partial input may use at most half of the cap, so it can never starve the rings that
 //! would drain it. Returned blocks are kept for the next taker up to a small amount, so steady traffic allocates nothing.
@@ -7,6 +10,9 @@
 use crate::limits::BLOCK_BYTES_MIN;
 
 const CLASSES: usize = 24;
+
+/// The share of the cap that data may have: what lies elsewhere and is only counted here. So it never starves rings and input.
+const DATA_SHARE: usize = 4;
 
 /// The share of the cap that may lie in free blocks, kept for the next taker.
 const KEPT_SHARE: usize = 4;
@@ -29,6 +35,8 @@ pub struct Pool {
     unused_bytes: usize,
     ring_bytes: usize,
     partial_bytes: usize,
+    /// Bytes that lie elsewhere: worlds, results, what sessions keep.
+    data_bytes: usize,
     /// Bytes that partial input may come to now: rings leave them alone.
     partial_ahead: usize,
     bytes_max: usize,
@@ -51,6 +59,7 @@ impl Pool {
             unused_bytes: 0,
             ring_bytes: 0,
             partial_bytes: 0,
+            data_bytes: 0,
             partial_ahead: 0,
             bytes_max,
         }
@@ -72,7 +81,7 @@ impl Pool {
             return Some(block);
         }
         // What lies idle counts against the cap too: it makes room before more is asked of the system.
-        if self.ring_bytes + self.partial_bytes + self.kept_bytes > self.bytes_max {
+        if self.ring_bytes + self.partial_bytes + self.data_bytes + self.kept_bytes > self.bytes_max {
             self.free = Default::default();
             self.kept_bytes = 0;
             self.unused_bytes = 0;
@@ -115,11 +124,46 @@ impl Pool {
     /// Bytes that may still be taken for `purpose`.
     #[must_use]
     pub fn room(&self, purpose: Use) -> usize {
-        let left = self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes);
+        let cap = self.bytes_max.saturating_sub(self.data_bytes);
+        let left = cap.saturating_sub(self.ring_bytes + self.partial_bytes);
         match purpose {
-            Use::Ring => self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes.max(self.partial_ahead)),
+            Use::Ring => cap.saturating_sub(self.ring_bytes + self.partial_bytes.max(self.partial_ahead)),
             Use::Partial => left.min((self.bytes_max / 2).saturating_sub(self.partial_bytes)),
         }
+    }
+
+    /// Bytes of data that may still be counted.
+    #[must_use]
+    pub fn data_room(&self) -> usize {
+        let left = self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes + self.data_bytes);
+        left.min((self.bytes_max / DATA_SHARE).saturating_sub(self.data_bytes))
+    }
+
+    /// Counts `bytes` of data, if there is room for them; answers whether there was.
+    #[must_use]
+    pub fn charge(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.data_room();
+        if fits {
+            self.data_bytes += bytes;
+        }
+        fits
+    }
+
+    /// Counts `bytes` of data that are there and small, room or not.
+    pub const fn charge_small(&mut self, bytes: usize) {
+        self.data_bytes += bytes;
+    }
+
+    /// So many bytes of data are gone.
+    pub fn refund(&mut self, bytes: usize) {
+        debug_assert!(self.data_bytes >= bytes, "what goes was counted");
+        self.data_bytes = self.data_bytes.saturating_sub(bytes);
+    }
+
+    /// Bytes of data counted now.
+    #[must_use]
+    pub const fn data_in_use(&self) -> usize {
+        self.data_bytes
     }
 
     /// Bytes that are out, rings and partial input.

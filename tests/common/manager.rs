@@ -124,7 +124,9 @@ impl House {
     /// Ends the server and gives it back to be looked at.
     pub(crate) fn stop(mut self) -> Server {
         self.stopper.stop();
-        self.thread.take().unwrap().join().unwrap()
+        let server = self.thread.take().unwrap().join().unwrap();
+        server.hub().check_invariants().unwrap();
+        server
     }
 
     /// Waits until the server has ended by itself.
@@ -137,7 +139,10 @@ impl Drop for House {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             self.stopper.stop();
-            drop(thread.join());
+            let server = thread.join();
+            if !std::thread::panicking() {
+                server.unwrap().hub().check_invariants().unwrap();
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! * `world` holds hubs, connections and the agenda, and does for each hub what the event loop would do.
 //! * `people` are the components and their habits; `swarm` chooses what a run is like; `pipe` is one direction of a connection.
 //! * `sessions` has shared sessions, their members and their ledger, in the world of `tests/common`.
+//! * `stage` has the Manager: controllers, viewers and providers, with a slow twin of their own.
 //! * `twin` is the slow model that knows how every message may end, written from the protocol alone.
 //!
 //! `SIM_SEED=7 cargo test --test sim` plays run 7 again; `SIM_RUNS=5000` plays that many, from `SIM_SEED` on; `SIM_EVENTS=500` shows
@@ -24,6 +25,7 @@ mod pipe;
 mod rng;
 mod sessions;
 mod single;
+mod stage;
 mod swarm;
 mod twin;
 mod wire;
