@@ -51,6 +51,27 @@ fn json(output: &Output) -> Value {
 }
 
 #[test]
+fn a_session_is_driven_until_all_its_members_have_heard_all() {
+    let house = House::open();
+    let address = house.address.to_string();
+    let said = json(&bench(&["session", &address, "-m", "5", "-n", "20", "--json"]));
+    assert_eq!(
+        (said["members"].as_u64(), said["triggers"].as_u64(), said["notices"].as_u64()),
+        (Some(5), Some(20), Some(100))
+    );
+    let micros = |what: &str, key: &str| said[what][key].as_f64().unwrap();
+    assert!(micros("delay", "p50_us") > 0.0 && micros("delay", "max_us") >= micros("skew", "max_us"), "{said}");
+    let refused = bench(&["session", &address, "--session", "default", "-m", "1"]);
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(why.contains("N1.session:default is UNINITIALIZED; one that is RUNNING or PAUSED is wanted"), "{why}");
+    let server = house.close();
+    let counters = server.hub().counters();
+    // Five members, and the driver twice.
+    assert_eq!((counters.sign_ins, counters.sign_outs, counters.messages_malformed), (7, 7, 0));
+}
+
+#[test]
 fn throughput_counts_every_message_and_signs_out() {
     let house = House::open();
     let address = house.address.to_string();

@@ -13,6 +13,7 @@ mod histogram;
 mod inbox;
 mod latency;
 mod outbox;
+mod session;
 mod throughput;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use instep::limits::MEMBERS_MAX;
 use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::{Failure, say};
@@ -33,6 +35,8 @@ const PAIRS_MAX: usize = 4096;
 const WINDOW_MAX: u64 = 1 << 20;
 /// Messages per second at most, with `--rate`.
 const RATE_MAX: u64 = 1_000_000;
+/// Triggers to pull at most.
+const TRIGGERS_MAX: u64 = 10_000_000;
 /// Seconds to measure, at least and at most.
 const SECONDS: core::ops::RangeInclusive<f64> = 0.05..=86_400.0;
 /// How long nothing may arrive before the run is given up.
@@ -43,6 +47,7 @@ instep bench loads a LECO Coordinator and says what it carries.
 
 Usage: instep bench throughput [ADDRESS] [options]   messages from N senders to N receivers
        instep bench latency [ADDRESS] [options]      round trips CA -> CB -> CA
+       instep bench session [ADDRESS] [options]      how far apart members of a session learn of its state
 
 ADDRESS is host:port of a Coordinator [127.0.0.1:12300].
 
@@ -60,6 +65,11 @@ latency:
       --rate R          begin R round trips per second, however long each takes, and measure from the moment at which each
                         should have begun; without it the next one begins when the last has ended
 
+session (takes of the options above --json only):
+  -m, --members M       members that listen [100]
+  -n, --triggers N      triggers to pull, one when all have heard of the last [1000]
+      --session NAME    a session that is RUNNING or PAUSED, instead of one of its own
+
 MB/s counts payload bytes, in millions. The exit code is 1 when messages were lost, or nobody could be reached.
 ";
 
@@ -68,6 +78,7 @@ MB/s counts payload bytes, in millions. The exit code is 1 when messages were lo
 enum Kind {
     Throughput,
     Latency,
+    Session,
 }
 
 /// The command line.
@@ -82,6 +93,10 @@ struct Options {
     window: u64,
     length: Duration,
     rate: Option<u64>,
+    members: usize,
+    triggers: u64,
+    /// Empty for one of its own.
+    session: String,
 }
 
 impl Options {
@@ -96,6 +111,9 @@ impl Options {
             window: 256,
             length: Duration::from_secs(5),
             rate: None,
+            members: 100,
+            triggers: 1000,
+            session: String::new(),
         }
     }
 
@@ -111,6 +129,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     match options.kind {
         Kind::Throughput => throughput::run(&options),
         Kind::Latency => latency::run(&options),
+        Kind::Session => session::run(&options),
     }
 }
 
@@ -120,22 +139,34 @@ fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
     let kind = match parser.next()? {
         Some(Word(word)) if word == "throughput" => Kind::Throughput,
         Some(Word(word)) if word == "latency" => Kind::Latency,
+        Some(Word(word)) if word == "session" => Kind::Session,
         Some(Word(word)) if word == "help" => return Ok(None),
         Some(Short('h') | Long("help")) => return Ok(None),
         Some(word) => return Err(Failure::usage(format!("bench: {}", word.unexpected()))),
-        None => return Err(Failure::usage("bench: throughput or latency? (try: instep bench --help)")),
+        None => return Err(Failure::usage("bench: throughput, latency or session? (try: instep bench --help)")),
     };
     let mut options = Options::new(kind);
     while let Some(word) = parser.next()? {
         match (word, kind) {
             (Short('h') | Long("help"), _) => return Ok(None),
-            (Long("relay"), _) => options.relay = true,
+            (Long("relay"), Kind::Throughput | Kind::Latency) => options.relay = true,
             (Long("json"), _) => options.json = true,
-            (Long("payload"), _) => options.payload = within(&mut parser, "payload", 0..=PAYLOAD_BYTES_MAX)?,
-            (Long("seconds"), _) => options.length = Duration::from_secs_f64(within(&mut parser, "seconds", SECONDS)?),
+            (Long("payload"), Kind::Throughput | Kind::Latency) => {
+                options.payload = within(&mut parser, "payload", 0..=PAYLOAD_BYTES_MAX)?
+            }
+            (Long("seconds"), Kind::Throughput | Kind::Latency) => {
+                options.length = Duration::from_secs_f64(within(&mut parser, "seconds", SECONDS)?);
+            }
             (Long("pairs"), Kind::Throughput) => options.pairs = within(&mut parser, "pairs", 1..=PAIRS_MAX)?,
             (Long("window"), Kind::Throughput) => options.window = within(&mut parser, "window", 1..=WINDOW_MAX)?,
             (Long("rate"), Kind::Latency) => options.rate = Some(within(&mut parser, "rate", 1..=RATE_MAX)?),
+            (Short('m') | Long("members"), Kind::Session) => {
+                options.members = within(&mut parser, "members", 1..=MEMBERS_MAX - 1)?;
+            }
+            (Short('n') | Long("triggers"), Kind::Session) => {
+                options.triggers = within(&mut parser, "triggers", 1..=TRIGGERS_MAX)?;
+            }
+            (Long("session"), Kind::Session) => options.session = parser.value()?.to_string_lossy().into_owned(),
             (Word(word), _) if options.address.is_empty() => {
                 options.address = word
                     .into_string()
@@ -259,8 +290,11 @@ mod tests {
                 window: 16,
                 length: Duration::from_millis(250),
                 rate: None,
+                ..Options::new(Kind::Throughput)
             }
         );
+        let options = parsed("session lab:7 -m 3 -n 20 --session drill --json").unwrap().unwrap();
+        assert_eq!((options.members, options.triggers, options.session.as_str()), (3, 20, "drill"));
         assert_eq!(parsed("latency --rate 1000").unwrap().unwrap().rate, Some(1000));
         assert_eq!(parsed("latency --help"), Ok(None));
         assert_eq!(parsed("-h"), Ok(None));
@@ -269,10 +303,13 @@ mod tests {
     #[test]
     fn wrong_words_are_named() {
         for (line, part) in [
-            ("", "throughput or latency"),
+            ("", "throughput, latency or session"),
             ("speed", "speed"),
             ("latency --pairs 2", "--pairs"),
             ("throughput --rate 2", "--rate"),
+            ("session --pairs 2", "--pairs"),
+            ("session --relay", "--relay"),
+            ("session -m 0", "--members: '0' is not a number from 1 to 4095"),
             ("throughput --pairs 0", "--pairs: '0' is not a number from 1 to 4096"),
             ("throughput --pairs many", "'many'"),
             ("throughput --seconds NaN", "--seconds: 'NaN'"),

@@ -21,7 +21,7 @@ use instep::config::Config;
 use instep::hub::Door;
 use instep::leco::route::session_name;
 use instep::net::{Server, Stopper};
-use lexopt::prelude::{Long, Short, Value as Word};
+use lexopt::prelude::{Long, Short};
 use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
@@ -69,12 +69,10 @@ const SIGTERM: i32 = 15;
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let mut parser = lexopt::Parser::from_args(words);
     if let Some(word) = parser.next()? {
-        return match word {
-            Short('h') | Long("help") => say(HELP),
-            other @ (Short(_) | Long(_) | Word(_)) => {
-                Err(Failure::usage(format!("demo: {} (try: instep demo --help)", other.unexpected())))
-            }
-        };
+        if matches!(word, Short('h') | Long("help")) {
+            return say(HELP);
+        }
+        return Err(Failure::usage(format!("demo: {} (try: instep demo --help)", word.unexpected())));
     }
     say(STORY)?;
     let house = House::open()?;

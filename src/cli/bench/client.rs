@@ -73,6 +73,18 @@ pub(super) fn connect_pairs(options: &Options, pairs: usize) -> Result<Vec<(Sess
         .collect()
 }
 
+/// Connects members `bench-m0`, … and signs them in.
+pub(super) fn connect_members(options: &Options, members: usize) -> Result<Vec<Session>, Failure> {
+    let addresses = resolve(&options.address)?;
+    (0..members)
+        .map(|n| {
+            let mut member = Session::open(options, &addresses, format!("bench-m{n}"))?;
+            member.come_in(options)?;
+            Ok(member)
+        })
+        .collect()
+}
+
 /// The addresses behind `host` or `host:port`.
 fn resolve(text: &str) -> Result<Vec<SocketAddr>, Failure> {
     let text = text.strip_prefix("tcp://").unwrap_or(text);

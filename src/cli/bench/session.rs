@@ -1,0 +1,371 @@
+//! `instep bench session`: how far apart in time the members of a shared session learn that its state has changed.
+//!
+//! One driver pulls pause and resume in turn, each once everybody has heard of the last; all members are read by one poll loop, so the
+//! figures hold the time that this program takes to read them one after the other. Every member checks that it is told every event, one
+//! number after the other, and of a state the very one that is due.
+
+use std::io::{self, Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use instep::c2sim::state::{State, Trigger};
+use instep::leco::message::{TYPE_JSON, View};
+use instep::leco::name::COORDINATOR;
+use instep::leco::route::session_name;
+use instep::leco::rpc;
+use instep::zmtp::command::{Built, Command};
+use instep::zmtp::frame::Bounds;
+use instep::zmtp::link::{Link, Step};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use serde_json::{Value, json};
+use signal_hook_mio::v1_0::Signals;
+
+use super::super::client::{Client, Trouble};
+use super::client::{Session, connect_members, message};
+use super::histogram::Histogram;
+use super::{Failure, Options, PATIENCE, Progress, grouped, now, plain, real, say};
+
+const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
+const SCRATCH_BYTES: usize = 64 << 10;
+/// The longest wait for events.
+const WAIT: Duration = Duration::from_millis(100);
+/// Time between two signs of life of a member, which only listens.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Triggers at the beginning that do not count, at most.
+const WARM_UP: u64 = 50;
+const SIGNALS: Token = Token(usize::MAX - 1);
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+
+/// One member's connection.
+struct Member {
+    stream: TcpStream,
+    link: Link,
+    name: String,
+    namespace: Vec<u8>,
+    carry: Vec<u8>,
+    /// Number of the last event that it knows; 0 before it has joined.
+    last: u64,
+    /// When it last heard of a state, and which number that had.
+    heard: (Instant, u64),
+}
+
+impl Member {
+    fn full_name(&self) -> Vec<u8> {
+        [&self.namespace, &b"."[..], self.name.as_bytes()].concat()
+    }
+
+    fn call(&self, receiver: &str, method: &str, params: &Value) -> Vec<u8> {
+        message(receiver.as_bytes(), &self.full_name(), TYPE_JSON, rpc::request(1, method, params).as_bytes())
+    }
+
+    /// Takes what has come; `state` is the one that is due, if any.
+    fn take(&mut self, state: &str) -> Result<(), String> {
+        let mut at = 0;
+        let outcome = loop {
+            let rest = self.carry.get(at..).unwrap_or_default();
+            match self.link.next(rest, &BOUNDS) {
+                Err(fault) => break Err(fault.to_string()),
+                Ok(Step::Need(_)) => break Ok(()),
+                Ok(Step::Skip { len } | Step::Ready { len, .. }) => at += len,
+                Ok(Step::Command { at: within, len, command }) => {
+                    if let Command::Ping { context, .. } = command
+                        && self.stream.write_all(Built::pong(context).bytes()).is_err()
+                    {
+                        break Err("it takes no more messages".to_owned());
+                    }
+                    // Between two messages, as the server sends them.
+                    at += within + len;
+                }
+                Ok(Step::Message(found)) => {
+                    let part = |n| found.part(rest, n);
+                    let view = View::new(part(0), part(1), part(2), part(3), part(4)).ok();
+                    let payload = view.and_then(|view| view.payload);
+                    let document = payload.and_then(|payload| serde_json::from_slice::<Value>(payload).ok());
+                    at += found.len;
+                    if let Some(document) = document
+                        && let Err(why) = self.hear(&document, state)
+                    {
+                        break Err(why);
+                    }
+                }
+            }
+        };
+        self.carry.drain(..at);
+        outcome
+    }
+
+    fn hear(&mut self, document: &Value, state: &str) -> Result<(), String> {
+        let number = |place: &Value| place.get("seq").and_then(Value::as_u64);
+        if document.get("method").and_then(Value::as_str) == Some("session_event") {
+            let Some(params) = document.get("params") else { return Err("an event says nothing".to_owned()) };
+            let seq = number(params).unwrap_or(0);
+            if self.last > 0 && seq != self.last + 1 {
+                return Err(format!("event {seq} came behind event {}", self.last));
+            }
+            self.last = seq;
+            if params.get("event").and_then(Value::as_str) == Some("state") {
+                if params.get("state").and_then(Value::as_str) != Some(state) {
+                    return Err(format!("event {seq} is of another state than {state}"));
+                }
+                self.heard = (now(), seq);
+            }
+            return Ok(());
+        }
+        if let Some(result) = document.get("result").filter(|_| self.last == 0) {
+            self.last = number(result).unwrap_or(0);
+        }
+        match document.get("error") {
+            Some(error) if !error.is_null() => Err(format!("it was refused: {error}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// All members and their poll.
+struct Crowd<'a> {
+    options: &'a Options,
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    members: Vec<Member>,
+    scratch: Box<[u8]>,
+    heartbeat: Instant,
+    interrupted: bool,
+}
+
+impl<'a> Crowd<'a> {
+    fn new(options: &'a Options, sessions: Vec<Session>) -> Result<Self, Failure> {
+        let poll = Poll::new().map_err(Failure::other)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
+        let start = now();
+        let mut members = Vec::new();
+        for Session { stream, link, name, namespace, carry } in sessions {
+            stream.set_nonblocking(true).map_err(Failure::other)?;
+            let mut stream = TcpStream::from_std(stream);
+            let token = Token(members.len());
+            poll.registry().register(&mut stream, token, Interest::READABLE).map_err(Failure::other)?;
+            members.push(Member { stream, link, name, namespace, carry, last: 0, heard: (start, 0) });
+        }
+        let scratch = vec![0; SCRATCH_BYTES].into_boxed_slice();
+        let heartbeat = start + HEARTBEAT;
+        Ok(Self {
+            options,
+            poll,
+            events: Events::with_capacity(1024),
+            signals,
+            members,
+            scratch,
+            heartbeat,
+            interrupted: false,
+        })
+    }
+
+    /// Waits for bytes and gives them to their members.
+    fn turn(&mut self, state: &str) -> Result<(), Failure> {
+        match self.poll.poll(&mut self.events, Some(WAIT)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(Failure::other(error)),
+            _ => {}
+        }
+        for event in &self.events {
+            if event.token() == SIGNALS {
+                self.interrupted |= self.signals.pending().count() > 0;
+                continue;
+            }
+            let Some(member) = self.members.get_mut(event.token().0) else { continue };
+            let failed = |name: &str, why: &str| Failure::other(format!("{}: '{name}': {why}", self.options.address));
+            loop {
+                match member.stream.read(&mut self.scratch) {
+                    Ok(0) => return Err(failed(&member.name, "the connection was closed")),
+                    Ok(got) => member.carry.extend_from_slice(self.scratch.get(..got).unwrap_or_default()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(failed(&member.name, &error.to_string())),
+                }
+            }
+            member.take(state).map_err(|why| failed(&member.name, &why))?;
+        }
+        let now = now();
+        if now >= self.heartbeat {
+            self.heartbeat = now + HEARTBEAT;
+            for member in &mut self.members {
+                let sign = message(COORDINATOR, &member.full_name(), TYPE_JSON, b"");
+                // A member that takes nothing shows in what it does not hear.
+                drop(member.stream.write_all(&sign));
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns until all is as it should be.
+    fn until(&mut self, state: &str, what: &str, is_so: impl Fn(&[Member]) -> bool) -> Result<(), Failure> {
+        let deadline = now() + PATIENCE;
+        while !is_so(&self.members) {
+            if now() > deadline {
+                let why = format!("{}: {what} within {} s", self.options.address, PATIENCE.as_secs());
+                return Err(Failure::other(why));
+            }
+            self.turn(state)?;
+        }
+        Ok(())
+    }
+
+    /// Lets everybody join, one after the other: each hears of those behind it.
+    fn join(&mut self, session: &str) -> Result<(), Failure> {
+        for n in 0..self.members.len() {
+            if let Some(member) = self.members.get_mut(n) {
+                let wire = member.call(session, "join", &json!({"system": "BENCH"}));
+                member.stream.write_all(&wire).map_err(Failure::other)?;
+            }
+            let joined = |members: &[Member]| members.get(n).is_none_or(|member| member.last > 0);
+            self.until("", "a member was not let in", joined)?;
+        }
+        let last = self.members.iter().map(|member| member.last).max().unwrap_or(0);
+        self.until("", "not every member heard of all others", |members| members.iter().all(|one| one.last >= last))
+    }
+
+    fn leave(mut self) {
+        for mut member in self.members.drain(..) {
+            if self.poll.registry().deregister(&mut member.stream).is_err() {
+                continue;
+            }
+            let stream = std::net::TcpStream::from(member.stream);
+            if stream.set_nonblocking(false).is_ok() {
+                let Member { link, name, namespace, carry, .. } = member;
+                Session { stream, link, name, namespace, carry }.sign_out(self.options);
+            }
+        }
+    }
+}
+
+/// What was measured, in nanoseconds.
+struct Measured {
+    skew: Histogram,
+    delay: Histogram,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let mut driver = Client::connect(&options.address, "bench-driver", PATIENCE).map_err(failure)?;
+    let own = options.session.is_empty().then(|| format!("bench-{}", std::process::id()));
+    let name = own.clone().unwrap_or_else(|| options.session.clone());
+    let session = format!("{}.{}", driver.namespace(), String::from_utf8_lossy(&session_name(&name)));
+    let outcome = measure(options, &mut driver, &session, own.as_deref());
+    if let Some(own) = &own {
+        // Should it fail, the members have gone all the same.
+        drop(driver.ask("COORDINATOR", "delete_session", &json!({"name": own, "force": true})));
+    }
+    let left = outcome.map(|(measured, crowd)| {
+        let interrupted = crowd.interrupted;
+        crowd.leave();
+        (measured, interrupted)
+    });
+    driver.leave();
+    let (measured, interrupted) = left?;
+    report(options, &name, &measured, interrupted)
+}
+
+fn failure(trouble: Trouble) -> Failure {
+    if trouble.is_absence() { Failure::nobody(trouble) } else { Failure::other(trouble) }
+}
+
+fn measure<'a>(
+    options: &'a Options,
+    driver: &mut Client,
+    session: &str,
+    own: Option<&str>,
+) -> Result<(Measured, Crowd<'a>), Failure> {
+    if let Some(own) = own {
+        let wish = json!({"name": own, "share_guard": "none", "description": "made by instep bench session"});
+        driver.ask("COORDINATOR", "create_session", &wish).map_err(failure)?;
+    }
+    let joined = driver.ask(session, "join", &json!({"system": "BENCH"})).map_err(failure)?;
+    let mut state = joined.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if own.is_some() {
+        for trigger in [Trigger::SubmitInitialization, Trigger::ShareScenario, Trigger::StartScenario] {
+            driver.ask(session, trigger.method(), &Value::Null).map_err(failure)?;
+        }
+        State::Running.name().clone_into(&mut state);
+    }
+    let mut running = match state.as_str() {
+        is if is == State::Running.name() => true,
+        is if is == State::Paused.name() => false,
+        other => {
+            return Err(Failure::other(format!("{session} is {other}; one that is RUNNING or PAUSED is wanted")));
+        }
+    };
+    let mut crowd = Crowd::new(options, connect_members(options, options.members)?)?;
+    crowd.join(session)?;
+    let mut measured = Measured { skew: Histogram::new(), delay: Histogram::new() };
+    let warm_up = (options.triggers / 10).min(WARM_UP);
+    let mut progress = Progress::new(now());
+    let mut last = crowd.members.iter().map(|member| member.last).max().unwrap_or(0);
+    for n in 0..warm_up + options.triggers {
+        if crowd.interrupted {
+            break;
+        }
+        let (trigger, to) =
+            if running { (Trigger::PauseScenario, State::Paused) } else { (Trigger::ResumeScenario, State::Running) };
+        running = !running;
+        let begin = now();
+        driver.notify(session, trigger.method(), &json!({})).map_err(failure)?;
+        let told = |members: &[Member]| members.iter().all(|member| member.heard.1 > last);
+        crowd.until(to.name(), "not every member heard of a trigger", told)?;
+        let times = || crowd.members.iter().map(|member| member.heard.0);
+        let (first, end) = (times().min().unwrap_or(begin), times().max().unwrap_or(begin));
+        let numbers = || crowd.members.iter().map(|member| member.heard.1);
+        last = numbers().max().unwrap_or(last);
+        if numbers().any(|number| number != last) {
+            return Err(Failure::other(format!("{session}: one change of state came under several numbers")));
+        }
+        if n >= warm_up {
+            let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+            measured.skew.record(nanos(end.saturating_duration_since(first)));
+            measured.delay.record(nanos(end.saturating_duration_since(begin)));
+        }
+        progress.show(end, || format!("{} triggers", grouped(n)));
+    }
+    progress.clear();
+    Ok((measured, crowd))
+}
+
+fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool) -> Result<(), Failure> {
+    let micros = |nanos: u64| real(nanos) / 1e3;
+    let Measured { skew, delay } = measured;
+    let notices = skew.count().saturating_mul(plain(options.members));
+    if options.json {
+        let of = |times: &Histogram| {
+            json!({"p50_us": micros(times.quantile(500)), "p99_us": micros(times.quantile(990)),
+                   "max_us": micros(times.max())})
+        };
+        let object = json!({
+            "benchmark": "session",
+            "address": options.address,
+            "session": name,
+            "members": options.members,
+            "triggers": skew.count(),
+            "notices": notices,
+            "skew": of(skew),
+            "delay": of(delay),
+            "interrupted": interrupted,
+        });
+        return say(&format!("{object}\n"));
+    }
+    let line = |what: &str, times: &Histogram| {
+        format!(
+            "{:>12.1} us p50 {:>12.1} us p99 {:>12.1} us max   {what}\n",
+            micros(times.quantile(500)),
+            micros(times.quantile(990)),
+            micros(times.max())
+        )
+    };
+    say(&format!(
+        "session {name} at {}, {} members, {} triggers, {} notices; everybody heard all, in one order\n{}{}",
+        options.address,
+        grouped(plain(options.members)),
+        grouped(skew.count()),
+        grouped(notices),
+        line("from the first member to hear of a trigger to the last", skew),
+        line("from the trigger to the last member", delay),
+    ))
+}
