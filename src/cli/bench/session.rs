@@ -212,8 +212,15 @@ impl<'a> Crowd<'a> {
     }
 
     /// Lets everybody join, one after the other: each hears of those behind it.
-    fn join(&mut self, session: &str) -> Result<(), Failure> {
+    /// The driver gives a sign of life meanwhile.
+    fn join(&mut self, session: &str, driver: &mut Client) -> Result<(), Failure> {
         for n in 0..self.members.len() {
+            if self.interrupted {
+                return Err(Failure::other("interrupted while the members joined"));
+            }
+            if n % 64 == 0 {
+                driver.ask("COORDINATOR", "pong", &Value::Null).map_err(failure)?;
+            }
             if let Some(member) = self.members.get_mut(n) {
                 let wire = member.call(session, "join", &json!({"system": "BENCH"}));
                 member.stream.write_all(&wire).map_err(Failure::other)?;
@@ -295,7 +302,7 @@ fn measure<'a>(
         }
     };
     let mut crowd = Crowd::new(options, connect_members(options, options.members)?)?;
-    crowd.join(session)?;
+    crowd.join(session, driver)?;
     let mut measured = Measured { skew: Histogram::new(), delay: Histogram::new() };
     let warm_up = (options.triggers / 10).min(WARM_UP);
     let mut progress = Progress::new(now());
@@ -360,10 +367,11 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
         )
     };
     say(&format!(
-        "session {name} at {}, {} members, {} triggers, {} notices; everybody heard all, in one order\n{}{}",
+        "session {name} at {}, {} members, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}",
         options.address,
         grouped(plain(options.members)),
         grouped(skew.count()),
+        if interrupted { " before it was interrupted" } else { "" },
         grouped(notices),
         line("from the first member to hear of a trigger to the last", skew),
         line("from the trigger to the last member", delay),
