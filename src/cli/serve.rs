@@ -65,7 +65,11 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     server.run().map_err(|error| Failure::other(plain(&error)))?;
     let (turns, longest_us) = server.turns();
-    log::info!("{name} has ended after {turns} turns, the longest of {}.{:03} ms", longest_us / 1000, longest_us % 1000);
+    log::info!(
+        "{name} has ended after {turns} turns, the longest of {}.{:03} ms",
+        longest_us / 1000,
+        longest_us % 1000
+    );
     Ok(())
 }
 

@@ -182,6 +182,10 @@ struct Viewer {
     /// The last timestep that it has seen; `None` before an initial result.
     time: Option<i64>,
     session: Option<i64>,
+    /// Requests since it had last read everything, and those for old timesteps ever: together they stay below what the hub takes
+    /// from a viewer that does not read, so that each is dealt with at once.
+    unread: u32,
+    old: u32,
     results: u64,
 }
 
@@ -651,7 +655,9 @@ impl Stage {
             self.settle();
             return;
         }
-        if self.viewers[n].answers.len() > 10 {
+        let drained = self.viewers[n].key.is_some_and(|key| self.hub.unsent(key).concat().is_empty());
+        self.viewers[n].unread = if drained { 0 } else { self.viewers[n].unread + 1 };
+        if self.viewers[n].unread > 8 {
             return; // Whoever does not read is not read.
         }
         let each = self.rng.pick(&[Bits::NONE, Bits::ACTION | Bits::UPDATE, Bits::UPDATE | Bits::WORLD, Bits::UPDATE]);
@@ -659,8 +665,10 @@ impl Stage {
             0..=4 => (Bits::OPEN | each, None),
             5 if self.rng.one_in(2) => (Bits::CLOSE, None),
             5 => (Bits::UPDATE, None),
-            _ => (Bits::UPDATE, Some(1 + self.rng.below(14) as i64)),
+            _ if self.viewers[n].old < 6 => (Bits::UPDATE, Some(1 + self.rng.below(14) as i64)),
+            _ => (Bits::UPDATE, None),
         };
+        self.viewers[n].old += u32::from(time.is_some());
         let mut out = Vec::new();
         encode_viewer(&mut out, bits, time);
         let viewer = &mut self.viewers[n];
