@@ -1,5 +1,5 @@
-//! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator and a viewer Manager in
-//! one thread, one poll loop, a few MiB.
+//! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator, a viewer Manager and
+//! a C2SIM session server in one thread, one poll loop, a few MiB.
 //!
 //! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
 //!
@@ -56,6 +56,11 @@
 //! 3. Its sections are encoded once; each distinct selection among the session's viewers makes one result, which all of
 //!    them share by reference. Who does not keep up loses timesteps and starts again from a fresh initial result.
 //!
+//! # Life of a session's event
+//! 1. A trigger or document comes as a call, a C2SIM message or a control function; it is planned (`hub/flow.rs`), which changes nothing.
+//! 2. What is to be kept is written by the one thread of `net/vault.rs`; requests to that session wait, all else goes on.
+//! 3. The session takes its new flow and its next number; every member gets the event in that turn, then provider and viewers follow.
+//!
 //! # Where this house differs from its first plan
 //! * Overload has an error of its own, -32094, beside the four of the routing chart: the sender of a message that its receiver does
 //!   not take learns that, and its client sees an unknown code where it would otherwise see a wrong one.
@@ -63,6 +68,10 @@
 //! * A flood of half-open handshakes pushes out the oldest of them instead of refusing the newcomer.
 //! * A message from a new link under a name whose owner is silent waits for the probe of the owner too, not only a sign-in: a client
 //!   that reconnects after a cut cable is told to sign in anew within `takeover_ms` and does so by itself.
+//! * A session is an entry with a LECO name of its own, and may hold a provider; nothing is told before it is committed.
+//! * Event numbers are reserved on disk in blocks of 2^15: after a crash they jump, and are never given twice.
+//! * A member of another node that cannot be told is taken out and told so later, since its node's link serves others too.
+//! * A trigger that would undo a scheduled one cancels it. Who has not joined is refused before the document is scanned.
 #![forbid(unsafe_code)]
 
 pub mod c2sim;
