@@ -267,6 +267,12 @@ fn hostile_documents_are_refused() {
     assert_eq!(defect(&start.replace("ALPHA", "&e9;")), Defect::UnknownEntity);
     let deep = format!("{}{}", "<a>".repeat(20_000), "</a>".repeat(20_000));
     assert_eq!(defect(&message(&deep)), Defect::TooDeep);
+    // Elements without end where the header should be: there is no document, and so no header.
+    let endless = start.replace("<C2SIMHeader>", &"<a>".repeat(20_000));
+    assert_eq!(defect(&endless), Defect::TooDeep);
+    assert_eq!(scan(endless.as_bytes()).unwrap_err().code(), Code::C2simInvalidHeader);
+    let displaced = start.replace("<C2SIMHeader>", "<a/><C2SIMHeader>");
+    assert_eq!(scan(displaced.as_bytes()).unwrap_err().code(), Code::XsdValidationError);
     assert_eq!(defect(&format!("{start}{start}")), Defect::OutsideRoot);
     assert_eq!(defect(&start.replace("ALPHA", "A\0")), Defect::ForbiddenCharacter);
     // Latin-1 writes an accented letter as one byte, which is no UTF-8.

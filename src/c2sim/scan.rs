@@ -47,8 +47,9 @@ fn recognise<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<(Message<'a>,
         Err(found) => {
             let mut at = if defect.is_some() { text.len() } else { scanner.document.range().start };
             let mut found = found;
-            // A document that is no document at all is refused for that, whatever its root is called.
-            if found == Defect::WrongRoot
+            // A document that is no document at all is refused for that, whatever stands in front of the header.
+            if !scanner.header_seen
+                && matches!(found, Defect::WrongRoot | Defect::OutOfPlace)
                 && let Err(behind) = scanner.drain()
             {
                 (found, at) = (behind, scanner.document.range().start);
