@@ -11,9 +11,7 @@ mod rcrs;
 use common::{Controller, House, Watcher, wait_until};
 use instep::control::function::Function;
 use instep::control::viewer::Bits;
-use instep::rcrs::entity::Change;
-use instep::rcrs::message::{ChangeSet, Record};
-use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
+use instep::rcrs::urn::{EntityKind, PropertyKind};
 
 /// The least that a configuration may allow; data has a quarter of it, 393 kB.
 const MEMORY_MAX: usize = 3 << 19;
@@ -36,17 +34,8 @@ fn log(roads: i32, steps: i32) -> Vec<u8> {
         })
         .chain([rcrs::entity(100_000, EntityKind::Civilian, &[(P::X, 0), (P::Y, 0)], &[])])
         .collect();
-    let mut records =
-        vec![Record::Start, Record::Initial(initial), Record::Config(rcrs::config(&[("kernel.timesteps", "9")]))];
-    for time in 1..=steps {
-        let entity = rcrs::entity(100_000, EntityKind::Civilian, &[(P::X, time)], &[]);
-        let moved = Change { entity, undefined: PropertySet::EMPTY };
-        records.push(Record::Commands { time, commands: vec![] });
-        records
-            .push(Record::Updates { time, changes: ChangeSet { changed: vec![moved], deleted: vec![], skipped: 0 } });
-    }
-    records.push(Record::End);
-    rcrs::binary_log(&records)
+    let config = rcrs::config(&[("kernel.timesteps", "9")]);
+    rcrs::binary_log(&rcrs::walk(initial, config, 100_000, steps))
 }
 
 fn viewer(house: &House, controller: &mut Controller) -> (Watcher, i64) {

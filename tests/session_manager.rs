@@ -12,9 +12,7 @@ use std::time::Duration;
 use common::{Controller, House, Seen, Watcher, wait_until};
 use instep::control::function::{Argument, Function};
 use instep::control::viewer::Bits;
-use instep::rcrs::entity::Change;
-use instep::rcrs::message::{ChangeSet, Record};
-use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
+use instep::rcrs::urn::{EntityKind, PropertyKind};
 use serde_json::{Value, json};
 
 const CIVILIAN: i32 = 300;
@@ -25,16 +23,7 @@ fn log(steps: i32, step_ms: u32) -> Vec<u8> {
     let initial = vec![rcrs::entity(CIVILIAN, EntityKind::Civilian, &[(P::X, 0), (P::Y, 0), (P::Hp, 10_000)], &[])];
     let think = step_ms.to_string();
     let pairs = [("kernel.timesteps", "300"), ("kernel.agents.think-time", think.as_str())];
-    let mut records = vec![Record::Start, Record::Initial(initial), Record::Config(rcrs::config(&pairs))];
-    for time in 1..=steps {
-        let entity = rcrs::entity(CIVILIAN, EntityKind::Civilian, &[(P::X, time)], &[]);
-        let moved = Change { entity, undefined: PropertySet::EMPTY };
-        records.push(Record::Commands { time, commands: vec![] });
-        records
-            .push(Record::Updates { time, changes: ChangeSet { changed: vec![moved], deleted: vec![], skipped: 0 } });
-    }
-    records.push(Record::End);
-    rcrs::binary_log(&records)
+    rcrs::binary_log(&rcrs::walk(initial, rcrs::config(&pairs), CIVILIAN, steps))
 }
 
 /// A house with a log as the provider of session `drill`, which needs no initialization, and a viewer of it.

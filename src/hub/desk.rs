@@ -14,7 +14,7 @@ use crate::c2sim::kind::Schema;
 use crate::c2sim::state::{Options, Trigger};
 use crate::leco::message::{self, HEADER_BYTES, TYPE_C2SIM, TYPE_JSON, TYPE_UNDEFINED, View};
 use crate::leco::name::{self, COORDINATOR};
-use crate::leco::route::{Place, Refusal, SESSION_PREFIX};
+use crate::leco::route::{Place, Refusal};
 use crate::leco::rpc::{
     self, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Item, METHOD_NOT_FOUND, Params,
     RECEIVER_OVERLOADED,
@@ -277,22 +277,19 @@ impl Hub {
         self.counters.session_requests_queued += 1;
     }
 
-    /// Deals with the request at the front of a session's line; answers whether there are more.
-    pub(super) fn queue_piece(&mut self, key: SessionKey) -> bool {
-        let Some(session) = self.sessions.get_mut(key) else { return false };
+    /// Deals with the request at the front of a session's line, and lets the next one come.
+    pub(super) fn queue_piece(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
         if session.pending.is_some() {
-            return false;
+            return;
         }
-        let Some(errand) = session.queue.pop_front() else {
-            self.serve_queue(key);
-            return false;
-        };
-        let bytes = errand.bytes();
-        session.queue_bytes -= bytes;
-        self.account_session(bytes, 0);
-        self.run_errand(errand, false);
+        if let Some(errand) = session.queue.pop_front() {
+            let bytes = errand.bytes();
+            session.queue_bytes -= bytes;
+            self.account_session(bytes, 0);
+            self.run_errand(errand, false);
+        }
         self.serve_queue(key);
-        false
     }
 
     /// The session of a line has ended: those who stood in it are told.
@@ -329,10 +326,15 @@ impl Hub {
         }
     }
 
+    /// The full name of what has this name at this node.
+    pub(super) fn named_here(&self, name: &[u8]) -> Vec<u8> {
+        [&*self.prefix, name].concat()
+    }
+
     /// A sender's full name: one of this node may have given its component name only.
     pub(super) fn full_name_of(&self, sender: &[u8]) -> Vec<u8> {
         match Place::of(sender, &self.prefix) {
-            Place::Here(name) => [&*self.prefix, name].concat(),
+            Place::Here(name) => self.named_here(name),
             Place::There { .. } => sender.to_vec(),
         }
     }
@@ -363,8 +365,7 @@ impl Hub {
             "rpc.discover" => {
                 none(params)?;
                 let Desk::Session(name) = &errand.desk else { return Err(plain_error(METHOD_NOT_FOUND)) };
-                let title = [&*self.prefix, name].concat();
-                now(rpc::discover(&data_text(&title), rpc::SESSION_METHODS))
+                now(rpc::discover(&data_text(&self.named_here(name)), rpc::SESSION_METHODS))
             }
             "join" => self.join(errand, params).map(|value| Said::Now(Ok(value))),
             "resign" => {
@@ -596,16 +597,11 @@ impl Hub {
         }
     }
 
-    /// Whether a session of this LECO name is the one of an answer's queue; names of sessions cannot be signed in.
-    pub(super) fn is_session_name(name: &[u8]) -> bool {
-        name.starts_with(SESSION_PREFIX)
-    }
-
     /// The full LECO name of the desk, which answers come from.
     pub(super) fn desk_name(&self, desk: &Desk) -> Vec<u8> {
         match desk {
             Desk::Coordinator => self.full_name.to_vec(),
-            Desk::Session(name) => [&*self.prefix, name].concat(),
+            Desk::Session(name) => self.named_here(name),
         }
     }
 

@@ -279,7 +279,7 @@ impl Hub {
             if idle >= expiration.times(3) {
                 self.expire_component(key, link);
             } else if let Some(component) = self.directory.get(key) {
-                let name = [&*self.prefix, &*component.name].concat();
+                let name = self.named_here(&component.name);
                 self.ask_pong(link, &name);
             }
         }

@@ -126,10 +126,7 @@ impl Hub {
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
     fn decide(&mut self, key: SessionKey, plan: Plan) -> Said {
-        if plan.flow.is_some() {
-            return self.change(key, Change::Flow(Box::new(plan)));
-        }
-        if !self.has_numbers(key) {
+        if plan.flow.is_some() || !self.has_numbers(key) {
             return self.change(key, Change::Flow(Box::new(plan)));
         }
         Said::Now(self.carry_out_plan(key, plan))
@@ -141,7 +138,6 @@ impl Hub {
         let kind = input.kind();
         let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
         let (now, options) = (session.flow.state, session.about.options);
-        let scheduled = session.flow.scheduled.clone();
         let verdict = state::admit(now, options, session.flow.facts(), kind);
         let to = match verdict {
             Verdict::Transition { to } => to,
@@ -155,7 +151,7 @@ impl Hub {
             }
             Verdict::Refuse { code, details } => {
                 // What would lead back from the scheduled state to this one undoes the schedule.
-                let undone = scheduled.as_ref().filter(|_| at.is_none()).filter(|next| {
+                let undone = session.flow.scheduled.as_ref().filter(|_| at.is_none()).filter(|next| {
                     let facts = session.flow.facts();
                     let then = state::admit(now, options, facts, next.trigger.kind());
                     matches!(then, Verdict::Transition { to }

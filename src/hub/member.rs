@@ -172,7 +172,7 @@ impl Hub {
         if self.memberships.is_empty() {
             return;
         }
-        let full_name = [&*self.prefix, name].concat();
+        let full_name = self.named_here(name);
         for key in self.memberships.get(&*full_name).into_iter().flatten() {
             self.leavers.push_back(Leaver { session: *key, member: full_name.as_slice().into(), for_certain: false });
         }
@@ -180,7 +180,7 @@ impl Hub {
 
     /// A component has signed out: it leaves its sessions now.
     pub(super) fn component_signed_out(&mut self, name: &[u8]) {
-        let full_name = [&*self.prefix, name].concat();
+        let full_name = self.named_here(name);
         for key in self.memberships.get(&*full_name).cloned().unwrap_or_default() {
             self.drop_member(key, &full_name, What::Resigned);
         }

@@ -76,7 +76,10 @@ impl Hub {
                 self.resume(key);
                 false
             }
-            Job::Session(key) => self.queue_piece(key),
+            Job::Session(key) => {
+                self.queue_piece(key);
+                false
+            }
         };
         if goes_on {
             self.add_job(job);

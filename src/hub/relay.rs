@@ -3,7 +3,7 @@
 use crate::leco::message::{self, HEADER_BYTES, Malformed, TYPE_JSON, View};
 use crate::leco::name;
 use crate::leco::nodes::Dealer;
-use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict};
+use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
 use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
 use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RING_RESERVE_BYTES};
 use crate::store::pool::Pool;
@@ -299,7 +299,7 @@ impl Hub {
             if !self.ping(owner) {
                 let asked = self.peers.get(owner).and_then(|peer| peer.names.first()).copied();
                 if let Some(component) = asked.and_then(|key| self.directory.get(key)) {
-                    let name = [&*self.prefix, &*component.name].concat();
+                    let name = self.named_here(&component.name);
                     self.ask_pong(owner, &name);
                 }
             }
@@ -480,7 +480,7 @@ impl Hub {
     fn return_one(&mut self, wire: &[u8], message: &frame::Message) -> bool {
         let part = |n| message.part(wire, n);
         let Ok(view) = View::new(part(0), part(1), part(2), part(3), part(4)) else { return true };
-        let ours = view.sender.strip_prefix(&*self.prefix).is_some_and(Self::is_session_name);
+        let ours = view.sender.strip_prefix(&*self.prefix).is_some_and(is_session);
         if ours || *view.sender == *self.full_name || is_answer(&view) {
             return true;
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::leco::message::{HEADER_BYTES, TYPE_JSON, View};
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::Dealer;
-use crate::leco::route::{Owner, Place, Refusal};
+use crate::leco::route::{Owner, Place, Refusal, is_session};
 use crate::leco::rpc::{
     self, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Item, METHOD_NOT_FOUND,
     NOT_PERMITTED, RpcError,
@@ -165,10 +165,7 @@ impl Hub {
         if errand.desk != Desk::Coordinator {
             return self.session_call(errand, method, params);
         }
-        // Another node's component may have the prefix of nobody here.
-        let prefix = core::mem::take(&mut self.prefix);
-        let caller = errand.caller(&prefix);
-        self.prefix = prefix.clone();
+        let caller = errand.caller(&self.prefix);
         match method {
             "create_session" => return self.rpc_create_session(params),
             "delete_session" => return self.rpc_delete_session(caller, params),
@@ -215,7 +212,7 @@ impl Hub {
         if !name::is_legal(name) {
             return Err((INVALID_PARAMS, Value::from("a name is 1 to 255 bytes of printable ASCII without '.'")));
         }
-        if Self::is_session_name(name) {
+        if is_session(name) {
             return Err((DUPLICATE_NAME, shown(name)));
         }
         let owner = self.owner_of(name, caller.link);

@@ -180,7 +180,7 @@ impl Hub {
         let session = Session {
             id: self.next_session,
             name: name.to_owned(),
-            full_name: [&*self.prefix, &local].concat().into(),
+            full_name: self.named_here(&local).into(),
             provider: None,
             is_of_provider: false,
             viewers: Vec::new(),

@@ -9,6 +9,12 @@ use super::rpc::{DUPLICATE_NAME, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, 
 /// What the names of sessions begin with. No component can sign in under such a name.
 pub const SESSION_PREFIX: &[u8] = b"session:";
 
+/// Whether a name without namespace is that of a session.
+#[must_use]
+pub fn is_session(name: &[u8]) -> bool {
+    name.starts_with(SESSION_PREFIX)
+}
+
 /// The name, without namespace, under which the session called `text` is reached. No two sessions have the same.
 #[must_use]
 pub fn session_name(text: &str) -> Vec<u8> {
@@ -162,7 +168,7 @@ pub fn route<'a, K: Known>(
         (Some(refusal), Place::Here(_) | Place::There { .. }) => Verdict::Refuse(refusal),
         (None, Place::Here(name)) => match known.component(name) {
             Some(component) => Verdict::Deliver(component),
-            None if name.starts_with(SESSION_PREFIX) => Verdict::Session(name),
+            None if is_session(name) => Verdict::Session(name),
             None => Verdict::Refuse(Refusal::ReceiverUnknown),
         },
         // An answer from another node finds back by the full name only, so a sender must use it; signing in anew tells it.

@@ -102,6 +102,19 @@ pub(crate) fn small_run() -> Vec<Record> {
     ]
 }
 
+/// The records of a run in which the civilian `walker` moves by one in every step.
+pub(crate) fn walk(initial: Vec<Entity>, config: Config, walker: i32, steps: i32) -> Vec<Record> {
+    let mut records = vec![Record::Start, Record::Initial(initial), Record::Config(config)];
+    for time in 1..=steps {
+        let moved = entity(walker, EntityKind::Civilian, &[(PropertyKind::X, time)], &[]);
+        let changed = vec![change(moved, PropertySet::EMPTY)];
+        records.push(Record::Commands { time, commands: vec![] });
+        records.push(Record::Updates { time, changes: ChangeSet { changed, deleted: vec![], skipped: 0 } });
+    }
+    records.push(Record::End);
+    records
+}
+
 fn change(entity: Entity, undefined: PropertySet) -> Change {
     Change { entity, undefined }
 }

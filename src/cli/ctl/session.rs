@@ -167,15 +167,19 @@ impl Place {
 
     /// The Coordinator of its node.
     fn coordinator(&self) -> String {
-        self.node.as_ref().map_or_else(|| "COORDINATOR".to_owned(), |node| format!("{node}.COORDINATOR"))
+        coordinator_of(self.node.as_deref())
     }
+}
+
+/// The Coordinator of a node, without one that of ours.
+fn coordinator_of(node: Option<&str>) -> String {
+    node.map_or_else(|| "COORDINATOR".to_owned(), |node| format!("{node}.COORDINATOR"))
 }
 
 // ---- Looking and making ----
 
 fn list(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let node = given.word(0);
-    let coordinator = if node.is_empty() { "COORDINATOR".to_owned() } else { format!("{node}.COORDINATOR") };
+    let coordinator = coordinator_of(Some(given.word(0)).filter(|node| !node.is_empty()));
     let json = session.ask(&coordinator, "send_sessions", &Value::Null)?;
     let columns = [
         Column::Right("ID"),
