@@ -1,8 +1,9 @@
 //! `instep bench session`: how far apart in time the members of a shared session learn that its state has changed.
 //!
 //! One driver pulls pause and resume in turn, each once everybody has heard of the last; all members are read by one poll loop, so the
-//! figures hold the time that this program takes to read them one after the other. Every member checks that it is told every event, one
-//! number after the other, and of a state the very one that is due.
+//! figures hold the time that this program takes to read them one after the other. It takes as little of it as it can: between a trigger
+//! and the last member's notice it does not sleep, for to wake it would be the server's work, and it puts off looking into what it has
+//! read. Every member checks that it is told every event, one number after the other, and of a state the very one that is due.
 
 use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -43,7 +44,10 @@ struct Member {
     link: Link,
     name: String,
     namespace: Vec<u8>,
+    /// What it has been sent and has not looked into.
     carry: Vec<u8>,
+    /// When the last of it was read.
+    read_at: Instant,
     /// Number of the last event that it knows; 0 before it has joined.
     last: u64,
     /// When it last heard of a state, and which number that had.
@@ -59,7 +63,7 @@ impl Member {
         message(receiver.as_bytes(), &self.full_name(), TYPE_JSON, rpc::request(1, method, params).as_bytes())
     }
 
-    /// Takes what has come; `state` is the one that is due, if any.
+    /// Looks into what has come; `state` is the one that is due, if any.
     fn take(&mut self, state: &str) -> Result<(), String> {
         let mut at = 0;
         let outcome = loop {
@@ -108,7 +112,7 @@ impl Member {
                 if params.get("state").and_then(Value::as_str) != Some(state) {
                     return Err(format!("event {seq} is of another state than {state}"));
                 }
-                self.heard = (now(), seq);
+                self.heard = (self.read_at, seq);
             }
             return Ok(());
         }
@@ -146,7 +150,7 @@ impl<'a> Crowd<'a> {
             let mut stream = TcpStream::from_std(stream);
             let token = Token(members.len());
             poll.registry().register(&mut stream, token, Interest::READABLE).map_err(Failure::other)?;
-            members.push(Member { stream, link, name, namespace, carry, last: 0, heard: (start, 0) });
+            members.push(Member { stream, link, name, namespace, carry, read_at: start, last: 0, heard: (start, 0) });
         }
         let scratch = vec![0; SCRATCH_BYTES].into_boxed_slice();
         let heartbeat = start + HEARTBEAT;
@@ -162,29 +166,56 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    /// Waits for bytes and gives them to their members.
-    fn turn(&mut self, state: &str) -> Result<(), Failure> {
-        match self.poll.poll(&mut self.events, Some(WAIT)) {
+    fn failed(&self, member: &Member, why: &str) -> Failure {
+        Failure::other(format!("{}: '{}': {why}", self.options.address, member.name))
+    }
+
+    /// Reads what comes within `wait`, and notes when. Members that had nothing unread before are counted.
+    fn read(&mut self, wait: Duration) -> Result<usize, Failure> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(Failure::other(error)),
             _ => {}
         }
+        let mut fresh = 0;
         for event in &self.events {
             if event.token() == SIGNALS {
                 self.interrupted |= self.signals.pending().count() > 0;
                 continue;
             }
             let Some(member) = self.members.get_mut(event.token().0) else { continue };
-            let failed = |name: &str, why: &str| Failure::other(format!("{}: '{name}': {why}", self.options.address));
-            loop {
+            let had_none = member.carry.is_empty();
+            let ended = loop {
                 match member.stream.read(&mut self.scratch) {
-                    Ok(0) => return Err(failed(&member.name, "the connection was closed")),
-                    Ok(got) => member.carry.extend_from_slice(self.scratch.get(..got).unwrap_or_default()),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Ok(0) => break Some("the connection was closed".to_owned()),
+                    Ok(got) => {
+                        member.read_at = now();
+                        member.carry.extend_from_slice(self.scratch.get(..got).unwrap_or_default());
+                        // A read that is not filled has emptied the socket; of more there will be another event.
+                        if got < self.scratch.len() && !event.is_read_closed() {
+                            break None;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break None,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(failed(&member.name, &error.to_string())),
+                    Err(error) => break Some(error.to_string()),
                 }
+            };
+            fresh += usize::from(had_none && !member.carry.is_empty());
+            if let Some(why) = ended {
+                let token = event.token().0;
+                return Err(self.members.get(token).map_or_else(|| Failure::other(&why), |one| self.failed(one, &why)));
             }
-            member.take(state).map_err(|why| failed(&member.name, &why))?;
+        }
+        Ok(fresh)
+    }
+
+    /// Lets all members look into what was read for them, and gives signs of life when they are due.
+    fn look(&mut self, state: &str) -> Result<(), Failure> {
+        for n in 0..self.members.len() {
+            let Some(member) = self.members.get_mut(n).filter(|member| !member.carry.is_empty()) else { continue };
+            if let Err(why) = member.take(state) {
+                return Err(self.members.get(n).map_or_else(|| Failure::other(&why), |one| self.failed(one, &why)));
+            }
         }
         let now = now();
         if now >= self.heartbeat {
@@ -198,17 +229,34 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Turns until all is as it should be.
+    /// Reads and looks until all is as it should be.
     fn until(&mut self, state: &str, what: &str, is_so: impl Fn(&[Member]) -> bool) -> Result<(), Failure> {
         let deadline = now() + PATIENCE;
         while !is_so(&self.members) {
             if now() > deadline {
-                let why = format!("{}: {what} within {} s", self.options.address, PATIENCE.as_secs());
-                return Err(Failure::other(why));
+                return Err(self.late(what));
             }
-            self.turn(state)?;
+            self.read(WAIT)?;
+            self.look(state)?;
         }
         Ok(())
+    }
+
+    fn late(&self, what: &str) -> Failure {
+        Failure::other(format!("{}: {what} within {} s", self.options.address, PATIENCE.as_secs()))
+    }
+
+    /// Reads without sleep and without a look until every member has been sent something, then goes on until everybody has heard of a
+    /// state that comes behind event `last`.
+    fn hear(&mut self, state: &str, last: u64) -> Result<(), Failure> {
+        let begin = now();
+        let mut fresh = 0;
+        while fresh < self.members.len() && now().saturating_duration_since(begin) < WAIT {
+            fresh += self.read(Duration::ZERO)?;
+        }
+        self.look(state)?;
+        let told = |members: &[Member]| members.iter().all(|member| member.heard.1 > last);
+        self.until(state, "not every member heard of a trigger", told)
     }
 
     /// Lets everybody join, one after the other: each hears of those behind it.
@@ -316,8 +364,7 @@ fn measure<'a>(
         running = !running;
         let begin = now();
         driver.notify(session, trigger.method(), &json!({})).map_err(failure)?;
-        let told = |members: &[Member]| members.iter().all(|member| member.heard.1 > last);
-        crowd.until(to.name(), "not every member heard of a trigger", told)?;
+        crowd.hear(to.name(), last)?;
         let times = || crowd.members.iter().map(|member| member.heard.0);
         let (first, end) = (times().min().unwrap_or(begin), times().max().unwrap_or(begin));
         let numbers = || crowd.members.iter().map(|member| member.heard.1);
