@@ -1,7 +1,7 @@
 //! The log: to standard error, or to a file that can be opened anew while the program runs.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, LineWriter, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,8 +42,9 @@ fn layout() -> Config {
 /// Whatever the log goes to: one type, so that the logger is compiled once.
 type Sink = Box<dyn Write + Send>;
 
+/// Each line in one write: the layout comes in pieces, and another program may write to the same place.
 fn install(sink: Sink) -> Result<(), Failure> {
-    WriteLogger::init(LevelFilter::Trace, layout(), sink).map_err(Failure::other)
+    WriteLogger::init(LevelFilter::Trace, layout(), LineWriter::new(sink)).map_err(Failure::other)
 }
 
 /// Starts logging. Returns what opens the log file anew.
