@@ -144,6 +144,12 @@ fn a_header_is_whole_single_and_in_front_of_the_body() {
         Defect::NoHeader
     );
     assert_eq!(defect(&frame(&format!("{HEADER}{HEADER}"), body)), Defect::OutOfPlace);
+    // What stands in front of a header does not hide it, nor does it stand for one.
+    assert_eq!(defect(&frame(&format!("<Extra/>{HEADER}"), body)), Defect::OutOfPlace);
+    assert_eq!(defect(&frame("<Extra/>", body)), Defect::NoHeader);
+    assert_eq!(defect(&format!("<Message xmlns='{NAMESPACE}'/>")), Defect::NoHeader);
+    assert_eq!(defect("<Message><a/></Message>"), Defect::NoHeader);
+    assert_eq!(scan(b"<Message><a/></Message>").unwrap_err().code(), Code::C2simInvalidHeader);
     for field in Field::MANDATORY {
         let start = HEADER.find(&format!("<{}>", field.element())).unwrap();
         let close = format!("</{}>", field.element());

@@ -176,6 +176,8 @@ fn documents_are_handed_in_and_shared() {
     pull(&node, "submit", "default");
     let said = node.json(&["session", "send", "default", path]);
     assert_eq!((&said["kind"], &said["state"]), (&json!("C2SIM_INITIALIZATION"), &json!("INITIALIZING")));
+    std::fs::write(&file, "").unwrap();
+    assert!(node.ctl(&["session", "send", "default", path]).error(1).ends_with(": it is empty"));
     std::fs::remove_file(&file).unwrap();
 
     let mut script = Watch::begin(&node, "default", &["--json", "-n", "2"]);

@@ -47,12 +47,14 @@ fn recognise<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<(Message<'a>,
         Err(found) => {
             let mut at = if defect.is_some() { text.len() } else { scanner.document.range().start };
             let mut found = found;
-            // A document that is no document at all is refused for that, whatever stands in front of the header.
-            if !scanner.header_seen
-                && matches!(found, Defect::WrongRoot | Defect::OutOfPlace)
-                && let Err(behind) = scanner.drain()
-            {
-                (found, at) = (behind, scanner.document.range().start);
+            // First of all a document has to be one, and a message then to have a header, whatever stands in front of that.
+            let shape = matches!(found, Defect::WrongRoot | Defect::NoNamespace | Defect::OutOfPlace | Defect::NoBody);
+            if shape && !scanner.header_found() {
+                match scanner.drain() {
+                    Ok(false) if found != Defect::WrongRoot => found = Defect::NoHeader,
+                    Ok(_) => {}
+                    Err(behind) => (found, at) = (behind, scanner.document.range().start),
+                }
             }
             let before = text.as_bytes().get(..at).unwrap_or_default();
             let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -171,10 +173,22 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Reads the rest for its form only.
-    fn drain(&mut self) -> Result<(), Defect> {
-        while !matches!(self.document.next()?, Token::EndOfDocument) {}
-        Ok(())
+    /// Whether the header has begun.
+    fn header_found(&self) -> bool {
+        const HEADER_DEPTH: usize = 2;
+        self.header_seen || self.place(HEADER_DEPTH) == Place::Header
+    }
+
+    /// Reads the rest for its form only, and for a header wherever it stands.
+    fn drain(&mut self) -> Result<bool, Defect> {
+        let mut header = false;
+        loop {
+            match self.document.next()? {
+                Token::Start(tag) => header |= tag.local == "C2SIMHeader",
+                Token::EndOfDocument => return Ok(header),
+                Token::End | Token::Text(_) | Token::CData(_) | Token::Character(_) | Token::Aside => {}
+            }
+        }
     }
 
     fn place(&self, depth: usize) -> Place {

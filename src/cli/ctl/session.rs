@@ -462,6 +462,10 @@ fn read(file: &str) -> Result<Vec<u8>, Stop> {
         std::fs::File::open(file).and_then(|file| file.take(most + 1).read_to_end(&mut document))
     };
     read.map_err(|error| failed(plain(&error)))?;
+    if document.is_empty() {
+        // To a session a message without a payload is a sign of life, which has no answer.
+        return Err(failed("it is empty".to_owned()));
+    }
     if document.len() > C2SIM_MESSAGE_BYTES_MAX {
         return Err(failed(format!("a C2SIM document has at most {most} bytes")));
     }
