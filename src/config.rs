@@ -29,7 +29,7 @@ pub struct Config {
     pub coordinators: Vec<String>,
     /// Name of this program in its log.
     pub name: String,
-    /// Whether components on other machines may shut this Coordinator down or clean its directory.
+    /// Whether other machines may end this program, clean its directory, and delete sessions that have members.
     pub remote_admin: bool,
     /// Log level: error, warn, info, debug, trace or off.
     pub log_level: log::LevelFilter,
@@ -73,7 +73,8 @@ pub struct Config {
     pub rcrs_legacy: bool,
     /// Seconds for which a kernel that does not answer is tried.
     pub kernel_connect_s: u64,
-    /// Speed at which logs are played, in percent of the recorded pace.
+    /// Speed at which logs are played, in percent of their pace: the think-time of the kernel's settings in the log, otherwise a timestep
+    /// per second.
     pub play_speed_percent: u64,
     /// Providers open at a time.
     pub providers_max: usize,
@@ -322,7 +323,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list bind, "addresses to listen on, address:port, comma separated (default: all on port)"),
     setting!(list coordinators, "Coordinators to join, host:port, comma separated"),
     setting!(text name, "name of this program in its log"),
-    setting!(switch remote_admin, "let components on other machines use shut_down and remove_expired_addresses"),
+    setting!(switch remote_admin, "let other machines use shut_down, exit, remove_expired_addresses, delete_session by force"),
     Setting {
         key: "log_level",
         help: "off, error, warn, info, debug or trace",
@@ -353,7 +354,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(text state_dir, "directory in which shared sessions outlive the process (default: they do not)"),
     setting!(switch rcrs_legacy, "address kernels in the old 1.x protocol first"),
     setting!(number kernel_connect_s, "time (s) for which a kernel that does not answer is tried"),
-    setting!(number play_speed_percent, "speed at which logs are played, in percent of the recorded pace"),
+    setting!(number play_speed_percent, "speed at which logs are played, in percent of their own"),
     setting!(number providers_max, "providers open at a time"),
     setting!(number history_bytes_max, "bytes of old timesteps kept for each live kernel"),
     setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),

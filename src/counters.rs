@@ -59,6 +59,7 @@ counters! {
     returned_undelivered: "queued messages returned to their senders because the receiver's link ended",
     errors_dropped: "errors that could not be sent because their receiver has left or has no room",
     answers_dropped: "answers that could not be sent because their receiver has left or has no room",
+    answers_without_way: "answers to another node left out because there is no link to it yet; usual while nodes sign in",
     rpc_errors: "JSON-RPC calls answered with an error",
     sign_ins: "components signed in",
     sign_outs: "components signed out",

@@ -1,5 +1,6 @@
 //! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator, a viewer Manager and
-//! a C2SIM session server in one thread, one poll loop, a few MiB.
+//! a C2SIM session server in one thread, one poll loop, a few MiB. Two helpers may stand beside the loop: a thread that looks a host name
+//! up, for as long as that takes, and with a state directory the one that waits for the disk.
 //!
 //! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
 //!
@@ -68,7 +69,12 @@
 //! * A flood of half-open handshakes pushes out the oldest of them instead of refusing the newcomer.
 //! * A message from a new link under a name whose owner is silent waits for the probe of the owner too, not only a sign-in: a client
 //!   that reconnects after a cut cable is told to sign in anew within `takeover_ms` and does so by itself.
-//! * A session is an entry with a LECO name of its own, and may hold a provider; nothing is told before it is committed.
+//! * A session is an entry with a LECO name of its own, and may hold a provider. Nothing is told before it is committed, but that a
+//!   scheduled trigger has come due: it was committed when it was scheduled, and is due again after a crash.
+//! * The program has 2.8 MB where 1.5 MiB were planned, a quarter of it the embedded store (feature `ledger`), and 3.4 MiB resident when
+//!   idle for 2 MiB, nearly all of it pages of the program and libc.
+//! * Cost per message is flat from 10 to 10,000 components for those that talk; where every one of 10,000 receives in turn it is
+//!   three to four times that of ten, which is the price of missing the caches.
 //! * Event numbers are reserved on disk in blocks of 2^15: after a crash they jump, and are never given twice.
 //! * A member of another node that cannot be told is taken out and told so later, since its node's link serves others too.
 //! * A trigger that would undo a scheduled one cancels it. Who has not joined is refused before the document is scanned.

@@ -1,4 +1,4 @@
-//! The `instep` program: `serve` (the default), `ctl`, `view`, `log`, `bench`.
+//! The `instep` program: one file of `cli` for each of its commands.
 #![forbid(unsafe_code)]
 
 mod cli;

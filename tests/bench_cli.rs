@@ -167,7 +167,7 @@ fn what_is_wrong_is_said_with_an_exit_code() {
     fails(&["throughput", "--pairs", "0"], 2, "--pairs");
     fails(&["latency", "127.0.0.1:notaport"], 2, "is not an address");
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    fails(&["latency", &free], 1, "there is no Coordinator at");
+    fails(&["latency", &free], 3, "there is no Coordinator at");
 
     // Somebody else speaks there.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

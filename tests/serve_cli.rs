@@ -203,6 +203,22 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn a_check_looks_at_the_files_that_the_settings_name() {
+    let here = file("directory", b"");
+    for (flag, path, said) in [
+        ("--log-dir", "/nowhere/logs", "log_dir /nowhere/logs: no such directory".to_owned()),
+        ("--record", here.as_str(), format!("record {here}: no such directory")),
+        ("--state-dir", here.as_str(), format!("state_dir {here}: not a directory")),
+        ("--c2sim-schema", "/nowhere.xsd", "c2sim_schema /nowhere.xsd: No such file or directory".to_owned()),
+    ] {
+        assert_eq!(complaint(&mut program(&["--check", flag, path]), 2), said);
+    }
+    let good = std::env::temp_dir();
+    let good = good.to_str().unwrap();
+    assert_eq!(run(&mut program(&["--check", "--log-dir", good, "--state-dir", "/nowhere/yet"])).0, 0);
+}
+
+#[test]
 fn the_environment_is_judged_like_the_flags() {
     let said = complaint(program(&["--check"]).env("INSTEP_PORT", "x"), 2);
     assert_eq!(said, "INSTEP_PORT: 'x' is not a whole number");

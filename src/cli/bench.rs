@@ -70,7 +70,9 @@ session (takes of the options above --json only):
   -n, --triggers N      triggers to pull, one when all have heard of the last [1000]
       --session NAME    a session that is RUNNING or PAUSED, instead of one of its own
 
-MB/s counts payload bytes, in millions. The exit code is 1 when messages were lost, or nobody could be reached.
+MB/s counts payload bytes, in millions.
+
+Exit codes: 0 it was measured, 1 messages were lost or it failed, 2 the command line is wrong, 3 nobody is there or answers in time.
 ";
 
 /// What is measured.

@@ -13,6 +13,7 @@ mod serve;
 mod table;
 mod view;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -78,7 +79,10 @@ Usage: instep [serve] [options]             run the Coordinator (see: instep ser
 
 /// Runs the sub-command that the command line names.
 pub(crate) fn run() -> ExitCode {
-    let words: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
+    run_words(std::env::args_os().skip(1).collect())
+}
+
+fn run_words(words: Vec<OsString>) -> ExitCode {
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     let rest = || words.get(1..).unwrap_or_default().to_vec();
     let outcome = match first {
@@ -88,7 +92,8 @@ pub(crate) fn run() -> ExitCode {
         "log" => log::run(rest()),
         "bench" => bench::run(rest()),
         "demo" => demo::run(rest()),
-        "help" => say(HELP),
+        "help" if rest().is_empty() => say(HELP),
+        "help" => return run_words([rest(), vec!["--help".into()]].concat()),
         "--help" | "-h" => say(HELP).and_then(|()| say("\n")).and_then(|()| serve::help()),
         "--version" | "-V" => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
         word if word.starts_with('-') || word.is_empty() => serve::run(words),

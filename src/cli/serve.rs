@@ -46,6 +46,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Print => return say(&config.to_toml()),
         Task::Check => {
             strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
+            Server::check_files(&config).map_err(|error| Failure::usage(plain(&error)))?;
             return say("the configuration is in order\n");
         }
         Task::Run | Task::Help | Task::Version => {}
@@ -241,7 +242,7 @@ pub(super) fn help() -> Result<(), Failure> {
          Usage: instep [serve] [options]\n\n\
          \x20     --config FILE            read settings from a TOML file (also: INSTEP_CONFIG)\n\
          \x20     --print-config           print all settings as such a file, and end\n\
-         \x20     --check                  check the settings, and end\n\
+         \x20     --check                  check the settings and the files that they name, and end\n\
          \x20 -q, --quiet                  log less; may be repeated\n\
          \x20 -v, --verbose                log more; may be repeated\n",
     );
@@ -262,6 +263,10 @@ pub(super) fn help() -> Result<(), Failure> {
         let written = writeln!(out, "  {short} --{flag:<22} {}{default}", setting.help);
         debug_assert!(written.is_ok(), "a String takes everything");
     }
-    out.push_str("\nEach setting is also a key of the file, with _ for -, and an environment variable INSTEP_KEY.\n");
+    out.push_str(
+        "\nEach setting is also a key of the file, with _ for -, and an environment variable INSTEP_KEY.\n\n\
+         SIGTERM and SIGINT end it, saying goodbye to all (a second one ends it at once); SIGHUP opens log_file anew.\n\
+         Exit codes: 0 it was told to end, 1 it cannot start or go on, 2 a setting is wrong.\n",
+    );
     say(&out)
 }

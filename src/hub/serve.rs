@@ -12,7 +12,6 @@ use crate::leco::rpc::{
     NOT_PERMITTED, RpcError,
 };
 use crate::limits::{COMPONENTS_PER_PEER_MAX, RING_RESERVE_BYTES};
-use crate::store::ring::Refused;
 use crate::time::Span;
 
 use super::desk::{Desk, Errand};
@@ -121,16 +120,17 @@ impl Hub {
             Place::Here(_) | Place::There { .. } => &errand.sender,
         };
         let by = self.desk_name(&errand.desk);
-        let queued = match self.way_back(from, &errand.sender) {
-            Some(link) => self.queue_as(link, receiver, &by, header, text.as_bytes()),
-            None => Err(Refused::Full),
+        let Some(link) = self.way_back(from, &errand.sender) else {
+            // The first calls of a node that has just signed in here, while we are still signing in there.
+            self.counters.answers_without_way += 1;
+            return;
         };
-        if queued.is_err() {
+        if self.queue_as(link, receiver, &by, header, text.as_bytes()).is_err() {
             self.counters.answers_dropped += 1;
             let mut short = String::new();
             rpc::write_error(&mut short, &Id::NULL, INTERNAL_ERROR, &Value::from("no room for the answer"));
             if text.len() > RING_RESERVE_BYTES
-                && self.queue_as(from, receiver, &by, header, short.as_bytes()).is_err()
+                && self.queue_as(link, receiver, &by, header, short.as_bytes()).is_err()
                 && self.may_log()
             {
                 log::warn!("no room for an answer to {}", data_text(&errand.sender));

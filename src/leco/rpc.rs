@@ -320,7 +320,7 @@ pub const METHODS: &[Method] = &[
     },
     Method {
         name: "close_provider",
-        summary: "Closes providers and their sessions.",
+        summary: "Closes providers, and the sessions that Connect made for them; a named session stays, without a provider.",
         params: &[("provider", "array", true)],
         result: "null",
     },

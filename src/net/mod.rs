@@ -158,13 +158,8 @@ impl Server {
     /// # Errors
     /// A configuration that does not fit ([`io::ErrorKind::InvalidInput`], naming the key), or an address that cannot be listened
     /// on: the error names the address and, where it can be known, the program that holds the port.
-    pub fn bind(mut config: Config) -> io::Result<Self> {
-        if config.host.is_empty() {
-            config.host = host::name();
-        }
-        if config.namespace.is_empty() {
-            config.namespace = host::default_namespace();
-        }
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let mut config = named(config);
         config.check().map_err(|invalid| io::Error::new(io::ErrorKind::InvalidInput, invalid.to_string()))?;
         let poll = Poll::new()?;
         let mut listeners = door::open(&config)?;
@@ -187,16 +182,15 @@ impl Server {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::new();
         let start = Start { seed: clock::seed(), now: clock.now(), unix_ms: clock::unix_ms() };
+        for missing in missing_directories(&config) {
+            log::warn!("{missing}");
+        }
         let files = file::Files::new(&config.log_dir, &config.record);
         let state_dir = config.state_dir.clone();
         let schemas = config.c2sim_schema.clone();
         let mut hub = Hub::new(config, start);
         hub.set_shelf(Box::new(files));
-        for path in &schemas {
-            let told = |why: String| io::Error::new(io::ErrorKind::InvalidInput, format!("c2sim_schema {path}: {why}"));
-            let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-            hub.load_schema(&text).map_err(told)?;
-        }
+        load_schemas(&mut hub, &schemas)?;
         #[cfg(feature = "ledger")]
         let outcomes = match open_vault(&state_dir, &waker)? {
             Some((vault, outcomes)) => {
@@ -245,6 +239,22 @@ impl Server {
     /// [`io::ErrorKind::InvalidInput`], naming the address that is none.
     pub fn check_addresses(config: &Config) -> io::Result<()> {
         door::check(config)
+    }
+
+    /// Whether the files and directories that the configuration names are there, without starting anything. The state directory may be
+    /// missing: the server makes it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`], naming the key and the first file or directory that is missing or of no use.
+    pub fn check_files(config: &Config) -> io::Result<()> {
+        let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let mut hub = Hub::new(named(config.clone()), Start { seed: 0, now: Tick(0), unix_ms: 0 });
+        load_schemas(&mut hub, &config.c2sim_schema)?;
+        let state_dir = std::path::Path::new(&config.state_dir);
+        if !config.state_dir.is_empty() && state_dir.exists() && !state_dir.is_dir() {
+            return Err(wrong(format!("state_dir {}: not a directory", config.state_dir)));
+        }
+        missing_directories(config).next().map_or(Ok(()), |missing| Err(wrong(missing)))
     }
 
     /// The addresses on which it listens for Components and Coordinators.
@@ -591,6 +601,34 @@ impl Server {
             }
         }
     }
+}
+
+/// An empty namespace or host becomes the machine's name.
+fn named(mut config: Config) -> Config {
+    if config.host.is_empty() {
+        config.host = host::name();
+    }
+    if config.namespace.is_empty() {
+        config.namespace = host::default_namespace();
+    }
+    config
+}
+
+fn load_schemas(hub: &mut Hub, paths: &[String]) -> io::Result<()> {
+    for path in paths {
+        let told = |why: String| io::Error::new(io::ErrorKind::InvalidInput, format!("c2sim_schema {path}: {why}"));
+        let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+        hub.load_schema(&text).map_err(told)?;
+    }
+    Ok(())
+}
+
+/// A sentence for each directory of logs and recordings that is not there.
+fn missing_directories(config: &Config) -> impl Iterator<Item = String> {
+    let record = (!config.record.is_empty()).then_some(("record", &config.record));
+    let all = config.log_dir.iter().map(|path| ("log_dir", path)).chain(record);
+    all.filter(|(_, path)| !std::path::Path::new(path).is_dir())
+        .map(|(key, path)| format!("{key} {path}: no such directory"))
 }
 
 /// What is kept in `directory`; `None` without one: then there is no thread either.

@@ -119,8 +119,8 @@ impl Session {
             }
         }
         let who = if options.relay { "relay" } else { "Coordinator" };
-        let reason = last.map_or_else(String::new, |error: io::Error| format!(" ({error})"));
-        Err(Failure::other(format!("there is no {who} at {}{reason}", options.address)))
+        let reason = last.map_or_else(String::new, |error: io::Error| format!(" ({})", crate::cli::plain(&error)));
+        Err(Failure::nobody(format!("there is no {who} at {}{reason}", options.address)))
     }
 
     fn begin(mut stream: TcpStream, options: &Options, name: String) -> Result<Self, Failure> {
@@ -223,7 +223,7 @@ impl Session {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 let who = if options.relay { "nobody at the other end" } else { "no Coordinator" };
-                Err(Failure::other(format!("{} does not answer: there is {who}", options.address)))
+                Err(Failure::nobody(format!("{} does not answer: there is {who}", options.address)))
             }
             Err(error) => Err(Failure::other(format!("{}: {error}", options.address))),
         }

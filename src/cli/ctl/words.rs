@@ -258,7 +258,7 @@ fn usage(command: &Command) -> String {
 const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
       --control HOST:PORT    the Manager's control port [that of the Coordinator + 10]
   -t, --timeout SECONDS      longest wait for an answer [5]
-      --json                 one JSON document instead of text; {\"error\": ...} when there is no result
+      --json                 one JSON document instead of text (watch: one in each line); {\"error\": ...} when it is refused
 ";
 
 /// A line for each command; of a family's, without the word of the family.
@@ -294,8 +294,8 @@ fn help() -> String {
         "  session COMMAND ...           shared sessions under flow control (see: instep ctl session --help)\n",
     );
     text.push_str(
-        "\nFrom open on, the commands go to the Manager's control port, which listens on 127.0.0.1 unless it is told otherwise\n\
-         (control_bind). ID is a number that the Manager gave; without one, all are meant.\n",
+        "\nFrom open to exit, the commands go to the Manager's control port, which listens on 127.0.0.1 unless it is told\n\
+         otherwise (control_bind). ID is a number that the Manager gave; [ID...]: without one, all are meant.\n",
     );
     text.push_str(
         "\nNAME is the name of a component of the Coordinator's node, or a full name like N1.CA; N1.COORDINATOR is the\n\
