@@ -279,6 +279,10 @@ fn hostile_documents_are_refused() {
     assert_eq!(scan(endless.as_bytes()).unwrap_err().code(), Code::C2simInvalidHeader);
     let displaced = start.replace("<C2SIMHeader>", "<a/><C2SIMHeader>");
     assert_eq!(scan(displaced.as_bytes()).unwrap_err().code(), Code::XsdValidationError);
+    // Each element may declare some; what an initialization's parts rely on is bounded all together.
+    let declaring: String = (0..200).map(|n| format!("<ObjectDefinitions xmlns:a{n}='u' xmlns:b{n}='v'/>")).collect();
+    let initialization = format!("<C2SIMInitializationBody>{declaring}</C2SIMInitializationBody>");
+    assert_eq!(defect(&message(&initialization)), Defect::TooManyNamespaces);
     assert_eq!(defect(&format!("{start}{start}")), Defect::OutsideRoot);
     assert_eq!(defect(&start.replace("ALPHA", "A\0")), Defect::ForbiddenCharacter);
     // Latin-1 writes an accented letter as one byte, which is no UTF-8.

@@ -37,7 +37,7 @@ pub enum Defect {
     NameTooLong,
     /// More attributes than [`crate::limits::C2SIM_ATTRIBUTES_MAX`].
     TooManyAttributes,
-    /// More declarations in force than [`crate::limits::C2SIM_NAMESPACES_MAX`].
+    /// More declarations in force, or in an initialization's parts, than [`crate::limits::C2SIM_NAMESPACES_MAX`].
     TooManyNamespaces,
     /// The root element is not `Message`.
     WrongRoot,

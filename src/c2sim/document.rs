@@ -320,6 +320,12 @@ impl<'a> Document<'a> {
         &self.bindings
     }
 
+    /// The declarations of the tag that was read last.
+    pub(super) fn own_bindings(&self) -> &[Binding<'a>] {
+        let own = self.bindings.iter().rev().take_while(|binding| binding.depth == self.depth).count();
+        self.bindings.get(self.bindings.len() - own..).unwrap_or_default()
+    }
+
     /// The next token.
     ///
     /// # Errors

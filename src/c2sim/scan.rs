@@ -10,7 +10,9 @@ use super::document::{Document, Tag, Token, is_blank, readable};
 use super::kind::{Category, Kind, Schema};
 use super::message::{Field, Header, Layout, Message, Part};
 use super::schema::{Checker, Rules, Violation};
-use crate::limits::{C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_RUNS_MAX, C2SIM_SYSTEMS_MAX};
+use crate::limits::{
+    C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_RUNS_MAX, C2SIM_SYSTEMS_MAX,
+};
 
 /// Checks and recognises one document.
 ///
@@ -266,7 +268,7 @@ impl<'a> Scanner<'a> {
                 "InitializationDataFile" => self.part(Part::InitializationDataFile),
                 "ObjectDefinitions" => {
                     self.growing = false;
-                    self.note_bindings();
+                    self.note_own_bindings()?;
                     Place::ObjectDefinitions
                 }
                 "ScenarioSetting" => self.part(Part::ScenarioSetting),
@@ -336,7 +338,7 @@ impl<'a> Scanner<'a> {
         Place::Part(part)
     }
 
-    /// Remembers the declarations that parts lifted out of here would miss.
+    /// Remembers the declarations in force, which parts lifted out of here would miss.
     fn note_bindings(&mut self) {
         let Some(layout) = &mut self.layout else {
             return;
@@ -349,6 +351,23 @@ impl<'a> Scanner<'a> {
                 layout.bindings.push(pair);
             }
         }
+    }
+
+    /// The same for an element further in, of which there may be many: its own declarations come on top, and there is a bound on all.
+    fn note_own_bindings(&mut self) -> Result<(), Defect> {
+        let Some(layout) = &mut self.layout else {
+            return Ok(());
+        };
+        for binding in self.document.own_bindings() {
+            let pair = (binding.prefix, binding.namespace);
+            if !binding.namespace.is_empty() && !layout.bindings.contains(&pair) {
+                if layout.bindings.len() >= C2SIM_NAMESPACES_MAX {
+                    return Err(Defect::TooManyNamespaces);
+                }
+                layout.bindings.push(pair);
+            }
+        }
+        Ok(())
     }
 
     fn on_text(&mut self, text: &'a str) -> Result<(), Defect> {
