@@ -4,7 +4,7 @@
 //! checks its own sums, and puts itself in order after a crash when it is opened.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageError, TableDefinition};
 
@@ -16,40 +16,33 @@ const NAME: &str = "sessions.redb";
 const CACHE_BYTES: usize = 1 << 20;
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kept");
 
-/// An open file.
+/// A file, open unless it has failed.
 #[derive(Debug)]
 pub(super) struct Book {
-    database: Database,
+    path: PathBuf,
+    /// `redb` takes nothing more after an error of the disk; then it is closed, to be opened anew for the next write.
+    database: Option<Database>,
 }
 
 impl Book {
     /// Opens the file in `directory`; both are made if they are missing.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(NAME);
-        let told = |kind: ErrorKind, why: &str| io::Error::new(kind, format!("{}: {why}", path.display()));
+        if directory.exists() && !directory.is_dir() {
+            return Err(io::Error::new(ErrorKind::NotADirectory, format!("{}: not a directory", directory.display())));
+        }
         std::fs::create_dir_all(directory)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())))?;
-        // A damaged file is no reason to panic on, in whatever way it is damaged.
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(&path).map_err(|error| {
-            if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
-                return told(ErrorKind::AddrInUse, "another process has it open");
-            }
-            if let DatabaseError::Storage(StorageError::Io(error)) = &error
-                && error.kind() != ErrorKind::InvalidData
-            {
-                return told(error.kind(), &error.to_string());
-            }
-            told(ErrorKind::InvalidData, &format!("it is damaged, or no store of sessions: {error}"))
-        })?;
-        let book = Self { database };
-        book.append(core::iter::empty()).map_err(|why| told(ErrorKind::Other, &why))?;
+        let mut book = Self { database: Some(open(&path)?), path };
+        book.append(core::iter::empty()).map_err(|why| io::Error::other(format!("{}: {why}", book.path.display())))?;
         Ok(book)
     }
 
     /// Everything that is kept, in the order of the keys.
     pub(super) fn everything(&self) -> Result<Vec<Entry>, String> {
+        let Some(database) = &self.database else { return Ok(Vec::new()) };
         let read = || -> Result<Vec<Entry>, redb::Error> {
-            let table = self.database.begin_read()?.open_table(TABLE)?;
+            let table = database.begin_read()?.open_table(TABLE)?;
             let mut entries = Vec::new();
             for entry in table.iter()? {
                 let (key, value) = entry?;
@@ -61,9 +54,13 @@ impl Book {
     }
 
     /// Makes `changes` durable, all or none.
-    pub(super) fn append<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Result<(), String> {
+    pub(super) fn append<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) -> Result<(), String> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => open(&self.path).map_err(|error| error.to_string())?,
+        };
         let write = || -> Result<(), redb::Error> {
-            let transaction = self.database.begin_write()?;
+            let transaction = database.begin_write()?;
             {
                 let mut table = transaction.open_table(TABLE)?;
                 for change in changes {
@@ -76,8 +73,26 @@ impl Book {
             transaction.commit()?;
             Ok(())
         };
-        write().map_err(|error| error.to_string())
+        write().map_err(|error| error.to_string())?;
+        self.database = Some(database);
+        Ok(())
     }
+}
+
+fn open(path: &Path) -> io::Result<Database> {
+    let told = |kind: ErrorKind, why: &str| io::Error::new(kind, format!("{}: {why}", path.display()));
+    // A damaged file is no reason to panic on, in whatever way it is damaged.
+    Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| {
+        if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+            return told(ErrorKind::AddrInUse, "another process has it open");
+        }
+        if let DatabaseError::Storage(StorageError::Io(error)) = &error
+            && error.kind() != ErrorKind::InvalidData
+        {
+            return told(error.kind(), &error.to_string());
+        }
+        told(ErrorKind::InvalidData, &format!("it is damaged, or no store of sessions: {error}"))
+    })
 }
 
 #[cfg(test)]
@@ -115,7 +130,7 @@ mod tests {
     #[test]
     fn what_was_written_is_there_again_in_the_order_of_its_keys() {
         let directory = Directory::new();
-        let book = Book::open(&directory.0.join("deeper")).unwrap();
+        let mut book = Book::open(&directory.0.join("deeper")).unwrap();
         assert_eq!(all(&book), []);
         book.append([put("b", "1"), put("a", "2"), put("c", "3")].iter()).unwrap();
         book.append([Change { key: b"b".to_vec(), value: None }, put("a", "4")].iter()).unwrap();
@@ -141,9 +156,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_has_failed_is_opened_anew() {
+        let directory = Directory::new();
+        let mut book = Book::open(&directory.0).unwrap();
+        book.append([put("a", "1")].iter()).unwrap();
+        book.database = None;
+        // Nobody else may have it meanwhile.
+        let other = Book::open(&directory.0).unwrap();
+        assert!(book.append([put("b", "2")].iter()).unwrap_err().ends_with("another process has it open"));
+        drop(other);
+        book.append([put("b", "2")].iter()).unwrap();
+        assert_eq!(all(&book), [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
+    }
+
+    #[test]
     fn a_file_cut_off_anywhere_is_refused_or_whole() {
         let directory = Directory::new();
-        let book = Book::open(&directory.0).unwrap();
+        let mut book = Book::open(&directory.0).unwrap();
         for n in 0..20 {
             book.append([put("key", &"x".repeat(n * 100)), put("other", &n.to_string())].iter()).unwrap();
         }

@@ -83,7 +83,7 @@ impl Vault {
     /// # Errors
     /// In a sentence: the directory cannot be made or written, another process has it, the file is damaged, or there is no thread.
     pub fn open(directory: &Path, wake: impl Fn() + Send + Sync + 'static) -> io::Result<(Self, Outcomes)> {
-        let book = Book::open(directory)?;
+        let mut book = Book::open(directory)?;
         let kept = book.everything().map_err(io::Error::other)?;
         let (queue, commits) = sync_channel(COMMITS_WAITING_MAX);
         let (outcomes, taken) = channel();
@@ -91,7 +91,7 @@ impl Vault {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
         let (answers, left, tell) = (outcomes.clone(), Arc::clone(&waiting), Arc::clone(&wake));
         let thread = Builder::new().name("vault".to_owned()).stack_size(256 << 10);
-        let thread = thread.spawn(move || serve(&book, &commits, &answers, &left, &*tell))?;
+        let thread = thread.spawn(move || serve(&mut book, &commits, &answers, &left, &*tell))?;
         let vault = Self { kept, queue: Some(queue), thread: Some(thread), waiting, outcomes, wake };
         Ok((vault, Outcomes(taken)))
     }
@@ -146,7 +146,13 @@ impl Drop for Vault {
 }
 
 /// Life of the thread: take what waits, write it, tell.
-fn serve(book: &Book, commits: &Receiver<Commit>, outcomes: &Sender<Outcome>, waiting: &AtomicUsize, wake: &dyn Fn()) {
+fn serve(
+    book: &mut Book,
+    commits: &Receiver<Commit>,
+    outcomes: &Sender<Outcome>,
+    waiting: &AtomicUsize,
+    wake: &dyn Fn(),
+) {
     while let Ok(first) = commits.recv() {
         let mut bytes = first.bytes;
         let mut batch = vec![first];
