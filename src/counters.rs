@@ -60,6 +60,7 @@ counters! {
     errors_dropped: "errors that could not be sent because their receiver has left or has no room",
     answers_dropped: "answers that could not be sent because their receiver has left or has no room",
     answers_without_way: "answers to another node left out because there is no link to it yet; usual while nodes sign in",
+    requests_abandoned: "requests whose link ended while they waited",
     rpc_errors: "JSON-RPC calls answered with an error",
     sign_ins: "components signed in",
     sign_outs: "components signed out",

@@ -66,6 +66,10 @@ pub const SESSION_TEXT_BYTES_MAX: usize = 4096;
 pub const SESSION_SYSTEM_BYTES_MAX: usize = 256;
 /// Members of one session.
 pub const MEMBERS_MAX: usize = 4096;
+/// Bytes that a member is counted as: its entry, and its name in two places.
+pub const MEMBER_BYTES: usize = 1024;
+/// Members that are told of an event for the price of one call to the Coordinator, of which a peer has [`OWN_PER_TURN`] in a turn.
+pub const NOTICES_PER_CALL: usize = 64;
 /// Events of one session that are kept for members that come back, within the bytes that the configuration allows.
 pub const HISTORY_EVENTS_MAX: usize = 1024;
 /// Bytes of past events in one answer; more are asked for again.

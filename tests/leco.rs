@@ -1161,3 +1161,20 @@ fn a_coordinator_records_only_legal_components_and_only_its_own() {
         assert_eq!(ask(&mut world, ca, "CA", "send_global_components"), json!({"N1":["CA"],"N2":[]}), "{components}");
     }
 }
+
+#[test]
+fn a_batch_that_ends_its_own_link_ends_with_it() {
+    let mut world = World::plain();
+    let call = |id: u64, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method});
+    let batch =
+        json!([call(1, "coordinator_sign_in"), call(2, "coordinator_sign_out"), call(3, "coordinator_sign_in")]);
+    for n in 0..3 {
+        let link = world.dealer();
+        let name = format!("X{n}.COORDINATOR");
+        world.send(link, "COORDINATOR", &name, &[batch.to_string().as_bytes()]);
+        assert!(world.clients[link].closed.is_some());
+    }
+    assert_eq!((world.count("nodes_joined"), world.count("requests_abandoned")), (3, 3));
+    let ca = world.component("CA");
+    assert_eq!(ask(&mut world, ca, "CA", "send_global_components"), json!({"N1":["CA"]}));
+}

@@ -466,11 +466,10 @@ fn a_member_behind_a_node_that_takes_nothing_is_told_later_that_it_was_lost() {
     let mut a = Member::joined(&mut world, 0, "A", "json");
     let join = json!({"jsonrpc": "2.0", "id": 1, "method": "join"}).to_string();
     world.send(other, "N1.session:default", "N2.B", &[join.as_bytes()]);
-    assert_eq!(a.events(&mut world)[0].0["by"], "N2.B");
-    // There is no DEALER to it: it cannot hear anything.
-    a.pull(&mut world, "submit_initialization");
-    let events = a.events(&mut world);
-    assert_eq!((&events[0].0["event"], &events[0].0["by"]), (&json!("lost"), &json!("N2.B")));
+    // There is no DEALER to it: it cannot even hear that it has joined.
+    let events: Vec<Value> = a.events(&mut world).into_iter().map(|(event, _)| event).collect();
+    assert_eq!((&events[0]["event"], &events[0]["by"]), (&json!("joined"), &json!("N2.B")));
+    assert_eq!((&events[1]["event"], &events[1]["by"]), (&json!("lost"), &json!("N2.B")));
 }
 
 #[test]
@@ -583,4 +582,103 @@ fn the_realtime_multiple_is_relayed_and_kept_until_a_reset() {
     assert_eq!(multiple(&mut world, &mut a), json!(2.5));
     a.pull(&mut world, "reset_scenario");
     assert_eq!(multiple(&mut world, &mut a), json!(1.0));
+}
+
+#[test]
+fn an_initialization_too_large_to_be_told_is_not_shared() {
+    let mut world = World::plain();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::joined(&mut world, 0, "B", "xml");
+    a.ask(&mut world, "COORDINATOR", "create_session", &json!({"name": "default", "init_merge": "marshal"}));
+    a.pull(&mut world, "submit_initialization");
+    for n in 0..9 {
+        let file = format!("<InitializationDataFile><Name>{}</Name></InitializationDataFile>", "x".repeat(1_000_000));
+        let text = c2sim::initialization(&format!("S{n}"), &[&format!("S{n}")]);
+        let text = text
+            .replace("<ObjectDefinitions/>", &format!("{file}<ObjectDefinitions/>"))
+            .replace(&format!("<ScenarioSetting><Name>S{n}"), "<ScenarioSetting><Name>S");
+        assert_eq!(a.document(&mut world, &text)["result"]["state"], "INITIALIZING");
+    }
+    let answer = a.pull(&mut world, "share_scenario");
+    assert_eq!(code_of(&answer), "C2SIM_MSG_SIZE_EXCEEDED", "{answer}");
+    assert!(world.clients[a.client].closed.is_none() && world.clients[b.client].closed.is_none());
+}
+
+#[test]
+fn a_large_trigger_document_is_refused_before_it_cuts_anybody_off() {
+    let mut world = World::new(Config { memory_max: 256 << 20, ..config(1) });
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let others: Vec<_> = (0..150).map(|n| Member::joined(&mut world, 0, &format!("M{n}"), "json")).collect();
+    let padded = format!(
+        "<SystemMessageBody><SubmitInitialization><!--{}--></SubmitInitialization></SystemMessageBody>",
+        "x".repeat(1_000_000)
+    );
+    world.hear(a.client);
+    let answer = a.document(&mut world, &c2sim::message("A", &padded));
+    assert_eq!(answer["error"]["code"], -32094, "{answer}");
+    assert!(others.iter().all(|other| world.clients[other.client].closed.is_none()));
+}
+
+#[test]
+fn a_long_batch_is_done_in_several_turns_and_answered_as_one() {
+    let mut world = World::plain();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::new(&mut world, 0, "B");
+    let call = |n: u64, method: &str| json!({"jsonrpc": "2.0", "id": n, "method": method});
+    let batch: Vec<Value> = (0..200).map(|n| call(n, if n % 2 == 0 { "join" } else { "resign" })).collect();
+    let (hub, key) = world.clients[b.client].side;
+    let batch = wire::leco(b"N1.session:default", b"N1.B", 70, &[Value::from(batch).to_string().as_bytes()]);
+    let ping = wire::leco(b"COORDINATOR", b"N1.B", 71, &[wire::request(9, "pong").as_bytes()]);
+    let (now, before) = (world.now, world.count("session_events"));
+    world.hubs[hub].handle_bytes(now, key, &[batch, ping].concat());
+    let told = world.count("session_events") - before;
+    assert!((1..100).contains(&told), "{told} events in the turn in which it came");
+    world.pump();
+    assert_eq!(a.events(&mut world).len(), 200);
+    let heard = world.hear(b.client);
+    let conversations: Vec<&[u8]> = heard.iter().map(|frames| &frames[3][..16]).collect();
+    assert_eq!(conversations, [&wire::header(70, 1)[..16], &wire::header(71, 1)[..16]], "one after the other");
+    let ids: Vec<u64> = wire::json(&heard[0]).as_array().unwrap().iter().filter_map(|one| one["id"].as_u64()).collect();
+    assert_eq!(ids, (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn processing_instructions_are_not_relayed() {
+    let mut world = World::plain();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut x = Member::joined(&mut world, 0, "X", "xml");
+    a.run(&mut world);
+    x.documents(&mut world);
+    let report = c2sim::domain("A", "ReportBody", 10);
+    let body = report.split_once("?>\n").unwrap().1;
+    for text in [format!("<?xml-stylesheet href='a.xsl'?>{body}"), format!("{report}<?what ever?>")] {
+        assert_eq!(a.document(&mut world, &text)["result"]["kind"], "REPORT", "{text}");
+        let relayed = x.documents(&mut world);
+        assert!(
+            relayed[0].contains("ReportBody") && !relayed[0].contains("stylesheet") && !relayed[0].contains("what")
+        );
+    }
+}
+
+#[test]
+fn a_member_without_memory_is_refused() {
+    let lean = Config {
+        message_bytes_max: 4096,
+        frame_bytes_max: 4096,
+        memory_max: 2 << 20,
+        ring_bytes_max: 64 << 10,
+        ..config(1)
+    };
+    let mut world = World::new(lean);
+    let mut refused = None;
+    for n in 0..600 {
+        let mut member = Member::new(&mut world, 0, &format!("M{n}"));
+        let answer = member.ask(&mut world, "N1.session:default", "join", &json!({"format": "xml"}));
+        if answer["error"].is_object() {
+            assert_eq!(answer["error"]["code"], -32094, "{answer}");
+            refused = Some(n);
+            break;
+        }
+    }
+    assert!(refused.is_some_and(|n| (400..=512).contains(&n)), "{refused:?}: a quarter of it, a kibibyte each");
 }

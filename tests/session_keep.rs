@@ -3,12 +3,19 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::c2sim;
 use common::ledger::Memory;
 use common::member::{Member, brief, code_of};
+use common::wire;
 use common::world::{World, config};
 use instep::config::{Config, Predefined};
-use instep::hub::{Hub, Start};
+use instep::control::client::ControlRequest;
+use instep::control::envelope::Shape;
+use instep::control::function::{Argument, Function};
+use instep::hub::ledger::Ticket;
+use instep::hub::{Door, Hub, Output, PeerKey, Start};
 use instep::time::Tick;
 use serde_json::{Value, json};
 
@@ -83,6 +90,12 @@ fn messages_are_never_written() {
         assert_eq!(a.document(&mut world, &c2sim::domain("A", "ReportBody", 10))["result"]["kind"], "REPORT");
     }
     assert_eq!(ledger.commits(), before);
+    for _ in 0..3 {
+        let at = a.send_document(&mut world, &c2sim::multiple("A", "2"));
+        ledger.settle_all(&mut world, 0);
+        assert_eq!(a.answer(&mut world, at, "N1.session:default")["result"]["state"], "RUNNING");
+    }
+    assert_eq!(ledger.commits(), before + 1, "only what changes anything");
 }
 
 #[test]
@@ -288,4 +301,330 @@ fn a_ledger_that_no_hub_has_written_is_refused_with_a_reason() {
         let refused = hub.set_ledger(Box::new(ledger)).unwrap_err();
         assert!(refused.starts_with(wanted), "{refused}");
     }
+}
+
+#[test]
+fn what_was_answered_counts_while_the_configuration_stays_as_it_is() {
+    let drill = Predefined { name: "drill".to_owned(), ..Predefined::default() };
+    let configured = || Config { sessions: vec![drill.clone()], ..config(1) };
+    let (mut world, ledger) = kept(configured());
+    let mut a = Member::new(&mut world, 0, "A");
+    let wish = json!({"name": "drill", "paused_allows": "all", "display_name": "Mine"});
+    let at = a.send(&mut world, "COORDINATOR", "create_session", &wish);
+    ledger.settle_all(&mut world, 0);
+    assert_eq!(a.answer(&mut world, at, "COORDINATOR")["result"]["creation"], "UPDATED");
+    restart(&mut world, &ledger, configured());
+    let mut a = Member::new(&mut world, 0, "A");
+    let back = a.ask(&mut world, "N1.session:drill", "info", &Value::Null)["result"].clone();
+    assert_eq!((&back["options"]["paused_allows"], &back["info"]["displayName"]), (&json!("all"), &json!("Mine")));
+}
+
+#[test]
+fn changes_that_stand_in_line_are_made_one_after_the_other() {
+    let (mut world, ledger) = kept(config(1));
+    let mut members: Vec<Member> = (0..4).map(|n| Member::new(&mut world, 0, &format!("M{n}"))).collect();
+    let wish = |n: usize| json!({"name": "default", "description": n.to_string()});
+    let asked: Vec<u64> =
+        (0..4).map(|n| members[n].send(&mut world, "COORDINATOR", "create_session", &wish(n))).collect();
+    let gone = members[0].send(&mut world, "COORDINATOR", "delete_session", &json!({"name": "default"}));
+    for n in 0..4 {
+        assert_eq!(ledger.waiting(), 1, "one at a time");
+        ledger.settle(&mut world, 0);
+        world.wait(1);
+        let answer = members[n].answer(&mut world, asked[n], "COORDINATOR");
+        assert_eq!(answer["result"]["session"]["info"]["description"], n.to_string());
+    }
+    assert_eq!(code_of(&members[0].answer(&mut world, gone, "COORDINATOR")), "NOT_IMPLEMENTED");
+    assert_eq!(world.count("session_requests_queued"), 3);
+}
+
+/// An initialization is stored, and its share is scheduled and due, when the disk refuses.
+fn a_share_that_could_not_be_written() -> (World, Memory, Member) {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
+    hand_in(&mut world, &ledger, &mut a, &c2sim::initialization("A", &["SA"]));
+    let at = 1_700_000_000_000 - 1000 + world.now.0 + 5000;
+    ask(&mut world, &ledger, &mut a, "share_scenario", &json!({"at": at}));
+    world.wait(5100);
+    assert_eq!(info(&mut world, &mut a)["state"], "INITIALIZED", "the schedule was durable");
+    ledger.fail(&mut world, 0, "no space left on device");
+    (world, ledger, a)
+}
+
+fn hand_in(world: &mut World, ledger: &Memory, member: &mut Member, text: &str) -> Value {
+    let at = member.send_document(world, text);
+    ledger.settle_all(world, 0);
+    member.answer(world, at, "N1.session:default")
+}
+
+#[test]
+fn a_write_that_failed_is_made_good_by_the_next_one() {
+    let (mut world, ledger, mut a) = a_share_that_could_not_be_written();
+    ask(&mut world, &ledger, &mut a, "start_scenario", &Value::Null);
+    assert_eq!(ledger.keys(), ["session/default", "shared/default"]);
+    restart(&mut world, &ledger, config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    assert_eq!(info(&mut world, &mut a)["state"], "RUNNING");
+    let body = a.ask(&mut world, "N1.session:default", "initialization", &Value::Null);
+    assert!(body["result"].as_str().unwrap().contains("<SystemName>SA</SystemName>"), "{body}");
+}
+
+#[test]
+fn a_write_that_failed_leaves_nothing_behind() {
+    let (mut world, ledger, mut a) = a_share_that_could_not_be_written();
+    for trigger in ["stop_scenario", "reset_scenario", "submit_initialization"] {
+        ask(&mut world, &ledger, &mut a, trigger, &Value::Null);
+    }
+    assert_eq!(ledger.keys(), ["session/default"]);
+    hand_in(&mut world, &ledger, &mut a, &c2sim::initialization("B", &["SB"]));
+    ask(&mut world, &ledger, &mut a, "share_scenario", &Value::Null);
+    restart(&mut world, &ledger, config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let body = a.ask(&mut world, "N1.session:default", "initialization", &Value::Null);
+    let body = body["result"].as_str().unwrap();
+    assert!(body.contains("SB") && !body.contains("SA"), "{body}");
+}
+
+#[test]
+fn what_could_not_be_written_is_tried_again_with_a_later_event() {
+    let (mut world, ledger, mut a) = a_share_that_could_not_be_written();
+    a.ask(&mut world, "N1.session:default", "resign", &Value::Null);
+    assert_eq!(ledger.waiting(), 0, "not at once");
+    world.wait(11_000);
+    let mut b = Member::joined(&mut world, 0, "B", "json");
+    assert_eq!(ledger.waiting(), 1);
+    ledger.settle_all(&mut world, 0);
+    assert_eq!(ledger.keys(), ["session/default", "shared/default"]);
+    assert_eq!(info(&mut world, &mut b)["state"], "INITIALIZED");
+}
+
+#[test]
+fn documents_come_back_in_their_order_whatever_the_options_say_now() {
+    let mut shared = Vec::new();
+    for restarted in [false, true] {
+        let (mut world, ledger) = kept(config(1));
+        let mut a = Member::joined(&mut world, 0, "A", "json");
+        let merge = |world: &mut World, a: &mut Member, word: &str| {
+            let wish = json!({"name": "default", "init_merge": word});
+            let at = a.send(world, "COORDINATOR", "create_session", &wish);
+            ledger.settle_all(world, 0);
+            assert_eq!(a.answer(world, at, "COORDINATOR")["result"]["creation"], "UPDATED");
+        };
+        merge(&mut world, &mut a, "marshal");
+        ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
+        // The third takes the place of the first, in front of the second.
+        for (sender, system) in [("A", "SA"), ("B", "SB"), ("A", "SA")] {
+            hand_in(&mut world, &ledger, &mut a, &c2sim::initialization(sender, &[system]));
+        }
+        merge(&mut world, &mut a, "replace");
+        if restarted {
+            restart(&mut world, &ledger, config(1));
+            a = Member::joined(&mut world, 0, "A", "json");
+            // A change after the restart must not mix the documents up either.
+            ask(&mut world, &ledger, &mut a, "initialization_complete", &Value::Null);
+            restart(&mut world, &ledger, config(1));
+            a = Member::joined(&mut world, 0, "A", "json");
+        }
+        let answer = ask(&mut world, &ledger, &mut a, "share_scenario", &Value::Null);
+        assert_eq!(answer["result"]["state"], "INITIALIZED", "{answer}");
+        let body = a.ask(&mut world, "N1.session:default", "initialization", &Value::Null);
+        let body = body["result"].as_str().unwrap();
+        shared.push(body[body.find("<MessageBody>").unwrap()..].to_owned());
+    }
+    assert_eq!(shared[0], shared[1]);
+    assert!(shared[0].find("SA").unwrap() < shared[0].find("SB").unwrap());
+}
+
+#[test]
+fn numbers_are_not_given_twice_although_the_disk_hangs() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::new(&mut world, 0, "B");
+    let mut last = 0;
+    for _ in 0..20_000 {
+        b.send(&mut world, "N1.session:default", "join", &Value::Null);
+        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        world.hear(b.client);
+        for (event, _) in a.events(&mut world) {
+            last = event["seq"].as_u64().unwrap();
+        }
+    }
+    assert!(world.count("session_requests_queued") > 0, "at last somebody had to wait");
+    restart(&mut world, &ledger, config(1));
+    let mut a = Member::new(&mut world, 0, "A");
+    let joined = a.ask(&mut world, "N1.session:default", "join", &json!({"after": last}));
+    assert!(joined["result"]["seq"].as_u64().unwrap() > last, "{last}: {joined}");
+}
+
+#[test]
+fn who_cannot_have_a_number_is_refused_where_the_disk_fails() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::new(&mut world, 0, "B");
+    while ledger.waiting() == 0 {
+        b.send(&mut world, "N1.session:default", "join", &Value::Null);
+        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        world.hear(b.client);
+        a.events(&mut world);
+    }
+    while world.count("session_requests_queued") == 0 {
+        b.send(&mut world, "N1.session:default", "join", &Value::Null);
+        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        a.events(&mut world);
+    }
+    ledger.fail(&mut world, 0, "no space left on device");
+    world.wait(10);
+    let c = Member::new(&mut world, 0, "C");
+    let mut c = c;
+    let answer = c.ask(&mut world, "N1.session:default", "join", &Value::Null);
+    assert_eq!(code_of(&answer), "IO_ERROR", "{answer}");
+    assert_eq!(a.ask(&mut world, "N1.session:default", "resign", &Value::Null)["result"], Value::Null);
+}
+
+#[test]
+fn what_is_being_written_counts_as_memory_in_use() {
+    let lean = Config { message_bytes_max: 2 << 20, memory_max: 16 << 20, ring_bytes_max: 2 << 20, ..config(1) };
+    let (mut world, ledger) = kept(lean);
+    let a = Member::joined(&mut world, 0, "A", "json");
+    let text = c2sim::message(
+        "A",
+        &format!(
+            "<C2SIMInitializationBody><ObjectDefinitions/><ScenarioSetting><Name>{}</Name></ScenarioSetting>\
+             </C2SIMInitializationBody>",
+            "x".repeat(900_000)
+        ),
+    );
+    for n in 0..12 {
+        for (receiver, method, params) in [
+            ("COORDINATOR".to_owned(), "create_session", json!({"name": format!("s{n}")})),
+            (format!("N1.session:s{n}"), "join", Value::Null),
+            (format!("N1.session:s{n}"), "submit_initialization", Value::Null),
+        ] {
+            a.send(&mut world, &receiver, method, &params);
+            ledger.settle_all(&mut world, 0);
+        }
+    }
+    world.hear(a.client);
+    for n in 0..12_u64 {
+        let receiver = format!("N1.session:s{n}");
+        let head = wire::header(5000 + n, 128);
+        world.feed(a.client, &wire::message(&[&[0], receiver.as_bytes(), b"N1.A", &head, text.as_bytes()]));
+        world.wait(1);
+    }
+    let waiting = ledger.waiting();
+    assert!((1..12).contains(&waiting), "{waiting} are taken, the others are refused");
+    while ledger.settle(&mut world, 0) {
+        assert!(world.hub().data_in_use() <= 4 << 20, "a quarter of memory_max");
+    }
+    let refused = world.hear(a.client).iter().filter(|frames| wire::json(frames)["error"]["code"] == -32094).count();
+    assert_eq!(refused, 12 - waiting);
+}
+
+#[test]
+fn requests_in_line_are_counted_with_all_that_they_hold() {
+    let (mut world, ledger) = kept(config(1));
+    let a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::new(&mut world, 0, "B");
+    a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
+    let zeros = vec!["0"; 100_000].join(",");
+    let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"info","params":[{zeros}]}}"#);
+    for _ in 0..4 {
+        world.send(b.client, "N1.session:default", "N1.B", &[call.as_bytes()]);
+        world.wait(1);
+    }
+    let queued = world.count("session_requests_queued");
+    assert!(queued < 4, "{queued}: each holds over three megabytes");
+    ledger.settle_all(&mut world, 0);
+    world.wait(1);
+    let codes: Vec<Value> =
+        world.hear(b.client).iter().map(|frames| wire::json(frames)["error"]["code"].clone()).collect();
+    assert_eq!(codes.iter().filter(|code| **code == -32602).count(), usize::try_from(queued).unwrap(), "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| **code == -32094).count(), usize::try_from(4 - queued).unwrap(), "{codes:?}");
+}
+
+#[test]
+fn a_provider_is_given_only_with_a_change_that_is_durable() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    a.ask(&mut world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
+    let wish = json!({"name": "default", "provider": 1});
+    let at = a.send(&mut world, "COORDINATOR", "create_session", &wish);
+    ledger.fail(&mut world, 0, "no space left on device");
+    assert_eq!(code_of(&a.answer(&mut world, at, "COORDINATOR")), "IO_ERROR");
+    assert_eq!(info(&mut world, &mut a)["provider"], 0);
+    let at = a.send(&mut world, "COORDINATOR", "create_session", &wish);
+    assert_eq!(ledger.waiting(), 1);
+    ledger.settle_all(&mut world, 0);
+    assert_eq!(a.answer(&mut world, at, "COORDINATOR")["result"]["session"]["provider"], 1);
+}
+
+#[test]
+fn a_stop_waits_for_those_whose_change_is_being_written() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::joined(&mut world, 0, "B", "json");
+    let at = a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
+    let now = world.now;
+    world.hubs[0].handle_stop(now);
+    world.pump();
+    let stops = |world: &World| world.outputs.iter().filter(|(_, output)| matches!(output, Output::Stop)).count();
+    assert!(world.clients[b.client].closed.is_some() && world.clients[a.client].closed.is_none());
+    assert_eq!(stops(&world), 0);
+    ledger.settle_all(&mut world, 0);
+    assert_eq!(a.answer(&mut world, at, "N1.session:default")["result"]["state"], "INITIALIZING");
+    world.wait(1);
+    assert_eq!(stops(&world), 1);
+}
+
+#[test]
+fn a_controller_comes_to_its_turn_although_the_line_never_ends() {
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    hub.set_ledger(Box::new(Memory::default())).unwrap();
+    let mut heard = BTreeMap::<PeerKey, usize>::new();
+    let mut turn = |hub: &mut Hub, now: Tick| {
+        for _ in 0..3 {
+            hub.handle_timeout(now);
+            while let Some(output) = hub.poll_output(now) {
+                if let Output::Flush(key) = output {
+                    let bytes = hub.unsent(key).concat().len();
+                    hub.sent(now, key, bytes);
+                    *heard.entry(key).or_default() += bytes;
+                }
+            }
+        }
+        heard.clone()
+    };
+    let settle = |hub: &mut Hub, now: Tick, n: u64| hub.handle_committed(now, Ticket(n), Ok(()));
+    settle(&mut hub, Tick(1), 1);
+    let a = hub.open(Tick(1), "127.0.0.1:5000".parse().unwrap()).unwrap();
+    hub.handle_bytes(Tick(1), a, &wire::opening(1));
+    let ask = |hub: &mut Hub, now: Tick, receiver: &str, sender: &str, method: &str| {
+        let call = wire::request(1, method);
+        hub.handle_bytes(now, a, &wire::leco(receiver.as_bytes(), sender.as_bytes(), now.0, &[call.as_bytes()]));
+    };
+    ask(&mut hub, Tick(1), "COORDINATOR", "A", "sign_in");
+    ask(&mut hub, Tick(1), "N1.session:default", "N1.A", "join");
+    let words = ["submit_initialization", "reset_scenario"];
+    for word in words {
+        ask(&mut hub, Tick(1), "N1.session:default", "N1.A", word);
+    }
+    let controller = hub.open_at(Tick(1), "127.0.0.1:5000".parse().unwrap(), Door::Control).unwrap();
+    let mut request = Vec::new();
+    ControlRequest::begin(&mut request, Shape::Beside, Function::Trigger)
+        .text(Argument::Session, "default")
+        .text(Argument::Trigger, "pause")
+        .finish();
+    hub.handle_bytes(Tick(1), controller, &request);
+    for n in 0..20 {
+        let now = Tick(10 + n);
+        ask(&mut hub, now, "N1.session:default", "N1.A", words[usize::try_from(n % 2).unwrap()]);
+        settle(&mut hub, now, 2 + n);
+        let heard = turn(&mut hub, now);
+        if heard.get(&controller).is_some_and(|bytes| *bytes > 0) {
+            assert!(hub.counters().session_requests_queued > n, "there was a line all the time");
+            return;
+        }
+    }
+    panic!("the controller has heard nothing");
 }

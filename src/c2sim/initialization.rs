@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::kind::{Kind, Schema};
-use super::message::{Message, Part, scan};
+use super::message::{Layout, Message, Part, scan};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
 use super::state::{About, Details, Facts, InitMerge, Joined};
 use crate::limits::{
@@ -197,7 +197,8 @@ impl Initialization {
         &self.completed
     }
 
-    /// The stored documents as they came, in order; none after the share. Storing them again in this order gives the same again.
+    /// The stored documents as they came, in order; none after the share. [`Self::restore`], called for each of them in this order, gives
+    /// the same again.
     pub fn documents(&self) -> impl Iterator<Item = &str> {
         self.documents.iter().map(|stored| &*stored.text)
     }
@@ -226,10 +227,27 @@ impl Initialization {
             return Err(StoreRefusal::NotNow);
         }
         let sender = message.header.sender();
-        let replaces = |stored: &Arc<Stored>| match merge {
+        self.put(message, layout, |stored| match merge {
             InitMerge::Replace => true,
             InitMerge::Marshal => stored.kind == message.kind && stored.sender == sender,
-        };
+        })
+    }
+
+    /// Takes back one of the [`Self::documents`], behind those that were taken back before it.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn restore(&mut self, message: &Message<'_>) -> Result<(), StoreRefusal> {
+        let layout = message.layout.as_ref().filter(|_| self.shared.is_none()).ok_or(StoreRefusal::NotNow)?;
+        self.put(message, layout, |_| false)
+    }
+
+    fn put(
+        &mut self,
+        message: &Message<'_>,
+        layout: &Layout<'_>,
+        replaces: impl Fn(&Arc<Stored>) -> bool,
+    ) -> Result<(), StoreRefusal> {
         let kept = self.documents.iter().filter(|stored| !replaces(stored));
         let (count, bytes) = kept.clone().fold((0, 0), |(count, bytes), stored| (count + 1, bytes + stored.text.len()));
         if count >= C2SIM_PARTS_MAX || bytes + message.text.len() > C2SIM_MESSAGE_BYTES_MAX {
@@ -244,7 +262,7 @@ impl Initialization {
         }
         let boxed = |(prefix, namespace): &(&str, &str)| (Box::from(*prefix), Box::from(*namespace));
         let new = Stored {
-            sender: sender.to_owned(),
+            sender: message.header.sender().to_owned(),
             kind: message.kind,
             text: Box::from(message.text),
             header: message.header.range.clone(),
@@ -257,7 +275,7 @@ impl Initialization {
             bindings: layout.bindings.iter().map(boxed).collect(),
         };
         // The new document takes the place of the first one it replaces.
-        let place = self.documents.iter().position(replaces).unwrap_or(self.documents.len());
+        let place = self.documents.iter().position(&replaces).unwrap_or(self.documents.len());
         self.documents.retain(|stored| !replaces(stored));
         self.documents.insert(place, Arc::new(new));
         self.bytes = bytes + message.text.len();

@@ -99,7 +99,11 @@ impl Hub {
             if session.pending.is_some() != self.tickets.values().any(|purpose| *purpose == Purpose::Change(key)) {
                 return Err(format!("session {} waits for a commit that nobody makes, or does not wait", session.id));
             }
-            if session.pending.is_none() && !session.queue.is_empty() && !self.jobs.contains(&Job::Session(key)) {
+            let in_background = self.tickets.values().any(|purpose| *purpose == Purpose::Background(key));
+            if session.kept.as_ref().is_some_and(super::keep::Kept::is_writing) != in_background {
+                return Err(format!("session {} is written by nobody, or without its knowledge", session.id));
+            }
+            if !session.is_writing() && !session.queue.is_empty() && !self.jobs.contains(&Job::Session(key)) {
                 return Err(format!("session {} has requests that nobody will deal with", session.id));
             }
             session_bytes += session.bytes();

@@ -20,7 +20,8 @@ use crate::leco::rpc::{
     RECEIVER_OVERLOADED,
 };
 use crate::limits::{
-    HISTORY_ANSWER_BYTES_MAX, RPC_BYTES_MAX, SESSION_QUEUE_BYTES_MAX, SESSION_QUEUE_MAX, SESSION_SYSTEM_BYTES_MAX,
+    HISTORY_ANSWER_BYTES_MAX, OWN_PER_TURN, RPC_BYTES_MAX, SESSION_QUEUE_BYTES_MAX, SESSION_QUEUE_MAX,
+    SESSION_SYSTEM_BYTES_MAX,
 };
 use crate::store::ring::Refused;
 
@@ -64,6 +65,8 @@ pub(super) struct Errand {
     /// The answer goes back over the ROUTER, and to the Coordinator's plain name.
     pub(super) signs_in: bool,
     pub(super) asks: VecDeque<Ask>,
+    /// Its link is not read before it is answered: it has more calls than one turn has room for.
+    pub(super) holds: bool,
     /// The answers so far.
     pub(super) text: String,
     /// The id under which the answer that is waited for is to be written; `None` for a notification.
@@ -74,8 +77,8 @@ impl Errand {
     /// Bytes that it holds while it waits, about.
     fn bytes(&self) -> usize {
         let ask = |ask: &Ask| match ask {
-            Ask::Item(_) => 1024,
-            Ask::Document(bytes) => bytes.len(),
+            Ask::Item(item) => item.weight(),
+            Ask::Document(bytes) => size_of::<Ask>() + bytes.len(),
         };
         size_of::<Self>() + self.text.len() + self.asks.iter().map(ask).sum::<usize>()
     }
@@ -125,6 +128,7 @@ impl Hub {
             is_batch: false,
             signs_in: false,
             asks: VecDeque::new(),
+            holds: false,
             text: String::new(),
             awaited: None,
         }
@@ -143,7 +147,19 @@ impl Hub {
     /// Deals with a request as far as it goes. `fresh`: it has just come, and must not overtake those that wait.
     pub(super) fn run_errand(&mut self, mut errand: Errand, fresh: bool) {
         let mut fresh = fresh;
-        while let Some(ask) = errand.asks.pop_front() {
+        while !errand.asks.is_empty() {
+            if !self.may_go_on(&errand) {
+                self.counters.requests_abandoned += 1;
+                self.announce_afterwards(None);
+                return;
+            }
+            if errand.is_batch {
+                if self.own_in_turn > OWN_PER_TURN {
+                    return self.put_off(errand);
+                }
+                self.own_in_turn += 1;
+            }
+            let Some(ask) = errand.asks.pop_front() else { break };
             let (id, said) = match ask {
                 Ask::Document(bytes) => {
                     let said = match self.busy(&errand.desk, fresh) {
@@ -164,13 +180,25 @@ impl Hub {
                     });
                     if let Some(refusal) = refused {
                         (call.id, Said::Now(Err((refusal.error(), shown(&errand.sender)))))
+                    } else if call.id.is_none() && rpc::is_question(&call.method) {
+                        // Nobody would hear the answer.
+                        continue;
                     } else if errand.text.len() > RPC_BYTES_MAX {
                         // A batch asks for many answers with few bytes.
                         (call.id, Said::Now(Err((INTERNAL_ERROR, Value::from("the answer is too large")))))
                     } else {
-                        let said = match self.busy(&errand.desk, fresh) {
+                        let busy = self.busy(&errand.desk, fresh);
+                        let mut call = call;
+                        let said = match busy {
                             Some(key) => Said::Busy(key),
-                            None => self.call(&errand, &call.method, call.params.clone()),
+                            // Only where there is a ledger may it have to be made again.
+                            None => {
+                                let params = match self.ledger {
+                                    Some(_) => call.params.clone(),
+                                    None => core::mem::replace(&mut call.params, Params::None),
+                                };
+                                self.call(&errand, &call.method, params, fresh)
+                            }
                         };
                         if let Said::Busy(key) = said {
                             errand.asks.push_front(Ask::Item(Item::Call(call)));
@@ -199,14 +227,61 @@ impl Hub {
                 Said::Now(answer) => self.note_answer(&mut errand, id, answer),
                 Said::Later(key) | Said::Busy(key) => {
                     errand.awaited = id;
-                    if let Some(pending) = self.sessions.get_mut(key).and_then(|session| session.pending.as_mut()) {
-                        pending.party = Party::Errand(Box::new(errand));
-                    }
-                    return;
+                    return self.await_change(key, errand);
                 }
             }
         }
         self.finish_errand(errand);
+    }
+
+    /// Whether the rest of a request may be done: whoever asked is there still. A component of another node is as long as it is a
+    /// member, which its session knows; what is asked of the Coordinator itself is asked on a link.
+    fn may_go_on(&self, errand: &Errand) -> bool {
+        let lives = self.peers.get(errand.link).is_some_and(super::Peer::is_open);
+        let is_far = matches!(Place::of(&errand.sender, &self.prefix), Place::There { .. });
+        lives || (is_far && errand.desk != Desk::Coordinator)
+    }
+
+    /// The rest of a batch is done in the next turn of the loop; its sender is not read before.
+    fn put_off(&mut self, mut errand: Errand) {
+        if let Some(peer) = self.peers.get_mut(errand.link).filter(|peer| peer.held.is_none()) {
+            peer.held = Some(super::peer::Held::Turn);
+            errand.holds = true;
+        }
+        self.batches.push_back(errand);
+    }
+
+    /// Goes on with the batches that were too long for the last turn.
+    pub(super) fn go_on_with_batches(&mut self) {
+        for errand in core::mem::take(&mut self.batches) {
+            self.own_in_turn = 0;
+            self.run_errand(errand, false);
+        }
+    }
+
+    /// A request waits for the change that it has begun. What else it asks must be little to be kept meanwhile.
+    fn await_change(&mut self, key: SessionKey, mut errand: Errand) {
+        if errand.bytes() > SESSION_QUEUE_BYTES_MAX.min(self.pool.data_room()) {
+            for ask in core::mem::take(&mut errand.asks) {
+                self.refuse_ask(&mut errand, ask);
+            }
+        }
+        let bytes = errand.bytes();
+        let Some(pending) = self.sessions.get_mut(key).and_then(|session| session.pending.as_mut()) else { return };
+        pending.charged += bytes;
+        pending.party = Party::Errand(Box::new(errand));
+        self.account_session(0, bytes);
+    }
+
+    /// There is no room for a request that would have to wait.
+    fn refuse_ask(&mut self, errand: &mut Errand, ask: Ask) {
+        self.counters.session_refusals += 1;
+        let id = match ask {
+            Ask::Item(Item::Call(call)) => call.id,
+            Ask::Document(_) | Ask::Item(_) => Some(Id::NULL),
+        };
+        let reason = Value::from("too many requests wait for a change of this session to become durable");
+        self.note_answer(errand, id, Err((RECEIVER_OVERLOADED, reason)));
     }
 
     /// What an errand has waited for is there.
@@ -235,10 +310,22 @@ impl Hub {
             if self.queue_own(errand.link, COORDINATOR, &header, errand.text.as_bytes()).is_err() {
                 self.counters.answers_dropped += 1;
             }
-        } else if !errand.text.is_empty() {
-            self.answer(&errand, &header);
+        } else if !errand.text.is_empty() && !self.answer(&errand, &header) {
+            self.miss_answer(&errand);
         }
         self.announce_afterwards(None);
+        if errand.holds {
+            self.resume(errand.link);
+        }
+    }
+
+    /// A member could not be given the answer to what it had done in its session: it has fallen out of step.
+    fn miss_answer(&mut self, errand: &Errand) {
+        let Desk::Session(name) = &errand.desk else { return };
+        let full_name = self.full_name_of(&errand.sender);
+        if let Some(key) = self.session_at(name).filter(|key| self.is_member(*key, &full_name)) {
+            self.take_out(key, &full_name);
+        }
     }
 
     /// The session in whose line a request must stand.
@@ -246,8 +333,7 @@ impl Hub {
         let Desk::Session(name) = desk else { return None };
         let key = self.session_at(name)?;
         let session = self.sessions.get(key)?;
-        let waits = if fresh { session.is_busy() } else { session.pending.is_some() };
-        waits.then_some(key)
+        session.is_busy(fresh).then_some(key)
     }
 
     fn stand_in_line(&mut self, key: SessionKey, mut errand: Errand) {
@@ -258,14 +344,9 @@ impl Hub {
                 && bytes <= self.pool.data_room()
         });
         if !fits {
-            self.counters.session_refusals += 1;
-            let ask = errand.asks.pop_front();
-            let id = match ask {
-                Some(Ask::Item(Item::Call(call))) => call.id,
-                Some(Ask::Document(_) | Ask::Item(_)) | None => Some(Id::NULL),
-            };
-            let reason = Value::from("too many requests wait for a change of this session to become durable");
-            self.note_answer(&mut errand, id, Err((RECEIVER_OVERLOADED, reason)));
+            if let Some(ask) = errand.asks.pop_front() {
+                self.refuse_ask(&mut errand, ask);
+            }
             self.run_errand(errand, true);
             return;
         }
@@ -280,7 +361,7 @@ impl Hub {
     /// Deals with the request at the front of a session's line, and lets the next one come.
     pub(super) fn queue_piece(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.pending.is_some() {
+        if session.is_writing() {
             return;
         }
         if let Some(errand) = session.queue.pop_front() {
@@ -367,7 +448,10 @@ impl Hub {
                 let Desk::Session(name) = &errand.desk else { return Err(plain_error(METHOD_NOT_FOUND)) };
                 now(rpc::discover(&data_text(&self.named_here(name)), rpc::SESSION_METHODS))
             }
-            "join" => self.join(errand, params).map(|value| Said::Now(Ok(value))),
+            "join" => match self.session_for(errand).ok().and_then(|key| self.without_numbers(key)) {
+                Some(said) => Ok(said),
+                None => self.join(errand, params).map(|value| Said::Now(Ok(value))),
+            },
             "resign" => {
                 none(params)?;
                 let key = self.session_for(errand)?;
@@ -428,7 +512,10 @@ impl Hub {
             None | Some(Value::Null) => "UNKNOWN",
             Some(word) => word.as_str().map(str::trim).ok_or_else(|| wrong("system is a string"))?,
         };
-        if system.is_empty() || system.len() > SESSION_SYSTEM_BYTES_MAX || system.chars().any(char::is_control) {
+        if system.is_empty() {
+            return Err(wrong("system is empty; leave it out, or name the system that the member speaks for"));
+        }
+        if system.len() > SESSION_SYSTEM_BYTES_MAX || system.chars().any(char::is_control) {
             return Err(wrong("system is a name of at most 256 bytes"));
         }
         let format = match &format {
@@ -462,7 +549,8 @@ impl Hub {
 
     // ---- Making and deleting, at the Coordinator ----
 
-    pub(super) fn rpc_create_session(&mut self, params: Params) -> Said {
+    /// `fresh`: it has just come, and must not overtake those that wait.
+    pub(super) fn rpc_create_session(&mut self, params: Params, fresh: bool) -> Said {
         let wish = params
             .take([
                 "name",
@@ -502,14 +590,14 @@ impl Hub {
                 })
             });
         match wish {
-            Ok(wish) => self.create_session(&wish),
+            Ok(wish) => self.create_session(&wish, fresh),
             Err(refused) => Said::Now(Err(refused)),
         }
     }
 
     /// Makes a session, or gives one that there is other words and options; a provider becomes its provider.
-    pub(super) fn create_session(&mut self, wish: &Wish) -> Said {
-        match self.create_session_inner(wish) {
+    pub(super) fn create_session(&mut self, wish: &Wish, fresh: bool) -> Said {
+        match self.create_session_inner(wish, fresh) {
             Ok(said) => said,
             Err(refused) => {
                 self.counters.session_refusals += 1;
@@ -518,7 +606,7 @@ impl Hub {
         }
     }
 
-    fn create_session_inner(&mut self, wish: &Wish) -> Result<Said, (rpc::RpcError, Value)> {
+    fn create_session_inner(&mut self, wish: &Wish, fresh: bool) -> Result<Said, (rpc::RpcError, Value)> {
         let invalid = |why: String| (INVALID_PARAMS, Value::from(why));
         if !is_session_name(&wish.name) {
             return Err(invalid("name is 1 to 64 letters, digits, '.', '_', '~', '-' or %XX".to_owned()));
@@ -536,7 +624,7 @@ impl Hub {
         };
         if let Some(key) = self.session_named(&wish.name) {
             let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
-            if session.is_busy() {
+            if session.is_busy(fresh) {
                 return Ok(Said::Busy(key));
             }
             if let Some(other) = schema.filter(|schema| *schema != session.about.schema) {
@@ -545,10 +633,7 @@ impl Hub {
                 return Err(refused(Code::SharedSessionSchemaVersionChanged, "SCHEMA_VERSION", name));
             }
             let about = wish.about(&session.about).map_err(invalid)?;
-            if let Some(provider) = provider {
-                self.attach_provider(key, provider);
-            }
-            return Ok(self.change(key, Change::About(Box::new(about))));
+            return Ok(self.change(key, Change::About(Box::new(about), provider)));
         }
         let base = About { schema: schema.unwrap_or_default(), created_ms: self.unix_ms(), ..About::default() };
         let about = wish.about(&base).map_err(invalid)?;
@@ -560,13 +645,10 @@ impl Hub {
         if let Some(session) = self.sessions.get_mut(key).filter(|_| self.ledger.is_some()) {
             session.kept = Some(super::keep::Kept::default());
         }
-        if let Some(provider) = provider {
-            self.attach_provider(key, provider);
-        }
-        Ok(self.change(key, Change::Made))
+        Ok(self.change(key, Change::Made(provider)))
     }
 
-    pub(super) fn rpc_delete_session(&mut self, caller: Caller<'_>, params: Params) -> Said {
+    pub(super) fn rpc_delete_session(&mut self, caller: Caller<'_>, params: Params, fresh: bool) -> Said {
         let taken = params.take(["name", "force"]).map_err(plain_error).and_then(|[name, force]| {
             let name = name.as_ref().and_then(Value::as_str).map(str::to_owned);
             let force = match force {
@@ -588,7 +670,7 @@ impl Hub {
             if in_use && !force {
                 return Err(refused(Code::SharedSessionInUse, "ACTIVE_SESSION", name));
             }
-            Ok((key, session.is_busy()))
+            Ok((key, session.is_busy(fresh)))
         });
         match checked {
             Ok((key, true)) => Said::Busy(key),
@@ -607,9 +689,7 @@ impl Hub {
 
     /// There is no room for an answer in the ring of whoever asked: nothing is done for it before there is.
     pub(super) fn not_yet(&mut self, from: PeerKey, bytes: usize) -> Option<Outcome> {
-        if self.own_in_turn >= crate::limits::OWN_PER_TURN
-            || self.own_bytes_in_turn >= crate::limits::OWN_BYTES_PER_TURN
-        {
+        if self.own_in_turn >= OWN_PER_TURN || self.own_bytes_in_turn >= crate::limits::OWN_BYTES_PER_TURN {
             if let Some(peer) = self.peers.get_mut(from) {
                 peer.held = Some(super::peer::Held::Turn);
             }
@@ -657,5 +737,8 @@ fn whole(value: Option<&Value>, key: &str) -> Result<Option<u64>, (rpc::RpcError
 
 /// A moment in milliseconds since 1970, if it is given.
 fn moment(value: Option<&Value>) -> Result<Option<u64>, (rpc::RpcError, Value)> {
+    // Many a clock gives fractions; a moment is a whole millisecond.
+    let whole_part = value.and_then(Value::as_f64).filter(|at| at.fract() != 0.0).map(|at| Value::from(at.trunc()));
+    let value = whole_part.as_ref().or(value);
     whole(value, "at").map_err(|_| (INVALID_PARAMS, Value::from("at is a moment in milliseconds since 1970 (UTC)")))
 }

@@ -95,6 +95,7 @@ impl Hub {
         for key in core::mem::take(&mut self.yielded) {
             self.resume(key);
         }
+        self.go_on_with_batches();
         while let Some((slot, kind)) = self.peer_timers.pop_due(now) {
             if let (Some(key), Some(kind)) = (self.peers.key_at(slot), OfPeer::from_index(kind)) {
                 self.peer_due(key, kind);

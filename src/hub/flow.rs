@@ -20,6 +20,7 @@ use crate::c2sim::notice::minify;
 use crate::c2sim::state::{self, About as Facts, Details, Keep, Relay, State, Trigger, Verdict};
 use crate::control::viewer::Bits;
 use crate::leco::rpc::{RECEIVER_OVERLOADED, RpcError};
+use crate::limits::RING_RESERVE_BYTES;
 use crate::time::Span;
 
 use super::keep::Change;
@@ -75,8 +76,8 @@ impl Input<'_> {
 
 /// What is relayed of a document: without byte order mark and processing instructions.
 fn relayed(text: &str) -> Arc<[u8]> {
-    let body = text.trim_start().strip_prefix("<?xml").unwrap_or(text);
-    if !body.contains("<?") {
+    let is_declared = text.trim_start().strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(char::is_whitespace));
+    if text.matches("<?").count() <= usize::from(is_declared) {
         return text.as_bytes().into();
     }
     let mut line = Vec::new();
@@ -185,13 +186,15 @@ impl Hub {
         if effects.relay == Relay::OthersThenInitialization && flow.facts().stored {
             let stamp = self.stamp();
             match flow.initialization.share(&stamp) {
-                Ok(shared) => log::info!("initialization of {} documents shared", shared.documents),
+                Ok(shared) => {
+                    log::info!("initialization of {} documents shared", shared.documents);
+                    if shared.settings_differ && self.may_log() {
+                        log::warn!("the documents have different ScenarioSettings: the first of them is shared");
+                    }
+                }
                 Err(reason) => return Err(self.share_refusal(key, &reason)),
             }
             let document: Arc<[u8]> = flow.initialization.shared().unwrap_or_default().into();
-            if !self.has_room_for_all(key, document.len()) {
-                return Err(self.no_room(key));
-            }
             let by = author.by.clone();
             let name = Kind::C2simInitialization.name();
             drafts.push(Draft { name, document: Some(document), to_all: true, ..Draft::new(What::Message, by) });
@@ -200,7 +203,20 @@ impl Hub {
             flow.initialization.clear();
             flow.multiple = 1.0;
         }
+        self.check_room(key, &drafts)?;
         Ok(Plan { kind, author: author.clone(), flow: Some(flow), drafts, effective_at: None })
+    }
+
+    /// Whether every member can be given the documents of these events: nobody is to be cut off for what another one sends.
+    fn check_room(&self, key: SessionKey, drafts: &[Draft]) -> Result<(), Refused> {
+        let documents = drafts.iter().filter_map(|draft| draft.document.as_ref());
+        let bytes: usize = documents.map(|document| document.len()).sum();
+        // Together they must fit where nothing else waits, each with its frames.
+        let most = self.config.ring_bytes_max.saturating_sub(RING_RESERVE_BYTES.min(self.config.ring_bytes_max / 8));
+        if bytes > most {
+            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", most));
+        }
+        if self.has_room_for_all(key, bytes) { Ok(()) } else { Err(self.no_room(key)) }
     }
 
     /// A message that leaves the state as it is: relayed, kept, or both.
@@ -231,9 +247,12 @@ impl Hub {
                 first.then_some(flow)
             }
             (Keep::RealtimeMultiple, Input::Document(message)) => {
-                let mut flow = changed();
-                flow.multiple = message.realtime_multiple.unwrap_or(1.0);
-                Some(flow)
+                let multiple = message.realtime_multiple.unwrap_or(1.0);
+                (multiple.total_cmp(&session.flow.multiple).is_ne()).then(|| {
+                    let mut flow = changed();
+                    flow.multiple = multiple;
+                    flow
+                })
             }
             // A trigger brings no document.
             (Keep::Initialization | Keep::RealtimeMultiple, Input::Trigger(_)) => None,
@@ -243,19 +262,15 @@ impl Hub {
             let mut draft = Draft { name: kind.name(), ..Draft::new(What::Message, author.by.clone()) };
             match input {
                 Input::Trigger(trigger) => draft.written = Some((trigger, author.system.clone())),
-                Input::Document(message) => {
-                    if !self.has_room_for_all(key, message.text.len()) {
-                        return Err(self.no_room(key));
-                    }
-                    draft.document = Some(relayed(message.text));
-                }
+                Input::Document(message) => draft.document = Some(relayed(message.text)),
             }
             drafts.push(draft);
+            self.check_room(key, &drafts)?;
         }
         Ok(Plan { kind, author: author.clone(), flow, drafts, effective_at: None })
     }
 
-    fn no_room(&self, key: SessionKey) -> Refused {
+    pub(super) fn no_room(&self, key: SessionKey) -> Refused {
         let name = self.sessions.get(key).map_or("", |session| session.name.as_str());
         (RECEIVER_OVERLOADED, json!({"session": name, "reason": "no memory is left for a copy for every member"}))
     }
@@ -295,11 +310,18 @@ impl Hub {
         if let Some(flow) = flow {
             self.take_flow(key, *flow);
         }
+        let cancelled = drafts.first().and_then(|draft| draft.cancelled);
         let mut drafts = drafts.into_iter();
         let first = drafts.next().map(|draft| self.announce(key, draft, Some(author.by.as_bytes())));
         self.afterwards.extend(drafts.map(|draft| (key, draft)));
         let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
         let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
+        if let (Some(at), true) = (effective_at, self.may_log()) {
+            log::info!("session {name}: {} at {at} is scheduled (seq {seq}) by {}", kind.name(), author.by);
+        }
+        if let (Some(cancelled), true) = (cancelled, self.may_log()) {
+            log::info!("session {name}: {cancelled} is not to come any more (seq {seq}) by {}", author.by);
+        }
         if let Some((was, multiple)) = before {
             if was != state {
                 self.counters.session_changes += 1;
@@ -342,8 +364,8 @@ impl Hub {
 
     /// Sets the deadline of a session's scheduled trigger, or takes it away.
     pub(super) fn set_schedule(&mut self, key: SessionKey) {
-        let at = self.sessions.get(key).and_then(|session| session.flow.scheduled.as_ref()).map(|next| next.at_ms);
-        match at {
+        let Some(session) = self.sessions.get(key) else { return };
+        match session.flow.scheduled.as_ref().map(|next| next.at_ms) {
             Some(at) => {
                 let left = Span(at.saturating_sub(self.unix_ms()));
                 self.session_timers.set(key.slot(), 0, self.now + left.min(LOOK_AGAIN));
@@ -361,7 +383,7 @@ impl Hub {
             self.set_schedule(key);
             return;
         }
-        if session.pending.is_some() {
+        if session.is_writing() {
             // Somebody is just changing the session, and may be cancelling this; looked at again when that is durable.
             return;
         }

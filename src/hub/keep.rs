@@ -4,8 +4,8 @@
 //! that session wait in its queue, and everything else goes on. Nothing is written per message: numbers of events are
 //! reserved in blocks, so that none is given twice even after a crash. Without a ledger the same path is taken in one step.
 //!
-//! The ledger holds text: `session/NAME` is a JSON object, `document/NAME/N` a stored initialization document, `shared/NAME` the one that was
-//! shared. A name has no `/` in it.
+//! The ledger holds text: `session/NAME` is a JSON object, `document/NAME/N` a stored initialization document (the object says which, and in
+//! which order), `shared/NAME` the one that was shared. A name has no `/` in it.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,13 @@ use crate::c2sim::message;
 use crate::c2sim::state::{Options, State, Trigger};
 use crate::control::request::ReplyTo;
 use crate::limits::{MEMBERS_MAX, SEQ_BLOCK};
-use crate::time::Tick;
+use crate::time::{Span, Tick};
 
 use super::desk::Errand;
 use super::flow::{Plan, Said};
 use super::ledger::{Change as Entry, Ledger, Ticket};
 use super::play::Job;
+use super::provider::ProviderKey;
 use super::serve::Answer;
 use super::session::{About, Author, Flow, Scheduled, Session, SessionKey, creation, refused};
 use super::{Hub, PeerKey};
@@ -32,16 +33,62 @@ use super::{Hub, PeerKey};
 /// Numbers that must be left before an event that could wait happens: members may be lost, each an event that cannot.
 const NUMBERS_LEFT: u64 = 2 * MEMBERS_MAX as u64;
 
+/// How long a background write that failed is not tried again.
+const RETRY: Span = Span(10_000);
+
 /// What the ledger knows of a session.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
+    known: Written,
+    /// What is being written while the session goes on. Until it is known how that ends, no other change is written.
+    background: Option<Written>,
+    /// A write has failed, and who knows how far it came: the next one writes everything.
+    doubt: Option<Doubt>,
+}
+
+/// What a write brings.
+#[derive(Clone, Debug, Default)]
+struct Written {
     /// Events up to this number may happen without a word to the ledger.
     reserved: u64,
-    /// More numbers are being reserved.
-    renewing: bool,
     /// The numbers under which the stored documents of the session's initialization are kept, in their order.
     papers: Vec<u64>,
     next_paper: u64,
+}
+
+/// What a write that failed leaves behind.
+#[derive(Debug)]
+struct Doubt {
+    /// Documents that may be in the ledger, and belong to nothing.
+    strays: Vec<u64>,
+    retry_at: Tick,
+}
+
+impl Kept {
+    pub(super) const fn is_writing(&self) -> bool {
+        self.background.is_some()
+    }
+
+    fn succeed(&mut self, written: Written) {
+        let reserved = self.known.reserved.max(written.reserved);
+        self.known = Written { reserved, ..written };
+        self.doubt = None;
+    }
+
+    fn fail(&mut self, written: Written, retry_at: Tick) {
+        let mut strays = self.doubt.take().map_or_else(Vec::new, |doubt| doubt.strays);
+        strays.extend(written.papers.into_iter().filter(|n| !self.known.papers.contains(n)));
+        strays.sort_unstable();
+        strays.dedup();
+        self.known.next_paper = self.known.next_paper.max(written.next_paper);
+        self.doubt = Some(Doubt { strays, retry_at });
+    }
+
+    /// The numbers of all documents that may be in the ledger.
+    fn papers(&self) -> impl Iterator<Item = u64> {
+        let strays = self.doubt.iter().flat_map(|doubt| &doubt.strays);
+        self.known.papers.iter().chain(strays).copied()
+    }
 }
 
 /// A change that is being made durable.
@@ -50,18 +97,18 @@ pub(super) struct Pending {
     pub(super) change: Change,
     /// Who waits for it.
     pub(super) party: Party,
-    reserved: u64,
-    papers: Vec<u64>,
-    next_paper: u64,
+    /// Bytes that it and who waits for it hold, and that are counted as the session's.
+    pub(super) charged: usize,
+    written: Written,
 }
 
 /// A change of a session.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// It was made just now.
-    Made,
-    /// Other words or options were chosen for it.
-    About(Box<About>),
+    /// It was made just now, and may have this provider.
+    Made(Option<ProviderKey>),
+    /// Other words or options were chosen for it, or a provider.
+    About(Box<About>, Option<ProviderKey>),
     /// Flow control has changed it, or wants numbers for its events.
     Flow(Box<Plan>),
     /// It is to end.
@@ -84,8 +131,8 @@ pub(super) enum Party {
 pub(super) enum Purpose {
     /// The session's pending change.
     Change(SessionKey),
-    /// Numbers up to this one.
-    Numbers(SessionKey, u64),
+    /// What is written of the session in the background.
+    Background(SessionKey),
     /// Nobody asks how it ends.
     Other,
 }
@@ -120,40 +167,65 @@ impl Hub {
         }
         match purpose {
             Purpose::Other => {}
-            Purpose::Numbers(key, reserved) => {
-                if let Some(kept) = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut()) {
-                    kept.renewing = false;
-                    if outcome.is_ok() {
-                        kept.reserved = kept.reserved.max(reserved);
+            Purpose::Background(key) => {
+                let retry_at = self.now + RETRY;
+                if let Some(kept) = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut())
+                    && let Some(written) = kept.background.take()
+                {
+                    match outcome {
+                        Ok(()) => kept.succeed(written),
+                        Err(_) => kept.fail(written, retry_at),
                     }
                 }
+                self.set_schedule(key);
+                self.serve_queue(key);
             }
             Purpose::Change(key) => self.settle(key, outcome),
         }
+        if self.stopping {
+            self.see_off();
+        }
     }
 
-    /// Makes a change of a session: at once, or once it is durable.
+    /// The links of those who wait for a change to become durable.
+    pub(super) fn who_waits(&self) -> Vec<PeerKey> {
+        let mut links = Vec::new();
+        for (_, session) in self.sessions.iter() {
+            match session.pending.as_ref().map(|pending| &pending.party) {
+                Some(Party::Errand(errand)) => links.push(errand.link),
+                Some(Party::Control { peer, .. }) => links.push(*peer),
+                Some(Party::Nobody) | None => {}
+            }
+        }
+        links
+    }
+
+    /// Makes a change of a session: at once, or once it is durable. `Busy` when something else is just being written of it.
     pub(super) fn change(&mut self, key: SessionKey, change: Change) -> Said {
         let Some(session) = self.sessions.get(key) else { return Said::Now(Err(self.no_such_session())) };
         let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else {
             let answer = self.carry_out(key, change);
             return Said::Now(answer);
         };
-        debug_assert!(session.pending.is_none(), "the caller has asked whether the session is busy");
-        let reserved = session.seq.max(kept.reserved.saturating_sub(SEQ_BLOCK)) + SEQ_BLOCK;
+        if session.is_writing() {
+            return Said::Busy(key);
+        }
+        let reserved = session.seq.max(kept.known.reserved.saturating_sub(SEQ_BLOCK)) + SEQ_BLOCK;
         let (about, flow) = match &change {
-            Change::About(about) => (&**about, &session.flow),
+            Change::About(about, _) => (&**about, &session.flow),
             Change::Flow(plan) => (&session.about, plan.flow.as_deref().unwrap_or(&session.flow)),
-            Change::Made | Change::Gone => (&session.about, &session.flow),
+            Change::Made(_) | Change::Gone => (&session.about, &session.flow),
         };
-        let (entries, papers, next_paper) = match change {
-            Change::Gone => (gone(session), Vec::new(), 0),
-            Change::Made | Change::About(_) | Change::Flow(_) => entries(session, kept, about, flow, reserved),
+        let (entries, written) = match change {
+            Change::Gone => (gone(session), Written::default()),
+            Change::Made(_) | Change::About(..) | Change::Flow(_) => entries(session, kept, about, flow, reserved),
         };
-        let pending = Pending { change, party: Party::Nobody, reserved, papers, next_paper };
+        let charged = flow.initialization.bytes().saturating_sub(session.flow.initialization.bytes());
+        let pending = Pending { change, party: Party::Nobody, charged, written };
         if let Some(session) = self.sessions.get_mut(key) {
             session.pending = Some(Box::new(pending));
         }
+        self.account_session(0, charged);
         self.commit(entries, Purpose::Change(key));
         Said::Later(key)
     }
@@ -170,18 +242,22 @@ impl Hub {
     /// The pending change of a session is durable, or is not to be.
     fn settle(&mut self, key: SessionKey, outcome: Result<(), String>) {
         let Some(pending) = self.sessions.get_mut(key).and_then(|session| session.pending.take()) else { return };
-        let Pending { change, party, reserved, papers, next_paper } = *pending;
+        let Pending { change, party, charged, written } = *pending;
+        self.account_session(charged, 0);
+        let retry_at = self.now + RETRY;
+        let kept = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut());
         let answer = match outcome {
             Ok(()) => {
-                if let Some(kept) = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut()) {
-                    kept.reserved = reserved;
-                    kept.papers = papers;
-                    kept.next_paper = next_paper;
+                if let Some(kept) = kept {
+                    kept.succeed(written);
                 }
                 self.carry_out(key, change)
             }
             Err(reason) => {
-                if matches!(change, Change::Made) {
+                if let Some(kept) = kept {
+                    kept.fail(written, retry_at);
+                }
+                if matches!(change, Change::Made(_)) {
                     self.end_session(key, "it could not be kept");
                 }
                 Err(refused(Code::IoError, "REASON", reason))
@@ -200,28 +276,35 @@ impl Hub {
         self.serve_queue(key);
     }
 
-    /// Lets those go on who wait for a session that is not busy any more.
+    /// Lets those go on who wait for a session that is not being written any more: the line of requests and the controllers in turns.
     pub(super) fn serve_queue(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.pending.is_some() {
+        if session.is_writing() {
             return;
         }
-        if !session.queue.is_empty() {
-            self.add_job(Job::Session(key));
-            return;
-        }
-        for controller in core::mem::take(&mut session.controllers) {
+        let is_line = !session.queue.is_empty();
+        let controllers =
+            if is_line && !session.controllers_first { Vec::new() } else { core::mem::take(&mut session.controllers) };
+        session.controllers_first = controllers.is_empty();
+        for controller in controllers {
             self.resume(controller);
+        }
+        if is_line {
+            self.add_job(Job::Session(key));
         }
     }
 
     fn carry_out(&mut self, key: SessionKey, change: Change) -> Answer {
         match change {
-            Change::Made => creation(true, self.session_json(key)),
-            Change::About(about) => {
+            Change::Made(provider) => {
+                self.attach_if_free(key, provider);
+                creation(true, self.session_json(key))
+            }
+            Change::About(about, provider) => {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.about = *about;
                 }
+                self.attach_if_free(key, provider);
                 creation(false, self.session_json(key))
             }
             Change::Flow(plan) => self.carry_out_plan(key, *plan),
@@ -238,18 +321,33 @@ impl Hub {
     pub(super) fn has_numbers(&self, key: SessionKey) -> bool {
         let Some(session) = self.sessions.get(key) else { return true };
         let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else { return true };
-        session.seq + NUMBERS_LEFT < kept.reserved
+        session.seq + NUMBERS_LEFT < kept.known.reserved
     }
 
-    /// Reserves more numbers when half of a block is used up.
+    /// What somebody who would join has to do where no number is left for the event: wait until there are more, or do without.
+    pub(super) fn without_numbers(&mut self, key: SessionKey) -> Option<Said> {
+        if self.has_numbers(key) {
+            return None;
+        }
+        self.renew_numbers(key);
+        if self.sessions.get(key).is_some_and(Session::is_writing) {
+            return Some(Said::Busy(key));
+        }
+        Some(Said::Now(Err(refused(Code::IoError, "REASON", "no more numbers of events can be reserved"))))
+    }
+
+    /// Reserves more numbers when half of a block is used up, and writes anew what could not be written.
     pub(super) fn renew_numbers(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else { return };
         // A pending change brings numbers with it, and holds what is written now for out of date.
-        if kept.renewing || session.pending.is_some() || session.seq + SEQ_BLOCK / 2 < kept.reserved {
-            return;
+        let is_due = match &kept.doubt {
+            Some(doubt) => self.now >= doubt.retry_at,
+            None => session.seq + SEQ_BLOCK / 2 >= kept.known.reserved,
+        };
+        if is_due && !session.is_writing() {
+            self.keep_in_background(key);
         }
-        self.keep_in_background(key);
     }
 
     /// Writes a session as it is, with a fresh block of numbers.
@@ -273,23 +371,22 @@ impl Hub {
 
     fn write_down(&mut self, key: SessionKey, flow: Option<&Flow>, numbers: u64) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        if session.pending.is_some() || self.ledger.is_none() {
+        if session.is_writing() || self.ledger.is_none() {
             return;
         }
         let Some(mut kept) = session.kept.take() else { return };
-        let reserved = session.seq + numbers;
         let flow = flow.unwrap_or(&session.flow);
-        let (entries, papers, next_paper) = entries(session, &kept, &session.about, flow, reserved);
-        (kept.papers, kept.next_paper, kept.renewing) = (papers, next_paper, true);
+        let (entries, written) = entries(session, &kept, &session.about, flow, session.seq + numbers);
+        kept.background = Some(written);
         session.kept = Some(kept);
-        self.commit(entries, Purpose::Numbers(key, reserved));
+        self.commit(entries, Purpose::Background(key));
     }
 
     // ---- Restoring ----
 
     fn restore(&mut self, entries: Vec<super::ledger::Entry>) -> Result<(), String> {
         let mut records = BTreeMap::new();
-        let mut papers: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        let mut papers: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
         let mut shared = BTreeMap::new();
         for (key, value) in entries {
             let strange = || format!("the ledger has an entry '{}' that is none of ours", key.escape_ascii());
@@ -301,7 +398,7 @@ impl Hub {
                 ("document", rest) => {
                     let (name, n) = rest.split_once('/').ok_or_else(strange)?;
                     let n = n.parse().map_err(|_| strange())?;
-                    papers.entry(name.to_owned()).or_default().push((n, value));
+                    papers.entry(name.to_owned()).or_default().insert(n, value);
                 }
                 _ => return Err(strange()),
             }
@@ -319,7 +416,7 @@ impl Hub {
         &mut self,
         name: &str,
         record: &Value,
-        papers: Vec<(u64, String)>,
+        papers: BTreeMap<u64, String>,
         shared: Option<String>,
     ) -> Result<(), String> {
         if !is_session_name(name) {
@@ -346,9 +443,12 @@ impl Hub {
         let state = word("state")?;
         let state = State::ALL.into_iter().find(|known| known.name() == state).ok_or_else(|| missing("state"))?;
         let mut initialization = Initialization::new();
-        for (n, text) in &papers {
+        let order = record.get("documents").and_then(Value::as_array).ok_or_else(|| missing("documents"))?;
+        let order: Vec<u64> = order.iter().filter_map(Value::as_u64).collect();
+        for n in &order {
+            let text = papers.get(n).ok_or_else(|| format!("document {n} is missing"))?;
             let scanned = message::scan(text.as_bytes()).map_err(|reject| format!("document {n}: {reject}"))?;
-            initialization.store(&scanned, options.init_merge).map_err(|reason| format!("document {n}: {reason}"))?;
+            initialization.restore(&scanned).map_err(|reason| format!("document {n}: {reason}"))?;
         }
         if let Some(shared) = shared {
             initialization
@@ -376,8 +476,9 @@ impl Hub {
         };
         let seq = number("reserved")?;
         let Some(session) = self.sessions.get_mut(key) else { return Ok(()) };
-        // What the configuration says of a session goes over what was said when it was made.
-        if session.flow.initialization.facts().stored || !self.predefined.contains(name) {
+        // What was answered last counts, until somebody changes the words of the configuration.
+        let configured = record.get("configured").and_then(Value::as_str);
+        if session.configured.is_none() || session.configured.as_deref() == configured {
             session.about = about;
         } else if initialization.facts().stored && session.about.schema != about.schema {
             log::warn!("session {name} keeps its schema, as it has an initialization");
@@ -385,9 +486,12 @@ impl Hub {
         }
         session.flow = Flow { state, initialization, multiple, scheduled };
         (session.seq, session.state_seq) = (seq, seq);
-        let next_paper = papers.last().map_or(0, |(n, _)| n + 1);
-        let papers = papers.into_iter().map(|(n, _)| n).collect();
-        session.kept = Some(Kept { reserved: seq, renewing: false, papers, next_paper });
+        let next_paper = papers.keys().next_back().map_or(0, |n| n + 1);
+        let known = Written { reserved: seq, papers: order, next_paper };
+        // Whatever else is there belongs to nothing.
+        let strays: Vec<u64> = papers.into_keys().filter(|n| !known.papers.contains(n)).collect();
+        let doubt = (!strays.is_empty()).then_some(Doubt { strays, retry_at: self.now });
+        session.kept = Some(Kept { known, background: None, doubt });
         let bytes = session.bytes();
         self.account_session(0, bytes);
         log::info!("session {name} is back: {state}, seq {seq}");
@@ -399,14 +503,19 @@ fn paper_key(name: &str, n: u64) -> Vec<u8> {
     format!("document/{name}/{n:020}").into_bytes()
 }
 
-/// What must be written so that the ledger holds a session with this flow; and the documents' numbers from then on.
-fn entries(session: &Session, kept: &Kept, about: &About, flow: &Flow, reserved: u64) -> (Vec<Entry>, Vec<u64>, u64) {
+/// What must be written so that the ledger holds a session with this flow, and what it knows then.
+fn entries(session: &Session, kept: &Kept, about: &About, flow: &Flow, reserved: u64) -> (Vec<Entry>, Written) {
     let name = &session.name;
     let mut entries = Vec::new();
-    let mut next_paper = kept.next_paper;
+    let mut next_paper = kept.known.next_paper;
     // Documents are shared between a flow and the one that follows it: the same place in memory is the same document.
-    let known: Vec<(*const u8, u64)> =
-        session.flow.initialization.documents().map(str::as_ptr).zip(kept.papers.iter().copied()).collect();
+    let known: Vec<(*const u8, u64)> = match kept.doubt {
+        Some(_) => Vec::new(),
+        None => {
+            let numbers = kept.known.papers.iter().copied();
+            session.flow.initialization.documents().map(str::as_ptr).zip(numbers).collect()
+        }
+    };
     let mut papers = Vec::new();
     for document in flow.initialization.documents() {
         let old = known.iter().find(|(at, _)| core::ptr::eq(*at, document.as_ptr())).map(|(_, n)| *n);
@@ -417,31 +526,31 @@ fn entries(session: &Session, kept: &Kept, about: &About, flow: &Flow, reserved:
             n
         }));
     }
-    for n in kept.papers.iter().filter(|n| !papers.contains(n)) {
-        entries.push(Entry { key: paper_key(name, *n), value: None });
+    for n in kept.papers().filter(|n| !papers.contains(n)) {
+        entries.push(Entry { key: paper_key(name, n), value: None });
     }
     let shared = |flow: &Flow| flow.initialization.shared().map(<[u8]>::as_ptr);
-    if shared(flow) != shared(&session.flow) {
+    if kept.doubt.is_some() || shared(flow) != shared(&session.flow) {
         let value = flow.initialization.shared().map(<[u8]>::to_vec);
         entries.push(Entry { key: format!("shared/{name}").into_bytes(), value });
     }
     entries.push(Entry {
         key: format!("session/{name}").into_bytes(),
-        value: Some(record(about, flow, reserved).to_string().into_bytes()),
+        value: Some(record(session, about, flow, &papers, reserved).to_string().into_bytes()),
     });
-    (entries, papers, next_paper)
+    (entries, Written { reserved, papers, next_paper })
 }
 
 /// What must go so that the ledger does not hold a session any more.
 fn gone(session: &Session) -> Vec<Entry> {
     let name = &session.name;
-    let papers = session.kept.iter().flat_map(|kept| &kept.papers);
-    let mut keys: Vec<Vec<u8>> = papers.map(|n| paper_key(name, *n)).collect();
+    let papers = session.kept.iter().flat_map(Kept::papers);
+    let mut keys: Vec<Vec<u8>> = papers.map(|n| paper_key(name, n)).collect();
     keys.extend([format!("shared/{name}").into_bytes(), format!("session/{name}").into_bytes()]);
     keys.into_iter().map(|key| Entry { key, value: None }).collect()
 }
 
-fn record(about: &About, flow: &Flow, reserved: u64) -> Value {
+fn record(session: &Session, about: &About, flow: &Flow, papers: &[u64], reserved: u64) -> Value {
     let initialization = &flow.initialization;
     let scheduled = flow.scheduled.as_ref().map_or(Value::Null, |next| {
         let Author { by, system } = &next.author;
@@ -455,9 +564,11 @@ fn record(about: &About, flow: &Flow, reserved: u64) -> Value {
         ("display_name", Value::from(about.title.as_str())),
         ("description", Value::from(about.text.as_str())),
         ("schema", Value::from(about.schema.name())),
+        ("configured", Value::from(session.configured.as_deref())),
         ("created_ms", Value::from(about.created_ms)),
         ("state", Value::from(flow.state.name())),
         ("reserved", Value::from(reserved)),
+        ("documents", Value::from(papers)),
         ("multiple", Value::from(flow.multiple)),
         ("required", Value::from(initialization.required_names())),
         ("completed", Value::from(initialization.completed_names())),

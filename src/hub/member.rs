@@ -12,7 +12,7 @@ use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::Place;
 use crate::leco::rpc::RpcError;
-use crate::limits::MEMBERS_MAX;
+use crate::limits::{MEMBER_BYTES, MEMBERS_MAX};
 use crate::time::Tick;
 
 use super::publish::{Draft, What};
@@ -136,6 +136,9 @@ impl Hub {
         if session.members.len() >= MEMBERS_MAX {
             return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
         }
+        if self.pool.data_room() < MEMBER_BYTES {
+            return Err(self.no_room(key));
+        }
         let joined = session.seq + 1;
         let local = name::FullName::split(full_name).name;
         let listed = match home {
@@ -146,6 +149,7 @@ impl Hub {
         };
         let member = Member { system: system.into(), format, home, joined, acked: 0, since: now, listed };
         session.members.insert(full_name.into(), member);
+        self.account_session(0, MEMBER_BYTES);
         self.enter_membership(full_name, key);
         self.counters.session_joins += 1;
         log::debug!("{} has joined", name::shown(full_name));
@@ -159,6 +163,7 @@ impl Hub {
         if session.members.remove(full_name).is_none() {
             return false;
         }
+        self.account_session(MEMBER_BYTES, 0);
         self.forget_membership(full_name, key);
         if what == What::Lost {
             self.counters.session_members_lost += 1;

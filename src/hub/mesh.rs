@@ -315,6 +315,9 @@ impl Hub {
         if !name::is_legal(namespace) {
             return Err((INVALID_PARAMS, Value::from("a namespace is 1 to 255 bytes of printable ASCII without '.'")));
         }
+        if !self.peers.get(caller.link).is_some_and(super::Peer::is_open) {
+            return Err((INVALID_REQUEST, Value::from("this link has ended")));
+        }
         let known = self.nodes.find(namespace);
         if self.peers.get(caller.link).and_then(|peer| peer.node).is_some_and(|node| Some(node) != known) {
             return Err((INVALID_REQUEST, Value::from("this link is another Coordinator's")));

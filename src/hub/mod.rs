@@ -70,7 +70,7 @@ mod session;
 pub mod shelf;
 
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 pub use cause::Cause;
 pub use peer::Peer;
@@ -209,6 +209,8 @@ pub struct Hub {
     resumed: VecDeque<PeerKey>,
     /// Peers that go on in the next turn.
     yielded: Vec<PeerKey>,
+    /// The rest of batches, which goes on in the next turn.
+    batches: VecDeque<desk::Errand>,
     /// Messages to ourselves that the peer at hand has had answered in this turn.
     own_in_turn: u32,
     /// Bytes of such messages, of all peers, in this turn.
@@ -227,6 +229,7 @@ pub struct Hub {
     unpublished: bool,
     last_published: Tick,
     stopping: bool,
+    has_said_stop: bool,
     log_gate: (u64, u32),
     // ---- Sessions ----
     sessions: Table<Session>,
@@ -239,8 +242,6 @@ pub struct Hub {
     farewells: VecDeque<publish::Farewell>,
     /// Events that come right behind an answer that is being written.
     afterwards: Vec<(SessionKey, publish::Draft)>,
-    /// Names of the sessions that the configuration describes.
-    predefined: BTreeSet<String>,
     /// Bytes that all sessions keep: initializations, histories, waiting requests.
     session_bytes: usize,
     /// What the content of documents must be, for each schema that is loaded.
@@ -294,6 +295,7 @@ impl Hub {
             outputs: VecDeque::new(),
             resumed: VecDeque::new(),
             yielded: Vec::new(),
+            batches: VecDeque::new(),
             own_in_turn: 0,
             own_bytes_in_turn: 0,
             short_of_memory: Vec::new(),
@@ -305,6 +307,7 @@ impl Hub {
             unpublished: false,
             last_published: start.now,
             stopping: false,
+            has_said_stop: false,
             log_gate: (0, 0),
             sessions: Table::new(SESSIONS_MAX),
             session_names: BTreeMap::new(),
@@ -313,7 +316,6 @@ impl Hub {
             leavers: VecDeque::new(),
             farewells: VecDeque::new(),
             afterwards: Vec::new(),
-            predefined: config.sessions.iter().map(|one| one.name.clone()).collect(),
             session_bytes: 0,
             rules: Vec::new(),
             ledger: None,
@@ -491,7 +493,8 @@ impl Hub {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
-        let at_once = (!self.jobs.is_empty() || !self.yielded.is_empty()).then_some(self.now);
+        let waits = !self.jobs.is_empty() || !self.yielded.is_empty() || !self.batches.is_empty();
+        let at_once = waits.then_some(self.now);
         let timers = [self.peer_timers.soonest(), self.node_timers.soonest(), self.house_timers.soonest()];
         timers
             .into_iter()
@@ -981,7 +984,13 @@ impl Hub {
                 Ok(Step::Message(message)) => {
                     let wire = rest.get(..message.len).unwrap_or_default();
                     match self.take_message(key, wire, &message) {
-                        Outcome::Done => used += message.len,
+                        Outcome::Done => {
+                            used += message.len;
+                            // What it asked for goes on in the next turn.
+                            if self.peers.get(key).is_some_and(|peer| peer.held.is_some()) {
+                                return (used, Halt::Held);
+                            }
+                        }
                         Outcome::Queued { to, forwarded } => {
                             used += message.len;
                             if let Some(front) = message.front().and_then(|front| wire.get(..front)) {
@@ -1070,13 +1079,7 @@ impl Hub {
                 self.resume(key);
             }
         }
-        while let Some(key) = self.resumed.pop_front() {
-            self.feed(key, &[]);
-            self.watch_tail(key);
-            if self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {
-                self.outputs.push_back(Output::Read(key));
-            }
-        }
+        self.feed_resumed();
         if !self.undelivered.is_empty() {
             self.return_undelivered();
         }
@@ -1085,6 +1088,17 @@ impl Hub {
         }
         if self.unpublished {
             self.publish_soon();
+        }
+    }
+
+    /// Looks at the waiting bytes of peers that are no longer held.
+    fn feed_resumed(&mut self) {
+        while let Some(key) = self.resumed.pop_front() {
+            self.feed(key, &[]);
+            self.watch_tail(key);
+            if self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {
+                self.outputs.push_back(Output::Read(key));
+            }
         }
     }
 

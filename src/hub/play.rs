@@ -77,6 +77,8 @@ impl Hub {
                 false
             }
             Job::Session(key) => {
+                // A controller whose turn it is comes before the line.
+                self.feed_resumed();
                 self.queue_piece(key);
                 false
             }

@@ -21,7 +21,7 @@ use super::keep::Party;
 use super::manager::{Batch, ProviderRow, SessionRow, ViewerRow, chosen};
 use super::peer::Held;
 use super::serve::Answer;
-use super::session::{Author, Session, SessionKey, Wish};
+use super::session::{Author, SessionKey, Wish};
 use super::{Cause, Halt, Hub, Outcome, PeerKey};
 
 impl Hub {
@@ -144,14 +144,17 @@ impl Hub {
                 SessionRef::Id(id) => self.no_such("session", id, self.next_session),
                 SessionRef::Name(name) => format!("there is no session '{name}'"),
             };
-            self.control_failure(out, to, &reason);
+            self.note_error(&reason);
+            let code = crate::c2sim::code::Code::SharedSessionNotFound.name();
+            Reply::begin(out, to, false).message(&reason).code(code).finish();
             return Called::Answered;
         };
         let Some(trigger) = Trigger::from_word(trigger) else {
             self.control_failure(out, to, &format!("argument trigger: there is no trigger '{trigger}'"));
             return Called::Answered;
         };
-        if self.sessions.get(session).is_some_and(Session::is_busy) {
+        // Controllers and the line of requests take turns, see `serve_queue`.
+        if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return self.wait_for_session(session, key);
         }
         let remote = self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string());
@@ -172,7 +175,7 @@ impl Hub {
             provider: wanted.provider,
             options: options.filter_map(|(key, word)| Some((key, word?.to_owned()))).collect(),
         };
-        let said = self.create_session(&wish);
+        let said = self.create_session(&wish, false);
         match self.session_named(&wish.name) {
             Some(session) => self.control_said(key, to, session, said, out),
             None => {

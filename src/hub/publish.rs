@@ -15,7 +15,7 @@ use crate::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
 use crate::c2sim::state::Trigger;
 use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
 use crate::leco::name;
-use crate::limits::{FAREWELLS_MAX, HISTORY_EVENTS_MAX, RING_RESERVE_BYTES};
+use crate::limits::{FAREWELLS_MAX, HISTORY_EVENTS_MAX, NOTICES_PER_CALL, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
 use crate::zmtp::frame;
 
@@ -195,6 +195,10 @@ impl Hub {
         let after = session.history.bytes();
         self.account_session(before, after);
         self.counters.session_events += 1;
+        let members = self.sessions.get(key).map_or(0, |session| session.members.len());
+        // It costs the one who caused it as much of its turn as so many calls.
+        self.own_in_turn =
+            self.own_in_turn.saturating_add(u32::try_from(members / NOTICES_PER_CALL).unwrap_or(u32::MAX));
         self.tell_members(key, &draft, &note, except.filter(|_| !draft.to_all));
         self.renew_numbers(key);
         seq
@@ -237,11 +241,7 @@ impl Hub {
             }
             match member.home {
                 Home::Here(_) => cut.extend(self.link_of(member.home)),
-                Home::There(_) => {
-                    let leaver = Leaver { session: key, member: name.clone(), for_certain: true };
-                    self.leavers.push_back(leaver);
-                    self.say_farewell_later(name, &sender, note);
-                }
+                Home::There(_) => self.take_out_later(key, name, &sender, note),
             }
         }
         if let Some(session) = self.sessions.get_mut(key) {
@@ -296,6 +296,19 @@ impl Hub {
     }
 
     // ---- Farewells ----
+
+    fn take_out_later(&mut self, key: SessionKey, member: &[u8], session: &[u8], note: &str) {
+        self.leavers.push_back(Leaver { session: key, member: member.into(), for_certain: true });
+        self.say_farewell_later(member, session, note);
+    }
+
+    /// Takes out a member that has missed something, and tells it so as soon as it can be told.
+    pub(super) fn take_out(&mut self, key: SessionKey, member: &[u8]) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let sender = session.full_name.clone();
+        let note = json!({"session": session.name, "seq": session.seq, "state": session.flow.state.name()}).to_string();
+        self.take_out_later(key, member, &sender, &note);
+    }
 
     fn say_farewell_later(&mut self, member: &[u8], session: &[u8], note: &str) {
         if self.farewells.len() >= FAREWELLS_MAX {

@@ -382,8 +382,7 @@ impl Hub {
     /// to its node for others.
     pub(super) fn way_back(&self, from: PeerKey, sender: &[u8]) -> Option<PeerKey> {
         let Place::There { namespace, .. } = Place::of(sender, &self.prefix) else { return Some(from) };
-        let signed_in = self.peers.get(from)?.node.is_some();
-        if !signed_in {
+        if self.peers.get(from).is_some_and(|peer| peer.node.is_none()) {
             // Whoever it is, it is only known by this link.
             return Some(from);
         }

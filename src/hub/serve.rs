@@ -100,7 +100,8 @@ impl Hub {
     }
 
     /// Sends the answer to a request. The ring had room for a short one before the call; a long one goes into an empty ring only.
-    pub(super) fn answer(&mut self, errand: &Errand, header: &[u8; HEADER_BYTES]) {
+    /// Whether whoever asked can be given it.
+    pub(super) fn answer(&mut self, errand: &Errand, header: &[u8; HEADER_BYTES]) -> bool {
         let (from, text) = (errand.link, &errand.text);
         let sender = Place::of(&errand.sender, &self.prefix);
         let signed_in = match sender {
@@ -123,19 +124,20 @@ impl Hub {
         let Some(link) = self.way_back(from, &errand.sender) else {
             // The first calls of a node that has just signed in here, while we are still signing in there.
             self.counters.answers_without_way += 1;
-            return;
+            return false;
         };
         if self.queue_as(link, receiver, &by, header, text.as_bytes()).is_err() {
             self.counters.answers_dropped += 1;
             let mut short = String::new();
             rpc::write_error(&mut short, &Id::NULL, INTERNAL_ERROR, &Value::from("no room for the answer"));
-            if text.len() > RING_RESERVE_BYTES
-                && self.queue_as(link, receiver, &by, header, short.as_bytes()).is_err()
-                && self.may_log()
-            {
+            let told =
+                text.len() > RING_RESERVE_BYTES && self.queue_as(link, receiver, &by, header, short.as_bytes()).is_ok();
+            if !told && self.may_log() {
                 log::warn!("no room for an answer to {}", data_text(&errand.sender));
             }
+            return told;
         }
+        true
     }
 
     /// Whether the caller's name is bound to its link now.
@@ -161,14 +163,14 @@ impl Hub {
     }
 
     /// Runs one call.
-    pub(super) fn call(&mut self, errand: &Errand, method: &str, params: rpc::Params) -> Said {
+    pub(super) fn call(&mut self, errand: &Errand, method: &str, params: rpc::Params, fresh: bool) -> Said {
         if errand.desk != Desk::Coordinator {
             return self.session_call(errand, method, params);
         }
         let caller = errand.caller(&self.prefix);
         match method {
-            "create_session" => return self.rpc_create_session(params),
-            "delete_session" => return self.rpc_delete_session(caller, params),
+            "create_session" => return self.rpc_create_session(params, fresh),
+            "delete_session" => return self.rpc_delete_session(caller, params, fresh),
             _ => {}
         }
         Said::Now(self.coordinator_call(caller, method, params))
@@ -363,23 +365,34 @@ impl Hub {
         }
         self.stopping = true;
         self.sign_out_everywhere();
+        self.house(super::expire::House::Stop, super::FAREWELL);
+        self.see_off();
+    }
+
+    /// Says goodbye to every peer that does not wait for a change to become durable: its answer comes first.
+    pub(super) fn see_off(&mut self) {
+        let waiting = self.who_waits();
         for slot in 0..self.peers.slots_end() {
-            if let Some(key) = self.peers.key_at(slot) {
+            if let Some(key) = self.peers.key_at(slot)
+                && self.peers.get(key).is_some_and(super::Peer::is_open)
+                && !waiting.contains(&key)
+            {
                 self.finish(key, super::Cause::Stopping);
             }
         }
         if self.peers.is_empty() {
             self.say_stop();
         }
-        self.house(super::expire::House::Stop, super::FAREWELL);
     }
 }
 
 impl Hub {
     /// Nothing is left to be said: the last word to the ledger, then the end.
     pub(super) fn say_stop(&mut self) {
-        self.keep_last_numbers();
-        self.outputs.push_back(Output::Stop);
+        if !core::mem::replace(&mut self.has_said_stop, true) {
+            self.keep_last_numbers();
+            self.outputs.push_back(Output::Stop);
+        }
     }
 }
 

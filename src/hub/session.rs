@@ -19,7 +19,7 @@ use crate::control::viewer;
 use crate::leco::name;
 use crate::leco::route::session_name;
 use crate::leco::rpc::{RpcError, SESSION_REFUSED};
-use crate::limits::{SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX, SESSIONS_MAX};
+use crate::limits::{MEMBER_BYTES, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX, SESSIONS_MAX};
 use crate::store::table::Key;
 
 use super::desk::Errand;
@@ -45,6 +45,14 @@ pub(super) struct About {
     pub(super) options: Options,
     /// Milliseconds since 1970.
     pub(super) created_ms: u64,
+}
+
+impl About {
+    /// All that can be chosen, as one text: two that are alike have the same.
+    fn text_of_all(&self) -> String {
+        let options = Options::KEYS.map(|key| self.options.word(key));
+        json!([self.title, self.text, self.schema.name(), options]).to_string()
+    }
 }
 
 /// Who pulled a trigger or sent a message.
@@ -97,6 +105,8 @@ pub struct Session {
     pub(super) is_of_provider: bool,
     pub(super) viewers: Vec<PeerKey>,
     pub(super) about: About,
+    /// How the configuration describes it, if it does.
+    pub(super) configured: Option<Box<str>>,
     pub(super) flow: Flow,
     /// The number of its last event; each event has one more.
     pub(super) seq: u64,
@@ -112,8 +122,9 @@ pub struct Session {
     /// Requests that wait for it, in order.
     pub(super) queue: VecDeque<Errand>,
     pub(super) queue_bytes: usize,
-    /// Controllers whose next request waits for it.
+    /// Controllers whose next request waits for it, and whether they come before the line.
     pub(super) controllers: Vec<PeerKey>,
+    pub(super) controllers_first: bool,
 }
 
 impl Session {
@@ -121,9 +132,14 @@ impl Session {
         self.flow.state
     }
 
-    /// Whether a new request must wait behind others.
-    pub(super) fn is_busy(&self) -> bool {
-        self.pending.is_some() || !self.queue.is_empty()
+    /// Whether a request must wait: for a change that is being made durable, or a new one (`fresh`) behind those that wait already.
+    pub(super) fn is_busy(&self, fresh: bool) -> bool {
+        self.pending.is_some() || (fresh && !self.queue.is_empty())
+    }
+
+    /// Whether anything of it is being written, so that no change can be.
+    pub(super) fn is_writing(&self) -> bool {
+        self.pending.is_some() || self.kept.as_ref().is_some_and(Kept::is_writing)
     }
 
     /// The LECO name without namespace.
@@ -131,9 +147,11 @@ impl Session {
         name::FullName::split(&self.full_name).name
     }
 
-    /// Bytes that it keeps beyond its entry: initialization, history, waiting requests.
+    /// Bytes that it keeps beyond its entry: members, initialization, the one to come, history, waiting requests.
     pub(super) fn bytes(&self) -> usize {
-        self.flow.initialization.bytes() + self.history.bytes() + self.queue_bytes
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.charged);
+        let members = self.members.len() * MEMBER_BYTES;
+        members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
     }
 }
 
@@ -185,6 +203,7 @@ impl Hub {
             is_of_provider: false,
             viewers: Vec::new(),
             about,
+            configured: None,
             flow: Flow::new(state),
             seq: 0,
             state_seq: 0,
@@ -195,6 +214,7 @@ impl Hub {
             queue: VecDeque::new(),
             queue_bytes: 0,
             controllers: Vec::new(),
+            controllers_first: false,
         };
         let key = self.sessions.insert(session).ok()?;
         self.next_session += 1;
@@ -217,8 +237,12 @@ impl Hub {
         let first = chosen.map_or_else(|| About { created_ms, ..About::default() }, about);
         self.add_session(DEFAULT, first, State::Uninitialized);
         for one in predefined {
-            if self.session_named(&one.name).is_none() {
-                self.add_session(&one.name, about(one), State::Uninitialized);
+            let key = match self.session_named(&one.name) {
+                Some(key) => Some(key),
+                None => self.add_session(&one.name, about(one), State::Uninitialized),
+            };
+            if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
+                session.configured = Some(session.about.text_of_all().into());
             }
         }
     }
@@ -241,7 +265,9 @@ impl Hub {
         let Some(mut session) = self.sessions.remove(key) else { return };
         self.session_names.remove(session.local_name());
         log::info!("session {} ({}) ended: {why}", session.id, session.name);
-        for member in core::mem::take(&mut session.members).into_keys() {
+        let members = core::mem::take(&mut session.members);
+        self.account_session(members.len() * MEMBER_BYTES, 0);
+        for member in members.into_keys() {
             self.forget_membership(&member, key);
         }
         if let Some(provider) = session.provider.and_then(|provider| self.providers.get_mut(provider)) {
@@ -287,6 +313,15 @@ impl Hub {
         match own.filter(|own| *own != key) {
             Some(_) => Err(format!("session {name} has another provider already")),
             None => Ok(key),
+        }
+    }
+
+    /// The same for a provider that was free when it was asked for, if it still is.
+    pub(super) fn attach_if_free(&mut self, key: SessionKey, provider: Option<ProviderKey>) {
+        let Some(provider) = provider else { return };
+        let (Some(found), Some(session)) = (self.providers.get(provider), self.sessions.get(key)) else { return };
+        if found.session.is_none_or(|other| other == key) && session.provider.is_none_or(|other| other == provider) {
+            self.attach_provider(key, provider);
         }
     }
 

@@ -171,6 +171,60 @@ fn item(value: Value) -> Item {
     }
 }
 
+/// Whether nothing can come of a call of this method but its answer.
+#[must_use]
+pub fn is_question(method: &str) -> bool {
+    const QUESTIONS: [&str; 10] = [
+        "providers",
+        "viewers",
+        "sessions",
+        "manager",
+        "errors",
+        "info",
+        "members",
+        "initialization",
+        "events",
+        "rpc.discover",
+    ];
+    method.starts_with("send_") || QUESTIONS.contains(&method)
+}
+
+/// Bytes that a value takes in memory, about.
+fn weight(value: &Value) -> usize {
+    /// A map has room for eleven entries in its smallest node.
+    const NODE_BYTES: usize = 640;
+    let heap = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.capacity(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(names) => {
+            NODE_BYTES + names.iter().map(|(name, value)| 64 + name.capacity() + weight(value)).sum::<usize>()
+        }
+    };
+    size_of::<Value>() + heap
+}
+
+impl Item {
+    /// Bytes that it takes in memory, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let heap = match self {
+            Self::Call(Call { method, params, .. }) => {
+                let params = match params {
+                    Params::None => 0,
+                    Params::Positions(items) => items.iter().map(weight).sum(),
+                    Params::Names(names) => {
+                        names.iter().map(|(name, value)| 64 + name.capacity() + weight(value)).sum()
+                    }
+                };
+                method.capacity() + params
+            }
+            Self::Result { .. } | Self::Error { .. } | Self::Invalid => 0,
+        };
+        size_of::<Self>() + heap
+    }
+}
+
 impl Params {
     /// The parameters in the order of `names`; `None` where one is absent.
     ///

@@ -27,7 +27,7 @@ enum Far {
 /// A raw client: bytes that came to it, and how many more it takes.
 #[derive(Debug)]
 pub(crate) struct Client {
-    side: Side,
+    pub(crate) side: Side,
     /// Bytes that it has read and nobody has looked at.
     pub(crate) read: Vec<u8>,
     /// Bytes that it still takes from its socket.

@@ -258,7 +258,7 @@ fn usage(command: &Command) -> String {
 const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
       --control HOST:PORT    the Manager's control port [that of the Coordinator + 10]
   -t, --timeout SECONDS      longest wait for an answer [5]
-      --json                 one JSON document instead of text (watch: one in each line); {\"error\": ...} when it is refused
+      --json                 one JSON document instead of text (watch: one a line); {\"error\": ...} when refused
 ";
 
 /// A line for each command; of a family's, without the word of the family.
