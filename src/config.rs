@@ -110,6 +110,16 @@ impl Predefined {
     fn from_table(table: &serde_json::Map<String, serde_json::Value>) -> Result<Self, String> {
         let mut one = Self::default();
         for (key, value) in table {
+            if !["name", "display_name", "description", "schema"].contains(&key.as_str())
+                && !Options::KEYS.contains(&key.as_str())
+            {
+                let hint = if SETTINGS.iter().any(|setting| setting.key == key) {
+                    "; a setting stands in front of the first [[sessions]]"
+                } else {
+                    ""
+                };
+                return Err(format!("a session has no '{key}'{hint}"));
+            }
             let word = value.as_str().ok_or_else(|| format!("{key} of a session is a string"))?;
             match key.as_str() {
                 "name" => word.clone_into(&mut one.name),
@@ -137,13 +147,17 @@ impl Predefined {
     /// The table as the file has it.
     fn to_table(&self) -> String {
         let mut text = "\n[[sessions]]\n".to_owned();
-        let mut line = |key: &str, word: &str| text.push_str(&format!("{key} = {}\n", serde_json::Value::from(word)));
-        line("name", &self.name);
-        line("display_name", &self.title);
-        line("description", &self.about);
-        line("schema", self.schema.name());
+        let mut line = |key: &str, word: &str, words: &str| {
+            let hint = if words.is_empty() { String::new() } else { format!(" # {words}") };
+            text.push_str(&format!("{key} = {}{hint}\n", serde_json::Value::from(word)));
+        };
+        line("name", &self.name, "");
+        line("display_name", &self.title, "");
+        line("description", &self.about, "");
+        let schemas: Vec<&str> = Schema::ALL.iter().map(|schema| schema.name()).collect();
+        line("schema", self.schema.name(), &schemas.join(" or "));
         for key in Options::KEYS {
-            line(key, self.options.word(key));
+            line(key, self.options.word(key), Options::words(key));
         }
         text
     }
@@ -464,7 +478,10 @@ impl Config {
         }
         let names: std::collections::BTreeSet<&str> = self.sessions.iter().map(|one| one.name.as_str()).collect();
         if names.len() < self.sessions.len() || names.len() >= limits::SESSIONS_MAX {
-            return Err(invalid("sessions", "each session has a name of its own, and there are not too many of them"));
+            return Err(invalid(
+                "sessions",
+                format!("each has a name of its own, and there are fewer than {}", limits::SESSIONS_MAX),
+            ));
         }
         let counted: [(&str, u64, u64, u64); 17] = [
             ("document_bytes_max", plain(self.document_bytes_max), 1024, plain(limits::C2SIM_MESSAGE_BYTES_MAX)),

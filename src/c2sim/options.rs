@@ -114,12 +114,18 @@ impl Options {
             "unknown_bodies" => UnknownBodies::of_word(word).map(|chosen| self.unknown_bodies = chosen),
             _ => return Err(format!("{key}: a session has no such option")),
         };
-        let words = match key {
+        known.ok_or_else(|| format!("{key}: '{word}' is none of {}", Self::words(key)))
+    }
+
+    /// The words that the option `key` has, for people; empty for other keys.
+    #[must_use]
+    pub fn words(key: &str) -> &'static str {
+        match key {
             "paused_allows" => "reports, nothing or all",
             "share_guard" => "initialized, all_complete or none",
             "init_merge" => "replace or marshal",
-            _ => "refuse or relay",
-        };
-        known.ok_or_else(|| format!("{key}: '{word}' is none of {words}"))
+            "unknown_bodies" => "refuse or relay",
+            _ => "",
+        }
     }
 }
