@@ -317,7 +317,8 @@ impl Hub {
         let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
         let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
         if let (Some(at), true) = (effective_at, self.may_log()) {
-            log::info!("session {name}: {} at {at} is scheduled (seq {seq}) by {}", kind.name(), author.by);
+            let left = at.saturating_sub(self.unix_ms());
+            log::info!("session {name}: {} comes in {left} ms (seq {seq}) by {}", kind.name(), author.by);
         }
         if let (Some(cancelled), true) = (cancelled, self.may_log()) {
             log::info!("session {name}: {cancelled} is not to come any more (seq {seq}) by {}", author.by);
