@@ -682,3 +682,18 @@ fn a_member_without_memory_is_refused() {
     }
     assert!(refused.is_some_and(|n| (400..=512).contains(&n)), "{refused:?}: a quarter of it, a kibibyte each");
 }
+
+#[test]
+fn a_body_that_no_schema_defines_is_named() {
+    let mut world = World::plain();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    for (text, body) in [
+        (c2sim::system("A", "NoSuchThing"), "NoSuchThing"),
+        (c2sim::message("A", "<SystemMessageBody></SystemMessageBody>"), "an empty one"),
+    ] {
+        let answer = a.document(&mut world, &text);
+        assert_eq!(code_of(&answer), "XSD_VALIDATION_ERROR");
+        let said = format!("no schema defines this body: {body}");
+        assert_eq!(answer["error"]["data"]["details"]["XSD_ERROR_1"], said, "{answer}");
+    }
+}

@@ -158,7 +158,15 @@ impl Hub {
                     matches!(then, Verdict::Transition { to }
                         if state::admit(to, options, facts, kind) == Verdict::Transition { to: now })
                 });
-                let Some(undone) = undone else { return Err(self.refusal_of(key, code, details)) };
+                let Some(undone) = undone else {
+                    return Err(match input {
+                        Input::Document(message) if code == Code::XsdValidationError => {
+                            let body = if message.element.is_empty() { "an empty one" } else { message.element };
+                            refused(code, "XSD_ERROR_1", format!("no schema defines this body: {body}"))
+                        }
+                        Input::Document(_) | Input::Trigger(_) => self.refusal_of(key, code, details),
+                    });
+                };
                 let cancelled = Some(undone.trigger.kind().name());
                 let mut flow = Box::new(session.flow.clone());
                 flow.scheduled = None;
