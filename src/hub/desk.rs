@@ -435,7 +435,7 @@ impl Hub {
         params: Params,
     ) -> Result<Said, (rpc::RpcError, Value)> {
         if let Some(trigger) = Trigger::from_method(method) {
-            let [at] = params.take(["at"]).map_err(plain_error)?;
+            let [at] = params.take(["at"])?;
             let at = moment(at.as_ref())?;
             let (key, author) = self.member_at(errand)?;
             return Ok(self.pull(key, &author, trigger, at));
@@ -479,7 +479,7 @@ impl Hub {
                 }
             }
             "events" => {
-                let [after] = params.take(["after"]).map_err(plain_error)?;
+                let [after] = params.take(["after"])?;
                 let after = whole(after.as_ref(), "after")?.unwrap_or(0);
                 let (key, _) = self.member_at(errand)?;
                 let past = self
@@ -489,7 +489,7 @@ impl Hub {
                 now(past.unwrap_or_default())
             }
             "ack" => {
-                let [seq] = params.take(["seq"]).map_err(plain_error)?;
+                let [seq] = params.take(["seq"])?;
                 let seq = whole(seq.as_ref(), "seq")?.ok_or_else(|| (INVALID_PARAMS, Value::from("seq is missing")))?;
                 let (key, author) = self.member_at(errand)?;
                 let Some(session) = self.sessions.get_mut(key) else { return Err(self.no_such_session()) };
@@ -506,7 +506,7 @@ impl Hub {
     }
 
     fn join(&mut self, errand: &Errand, params: Params) -> Answer {
-        let [system, format, after] = params.take(["system", "format", "after"]).map_err(plain_error)?;
+        let [system, format, after] = params.take(["system", "format", "after"])?;
         let wrong = |why: &str| (INVALID_PARAMS, Value::from(why));
         let system = match &system {
             None | Some(Value::Null) => "UNKNOWN",
@@ -563,7 +563,6 @@ impl Hub {
                 "init_merge",
                 "unknown_bodies",
             ])
-            .map_err(plain_error)
             .and_then(|[name, schema, title, text, provider, a, b, c, d]| {
                 let word = |value: Option<Value>, key: &str| match value {
                     None | Some(Value::Null) => Ok(None),
@@ -649,7 +648,7 @@ impl Hub {
     }
 
     pub(super) fn rpc_delete_session(&mut self, caller: Caller<'_>, params: Params, fresh: bool) -> Said {
-        let taken = params.take(["name", "force"]).map_err(plain_error).and_then(|[name, force]| {
+        let taken = params.take(["name", "force"]).and_then(|[name, force]| {
             let name = name.as_ref().and_then(Value::as_str).map(str::to_owned);
             let force = match force {
                 None | Some(Value::Null) => Some(false),

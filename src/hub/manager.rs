@@ -15,7 +15,7 @@ use crate::time::Span;
 
 use super::play::Job;
 use super::provider::{Kernel, Play, Provider, ProviderKey, Source};
-use super::serve::{Answer, Caller, plain_error};
+use super::serve::{Answer, Caller};
 use super::session::{About, Session, SessionKey};
 use super::shelf::Content;
 use super::{Cause, Hub, PeerKey};
@@ -462,7 +462,7 @@ impl Hub {
     }
 
     fn rpc_open(&mut self, params: Params) -> Answer {
-        let [address, file] = params.take(["address", "logfilename"]).map_err(plain_error)?;
+        let [address, file] = params.take(["address", "logfilename"])?;
         let wrong = || (INVALID_PARAMS, Value::from("address is {host, port} or [host, port], logfilename a string"));
         let address = match &address {
             None | Some(Value::Null) => None,
@@ -489,7 +489,7 @@ impl Hub {
     }
 
     fn rpc_connect(&mut self, params: Params) -> Answer {
-        let [viewer, provider] = params.take(["viewer", "provider"]).map_err(plain_error)?;
+        let [viewer, provider] = params.take(["viewer", "provider"])?;
         let wrong = || (INVALID_PARAMS, Value::from("viewer and provider are ids"));
         let viewer = viewer.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
         let provider = provider.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
@@ -512,7 +512,7 @@ fn ids(value: &Value) -> Option<Vec<i64>> {
 }
 
 fn optional_list(params: Params, name: &str) -> Result<Chosen, (RpcError, Value)> {
-    let [value] = params.take([name]).map_err(plain_error)?;
+    let [value] = params.take([name])?;
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(value) => ids(&value)

@@ -384,7 +384,7 @@ impl Hub {
     }
 
     pub(super) fn add_nodes(&mut self, caller: Caller<'_>, params: rpc::Params) -> Answer {
-        let [nodes] = params.take(["nodes"]).map_err(plain_error)?;
+        let [nodes] = params.take(["nodes"])?;
         let wrong = || (INVALID_PARAMS, Value::from("nodes maps namespaces to addresses host:port"));
         let nodes = nodes.as_ref().and_then(Value::as_object).ok_or_else(wrong)?;
         // All or nothing: first everything is read, then acted upon.
@@ -424,7 +424,7 @@ impl Hub {
     }
 
     pub(super) fn record_components(&mut self, caller: Caller<'_>, params: rpc::Params) -> Answer {
-        let [components] = params.take(["components"]).map_err(plain_error)?;
+        let [components] = params.take(["components"])?;
         let Some(Value::Array(items)) = components else {
             return Err((INVALID_PARAMS, Value::from("components is a list of names")));
         };

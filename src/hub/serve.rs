@@ -203,7 +203,7 @@ impl Hub {
     // ---- Components ----
 
     fn sign_in(&mut self, caller: Caller<'_>, params: rpc::Params) -> Answer {
-        let [suggest] = params.take(["suggest"]).map_err(plain_error)?;
+        let [suggest] = params.take(["suggest"])?;
         let suggest = match suggest {
             None | Some(Value::Null) => false,
             Some(value) => value.as_bool().ok_or(plain_error(INVALID_PARAMS))?,
@@ -319,7 +319,7 @@ impl Hub {
     }
 
     fn set_log_level(&mut self, params: rpc::Params) -> Answer {
-        let [level] = params.take(["level"]).map_err(plain_error)?;
+        let [level] = params.take(["level"])?;
         let filter = match level.as_ref().and_then(Value::as_str) {
             Some("DEBUG") => LevelFilter::Debug,
             Some("INFO") => LevelFilter::Info,
@@ -333,7 +333,7 @@ impl Hub {
 
     fn remove_expired_addresses(&mut self, caller: Caller<'_>, params: rpc::Params) -> Answer {
         self.may_administer(caller)?;
-        let [time] = params.take(["expiration_time"]).map_err(plain_error)?;
+        let [time] = params.take(["expiration_time"])?;
         let wrong = || (INVALID_PARAMS, Value::from("expiration_time is a number of seconds, zero or more"));
         let seconds = time.as_ref().and_then(Value::as_f64).ok_or_else(wrong)?;
         if !(0.0..=1e9).contains(&seconds) {
@@ -398,6 +398,6 @@ impl Hub {
 
 /// The call takes no parameters.
 pub(super) fn none(params: rpc::Params) -> Result<(), (RpcError, Value)> {
-    let [] = params.take([]).map_err(plain_error)?;
+    let [] = params.take([])?;
     Ok(())
 }

@@ -229,14 +229,15 @@ impl Params {
     /// The parameters in the order of `names`; `None` where one is absent.
     ///
     /// # Errors
-    /// [`INVALID_PARAMS`] when there is one more or of another name than `names` has.
-    pub fn take<const N: usize>(self, names: [&str; N]) -> Result<[Option<Value>; N], RpcError> {
+    /// [`INVALID_PARAMS`] when there is one more or of another name than `names` has, and a sentence that says so.
+    pub fn take<const N: usize>(self, names: [&str; N]) -> Result<[Option<Value>; N], (RpcError, Value)> {
+        let known = || if N == 0 { "none".to_owned() } else { names.join(", ") };
         let mut taken = [const { None }; N];
         match self {
             Self::None => {}
             Self::Positions(items) => {
                 if items.len() > N {
-                    return Err(INVALID_PARAMS);
+                    return Err((INVALID_PARAMS, Value::from(format!("too many parameters; there are: {}", known()))));
                 }
                 for (place, item) in taken.iter_mut().zip(items) {
                     *place = Some(item);
@@ -246,8 +247,10 @@ impl Params {
                 for (place, name) in taken.iter_mut().zip(names) {
                     *place = object.remove(name);
                 }
-                if !object.is_empty() {
-                    return Err(INVALID_PARAMS);
+                if let Some(strange) = object.keys().next() {
+                    let strange: String = strange.chars().take(64).collect();
+                    let why = format!("there is no parameter '{strange}'; there are: {}", known());
+                    return Err((INVALID_PARAMS, Value::from(why)));
                 }
             }
         }
@@ -572,8 +575,9 @@ mod tests {
         };
         assert_eq!(params("[1]"), Ok([Some(Value::from(1)), None]));
         assert_eq!(params(r#"{"b":2}"#), Ok([None, Some(Value::from(2))]));
-        assert_eq!(params("[1,2,3]"), Err(INVALID_PARAMS));
-        assert_eq!(params(r#"{"c":2}"#), Err(INVALID_PARAMS));
+        let wrong = |why: &str| Err((INVALID_PARAMS, Value::from(why)));
+        assert_eq!(params("[1,2,3]"), wrong("too many parameters; there are: a, b"));
+        assert_eq!(params(r#"{"c":2}"#), wrong("there is no parameter 'c'; there are: a, b"));
         assert_eq!(params("null"), Ok([None, None]));
     }
 
