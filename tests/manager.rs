@@ -8,14 +8,18 @@ mod common;
 mod rcrs;
 
 use std::io::Write as _;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use common::{Controller, House, Watcher, wait_until};
+use instep::config::Config;
+use instep::control::client::{ControlRequest, encode_viewer};
 use instep::control::envelope::Shape;
 use instep::control::function::Function;
 use instep::control::record::Property;
 use instep::control::viewer::Bits;
+use instep::hub::Door;
+use instep::net::{Server, Turn};
 use instep::rcrs::entity::Change;
 use instep::rcrs::message::{Action, ChangeSet, Command, Perception, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
@@ -176,8 +180,7 @@ fn a_half_close_waits_for_the_answers() {
     socket2::SockRef::from(&controller.wire.stream).set_recv_buffer_size(1 << 16).unwrap();
     let mut bytes = Vec::new();
     for _ in 0..REQUESTS {
-        instep::control::client::ControlRequest::begin(&mut bytes, Shape::Loose, Function::GetManagerInformation)
-            .finish();
+        ControlRequest::begin(&mut bytes, Shape::Loose, Function::GetManagerInformation).finish();
     }
     controller.wire.send(&bytes);
     controller.wire.stream.shutdown(Shutdown::Write).unwrap();
@@ -186,6 +189,41 @@ fn a_half_close_waits_for_the_answers() {
         assert!(controller.wire.body().is_some(), "only {n} answers");
     }
     assert!(controller.wire.body().is_none());
+}
+
+/// The client's end and its reset come together, behind a request: the answer cannot be written any more.
+#[test]
+fn who_asks_and_hangs_up_at_once_leaves_nothing_behind() {
+    for door in [Door::Control, Door::Viewer] {
+        let any = || vec!["127.0.0.1:0".to_owned()];
+        let config = Config { bind: any(), control_bind: any(), viewer_bind: any(), ..Config::default() };
+        let mut server = Server::bind(config).unwrap();
+        let address = server.addresses(door).next().unwrap();
+        for n in 1..=20 {
+            let mut client = TcpStream::connect(address).unwrap();
+            turn_until(&mut server, |server| server.hub().counters().connections_opened == n);
+            let mut request = Vec::new();
+            if door == Door::Viewer {
+                encode_viewer(&mut request, Bits::OPEN, None);
+            } else {
+                ControlRequest::begin(&mut request, Shape::Beside, Function::GetManagerInformation).finish();
+            }
+            client.write_all(&request).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(client);
+            turn_until(&mut server, |server| server.hub().counters().connections_closed == n);
+        }
+    }
+}
+
+/// Takes turns of the server in this thread.
+fn turn_until(server: &mut Server, reached: impl Fn(&Server) -> bool) {
+    let began = Instant::now();
+    while !reached(server) {
+        assert!(began.elapsed() < common::PATIENCE, "{:?}", server.hub().counters());
+        assert_eq!(server.turn(Some(Duration::from_millis(1))).unwrap(), Turn::Goes);
+    }
 }
 
 #[test]
@@ -197,7 +235,7 @@ fn pipelined_requests_are_all_answered_in_order_even_after_a_half_close() {
     let mut bytes = Vec::new();
     for n in 0..REQUESTS {
         let function = if n % 1000 == 0 { Function::GetErrorList } else { Function::GetManagerInformation };
-        instep::control::client::ControlRequest::begin(&mut bytes, Shape::Flat, function).finish();
+        ControlRequest::begin(&mut bytes, Shape::Flat, function).finish();
     }
     let mut stream = controller.wire.stream.try_clone().unwrap();
     let writer = std::thread::spawn(move || {
@@ -248,9 +286,7 @@ fn what_cannot_be_decoded_is_answered_with_id_zero_and_closes_that_connection_al
 fn a_request_may_come_in_any_pieces() {
     let house = House::new();
     let mut bytes = Vec::new();
-    instep::control::client::ControlRequest::begin(&mut bytes, Shape::Nested, Function::GetProviderInformation)
-        .provider(&[1, 2, 3])
-        .finish();
+    ControlRequest::begin(&mut bytes, Shape::Nested, Function::GetProviderInformation).provider(&[1, 2, 3]).finish();
     for cut in 1..bytes.len() {
         let mut controller = house.controller();
         controller.wire.send(&bytes[..cut]);
@@ -709,7 +745,7 @@ fn a_viewer_that_asks_without_reading_is_not_read_either() {
     viewer.see();
     let mut bytes = Vec::new();
     for _ in 0..REQUESTS {
-        instep::control::client::encode_viewer(&mut bytes, Bits::MAP, None);
+        encode_viewer(&mut bytes, Bits::MAP, None);
     }
     let mut stream = viewer.wire.stream.try_clone().unwrap();
     let writer = std::thread::spawn(move || stream.write_all(&bytes));

@@ -8,8 +8,10 @@ use crate::zmtp::Fault;
 /// Why a link ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The peer closed its end.
+    /// The peer closed its end: it says no more, and may still read.
     Peer,
+    /// The peer has hung up: it neither says nor reads anything more.
+    Gone,
     /// The operating system reported an error.
     Io,
     /// The peer broke ZMTP or asked for what we do not speak.
@@ -54,7 +56,7 @@ impl Cause {
     /// The cause's counter.
     pub const fn counter(self, counters: &mut Counters) -> &mut u64 {
         match self {
-            Self::Peer => &mut counters.closed_by_peer,
+            Self::Peer | Self::Gone => &mut counters.closed_by_peer,
             Self::Io => &mut counters.closed_by_io,
             Self::Zmtp(fault) => match fault {
                 Fault::Http | Fault::Tls | Fault::Ssh | Fault::Version1 | Fault::Version2 | Fault::NotZmtp => {
@@ -84,14 +86,14 @@ impl Cause {
     /// Whether an operator should read of it without asking for details.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        !matches!(self, Self::Peer | Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping)
+        !matches!(self, Self::Peer | Self::Gone | Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping)
     }
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Peer => f.write_str("closed by the peer"),
+            Self::Peer | Self::Gone => f.write_str("closed by the peer"),
             Self::Io => f.write_str("connection broken"),
             Self::Zmtp(fault) => fault.fmt(f),
             Self::HandshakeTime => f.write_str("handshake not finished within handshake_s"),

@@ -429,7 +429,8 @@ impl Hub {
         self.watch_tail(key);
     }
 
-    /// A peer's connection ended by itself: [`Cause::Peer`] or [`Cause::Io`].
+    /// A peer's connection ended by itself: [`Cause::Peer`] at the end of what it says, [`Cause::Gone`] or [`Cause::Io`] when nothing can
+    /// be written to it any more either.
     pub fn handle_closed(&mut self, now: Tick, key: PeerKey, cause: Cause) {
         self.advance(now);
         // Who asks and then ends its side still wants the answers that wait. Whoever takes none is closed as slow.
@@ -438,6 +439,7 @@ impl Hub {
         if cause == Cause::Peer && self.peers.get(key).is_some_and(wants_answers) {
             self.finish(key, cause);
             self.peer_timers.cancel(key.slot(), OfPeer::Life as usize);
+            self.watch_slow(key);
             return;
         }
         self.close(key, cause);
@@ -568,12 +570,9 @@ impl Hub {
             // A viewer's results leave two at a time, and a socket with room says nothing more.
             self.want_flush(key);
         }
-        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(peer) = self.peers.get(key) else { return };
         if !peer.is_drained() {
-            if !self.peer_timers.is_set(key.slot(), OfPeer::Slow as usize) {
-                peer.last_progress = self.now;
-                self.of_peer(key, OfPeer::Slow, Span(self.config.slow_ms));
-            }
+            self.watch_slow(key);
             return;
         }
         // The next wait begins anew, with all of its time.
@@ -962,6 +961,16 @@ impl Hub {
         let watched = |peer: &Peer| !peer.tail.is_empty() && peer.is_open() && !matches!(peer.role, Role::Kernel(_));
         if self.peers.get(key).is_some_and(watched) && !self.peer_timers.is_set(key.slot(), OfPeer::Half as usize) {
             self.of_peer(key, OfPeer::Half, Span(self.config.slow_ms));
+        }
+    }
+
+    /// What waits for a peer must leave: sets the deadline unless there is one.
+    fn watch_slow(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !self.peer_timers.is_set(key.slot(), OfPeer::Slow as usize)
+        {
+            peer.last_progress = self.now;
+            self.of_peer(key, OfPeer::Slow, Span(self.config.slow_ms));
         }
     }
 

@@ -538,8 +538,7 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.want_read(slot as usize),
                 Err(error) => {
                     log::debug!("read: {error}");
-                    let cause = if error.kind() == io::ErrorKind::ConnectionReset { Cause::Peer } else { Cause::Io };
-                    self.hub.handle_closed(now, key, cause);
+                    self.hub.handle_closed(now, key, broken_by(&error));
                 }
             }
         }
@@ -593,14 +592,16 @@ impl Server {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.hub.sent(now, key, 0),
             Err(error) => {
                 log::debug!("write: {error}");
-                self.hub.handle_closed(
-                    now,
-                    key,
-                    if error.kind() == io::ErrorKind::BrokenPipe { Cause::Peer } else { Cause::Io },
-                );
+                self.hub.handle_closed(now, key, broken_by(&error));
             }
         }
     }
+}
+
+/// What an error of a connection says of its other end.
+fn broken_by(error: &io::Error) -> Cause {
+    let hung_up = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+    if hung_up { Cause::Gone } else { Cause::Io }
 }
 
 /// An empty namespace or host becomes the machine's name.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use instep::config::Config;
-use instep::hub::{Cause, Hub, Output, PeerKey, Start};
+use instep::hub::{Cause, Door, Hub, Output, PeerKey, Start};
 use instep::limits::READ_BYTES_PER_TURN;
 use instep::time::Tick;
 use serde_json::{Value, json};
@@ -120,8 +120,13 @@ impl World {
 
     /// A connection from `remote`, nothing sent yet.
     pub(crate) fn connect_from(&mut self, hub: usize, remote: &str) -> Option<usize> {
+        self.connect_at(hub, Door::Leco, remote)
+    }
+
+    /// The same at any door.
+    pub(crate) fn connect_at(&mut self, hub: usize, door: Door, remote: &str) -> Option<usize> {
         let remote: SocketAddr = remote.parse().unwrap();
-        let key = self.hubs[hub].open(self.now, remote)?;
+        let key = self.hubs[hub].open_at(self.now, remote, door)?;
         self.check(hub);
         let n = self.clients.len();
         self.clients.push(Client {
