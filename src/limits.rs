@@ -88,6 +88,8 @@ pub const PROVIDERS_CEILING: usize = 1024;
 pub const ERRORS_MAX: usize = 256;
 /// Bytes of memory for what all agents perceived in one timestep of a log (a real one has some kilobytes).
 pub const STEP_PERCEPTION_BYTES_MAX: usize = 64 << 20;
+/// Words about its session that wait for one viewer, such as a new flow state.
+pub const VIEWER_WORDS_MAX: usize = 16;
 /// Viewers that have left and are still shown.
 pub const DEPARTED_MAX: usize = 64;
 

@@ -15,11 +15,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use common::live::{Live, Raw};
+use common::member::Member;
 use common::wire::{self, Dice, frame, leco};
 use common::world::{World, config};
 use instep::config::Config;
-use instep::hub::Cause;
-use instep::limits::{READ_BYTES_PER_TURN, RING_RESERVE_BYTES};
+use instep::control::client::{decode_viewer, encode_viewer};
+use instep::control::framing::{self, Frame};
+use instep::control::viewer::Bits;
+use instep::hub::{Cause, Door};
+use instep::limits::{CONTROL_RESULT_BYTES_MAX, READ_BYTES_PER_TURN, RING_RESERVE_BYTES, VIEWER_WORDS_MAX};
+use serde_json::{Value, json};
 
 const OVERLOADED: i64 = -32094;
 
@@ -182,6 +187,72 @@ fn a_receiver_that_was_idle_has_all_of_slow_ms() {
     assert_eq!(world.clients[cb].closed, None, "closed after five seconds of ten");
     world.drain(cb, usize::MAX);
     assert_eq!(numbers(&world.hear(cb)), [0, 1]);
+}
+
+/// One byte each few seconds is progress; what a member does to the session must not pile up behind it.
+#[test]
+fn a_viewer_that_trickles_keeps_the_newest_words_and_starts_anew() {
+    let mut world = World::plain();
+    let mut a = Member::new(&mut world, 0, "A");
+    let viewer = viewer_of_a_session(&mut world, &mut a);
+    let session = "N1.session:provider-1";
+    a.ask(&mut world, session, "join", &Value::Null);
+    world.limit(viewer, 0);
+    let toggle = |method| json!({"jsonrpc": "2.0", "method": method});
+    let toggles: Vec<Value> = (0..32).flat_map(|_| ["pause_scenario", "resume_scenario"].map(toggle)).collect();
+    let toggles = Value::from(toggles).to_string();
+    let before = world.hub().data_in_use();
+    let mut held_most = 0;
+    for _ in 0..20 {
+        world.wait(5_000);
+        world.drain(viewer, 1);
+        for _ in 0..4 {
+            world.send(a.client, session, &a.name, &[toggles.as_bytes()]);
+            world.wait(1);
+        }
+        held_most = held_most.max(world.hub().data_in_use() - before);
+    }
+    a.ask(&mut world, session, "pause_scenario", &Value::Null);
+    assert!(world.count("session_changes") > 5_000, "{}", world.count("session_changes"));
+    assert_eq!(world.clients[viewer].closed, None, "it has made progress");
+    // The session's own history is in there too.
+    let kept = Config::default().history_bytes_max;
+    assert!(held_most <= kept + VIEWER_WORDS_MAX * 256, "{held_most} bytes for one viewer");
+    world.drain(viewer, usize::MAX);
+    let words = words(&mut world, viewer);
+    assert!(words.len() <= VIEWER_WORDS_MAX + 2, "{words:?}");
+    let last_two: Vec<_> =
+        words[words.len() - 2..].iter().map(|(word, state)| (word.as_str(), state.as_str())).collect();
+    assert_eq!(last_two, [("the session is PAUSED", "PAUSED"), ("the provider has sent nothing yet", "PAUSED")]);
+}
+
+/// A viewer in the session of a provider whose kernel does not answer; what it was told is read away.
+fn viewer_of_a_session(world: &mut World, a: &mut Member) -> usize {
+    let viewer = world.connect_at(0, Door::Viewer, "192.0.2.1:5000").unwrap();
+    let mut open = Vec::new();
+    encode_viewer(&mut open, Bits::OPEN, None);
+    world.feed(viewer, &open);
+    a.ask(world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
+    let answer = a.ask(world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
+    assert!(answer["result"]["session"].is_number(), "{answer}");
+    assert_eq!(words(world, viewer).len(), 2);
+    viewer
+}
+
+/// The messages and flow states of the results that have come to a viewer.
+fn words(world: &mut World, viewer: usize) -> Vec<(String, String)> {
+    let read = core::mem::take(&mut world.clients[viewer].read);
+    let mut rest = &read[..];
+    let mut words = Vec::new();
+    while let Ok(Frame::Whole { header_len, body_len }) = framing::scan(rest, CONTROL_RESULT_BYTES_MAX)
+        && let Some(body) = rest.get(header_len..header_len + body_len)
+    {
+        let found = decode_viewer(body).unwrap();
+        words.push((found.message.to_owned(), found.state.to_owned()));
+        rest = &rest[header_len + body_len..];
+    }
+    assert!(rest.is_empty(), "a result is cut");
+    words
 }
 
 #[test]

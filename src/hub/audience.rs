@@ -1,8 +1,8 @@
 //! Sessions and viewers: who watches what, and what each of them is sent.
 //!
 //! A result is built once for each distinct selection and shared by all viewers that want it: a viewer's queue holds references, not
-//! copies. A viewer that does not keep up loses the timesteps that wait for it, is told so, and starts again from a fresh
-//! initial result; the others notice nothing. Answers to its own requests it never loses: a viewer that asks on without
+//! copies. A viewer that does not keep up loses the timesteps that wait for it, and old words of what became of its session, is told so,
+//! and starts again from a fresh initial result; the others notice nothing. Answers to its own requests it never loses: a viewer that asks on without
 //! reading is not read either.
 
 use std::collections::VecDeque;
@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use crate::c2sim::state::State;
 use crate::control::reply::Status;
 use crate::control::viewer::{self, Bits, Head, ViewerRequest};
+use crate::limits::VIEWER_WORDS_MAX;
 
 use super::provider::{ProviderKey, Source, Wanted};
 use super::scene::Step;
@@ -70,8 +71,18 @@ pub(super) struct Viewer {
 #[derive(Debug)]
 pub(super) struct Waiting {
     bytes: Arc<Vec<u8>>,
-    /// It comes of the session's course, and may be left out when the viewer starts anew.
-    may_go: bool,
+    kind: Kind,
+}
+
+/// Why a result is sent, which decides what becomes of it when the viewer does not keep up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The viewer has asked for it: it is never left out.
+    Answer,
+    /// It comes of the session's course, and is left out when the viewer starts anew.
+    Step,
+    /// Unasked, without data: what became of the session. The oldest of too many is left out.
+    Word,
 }
 
 impl Waiting {
@@ -139,7 +150,7 @@ impl Viewer {
         let mut keep = keep_first || self.begun > 0;
         let mut freed = 0;
         self.queue.retain(|waiting| {
-            let stays = core::mem::take(&mut keep) || !waiting.may_go;
+            let stays = core::mem::take(&mut keep) || waiting.kind != Kind::Step;
             freed += if stays { 0 } else { waiting.last_bytes() };
             stays
         });
@@ -152,13 +163,21 @@ impl Viewer {
         self.queue.drain(..).map(|waiting| waiting.last_bytes()).sum()
     }
 
-    fn steps_waiting(&self) -> usize {
-        self.queue.iter().filter(|waiting| waiting.may_go).count()
+    /// Drops the oldest word that has not begun to leave. Says how many bytes of results nobody waits for any more.
+    fn drop_oldest_word(&mut self) -> usize {
+        let begun = usize::from(self.begun > 0);
+        let oldest = self.queue.iter().skip(begun).position(|waiting| waiting.kind == Kind::Word);
+        let dropped = oldest.and_then(|at| self.queue.remove(begun + at));
+        dropped.map_or(0, |waiting| waiting.last_bytes())
+    }
+
+    fn waiting(&self, kind: Kind) -> usize {
+        self.queue.iter().filter(|waiting| waiting.kind == kind).count()
     }
 
     /// Whether its next request must wait until it has read answers to those before.
     pub(super) fn is_behind_with_answers(&self) -> bool {
-        self.queue.len() - self.steps_waiting() + self.asked >= ANSWERS_MAX
+        self.waiting(Kind::Answer) + self.asked >= ANSWERS_MAX
     }
 }
 
@@ -242,15 +261,15 @@ impl Hub {
         let Some(viewer) = self.viewer(key).filter(|viewer| viewer.open) else { return };
         let echoed = viewer.initial;
         match self.initial(key, echoed, behind) {
-            Some(bytes) => self.enqueue(key, Waiting { bytes, may_go: true }),
-            None => self.tell(key, no_memory(echoed), &[]),
+            Some(bytes) => self.enqueue(key, Waiting { bytes, kind: Kind::Step }),
+            None => self.say(key, no_memory(echoed)),
         }
     }
 
     /// Answers OPEN with a fresh start.
     fn answer_initial(&mut self, key: PeerKey, echoed: Bits) {
         match self.initial(key, echoed, false) {
-            Some(bytes) => self.enqueue(key, Waiting { bytes, may_go: false }),
+            Some(bytes) => self.enqueue(key, Waiting { bytes, kind: Kind::Answer }),
             None => self.tell(key, no_memory(echoed), &[]),
         }
     }
@@ -262,7 +281,14 @@ impl Hub {
         let Some(provider) = found.filter(|found| found.loaded) else {
             let reason = self.reason_for_nothing(key);
             let mut out = Vec::new();
-            viewer::write_result(&mut out, Head { request: echoed, message: reason, result: true, time: 0 }, &[]);
+            let session = self.viewer(key).and_then(|viewer| viewer.session);
+            let state = session.and_then(|session| self.sessions.get(session)).map_or("", |found| found.state().name());
+            viewer::write_result_in(
+                &mut out,
+                Head { request: echoed, message: reason, result: true, time: 0 },
+                state,
+                &[],
+            );
             self.pool.charge_small(out.len());
             return Some(Arc::new(out));
         };
@@ -321,7 +347,7 @@ impl Hub {
         self.tell(key, Head { request: bits, message, result: true, time }, &[&map, &config]);
     }
 
-    /// Sends one result to one viewer.
+    /// Answers one viewer.
     pub(super) fn tell(&mut self, key: PeerKey, head: Head<'_>, sections: &[&[u8]]) {
         let mut out = Vec::new();
         viewer::write_result(&mut out, head, sections);
@@ -332,7 +358,27 @@ impl Hub {
     pub(super) fn tell_in_state(&mut self, key: PeerKey, request: Bits, message: &str, state: &str, time: i64) {
         let mut out = Vec::new();
         viewer::write_result_in(&mut out, Head { request, message, result: true, time }, state, &[]);
-        self.answer_viewer(key, out);
+        self.send_word(key, out);
+    }
+
+    /// Says something to one viewer that it has not asked for.
+    pub(super) fn say(&mut self, key: PeerKey, head: Head<'_>) {
+        let mut out = Vec::new();
+        viewer::write_result(&mut out, head, &[]);
+        self.send_word(key, out);
+    }
+
+    /// A viewer that takes nothing keeps the newest words; since it has lost others it starts anew.
+    fn send_word(&mut self, key: PeerKey, bytes: Vec<u8>) {
+        let Some(viewer) = self.viewer_mut(key) else { return };
+        if viewer.waiting(Kind::Word) >= VIEWER_WORDS_MAX {
+            let freed = viewer.drop_oldest_word();
+            let was_behind = core::mem::replace(&mut viewer.behind, true);
+            self.counters.viewers_behind += u64::from(!was_behind);
+            self.pool.refund(freed);
+        }
+        self.pool.charge_small(bytes.len());
+        self.enqueue(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Word });
     }
 
     /// Whether a viewer has said OPEN.
@@ -349,7 +395,7 @@ impl Hub {
             self.tell(key, no_memory(Bits::NONE), &[]);
             return;
         }
-        self.enqueue(key, Waiting { bytes: Arc::new(bytes), may_go: false });
+        self.enqueue(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Answer });
     }
 
     fn enqueue(&mut self, key: PeerKey, waiting: Waiting) {
@@ -374,7 +420,7 @@ impl Hub {
             if !viewer.open || viewer.behind || selection == Bits::NONE {
                 continue;
             }
-            if viewer.steps_waiting() >= RESULTS_MAX {
+            if viewer.waiting(Kind::Step) >= RESULTS_MAX {
                 // One stays, so that there is a moment when everything has left.
                 let freed = viewer.drop_waiting(true);
                 viewer.behind = true;
@@ -401,13 +447,13 @@ impl Hub {
                 if let Some(viewer) = self.viewer_mut(key) {
                     viewer.behind = true;
                     if viewer.queue.is_empty() {
-                        self.tell(key, no_memory(Bits::NONE), &[]);
+                        self.say(key, no_memory(Bits::NONE));
                     }
                 }
                 continue;
             }
             self.counters.results_sent += 1;
-            self.enqueue(key, Waiting { bytes, may_go: true });
+            self.enqueue(key, Waiting { bytes, kind: Kind::Step });
         }
         if let Some(found) = self.sessions.get_mut(session) {
             found.viewers = viewers;
@@ -440,7 +486,7 @@ impl Hub {
             found.session.and_then(|session| self.sessions.get(session)).map(|session| session.viewers.clone());
         for key in viewers.unwrap_or_default() {
             if self.viewer(key).is_some_and(|viewer| viewer.open) {
-                self.tell(key, Head { request: Bits::NONE, message, result: true, time }, &[]);
+                self.say(key, Head { request: Bits::NONE, message, result: true, time });
             }
         }
     }

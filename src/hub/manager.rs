@@ -245,7 +245,7 @@ impl Hub {
         for viewer in session.viewers.clone() {
             if self.is_open_viewer(viewer) {
                 let message = "the provider was closed";
-                self.tell(viewer, viewer::Head { request: viewer::Bits::NONE, message, result: true, time: 0 }, &[]);
+                self.say(viewer, viewer::Head { request: viewer::Bits::NONE, message, result: true, time: 0 });
             }
         }
     }

@@ -280,7 +280,7 @@ impl Hub {
             if found.open {
                 let message = "the session was closed";
                 let head = viewer::Head { request: viewer::Bits::NONE, message, result: true, time: 0 };
-                self.tell(viewer, head, &[]);
+                self.say(viewer, head);
             }
         }
         for controller in core::mem::take(&mut session.controllers) {
