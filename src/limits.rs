@@ -105,8 +105,10 @@ pub const OWN_PER_TURN: u32 = 32;
 pub const OWN_BYTES_PER_TURN: usize = 512 << 10;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
-/// Connections still in their ZMTP handshake; one more pushes the oldest of them out, so that a flood of idle connections
-/// never keeps a client that speaks from coming in.
+/// One connection in so many is kept free of viewers, and half of these of controllers too: Components always find room.
+pub const PLAIN_RESERVE_SHARE: usize = 4;
+/// Connections still in their ZMTP handshake, or before their first request to the Manager; one more pushes the oldest of them out, so
+/// that a flood of idle connections never keeps a client that speaks from coming in.
 pub const HANDSHAKES_MAX: usize = 1024;
 /// The same from one remote address; loopback is exempt, as every local program shares it.
 pub const HANDSHAKES_PER_ADDRESS_MAX: u32 = 16;

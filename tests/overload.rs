@@ -19,11 +19,15 @@ use common::member::Member;
 use common::wire::{self, Dice, frame, leco};
 use common::world::{World, config};
 use instep::config::Config;
-use instep::control::client::{decode_viewer, encode_viewer};
+use instep::control::client::{ControlRequest, decode_viewer, encode_viewer};
+use instep::control::envelope::Shape;
 use instep::control::framing::{self, Frame};
+use instep::control::function::Function;
 use instep::control::viewer::Bits;
 use instep::hub::{Cause, Door};
-use instep::limits::{CONTROL_RESULT_BYTES_MAX, READ_BYTES_PER_TURN, RING_RESERVE_BYTES, VIEWER_WORDS_MAX};
+use instep::limits::{
+    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, READ_BYTES_PER_TURN, RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
+};
 use serde_json::{Value, json};
 
 const OVERLOADED: i64 = -32094;
@@ -226,12 +230,78 @@ fn a_viewer_that_trickles_keeps_the_newest_words_and_starts_anew() {
     assert_eq!(last_two, [("the session is PAUSED", "PAUSED"), ("the provider has sent nothing yet", "PAUSED")]);
 }
 
+#[test]
+fn viewers_and_controllers_that_ask_for_nothing_are_closed_and_no_others() {
+    let mut world = World::plain();
+    let far = "192.0.2.1:5000";
+    let silent = [Door::Viewer, Door::Control].map(|door| world.connect_at(0, door, far).unwrap());
+    let viewer = world.connect_at(0, Door::Viewer, far).unwrap();
+    world.feed(viewer, &open());
+    let controller = world.connect_at(0, Door::Control, far).unwrap();
+    world.feed(controller, &manager_information());
+    // The beginning of a request is none.
+    world.feed(silent[0], &open()[..1]);
+    world.wait(3_600_000);
+    assert_eq!(silent.map(|client| world.clients[client].closed.is_some()), [true, true]);
+    assert_eq!(world.clients[silent[1]].closed, Some(Cause::NoRequest));
+    assert_eq!([viewer, controller].map(|client| world.clients[client].closed), [None, None]);
+    assert_eq!(words(&mut world, viewer).len(), 1, "it was answered, and waits for a session");
+    world.feed(controller, &manager_information());
+    assert_eq!(world.count("control_requests"), 2);
+}
+
+#[test]
+fn silent_viewers_of_one_address_are_few_and_the_oldest_of_all_go() {
+    let mut world = World::plain();
+    for n in 0..30 {
+        // Those that are refused are held for a moment.
+        world.connect_at(0, Door::Viewer, "192.0.2.1:5000").unwrap();
+        assert_eq!(world.count("connections_refused") > 0, n >= 16);
+    }
+    // Every local program has the same address.
+    let first = world.connect_at(0, Door::Viewer, "127.0.0.1:5000").unwrap();
+    for _ in 0..HANDSHAKES_MAX {
+        world.connect_at(0, Door::Viewer, "127.0.0.1:5000").unwrap();
+    }
+    assert_eq!(world.clients[first].closed, Some(Cause::HandshakePushedOut));
+    assert_eq!(world.count("connections_refused"), 14);
+}
+
+#[test]
+fn viewers_and_controllers_leave_connections_to_components() {
+    let mut world = World::new(Config { connections_max: 64, ..config(1) });
+    let mut fill = |door, request: &[u8], most: usize| {
+        for _ in 0..64 {
+            let client = world.connect_at(0, door, "127.0.0.1:5000").unwrap();
+            world.feed(client, request);
+        }
+        world.wait(2_000);
+        let held = world.count("connections_opened") - world.count("connections_closed");
+        assert_eq!(held, most as u64, "{door:?}");
+    };
+    fill(Door::Viewer, &open(), 48);
+    fill(Door::Control, &manager_information(), 56);
+    for n in 0..8 {
+        world.component(&format!("C{n}"));
+    }
+}
+
+fn open() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_viewer(&mut bytes, Bits::OPEN, None);
+    bytes
+}
+
+fn manager_information() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ControlRequest::begin(&mut bytes, Shape::Beside, Function::GetManagerInformation).finish();
+    bytes
+}
+
 /// A viewer in the session of a provider whose kernel does not answer; what it was told is read away.
 fn viewer_of_a_session(world: &mut World, a: &mut Member) -> usize {
     let viewer = world.connect_at(0, Door::Viewer, "192.0.2.1:5000").unwrap();
-    let mut open = Vec::new();
-    encode_viewer(&mut open, Bits::OPEN, None);
-    world.feed(viewer, &open);
+    world.feed(viewer, &open());
     a.ask(world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
     let answer = a.ask(world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
     assert!(answer["result"]["session"].is_number(), "{answer}");

@@ -16,12 +16,13 @@ impl Hub {
     /// # Errors
     /// A sentence about the first thing that does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
-        let (mut rings, mut tails, mut handshakes, mut tarpit, mut names) = (0, 0, 0, 0, 0);
+        let (mut rings, mut tails, mut handshakes, mut tarpit, mut names, mut plain_peers) = (0, 0, 0, 0, 0, 0);
         for (key, peer) in self.peers.iter() {
             rings += peer.ring.block_bytes();
             tails += peer.tail.block_bytes();
             names += peer.names.len();
             handshakes += usize::from(peer.is_open() && !peer.is_ready());
+            plain_peers += usize::from(matches!(peer.role, Role::Controller | Role::Viewer));
             tarpit += usize::from(peer.life == Life::Tarpit);
             for name in &peer.names {
                 if self.directory.get(*name).is_none_or(|component| component.link != key) {
@@ -65,6 +66,9 @@ impl Hub {
                 "counted {handshakes} handshakes and {tarpit} held, noted {} and {}",
                 self.handshakes, self.tarpit
             ));
+        }
+        if plain_peers != self.plain_peers {
+            return Err(format!("counted {plain_peers} controllers and viewers, noted {}", self.plain_peers));
         }
         if names != self.directory.len() {
             return Err(format!("links hold {names} names, the directory {}", self.directory.len()));

@@ -18,6 +18,8 @@ pub enum Cause {
     Zmtp(Fault),
     /// The handshake was not finished in time.
     HandshakeTime,
+    /// A controller or viewer that has asked for nothing since it came.
+    NoRequest,
     /// Too many connections are in their handshake, and this was the oldest.
     HandshakePushedOut,
     /// Too many connections.
@@ -70,7 +72,7 @@ impl Cause {
                 Fault::CommandRate => &mut counters.closed_commands,
                 Fault::PeerError => &mut counters.closed_by_error,
             },
-            Self::HandshakeTime | Self::HandshakePushedOut => &mut counters.closed_handshake_time,
+            Self::HandshakeTime | Self::NoRequest | Self::HandshakePushedOut => &mut counters.closed_handshake_time,
             Self::Refused => &mut counters.connections_refused,
             Self::Slow => &mut counters.closed_slow,
             Self::HalfMessage => &mut counters.closed_half_message,
@@ -97,6 +99,7 @@ impl fmt::Display for Cause {
             Self::Io => f.write_str("connection broken"),
             Self::Zmtp(fault) => fault.fmt(f),
             Self::HandshakeTime => f.write_str("handshake not finished within handshake_s"),
+            Self::NoRequest => f.write_str("no request within a minute"),
             Self::HandshakePushedOut => f.write_str("oldest of too many unfinished handshakes"),
             Self::Refused => f.write_str("too many connections"),
             Self::Slow => f.write_str("receiver took nothing for slow_ms"),

@@ -139,6 +139,7 @@ impl Hub {
         let Some(peer) = self.peers.get(key) else { return };
         match kind {
             OfPeer::Life => match peer.life {
+                Life::Open if !peer.is_ready() && !peer.role.is_zmtp() => self.close(key, Cause::NoRequest),
                 Life::Open if !peer.is_ready() => self.close(key, Cause::HandshakeTime),
                 // A dialled Coordinator that has not answered our sign-in.
                 Life::Open if matches!(peer.role, Role::Dialled(_)) => self.close(key, Cause::Silent),

@@ -83,8 +83,8 @@ use crate::counters::Counters;
 use crate::leco::directory::{self, Directory};
 use crate::leco::nodes::{self, Nodes};
 use crate::limits::{
-    DEPARTED_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, READ_BYTES_PER_TURN,
-    RING_RESERVE_BYTES, SESSIONS_MAX, TARPIT_MAX,
+    DEPARTED_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, LOG_LINES_PER_SECOND, PLAIN_RESERVE_SHARE,
+    READ_BYTES_PER_TURN, RING_RESERVE_BYTES, SESSIONS_MAX, TARPIT_MAX,
 };
 use crate::store::pool::Pool;
 use crate::store::ring::Ring;
@@ -93,7 +93,7 @@ use crate::store::timers::Timers;
 use crate::time::{Span, Tick};
 use crate::zmtp::command::{Built, Command};
 use crate::zmtp::frame::Bounds;
-use crate::zmtp::link::{Link, Phase, Step};
+use crate::zmtp::link::{Link, Step};
 use crate::zmtp::mechanism::Mechanism;
 use crate::zmtp::{Fault, SocketType};
 
@@ -113,6 +113,8 @@ pub type ComponentKey = directory::ComponentKey<PeerKey>;
 const CLOCK_STEP_MS: u64 = 50;
 /// How long a refused connection is held before it is closed.
 const TARPIT: Span = Span(1500);
+/// How long a controller or viewer may take until its first request: somebody may have to press a button for it.
+const FIRST_REQUEST: Span = Span(60_000);
 /// How long a link that is to be closed may take for what still waits in its ring.
 const FAREWELL: Span = Span(2000);
 
@@ -221,9 +223,11 @@ pub struct Hub {
     short_at: (usize, usize),
     /// Rings of closed receivers whose messages still have to be returned.
     undelivered: VecDeque<relay::Undelivered>,
-    /// Unfinished handshakes, oldest first; entries may be stale.
+    /// Unfinished handshakes, and controllers and viewers that have asked for nothing yet, oldest first; entries may be stale.
     handshaking: VecDeque<PeerKey>,
     handshakes: usize,
+    /// Controllers and viewers.
+    plain_peers: usize,
     tarpit: usize,
     /// The directory or the nodes changed since the last update to other Coordinators.
     unpublished: bool,
@@ -303,6 +307,7 @@ impl Hub {
             undelivered: VecDeque::new(),
             handshaking: VecDeque::new(),
             handshakes: 0,
+            plain_peers: 0,
             tarpit: 0,
             unpublished: false,
             last_published: start.now,
@@ -389,14 +394,8 @@ impl Hub {
         if self.stopping {
             return None;
         }
-        if door != Door::Leco {
-            if self.peers.len() - self.tarpit >= self.config.connections_max {
-                return self.refuse_connection(remote);
-            }
-            let role = if door == Door::Viewer { Role::Viewer } else { Role::Controller };
-            return self.add_plain_peer(role, remote);
-        }
         let crowded = self.peers.len() - self.tarpit >= self.config.connections_max
+            || self.plain_peers >= self.plain_peers_max(door)
             || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX);
         if crowded {
             return self.refuse_connection(remote);
@@ -404,7 +403,11 @@ impl Hub {
         if self.handshakes >= HANDSHAKES_MAX {
             self.push_out_oldest_handshake();
         }
-        let key = self.add_peer(Role::Accepted, SocketType::Router, remote)?;
+        let key = match door {
+            Door::Leco => self.add_peer(Role::Accepted, SocketType::Router, remote)?,
+            Door::Control => self.add_plain_peer(Role::Controller, remote)?,
+            Door::Viewer => self.add_plain_peer(Role::Viewer, remote)?,
+        };
         log::debug!("connection from {remote}");
         Some(key)
     }
@@ -641,12 +644,7 @@ impl Hub {
         let (greeting, ready) = link.opening();
         let key = self.peers.insert(Peer::new(role, link, remote, self.now)).ok()?;
         self.counters.connections_opened += 1;
-        self.handshakes += 1;
-        self.handshaking.push_back(key);
-        if self.handshaking.len() > 4 * HANDSHAKES_MAX {
-            let peers = &self.peers;
-            self.handshaking.retain(|key| peers.get(*key).is_some_and(|peer| peer.link.phase() != Phase::Ready));
-        }
+        self.note_newcomer(key);
         let ready = ready.as_ref().map(Built::bytes).unwrap_or_default();
         let opening = [&greeting[..], ready];
         if let Some(peer) = self.peers.get_mut(key) {
@@ -664,6 +662,27 @@ impl Hub {
         Some(key)
     }
 
+    /// A connection that must show that it speaks: by its handshake, or by a first request.
+    fn note_newcomer(&mut self, key: PeerKey) {
+        self.handshakes += 1;
+        self.handshaking.push_back(key);
+        if self.handshaking.len() > 4 * HANDSHAKES_MAX {
+            let peers = &self.peers;
+            self.handshaking.retain(|key| peers.get(*key).is_some_and(|peer| !peer.is_ready()));
+        }
+    }
+
+    /// Controllers and viewers together that one more may join at this door: some connections stay for Components, whatever viewers do,
+    /// and some for controllers.
+    const fn plain_peers_max(&self, door: Door) -> usize {
+        let all = self.config.connections_max;
+        match door {
+            Door::Leco => usize::MAX,
+            Door::Control => all - all.div_ceil(2 * PLAIN_RESERVE_SHARE),
+            Door::Viewer => all - all.div_ceil(PLAIN_RESERVE_SHARE),
+        }
+    }
+
     /// A peer that does not speak ZMTP: a controller, a viewer, a kernel.
     fn add_plain_peer(&mut self, role: Role, remote: SocketAddr) -> Option<PeerKey> {
         let mut peer = Peer::new(role, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
@@ -677,15 +696,30 @@ impl Hub {
             self.viewers.insert(self.next_viewer, key);
             self.next_viewer += 1;
         }
+        if matches!(role, Role::Viewer | Role::Controller) {
+            self.plain_peers += 1;
+            self.note_newcomer(key);
+            self.of_peer(key, OfPeer::Life, FIRST_REQUEST);
+        }
         self.wake_house();
         Some(key)
     }
 
+    /// A controller or viewer has sent a whole request: from here on it may be silent as long as it likes.
+    fn first_request(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !core::mem::replace(&mut peer.has_asked, true)
+        {
+            self.handshakes -= 1;
+            self.peer_timers.cancel(key.slot(), OfPeer::Life as usize);
+        }
+    }
+
     fn handshakes_from(&self, remote: SocketAddr) -> u32 {
         let same = |key: &&PeerKey| {
-            self.peers.get(**key).is_some_and(|peer| {
-                peer.link.phase() != Phase::Ready && peer.is_open() && peer.remote.ip() == remote.ip()
-            })
+            self.peers
+                .get(**key)
+                .is_some_and(|peer| !peer.is_ready() && peer.is_open() && peer.remote.ip() == remote.ip())
         };
         u32::try_from(self.handshaking.iter().filter(same).count()).unwrap_or(u32::MAX)
     }
@@ -791,6 +825,7 @@ impl Hub {
             Life::Tarpit => self.tarpit -= 1,
             Life::Open | Life::Finishing(_) => {}
         }
+        self.plain_peers -= usize::from(matches!(peer.role, Role::Viewer | Role::Controller));
         peer.tail.clear(&mut self.pool);
         if let Some(viewer) = &mut peer.viewer {
             self.pool.refund(viewer.clear());

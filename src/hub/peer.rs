@@ -194,6 +194,8 @@ pub struct Peer {
     pub(super) last_receiver: Option<ComponentKey>,
     /// What it watches, if it is a viewer.
     pub(super) viewer: Option<Box<Viewer>>,
+    /// It has sent a whole request, if it is a controller or viewer.
+    pub(super) has_asked: bool,
     commands: (u64, u32),
 }
 
@@ -218,6 +220,7 @@ impl Peer {
             node: None,
             last_receiver: None,
             viewer: None,
+            has_asked: false,
             commands: (0, 0),
         }
     }
@@ -226,9 +229,13 @@ impl Peer {
         self.life == Life::Open
     }
 
-    /// Whether its handshake is over, if it has one.
+    /// Whether its handshake is over. A controller or viewer has none, its first request stands for it.
     pub(super) fn is_ready(&self) -> bool {
-        !self.role.is_zmtp() || self.link.phase() == Phase::Ready
+        match self.role {
+            Role::Accepted | Role::Dialled(_) => self.link.phase() == Phase::Ready,
+            Role::Controller | Role::Viewer => self.has_asked,
+            Role::Kernel(_) => true,
+        }
     }
 
     /// Whether messages may be sent to it.

@@ -43,6 +43,7 @@ impl Hub {
                     return (used, Halt::Gone);
                 }
             };
+            self.first_request(key);
             // A function changes things, so there must be room for its answer first, which may be a long list.
             if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max / 2)
                 && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
@@ -385,6 +386,7 @@ impl Hub {
                 Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
                 Ok(Frame::Whole { header_len, body_len }) => {
                     used += header_len + body_len;
+                    self.first_request(key);
                     viewer::decode(rest.get(header_len..header_len + body_len).unwrap_or_default())
                 }
                 Err(error) => Err(error),
