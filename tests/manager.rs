@@ -414,6 +414,31 @@ fn old_timesteps_are_asked_for_by_time() {
     assert_eq!((none.result, none.time, none.message.as_str()), (false, 3, "no session"));
 }
 
+/// It asks and ends its side, as a pipe to a socket does; looking for the timestep takes longer.
+#[test]
+fn a_half_close_waits_for_old_timesteps_too() {
+    let house = House::with(|config| config.play_speed_percent = 100);
+    house.directory.put("run.log", &rcrs::binary_log(&run(200, 2)));
+    let mut controller = house.controller();
+    let provider = controller.open_ready("run.log");
+    for time in [150, 201] {
+        let (mut viewer, id) = waiting_viewer(&house, &mut controller, UPDATE);
+        controller.connect(provider, id);
+        viewer.see();
+        viewer.ask(ACTION, Some(time));
+        viewer.wire.stream.shutdown(Shutdown::Write).unwrap();
+        let answer = loop {
+            let seen = viewer.see();
+            if seen.request == Bits::ACTION {
+                break seen;
+            }
+        };
+        assert_eq!((answer.time, answer.result), (time, time == 150));
+        assert_eq!(viewer.see_within(common::PATIENCE), Ok(None), "then it is closed");
+        wait_until("it has left", || controller.viewers().is_empty());
+    }
+}
+
 #[test]
 fn a_log_that_is_cut_short_is_played_as_far_as_it_is_whole() {
     let house = House::new();

@@ -159,6 +159,10 @@ impl Hub {
                     self.of_peer(key, OfPeer::Half, Span(slow.0 - idle.0));
                 }
             }
+            // It has ended its side, and an old timestep is still being looked for.
+            OfPeer::Slow if peer.is_drained() && !peer.is_open() && !peer.has_all_answers() => {
+                self.of_peer(key, OfPeer::Slow, slow);
+            }
             OfPeer::Slow if peer.is_drained() => {}
             OfPeer::Slow => {
                 let idle = self.now.since(peer.last_progress);

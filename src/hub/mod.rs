@@ -436,11 +436,13 @@ impl Hub {
     /// be written to it any more either.
     pub fn handle_closed(&mut self, now: Tick, key: PeerKey, cause: Cause) {
         self.advance(now);
-        // Who asks and then ends its side still wants the answers that wait. Whoever takes none is closed as slow.
-        let wants_answers =
-            |peer: &Peer| matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.is_drained();
+        // Who asks and then ends its side still wants the answers that wait or are being looked for. Whoever takes none is closed as slow.
+        let wants_answers = |peer: &Peer| {
+            matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.has_all_answers()
+        };
         if cause == Cause::Peer && self.peers.get(key).is_some_and(wants_answers) {
-            self.finish(key, cause);
+            self.unlink(key, cause);
+            self.only_write(key, cause);
             self.peer_timers.cancel(key.slot(), OfPeer::Life as usize);
             self.watch_slow(key);
             return;
@@ -578,9 +580,14 @@ impl Hub {
             self.watch_slow(key);
             return;
         }
+        let life = peer.life;
+        if life == Life::Finishing(Cause::Peer) && !peer.has_all_answers() {
+            // The next of them wakes it.
+            return;
+        }
         // The next wait begins anew, with all of its time.
         self.peer_timers.cancel(key.slot(), OfPeer::Slow as usize);
-        if let Life::Finishing(cause) = peer.life {
+        if let Life::Finishing(cause) = life {
             self.end(key, cause);
         }
     }
@@ -808,6 +815,11 @@ impl Hub {
             self.end(key, cause);
             return;
         }
+        self.only_write(key, cause);
+    }
+
+    fn only_write(&mut self, key: PeerKey, cause: Cause) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
         if !peer.is_ready() {
             self.handshakes -= 1;
         }

@@ -256,6 +256,11 @@ impl Peer {
         self.ring.is_empty() && self.viewer.as_ref().is_none_or(|viewer| viewer.queue.is_empty())
     }
 
+    /// Whether nothing waits for it, and nothing is being looked for on its behalf.
+    pub(super) fn has_all_answers(&self) -> bool {
+        self.is_drained() && self.viewer.as_ref().is_none_or(|viewer| viewer.asked == 0)
+    }
+
     /// Notes that `waiter` waits for this peer.
     pub(super) fn add_waiter(&mut self, waiter: PeerKey) {
         if self.waiters.len() == self.waiters.capacity() {
