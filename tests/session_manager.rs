@@ -7,12 +7,15 @@ mod common;
 #[path = "common/rcrs.rs"]
 mod rcrs;
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use common::{Controller, House, Seen, Watcher, wait_until};
 use instep::control::function::{Argument, Function};
 use instep::control::viewer::Bits;
 use instep::rcrs::urn::{EntityKind, PropertyKind};
+use instep::zmtp::{SocketType, link::Link, mechanism::Mechanism};
 use serde_json::{Value, json};
 
 const CIVILIAN: i32 = 300;
@@ -132,6 +135,64 @@ fn a_session_made_by_connect_runs_at_once_and_can_be_paused() {
     assert_eq!(answer.data["sessioninfo"][0]["state"], "PAUSED");
     wait_until("the viewer is told", || viewer.see().state == "PAUSED");
     assert!(viewer.see_within(Duration::from_millis(100)).is_err());
+}
+
+/// A Component deletes a session, whoever is in it; its link must stay until that is done.
+fn delete_session(house: &House, name: &str) -> TcpStream {
+    let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
+    let mut bytes = [&greeting[..], ready.unwrap().bytes()].concat();
+    let params = format!(r#"{{"name":"{name}","force":true}}"#);
+    for (method, params) in [("sign_in", "[]"), ("delete_session", &params)] {
+        let payload = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        for (more, body) in [(1, &[0][..]), (1, b"COORDINATOR"), (1, b"CA"), (1, &[1; 20]), (0, payload.as_bytes())] {
+            bytes.extend_from_slice(&[more, u8::try_from(body.len()).unwrap()]);
+            bytes.extend_from_slice(body);
+        }
+    }
+    let mut stream = TcpStream::connect(house.leco).unwrap();
+    stream.write_all(&bytes).unwrap();
+    stream
+}
+
+#[test]
+fn a_log_stands_when_its_session_is_deleted_and_begins_again_in_the_next() {
+    let (house, mut controller, mut viewer) = drill(200, 20);
+    start(&mut controller, &mut viewer);
+    viewer.see_until(3);
+    let link = delete_session(&house, "drill");
+    wait_until("the viewer is told", || viewer.see().message == "the session was closed");
+    let stood = controller.provider(1)["time"].clone();
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(controller.provider(1)["time"], stood);
+    let id = controller.viewers()[0];
+    controller.connect(1, id);
+    let initial = wait_for_world(&mut viewer);
+    assert_eq!((initial.time, initial.message.as_str()), (0, ""), "the session of Connect runs");
+    let seen = viewer.see_until(3);
+    assert_eq!(seen.iter().map(|seen| seen.time).collect::<Vec<_>>(), [1, 2, 3], "at its pace, from the beginning");
+    drop(link);
+}
+
+#[test]
+fn a_log_that_has_ended_begins_again_in_another_session() {
+    let (house, mut controller, mut viewer) = drill(3, 10);
+    start(&mut controller, &mut viewer);
+    viewer.see_until(3);
+    controller.wait_for_status(1, "closed");
+    let link = delete_session(&house, "drill");
+    wait_until("the viewer is told", || viewer.see().message == "the session was closed");
+    assert_eq!(controller.provider(1)["status"], "closed", "it stays what it is until somebody wants it");
+    let made = controller.call(Function::CreateSession, |request| {
+        request.text(Argument::Name, "drill").text(Argument::ShareGuard, "none").provider(&[1])
+    });
+    assert!(made.ok, "{made:?}");
+    let id = controller.viewers()[0];
+    controller.connect(1, id);
+    assert_eq!(wait_for_world(&mut viewer).time, 0);
+    start(&mut controller, &mut viewer);
+    assert_eq!(viewer.see_until(3).iter().map(|seen| seen.time).collect::<Vec<_>>(), [1, 2, 3]);
+    controller.wait_for_status(1, "closed");
+    drop(link);
 }
 
 #[test]

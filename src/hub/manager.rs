@@ -283,6 +283,7 @@ impl Hub {
         if let Some(found) = self.providers.get_mut(provider) {
             found.session = Some(key);
         }
+        self.begin_again(provider);
         Ok(key)
     }
 

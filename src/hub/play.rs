@@ -236,8 +236,32 @@ impl Hub {
         self.wind_clock(key);
     }
 
+    /// The session of a provider has ended in `state`: a log stands, until another session takes it.
+    pub(super) fn leave_provider(&mut self, key: ProviderKey, state: State) {
+        self.provider_timers.cancel(key.slot(), 0);
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        provider.session = None;
+        // They say what state that session was in.
+        provider.initials.clear();
+        if let Source::Log(play) = &mut provider.source {
+            play.due = None;
+            play.is_used |= matches!(state, State::Running | State::Paused);
+        }
+    }
+
+    /// A log that another session has played is put back to its beginning for the one that it is in now.
+    pub(super) fn begin_again(&mut self, key: ProviderKey) {
+        if let Some(provider) = self.providers.get_mut(key).filter(|found| found.session.is_some())
+            && let Source::Log(play) = &mut provider.source
+            && core::mem::take(&mut play.is_used)
+        {
+            self.rewind(key);
+        }
+    }
+
     /// Sets the time of the next timestep of a log, if its session runs.
     pub(super) fn wind_clock(&mut self, key: ProviderKey) {
+        self.begin_again(key);
         let runs = self.session_runs(key);
         let pace = self.pace(key);
         let Some(provider) = self.providers.get_mut(key) else { return };

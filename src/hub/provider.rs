@@ -148,11 +148,20 @@ pub(super) struct Play {
     /// How long it was still to the next timestep when the clock was stopped.
     pub(super) left: Option<Span>,
     pub(super) step: Span,
+    /// A session that has ended has played some of it.
+    pub(super) is_used: bool,
 }
 
 impl Play {
     pub(super) fn new(file: FileId, content: Content) -> Self {
-        Self { track: Track::new(file, content), seek: None, due: None, left: None, step: Span(STEP_MS) }
+        Self {
+            track: Track::new(file, content),
+            seek: None,
+            due: None,
+            left: None,
+            step: Span(STEP_MS),
+            is_used: false,
+        }
     }
 }
 

@@ -270,8 +270,8 @@ impl Hub {
         for member in members.into_keys() {
             self.forget_membership(&member, key);
         }
-        if let Some(provider) = session.provider.and_then(|provider| self.providers.get_mut(provider)) {
-            provider.session = None;
+        if let Some(provider) = session.provider {
+            self.leave_provider(provider, session.state());
         }
         for viewer in core::mem::take(&mut session.viewers) {
             let Some(found) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) else { continue };
