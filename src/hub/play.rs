@@ -690,7 +690,7 @@ impl Hub {
             Event::Step { time, missed_from, commands, changes } => {
                 if let Some(due) = missed_from {
                     let ids = self.providers.get(key).map(|found| found.ids.clone()).unwrap_or_default();
-                    self.note_error(&format!("{ids}: timesteps {due} to {} were not received", time - 1));
+                    self.note_error(&format!("{ids}: timesteps {due} to {} were not received", time.saturating_sub(1)));
                 }
                 self.advance_provider(key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
             }
