@@ -14,12 +14,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Controller, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
+use instep::control::client::ControlRequest;
+use instep::control::envelope::Shape;
 use instep::control::function::Function;
 use instep::control::record::Property;
 use instep::control::viewer::Bits;
+use instep::hub::{Door, Hub, Output, Start};
 use instep::rcrs::entity::{Change, Entity};
 use instep::rcrs::message::{Action, ChangeSet, Command, Config};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
+use instep::time::Tick;
 use serde_json::json;
 
 const OPEN: u32 = Bits::OPEN.0;
@@ -217,6 +221,65 @@ fn lost_timesteps_are_told_and_the_run_goes_on() {
     assert!(errors.iter().any(|line| line.ends_with("timesteps 1 to 6 were not received")), "{errors:?}");
     assert!(errors.iter().any(|line| line.ends_with("timesteps 9 to 10 were not received")), "{errors:?}");
     assert_eq!(controller.provider(provider)["status"], "online");
+}
+
+/// Time is whatever the kernel says it is.
+#[test]
+fn the_earliest_time_of_all_is_a_time() {
+    let kernel = FakeKernel::new(|_, mut stream| {
+        greet(&mut stream, Dialect::Current).unwrap();
+        for time in [i32::MIN, 1] {
+            stream.write_all(&Dialect::Current.step(time)).unwrap();
+        }
+        read_to_end(&mut stream);
+    });
+    let house = House::new();
+    let mut controller = house.controller();
+    let provider = controller.open_kernel(kernel.port);
+    wait_until("time is 1", || controller.provider(provider)["time"] == 1);
+    assert_eq!(controller.errors().len(), 2, "{:?}", controller.errors());
+}
+
+/// A name takes long to look up, the controller asks once more, and the first attempt fails when the second has a connection.
+#[test]
+fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
+    let config = instep::config::Config { namespace: "N1".into(), host: "n1".into(), ..Default::default() };
+    let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let mut now = Tick(1);
+    let here = "127.0.0.1:5000".parse().unwrap();
+    let controller = hub.open_at(now, here, Door::Control).unwrap();
+    let mut requests = Vec::new();
+    ControlRequest::begin(&mut requests, Shape::Beside, Function::Open).address("kernel.example", 27931).finish();
+    ControlRequest::begin(&mut requests, Shape::Beside, Function::Refresh).finish();
+    hub.handle_bytes(now, controller, &requests);
+    let mut dials = Vec::new();
+    while let Some(output) = hub.poll_output(now) {
+        assert!(!matches!(output, Output::Close(..)), "{output:?}");
+        if let Output::DialKernel(provider) = output {
+            dials.push(provider);
+        }
+    }
+    assert_eq!(dials.len(), 2);
+    let link = hub.handle_kernel_dialed(now, dials[1], Ok(here)).unwrap();
+    assert_eq!(hub.handle_kernel_dialed(now, dials[0], Err("no such name")), None);
+    hub.check_invariants().unwrap();
+    let frame = hub.unsent(link).concat();
+    assert!(!frame.is_empty(), "the viewer speaks first");
+    hub.sent(now, link, frame.len());
+    // It is still listened to, and is not dialled once more.
+    now = Tick(500);
+    hub.handle_timeout(now);
+    hub.handle_bytes(now, link, &Dialect::Current.connect_ok());
+    while hub.poll_timeout().is_some_and(|at| at <= now) {
+        hub.handle_timeout(now);
+    }
+    let mut wrote = false;
+    while let Some(output) = hub.poll_output(now) {
+        assert!(!matches!(output, Output::Close(..) | Output::DialKernel(_)), "{output:?}");
+        wrote |= output == Output::Flush(link);
+    }
+    assert!(wrote, "the world is acknowledged");
+    hub.check_invariants().unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::leco::nodes::Dealer;
 use super::keep::Purpose;
 use super::peer::{Held, Life, Role};
 use super::play::Job;
+use super::provider::Source;
 use super::{Hub, plain};
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
@@ -48,10 +49,22 @@ impl Hub {
             if peer.waiters.len() > 2 * self.peers.len() + 8 {
                 return Err(format!("{key:?} has more waiters than there are peers"));
             }
+            if let (Role::Kernel(provider), true) = (peer.role, peer.is_open())
+                && !matches!(self.providers.get(provider).map(|found| &found.source),
+                    Some(Source::Kernel(kernel)) if kernel.peer == Some(key))
+            {
+                return Err(format!("{key:?} is no provider's kernel"));
+            }
             if let (Role::Dialled(node), true) = (peer.role, peer.is_open())
                 && self.nodes.get(node).is_none_or(|node| node.dealer.link() != Some(key))
             {
                 return Err(format!("{key:?} is no node's DEALER"));
+            }
+        }
+        for (key, provider) in self.providers.iter() {
+            let Source::Kernel(kernel) = &provider.source else { continue };
+            if kernel.peer.is_some_and(|link| self.peers.get(link).is_none_or(|peer| peer.role != Role::Kernel(key))) {
+                return Err(format!("provider {} has a link that is not its kernel's", provider.id));
             }
         }
         rings += self.undelivered.iter().map(|undelivered| undelivered.ring().block_bytes()).sum::<usize>();

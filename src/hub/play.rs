@@ -533,7 +533,10 @@ impl Hub {
         let remote = match outcome {
             Ok(remote) => remote,
             Err(reason) => {
-                self.kernel_lost(key, reason);
+                // A connection made anew may be up already, and this the end of an attempt before it.
+                if !self.is_connected(key) {
+                    self.kernel_lost(key, reason);
+                }
                 return None;
             }
         };
@@ -560,6 +563,11 @@ impl Hub {
         self.provider_timers.set(key.slot(), 1, self.now + patience);
         self.send_frame(link, frame);
         Some(link)
+    }
+
+    fn is_connected(&self, key: ProviderKey) -> bool {
+        let source = self.providers.get(key).map(|found| &found.source);
+        matches!(source, Some(Source::Kernel(kernel)) if kernel.peer.is_some())
     }
 
     /// Queues a frame for a kernel; it leaves in one write.
