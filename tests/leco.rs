@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use common::wire::{self, leco, message};
 use common::world::{World, config};
 use instep::config::Config;
-use instep::hub::{Cause, Output};
+use instep::hub::{Cause, Hub, Output, Start};
+use instep::time::Tick;
 use log::LevelFilter;
 use serde_json::{Value, json};
 
@@ -1068,6 +1069,51 @@ fn our_own_address_under_another_name_is_found_out() {
         "one of our own namespace is no node"
     );
     world.hub().check_invariants().unwrap();
+}
+
+/// A node is dialled under a name of its own, signs in here and tells its address, and is dialled there too; both links are signing in.
+#[test]
+fn of_two_links_to_one_node_the_first_that_is_answered_stays() {
+    let config = Config { coordinators: vec!["alias2:12300".into()], ..config(1) };
+    let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let now = Tick(1);
+    let here = "127.0.0.1:5000".parse().unwrap();
+    let router = [wire::greeting(1), wire::ready("ROUTER", b"")].concat();
+    let sign_in = |hub: &mut Hub| {
+        let dialled = turn(hub, now)
+            .into_iter()
+            .find_map(|output| if let Output::Dial(node) = output { Some(node) } else { None });
+        let link = hub.handle_dialed(now, dialled.expect("an address to dial"), Ok(here)).unwrap();
+        hub.handle_bytes(now, link, &router);
+        link
+    };
+    let alias = sign_in(&mut hub);
+    let inbound = hub.open(now, here).unwrap();
+    hub.handle_bytes(now, inbound, &wire::opening(1));
+    let nodes = br#"{"jsonrpc":"2.0","id":2,"method":"add_nodes","params":{"nodes":{"N2":"n2:12300"}}}"#;
+    for payload in [wire::request(1, "coordinator_sign_in").as_bytes(), nodes] {
+        hub.handle_bytes(now, inbound, &leco(b"COORDINATOR", b"N2.COORDINATOR", 3, &[payload]));
+    }
+    let second = sign_in(&mut hub);
+    let answer = br#"{"jsonrpc":"2.0","id":1,"result":null}"#;
+    hub.handle_bytes(now, alias, &leco(b"N1.COORDINATOR", b"N2.COORDINATOR", 1, &[answer]));
+    hub.check_invariants().unwrap();
+    let closed: Vec<_> = turn(&mut hub, now).into_iter().filter(|one| matches!(one, Output::Close(..))).collect();
+    assert_eq!(closed, [Output::Close(second, Cause::Superfluous)]);
+}
+
+/// Lets a hub do what is due, and writes all that waits; gives its outputs.
+fn turn(hub: &mut Hub, now: Tick) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    hub.handle_timeout(now);
+    while let Some(output) = hub.poll_output(now) {
+        if let Output::Flush(key) = output {
+            let n = hub.unsent(key).concat().len();
+            hub.sent(now, key, n);
+        }
+        outputs.push(output);
+    }
+    outputs
 }
 
 #[test]

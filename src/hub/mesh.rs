@@ -197,7 +197,7 @@ impl Hub {
             self.close(link, Cause::Superfluous);
             return;
         }
-        let Ok(bound) = self.nodes.bind(key, namespace) else {
+        let Ok((bound, replaced)) = self.nodes.bind(key, namespace) else {
             // A second address of a node that is linked. Who named it at start may need it when the first one fails; one that was only
             // learnt is forgotten.
             if self.nodes.get(key).is_some_and(|node| node.permanent) {
@@ -215,6 +215,10 @@ impl Hub {
         }
         if let Some(node) = self.nodes.get_mut(bound) {
             node.dealer = Dealer::Up(link);
+        }
+        if let Some(replaced) = replaced {
+            // We were signing in under another address of it too.
+            self.close(replaced, Cause::Superfluous);
         }
         self.peer_timers.cancel(link.slot(), OfPeer::Life as usize);
         self.counters.nodes_joined += 1;

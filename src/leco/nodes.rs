@@ -188,31 +188,33 @@ impl<L: Copy + PartialEq> Nodes<L> {
     }
 
     /// Gives the node at `key`, whose Coordinator has answered on our link, its namespace. If that namespace has an entry
-    /// already, the answer's entry goes into it and the older key is returned.
+    /// already, the answer's entry goes into it; its key is returned, and with it the link on which that node has not answered yet: it is
+    /// superfluous now.
     ///
     /// # Errors
     /// The key of the node that already has a signed-in link of ours: the new one is superfluous.
-    pub fn bind(&mut self, key: NodeKey<L>, namespace: &[u8]) -> Result<NodeKey<L>, NodeKey<L>> {
+    pub fn bind(&mut self, key: NodeKey<L>, namespace: &[u8]) -> Result<(NodeKey<L>, Option<L>), NodeKey<L>> {
         match self.find(namespace) {
             Some(known) if known != key => {
                 if matches!(self.get(known).map(|node| node.dealer), Some(Dealer::Up(_))) {
                     return Err(known);
                 }
-                let Some(fresh) = self.table.remove(key) else { return Ok(known) };
+                let Some(fresh) = self.table.remove(key) else { return Ok((known, None)) };
+                let mut replaced = None;
                 if let Some(node) = self.table.get_mut(known) {
-                    node.dealer = fresh.dealer;
+                    replaced = core::mem::replace(&mut node.dealer, fresh.dealer).link();
                     node.address = fresh.address;
                     node.permanent |= fresh.permanent;
                     node.reset_backoff();
                 }
-                Ok(known)
+                Ok((known, replaced))
             }
             _ => {
                 if let Some(node) = self.table.get_mut(key) {
                     node.namespace = Some(namespace.into());
                     node.reset_backoff();
                 }
-                Ok(key)
+                Ok((key, None))
             }
         }
     }
@@ -280,10 +282,12 @@ mod tests {
         let dialled = nodes
             .add(Node { address: Some("h:1".into()), dealer: Dealer::SigningIn(2), ..Node::new(Tick(0)) })
             .unwrap();
-        assert_eq!(nodes.bind(dialled, b"N2"), Ok(inbound));
+        assert_eq!(nodes.bind(dialled, b"N2"), Ok((inbound, None)));
         let node = nodes.get_mut(inbound).unwrap();
         assert_eq!((node.inbound, node.dealer, node.address.as_deref()), (Some(1), Dealer::SigningIn(2), Some("h:1")));
-        node.dealer = Dealer::Up(2);
+        let alias = nodes.add(Node { dealer: Dealer::SigningIn(4), ..Node::new(Tick(0)) }).unwrap();
+        assert_eq!(nodes.bind(alias, b"N2"), Ok((inbound, Some(2))), "who answers first is kept");
+        nodes.get_mut(inbound).unwrap().dealer = Dealer::Up(4);
         let second = nodes.add(Node { dealer: Dealer::SigningIn(3), ..Node::new(Tick(0)) }).unwrap();
         assert_eq!(nodes.bind(second, b"N2"), Err(inbound));
         assert!(nodes.expects(b"N2") && !nodes.expects(b"N3"));
