@@ -43,6 +43,8 @@ pub const COMPONENTS_MAX: usize = 1 << 16;
 pub const COMPONENTS_PER_PEER_MAX: usize = 64;
 /// Other Coordinators known at a time, connected or being dialled.
 pub const NODES_MAX: usize = 256;
+/// Nodes that one `add_nodes` may name: all that we can know, and as many again of which we know nothing yet.
+pub const ADD_NODES_MAX: usize = 2 * NODES_MAX;
 /// Component names recorded for one other node.
 pub const COMPONENTS_PER_NODE_MAX: usize = 1 << 16;
 /// Bytes of an address `host:port` of another Coordinator.

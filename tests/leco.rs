@@ -9,6 +9,7 @@ use common::wire::{self, leco, message};
 use common::world::{World, config};
 use instep::config::Config;
 use instep::hub::{Cause, Hub, Output, Start};
+use instep::limits::{ADD_NODES_MAX, NODES_MAX};
 use instep::time::Tick;
 use log::LevelFilter;
 use serde_json::{Value, json};
@@ -1114,6 +1115,24 @@ fn turn(hub: &mut Hub, now: Tick) -> Vec<Output> {
         outputs.push(output);
     }
     outputs
+}
+
+#[test]
+fn more_nodes_than_can_be_known_are_left_out_and_far_more_are_refused() {
+    let mut world = World::plain();
+    let ca = world.component("CA");
+    let mut told = |count: usize| {
+        let nodes: serde_json::Map<_, _> = (0..count).map(|n| (format!("M{n}"), format!("m{n}:1").into())).collect();
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "add_nodes", "params": {"nodes": nodes}});
+        world.send(ca, "COORDINATOR", "N1.CA", &[call.to_string().as_bytes()]);
+        let answer = wire::json(&world.hear(ca)[0]);
+        (answer["error"]["code"].as_i64(), world.count("dials"), world.count("log_lines_spared"))
+    };
+    assert_eq!(told(ADD_NODES_MAX + 1), (Some(-32602), 0, 0));
+    let (code, dialled, spared) = told(ADD_NODES_MAX);
+    assert_eq!((code, dialled), (None, NODES_MAX as u64));
+    // One about each that is not reached, one about each that is not known.
+    assert!(spared > ADD_NODES_MAX as u64 - 100, "lines would fill the log: {spared} were left out");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::leco::route::Place;
 use crate::leco::rpc::{
     self, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Item, NOT_SIGNED_IN,
 };
-use crate::limits::{COMPONENTS_PER_NODE_MAX, RING_RESERVE_BYTES};
+use crate::limits::{ADD_NODES_MAX, COMPONENTS_PER_NODE_MAX, RING_RESERVE_BYTES};
 use crate::time::Span;
 use crate::zmtp::SocketType;
 
@@ -54,7 +54,9 @@ impl Hub {
                 node.permanent = permanent;
                 node.dealer = Dealer::Waiting;
                 let Ok(key) = self.nodes.add(node) else {
-                    log::warn!("too many nodes: {address} is not dialled");
+                    if self.may_log() {
+                        log::warn!("too many nodes: {address} is not dialled");
+                    }
                     return;
                 };
                 key
@@ -391,6 +393,9 @@ impl Hub {
         let [nodes] = params.take(["nodes"])?;
         let wrong = || (INVALID_PARAMS, Value::from("nodes maps namespaces to addresses host:port"));
         let nodes = nodes.as_ref().and_then(Value::as_object).ok_or_else(wrong)?;
+        if nodes.len() > ADD_NODES_MAX {
+            return Err((INVALID_PARAMS, Value::from("too many nodes")));
+        }
         // All or nothing: first everything is read, then acted upon.
         let mut wanted = Vec::new();
         for (namespace, address) in nodes {
