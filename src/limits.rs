@@ -88,6 +88,10 @@ pub const SEQ_BLOCK: u64 = 1 << 15;
 pub const PROVIDERS_CEILING: usize = 1024;
 /// Lines of the error list; the oldest goes when one more comes.
 pub const ERRORS_MAX: usize = 256;
+/// Bytes of one such line, beside its time; what is beyond is cut off.
+pub const ERROR_LINE_BYTES_MAX: usize = 1024;
+/// Reasons that the answer of a function over several ids gives; more are counted.
+pub const BATCH_REASONS_MAX: usize = 16;
 /// Bytes of memory for what all agents perceived in one timestep of a log (a real one has some kilobytes).
 pub const STEP_PERCEPTION_BYTES_MAX: usize = 64 << 20;
 /// Words about its session that wait for one viewer, such as a new flow state.

@@ -19,6 +19,7 @@ use instep::control::function::Function;
 use instep::control::record::Property;
 use instep::control::viewer::Bits;
 use instep::hub::Door;
+use instep::limits::{BATCH_REASONS_MAX, CONTROL_IDS_MAX};
 use instep::net::{Server, Turn};
 use instep::rcrs::entity::Change;
 use instep::rcrs::message::{Action, ChangeSet, Command, Perception, Record};
@@ -313,6 +314,25 @@ fn several_connections_in_one_request_are_answered_with_a_list() {
     assert_eq!(answer.data["session"], json!([2, 2]));
     assert_eq!(answer.data["sessioninfo"][0]["viewer"], json!([one, two]));
     assert_eq!([first.see().keys(), second.see().keys()], [["map", "world", "config"], ["map", "world", "config"]]);
+}
+
+#[test]
+fn lines_of_the_error_list_are_cut() {
+    let house = House::new();
+    let mut controller = house.controller();
+    let ids: Vec<i64> = (1000..1000 + i64::try_from(CONTROL_IDS_MAX).unwrap()).collect();
+    let failed = controller.call(Function::Close, |request| request.provider(&ids));
+    let count = CONTROL_IDS_MAX - BATCH_REASONS_MAX;
+    assert!(failed.message().starts_with("there is no provider 1000; there is no provider 1001; "));
+    assert!(failed.message().ends_with(&format!("; and {count} more")), "{}", failed.message());
+    // The cut falls into a letter of two bytes.
+    let name = "a".to_owned() + &"ö".repeat(2000);
+    for _ in 0..300 {
+        assert!(!controller.call(Function::Open, |request| request.logfilename(&name)).ok);
+    }
+    let errors = controller.errors();
+    assert_eq!(errors.len(), 256);
+    assert!(errors.iter().all(|line| line.len() < 1100 && line.ends_with("öö …")), "{}", errors[0]);
 }
 
 // ---- logs and their clock ----

@@ -3,6 +3,8 @@
 //! Each function is one method on the tables, free of any protocol. The Coordinator's JSON-RPC methods, here, and the MsgPack ports, in
 //! `ports`, are two thin coats over them.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::c2sim::state::State;
@@ -10,7 +12,7 @@ use crate::control::reply::{ManagerInfo, ProviderInfo, ProviderType, SessionInfo
 use crate::control::request::{Source as Wanted, Which};
 use crate::control::{PROTOCOL_VERSION, viewer};
 use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
-use crate::limits::{ERRORS_MAX, SESSIONS_MAX};
+use crate::limits::{BATCH_REASONS_MAX, ERROR_LINE_BYTES_MAX, ERRORS_MAX, SESSIONS_MAX};
 use crate::time::Span;
 
 use super::play::Job;
@@ -24,12 +26,26 @@ use super::{Cause, Hub, PeerKey};
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) done: Vec<i64>,
-    pub(super) failed: Vec<String>,
+    failed: Vec<String>,
+    /// Reasons beyond those that are kept.
+    more: usize,
 }
 
 impl Batch {
+    pub(super) fn fail(&mut self, reason: String) {
+        if self.failed.len() < BATCH_REASONS_MAX {
+            self.failed.push(reason);
+        } else {
+            self.more += 1;
+        }
+    }
+
     pub(super) fn outcome(&self) -> Result<(), String> {
-        if self.failed.is_empty() { Ok(()) } else { Err(self.failed.join("; ")) }
+        match self.more {
+            0 if self.failed.is_empty() => Ok(()),
+            0 => Err(self.failed.join("; ")),
+            more => Err(format!("{}; and {more} more", self.failed.join("; "))),
+        }
     }
 }
 
@@ -109,23 +125,39 @@ impl SessionRow {
     }
 }
 
-/// Ids that a function is asked for; `None` is all.
+/// The beginning of a line that others may have made long.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    match text.get(..text.floor_char_boundary(ERROR_LINE_BYTES_MAX)) {
+        Some(front) if front.len() < text.len() => Cow::Owned(format!("{front} …")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Ids that a function is asked for, in order and each of them once; `None` is all.
 pub(super) type Chosen = Option<Vec<i64>>;
 
 pub(super) fn chosen(which: Which<'_>) -> Chosen {
     match which {
         Which::All => None,
-        Which::These(ids) => Some(ids.collect()),
+        Which::These(ids) => these(ids.collect()),
     }
 }
 
+pub(super) fn these(mut ids: Vec<i64>) -> Chosen {
+    ids.sort_unstable();
+    ids.dedup();
+    Some(ids)
+}
+
 fn is_chosen(chosen: &Chosen, id: i64) -> bool {
-    chosen.as_ref().is_none_or(|ids| ids.contains(&id))
+    chosen.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
 }
 
 impl Hub {
-    /// Adds a line to the error list, with the time of the process; the oldest line goes when the list is full.
+    /// Adds a line to the error list, with the time of the process; the oldest line goes when the list is full. What others say may stand
+    /// in it, so it is cut.
     pub(super) fn note_error(&mut self, text: &str) {
+        let text = cut(text);
         self.counters.manager_errors += 1;
         if self.may_log() {
             log::warn!("{text}");
@@ -201,7 +233,7 @@ impl Hub {
                     batch.done.push(id);
                 }
                 None if id >= 1 && id < self.next_provider => batch.done.push(id),
-                None => batch.failed.push(format!("there is no provider {id}")),
+                None => batch.fail(format!("there is no provider {id}")),
             }
         }
         batch
@@ -296,7 +328,7 @@ impl Hub {
                     batch.done.push(id);
                 }
                 None if id >= 1 && id < self.next_viewer => batch.done.push(id),
-                None => batch.failed.push(format!("there is no viewer {id}")),
+                None => batch.fail(format!("there is no viewer {id}")),
             }
         }
         batch
@@ -311,7 +343,7 @@ impl Hub {
         };
         for id in ids {
             let Some(key) = self.provider_key(id) else {
-                batch.failed.push(self.no_such("provider", id, self.next_provider));
+                batch.fail(self.no_such("provider", id, self.next_provider));
                 continue;
             };
             let now = self.now;
@@ -324,7 +356,7 @@ impl Hub {
                 }
                 Source::Log(_) => {
                     if which.is_some() {
-                        batch.failed.push(format!("provider {id} is a log and has no connection to renew"));
+                        batch.fail(format!("provider {id} is a log and has no connection to renew"));
                     }
                     continue;
                 }
@@ -517,7 +549,7 @@ fn optional_list(params: Params, name: &str) -> Result<Chosen, (RpcError, Value)
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(value) => ids(&value)
-            .map(Some)
+            .map(these)
             .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids")))),
     }
 }

@@ -14,6 +14,7 @@ use crate::rcrs::message::{Config, Record};
 use crate::rcrs::world::World;
 use crate::time::Span;
 
+use super::manager::cut;
 use super::peer::Role;
 use super::provider::{Provider, ProviderKey, Seek, Source, Track, Wanted};
 use super::scene::{self, Raw, Scene, Step};
@@ -401,6 +402,7 @@ impl Hub {
         if provider.status != Status::Online {
             return;
         }
+        let reason = &*cut(reason);
         provider.status = status;
         provider.time_max = provider.time_max.max(provider.time);
         let line = format!("{}: {reason}", provider.ids);

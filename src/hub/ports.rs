@@ -18,7 +18,7 @@ use crate::time::Span;
 
 use super::flow::Said;
 use super::keep::Party;
-use super::manager::{Batch, ProviderRow, SessionRow, ViewerRow, chosen};
+use super::manager::{Batch, ProviderRow, SessionRow, ViewerRow, chosen, these};
 use super::peer::Held;
 use super::serve::Answer;
 use super::session::{Author, SessionKey, Wish};
@@ -310,14 +310,14 @@ impl Hub {
                 for (provider, viewer) in connections {
                     match self.connect_viewer(provider, viewer) {
                         Ok(session) => batch.done.push(session),
-                        Err(reason) => batch.failed.push(reason),
+                        Err(reason) => batch.fail(reason),
                     }
                 }
                 let outcome = batch.outcome();
                 if let Err(reason) = &outcome {
                     self.note_error(reason);
                 }
-                let rows = self.session_rows(&Some(batch.done.clone()));
+                let rows = self.session_rows(&these(batch.done.clone()));
                 let reply = Reply::begin(out, to, outcome.is_ok());
                 let reply = match (several, batch.done.first()) {
                     (true, _) => reply.session_list(batch.done.iter().copied()),
