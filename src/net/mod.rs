@@ -370,10 +370,10 @@ impl Server {
                 for (ticket, outcome) in self.outcomes.iter().flat_map(Outcomes::take) {
                     self.hub.handle_committed(now, ticket, outcome);
                 }
+                self.dials.resolved(&mut self.hub, now, self.poll.registry());
                 if self.stopper.asked.swap(false, Ordering::AcqRel) {
                     return self.stop(now);
                 }
-                self.dials.resolved(&mut self.hub, now, self.poll.registry());
             }
             #[cfg(feature = "daemon")]
             SIGNALS => return self.take_signals(now),
