@@ -97,7 +97,7 @@ counters! {
     commits: "changes of sessions handed to the ledger",
     commits_failed: "changes of sessions that could not be made durable",
     log_lines_spared: "log lines left out because too many of their kind came within a second",
-    accept_pauses: "times accepting paused because the process had no file descriptors left",
+    accept_pauses: "times accepting paused for want of file descriptors or memory",
 }
 
 #[cfg(test)]

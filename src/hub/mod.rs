@@ -616,7 +616,7 @@ impl Hub {
         &self.counters
     }
 
-    /// Counts an event that only the event loop sees: it could not accept for want of file descriptors.
+    /// Counts an event that only the event loop sees: it could not accept for want of file descriptors or memory.
     pub const fn note_accept_pause(&mut self) {
         self.counters.accept_pauses += 1;
     }

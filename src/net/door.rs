@@ -174,16 +174,44 @@ fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// Whether accepting failed for want of file descriptors, in the process or in the system.
-pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+/// What is to be done when accepting fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Nobody waits; the next one is announced.
+    Nobody,
+    /// This one is gone, the next may wait behind it and is not announced again.
+    Next,
+    /// The system lacks file descriptors or memory, or something else that will not be better at once: others still wait.
+    Pause,
+}
+
+pub(super) fn refusal(error: &io::Error) -> Refusal {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        Refusal::Nobody
+    } else if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) {
+        Refusal::Next
+    } else {
+        Refusal::Pause
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_behind_a_failed_accept_is_not_forgotten() {
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        const ENOBUFS: i32 = 105;
+        let after = |kind: io::ErrorKind| refusal(&kind.into());
+        assert_eq!(after(io::ErrorKind::WouldBlock), Refusal::Nobody);
+        assert_eq!(after(io::ErrorKind::Interrupted), Refusal::Next);
+        assert_eq!(after(io::ErrorKind::ConnectionAborted), Refusal::Next);
+        for code in [EMFILE, ENFILE, ENOBUFS] {
+            assert_eq!(refusal(&io::Error::from_raw_os_error(code)), Refusal::Pause);
+        }
+    }
 
     #[test]
     fn addresses_to_listen_on() {

@@ -70,14 +70,14 @@ use crate::time::Tick;
 
 use clock::Clock;
 use dial::{Dials, Target};
-use door::Listener;
+use door::{Listener, Refusal};
 #[cfg(feature = "ledger")]
 use vault::{Outcomes, Vault};
 use wire::Wires;
 
 /// Events taken from the operating system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
-/// Pause of accepting when the process has no file descriptors left.
+/// Pause of accepting when the process has no file descriptors left, or the system no memory.
 const ACCEPT_PAUSE_MS: u64 = 100;
 
 const WAKE: Token = Token(0);
@@ -467,18 +467,16 @@ impl Server {
                             self.adopt(key, stream, now);
                         }
                     }
-                    Err(error) => {
-                        listener.ready = error.kind() == io::ErrorKind::Interrupted;
-                        if door::is_out_of_descriptors(&error) {
+                    Err(error) => match door::refusal(&error) {
+                        Refusal::Nobody => listener.ready = false,
+                        Refusal::Next => log::debug!("accept: {error}"),
+                        Refusal::Pause => {
                             self.hub.note_accept_pause();
                             log::warn!("accepting pauses: {error}");
                             self.accepting_again = Some(now + crate::time::Span(ACCEPT_PAUSE_MS));
                             return;
                         }
-                        if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
-                            log::debug!("accept: {error}");
-                        }
-                    }
+                    },
                 }
             }
         }
