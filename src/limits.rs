@@ -105,7 +105,7 @@ pub const DEPARTED_MAX: usize = 64;
 pub const CONNECTIONS_CEILING: usize = 1 << 20;
 /// Bytes read from one peer in one turn of the loop.
 pub const READ_BYTES_PER_TURN: usize = 256 << 10;
-/// Messages to the Coordinator itself that one peer gets answered in one turn of the loop: they cost far more than routed ones.
+/// Messages to the Coordinator itself, or requests of a controller, that one peer gets answered in one turn of the loop: they cost far more than routed ones.
 pub const OWN_PER_TURN: u32 = 32;
 /// Bytes of such messages: a C2SIM document of a mebibyte takes about three milliseconds. One more message is begun below it.
 pub const OWN_BYTES_PER_TURN: usize = 512 << 10;

@@ -24,10 +24,11 @@ use instep::control::envelope::Shape;
 use instep::control::framing::{self, Frame};
 use instep::control::function::Function;
 use instep::control::viewer::Bits;
-use instep::hub::{Cause, Door};
+use instep::hub::{Cause, Door, Hub, Output, Start};
 use instep::limits::{
-    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, READ_BYTES_PER_TURN, RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
+    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, OWN_PER_TURN, READ_BYTES_PER_TURN, RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
 };
+use instep::time::Tick;
 use serde_json::{Value, json};
 
 const OVERLOADED: i64 = -32094;
@@ -284,6 +285,36 @@ fn viewers_and_controllers_leave_connections_to_components() {
     for n in 0..8 {
         world.component(&format!("C{n}"));
     }
+}
+
+#[test]
+fn a_controller_that_asks_for_much_gets_a_share_of_each_turn() {
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let now = Tick(1);
+    let controller = hub.open_at(now, "127.0.0.1:5000".parse().unwrap(), Door::Control).unwrap();
+    hub.handle_bytes(now, controller, &manager_information().repeat(10_000));
+    let mut answered = 0;
+    let mut turns = 0;
+    loop {
+        while let Some(output) = hub.poll_output(now) {
+            if output == Output::Flush(controller) {
+                let n = hub.unsent(controller).concat().len();
+                hub.sent(now, controller, n);
+            }
+        }
+        let all = hub.counters().control_requests;
+        assert!(all - answered <= u64::from(OWN_PER_TURN), "{} in one turn", all - answered);
+        answered = all;
+        turns += 1;
+        hub.check_invariants().unwrap();
+        if hub.poll_timeout().is_none_or(|at| at > now) {
+            break;
+        }
+        assert_eq!(hub.read_budget(controller), 0, "it is not read meanwhile");
+        hub.handle_timeout(now);
+    }
+    assert_eq!(answered, 10_000);
+    assert!(turns >= 10_000 / OWN_PER_TURN);
 }
 
 fn open() -> Vec<u8> {

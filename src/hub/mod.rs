@@ -213,7 +213,7 @@ pub struct Hub {
     yielded: Vec<PeerKey>,
     /// The rest of batches, which goes on in the next turn.
     batches: VecDeque<desk::Errand>,
-    /// Messages to ourselves that the peer at hand has had answered in this turn.
+    /// Messages to ourselves, or control requests, that the peer at hand has had answered in this turn.
     own_in_turn: u32,
     /// Bytes of such messages, of all peers, in this turn.
     own_bytes_in_turn: usize,

@@ -57,7 +57,7 @@ pub(super) enum Held {
     Memory,
     /// What a kernel sent is still being decoded.
     Decoding,
-    /// It has called the Coordinator often enough for one turn.
+    /// It has called the Coordinator or the Manager often enough for one turn.
     Turn,
     /// Its next request waits for a session, whose change is being made durable.
     Session,

@@ -12,7 +12,7 @@ use crate::control::reply::Reply;
 use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef};
 use crate::control::{self, viewer};
 use crate::leco::rpc::RpcError;
-use crate::limits::CONTROL_REQUEST_BYTES_MAX;
+use crate::limits::{CONTROL_REQUEST_BYTES_MAX, OWN_BYTES_PER_TURN, OWN_PER_TURN};
 use crate::store::ring::Refused;
 use crate::time::Span;
 
@@ -44,12 +44,22 @@ impl Hub {
                 }
             };
             self.first_request(key);
+            if self.own_in_turn >= OWN_PER_TURN || self.own_bytes_in_turn >= OWN_BYTES_PER_TURN {
+                // As with Components: others come first, then it goes on.
+                if let Some(peer) = self.peers.get_mut(key) {
+                    peer.held = Some(Held::Turn);
+                }
+                self.yielded.push(key);
+                return (used, Halt::Held);
+            }
             // A function changes things, so there must be room for its answer first, which may be a long list.
             if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max / 2)
                 && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
             {
                 return (used, Halt::Held);
             }
+            self.own_in_turn += 1;
+            self.own_bytes_in_turn += body;
             match self.control_call(key, rest.get(header..header + body).unwrap_or_default()) {
                 Called::Answered => used += header + body,
                 Called::Later => {
