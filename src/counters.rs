@@ -38,7 +38,7 @@ counters! {
     closed_half_message: "links closed because a half-sent message made no progress",
     closed_silent: "links closed because the peer gave no sign of life",
     closed_takeover: "links closed because a newcomer took the name of a silent owner",
-    closed_memory: "links closed because the process had no memory left for their half-sent message",
+    closed_memory: "links closed because the process had no memory left for their half-sent message or for an answer",
     closed_undecodable: "links of controllers and viewers closed because a request could not be decoded",
     closed_notice: "links closed because an event of a joined session found no room",
     closed_by_us: "links closed for a reason of our own: signed out, superfluous, shutting down",

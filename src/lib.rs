@@ -47,7 +47,8 @@
 //! * A message is queued whole or not at all. What was accepted is delivered, or its sender gets an error, or a counter says why not.
 //! * Every count, length, depth and rate that a peer controls has a bound in [`limits`] or [`config`]; the bytes that wait in the
 //!   whole process come from one pool under `memory_max`, and half-sent messages may take half of it.
-//! * Time only moves forward; after [`hub::Hub::handle_timeout`] the next deadline lies in the future.
+//! * Time only moves forward; after [`hub::Hub::handle_timeout`] the next deadline lies in the future, unless work that does not fit one
+//!   turn waits for the next: then it is due at once.
 //! * [`hub::Hub::check_invariants`] holds after every call; the simulator in `tests/sim` asks after each of its own.
 //! * Panics are bugs of this crate, never an answer to bytes.
 //!

@@ -32,7 +32,7 @@ pub enum Cause {
     Silent,
     /// A newcomer claimed the name and this owner did not answer.
     Takeover,
-    /// The process has no memory left for the peer's half-sent message.
+    /// The process has no memory left for the peer's half-sent message, or for what it is to be sent.
     Memory,
     /// The other Coordinator signed out, or was removed.
     SignedOut,
@@ -106,7 +106,7 @@ impl fmt::Display for Cause {
             Self::HalfMessage => f.write_str("half-sent message stood still for slow_ms"),
             Self::Silent => f.write_str("no sign of life"),
             Self::Takeover => f.write_str("silent, and a newcomer claims its name"),
-            Self::Memory => f.write_str("no memory left for its half-sent message"),
+            Self::Memory => f.write_str("no memory left for its half-sent message or for its answer"),
             Self::SignedOut => f.write_str("signed out"),
             Self::Superfluous => f.write_str("superfluous link between Coordinators"),
             Self::Undecodable => f.write_str("its request cannot be decoded"),
