@@ -28,7 +28,7 @@ pub(super) enum Target {
 
 impl Target {
     /// A target has one attempt at a time, so its slot is the attempt's.
-    fn slot(self) -> usize {
+    pub(super) fn slot(self) -> usize {
         match self {
             Self::Node(node) => node.slot(),
             Self::Kernel(provider) => NODES_MAX + provider.slot(),
@@ -90,6 +90,10 @@ impl Dials {
     pub(super) fn resolved(&mut self, hub: &mut Hub, now: Tick, registry: &Registry) {
         let answers: Vec<_> = self.resolver.answers().collect();
         for (target, found) in answers {
+            if target.address(hub).is_none() {
+                // It is gone, and its slot may be another's.
+                continue;
+            }
             match found {
                 Ok(addresses) => self.connect(target, addresses.into(), "the name has no address", now, hub, registry),
                 Err(reason) => {

@@ -1,5 +1,8 @@
 //! Names to addresses without ever stalling the loop: numeric addresses and the hosts file in place, anything else on a
 //! thread that lives only as long as there are names to look up.
+//!
+//! The thread looks up one name after the other, so that all wait for one whose service does not answer; each target waits with one name at
+//! most.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -13,16 +16,32 @@ use super::dial::Target;
 /// An answer: for whom, and the addresses or the reason why there are none.
 pub(super) type Resolved = (Target, Result<Vec<SocketAddr>, String>);
 
-#[derive(Debug, Default)]
-struct Queue {
-    names: VecDeque<(Target, String)>,
+#[derive(Debug)]
+struct Queue<T> {
+    names: VecDeque<(usize, T, String)>,
     thread_runs: bool,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { names: VecDeque::new(), thread_runs: false }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Puts a name in line. The target in `slot` has asked anew, or is another: what it asked before is of no use any more.
+    fn put(&mut self, slot: usize, target: T, text: String) {
+        match self.names.iter_mut().find(|waiting| waiting.0 == slot) {
+            Some(waiting) => *waiting = (slot, target, text),
+            None => self.names.push_back((slot, target, text)),
+        }
+    }
 }
 
 /// Looks names up.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<Queue<Target>>>,
     answers: Receiver<Resolved>,
     answer: Sender<Resolved>,
     waker: Arc<Waker>,
@@ -48,7 +67,7 @@ impl Resolver {
     /// Looks `host:port` up on the thread; the waker tells when there is an answer.
     pub(super) fn ask(&self, target: Target, text: String) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.names.push_back((target, text));
+        queue.put(target.slot(), target, text);
         if queue.thread_runs {
             return;
         }
@@ -57,7 +76,7 @@ impl Resolver {
         match thread.spawn(move || serve(&shared, &answer, &waker)) {
             Ok(_) => queue.thread_runs = true,
             Err(error) => {
-                for (target, _) in queue.names.drain(..) {
+                for (_, target, _) in queue.names.drain(..) {
                     // The receiver lives as long as this resolver.
                     if self.answer.send((target, Err(format!("no thread for the name service: {error}")))).is_err() {
                         break;
@@ -72,7 +91,7 @@ impl Resolver {
     }
 }
 
-fn serve(shared: &Mutex<Queue>, answer: &Sender<Resolved>, waker: &Waker) {
+fn serve(shared: &Mutex<Queue<Target>>, answer: &Sender<Resolved>, waker: &Waker) {
     loop {
         let next = {
             let mut queue = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +99,7 @@ fn serve(shared: &Mutex<Queue>, answer: &Sender<Resolved>, waker: &Waker) {
             queue.thread_runs = next.is_some();
             next
         };
-        let Some((target, text)) = next else { return };
+        let Some((_, target, text)) = next else { return };
         let found = match text.to_socket_addrs() {
             Ok(addresses) => Ok(addresses.collect()),
             Err(error) => Err(error.to_string()),
@@ -121,6 +140,16 @@ mod tests {
         let found: Vec<String> = in_hosts(text, "LAB").iter().map(ToString::to_string).collect();
         assert_eq!(found, ["10.0.0.2", "fe80::1"]);
         assert!(in_hosts(text, "la").is_empty());
+    }
+
+    #[test]
+    fn each_target_waits_with_one_name_its_newest() {
+        let mut queue = Queue::default();
+        for n in 0..1000 {
+            queue.put(n % 3, n, format!("host{n}:1"));
+        }
+        let waiting: Vec<_> = queue.names.into_iter().map(|(_, target, text)| (target, text)).collect();
+        assert_eq!(waiting, [999, 997, 998].map(|n| (n, format!("host{n}:1"))));
     }
 
     #[test]
