@@ -39,6 +39,13 @@ fn info(world: &mut World, member: &mut Member) -> Value {
     member.ask(world, "N1.session:default", "info", &Value::Null)["result"].clone()
 }
 
+/// Joins and resigns, without waiting for the answers: two events.
+fn come_and_go(world: &mut World, member: &Member) {
+    for method in ["join", "resign"] {
+        member.send(world, "N1.session:default", method, &Value::Null);
+    }
+}
+
 /// The process is killed and starts again.
 fn restart(world: &mut World, ledger: &Memory, config: Config) {
     ledger.crash();
@@ -212,8 +219,7 @@ fn numbers_never_run_out_and_never_come_twice() {
     let b = Member::new(&mut world, 0, "B");
     let mut last = 0;
     for _ in 0..20_000 {
-        b.send(&mut world, "N1.session:default", "join", &Value::Null);
-        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        come_and_go(&mut world, &b);
         ledger.settle_all(&mut world, 0);
         world.hear(b.client);
         for (event, _) in a.events(&mut world) {
@@ -443,8 +449,7 @@ fn numbers_are_not_given_twice_although_the_disk_hangs() {
     let b = Member::new(&mut world, 0, "B");
     let mut last = 0;
     for _ in 0..20_000 {
-        b.send(&mut world, "N1.session:default", "join", &Value::Null);
-        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        come_and_go(&mut world, &b);
         world.hear(b.client);
         for (event, _) in a.events(&mut world) {
             last = event["seq"].as_u64().unwrap();
@@ -463,14 +468,12 @@ fn who_cannot_have_a_number_is_refused_where_the_disk_fails() {
     let mut a = Member::joined(&mut world, 0, "A", "json");
     let b = Member::new(&mut world, 0, "B");
     while ledger.waiting() == 0 {
-        b.send(&mut world, "N1.session:default", "join", &Value::Null);
-        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        come_and_go(&mut world, &b);
         world.hear(b.client);
         a.events(&mut world);
     }
     while world.count("session_requests_queued") == 0 {
-        b.send(&mut world, "N1.session:default", "join", &Value::Null);
-        b.send(&mut world, "N1.session:default", "resign", &Value::Null);
+        come_and_go(&mut world, &b);
         a.events(&mut world);
     }
     ledger.fail(&mut world, 0, "no space left on device");
