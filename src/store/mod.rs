@@ -1,5 +1,6 @@
 //! Containers that know no protocol: a capped [`table`] with aged keys, a name [`index`] over a table, a bounded byte
-//! [`ring`], the block [`pool`] that feeds rings, and [`timers`] with one entry per subject and kind.
+//! [`ring`] of what goes out, the [`tail`] of what came in, the block [`pool`] that feeds both, and [`timers`] with one entry per
+//! subject and kind.
 //!
 //! Nothing here reads bytes for their meaning, and nothing here is ordered by a hash.
 
@@ -7,4 +8,5 @@ pub mod index;
 pub mod pool;
 pub mod ring;
 pub mod table;
+pub mod tail;
 pub mod timers;

@@ -244,6 +244,35 @@ pub fn push_frame(out: &mut Vec<u8>, more: bool, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
+/// Where the first whole message begins in what waits to be sent, two slices of a ring, once `n` bytes have left, given that one
+/// begins at `begun` now.
+#[must_use]
+pub fn begun_after(unsent: [&[u8]; 2], begun: usize, n: usize) -> usize {
+    let [first, second] = unsent;
+    let byte = |at: usize| match first.get(at) {
+        Some(byte) => *byte,
+        None => second.get(at - first.len()).copied().unwrap_or(0),
+    };
+    let mut at = begun;
+    while at < n {
+        // One message, or one command, which has no MORE.
+        loop {
+            let flags = byte(at);
+            let (head, body) = if flags & LONG == 0 {
+                (2, usize::from(byte(at + 1)))
+            } else {
+                let size: [u8; 8] = core::array::from_fn(|i| byte(at + 1 + i));
+                (9, usize::try_from(u64::from_be_bytes(size)).unwrap_or(usize::MAX / 2))
+            };
+            at = at.saturating_add(head + body);
+            if flags & MORE == 0 || flags & COMMAND != 0 {
+                break;
+            }
+        }
+    }
+    at - n
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,5 +396,26 @@ mod tests {
         let bytes = [LONG, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'];
         let Ok(Found::Message(found)) = Scan::default().next(&bytes, &BOUNDS) else { panic!() };
         assert_eq!(found.part(&bytes, 0), Some(&b"hi"[..]));
+    }
+
+    #[test]
+    fn the_first_whole_message_is_found_after_any_number_of_bytes() {
+        let mut bytes = Vec::new();
+        let mut starts = Vec::new();
+        for (a, b) in [(3usize, 400usize), (0, 0), (255, 256)] {
+            starts.push(bytes.len());
+            push_frame(&mut bytes, true, &vec![1; a]);
+            push_frame(&mut bytes, false, &vec![2; b]);
+            starts.push(bytes.len());
+            bytes.extend_from_slice(b"\x04\x07\x04PING\x00\x00");
+        }
+        starts.push(bytes.len());
+        for split in [0, 1, 7, 300, bytes.len()] {
+            let unsent = [&bytes[..split], &bytes[split..]];
+            for n in 0..=bytes.len() {
+                let wanted = starts.iter().find(|start| **start >= n).unwrap() - n;
+                assert_eq!(begun_after(unsent, 0, n), wanted, "{n} of {}", bytes.len());
+            }
+        }
     }
 }
