@@ -22,7 +22,7 @@
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
 //!
-//! Protocol rooms never import one another; only the hub knows them all. `tests/tidy.rs` holds the `use` lines to this.
+//! Protocol rooms never import one another; only the hub knows them all. `tests/it/tidy.rs` holds the `use` lines to this.
 //!
 //! # Doors
 //! The heart takes bytes and time and gives small commands: [`hub::Hub::handle_bytes`] and its sisters in, [`hub::Hub::poll_output`] out;

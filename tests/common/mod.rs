@@ -1,5 +1,6 @@
-//! What the integration tests share: bytes of the wire, a world of hubs and clients under a virtual clock, a live server.
-#![allow(dead_code, reason = "each test file uses its own part of these helpers")]
+//! What the integration tests share: bytes of the wire, a world of hubs and clients under a virtual clock, a live server and Manager,
+//! the built program, what kernels send.
+#![allow(dead_code, reason = "each crate of tests uses its own part of these helpers")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +14,10 @@
 pub(crate) mod c2sim;
 pub(crate) mod ledger;
 pub(crate) mod live;
+pub(crate) mod manager;
 pub(crate) mod member;
+#[cfg(feature = "daemon")]
+pub(crate) mod program;
+pub(crate) mod rcrs;
 pub(crate) mod wire;
 pub(crate) mod world;

@@ -1,5 +1,4 @@
 //! The built program as a person or a script meets it, and a server in a thread for it to meet.
-#![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};

@@ -23,10 +23,8 @@ use instep::rcrs::message::{ChangeSet, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 use instep::time::Tick;
 
+use crate::common::rcrs;
 use crate::rng::Rng;
-
-#[path = "../common/rcrs.rs"]
-mod rcrs;
 
 const CIVILIAN: i32 = 300;
 const STEPS: u32 = 600;

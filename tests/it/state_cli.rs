@@ -1,9 +1,6 @@
 //! The program killed at moments of chance while a member pulls triggers: nothing that was answered is missing after the next start,
-//! nothing that was not is half there. `KILLS=200 cargo test --test state_cli` kills so often.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
-#![allow(clippy::disallowed_methods, reason = "a test of the real program reads the clock")]
-
-mod common;
+//! nothing that was not is half there. `KILLS=200 cargo test --test it state_cli` kills so often.
+#![expect(clippy::disallowed_methods, reason = "a test of the real program reads the clock")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::wire::Heard;
-use common::{c2sim, wire};
+use crate::common::wire::Heard;
+use crate::common::{c2sim, wire};
 use serde_json::{Value, json};
 
 const SESSION: &[u8] = b"N1.session:default";

@@ -1,14 +1,10 @@
 //! Logs of the `rcrs` room: every way of packing, cut and damaged everywhere, and files that mean harm.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
-
-#[path = "common/rcrs.rs"]
-mod common;
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-use common::{
-    Packing, archive, archive_front, archive_number, binary_log, entity, entries, frame, framed_log, gzip, legacy,
-    lzma_alone, proto, small_run, xz,
+use crate::common::rcrs::{
+    self, Packing, archive, archive_front, archive_number, binary_log, entity, entries, frame, framed_log, gzip,
+    legacy, lzma_alone, proto, small_run, xz,
 };
 use instep::limits::{
     RCRS_ENTITIES_MAX, RCRS_LIST_VALUES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX, RCRS_UNIT_BYTES_MAX,
@@ -389,7 +385,7 @@ fn lists_entities_and_texts_have_bounds() {
     }
 
     let text = "x".repeat(RCRS_UNIT_BYTES_MAX + 1);
-    let config = Record::Config(common::config(&[("key", &text)]));
+    let config = Record::Config(rcrs::config(&[("key", &text)]));
     for file in [framed_log(&[Record::Start, config.clone()]), binary_log(&[Record::Start, config])] {
         assert_eq!(read(&file).1, Err(Error::TooLarge("one configuration value")));
     }
@@ -406,7 +402,7 @@ fn dictionaries_beyond_the_bound_are_refused() {
     let mut file = xz(&[&framed_log(&small_run())], 1);
     // Behind the stream header: size, flags, filter, size of its properties, dictionary.
     file[16] = 40;
-    let crc = common::crc_32(&file[12..20]);
+    let crc = rcrs::crc_32(&file[12..20]);
     file[20..24].copy_from_slice(&crc);
     assert_eq!(read(&file).1, refused);
 }
@@ -444,7 +440,7 @@ fn archives_that_announce_too_much_are_refused() {
     assert_eq!(read_directory(&method), Err(Error::Unsupported("an archive packed in another way than LZMA or LZMA2")));
     let mut size = archive_front(vec![], &[1, 0]);
     size[20..28].copy_from_slice(&u64::MAX.to_le_bytes());
-    let crc = common::crc_32(&size[12..32]);
+    let crc = rcrs::crc_32(&size[12..32]);
     size[8..12].copy_from_slice(&crc);
     assert_eq!(read(&size).1, Err(Error::TooLarge("the directory of the archive")));
 }

@@ -1,11 +1,6 @@
 //! The Manager over logs and connections of real kernels: what a viewer ends up with against the worlds the kernel's own reader printed.
 //!
 //! The data is not part of this repository. Set INSTEP_RCRS_DATA to its folder to run these tests.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
-
-#[path = "common/manager.rs"]
-mod common;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -15,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Controller, FakeKernel, House, Seen, Watcher, read_frame, wait_until};
+use crate::common::manager::{self, Controller, FakeKernel, House, Seen, Watcher, read_frame, wait_until};
 use instep::control::record::{Entity, Property};
 use instep::control::section::Section;
 use instep::control::viewer::Bits;
@@ -358,7 +353,7 @@ fn a_late_viewer_is_told_of_its_gap() {
 fn a_recording_of_a_real_run_shows_the_same_worlds() {
     let Some(data) = data() else { return };
     let folder = data.join("rich40-xz");
-    let recordings = common::Directory::new();
+    let recordings = manager::Directory::new();
     let house = House::with(|config| {
         config.log_dir = vec![folder.display().to_string(), recordings.path().display().to_string()];
         config.record = recordings.path().display().to_string();

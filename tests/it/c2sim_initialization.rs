@@ -1,7 +1,5 @@
 //! Collecting initialization and sharing it: replaced or merged, and never with a byte more than allowed.
 
-#![expect(clippy::expect_used, reason = "helpers of tests fail by panic")]
-
 use instep::c2sim::code::Code;
 use instep::c2sim::initialization::{Initialization, ShareRefusal, Shared, StoreRefusal};
 use instep::c2sim::kind::{Kind, Schema};

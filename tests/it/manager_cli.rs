@@ -3,13 +3,7 @@
 //!
 //! The last tests read logs of real kernels, which are not part of this repository. Set INSTEP_RCRS_DATA to their folder to run them.
 
-#![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
-
-mod common {
-    pub(crate) mod program;
-    pub(crate) mod rcrs;
-}
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,8 +15,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::program::{self, PROGRAM, Said, run, until};
-use common::rcrs;
+use crate::common::program::{self, PROGRAM, Said, run, until};
+use crate::common::rcrs;
 use instep::config::Config;
 use instep::rcrs::urn::{CommandKind, EntityKind};
 use serde_json::{Value, json};
@@ -33,7 +27,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("instep-manager-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("instep-manager-cli-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)

@@ -1,15 +1,12 @@
 //! Sessions that outlive their process: nothing is said before it is durable, nothing that was said is missing afterwards.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
-
-mod common;
 
 use std::collections::BTreeMap;
 
-use common::c2sim;
-use common::ledger::Memory;
-use common::member::{Member, brief, code_of};
-use common::wire;
-use common::world::{World, config};
+use crate::common::c2sim;
+use crate::common::ledger::Memory;
+use crate::common::member::{Member, brief, code_of};
+use crate::common::wire;
+use crate::common::world::{World, config};
 use instep::config::{Config, Predefined};
 use instep::control::client::ControlRequest;
 use instep::control::envelope::Shape;

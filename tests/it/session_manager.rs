@@ -1,17 +1,12 @@
 //! Shared sessions and the Manager: controllers that make and trigger them, viewers that are told, logs that stand and run with them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
 #![expect(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
-
-#[path = "common/manager.rs"]
-mod common;
-#[path = "common/rcrs.rs"]
-mod rcrs;
 
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::{Controller, House, Seen, Watcher, wait_until};
+use crate::common::manager::{Controller, House, Seen, Watcher, wait_until};
+use crate::common::rcrs;
 use instep::control::function::{Argument, Function};
 use instep::control::viewer::Bits;
 use instep::rcrs::urn::{EntityKind, PropertyKind};

@@ -1,12 +1,9 @@
 //! LECO at the hub: scripts of messages in and out, for every rule of the control protocol. See [`World::script`] for the language.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
-
-mod common;
 
 use std::collections::BTreeSet;
 
-use common::wire::{self, leco, message};
-use common::world::{World, config};
+use crate::common::wire::{self, leco, message};
+use crate::common::world::{World, config};
 use instep::config::Config;
 use instep::hub::{Cause, Hub, Output, Start};
 use instep::limits::{ADD_NODES_MAX, NODES_MAX};

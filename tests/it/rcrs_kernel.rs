@@ -1,10 +1,6 @@
 //! The viewer's side of a kernel connection, against a kernel made of bytes.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
 
-#[path = "common/rcrs.rs"]
-mod common;
-
-use common::{actions, config, entity, frame, legacy, proto, small_run};
+use crate::common::rcrs::{actions, config, entity, frame, legacy, proto, small_run};
 use instep::limits::{RCRS_FRAME_BYTES_MAX, RCRS_SLICE_BYTES_MAX};
 use instep::rcrs::Error;
 use instep::rcrs::entity::Entity;

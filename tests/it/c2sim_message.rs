@@ -1,7 +1,5 @@
 //! Recognising C2SIM messages: every shape, every header, and documents that mean harm.
 
-#![expect(clippy::panic, reason = "helpers of tests fail by panic")]
-
 use instep::c2sim::code::Code;
 use instep::c2sim::defect::Defect;
 use instep::c2sim::kind::{Category, Kind, Schema};

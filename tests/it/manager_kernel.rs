@@ -1,11 +1,5 @@
 //! Live kernels over loopback: what a kernel may do to the Manager, in both protocols.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panic")]
 #![expect(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
-
-#[path = "common/manager.rs"]
-mod common;
-#[path = "common/rcrs.rs"]
-mod rcrs;
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -13,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Controller, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
+use crate::common::manager::{self, Controller, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
+use crate::common::rcrs;
 use instep::control::client::ControlRequest;
 use instep::control::envelope::Shape;
 use instep::control::function::Function;
@@ -284,7 +279,7 @@ fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
 
 #[test]
 fn a_kernel_that_dies_leaves_its_provider_errored_and_refresh_connects_anew() {
-    let recordings = common::Directory::new();
+    let recordings = manager::Directory::new();
     let kernel = FakeKernel::new(|number, mut stream| {
         if greet(&mut stream, Dialect::Current).is_none() {
             return;

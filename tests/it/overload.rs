@@ -1,23 +1,14 @@
 //! Overload: nothing is lost silently, nobody else suffers, no cap is exceeded. Virtual time but for the last tests; the
 //! [`World`] checks the tables and the memory cap after every single call.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "these are tests, and two of them measure real time"
-)]
-
-mod common;
+#![expect(clippy::disallowed_methods, reason = "two of these tests measure real time")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use common::live::{Live, Raw};
-use common::member::Member;
-use common::wire::{self, Dice, frame, leco};
-use common::world::{World, config};
+use crate::common::live::{Live, Raw};
+use crate::common::member::Member;
+use crate::common::wire::{self, Dice, frame, leco};
+use crate::common::world::{World, config};
 use instep::config::Config;
 use instep::control::client::{ControlRequest, decode_viewer, encode_viewer};
 use instep::control::envelope::Shape;

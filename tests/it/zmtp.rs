@@ -1,23 +1,14 @@
 //! Raw peers over real sockets: everything that the ZMTP notes say a peer may do to us. After each, a good client is still
 //! served at once and the event has been counted.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::disallowed_methods,
-    reason = "these are tests, and they measure real time"
-)]
-
-mod common;
+#![allow(clippy::cast_possible_truncation, reason = "the numbers are ours and small")]
+#![expect(clippy::disallowed_methods, reason = "these tests measure real time")]
 
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use common::live::{Live, Raw};
-use common::wire::{self, Dice, Heard, command, frame, greeting, message, opening, property, ready};
-use common::world::{World, config};
+use crate::common::live::{Live, Raw};
+use crate::common::wire::{self, Dice, Heard, command, frame, greeting, message, opening, property, ready};
+use crate::common::world::{World, config};
 use instep::config::Config;
 use instep::hub::Cause;
 

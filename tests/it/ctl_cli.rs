@@ -1,19 +1,12 @@
 //! `instep ctl` as a person or a script meets it: the built program against a server in a thread, with a component that answers.
 
-#![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
-
-mod common {
-    pub(crate) mod program;
-}
-
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::program::{Node, PROGRAM, Said, run};
+use crate::common::program::{Node, PROGRAM, Said, run};
 use instep::leco::message::{self, VERSION};
 use instep::zmtp::SocketType;
 use instep::zmtp::frame::{Bounds, push_frame};

@@ -1,10 +1,7 @@
 //! A recorded conversation gives the same outputs however its bytes are cut.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
-mod common;
-
-use common::wire::{self, Dice, command, frame, leco};
-use common::world::World;
+use crate::common::wire::{self, Dice, command, frame, leco};
+use crate::common::world::World;
 use instep::counters::Counters;
 use instep::hub::Cause;
 

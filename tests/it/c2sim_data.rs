@@ -4,9 +4,6 @@
 //! recorded; where the record has a recommendation to do otherwise, or the flow-control rules differ on purpose, the exception and
 //! its reason are spelled out here.
 
-#![expect(clippy::expect_used, reason = "helpers of tests fail by panic")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

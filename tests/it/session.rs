@@ -1,12 +1,9 @@
 //! Shared sessions over LECO: joining, triggers, documents, notices, on one node and over several, under a virtual clock.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
-mod common;
-
-use common::c2sim;
-use common::member::{Event, Member, brief, code_of, is_document_of};
-use common::wire;
-use common::world::{World, config};
+use crate::common::c2sim;
+use crate::common::member::{Event, Member, brief, code_of, is_document_of};
+use crate::common::wire;
+use crate::common::world::{World, config};
 use instep::config::{Config, Predefined};
 use instep::hub::Cause;
 use serde_json::{Value, json};

@@ -1,7 +1,6 @@
 //! `instep serve` as a person meets it: flags, file, environment, log, signals. Whatever is wrong is one line that names the culprit,
 //! with exit code 2 for what was written wrong and 1 for what went wrong.
 
-#![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
 
 use std::fs;

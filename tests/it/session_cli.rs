@@ -1,14 +1,6 @@
 //! Shared sessions as a person or a script meets them: `instep ctl session`, the built program against servers in threads.
 
-#![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
-
-#[path = "common/c2sim.rs"]
-#[allow(dead_code, reason = "only some documents are needed here")]
-mod c2sim;
-mod common {
-    pub(crate) mod program;
-}
 
 use std::io::{BufRead as _, BufReader, Lines};
 use std::net::TcpListener;
@@ -16,7 +8,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::program::{Node, PROGRAM, Said, run};
+use crate::common::c2sim;
+use crate::common::program::{self, Node, PROGRAM, Said, run};
 use serde_json::{Value, json};
 
 /// A running `instep ctl session watch`.
@@ -37,7 +30,7 @@ impl Watch {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        common::program::until("the watcher joins", || members(node, session).len() > before);
+        program::until("the watcher joins", || members(node, session).len() > before);
         Self { child, lines }
     }
 
@@ -131,7 +124,7 @@ fn a_watcher_hears_everything_that_others_do() {
     assert!(lines[0].ends_with(" has joined") && lines[3].ends_with(": the session is RUNNING"), "{lines:?}");
     let (states, others): (Vec<&Value>, Vec<&Value>) = heard.iter().partition(|event| event["event"] == "state");
     assert_eq!((states.len(), told(others[0]).0), (6, "resigned"));
-    common::program::until("every state is acknowledged", || members(&node, "drill")[0]["acked"] == states[5]["seq"]);
+    program::until("every state is acknowledged", || members(&node, "drill")[0]["acked"] == states[5]["seq"]);
 
     // What was before is told to one that asks for it, and the end of the session ends the watching.
     let mut late = Watch::begin(&node, "drill", &["--after", "5", "--json"]);

@@ -1,5 +1,4 @@
 //! What is kept in a state directory: whole commits, in order, through every kind of end.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -244,7 +243,7 @@ fn nothing_confirmed_is_lost_when_the_process_is_killed() {
     let mut confirmed = 0;
     for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_commits_until_it_is_killed", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "vault::child_commits_until_it_is_killed", "--nocapture", "--test-threads=1"])
             .env(CHILD, &place.0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

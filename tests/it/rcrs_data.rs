@@ -1,8 +1,6 @@
 //! The `rcrs` room against bytes of real kernels and the worlds the kernel's own reader printed for them.
 //!
 //! The data is not part of this repository. Set INSTEP_RCRS_DATA to its folder to run these tests.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so, a measurement its numbers")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,14 +1,8 @@
 //! The process-wide cap of memory and the Manager: worlds, results for viewers and sessions count, and whoever does not fit is told so
 //! while the others go on.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
-#![allow(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
 
-#[path = "common/manager.rs"]
-mod common;
-#[path = "common/rcrs.rs"]
-mod rcrs;
-
-use common::{Controller, House, Watcher, wait_until};
+use crate::common::manager::{Controller, House, Watcher, wait_until};
+use crate::common::rcrs;
 use instep::control::function::Function;
 use instep::control::viewer::Bits;
 use instep::rcrs::urn::{EntityKind, PropertyKind};

@@ -1,5 +1,4 @@
 //! The house rules as a test: which room may know which, who may touch the outside, what has no place in the sources.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

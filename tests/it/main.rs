@@ -1,0 +1,45 @@
+//! What the crate does as a whole, a module for each matter: rooms against bytes of others, hubs under a virtual clock, real servers over
+//! sockets, the built program. `cargo test --test it session` runs what has `session` in its name.
+//!
+//! The modules share a process and its threads: folders and ports are each test's own, and nothing here changes the environment, the
+//! working directory or a limit of the process.
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[cfg(feature = "daemon")]
+mod bench_cli;
+mod c2sim_data;
+mod c2sim_initialization;
+mod c2sim_message;
+mod c2sim_schema;
+mod c2sim_state;
+mod chunks;
+mod control;
+#[cfg(feature = "daemon")]
+mod ctl_cli;
+mod leco;
+mod manager;
+#[cfg(feature = "daemon")]
+mod manager_cli;
+mod manager_data;
+mod manager_kernel;
+mod manager_memory;
+mod overload;
+mod rcrs_data;
+mod rcrs_kernel;
+mod rcrs_log;
+#[cfg(feature = "daemon")]
+mod serve_cli;
+mod session;
+#[cfg(feature = "daemon")]
+mod session_cli;
+mod session_keep;
+mod session_manager;
+#[cfg(all(feature = "daemon", feature = "ledger"))]
+mod state_cli;
+mod tidy;
+#[cfg(feature = "ledger")]
+mod vault;
+mod zmtp;
