@@ -1,13 +1,22 @@
 //! Time to check and recognise C2SIM messages, and to write them on one line, in nanoseconds per document.
 //!
-//! `cargo bench --bench c2sim` makes its own documents; `INSTEP_C2SIM_DATA` adds the recorded ones.
+//! `cargo bench --bench c2sim` makes its own documents; `INSTEP_C2SIM_DATA` adds the recorded ones. `benches/count` counts the
+//! instructions of the smaller ones.
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
-#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "what the measurements share fails where it stands"
+)]
+
+mod common;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use common::{count, counting, now};
 use instep::c2sim::kind::Schema;
 use instep::c2sim::message::{scan, scan_with};
 use instep::c2sim::notice::minify;
@@ -17,7 +26,7 @@ use instep::c2sim::schema::Rules;
 fn median_ns(mut work: impl FnMut()) -> u128 {
     let mut rounds = Vec::new();
     for _ in 0..15 {
-        let (start, mut calls) = (Instant::now(), 0);
+        let (start, mut calls) = (now(), 0);
         while start.elapsed() < Duration::from_millis(20) {
             work();
             calls += 1;
@@ -129,11 +138,42 @@ fn initialization(bytes: usize) -> String {
     message(&body)
 }
 
+/// A report of twenty values.
+fn report_of_values() -> String {
+    let content: String = (0..20).map(|n| format!("      <Value{n}>{n}.5</Value{n}>\n")).collect();
+    message(&format!("<DomainMessageBody>\n<ReportBody>\n{content}</ReportBody>\n</DomainMessageBody>"))
+}
+
+/// One line for each case of `benches/count`.
+fn count_all() {
+    let rules = Rules::load(&schema()).expect("the bench's own schema is one");
+    for (name, document, times) in [
+        ("StartScenario", message("<SystemMessageBody><StartScenario/></SystemMessageBody>"), 100),
+        ("report", report_of_values(), 100),
+        ("initialization", initialization(136 * 1024), 2),
+    ] {
+        let document = document.as_bytes();
+        assert!(scan_with(document, Some(&rules)).is_ok(), "{name} is what its schema says");
+        let each = |label: &str, work: &mut dyn FnMut()| {
+            count(&format!("c2sim, {label} {name}"), times, || (0..times).for_each(|_| work()));
+        };
+        each("scan", &mut || drop(black_box(scan(black_box(document)))));
+        each("scan with schema", &mut || drop(black_box(scan_with(black_box(document), Some(&rules)))));
+        let mut out = Vec::new();
+        each("one line of", &mut || {
+            out.clear();
+            black_box(minify(black_box(document), &mut out)).expect("it is well-formed");
+        });
+    }
+}
+
 fn main() {
+    if counting() {
+        return count_all();
+    }
     let start = message("<SystemMessageBody><StartScenario/></SystemMessageBody>");
     report("StartScenario", start.as_bytes());
-    let content: String = (0..20).map(|n| format!("      <Value{n}>{n}.5</Value{n}>\n")).collect();
-    let position = message(&format!("<DomainMessageBody>\n<ReportBody>\n{content}</ReportBody>\n</DomainMessageBody>"));
+    let position = report_of_values();
     report("report", position.as_bytes());
     report("initialization", initialization(136 * 1024).as_bytes());
     report("initialization, 10 MB", initialization(10_000_000).as_bytes());

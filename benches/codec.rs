@@ -1,6 +1,6 @@
 //! What the codecs spend: the ZMTP scan over whole messages, and JSON-RPC documents.
 //!
-//! cargo bench --bench codec [-- --quick]
+//! cargo bench --bench codec [-- --quick]; `benches/count` counts the instructions of the same.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -13,7 +13,7 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{message, nanos_each, now, opening, quick};
+use common::{count, counting, message, nanos_each, now, opening, quick};
 use instep::leco::rpc::Document;
 use instep::zmtp::SocketType;
 use instep::zmtp::frame::{Bounds, Found, Scan};
@@ -22,19 +22,28 @@ use instep::zmtp::mechanism::Mechanism;
 
 const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
 
-/// Nanoseconds of one of the `count` steps that `work` does, in the least disturbed round.
-fn measure(label: &str, rounds: usize, count: usize, mut work: impl FnMut()) {
+/// Nanoseconds of one of the `steps` that `work` does, in the least disturbed round; or nothing but the work, to be counted.
+fn measure(label: &str, rounds: usize, steps: usize, mut work: impl FnMut()) {
+    if counting() {
+        return count(label, steps, work);
+    }
     let times = (0..rounds).map(|_| {
         let begin = now();
         work();
-        nanos_each(begin.elapsed(), count)
+        nanos_each(begin.elapsed(), steps)
     });
     println!("{label:<44}{:>12.1}", times.fold(f64::INFINITY, f64::min));
 }
 
 fn main() {
-    let (rounds, repeats) = if quick() { (3, 20) } else { (15, 1000) };
-    println!("{:<44}{:>12}", "", "ns each");
+    let (rounds, repeats) = match (counting(), quick()) {
+        (true, _) => (1, 10),
+        (false, true) => (3, 20),
+        (false, false) => (15, 1000),
+    };
+    if !counting() {
+        println!("{:<44}{:>12}", "", "ns each");
+    }
 
     for (payload, copies) in [(0, 256), (64, 256), (1000, 64), (65_536, 4)] {
         let buffer = message("N1.bench-r0", "N1.bench-s0", 0, &vec![b'x'; payload]).repeat(copies);

@@ -3,7 +3,7 @@
 //! Eight senders; receivers in random order, so that none is the last one's again. Each message comes in a read of its own and is
 //! flushed on its own, which is the dearest way; then again in reads of 64.
 //!
-//! cargo bench --bench route [-- --quick]
+//! cargo bench --bench route [-- --quick]; `benches/count` counts the instructions of the same.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -15,7 +15,7 @@
 
 mod common;
 
-use common::{Random, message, nanos_each, now, opening, quick, request};
+use common::{Random, count, counting, message, nanos_each, now, opening, quick, request};
 use instep::config::Config;
 use instep::hub::{Hub, NodeKey, Output, PeerKey, Start};
 use instep::time::Tick;
@@ -85,9 +85,9 @@ impl House {
         dial
     }
 
-    /// Routes `count` messages from all senders, `per_read` in one read. Nanoseconds for each.
-    fn route(&mut self, count: usize, per_read: usize, random: &mut Random, to: Receivers) -> f64 {
-        let prepared: Vec<(PeerKey, Vec<Vec<u8>>)> = (0..SENDERS)
+    /// The reads of each sender that make [`PREPARED`] messages together, `per_read` in one read.
+    fn prepare(&self, per_read: usize, random: &mut Random, to: Receivers) -> Vec<(PeerKey, Vec<Vec<u8>>)> {
+        (0..SENDERS)
             .map(|sender| {
                 let reads = (0..PREPARED / SENDERS / per_read).map(|_| {
                     let mut bytes = Vec::new();
@@ -106,17 +106,34 @@ impl House {
                 });
                 (self.peers[sender], reads.collect())
             })
-            .collect();
+            .collect()
+    }
+
+    /// Routes all that is prepared, by turns from all senders.
+    #[inline]
+    fn route(&mut self, prepared: &[(PeerKey, Vec<Vec<u8>>)]) {
+        for read in 0..prepared[0].1.len() {
+            for (sender, reads) in prepared {
+                self.feed(*sender, &reads[read]);
+            }
+        }
+    }
+
+    /// Routes `count` messages from all senders, `per_read` in one read. Nanoseconds for each.
+    fn time(&mut self, count: usize, per_read: usize, random: &mut Random, to: Receivers) -> f64 {
+        let prepared = self.prepare(per_read, random, to);
         let rounds = count.div_ceil(PREPARED);
         let begin = now();
         for _ in 0..rounds {
-            for read in 0..PREPARED / SENDERS / per_read {
-                for (sender, reads) in &prepared {
-                    self.feed(*sender, &reads[read]);
-                }
-            }
+            self.route(&prepared);
         }
         nanos_each(begin.elapsed(), rounds * PREPARED)
+    }
+
+    /// Panics unless each message went its way at once.
+    fn check(&self) {
+        assert_eq!(self.hub.counters().senders_held, 0, "nobody waited");
+        assert_eq!(self.hub.counters().refused_receiver_unknown, 0);
     }
 }
 
@@ -131,7 +148,28 @@ enum Receivers {
     Far,
 }
 
+/// One line for each case of `benches/count`, each in a house of its own.
+fn count_all() {
+    for components in [10, 1000] {
+        for (label, to, per_read) in [
+            ("eight, 1 in a read", Receivers::Eight, 1),
+            ("eight, 64 in a read", Receivers::Eight, 64),
+            ("any, 1 in a read", Receivers::Any, 1),
+            ("far, 1 in a read", Receivers::Far, 1),
+            ("far, 64 in a read", Receivers::Far, 64),
+        ] {
+            let mut house = House::new(components);
+            let prepared = house.prepare(per_read, &mut Random(7), to);
+            count(&format!("route, {components} components, to {label}"), PREPARED, || house.route(&prepared));
+            house.check();
+        }
+    }
+}
+
 fn main() {
+    if counting() {
+        return count_all();
+    }
     let (count, rounds) = if quick() { (PREPARED, 3) } else { (40 * PREPARED, 9) };
     let sizes = [10, 100, 1000, 10_000];
     let mut houses = sizes.map(House::new);
@@ -148,7 +186,7 @@ fn main() {
     for _ in 0..rounds {
         for (house, best) in houses.iter_mut().zip(&mut best) {
             for (best, (to, per_read)) in best.iter_mut().zip(ways) {
-                *best = best.min(house.route(count, per_read, &mut random, to));
+                *best = best.min(house.time(count, per_read, &mut random, to));
             }
         }
     }
@@ -165,13 +203,10 @@ fn main() {
     let house = &mut houses[0];
     let before = house.hub.counters().messages_forwarded;
     let far = [1, 64].map(|per_read| {
-        let times = (0..rounds).map(|_| house.route(count, per_read, &mut random, Receivers::Far));
+        let times = (0..rounds).map(|_| house.time(count, per_read, &mut random, Receivers::Far));
         format!("{:.1}", times.fold(f64::INFINITY, f64::min))
     });
     line("to a node", &far);
     assert!(house.hub.counters().messages_forwarded > before, "the messages went to the node");
-    for house in &houses {
-        assert_eq!(house.hub.counters().senders_held, 0, "nobody waited");
-        assert_eq!(house.hub.counters().refused_receiver_unknown, 0);
-    }
+    houses.iter().for_each(House::check);
 }

@@ -1,5 +1,6 @@
-//! What the measurements share: the clock, the command line, LECO messages as wire bytes, medians.
+//! What the measurements share: the clock, the command line, counting of instructions, LECO messages as wire bytes, medians.
 #![allow(dead_code, reason = "each measurement is a program of its own and uses what it needs")]
+#![allow(clippy::print_stdout, reason = "a measurement prints")]
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,26 @@ pub(crate) fn quick() -> bool {
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// Whether `--count` was asked for: each case is done once, for `benches/count` to count its instructions. No time is taken.
+pub(crate) fn counting() -> bool {
+    std::env::args().any(|word| word == "--count")
+}
+
+/// Does `work`, which is `operations` operations of one case, where callgrind counts, and says so to `benches/count`.
+///
+/// The first round comes before: whatever is made once is made then.
+pub(crate) fn count(case: &str, operations: usize, mut work: impl FnMut()) {
+    work();
+    counted(&mut work);
+    println!("{case}\t{operations}");
+}
+
+/// The function that callgrind is told to count in, with all that it calls: `benches/count` knows it by its name.
+#[inline(never)]
+fn counted(work: &mut dyn FnMut()) {
+    work();
 }
 
 /// A LECO message on the wire.
