@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use common::{count, counting, now};
 use instep::c2sim::kind::Schema;
-use instep::c2sim::message::{scan, scan_with};
 use instep::c2sim::notice::minify;
+use instep::c2sim::scan::{scan, scan_with};
 use instep::c2sim::schema::Rules;
 
 /// The median of several rounds, each long enough for the clock.

@@ -8,11 +8,9 @@ use core::fmt;
 
 use crate::c2sim::kind::Schema;
 use crate::c2sim::state::Options;
+use crate::leco::DEFAULT_PORT;
 use crate::limits;
 use crate::time::Span;
-
-/// The port of a Coordinator when nothing else is said.
-pub const DEFAULT_PORT: u16 = 12300;
 
 /// Everything that can be chosen. [`Config::check`] says whether the values fit together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use super::code::{Code, XSD_ERRORS};
-use super::message::Field;
-use super::schema::Violation;
+use super::code::Code;
+use super::field::Field;
 
 /// What is wrong with a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,48 +162,5 @@ impl Reject {
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Line {}: {}", self.line, self.defect)
-    }
-}
-
-/// Why a document is refused where its content is checked too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It is no message.
-    Document(Reject),
-    /// It is a message, but not as the schema says; at least one violation, in the order of the document.
-    Content(Vec<Violation>),
-}
-
-impl Refused {
-    /// The code of the answer.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Document(reject) => reject.code(),
-            Self::Content(_) => Code::XsdValidationError,
-        }
-    }
-
-    /// Gives every key and value of the `details` object to `put`.
-    pub fn write(&self, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
-        match self {
-            Self::Document(reject) if self.code().detail_keys().contains(&"XSD_ERROR_1") => put("XSD_ERROR_1", reject),
-            Self::Document(_) => {}
-            Self::Content(violations) => {
-                XSD_ERRORS.into_iter().zip(violations).for_each(|(key, violation)| put(key, violation));
-            }
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Document(reject) => reject.fmt(f),
-            Self::Content(violations) => match violations.first() {
-                Some(first) => first.fmt(f),
-                None => self.code().fmt(f),
-            },
-        }
     }
 }

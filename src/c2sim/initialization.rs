@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::kind::{Kind, Schema};
-use super::message::{Layout, Message, Part, scan};
+use super::message::{Layout, Message, Part};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
+use super::scan::scan;
 use super::state::{About, Details, Facts, InitMerge, Joined};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX,

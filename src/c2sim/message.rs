@@ -1,6 +1,6 @@
 //! Recognising a C2SIM message: one bounded pass over the XML gives its kind, its header and the few facts of its body that matter.
 //!
-//! Owns what a recognised message says; [`scan`] makes one. Names count by local name *and* namespace: an element of another namespace decides nothing.
+//! Owns what a recognised message says; [`super::scan::scan`] makes one. Names count by local name *and* namespace: an element of another namespace decides nothing.
 //! Stricter than the servers in use where those guess: the header stands at `/Message/C2SIMHeader` and nowhere else, a message has
 //! exactly one body, and its sender is not blank. Everything given out borrows from the document.
 
@@ -8,62 +8,8 @@ use core::ops::Range;
 use std::borrow::Cow;
 
 use super::defect::{Defect, Reject};
+use super::field::Field;
 use super::kind::{Category, Kind, Schema};
-pub use super::scan::{scan, scan_with};
-
-/// The header fields that are read. Credentials, act type and classification are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the header element of the same name, which the C2SIM standard defines"
-)]
-pub enum Field {
-    ConversationId,
-    FromSendingSystem,
-    InReplyToMessageId,
-    MessageId,
-    Protocol,
-    ProtocolVersion,
-    ReplyToSystem,
-    SendingTime,
-    /// May stand several times in the header; the first counts.
-    ToReceivingSystem,
-}
-
-impl Field {
-    /// Every field.
-    pub const ALL: [Self; 9] = [
-        Self::ConversationId,
-        Self::FromSendingSystem,
-        Self::InReplyToMessageId,
-        Self::MessageId,
-        Self::Protocol,
-        Self::ProtocolVersion,
-        Self::ReplyToSystem,
-        Self::SendingTime,
-        Self::ToReceivingSystem,
-    ];
-
-    /// The fields both schemas demand.
-    pub const MANDATORY: [Self; 5] =
-        [Self::ConversationId, Self::FromSendingSystem, Self::MessageId, Self::Protocol, Self::ProtocolVersion];
-
-    /// The element.
-    #[must_use]
-    pub const fn element(self) -> &'static str {
-        match self {
-            Self::ConversationId => "ConversationID",
-            Self::FromSendingSystem => "FromSendingSystem",
-            Self::InReplyToMessageId => "InReplyToMessageID",
-            Self::MessageId => "MessageID",
-            Self::Protocol => "Protocol",
-            Self::ProtocolVersion => "ProtocolVersion",
-            Self::ReplyToSystem => "ReplyToSystem",
-            Self::SendingTime => "SendingTime",
-            Self::ToReceivingSystem => "ToReceivingSystem",
-        }
-    }
-}
 
 /// The header of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 //! everyone by `ShareScenario`, and kept for late joiners until `ResetScenario`.
 //!
 //! # One message, start to end
-//! 1. [`message::scan`] checks and recognises the document; a [`defect::Reject`] says line, reason and code.
+//! 1. [`scan::scan`] checks and recognises the document; a [`defect::Reject`] says line, reason and code.
 //! 2. [`state::admit`] gives the verdict for the session's state; nothing has changed so far.
 //! 3. For a share, [`initialization::Initialization::share`] makes the copy for everyone; it may still refuse.
 //! 4. Only then the caller sets the new state, keeps and relays what [`state::effects`] names, in one turn.
@@ -21,7 +21,7 @@
 //! # What is validated, and what is not
 //! Always: UTF-8, XML characters and well-formedness, namespaces, no DOCTYPE, no entities but the five, the bounds in
 //! [`crate::limits`]; the frame `Message`, one complete `C2SIMHeader` with a sender, one `MessageBody` with one body of one namespace; the
-//! value of `SimulationRealtimeMultiple`. With the [`schema::Rules`] of an XSD given to [`message::scan_with`] also the content, header
+//! value of `SimulationRealtimeMultiple`. With the [`schema::Rules`] of an XSD given to [`scan::scan_with`] also the content, header
 //! and bodies: order and number of elements, code lists, patterns and ranges. Without, a document that only this would refuse is
 //! admitted.
 
@@ -47,11 +47,13 @@ pub mod chart;
 pub mod code;
 pub mod defect;
 mod document;
+pub mod field;
 pub mod initialization;
+pub mod invalid;
 pub mod kind;
 pub mod message;
 pub mod notice;
 mod options;
-mod scan;
+pub mod scan;
 pub mod schema;
 pub mod state;

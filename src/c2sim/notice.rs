@@ -268,7 +268,8 @@ fn push_character(out: &mut Vec<u8>, letter: char) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{Field, scan};
+    use super::super::field::Field;
+    use super::super::scan::scan;
     use super::*;
 
     const STAMP: Stamp = Stamp {

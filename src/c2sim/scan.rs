@@ -5,10 +5,12 @@
 
 use std::borrow::Cow;
 
-use super::defect::{Defect, Refused, Reject};
+use super::defect::{Defect, Reject};
 use super::document::{Document, Tag, Token, is_blank, readable};
+use super::field::Field;
+use super::invalid::InvalidDocument;
 use super::kind::{Category, Kind, Schema};
-use super::message::{Field, Header, Layout, Message, Part};
+use super::message::{Header, Layout, Message, Part};
 use super::schema::{Checker, Rules, Violation};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_RUNS_MAX, C2SIM_SYSTEMS_MAX,
@@ -27,11 +29,11 @@ pub fn scan(bytes: &[u8]) -> Result<Message<'_>, Reject> {
 ///
 /// # Errors
 /// As [`scan`], or everything in which the content breaks the rules.
-pub fn scan_with<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<Message<'a>, Refused> {
+pub fn scan_with<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<Message<'a>, InvalidDocument> {
     match recognise(bytes, rules) {
         Ok((message, violations)) if violations.is_empty() => Ok(message),
-        Ok((_, violations)) => Err(Refused::Content(violations)),
-        Err(reject) => Err(Refused::Document(reject)),
+        Ok((_, violations)) => Err(InvalidDocument::Content(violations)),
+        Err(reject) => Err(InvalidDocument::Rejected(reject)),
     }
 }
 

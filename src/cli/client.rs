@@ -23,7 +23,7 @@ use instep::zmtp::mechanism::Mechanism;
 use instep::zmtp::{Fault, SocketType};
 use serde_json::{Value, json};
 
-use super::plain;
+use super::failure::plain;
 
 const BOUNDS: Bounds =
     Bounds { frame_bytes_max: CLIENT_MESSAGE_BYTES_MAX, message_bytes_max: CLIENT_MESSAGE_BYTES_MAX };

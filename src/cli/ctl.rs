@@ -5,30 +5,23 @@
 //! Those of the Manager are in [`manager`], those of shared sessions have a table of their own in [`session`]; how a command line is
 //! read stands in [`words`].
 
+mod command;
 mod manager;
+mod member;
 mod session;
 mod watch;
 mod words;
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use instep::counters::Counters;
 use serde_json::{Map, Value, json};
 
-use super::client::{self, Client, Trouble};
-use super::table::{Column, table, visible};
-use super::{Failure, say};
-use words::{Argument, Given};
-
-/// One command: all that there is to know about it.
-struct Command {
-    /// One word, or two where the first names a family of commands.
-    name: &'static str,
-    arguments: &'static [Argument],
-    help: &'static str,
-    run: fn(&Given, &mut Session) -> Result<Report, Stop>,
-}
+use super::client::{self, Trouble};
+use super::failure::Failure;
+use super::print::say;
+use super::table::{Column, table, visible, word};
+use command::{Argument, Command, Commands, Given, Report, Session, Stop};
 
 use Argument::{Many, May, Must, Number, Switch};
 
@@ -99,67 +92,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "exit", arguments: &[], help: "end the Manager, and the Coordinator with it", run: manager::exit },
 ];
 
-/// The same answer twice: for a script, and for a person.
-#[derive(Debug)]
-struct Report {
-    json: Value,
-    text: String,
-}
-
-/// Why a command has nothing to report.
-#[derive(Debug)]
-enum Stop {
-    /// It has said all that there is to say.
-    Said,
-    /// It cannot go on; says why.
-    Failed(Failure),
-    /// An argument makes no sense.
-    Usage(String),
-    /// The Coordinator, or whoever was asked, gave no result.
-    Trouble(Trouble),
-}
-
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
-
-/// The connection, made at the first question.
-#[derive(Debug)]
-struct Session {
-    address: String,
-    /// The control port, where it is not found by the Coordinator's address.
-    control: Option<String>,
-    timeout: Duration,
-    /// What is said is for a script.
-    json: bool,
-    client: Option<Client>,
-}
-
-impl Session {
-    fn client(&mut self) -> Result<&mut Client, Trouble> {
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => Client::connect(&self.address, &format!("ctl-{}", std::process::id()), self.timeout)?,
-        };
-        Ok(self.client.insert(client))
-    }
-
-    fn ask(&mut self, receiver: &str, method: &str, params: &Value) -> Result<Value, Trouble> {
-        self.client()?.ask(receiver, method, params)
-    }
-
-    /// `name` with the node's namespace where it has none.
-    fn full(&mut self, name: &str) -> Result<String, Trouble> {
-        let client = self.client()?;
-        Ok(if name.contains('.') { name.to_owned() } else { format!("{}.{name}", client.namespace()) })
-    }
-}
+const ALL: Commands = Commands { plain: COMMANDS, session: session::COMMANDS, session_help: session::HELP };
 
 /// Runs the command that `words` name.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
-    let Some(parsed) = words::parse(words)? else { return Ok(()) };
+    let Some(parsed) = words::parse(words, ALL)? else { return Ok(()) };
     let mut session = Session {
         address: parsed.address,
         control: parsed.control,
@@ -338,11 +275,6 @@ fn shut_down(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     let name = session.full(given.name(0))?;
     session.ask(&name, "shut_down", &Value::Null)?;
     Ok(Report { text: format!("{} shuts down\n", visible(&name)), json: json!({"name": name}) })
-}
-
-/// A value as a word: text without its quotes.
-pub(super) fn word(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! should happen. What does not happen in time ends the demonstration with a sentence.
 
 mod cast;
+mod patience;
 mod recording;
 
 use std::ffi::OsString;
@@ -26,8 +27,10 @@ use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
 use super::client::{Client, now, unix_ms};
-use super::{Failure, plain, say};
+use super::failure::{Failure, plain};
+use super::print::say;
 use cast::{Cast, Controller, Heard, What};
+use patience::{PATIENCE, TICK, missed};
 
 const HELP: &str = "\
 instep demo shows what shared sessions are, in about ten seconds.
@@ -54,10 +57,6 @@ Each line is: seconds since the start, who, and what happened to them.
 const SESSION: &str = "exercise";
 /// Timesteps of the recording.
 const STEPS: u32 = 100;
-/// How long something may take that should happen at once.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the main thread is deaf for signals.
-const TICK: Duration = Duration::from_millis(50);
 /// How long one may read before the next act.
 const BREATH: Duration = Duration::from_millis(500);
 /// How far ahead the start is scheduled, in milliseconds.
@@ -432,10 +431,6 @@ impl Stage {
             None => Ok(()),
         }
     }
-}
-
-fn missed(what: &str) -> Failure {
-    Failure::other(format!("the demonstration went wrong, this did not happen within {} s: {what}", PATIENCE.as_secs()))
 }
 
 fn is_event(heard: &Heard, state: &str) -> bool {

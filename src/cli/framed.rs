@@ -9,7 +9,7 @@ use instep::control::framing::{self, Frame};
 use instep::limits::CONTROL_RESULT_BYTES_MAX;
 
 use super::client::{Trouble, dial, is_wait, now};
-use super::plain;
+use super::failure::plain;
 
 /// Why no further body comes.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! `instep log`: what a simulation log or a viewer's recording holds, in numbers.
 //!
-//! Both kinds of file come down to one [`Digest`], which is shown as text or as JSON; [`reading`] makes it.
+//! Both kinds of file come down to one [`Digest`](digest::Digest), which is shown as text or as JSON; [`reading`] makes it.
 
+mod digest;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,10 @@ use std::fmt::Write as _;
 use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Map, Value, json};
 
-use super::table::{Column, grid, visible};
-use super::{Failure, say};
+use super::failure::Failure;
+use super::print::say;
+use super::table::{Column, grid, visible, word};
+use digest::{Counts, Digest, Timestep};
 
 const HELP: &str = "\
 instep log says what a simulation log holds.
@@ -27,48 +30,6 @@ FILE is a log of a kernel (.log, .xz, .7z, also packed with gzip or xz) or a vie
 Exit codes: 0 it was read, if truncated up to its last whole record; 1 it is damaged or no such file; 2 the command line
 is wrong.
 ";
-
-/// How many of each kind, in the order of the kinds.
-type Counts = Vec<(&'static str, usize)>;
-
-/// A log in numbers.
-#[derive(Debug, Default)]
-struct Digest {
-    kind: &'static str,
-    /// The log ends with its last record.
-    whole: bool,
-    /// Bytes of the file, and of what was packed into it.
-    bytes: u64,
-    unpacked: Option<u64>,
-    records: Counts,
-    /// The last timestep that has updates, and the one that was planned.
-    time_max: i64,
-    timesteps_planned: Option<i64>,
-    config_keys: usize,
-    map_name: Option<String>,
-    areas: usize,
-    /// Corners of the map in millimetres: west, south, east, north.
-    bounds: Option<[f64; 4]>,
-    /// Moves that end at an area rather than at a point.
-    moves_without_point: usize,
-    /// Properties that updates mark as having no value.
-    undefined: Counts,
-    /// What was passed over as not known.
-    skipped: usize,
-    steps: BTreeMap<i64, Step>,
-    /// What was asked of entities, as it stands after the last timestep; `None` where there is no such entity.
-    entities: Vec<(i32, Option<Map<String, Value>>)>,
-}
-
-/// The counts of one timestep; 0 is the world before the first.
-#[derive(Debug, Default)]
-struct Step {
-    entities: Counts,
-    commands: Counts,
-    changed: usize,
-    deleted: usize,
-    perceptions: usize,
-}
 
 /// Reads a log and says what it holds.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
@@ -201,15 +162,16 @@ fn as_text(name: &str, digest: &Digest) -> String {
 }
 
 fn properties(found: &Map<String, Value>) -> String {
-    found.iter().map(|(key, value)| format!("{key} {}", super::ctl::word(value))).collect::<Vec<_>>().join(", ")
+    found.iter().map(|(key, value)| format!("{key} {}", word(value))).collect::<Vec<_>>().join(", ")
 }
 
 /// The kinds of entities: those of which there are as many at all times, with their number, and the others.
 fn kinds(digest: &Digest) -> (Counts, Vec<&'static str>) {
     let (mut constant, mut varying): (Counts, Vec<&'static str>) = (Vec::new(), Vec::new());
-    let count = |step: &Step, kind: &str| step.entities.iter().find(|(known, _)| *known == kind).map_or(0, |(_, n)| *n);
+    let count =
+        |step: &Timestep, kind: &str| step.entities.iter().find(|(known, _)| *known == kind).map_or(0, |(_, n)| *n);
     // A timestep that the log was cut off in has no entities counted.
-    let merged: Vec<&Step> = digest.steps.values().filter(|step| !step.entities.is_empty()).collect();
+    let merged: Vec<&Timestep> = digest.steps.values().filter(|step| !step.entities.is_empty()).collect();
     for (kind, first) in merged.iter().flat_map(|step| &step.entities) {
         if constant.iter().any(|(known, _)| known == kind) || varying.contains(kind) {
             continue;
@@ -229,7 +191,7 @@ fn steps(digest: &Digest, varying: &[&'static str]) -> String {
     columns.extend(varying.iter().map(|kind| Column::Right(kind)));
     columns.extend(["CHANGED", "DELETED", "PERCEPTIONS"].map(Column::Right));
     columns.push(Column::Left("COMMANDS"));
-    let row = |(time, step): (&i64, &Step)| {
+    let row = |(time, step): (&i64, &Timestep)| {
         let count = |kind: &&str| step.entities.iter().find(|(known, _)| known == kind).map_or(0, |(_, n)| *n);
         let mut row = vec![time.to_string(), total(&step.entities).to_string()];
         row.extend(varying.iter().map(|kind| count(kind).to_string()));
@@ -246,7 +208,7 @@ mod tests {
 
     #[test]
     fn kinds_that_do_not_vary_are_told_once() {
-        let step = |entities: &[(&'static str, usize)]| Step { entities: entities.to_vec(), ..Step::default() };
+        let step = |entities: &[(&'static str, usize)]| Timestep { entities: entities.to_vec(), ..Timestep::default() };
         let digest = Digest {
             steps: BTreeMap::from([
                 (0, step(&[("road", 2)])),

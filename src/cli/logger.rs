@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use simplelog::{Config, ConfigBuilder, LevelFilter, WriteLogger};
 
-use super::{Failure, plain};
+use super::failure::{Failure, plain};
 
 /// A log file behind a lock, so that the signal's handler can replace it.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The command line. One file per sub-command; what they share is here: the choice of the sub-command, printing, exit codes.
+//! The command line. One file per sub-command; here is the choice among them.
 //!
 //! Belongs to the program, not to the library.
 
@@ -6,62 +6,21 @@ mod bench;
 mod client;
 mod ctl;
 mod demo;
+mod failure;
 mod framed;
 mod log;
 mod logger;
+mod print;
 mod serve;
 mod table;
 mod view;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// Exit code for a wrong flag, key or value.
-pub(crate) const USAGE: u8 = 2;
-/// Exit code when nobody is there, or nobody answers in time.
-pub(crate) const NOBODY: u8 = 3;
-
-/// Why the program ends with an error: one line for people, one number for scripts.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: u8,
-    pub(crate) text: String,
-}
-
-impl Failure {
-    /// The command line or the configuration is wrong.
-    pub(crate) fn usage(text: impl fmt::Display) -> Self {
-        Self { code: USAGE, text: text.to_string() }
-    }
-
-    /// Something else went wrong.
-    pub(crate) fn other(text: impl fmt::Display) -> Self {
-        Self { code: 1, text: text.to_string() }
-    }
-
-    /// Nobody is there, or nobody answers in time.
-    pub(crate) fn nobody(text: impl fmt::Display) -> Self {
-        Self { code: NOBODY, text: text.to_string() }
-    }
-}
-
-/// An error of the operating system as it stands in a sentence: small letters, no number.
-pub(crate) fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    match text.split_at_checked(1) {
-        Some((first, rest)) if !rest.starts_with(char::is_uppercase) => first.to_lowercase() + rest,
-        _ => text.to_owned(),
-    }
-}
-
-impl From<lexopt::Error> for Failure {
-    fn from(error: lexopt::Error) -> Self {
-        Self::usage(error)
-    }
-}
+use failure::Failure;
+use print::say;
 
 const HELP: &str = "\
 instep keeps every participant of a distributed experiment or simulation in step.
@@ -106,38 +65,5 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
             debug_assert!(written.is_ok(), "standard error takes a line");
             ExitCode::from(failure.code)
         }
-    }
-}
-
-/// Prints to standard output; a closed pipe is the reader's wish to stop.
-pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Prints a line, all at once; false when nobody reads any more.
-pub(crate) fn print(text: &str) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::other(plain(&error))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_the_system_fit_into_a_sentence() {
-        let said = |text: &str| plain(&std::io::Error::other(text));
-        assert_eq!(said("Connection refused (os error 111)"), "connection refused");
-        assert_eq!(said("EOF came early"), "EOF came early");
-        assert_eq!(said(""), "");
-        assert_eq!(said("Ärger"), "Ärger");
     }
 }

@@ -11,7 +11,9 @@ use instep::net::{Server, host};
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
 
-use super::{Failure, logger, plain, say};
+use super::failure::{Failure, plain};
+use super::logger;
+use super::print::say;
 
 /// What is to be done with the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

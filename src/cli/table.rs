@@ -1,5 +1,7 @@
 //! Text in aligned columns, for people.
 
+use serde_json::Value;
+
 /// How a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -59,6 +61,11 @@ pub(super) fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A value as a word: text without its quotes.
+pub(super) fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

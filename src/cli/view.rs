@@ -5,21 +5,22 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::time::Duration;
 
-use instep::config::DEFAULT_PORT;
 use instep::control::client::{Value as Whole, ViewerResult, decode_viewer, encode_viewer};
 use instep::control::replay::{self, Record};
 use instep::control::section::Section;
 use instep::control::value::Reader;
 use instep::control::viewer::Bits;
 use instep::control::{self, record::EntityType};
+use instep::leco::DEFAULT_PORT;
 use instep::leco::nodes;
 use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::json;
 
 use super::client::{Trouble, now, seconds};
+use super::failure::Failure;
 use super::framed::{self, Framed, Silence};
+use super::print::{print, say};
 use super::table::visible;
-use super::{Failure, print, say};
 
 /// The viewer port is so much higher than that of the Coordinator.
 const VIEWER_PORT: u16 = DEFAULT_PORT + 11;

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::code::Code;
-use crate::c2sim::defect::Refused as DocumentRefused;
 use crate::c2sim::initialization::{ShareRefusal, StoreRefusal};
+use crate::c2sim::invalid::InvalidDocument;
 use crate::c2sim::kind::Kind;
-use crate::c2sim::message::{self, Message};
+use crate::c2sim::message::Message;
 use crate::c2sim::notice::minify;
+use crate::c2sim::scan;
 use crate::c2sim::state::{self, About as Facts, Details, Keep, Relay, State, Trigger, Verdict};
 use crate::control::viewer::Bits;
 use crate::leco::rpc::{RECEIVER_OVERLOADED, RpcError};
@@ -119,8 +120,8 @@ impl Hub {
         let schema = self.sessions.get(key).map(|session| session.about.schema).unwrap_or_default();
         // With the rules of its schema the namespace is the first thing that they check.
         let rules = self.rules.iter().find(|rules| rules.schema() == Some(schema));
-        let message = message::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
-        message.check_schema(schema).map_err(|reject| document_refusal(&DocumentRefused::Document(reject)))?;
+        let message = scan::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
+        message.check_schema(schema).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
         self.counters.session_documents += 1;
         self.plan(key, author, Input::Document(&message), None)
     }
@@ -499,7 +500,7 @@ impl Hub {
 }
 
 /// A refusal of a document: the schema's complaints, or what is wrong with it and in which line.
-fn document_refusal(refused: &DocumentRefused) -> Refused {
+fn document_refusal(refused: &InvalidDocument) -> Refused {
     let mut details = Map::new();
     refused.write(|key, value| {
         details.insert(key.to_owned(), Value::from(value.to_string()));

@@ -15,7 +15,7 @@ use crate::c2sim::code::Code;
 use crate::c2sim::initialization::Initialization;
 use crate::c2sim::is_session_name;
 use crate::c2sim::kind::Schema;
-use crate::c2sim::message;
+use crate::c2sim::scan;
 use crate::c2sim::state::{Options, State, Trigger};
 use crate::control::request::ReplyTo;
 use crate::limits::{MEMBERS_MAX, SEQ_BLOCK};
@@ -447,7 +447,7 @@ impl Hub {
         let order: Vec<u64> = order.iter().filter_map(Value::as_u64).collect();
         for n in &order {
             let text = papers.get(n).ok_or_else(|| format!("document {n} is missing"))?;
-            let scanned = message::scan(text.as_bytes()).map_err(|reject| format!("document {n}: {reject}"))?;
+            let scanned = scan::scan(text.as_bytes()).map_err(|reject| format!("document {n}: {reject}"))?;
             initialization.restore(&scanned).map_err(|reason| format!("document {n}: {reason}"))?;
         }
         if let Some(shared) = shared {

@@ -12,3 +12,6 @@ pub mod name;
 pub mod nodes;
 pub mod route;
 pub mod rpc;
+
+/// The port of a Coordinator when nothing else is said.
+pub const DEFAULT_PORT: u16 = 12300;

@@ -4,7 +4,7 @@
 //! its Coordinator has answered; or under its namespace when its Coordinator has signed in here before we knew an address. The
 //! two entries of one node are merged by [`Nodes::bind`].
 
-use crate::config::DEFAULT_PORT;
+use super::DEFAULT_PORT;
 use crate::limits::{ADDRESS_BYTES_MAX, NODES_MAX};
 use crate::store::table::{Full, Key, Table};
 use crate::time::{Span, Tick};

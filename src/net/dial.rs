@@ -8,48 +8,14 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token, Waker};
 
-use super::FIRST_DIAL;
 use super::resolve::Resolver;
-use crate::hub::{Hub, NodeKey, PeerKey, ProviderKey};
-use crate::limits::NODES_MAX;
+use super::target::Target;
+use super::token::FIRST_DIAL;
+use crate::hub::Hub;
 use crate::time::{Span, Tick};
 
 /// How long one address may take to accept.
 const PATIENCE: Span = Span(5000);
-
-/// Whom an attempt is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// The Coordinator of a node.
-    Node(NodeKey),
-    /// The kernel of a provider.
-    Kernel(ProviderKey),
-}
-
-impl Target {
-    /// A target has one attempt at a time, so its slot is the attempt's.
-    pub(super) fn slot(self) -> usize {
-        match self {
-            Self::Node(node) => node.slot(),
-            Self::Kernel(provider) => NODES_MAX + provider.slot(),
-        }
-    }
-
-    fn address(self, hub: &Hub) -> Option<String> {
-        match self {
-            Self::Node(node) => hub.dial_address(node).map(str::to_owned),
-            Self::Kernel(provider) => hub.kernel_address(provider),
-        }
-    }
-
-    /// Tells the hub what came of it.
-    pub(super) fn report(self, now: Tick, hub: &mut Hub, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
-        match self {
-            Self::Node(node) => hub.handle_dialed(now, node, outcome),
-            Self::Kernel(provider) => hub.handle_kernel_dialed(now, provider, outcome),
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Dial {

@@ -48,6 +48,8 @@ mod door;
 mod file;
 pub mod host;
 mod resolve;
+mod target;
+mod token;
 #[cfg(feature = "ledger")]
 pub mod vault;
 mod wire;
@@ -63,14 +65,19 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
-use crate::config::{Config, DEFAULT_PORT};
+use crate::config::Config;
 use crate::hub::{Cause, Door, Hub, Output, PeerKey, Start};
+use crate::leco::DEFAULT_PORT;
 use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
 use crate::time::Tick;
 
 use clock::Clock;
-use dial::{Dials, Target};
+use dial::Dials;
 use door::{Listener, Refusal};
+use target::Target;
+#[cfg(feature = "daemon")]
+use token::SIGNALS;
+use token::{FIRST_DIAL, FIRST_LISTENER, FIRST_WIRE, LISTENERS_MAX, WAKE};
 #[cfg(feature = "ledger")]
 use vault::{Outcomes, Vault};
 use wire::Wires;
@@ -79,15 +86,6 @@ use wire::Wires;
 const EVENTS_PER_TURN: usize = 1024;
 /// Pause of accepting when the process has no file descriptors left, or the system no memory.
 const ACCEPT_PAUSE_MS: u64 = 100;
-
-const WAKE: Token = Token(0);
-#[cfg(feature = "daemon")]
-const SIGNALS: Token = Token(1);
-const FIRST_LISTENER: usize = 2;
-/// Listeners a server can have.
-const LISTENERS_MAX: usize = 62;
-const FIRST_DIAL: usize = FIRST_LISTENER + LISTENERS_MAX;
-const FIRST_WIRE: usize = FIRST_DIAL + crate::limits::NODES_MAX + crate::limits::PROVIDERS_CEILING;
 
 /// What a turn of the loop came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

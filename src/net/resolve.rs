@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
 
-use super::dial::Target;
+use super::target::Target;
 
 /// An answer: for whom, and the addresses or the reason why there are none.
 pub(super) type Resolved = (Target, Result<Vec<SocketAddr>, String>);

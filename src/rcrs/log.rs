@@ -15,7 +15,10 @@
 mod archive;
 mod checksum;
 mod directory;
+mod format;
 mod gzip;
+mod lzma;
+mod pieces;
 mod stream;
 mod unpack;
 mod xz;
@@ -23,75 +26,15 @@ mod xz;
 use std::io::{Read, Seek, SeekFrom};
 
 use self::archive::Archive;
+pub use self::format::{Format, HEAD_BYTES};
 use self::gzip::Gzip;
+use self::pieces::{Encoding, Fetched};
 use self::stream::Stream;
 use self::unpack::Unpacker;
 use self::xz::Xz;
 use super::message::{Record, RecordKind};
 use super::{Error, legacy, proto};
 use crate::limits::RCRS_SLICE_BYTES_MAX;
-
-/// The type number of the record that starts a binary log.
-const BINARY_START: u32 = 0xe542_d585;
-
-/// The content of the frame that starts a framed log.
-const FRAME_START: &[u8; 2] = &[0x0a, 0];
-
-/// How many of a file's first bytes [`Kind::recognise`] looks at.
-pub const HEAD_BYTES: usize = 32;
-
-/// What a file is, by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Binary records.
-    Binary,
-    /// Plain frames.
-    Frames,
-    /// Frames in LZMA without a container.
-    Lzma,
-    /// A 7z archive with an entry for each record.
-    SevenZip,
-    /// A real xz file, with a log inside.
-    Xz,
-    /// A gzip file, with a log inside.
-    Gzip,
-    /// A viewer's recording, a MsgPack map, which is none of the simulator's own logs.
-    Viewer,
-}
-
-impl Kind {
-    /// Judges a file by its first [`HEAD_BYTES`], or all it has.
-    #[must_use]
-    pub fn recognise(head: &[u8]) -> Option<Self> {
-        let starts = |magic: &[u8]| head.starts_with(magic);
-        match head.first()? {
-            0xe5 if starts(&BINARY_START.to_be_bytes()) => Some(Self::Binary),
-            0x37 if starts(b"7z\xbc\xaf\x27\x1c") => Some(Self::SevenZip),
-            0x5d if starts(&[0x5d, 0, 0]) && head.get(5..13) == Some(&[0xff; 8]) => Some(Self::Lzma),
-            0xfd if starts(b"\xfd7zXZ\0") => Some(Self::Xz),
-            0x1f if starts(&[0x1f, 0x8b]) => Some(Self::Gzip),
-            0x00 if starts(&[0, 0, 0, 2, 0x0a, 0]) => Some(Self::Frames),
-            // The front of an archive is written last, over zeros.
-            0x00 if starts(&[0; HEAD_BYTES]) => Some(Self::SevenZip),
-            0x80..=0x8f | 0xde | 0xdf => Some(Self::Viewer),
-            _ => None,
-        }
-    }
-
-    /// A short name for people.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Binary => "binary records",
-            Self::Frames => "plain frames",
-            Self::Lzma => "frames in LZMA",
-            Self::SevenZip => "7z archive",
-            Self::Xz => "log packed with xz",
-            Self::Gzip => "log packed with gzip",
-            Self::Viewer => "viewer recording",
-        }
-    }
-}
 
 /// How a log ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,21 +56,6 @@ pub enum Progress {
     Ended(Ending),
 }
 
-/// How a record is encoded.
-#[derive(Clone, Copy, Debug)]
-enum Encoding {
-    Proto,
-    Legacy(RecordKind),
-}
-
-/// What one piece of reading gave.
-#[derive(Debug)]
-enum Fetched {
-    Record { bytes: Vec<u8>, encoding: Encoding },
-    Working { bytes: usize },
-    Ended,
-}
-
 #[derive(Debug)]
 enum Body {
     Stream(Box<Stream>),
@@ -144,7 +72,7 @@ enum Decoder {
 #[derive(Debug)]
 pub struct Reader<R> {
     source: R,
-    kind: Kind,
+    format: Format,
     body: Body,
     decoding: Option<(Vec<u8>, Decoder)>,
     time_reached: i32,
@@ -166,22 +94,22 @@ impl<R: Read + Seek> Reader<R> {
         if head.is_empty() {
             return Err(Error::Empty);
         }
-        let kind = Kind::recognise(&head).ok_or(Error::Unrecognised)?;
-        let body = match kind {
-            Kind::Binary | Kind::Frames => Self::stream(Unpacker::Plain),
-            Kind::Lzma => Self::stream(Unpacker::lzma_alone()),
-            Kind::Xz => Self::stream(Unpacker::Xz(Box::new(Xz::new()))),
-            Kind::Gzip => Self::stream(Unpacker::Gzip(Box::new(Gzip::new()))),
-            Kind::SevenZip => Body::Archive(Archive::new()),
-            Kind::Viewer => return Err(Error::Unsupported("a viewer's recording")),
+        let format = Format::recognise(&head).ok_or(Error::Unrecognised)?;
+        let body = match format {
+            Format::Binary | Format::Frames => Self::stream(Unpacker::Plain),
+            Format::Lzma => Self::stream(Unpacker::lzma_alone()),
+            Format::Xz => Self::stream(Unpacker::Xz(Box::new(Xz::new()))),
+            Format::Gzip => Self::stream(Unpacker::Gzip(Box::new(Gzip::new()))),
+            Format::SevenZip => Body::Archive(Archive::new()),
+            Format::Viewer => return Err(Error::Unsupported("a viewer's recording")),
         };
-        Ok(Self { source, kind, body, decoding: None, time_reached: 0, outcome: None })
+        Ok(Self { source, format, body, decoding: None, time_reached: 0, outcome: None })
     }
 
     /// What the file is.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
-        self.kind
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     /// The highest time whose updates were read.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use instep::c2sim::code::Code;
 use instep::c2sim::kind::{Kind, Schema};
-use instep::c2sim::message::{Message, scan, scan_with};
+use instep::c2sim::message::Message;
 use instep::c2sim::notice::minify;
+use instep::c2sim::scan::{scan, scan_with};
 use instep::c2sim::schema::Rules;
 use instep::c2sim::state::{Facts, Options, PausedAllows, State, Verdict, admit};
 use serde_json::Value;

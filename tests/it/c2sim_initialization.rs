@@ -1,10 +1,12 @@
 //! Collecting initialization and sharing it: replaced or merged, and never with a byte more than allowed.
 
 use instep::c2sim::code::Code;
+use instep::c2sim::field::Field;
 use instep::c2sim::initialization::{Initialization, ShareRefusal, Shared, StoreRefusal};
 use instep::c2sim::kind::{Kind, Schema};
-use instep::c2sim::message::{Field, Message, Part, scan};
+use instep::c2sim::message::{Message, Part};
 use instep::c2sim::notice::{IsoDateTime, Stamp, Uuid};
+use instep::c2sim::scan::scan;
 use instep::c2sim::state::{About, Facts, InitMerge};
 use instep::limits::{C2SIM_MESSAGE_BYTES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX};
 

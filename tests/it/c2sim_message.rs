@@ -2,8 +2,9 @@
 
 use instep::c2sim::code::Code;
 use instep::c2sim::defect::Defect;
+use instep::c2sim::field::Field;
 use instep::c2sim::kind::{Category, Kind, Schema};
-use instep::c2sim::message::{Field, scan};
+use instep::c2sim::scan::scan;
 use instep::limits::{C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX};
 
 const NAMESPACE: &str = "http://www.sisostds.org/schemas/C2SIM/2.0.0-cwix2026";

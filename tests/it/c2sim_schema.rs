@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use instep::c2sim::code::Code;
-use instep::c2sim::defect::{Defect, Refused};
+use instep::c2sim::defect::Defect;
+use instep::c2sim::invalid::InvalidDocument;
 use instep::c2sim::kind::{Kind, Schema};
-use instep::c2sim::message::{scan, scan_with};
+use instep::c2sim::scan::{scan, scan_with};
 use instep::c2sim::schema::Rules;
 use instep::limits::{C2SIM_SCHEMA_BYTES_MAX, C2SIM_VIOLATIONS_MAX};
 
@@ -153,7 +154,7 @@ fn a_document_that_is_no_message_is_refused_for_that_first() {
     let wrong = document("><b/>");
     let cut = &wrong.as_bytes()[..wrong.len() - 2];
     match scan_with(cut, Some(&rules)) {
-        Err(Refused::Document(reject)) => assert_eq!(reject.code(), Code::XsdValidationFailure),
+        Err(InvalidDocument::Rejected(reject)) => assert_eq!(reject.code(), Code::XsdValidationFailure),
         other => panic!("{other:?}"),
     }
     assert!(scan(wrong.as_bytes()).is_ok() && scan_with(wrong.as_bytes(), None).is_ok());
@@ -161,7 +162,7 @@ fn a_document_that_is_no_message_is_refused_for_that_first() {
     let refused = scan_with(other.as_bytes(), Some(&rules)).unwrap_err();
     assert_eq!(refused.to_string(), "Line 1: the schema has no root element 'Message'");
     let refused = scan_with(b"<Message", Some(&rules)).unwrap_err();
-    assert!(matches!(&refused, Refused::Document(reject) if reject.defect == Defect::Malformed));
+    assert!(matches!(&refused, InvalidDocument::Rejected(reject) if reject.defect == Defect::Malformed));
 }
 
 #[test]

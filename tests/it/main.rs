@@ -42,4 +42,5 @@ mod state_cli;
 mod tidy;
 #[cfg(feature = "ledger")]
 mod vault;
+mod walls;
 mod zmtp;

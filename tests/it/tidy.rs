@@ -8,7 +8,7 @@ fn root() -> PathBuf {
 }
 
 /// Every Rust file below `folder`, as path from the root and content.
-fn sources(folder: &str) -> Vec<(String, String)> {
+pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
     fn walk(at: &Path, found: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(at) else { return };
         let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -93,9 +93,9 @@ fn knows(code: &str) -> Vec<String> {
 
 /// Who may know whom. `limits` and `time` know nobody; protocol rooms know only what lies below all of them, never each other.
 ///
-/// Beyond the plain order: `config` checks a namespace with `leco`'s rule for names, so that there is one such rule, and `leco` takes
-/// the default port from `config`, where the user's choices have their defaults. `net` asks `leco` whether the machine's name can be a
-/// namespace, and opens files as the logs of `rcrs`. The options of predefined sessions are those of `c2sim`.
+/// Beyond the plain order: `config` checks a namespace with `leco`'s rule for names, so that there is one such rule, and has `leco`'s port
+/// as its default. `net` asks `leco` whether the machine's name can be a namespace, and opens files as the logs of `rcrs`. The options of
+/// predefined sessions are those of `c2sim`.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("limits", &[]),
@@ -104,7 +104,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["limits", "time", "leco", "c2sim"]),
     ("store", &["limits", "time"]),
     ("zmtp", &["limits", "time", "store"]),
-    ("leco", &["limits", "time", "store", "config"]),
+    ("leco", &["limits", "time", "store"]),
     ("control", &["limits", "time", "store"]),
     ("c2sim", &["limits", "time", "store"]),
     ("rcrs", &["limits", "time", "store"]),

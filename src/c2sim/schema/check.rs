@@ -4,9 +4,11 @@ use core::fmt;
 use std::borrow::Cow;
 
 use super::super::document::{Document, Tag, Token, attribute_value, is_blank, split_name};
+use super::automaton::Automaton;
 use super::facets::{Quoted, Simple};
 use super::loader::XSD_NAMESPACE;
-use super::{Automaton, Rules, Type, Violation};
+use super::rules::{Rules, Type};
+use super::violation::Violation;
 use crate::limits::C2SIM_VIOLATIONS_MAX;
 
 const XSI_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema-instance";

@@ -11,7 +11,7 @@ use super::super::document::{Document, Tag, Token, attribute_value, is_blank, is
 use super::automaton::{Automaton, Budget, Expr};
 use super::facets::{Bound, BuiltIn, Facet, Simple};
 use super::pattern::Pattern;
-use super::{Element, Rules, Type};
+use super::rules::{Element, Rules, Type};
 use crate::limits::{C2SIM_SCHEMA_BYTES_MAX, C2SIM_SCHEMA_NESTING_MAX, C2SIM_SCHEMA_NODES_MAX};
 
 pub(super) const XSD_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema";
@@ -263,7 +263,17 @@ struct Loader<'t> {
     budget: Budget,
 }
 
-pub(super) fn load(xsd: &str) -> Result<Rules, LoadError> {
+impl Rules {
+    /// Reads the text of an XSD. Takes a few milliseconds for the schemas of C2SIM.
+    ///
+    /// # Errors
+    /// The text is no XSD, is outside the part of XML Schema that is understood, or exceeds the bounds in [`crate::limits`].
+    pub fn load(xsd: &str) -> Result<Self, LoadError> {
+        load(xsd)
+    }
+}
+
+fn load(xsd: &str) -> Result<Rules, LoadError> {
     if xsd.len() > C2SIM_SCHEMA_BYTES_MAX {
         return Err(LoadError::new(1, "the schema is too large"));
     }

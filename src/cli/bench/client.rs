@@ -14,7 +14,9 @@ use instep::zmtp::link::{Link, Step};
 use instep::zmtp::mechanism::Mechanism;
 use serde_json::Value;
 
-use super::{Failure, Options, PATIENCE};
+use super::super::failure::Failure;
+use super::options::Options;
+use super::progress::PATIENCE;
 
 const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
 /// Bytes of strange talk that one waits through for an answer.
@@ -92,7 +94,7 @@ fn resolve(text: &str) -> Result<Vec<SocketAddr>, Failure> {
     let found = if has_port {
         text.to_socket_addrs()
     } else {
-        (text.trim_matches(['[', ']']), instep::config::DEFAULT_PORT).to_socket_addrs()
+        (text.trim_matches(['[', ']']), instep::leco::DEFAULT_PORT).to_socket_addrs()
     };
     match found.map(Iterator::collect::<Vec<_>>) {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
@@ -119,7 +121,8 @@ impl Session {
             }
         }
         let who = if options.relay { "relay" } else { "Coordinator" };
-        let reason = last.map_or_else(String::new, |error: io::Error| format!(" ({})", crate::cli::plain(&error)));
+        let reason =
+            last.map_or_else(String::new, |error: io::Error| format!(" ({})", crate::cli::failure::plain(&error)));
         Err(Failure::nobody(format!("there is no {who} at {}{reason}", options.address)))
     }
 

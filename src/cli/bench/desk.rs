@@ -11,10 +11,12 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
 
+use super::super::failure::Failure;
 use super::client::{Session, message};
+use super::figures::count;
 use super::inbox::Inbox;
+use super::options::Options;
 use super::outbox::Outbox;
-use super::{Failure, Options, plain};
 
 const SCRATCH_BYTES: usize = 256 << 10;
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -74,7 +76,7 @@ impl Desk {
                 link: session.link,
                 name: session.name,
                 namespace: session.namespace,
-                read_bytes: plain(session.carry.len()),
+                read_bytes: count(session.carry.len()),
                 carry: session.carry,
                 queued: false,
                 inbox,
@@ -146,7 +148,7 @@ impl Desk {
             end.queued = true;
             self.ready.push_back(n);
         }
-        end.read_bytes += plain(got);
+        end.read_bytes += count(got);
         let bytes = self.scratch.get(..kept + got).unwrap_or_default();
         let mut answer = Vec::new();
         let left = end
@@ -188,7 +190,7 @@ impl Desk {
     pub(super) fn check_bytes(&self) -> Result<(), Failure> {
         for end in &self.ends {
             let inbox = &end.inbox;
-            let counted = inbox.received * inbox.message_bytes() + inbox.strange_bytes + plain(end.carry.len());
+            let counted = inbox.received * inbox.message_bytes() + inbox.strange_bytes + count(end.carry.len());
             if counted != end.read_bytes {
                 let reason = format!("{} bytes came, but the messages make {counted}", end.read_bytes);
                 return Err(failed(&self.address, &end.name, &reason));

@@ -6,7 +6,7 @@ use instep::zmtp::command::{Built, Command};
 use instep::zmtp::frame::Bounds;
 use instep::zmtp::link::{Link, Step};
 
-use super::plain;
+use super::figures::count;
 
 /// Bytes at the front of every expected message that are compared; of the first message, all are.
 const COMPARED_BYTES: usize = 256;
@@ -48,7 +48,7 @@ impl Inbox {
 
     /// Bytes of one expected message.
     pub(super) fn message_bytes(&self) -> u64 {
-        plain(self.expected.len())
+        count(self.expected.len())
     }
 
     /// Takes what came; says how many bytes at its end do not yet show what they are and must come again with the next. `answer`
@@ -108,7 +108,7 @@ impl Inbox {
     }
 
     fn strange<'a>(&mut self, rest: &'a [u8], len: usize) -> &'a [u8] {
-        self.strange_bytes += plain(len);
+        self.strange_bytes += count(len);
         rest.get(len..).unwrap_or_default()
     }
 
@@ -180,7 +180,7 @@ mod tests {
             for step in [1, 2, 3, 7, 100, 256, stream.len()] {
                 let (inbox, answer) = feed(&expected, &stream, step);
                 assert_eq!((inbox.received, inbox.errors, inbox.results), (4, 2, 1), "{payload} {step}");
-                assert_eq!(inbox.strange_bytes + 4 * inbox.message_bytes(), plain(stream.len()));
+                assert_eq!(inbox.strange_bytes + 4 * inbox.message_bytes(), count(stream.len()));
                 assert_eq!(answer, b"\x04\x07\x04PONGab");
                 assert!(inbox.first_error.unwrap().starts_with("N1.COORDINATOR: {"));
             }

@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::super::failure::Failure;
+use super::super::print::say;
 use super::client::{connect_pairs, load};
 use super::desk::Desk;
+use super::figures::{count, grouped, real};
 use super::histogram::Histogram;
 use super::inbox::Inbox;
+use super::options::Options;
 use super::outbox::Outbox;
-use super::{Failure, Options, PATIENCE, Progress, grouped, now, plain, real, say};
+use super::progress::{PATIENCE, Progress, now};
 
 /// Place of the end that begins, and of the one that answers.
 const CA: usize = 0;
@@ -223,7 +227,7 @@ impl Run<'_> {
              {:>14} error replies\n{first_error}",
             self.options.address,
             if self.options.relay { " (relay)" } else { "" },
-            plain(self.options.payload),
+            count(self.options.payload),
             grouped(times.count()),
             micros(times.quantile(500)),
             micros(times.quantile(990)),

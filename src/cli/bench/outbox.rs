@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::plain;
+use super::figures::count;
 
 /// Bytes of copies that are prepared; a single message may be larger.
 const BATCH_BYTES: usize = 256 << 10;
@@ -39,17 +39,17 @@ impl Outbox {
 
     /// Lets messages go until so many have left in all.
     pub(super) fn allow(&mut self, messages: u64) {
-        self.limit = self.limit.max(messages.saturating_mul(plain(self.message)));
+        self.limit = self.limit.max(messages.saturating_mul(count(self.message)));
     }
 
     /// Stops after the message that is being sent.
     pub(super) fn stop(&mut self) {
-        self.limit = self.messages() * plain(self.message);
+        self.limit = self.messages() * count(self.message);
     }
 
     /// Messages of which at least the first byte has left.
     pub(super) fn messages(&self) -> u64 {
-        self.sent.div_ceil(plain(self.message).max(1))
+        self.sent.div_ceil(count(self.message).max(1))
     }
 
     /// Sends other bytes at the next boundary between messages.
@@ -60,7 +60,7 @@ impl Outbox {
     /// Writes until nothing is due or the socket is full.
     pub(super) fn flush(&mut self, to: &mut impl Write) -> io::Result<()> {
         while self.writable {
-            let message = plain(self.message).max(1);
+            let message = count(self.message).max(1);
             let within = self.sent % message;
             let interjecting = within == 0 && !self.extra.is_empty();
             let bytes = if interjecting {
@@ -81,7 +81,7 @@ impl Outbox {
                     if interjecting {
                         self.extra.drain(..n);
                     } else {
-                        self.sent += plain(n);
+                        self.sent += count(n);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,

@@ -22,9 +22,13 @@ use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
 use super::super::client::{Client, Trouble};
+use super::super::failure::Failure;
+use super::super::print::say;
 use super::client::{Session, connect_members, message};
+use super::figures::{count, grouped, real};
 use super::histogram::Histogram;
-use super::{Failure, Options, PATIENCE, Progress, grouped, now, plain, real, say};
+use super::options::Options;
+use super::progress::{PATIENCE, Progress, now};
 
 const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -386,7 +390,7 @@ fn measure<'a>(
 fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool) -> Result<(), Failure> {
     let micros = |nanos: u64| real(nanos) / 1e3;
     let Measured { skew, delay } = measured;
-    let notices = skew.count().saturating_mul(plain(options.members));
+    let notices = skew.count().saturating_mul(count(options.members));
     if options.json {
         let of = |times: &Histogram| {
             json!({"p50_us": micros(times.quantile(500)), "p99_us": micros(times.quantile(990)),
@@ -416,7 +420,7 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
     say(&format!(
         "session {name} at {}, {} members, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}",
         options.address,
-        grouped(plain(options.members)),
+        grouped(count(options.members)),
         grouped(skew.count()),
         if interrupted { " before it was interrupted" } else { "" },
         grouped(notices),

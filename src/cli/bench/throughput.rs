@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::super::failure::Failure;
+use super::super::print::say;
 use super::client::{connect_pairs, load};
 use super::desk::Desk;
+use super::figures::{count, grouped, real};
 use super::inbox::Inbox;
+use super::options::Options;
 use super::outbox::Outbox;
-use super::{Failure, Options, PATIENCE, Progress, grouped, now, plain, real, say};
+use super::progress::{PATIENCE, Progress, now};
 
 /// How long messages that are on their way may take once nothing more is sent.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -52,7 +56,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let mut wire = 0;
     let sessions = pairs.into_iter().flat_map(|(sender, receiver)| {
         let message = load(&receiver, &sender, options.payload);
-        wire = plain(message.len());
+        wire = count(message.len());
         let outbox = Outbox::new(&message, options.window);
         [(sender, Inbox::new(b""), outbox), (receiver, Inbox::new(&message), Outbox::new(b"", 0))]
     });
@@ -140,7 +144,7 @@ fn drain(desk: &mut Desk) -> Result<u64, Failure> {
 fn report(options: &Options, outcome: &Outcome) -> Result<(), Failure> {
     let seconds = outcome.time.as_secs_f64();
     let rate = if seconds > 0.0 { real(outcome.messages) / seconds } else { 0.0 };
-    let megabytes = rate * real(plain(options.payload)) / 1e6;
+    let megabytes = rate * real(count(options.payload)) / 1e6;
     if options.json {
         let object = json!({
             "benchmark": "throughput",

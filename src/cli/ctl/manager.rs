@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::super::client::{Denial, Trouble, now, seconds};
 use super::super::framed::{self, Framed, Silence};
-use super::super::table::{Column, table, visible};
-use super::{Given, Report, Session, Stop, word};
+use super::super::table::{Column, table, visible, word};
+use super::command::{Given, Report, Session, Stop};
 
 /// The control port is so much higher than that of the Coordinator.
 const CONTROL_PORT_OFFSET: u16 = 10;

@@ -8,24 +8,21 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use instep::c2sim::chart::Diagram;
-use instep::c2sim::is_session_name;
 use instep::c2sim::notice::IsoDateTime;
 use instep::c2sim::state::Trigger;
 use instep::control::function::{self, Function};
-use instep::leco::route::session_name;
 use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use super::super::client::{Trouble, unix_ms};
-use super::super::table::{Column, table, visible};
-use super::super::{Failure, plain};
+use super::super::failure::{Failure, plain};
+use super::super::table::{Column, table, visible, word};
+use super::command::Argument::{self, May, Must, Number, Switch, Text};
+use super::command::{Command, Given, Report, Session, Stop};
 use super::manager::{cell, part, rows};
-use super::words::Argument::{self, May, Must, Number, Switch, Text};
-use super::words::Given;
-use super::{Command, Report, Session, Stop, watch, word};
+use super::member::{SYSTEM, SessionName, clock, coordinator_of, resign, span};
+use super::watch;
 
-/// The system that the program says it speaks for, where it joins.
-pub(super) const SYSTEM: &str = "instep-ctl";
 /// A moment may have passed for so long when it is given.
 const LATE_MS: u64 = 1000;
 
@@ -131,51 +128,6 @@ trigger takes its place. For example:
   instep ctl session start default --at +5s
 ";
 
-// ---- Names ----
-
-/// A session as the command line names it.
-pub(super) struct Place {
-    /// The node it is at; `None` for the Coordinator's own.
-    node: Option<String>,
-    pub(super) name: String,
-}
-
-impl Place {
-    pub(super) fn of(given: &Given) -> Result<Self, Stop> {
-        let text = given.word(0);
-        let (node, name) = match text.split_once('.') {
-            Some((node, name)) => (Some(node.to_owned()), name),
-            None => (None, text),
-        };
-        if node.as_deref() == Some("") || !is_session_name(name) {
-            return Err(Stop::Usage(format!(
-                "'{text}' is not a session: NAME or NODE.NAME, with 1 to 64 letters, digits, '.', '_', '~' or '-' in NAME"
-            )));
-        }
-        Ok(Self { node, name: name.to_owned() })
-    }
-
-    /// The full LECO name of the session.
-    pub(super) fn receiver(&self, session: &mut Session) -> Result<String, Stop> {
-        let local = session_name(&self.name);
-        let local = String::from_utf8_lossy(&local);
-        Ok(match &self.node {
-            Some(node) => format!("{node}.{local}"),
-            None => format!("{}.{local}", session.client()?.namespace()),
-        })
-    }
-
-    /// The Coordinator of its node.
-    fn coordinator(&self) -> String {
-        coordinator_of(self.node.as_deref())
-    }
-}
-
-/// The Coordinator of a node, without one that of ours.
-fn coordinator_of(node: Option<&str>) -> String {
-    node.map_or_else(|| "COORDINATOR".to_owned(), |node| format!("{node}.COORDINATOR"))
-}
-
 // ---- Looking and making ----
 
 fn list(given: &Given, session: &mut Session) -> Result<Report, Stop> {
@@ -216,7 +168,7 @@ fn scheduled(info: &Value) -> String {
 }
 
 fn create(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let place = Place::of(given)?;
+    let place = SessionName::of(given)?;
     let mut wish = Map::from_iter([("name".to_owned(), Value::from(place.name.as_str()))]);
     for (flag, key) in [
         ("schema", "schema"),
@@ -245,14 +197,14 @@ fn create(given: &Given, session: &mut Session) -> Result<Report, Stop> {
 }
 
 fn delete(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let place = Place::of(given)?;
+    let place = SessionName::of(given)?;
     let params = json!({"name": place.name, "force": given.switch("force")});
     session.ask(&place.coordinator(), "delete_session", &params)?;
     Ok(Report { json: json!({"session": place.name}), text: format!("{} has ended\n", place.name) })
 }
 
 fn info(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let receiver = Place::of(given)?.receiver(session)?;
+    let receiver = SessionName::of(given)?.receiver(session)?;
     let json = session.ask(&receiver, "info", &Value::Null)?;
     let mut lines: Vec<[String; 2]> = Vec::new();
     let mut line = |what: &str, value: String| lines.push([what.to_owned(), value]);
@@ -283,7 +235,7 @@ fn info(given: &Given, session: &mut Session) -> Result<Report, Stop> {
 }
 
 fn members(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let receiver = Place::of(given)?.receiver(session)?;
+    let receiver = SessionName::of(given)?.receiver(session)?;
     let json = session.ask(&receiver, "members", &Value::Null)?;
     let state_seq = json.get("state_seq").and_then(Value::as_u64).unwrap_or(0);
     // Who joined since then was told the state with the answer.
@@ -310,7 +262,7 @@ fn members(given: &Given, session: &mut Session) -> Result<Report, Stop> {
 }
 
 fn initialization(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let receiver = Place::of(given)?.receiver(session)?;
+    let receiver = SessionName::of(given)?.receiver(session)?;
     let json = session.ask(&receiver, "initialization", &Value::Null)?;
     Ok(Report { text: visible_lines(&format!("{}\n", word(&json).trim_end())), json })
 }
@@ -329,7 +281,7 @@ fn visible_lines(text: &str) -> String {
 
 /// Pulls a trigger: by the control port, or as a member.
 fn pull(given: &Given, session: &mut Session, trigger: Trigger) -> Result<Report, Stop> {
-    let place = Place::of(given)?;
+    let place = SessionName::of(given)?;
     let at = given.text("at").map(|text| moment(text, unix_ms())).transpose().map_err(Stop::Usage)?;
     if place.node.is_none() {
         match session.control_line() {
@@ -350,14 +302,14 @@ fn pull(given: &Given, session: &mut Session, trigger: Trigger) -> Result<Report
 
 fn complete(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     match given.text("system") {
-        Some(system) => as_member(&Place::of(given)?, session, system, Trigger::InitializationComplete, None),
+        Some(system) => as_member(&SessionName::of(given)?, session, system, Trigger::InitializationComplete, None),
         None => pull(given, session, Trigger::InitializationComplete),
     }
 }
 
 /// Joins, pulls and resigns.
 fn as_member(
-    place: &Place,
+    place: &SessionName,
     session: &mut Session,
     system: &str,
     trigger: Trigger,
@@ -371,13 +323,8 @@ fn as_member(
     Ok(pulled(place, trigger, at, &answer?, "member"))
 }
 
-/// Leaves a session. Whoever does not take it sees the component leave a moment later.
-pub(super) fn resign(session: &mut Session, receiver: &str) {
-    drop(session.ask(receiver, "resign", &Value::Null));
-}
-
 /// What a trigger came to, said alike whichever way it went.
-fn pulled(place: &Place, trigger: Trigger, at: Option<u64>, answer: &Value, way: &str) -> Report {
+fn pulled(place: &SessionName, trigger: Trigger, at: Option<u64>, answer: &Value, way: &str) -> Report {
     let (state, seq) = (cell(answer, "state"), part(answer, "seq"));
     let trigger = trigger.kind().name();
     let mut json = json!({"session": place.name, "trigger": trigger, "state": state, "seq": seq, "as": way});
@@ -423,23 +370,10 @@ fn moment(text: &str, now: u64) -> Result<u64, String> {
     ahead.and_then(|ahead| now.checked_add(ahead)).ok_or_else(wrong)
 }
 
-/// The time of day of a moment, UTC.
-pub(super) fn clock(unix_ms: u64) -> String {
-    let of_day = unix_ms % 86_400_000;
-    let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{:03}", of_day / 1000 % 60, of_day % 1000)
-}
-
-/// A length of time for people.
-pub(super) fn span(ms: u64) -> String {
-    let tenths = ms.saturating_add(50) / 100;
-    format!("{}.{} s", tenths / 10, tenths % 10)
-}
-
 // ---- Documents ----
 
 fn send(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let place = Place::of(given)?;
+    let place = SessionName::of(given)?;
     let document = read(given.word(1))?;
     let receiver = place.receiver(session)?;
     session.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
@@ -488,12 +422,6 @@ mod tests {
         }
         let said = moment("1764150000", NOW).unwrap_err();
         assert!(said.contains("1970-01-21T10:02:30Z, has passed; milliseconds"), "{said}");
-    }
-
-    #[test]
-    fn times_are_written_for_people() {
-        assert_eq!(clock(1_764_150_003_045), "09:40:03.045");
-        assert_eq!((span(0), span(1951)), ("0.0 s".to_owned(), "2.0 s".to_owned()));
     }
 
     #[test]

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
 use super::super::client::{Event, now};
+use super::super::failure::{Failure, plain};
+use super::super::print::print;
 use super::super::table::visible;
-use super::super::{Failure, plain, print};
-use super::session::{Place, SYSTEM, clock, resign, span};
-use super::words::Given;
-use super::{Report, Session, Stop};
+use super::command::{Given, Report, Session, Stop};
+use super::member::{SYSTEM, SessionName, clock, resign, span};
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
@@ -28,7 +28,7 @@ struct Watch<'a> {
 }
 
 pub(super) fn watch(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let place = Place::of(given)?;
+    let place = SessionName::of(given)?;
     let after = given.text("after").map(|text| {
         text.parse::<u64>().map_err(|_| Stop::Usage(format!("--after '{text}': the number of an event is wanted")))
     });

@@ -4,78 +4,17 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use instep::config::DEFAULT_PORT;
+use instep::leco::DEFAULT_PORT;
 use instep::leco::nodes;
 use lexopt::prelude::{Long, Short, Value as Word};
 
-use super::super::{Failure, say};
-use super::{COMMANDS, Command, session};
+use super::super::failure::Failure;
+use super::super::print::say;
+use super::command::{Argument, Command, Commands, Given};
+use Argument::{Many, May, Must, Number, Switch, Text};
 
 /// The word that the commands of shared sessions begin with.
 const FAMILY: &str = "session";
-
-/// What may stand behind a command's name.
-#[derive(Clone, Copy)]
-pub(super) enum Argument {
-    /// A word that must be given.
-    Must(&'static str),
-    /// A word that may be left out; stands behind all that must be given.
-    May(&'static str),
-    /// Any number of words, none included; the last of the words.
-    Many(&'static str),
-    /// A flag without value.
-    Switch { long: &'static str, help: &'static str },
-    /// A flag with a number of at least one.
-    Number { short: char, long: &'static str, help: &'static str },
-    /// A flag with a word.
-    Text { long: &'static str, word: &'static str, help: &'static str },
-}
-
-use Argument::{Many, May, Must, Number, Switch, Text};
-
-impl Argument {
-    /// The name of a word, and whether it must be given.
-    const fn word(&self) -> Option<(&'static str, bool)> {
-        match self {
-            Must(name) => Some((name, true)),
-            May(name) => Some((name, false)),
-            Many(_) | Switch { .. } | Number { .. } | Text { .. } => None,
-        }
-    }
-}
-
-/// The arguments of one run of a command, checked against its row of the table.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    pub(super) words: Vec<String>,
-    switches: Vec<&'static str>,
-    numbers: Vec<(&'static str, u32)>,
-    texts: Vec<(&'static str, String)>,
-}
-
-impl Given {
-    /// Word `n` behind the command; empty if it was left out.
-    pub(super) fn word(&self, n: usize) -> &str {
-        self.words.get(n).map_or("", String::as_str)
-    }
-
-    /// Word `n` as a name; without it, the Coordinator.
-    pub(super) fn name(&self, n: usize) -> &str {
-        self.words.get(n).map_or("COORDINATOR", String::as_str)
-    }
-
-    pub(super) fn switch(&self, long: &str) -> bool {
-        self.switches.contains(&long)
-    }
-
-    pub(super) fn number(&self, long: &str) -> Option<u32> {
-        self.numbers.iter().rev().find(|(flag, _)| *flag == long).map(|(_, number)| *number)
-    }
-
-    pub(super) fn text(&self, long: &str) -> Option<&str> {
-        self.texts.iter().rev().find(|(flag, _)| *flag == long).map(|(_, text)| text.as_str())
-    }
-}
 
 /// The command line, taken apart.
 pub(super) struct Parsed {
@@ -98,11 +37,11 @@ enum Said {
 
 impl Said {
     /// What it is with one more word.
-    fn and(self, word: &str) -> Result<Self, Failure> {
+    fn and(self, word: &str, commands: Commands) -> Result<Self, Failure> {
         let (front, table) = match self {
             Self::Nothing if word == FAMILY => return Ok(Self::Family),
-            Self::Nothing => ("", COMMANDS),
-            Self::Family | Self::Command(_) => (FAMILY, session::COMMANDS),
+            Self::Nothing => ("", commands.plain),
+            Self::Family | Self::Command(_) => (FAMILY, commands.session),
         };
         let name = format!("{front} {word}");
         let known = table.iter().find(|command| command.name == name.trim_start());
@@ -122,7 +61,7 @@ impl Said {
 }
 
 /// Takes the command line apart; `None` when it asked for help and got it.
-pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
+pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<Parsed>, Failure> {
     let mut said = Said::Nothing;
     let mut given = Given::default();
     let mut address = format!("127.0.0.1:{DEFAULT_PORT}");
@@ -135,8 +74,8 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
             Short('h') | Long("help") => {
                 return say(&match said {
                     Said::Command(command) => help_of(command),
-                    Said::Family => family_help(),
-                    Said::Nothing => help(),
+                    Said::Family => family_help(commands),
+                    Said::Nothing => help(commands),
                 })
                 .map(|()| None);
             }
@@ -165,7 +104,7 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Parsed>, Failure> {
                 if said.command().is_some() {
                     given.words.push(word);
                 } else {
-                    said = said.and(&word)?;
+                    said = said.and(&word, commands)?;
                 }
             }
             Short(letter) => flag(said.command(), &mut given, &format!("-{letter}"), &mut parser)?,
@@ -274,22 +213,22 @@ fn lines(commands: &[Command]) -> String {
     text
 }
 
-fn family_help() -> String {
+fn family_help(commands: Commands) -> String {
     let text =
         "instep ctl session looks at shared sessions, drives them through their states, and takes part in them.\n\n\
                 Usage: instep ctl [options] session COMMAND ...   (see: instep ctl session COMMAND --help)\n\n"
             .to_owned();
-    text + &lines(session::COMMANDS) + session::HELP + "\n" + OPTIONS + EXITS
+    text + &lines(commands.session) + commands.session_help + "\n" + OPTIONS + EXITS
 }
 
 /// What the program's end says.
 const EXITS: &str = "\nExit codes: 0 it worked, 1 it was refused or failed, 2 the command line is wrong, 3 nobody is there or answers in time.\n";
 
-fn help() -> String {
+fn help(commands: Commands) -> String {
     let mut text = "instep ctl asks a running Coordinator, and the components behind it.\n\n\
                     Usage: instep ctl [options] COMMAND ...\n\n"
         .to_owned();
-    text.push_str(&lines(COMMANDS));
+    text.push_str(&lines(commands.plain));
     text.push_str(
         "  session COMMAND ...           shared sessions under flow control (see: instep ctl session --help)\n",
     );
@@ -322,13 +261,14 @@ fn help_of(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ALL;
     use super::*;
 
     fn parsed(words: &str) -> Result<Parsed, String> {
-        match parse(words.split_whitespace().map(OsString::from).collect()) {
+        match parse(words.split_whitespace().map(OsString::from).collect(), ALL) {
             Ok(parsed) => Ok(parsed.expect("no help was asked for")),
             Err(failure) => {
-                assert_eq!(failure.code, super::super::super::USAGE);
+                assert_eq!(failure.code, super::super::super::failure::USAGE);
                 assert!(!failure.text.contains('\n'), "{}", failure.text);
                 Err(failure.text)
             }
@@ -375,9 +315,9 @@ mod tests {
 
     #[test]
     fn every_command_can_be_read_about() {
-        let all = help();
-        let family = family_help();
-        for command in COMMANDS.iter().chain(session::COMMANDS) {
+        let all = help(ALL);
+        let family = family_help(ALL);
+        for command in ALL.plain.iter().chain(ALL.session) {
             let all = if command.name.contains(' ') { &family } else { &all };
             let name = command.name.split(' ').next_back().unwrap_or_default();
             assert!(all.contains(&format!("\n  {name}")) && all.contains(command.help), "{}", command.name);

@@ -15,8 +15,9 @@ use instep::control::viewer::Bits;
 use serde_json::{Value, json};
 
 use super::super::client::{Client, Event, Trouble, now};
+use super::super::failure::Failure;
 use super::super::framed::{self, Framed, Silence};
-use super::{Failure, PATIENCE, TICK, missed};
+use super::patience::{PATIENCE, TICK, missed};
 
 /// What somebody hears.
 #[derive(Debug)]

@@ -14,16 +14,16 @@ use instep::control::section::Section;
 use instep::control::vlog::{Item, Player, Step as Found};
 use instep::limits::{CONTROL_RESULT_BYTES_MAX, RCRS_ENTITIES_MAX, RCRS_SLICE_BYTES_MAX, RCRS_SUMMARY_STEPS_MAX};
 use instep::rcrs::entity::Entity;
-use instep::rcrs::log::{Ending, HEAD_BYTES, Kind, Progress, Reader};
+use instep::rcrs::log::{Ending, Format, HEAD_BYTES, Progress, Reader};
 use instep::rcrs::message::{Action, Record};
 use instep::rcrs::summary::Summary;
 use instep::rcrs::urn::PropertyKind;
 use serde_json::{Map, Value, json};
 
 use super::super::client::now;
-use super::super::plain;
+use super::super::failure::plain;
 use super::super::view::kind_of;
-use super::{Digest, Step};
+use super::digest::{Digest, Timestep};
 
 /// Bytes of a recording that are read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -42,7 +42,7 @@ pub(super) fn read(path: &OsStr, wanted: &[i32]) -> Result<Digest, String> {
     let read = Rc::new(Cell::new(0));
     let mut bar = Bar::new(about.len(), Rc::clone(&read));
     let source = Watched { file, read };
-    let digest = if Kind::recognise(&head) == Some(Kind::Viewer) {
+    let digest = if Format::recognise(&head) == Some(Format::Viewer) {
         read_recording(source, wanted, &mut bar)
     } else {
         read_log(source, wanted, &mut bar)
@@ -59,7 +59,7 @@ fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, St
     let mut records =
         [("start", 0), ("initial", 0), ("config", 0), ("perceptions", 0), ("commands", 0), ("updates", 0), ("end", 0)];
     let mut undefined: BTreeMap<PropertyKind, usize> = BTreeMap::new();
-    let mut digest = Digest { kind: reader.kind().name(), ..Digest::default() };
+    let mut digest = Digest { kind: reader.format().name(), ..Digest::default() };
     let ending = loop {
         bar.show();
         let record = match reader.advance(RCRS_SLICE_BYTES_MAX) {
@@ -113,7 +113,7 @@ fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, St
     digest.bounds =
         world.bounds().map(|bounds| [bounds.low.0, bounds.low.1, bounds.high.0, bounds.high.1].map(f64::from));
     digest.entities = wanted.iter().map(|&id| (id, world.get(id).map(described))).collect();
-    let step = |step: &instep::rcrs::summary::Step| Step {
+    let step = |step: &instep::rcrs::summary::Step| Timestep {
         entities: step.entities.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
         commands: step.commands.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
         changed: step.changed,
@@ -183,7 +183,7 @@ fn counts(
 }
 
 fn read_recording(mut source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, String> {
-    let mut digest = Digest { kind: Kind::Viewer.name(), ..Digest::default() };
+    let mut digest = Digest { kind: Format::Viewer.name(), ..Digest::default() };
     let (mut player, mut world) = (Player::new(), World::default());
     let (mut held, mut at, mut records) = (Vec::new(), 0, 0_usize);
     loop {
@@ -286,7 +286,7 @@ fn add_record(digest: &mut Digest, world: &mut World, time: i64, sections: Secti
         Some(whole) => world.set(whole),
         None => world.change(sections.changes)?,
     }
-    let step = Step { entities: world.counts(), commands, changed, deleted, perceptions: sections.perceptions };
+    let step = Timestep { entities: world.counts(), commands, changed, deleted, perceptions: sections.perceptions };
     digest.steps.insert(time, step);
     Ok(())
 }

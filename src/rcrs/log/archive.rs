@@ -10,14 +10,11 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::checksum::Crc32;
-use super::directory::{self, Contents, Entry, Packing};
+use super::directory::{self, Contents, Entry, FRONT_BYTES, Packing};
+use super::pieces::{Encoding, Fetched};
 use super::unpack::{Feed, Unpacker};
-use super::{Encoding, Fetched};
 use crate::limits::{RCRS_ARCHIVE_HEADER_BYTES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX};
 use crate::rcrs::Error;
-
-/// Bytes before the first entry.
-pub(super) const FRONT_BYTES: u64 = 32;
 
 const NO_DIRECTORY: Error = Error::Malformed("the archive has no directory: its writer was stopped before the end");
 const SHORT: Error = Error::Malformed("an archive entry ends too early");

@@ -1,66 +1,55 @@
 //! The checksums packed files carry: CRC-32 (gzip, xz, 7z) and CRC-64 (xz).
 
-const TABLE_32: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut index = 0;
-    let mut start = 0;
-    while index < 256 {
-        let mut value = start;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
-            bit += 1;
-        }
-        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a bad index")]
-        {
-            table[index] = value;
-        }
-        index += 1;
-        start += 1;
-    }
-    table
-};
-
-const TABLE_64: [u64; 256] = {
-    let mut table = [0; 256];
-    let mut index = 0;
-    let mut start = 0;
-    while index < 256 {
-        let mut value = start;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 { value >> 1 ^ 0xc96c_5795_d787_0f42 } else { value >> 1 };
-            bit += 1;
-        }
-        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a bad index")]
-        {
-            table[index] = value;
-        }
-        index += 1;
-        start += 1;
-    }
-    table
-};
-
-/// A running CRC-32.
+/// A running checksum with that polynomial, its lowest power in the highest bit, which is set in every one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crc32(u32);
+pub(super) struct Crc<const POLYNOMIAL: u64>(u64);
 
-impl Crc32 {
+pub(super) type Crc32 = Crc<0xedb8_8320>;
+pub(super) type Crc64 = Crc<0xc96c_5795_d787_0f42>;
+
+impl<const POLYNOMIAL: u64> Crc<POLYNOMIAL> {
+    /// What each byte does to the rest.
+    const TABLE: [u64; 256] = {
+        let mut table = [0; 256];
+        let mut index = 0;
+        let mut start = 0;
+        while index < 256 {
+            let mut value: u64 = start;
+            let mut bit = 0;
+            while bit < 8 {
+                value = if value & 1 == 1 { value >> 1 ^ POLYNOMIAL } else { value >> 1 };
+                bit += 1;
+            }
+            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a bad index")]
+            {
+                table[index] = value;
+            }
+            index += 1;
+            start += 1;
+        }
+        table
+    };
+
+    /// All bits of the polynomial's width: what a checksum begins with, and what it is turned over with at its end.
+    const ONES: u64 = u64::MAX >> POLYNOMIAL.leading_zeros();
+
     pub(super) const fn new() -> Self {
-        Self(u32::MAX)
+        Self(Self::ONES)
     }
 
     pub(super) fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             let [low, ..] = self.0.to_le_bytes();
-            let entry = TABLE_32.get(usize::from(low ^ byte)).copied().unwrap_or_default();
+            let entry = Self::TABLE.get(usize::from(low ^ byte)).copied().unwrap_or_default();
             self.0 = self.0 >> 8 ^ entry;
         }
     }
+}
 
+impl Crc32 {
     pub(super) const fn value(self) -> u32 {
-        !self.0
+        let [a, b, c, d, ..] = (self.0 ^ Self::ONES).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
     }
 
     pub(super) fn of(bytes: &[u8]) -> u32 {
@@ -70,25 +59,9 @@ impl Crc32 {
     }
 }
 
-/// A running CRC-64.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Crc64(u64);
-
 impl Crc64 {
-    pub(super) const fn new() -> Self {
-        Self(u64::MAX)
-    }
-
-    pub(super) fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            let [low, ..] = self.0.to_le_bytes();
-            let entry = TABLE_64.get(usize::from(low ^ byte)).copied().unwrap_or_default();
-            self.0 = self.0 >> 8 ^ entry;
-        }
-    }
-
     pub(super) const fn value(self) -> u64 {
-        !self.0
+        self.0 ^ Self::ONES
     }
 }
 

@@ -7,9 +7,9 @@
 //! Numbers are one to nine bytes: the leading ones of the first byte tell how many follow, low first, and its other bits
 //! are the highest. The directory is sections with an id each, closed by id 0.
 
-use super::archive::FRONT_BYTES;
 use super::checksum::Crc32;
-use super::unpack::{Unpacker, lzma2_dictionary};
+use super::lzma::lzma2_dictionary;
+use super::unpack::Unpacker;
 use crate::limits::RCRS_ARCHIVE_ENTRIES_MAX;
 use crate::rcrs::Error;
 
@@ -17,6 +17,9 @@ const DAMAGED: Error = Error::Malformed("the directory of the archive");
 const METHOD: Error = Error::Unsupported("an archive packed in another way than LZMA or LZMA2");
 const SOLID: Error = Error::Unsupported("an archive that packs several records together");
 const TOO_MANY: Error = Error::TooLarge("the number of records in the archive");
+
+/// Bytes before the first packed stretch.
+pub(super) const FRONT_BYTES: u64 = 32;
 
 const END: u64 = 0x00;
 const HEADER: u64 = 0x01;

@@ -4,7 +4,7 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
 use super::checksum::Crc32;
-use super::unpack::{DAMAGED, Step};
+use super::pieces::{DAMAGED, Unpacked};
 use crate::rcrs::Error;
 
 const HAS_HEADER_CRC: u8 = 2;
@@ -60,7 +60,7 @@ impl Gzip {
         }
     }
 
-    pub(super) fn process(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Error> {
+    pub(super) fn process(&mut self, input: &[u8], output: &mut [u8]) -> Result<Unpacked, Error> {
         let mut taken = 0;
         while self.part != Part::Body && self.part != Part::Ended {
             let Some(&byte) = input.get(taken) else { break };
@@ -69,7 +69,7 @@ impl Gzip {
             self.part = self.skip_empty(next);
         }
         if self.part != Part::Body {
-            return Ok(Step { taken, made: 0, ended: self.part == Part::Ended });
+            return Ok(Unpacked { taken, made: 0, ended: self.part == Part::Ended });
         }
         let rest = input.get(taken..).unwrap_or_default();
         let result = inflate(&mut self.state, rest, output, MZFlush::None);
@@ -80,7 +80,7 @@ impl Gzip {
             Ok(MZStatus::Ok) | Err(MZError::Buf) => {}
             Ok(MZStatus::NeedDict) | Err(_) => return Err(DAMAGED),
         }
-        Ok(Step { taken: taken + result.bytes_consumed, made: result.bytes_written, ended: false })
+        Ok(Unpacked { taken: taken + result.bytes_consumed, made: result.bytes_written, ended: false })
     }
 
     /// Takes one byte around the body; gives where the next one belongs.

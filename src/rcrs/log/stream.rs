@@ -5,8 +5,9 @@
 
 use std::io::Read;
 
+use super::format::{BINARY_START, FRAME_START};
+use super::pieces::{Encoding, Fetched};
 use super::unpack::{Feed, Unpacker};
-use super::{Encoding, Fetched};
 use crate::limits::{RCRS_PACKING_BYTES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX, RCRS_UNPACKED_BYTES_MAX};
 use crate::rcrs::Error;
 use crate::rcrs::message::RecordKind;
@@ -94,9 +95,9 @@ impl Stream {
         let layout = match self.layout {
             Some(layout) => layout,
             None => {
-                let frame = rest.split_first_chunk::<2>().is_some_and(|(start, _)| start == super::FRAME_START);
+                let frame = rest.split_first_chunk::<2>().is_some_and(|(start, _)| start == FRAME_START);
                 match (first, frame) {
-                    (super::BINARY_START, _) => Layout::Binary,
+                    (BINARY_START, _) => Layout::Binary,
                     (2, true) => Layout::Frames,
                     (2, false) if rest.len() < 2 => return Ok(false),
                     _ => return Err(Error::Malformed("the file packs something else than a log")),
@@ -108,7 +109,7 @@ impl Stream {
             Layout::Binary => {
                 let Some((size, _)) = rest.split_first_chunk::<4>() else { return Ok(false) };
                 let kind = match first {
-                    super::BINARY_START => RecordKind::Start,
+                    BINARY_START => RecordKind::Start,
                     0 => RecordKind::End,
                     1 => RecordKind::Initial,
                     2 => RecordKind::Perception,

@@ -4,31 +4,18 @@
 //! take lent buffers and never read by themselves, so no call does more work than its buffers allow. The dictionary of
 //! the LZMA family grows with what was unpacked, never at once to what is announced.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 
-use lzma_rust2::{Action, Lzma2Stream, LzmaStream, Status};
+use lzma_rust2::{Action, Lzma2Stream, LzmaStream};
 
 use super::gzip::Gzip;
+use super::lzma::{check_dictionary, lzma2, memory_kib, unpacked_by};
+use super::pieces::{DAMAGED, Unpacked};
 use super::xz::Xz;
-use crate::limits::RCRS_DICTIONARY_BYTES_MAX;
 use crate::rcrs::Error;
 
 /// Packed bytes read from the file at a time.
 const INPUT_BYTES: usize = 4096;
-
-/// What a decoder needs beyond its dictionary, in KiB: the largest literal tables LZMA allows.
-const MODEL_KIB: usize = 8192;
-
-pub(super) const DAMAGED: Error = Error::Malformed("the packed data cannot be unpacked");
-pub(super) const DICTIONARY: Error = Error::TooLarge("the dictionary of the packed data");
-
-/// What one call did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Step {
-    pub(super) taken: usize,
-    pub(super) made: usize,
-    pub(super) ended: bool,
-}
 
 /// A way of packing, and how far it has got.
 pub(super) enum Unpacker {
@@ -70,11 +57,11 @@ impl Unpacker {
     }
 
     /// Unpacks what fits.
-    pub(super) fn process(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Error> {
+    pub(super) fn process(&mut self, input: &[u8], output: &mut [u8]) -> Result<Unpacked, Error> {
         let step = match self {
             Self::Plain => copy(input, output),
-            Self::Lzma(stream) => step_of(stream.process(input, output, Action::Run))?,
-            Self::Lzma2(stream) => step_of(stream.process(input, output, Action::Run))?,
+            Self::Lzma(stream) => unpacked_by(stream.process(input, output, Action::Run))?,
+            Self::Lzma2(stream) => unpacked_by(stream.process(input, output, Action::Run))?,
             Self::Xz(xz) => xz.process(input, output)?,
             Self::Gzip(gzip) => gzip.process(input, output)?,
         };
@@ -84,48 +71,12 @@ impl Unpacker {
     }
 }
 
-/// The LZMA2 decoder alone, for the containers made of it.
-pub(super) fn lzma2(dictionary: u32) -> Result<Lzma2Stream, Error> {
-    check_dictionary(dictionary)?;
-    Ok(Lzma2Stream::new_mem_limit(dictionary, memory_kib()))
-}
-
-/// The size a dictionary byte of LZMA2 stands for.
-pub(super) fn lzma2_dictionary(code: u8) -> Result<u32, Error> {
-    match code {
-        0..40 => (2 | u32::from(code & 1)).checked_shl(u32::from(code / 2) + 11).ok_or(DAMAGED),
-        40 => Ok(u32::MAX),
-        _ => Err(DAMAGED),
-    }
-}
-
-/// What the LZMA decoders say in our words.
-pub(super) fn step_of(result: io::Result<lzma_rust2::StreamResult>) -> Result<Step, Error> {
-    match result {
-        Ok(result) => Ok(Step {
-            taken: result.bytes_consumed,
-            made: result.bytes_produced,
-            ended: result.status == Status::StreamEnd,
-        }),
-        Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(DICTIONARY),
-        Err(_) => Err(DAMAGED),
-    }
-}
-
-fn check_dictionary(bytes: u32) -> Result<(), Error> {
-    if usize::try_from(bytes).is_ok_and(|bytes| bytes <= RCRS_DICTIONARY_BYTES_MAX) { Ok(()) } else { Err(DICTIONARY) }
-}
-
-fn memory_kib() -> u32 {
-    u32::try_from(RCRS_DICTIONARY_BYTES_MAX / 1024 + MODEL_KIB).unwrap_or(u32::MAX)
-}
-
-fn copy(input: &[u8], output: &mut [u8]) -> Step {
+fn copy(input: &[u8], output: &mut [u8]) -> Unpacked {
     let count = input.len().min(output.len());
     for (to, from) in output.iter_mut().zip(input) {
         *to = *from;
     }
-    Step { taken: count, made: count, ended: false }
+    Unpacked { taken: count, made: count, ended: false }
 }
 
 /// Packed bytes on their way from a source to an unpacker.
@@ -156,7 +107,7 @@ impl Feed {
         source: &mut impl Read,
         unpacker: &mut Unpacker,
         output: &mut [u8],
-    ) -> Result<Step, Error> {
+    ) -> Result<Unpacked, Error> {
         if self.start == self.end && self.left > 0 {
             self.refill(source)?;
         }

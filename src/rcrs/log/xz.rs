@@ -6,7 +6,8 @@
 use lzma_rust2::{Action, Lzma2Stream};
 
 use super::checksum::{Crc32, Crc64};
-use super::unpack::{DAMAGED, Step, lzma2, lzma2_dictionary, step_of};
+use super::lzma::{lzma2, lzma2_dictionary, unpacked_by};
+use super::pieces::{DAMAGED, Unpacked};
 use crate::rcrs::Error;
 
 const MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
@@ -55,32 +56,32 @@ impl Xz {
         }
     }
 
-    pub(super) fn process(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Error> {
+    pub(super) fn process(&mut self, input: &[u8], output: &mut [u8]) -> Result<Unpacked, Error> {
         let mut taken = 0;
         loop {
             let rest = input.get(taken..).unwrap_or_default();
             if self.part == Part::Ended {
-                return Ok(Step { taken, made: 0, ended: true });
+                return Ok(Unpacked { taken, made: 0, ended: true });
             }
             if self.part == Part::Body {
                 let step = self.unpack(rest, output)?;
-                return Ok(Step { taken: taken + step.taken, made: step.made, ended: false });
+                return Ok(Unpacked { taken: taken + step.taken, made: step.made, ended: false });
             }
             let missing = self.want().saturating_sub(self.held.len());
             let part = rest.get(..missing).unwrap_or(rest);
             self.held.extend_from_slice(part);
             taken += part.len();
             if part.len() < missing {
-                return Ok(Step { taken, made: 0, ended: false });
+                return Ok(Unpacked { taken, made: 0, ended: false });
             }
             self.part = self.take()?;
             self.held.clear();
         }
     }
 
-    fn unpack(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Error> {
+    fn unpack(&mut self, input: &[u8], output: &mut [u8]) -> Result<Unpacked, Error> {
         let body = self.body.as_mut().ok_or(DAMAGED)?;
-        let step = step_of(body.process(input, output, Action::Run))?;
+        let step = unpacked_by(body.process(input, output, Action::Run))?;
         self.packed += u64::try_from(step.taken).unwrap_or_default();
         let made = output.get(..step.made).unwrap_or_default();
         match self.check {

@@ -1,0 +1,205 @@
+//! What is measured, and how: the command line of `instep bench`.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use instep::limits::MEMBERS_MAX;
+use lexopt::prelude::{Long, Short, Value as Word};
+
+use super::super::failure::Failure;
+
+/// Bytes of a payload at most: what the default bounds of a Coordinator allow.
+const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// Pairs at most; each has two connections.
+const PAIRS_MAX: usize = 4096;
+/// Messages in flight for each pair at most.
+const WINDOW_MAX: u64 = 1 << 20;
+/// Messages per second at most, with `--rate`.
+const RATE_MAX: u64 = 1_000_000;
+/// Triggers to pull at most.
+const TRIGGERS_MAX: u64 = 10_000_000;
+/// Seconds to measure, at least and at most.
+const SECONDS: core::ops::RangeInclusive<f64> = 0.05..=86_400.0;
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    Throughput,
+    Latency,
+    Session,
+}
+
+/// The command line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Options {
+    pub(super) measure: Measure,
+    pub(super) address: String,
+    pub(super) relay: bool,
+    pub(super) json: bool,
+    pub(super) pairs: usize,
+    pub(super) payload: usize,
+    pub(super) window: u64,
+    pub(super) length: Duration,
+    pub(super) rate: Option<u64>,
+    pub(super) members: usize,
+    pub(super) triggers: u64,
+    /// Empty for one of its own.
+    pub(super) session: String,
+}
+
+impl Options {
+    const fn new(measure: Measure) -> Self {
+        Self {
+            measure,
+            address: String::new(),
+            relay: false,
+            json: false,
+            pairs: 1,
+            payload: 64,
+            window: 256,
+            length: Duration::from_secs(5),
+            rate: None,
+            members: 100,
+            triggers: 1000,
+            session: String::new(),
+        }
+    }
+
+    /// Time at the beginning that does not count.
+    pub(super) fn warm_up(&self) -> Duration {
+        (self.length / 5).min(Duration::from_millis(500))
+    }
+}
+
+/// Takes the command line apart; `None` asks for help.
+pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
+    let mut parser = lexopt::Parser::from_args(words);
+    let measure = match parser.next()? {
+        Some(Word(word)) if word == "throughput" => Measure::Throughput,
+        Some(Word(word)) if word == "latency" => Measure::Latency,
+        Some(Word(word)) if word == "session" => Measure::Session,
+        Some(Word(word)) if word == "help" => return Ok(None),
+        Some(Short('h') | Long("help")) => return Ok(None),
+        Some(word) => return Err(Failure::usage(format!("bench: {}", word.unexpected()))),
+        None => return Err(Failure::usage("bench: throughput, latency or session? (try: instep bench --help)")),
+    };
+    let mut options = Options::new(measure);
+    while let Some(word) = parser.next()? {
+        match (word, measure) {
+            (Short('h') | Long("help"), _) => return Ok(None),
+            (Long("relay"), Measure::Throughput | Measure::Latency) => options.relay = true,
+            (Long("json"), _) => options.json = true,
+            (Long("payload"), Measure::Throughput | Measure::Latency) => {
+                options.payload = within(&mut parser, "payload", 0..=PAYLOAD_BYTES_MAX)?
+            }
+            (Long("seconds"), Measure::Throughput | Measure::Latency) => {
+                options.length = Duration::from_secs_f64(within(&mut parser, "seconds", SECONDS)?);
+            }
+            (Long("pairs"), Measure::Throughput) => options.pairs = within(&mut parser, "pairs", 1..=PAIRS_MAX)?,
+            (Long("window"), Measure::Throughput) => options.window = within(&mut parser, "window", 1..=WINDOW_MAX)?,
+            (Long("rate"), Measure::Latency) => options.rate = Some(within(&mut parser, "rate", 1..=RATE_MAX)?),
+            (Short('m') | Long("members"), Measure::Session) => {
+                options.members = within(&mut parser, "members", 1..=MEMBERS_MAX - 1)?;
+            }
+            (Short('n') | Long("triggers"), Measure::Session) => {
+                options.triggers = within(&mut parser, "triggers", 1..=TRIGGERS_MAX)?;
+            }
+            (Long("session"), Measure::Session) => options.session = parser.value()?.to_string_lossy().into_owned(),
+            (Word(word), _) if options.address.is_empty() => {
+                options.address = word
+                    .into_string()
+                    .ok()
+                    .filter(|word| !word.is_empty())
+                    .ok_or_else(|| Failure::usage("bench: the address is no text"))?;
+            }
+            (other, _) => {
+                return Err(Failure::usage(format!("bench: {} (try: instep bench --help)", other.unexpected())));
+            }
+        }
+    }
+    if options.address.is_empty() {
+        options.address = format!("127.0.0.1:{}", instep::leco::DEFAULT_PORT);
+    }
+    Ok(Some(options))
+}
+
+/// The value of a flag, if it lies in a range.
+fn within<T>(parser: &mut lexopt::Parser, flag: &str, range: core::ops::RangeInclusive<T>) -> Result<T, Failure>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let word = parser.value()?.to_string_lossy().replace('_', "");
+    word.parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
+        Failure::usage(format!("--{flag}: '{word}' is not a number from {} to {}", range.start(), range.end()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Option<Options>, String> {
+        parse(line.split_whitespace().map(OsString::from).collect()).map_err(|failure| {
+            assert_eq!(failure.code, super::super::super::failure::USAGE, "{line}");
+            failure.text
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_help() {
+        let options = parsed("throughput").unwrap().unwrap();
+        assert_eq!(options, Options { address: "127.0.0.1:12300".to_owned(), ..Options::new(Measure::Throughput) },);
+        assert_eq!((options.pairs, options.payload, options.window), (1, 64, 256));
+        assert_eq!(options.length, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn every_flag_lands_in_its_place() {
+        let line = "throughput lab:7 --pairs 8 --payload=65_536 --window 16 --seconds 0.25 --json --relay";
+        let options = parsed(line).unwrap().unwrap();
+        assert_eq!(
+            options,
+            Options {
+                measure: Measure::Throughput,
+                address: "lab:7".to_owned(),
+                relay: true,
+                json: true,
+                pairs: 8,
+                payload: 65536,
+                window: 16,
+                length: Duration::from_millis(250),
+                rate: None,
+                ..Options::new(Measure::Throughput)
+            }
+        );
+        let options = parsed("session lab:7 -m 3 -n 20 --session drill --json").unwrap().unwrap();
+        assert_eq!((options.members, options.triggers, options.session.as_str()), (3, 20, "drill"));
+        assert_eq!(parsed("latency --rate 1000").unwrap().unwrap().rate, Some(1000));
+        assert_eq!(parsed("latency --help"), Ok(None));
+        assert_eq!(parsed("-h"), Ok(None));
+    }
+
+    #[test]
+    fn wrong_words_are_named() {
+        for (line, part) in [
+            ("", "throughput, latency or session"),
+            ("speed", "speed"),
+            ("latency --pairs 2", "--pairs"),
+            ("throughput --rate 2", "--rate"),
+            ("session --pairs 2", "--pairs"),
+            ("session --relay", "--relay"),
+            ("session -m 0", "--members: '0' is not a number from 1 to 4095"),
+            ("throughput --pairs 0", "--pairs: '0' is not a number from 1 to 4096"),
+            ("throughput --pairs many", "'many'"),
+            ("throughput --seconds NaN", "--seconds: 'NaN'"),
+            ("throughput --seconds -1", "--seconds: '-1'"),
+            ("throughput --payload 99999999", "--payload"),
+            ("throughput a b", "b"),
+            ("latency --json=1", "json"),
+        ] {
+            let said = parsed(line).unwrap_err();
+            assert!(said.contains(part), "{line}: {said}");
+        }
+    }
+}
