@@ -96,6 +96,9 @@ counters! {
     session_farewells_dropped: "words to members taken out of a session that could not be kept until their nodes take messages",
     commits: "changes of sessions handed to the ledger",
     commits_failed: "changes of sessions that could not be made durable",
+    recordings: "recordings of providers begun",
+    recordings_whole: "recordings that ended in order: all that was to be recorded is in their files",
+    recordings_failed: "recordings that could not be made, or ended because their disk failed or did not keep up",
     log_lines_spared: "log lines left out because too many of their kind came within a second",
     accept_pauses: "times accepting paused for want of file descriptors or memory",
 }

@@ -1,6 +1,6 @@
 //! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator, a viewer Manager and
-//! a C2SIM session server in one thread, one poll loop, a few MiB. Two helpers may stand beside the loop: a thread that looks a host name
-//! up, for as long as that takes, and with a state directory the one that waits for the disk.
+//! a C2SIM session server in one thread, one poll loop, a few MiB. Helpers may stand beside the loop: a thread that looks a host name up, for
+//! as long as that takes, and those that wait for the disk, one for the state directory and one for the directory of recordings.
 //!
 //! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
 //!
@@ -57,10 +57,12 @@
 //! 2. When its session's clock says so the timestep is applied to the provider's world, which answers what really differs.
 //! 3. Its sections are encoded once; each distinct selection among the session's viewers makes one result, which all of
 //!    them share by reference. Who does not keep up loses timesteps and starts again from a fresh initial result.
+//! 4. A recording of it goes to the thread of `net/recordings.rs` with a ticket ([`hub::recorder::Recorder`]); where the disk does not keep
+//!    up, the recording ends.
 //!
 //! # Life of a session's event
 //! 1. A trigger or document comes as a call, a C2SIM message or a control function; it is planned (`hub/flow.rs`), which changes nothing.
-//! 2. What is to be kept is written by the one thread of `net/vault.rs`; requests to that session wait, all else goes on.
+//! 2. What is to be kept is written by the thread of `net/vault.rs`; requests to that session wait, all else goes on.
 //! 3. The session takes its new flow and its next number; every member gets the event in that turn, then provider and viewers follow.
 //!
 //! # Where this house differs from its first plan

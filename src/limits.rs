@@ -3,6 +3,7 @@
 //! Owns the numbers that no configuration can exceed. What a user may choose lies in [`crate::config`] and is checked
 //! against these. Worst case of memory: `memory_max` (rings and partial messages, both drawn from one pool; and, with a quarter of it at
 //! most, the worlds of providers, results for viewers, what sessions keep) plus one record of a log being read for each provider, plus
+//! what waits for the disk ([`RECORDINGS_WAITING_BYTES_MAX`] and [`COMMITS_WAITING_BYTES_MAX`] at most), plus
 //! `connections_max` times the size of one peer's entries (under 1 KiB) plus the directories, which hold at most
 //! [`COMPONENTS_MAX`] names here and [`COMPONENTS_PER_NODE_MAX`] for each of [`NODES_MAX`] nodes.
 
@@ -299,5 +300,20 @@ pub const COMMITS_WAITING_MAX: usize = 1024;
 /// Bytes of the commits that may wait for the disk, all together; a commit beyond that fails at once.
 pub const COMMITS_WAITING_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes of one recording that may wait for the disk: 10 s of a city at ten timesteps a second. A piece that waits alone may have more.
+pub const RECORDING_WAITING_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of all recordings that may wait for the disk, and never more than a quarter of `memory_max`.
+pub const RECORDINGS_WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Pieces of all recordings that may wait for the disk; to end a recording takes none.
+pub const RECORDINGS_WAITING_MAX: usize = 4096;
+
+/// Seconds that the end of the server waits for the disk of the recordings.
+pub const RECORDINGS_PATIENCE_S: u64 = 10;
+
+const _: () =
+    assert!(RECORDINGS_WAITING_BYTES_MAX >= RECORDING_WAITING_BYTES_MAX, "one recording leaves room for others");
+const _: () = assert!(RECORDINGS_WAITING_MAX >= 2 * PROVIDERS_CEILING, "every provider can begin a recording");
 const _: () = assert!(COMMIT_BYTES_MAX >= 2 * C2SIM_MESSAGE_BYTES_MAX, "a session's whole initialization is one value");
 const _: () = assert!(COMMITS_WAITING_BYTES_MAX >= COMMIT_BYTES_MAX, "the largest legal commit may wait");

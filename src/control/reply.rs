@@ -94,6 +94,8 @@ pub struct ProviderInfo<'a> {
     pub time: i64,
     /// The last timestep there will be; 0 while that is not known.
     pub maxtime: i64,
+    /// Why it is not recorded, or not to its end (our addition); where all is well it is empty, and the key is left out.
+    pub message: &'a str,
 }
 
 /// What a controller is told of a viewer.
@@ -266,13 +268,17 @@ fn each<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn
 }
 
 fn provider(out: &mut Vec<u8>, info: ProviderInfo<'_>) {
-    out.map(6);
+    let has_message = !info.message.is_empty();
+    out.map(if has_message { 7 } else { 6 });
     integer(out, "id", info.id);
     word(out, "type", info.kind.word());
     word(out, "ids", info.ids);
     word(out, "status", info.status.word());
     integer(out, "time", info.time);
     integer(out, "maxtime", info.maxtime);
+    if has_message {
+        word(out, "message", info.message);
+    }
 }
 
 fn viewer(out: &mut Vec<u8>, info: ViewerInfo<'_>) {

@@ -142,6 +142,7 @@ impl Hub {
                 ));
             }
         }
+        self.recordings.check()?;
         if data != self.pool.data_in_use() {
             return Err(format!("data has {data} bytes, counted are {}", self.pool.data_in_use()));
         }

@@ -157,9 +157,14 @@ impl Hub {
         Ok(())
     }
 
-    /// A change that was handed to the ledger is durable, or could not be made so.
+    /// A change that was handed to the ledger is durable, or could not be made so; or a piece of a recording was written, or could not
+    /// be.
     pub fn handle_committed(&mut self, now: Tick, ticket: Ticket, outcome: Result<(), String>) {
         self.advance(now);
+        let outcome = match self.recordings.written(ticket, outcome) {
+            Ok(written) => return self.piece_written(written),
+            Err(outcome) => outcome,
+        };
         let purpose = self.tickets.remove(&ticket).unwrap_or(Purpose::Other);
         if let Err(reason) = &outcome {
             self.counters.commits_failed += 1;
@@ -232,8 +237,7 @@ impl Hub {
 
     fn commit(&mut self, entries: Vec<Entry>, purpose: Purpose) {
         let Some(ledger) = &mut self.ledger else { return };
-        self.next_ticket += 1;
-        let ticket = Ticket(self.next_ticket);
+        let ticket = self.last_ticket.draw();
         self.tickets.insert(ticket, purpose);
         self.counters.commits += 1;
         ledger.commit(ticket, entries);

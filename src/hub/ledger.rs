@@ -17,9 +17,17 @@ pub struct Change {
     pub value: Option<Vec<u8>>,
 }
 
-/// Which commit an outcome belongs to. The heart chooses it and gives no number twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Which commit, or which piece of a recording, an outcome belongs to. The heart chooses it and gives no number twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// Draws the ticket behind this one, which becomes it.
+    pub(super) const fn draw(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
+}
 
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);

@@ -57,6 +57,7 @@ pub(super) struct ProviderRow {
     status: Status,
     time: i64,
     time_max: i64,
+    message: String,
 }
 
 impl ProviderRow {
@@ -68,12 +69,17 @@ impl ProviderRow {
             status: self.status,
             time: self.time,
             maxtime: self.time_max,
+            message: &self.message,
         }
     }
 
     fn json(&self) -> Value {
-        json!({"id": self.id, "type": self.kind.word(), "ids": self.ids, "status": self.status.word(),
-               "time": self.time, "maxtime": self.time_max})
+        let mut json = json!({"id": self.id, "type": self.kind.word(), "ids": self.ids, "status": self.status.word(),
+                              "time": self.time, "maxtime": self.time_max});
+        if let Some(object) = json.as_object_mut().filter(|_| !self.message.is_empty()) {
+            object.insert("message".to_owned(), Value::from(self.message.as_str()));
+        }
+        json
     }
 }
 
@@ -383,6 +389,7 @@ impl Hub {
             status: provider.status,
             time: i64::from(provider.time),
             time_max: i64::from(provider.time_max),
+            message: provider.message.clone(),
         };
         let mut rows: Vec<_> = self
             .providers

@@ -63,6 +63,8 @@ mod play;
 mod ports;
 mod provider;
 mod publish;
+pub mod recorder;
+mod recording;
 mod relay;
 mod scene;
 mod serve;
@@ -100,6 +102,8 @@ use crate::zmtp::{Fault, SocketType};
 use expire::{House, OfPeer};
 use peer::{Flush, Held, Life, Role, is_loopback};
 use play::Job;
+use recorder::Recorder;
+use recording::Recordings;
 use shelf::{NoShelf, Shelf};
 
 /// Key of a connection.
@@ -252,7 +256,7 @@ pub struct Hub {
     rules: Vec<Rules>,
     ledger: Option<Box<dyn ledger::Ledger>>,
     tickets: BTreeMap<ledger::Ticket, keep::Purpose>,
-    next_ticket: u64,
+    last_ticket: ledger::Ticket,
     // ---- The Manager ----
     providers: Table<Provider>,
     provider_timers: Timers<2>,
@@ -265,6 +269,7 @@ pub struct Hub {
     errors: VecDeque<String>,
     jobs: VecDeque<Job>,
     shelf: Box<dyn Shelf>,
+    recordings: Recordings,
     viewer_port: u16,
     reply: Vec<u8>,
 }
@@ -325,7 +330,7 @@ impl Hub {
             rules: Vec::new(),
             ledger: None,
             tickets: BTreeMap::new(),
-            next_ticket: 0,
+            last_ticket: ledger::Ticket::default(),
             providers: Table::new(config.providers_max),
             provider_timers: Timers::default(),
             viewers: BTreeMap::new(),
@@ -336,6 +341,7 @@ impl Hub {
             errors: VecDeque::new(),
             jobs: VecDeque::new(),
             shelf: Box::new(NoShelf),
+            recordings: Recordings::new(config.memory_max),
             viewer_port: config.port.wrapping_add(11),
             reply: Vec::new(),
             config,
@@ -351,9 +357,14 @@ impl Hub {
         hub
     }
 
-    /// Gives the hub files: logs to play and a place for recordings. Without, it has none.
+    /// Gives the hub files: logs to play. Without, it has none.
     pub fn set_shelf(&mut self, shelf: Box<dyn Shelf>) {
         self.shelf = shelf;
+    }
+
+    /// Has every provider recorded from now on. Without, none is.
+    pub fn set_recorder(&mut self, recorder: Box<dyn Recorder>) {
+        self.recordings.set_recorder(recorder);
     }
 
     /// Has the content of C2SIM documents checked against the schema in `xsd`, in all sessions of that schema.

@@ -6,7 +6,7 @@
 use core::net::SocketAddr;
 
 use crate::c2sim::state::State;
-use crate::control::reply::{ProviderType, Status};
+use crate::control::reply::Status;
 use crate::control::vlog;
 use crate::rcrs::kernel::{Dialect, Event, Poll, Viewer as KernelViewer};
 use crate::rcrs::log::Ending;
@@ -17,7 +17,7 @@ use crate::time::Span;
 use super::manager::cut;
 use super::peer::Role;
 use super::provider::{Provider, ProviderKey, Seek, Source, Track, Wanted};
-use super::scene::{self, Raw, Scene, Step};
+use super::scene::{self, Raw, Scene};
 use super::session::SessionKey;
 use super::shelf::{Advance, Content, Shelf};
 use super::{Cause, Hub, Output, PeerKey};
@@ -713,65 +713,6 @@ impl Hub {
 
     pub(super) fn first_dialect(&self, port: u16) -> Dialect {
         if self.config.rcrs_legacy || port == LEGACY_PORT { Dialect::Legacy } else { Dialect::Current }
-    }
-
-    // ---- Recordings ----
-
-    fn begin_recording(&mut self, key: ProviderKey) {
-        let unix_ms = self.unix_ms();
-        let Some(provider) = self.providers.get_mut(key) else { return };
-        let ended = provider.status != Status::Online;
-        if provider.kind == ProviderType::ViewerLog || provider.recording.is_some() || ended {
-            return;
-        }
-        let map_name = provider.statics.map_name.clone();
-        match self.shelf.record(&map_name, unix_ms) {
-            Ok(None) => {}
-            Ok(Some(file)) => {
-                let Some(provider) = self.providers.get_mut(key) else { return };
-                provider.recording = Some(file);
-                let mut out = Vec::new();
-                let heading = vlog::Heading {
-                    max_time_step: i64::from(provider.time_max),
-                    map_name: &map_name,
-                    map: &provider.statics.map,
-                    config: &provider.statics.config,
-                };
-                vlog::write_heading(&mut out, heading);
-                let world = provider.world_section().to_vec();
-                vlog::write_prelude(&mut out, i64::from(provider.time), &[&world]);
-                out.extend_from_slice(&world);
-                self.write_recording(key, &out);
-            }
-            Err(reason) => self.note_error(&format!("no recording: {reason}")),
-        }
-    }
-
-    fn record_step(&mut self, key: ProviderKey, step: &Step) {
-        if self.providers.get(key).and_then(|found| found.recording).is_none() {
-            return;
-        }
-        let sections: [&[u8]; 3] = [&step.commands, &step.changes, &step.perceptions];
-        let mut out = Vec::with_capacity(step.bytes() + 32);
-        vlog::write_prelude(&mut out, i64::from(step.time), &sections);
-        for section in sections {
-            out.extend_from_slice(section);
-        }
-        self.write_recording(key, &out);
-    }
-
-    fn write_recording(&mut self, key: ProviderKey, bytes: &[u8]) {
-        let Some(file) = self.providers.get(key).and_then(|found| found.recording) else { return };
-        if let Err(reason) = self.shelf.write(file, bytes) {
-            self.note_error(&format!("the recording has ended: {reason}"));
-            self.end_recording(key);
-        }
-    }
-
-    pub(super) fn end_recording(&mut self, key: ProviderKey) {
-        if let Some(file) = self.providers.get_mut(key).and_then(|found| found.recording.take()) {
-            self.shelf.close(file);
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::time::{Span, Tick};
 
 use super::PeerKey;
 use super::audience::Initial;
+use super::recorder::RecordingId;
 use super::scene::{MapDraft, Perceived, Raw, Scene, Statics, Step};
 use super::session::SessionKey;
 use super::shelf::{Content, FileId};
@@ -200,7 +201,9 @@ pub struct Provider {
     pub(super) session: Option<SessionKey>,
     /// Timesteps of a live simulation went by while the session did not run.
     pub(super) unseen: bool,
-    pub(super) recording: Option<FileId>,
+    pub(super) recording: Option<RecordingId>,
+    /// Why it is not recorded, or not to its end; empty where all is well.
+    pub(super) message: String,
     /// Bytes that the pool counts for it.
     pub(super) accounted: usize,
 }
@@ -226,6 +229,7 @@ impl Provider {
             session: None,
             unseen: false,
             recording: None,
+            message: String::new(),
             accounted: 0,
         }
     }

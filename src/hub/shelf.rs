@@ -1,14 +1,14 @@
-//! Where logs come from and recordings go to: the one thing that the heart asks for instead of being fed.
+//! Where logs come from: the one thing that the heart asks for instead of being fed.
 //!
 //! The hub decides what is opened and when a bit more is read; files themselves belong to whoever implements [`Shelf`]: `net` for the
-//! real ones, a test for logs in memory. Every call does a bounded amount of work.
+//! real ones, a test for logs in memory. Every call does a bounded amount of work. What is written goes another way: [`super::recorder`].
 
 use core::fmt::Debug;
 
 use crate::rcrs::log::Ending;
 use crate::rcrs::message::Record;
 
-/// An open log or recording.
+/// An open log, or a recording that is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileId(pub u32);
 
@@ -36,7 +36,7 @@ pub enum Advance {
     Failed(String),
 }
 
-/// Opens, reads and writes files on behalf of the hub.
+/// Opens and reads files on behalf of the hub.
 pub trait Shelf: Send + Debug {
     /// Opens a log by the name that a controller gave.
     ///
@@ -56,19 +56,7 @@ pub trait Shelf: Send + Debug {
     /// The last timestep of the log, where that is known already.
     fn time_max(&self, id: FileId) -> Option<i32>;
 
-    /// Begins a recording; `None` when recording is not wanted.
-    ///
-    /// # Errors
-    /// A sentence for the error list.
-    fn record(&mut self, map_name: &str, unix_ms: u64) -> Result<Option<FileId>, String>;
-
-    /// Appends to a recording.
-    ///
-    /// # Errors
-    /// A sentence for the error list; the recording has ended.
-    fn write(&mut self, id: FileId, bytes: &[u8]) -> Result<(), String>;
-
-    /// Closes a log or a recording.
+    /// Closes a file.
     fn close(&mut self, id: FileId);
 }
 
@@ -91,14 +79,6 @@ impl Shelf for NoShelf {
 
     fn time_max(&self, _: FileId) -> Option<i32> {
         None
-    }
-
-    fn record(&mut self, _: &str, _: u64) -> Result<Option<FileId>, String> {
-        Ok(None)
-    }
-
-    fn write(&mut self, _: FileId, _: &[u8]) -> Result<(), String> {
-        Err("there is no such recording".to_owned())
     }
 
     fn close(&mut self, _: FileId) {}

@@ -1,11 +1,11 @@
-//! The real shelf: logs below the permitted directories, recordings in theirs.
+//! The real shelf: logs below the permitted directories, and recordings that are played.
 //!
 //! Every read is bounded; a log's decoding happens in slices that the hub asks for. Names that lead out of the permitted
 //! directories, by `..` or by links, are refused before anything is opened.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::hub::shelf::{Advance, Content, FileId, Shelf};
@@ -19,27 +19,20 @@ const SLICE_BYTES: usize = 128 << 10;
 enum Open {
     Log { path: PathBuf, reader: Box<Reader<File>> },
     Recording { path: PathBuf, file: File },
-    Written { path: PathBuf, file: File },
 }
 
 /// The files of a server.
 #[derive(Debug)]
 pub(super) struct Files {
     directories: Vec<PathBuf>,
-    recordings: Option<PathBuf>,
     open: BTreeMap<FileId, Open>,
     next: u32,
 }
 
 impl Files {
-    /// Logs may be opened below `directories`; recordings are made in `recordings`, unless it is empty.
-    pub(super) fn new(directories: &[String], recordings: &str) -> Self {
-        Self {
-            directories: directories.iter().map(PathBuf::from).collect(),
-            recordings: (!recordings.is_empty()).then(|| PathBuf::from(recordings)),
-            open: BTreeMap::new(),
-            next: 0,
-        }
+    /// Logs may be opened below `directories`.
+    pub(super) fn new(directories: &[String]) -> Self {
+        Self { directories: directories.iter().map(PathBuf::from).collect(), open: BTreeMap::new(), next: 0 }
     }
 
     fn add(&mut self, open: Open) -> FileId {
@@ -101,7 +94,7 @@ impl Shelf for Files {
 
     fn again(&mut self, id: FileId) -> Result<FileId, String> {
         let path = match self.open.get(&id) {
-            Some(Open::Log { path, .. } | Open::Recording { path, .. } | Open::Written { path, .. }) => path.clone(),
+            Some(Open::Log { path, .. } | Open::Recording { path, .. }) => path.clone(),
             None => return Err("the file is closed".to_owned()),
         };
         self.open_path(path).map(|(id, _)| id)
@@ -126,45 +119,14 @@ impl Shelf for Files {
                     Err(error) => Advance::Failed(error.to_string()),
                 }
             }
-            Some(Open::Written { .. }) | None => Advance::Failed("the file is closed".to_owned()),
+            None => Advance::Failed("the file is closed".to_owned()),
         }
     }
 
     fn time_max(&self, id: FileId) -> Option<i32> {
         match self.open.get(&id)? {
             Open::Log { reader, .. } => reader.time_max(),
-            Open::Recording { .. } | Open::Written { .. } => None,
-        }
-    }
-
-    fn record(&mut self, map_name: &str, unix_ms: u64) -> Result<Option<FileId>, String> {
-        let Some(directory) = &self.recordings else { return Ok(None) };
-        let base = Path::new(map_name).file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
-        let safe: String =
-            base.unwrap_or("map").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let stem = format!("{}_{}", safe.get(..safe.len().min(64)).unwrap_or("map"), stamp(unix_ms));
-        // Two providers may begin within one millisecond.
-        for n in 0..100 {
-            let name = if n == 0 { format!("{stem}.vlog") } else { format!("{stem}-{n}.vlog") };
-            let path = directory.join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    log::info!("recording to {}", path.display());
-                    return Ok(Some(self.add(Open::Written { path, file })));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("{}: {error}", path.display())),
-            }
-        }
-        Err(format!("{}: too many recordings of this moment", directory.display()))
-    }
-
-    fn write(&mut self, id: FileId, bytes: &[u8]) -> Result<(), String> {
-        match self.open.get_mut(&id) {
-            Some(Open::Written { path, file }) => {
-                file.write_all(bytes).map_err(|error| format!("{}: {error}", path.display()))
-            }
-            Some(Open::Log { .. } | Open::Recording { .. }) | None => Err("the file is closed".to_owned()),
+            Open::Recording { .. } => None,
         }
     }
 
@@ -173,32 +135,9 @@ impl Shelf for Files {
     }
 }
 
-/// `YYYYMMDD_hhmmss_mmmm` of a moment, in UTC (the calendar after Howard Hinnant's days-from-civil).
-fn stamp(unix_ms: u64) -> String {
-    let (days, ms_of_day) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (seconds, ms) = (ms_of_day / 1000, ms_of_day % 1000);
-    format!("{year:04}{month:02}{day:02}_{:02}{:02}{:02}_{ms:04}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_are_stamped_in_utc() {
-        assert_eq!(stamp(0), "19700101_000000_0000");
-        assert_eq!(stamp(951_782_400_007), "20000229_000000_0007");
-        assert_eq!(stamp(1_795_408_245_678), "20261123_043045_0678");
-    }
 
     #[test]
     fn names_that_lead_out_are_refused() {
@@ -209,7 +148,7 @@ mod tests {
         std::fs::write(logs.join("good.log"), [0xe5, 0x42, 0xd5, 0x85]).unwrap();
         std::fs::write(logs.join("odd.txt"), b"hello there, this is no log of any kind").unwrap();
         std::os::unix::fs::symlink(base.join("secret.log"), logs.join("link.log")).unwrap();
-        let mut files = Files::new(&[logs.display().to_string()], "");
+        let mut files = Files::new(&[logs.display().to_string()]);
         assert!(files.open("good.log").is_ok());
         assert!(files.open(&logs.join("good.log").display().to_string()).is_ok(), "an absolute name below");
         for name in ["../secret.log", "link.log"] {
@@ -219,7 +158,7 @@ mod tests {
         assert_eq!(files.open("none.log").unwrap_err(), "there is no log 'none.log'");
         assert!(files.open("odd.txt").unwrap_err().contains("not a simulation log"));
         assert!(files.open(".").unwrap_err().contains("is not a file"));
-        assert!(Files::new(&[], "").open("good.log").unwrap_err().contains("log_dir"));
+        assert!(Files::new(&[]).open("good.log").unwrap_err().contains("log_dir"));
         std::fs::remove_dir_all(base).unwrap();
     }
 }

@@ -47,12 +47,14 @@ mod dial;
 mod door;
 mod file;
 pub mod host;
+mod recordings;
 mod resolve;
 mod target;
 mod token;
 #[cfg(feature = "ledger")]
 pub mod vault;
 mod wire;
+mod writer;
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -74,13 +76,16 @@ use crate::time::Tick;
 use clock::Clock;
 use dial::Dials;
 use door::{Listener, Refusal};
+use recordings::Recordings;
 use target::Target;
 #[cfg(feature = "daemon")]
 use token::SIGNALS;
 use token::{FIRST_DIAL, FIRST_LISTENER, FIRST_WIRE, LISTENERS_MAX, WAKE};
 #[cfg(feature = "ledger")]
-use vault::{Outcomes, Vault};
+use vault::Vault;
 use wire::Wires;
+use writer::Wake;
+pub use writer::{Outcome, Outcomes};
 
 /// Events taken from the operating system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -128,9 +133,8 @@ pub struct Server {
     accepting_again: Option<Tick>,
     wires: Wires,
     dials: Dials,
-    /// What comes of the hub's commits, where there is a directory to keep them in.
-    #[cfg(feature = "ledger")]
-    outcomes: Option<Outcomes>,
+    /// What comes of the hub's commits and recordings, where there are directories for them.
+    outcomes: Vec<Outcomes>,
     /// Slots of peers that may have bytes to read.
     ready: VecDeque<u32>,
     scratch: Box<[u8]>,
@@ -183,22 +187,24 @@ impl Server {
         for missing in missing_directories(&config) {
             log::warn!("{missing}");
         }
-        let files = file::Files::new(&config.log_dir, &config.record);
+        let files = file::Files::new(&config.log_dir);
+        let recordings = open_recordings(&config.record, &waker)?;
         let state_dir = config.state_dir.clone();
         let schemas = config.c2sim_schema.clone();
         let mut hub = Hub::new(config, start);
         hub.set_shelf(Box::new(files));
         load_schemas(&mut hub, &schemas)?;
+        let mut outcomes = Vec::new();
+        if let Some((recordings, told)) = recordings {
+            hub.set_recorder(Box::new(recordings));
+            outcomes.push(told);
+        }
         #[cfg(feature = "ledger")]
-        let outcomes = match open_vault(&state_dir, &waker)? {
-            Some((vault, outcomes)) => {
-                let told =
-                    |reason| io::Error::new(io::ErrorKind::InvalidData, format!("state_dir {state_dir}: {reason}"));
-                hub.set_ledger(Box::new(vault)).map_err(told)?;
-                Some(outcomes)
-            }
-            None => None,
-        };
+        if let Some((vault, told)) = open_vault(&state_dir, &waker)? {
+            let wrong = |reason| io::Error::new(io::ErrorKind::InvalidData, format!("state_dir {state_dir}: {reason}"));
+            hub.set_ledger(Box::new(vault)).map_err(wrong)?;
+            outcomes.push(told);
+        }
         #[cfg(not(feature = "ledger"))]
         if !state_dir.is_empty() {
             let text = "state_dir: this program was built without the feature `ledger`";
@@ -216,7 +222,6 @@ impl Server {
             accepting_again: None,
             wires: Wires::default(),
             dials: Dials::new(Arc::clone(&waker)),
-            #[cfg(feature = "ledger")]
             outcomes,
             ready: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
@@ -364,7 +369,6 @@ impl Server {
     fn dispatch(&mut self, now: Tick, event: &Event) -> Turn {
         match event.token() {
             WAKE => {
-                #[cfg(feature = "ledger")]
                 for (ticket, outcome) in self.outcomes.iter().flat_map(Outcomes::take) {
                     self.hub.handle_committed(now, ticket, outcome);
                 }
@@ -628,19 +632,32 @@ fn missing_directories(config: &Config) -> impl Iterator<Item = String> {
         .map(|(key, path)| format!("{key} {path}: no such directory"))
 }
 
+/// What helpers call from their threads.
+fn wake_by(waker: &Arc<Waker>) -> Wake {
+    let waker = Arc::clone(waker);
+    Arc::new(move || {
+        if let Err(error) = waker.wake() {
+            log::error!("cannot wake the server: {error}");
+        }
+    })
+}
+
+/// What writes recordings to `directory`; `None` without one: then there is no thread either.
+fn open_recordings(directory: &str, waker: &Arc<Waker>) -> io::Result<Option<(Recordings, Outcomes)>> {
+    if directory.is_empty() {
+        return Ok(None);
+    }
+    Recordings::open(std::path::Path::new(directory), wake_by(waker)).map(Some)
+}
+
 /// What is kept in `directory`; `None` without one: then there is no thread either.
 #[cfg(feature = "ledger")]
 fn open_vault(directory: &str, waker: &Arc<Waker>) -> io::Result<Option<(Vault, Outcomes)>> {
     if directory.is_empty() {
         return Ok(None);
     }
-    let waker = Arc::clone(waker);
-    let wake = move || {
-        if let Err(error) = waker.wake() {
-            log::error!("cannot wake the server: {error}");
-        }
-    };
-    let opened = Vault::open(std::path::Path::new(directory), wake);
+    let wake = wake_by(waker);
+    let opened = Vault::open(std::path::Path::new(directory), move || wake());
     opened.map(Some).map_err(|error| io::Error::new(error.kind(), format!("state_dir: {error}")))
 }
 

@@ -10,6 +10,7 @@ use instep::config::Config;
 use instep::net::{Server, Stopper};
 use serde_json::Value;
 
+use super::manager::{House, wait_until};
 use super::wire::{self, Heard};
 
 /// How long a test waits for what must come.
@@ -90,7 +91,11 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn connect(live: &Live) -> Self {
-        let stream = TcpStream::connect(live.address).expect("the server listens");
+        Self::connect_to(live.address)
+    }
+
+    fn connect_to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -106,7 +111,13 @@ impl Raw {
 
     /// A signed-in component.
     pub(crate) fn component(live: &Live, name: &str) -> Self {
-        let mut raw = Self::dealer(live);
+        Self::component_at(live.address, name)
+    }
+
+    /// A signed-in component of a server that runs elsewhere.
+    pub(crate) fn component_at(address: SocketAddr, name: &str) -> Self {
+        let mut raw = Self::connect_to(address);
+        raw.send(&wire::opening(1));
         let answer = raw.call(name, "sign_in");
         assert_eq!(answer, Value::Null);
         raw
@@ -201,5 +212,14 @@ impl Raw {
 
     pub(crate) fn ends(&mut self) -> bool {
         self.ends_within(PATIENCE)
+    }
+}
+
+impl House {
+    /// Waits until so many recordings have ended and all of them is in their files.
+    pub(crate) fn wait_for_recordings(&self, count: u64) {
+        let mut asker = Raw::component_at(self.leco, "asker");
+        let whole = |asker: &mut Raw| asker.call("asker", "send_counters")["recordings_whole"].as_u64().unwrap();
+        wait_until(&format!("{count} recordings are whole"), || whole(&mut asker) >= count);
     }
 }

@@ -196,6 +196,7 @@ const PROVIDERS: [ProviderInfo<'_>; 3] = [
         status: Status::Online,
         time: 100,
         maxtime: 300,
+        message: "",
     },
     ProviderInfo {
         id: 2,
@@ -204,6 +205,7 @@ const PROVIDERS: [ProviderInfo<'_>; 3] = [
         status: Status::Closed,
         time: 150,
         maxtime: 0,
+        message: "",
     },
     ProviderInfo {
         id: 3,
@@ -212,6 +214,7 @@ const PROVIDERS: [ProviderInfo<'_>; 3] = [
         status: Status::Errored,
         time: 0,
         maxtime: 70000,
+        message: "",
     },
 ];
 

@@ -826,6 +826,7 @@ fn a_recording_cut_anywhere_plays_the_steps_that_are_whole() {
     controller.connect(provider, id);
     let original = viewer.see_until(6);
     controller.wait_for_status(provider, "closed");
+    house.wait_for_recordings(1);
     let file = std::fs::read_dir(recordings.path()).unwrap().next().unwrap().unwrap();
     let name = file.file_name().into_string().unwrap();
     assert!(name.starts_with("test_") && name.ends_with(".vlog"), "{name}");

@@ -394,7 +394,7 @@ fn a_recording_comes_to_the_numbers_of_what_was_recorded() {
     let watching = node.view(&["--steps", "2"]);
     node.ctl(&["connect", "1", "1"]).good();
     watching.end().good();
-    until("the log has ended", || node.json(&["providers", "1"])[0]["status"] == "closed");
+    until("the recording is whole", || node.json(&["counters"])["recordings_whole"] == 1);
     let recording = fs::read_dir(&node.folder.0)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -365,6 +365,7 @@ fn a_recording_of_a_real_run_shows_the_same_worlds() {
     controller.connect(provider, id);
     let original = viewer.see_until(40);
     controller.wait_for_status(provider, "closed");
+    house.wait_for_recordings(1);
     let name = std::fs::read_dir(recordings.path()).unwrap().next().unwrap().unwrap().file_name();
     let again = controller.open(&name.into_string().unwrap());
     wait_until("the recording is read", || controller.provider(again)["maxtime"] != 0);

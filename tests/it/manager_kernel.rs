@@ -311,6 +311,7 @@ fn a_kernel_that_dies_leaves_its_provider_errored_and_refresh_connects_anew() {
     assert_eq!(viewer.see().time, 0);
     see_until(&mut viewer, 4);
     assert!(controller.call(Function::Close, |request| request.provider(&[provider])).ok);
+    house.wait_for_recordings(3);
     let files = std::fs::read_dir(recordings.path()).unwrap().count();
     assert_eq!(files, 3, "each connection has a recording of its own");
 }

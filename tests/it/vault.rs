@@ -10,8 +10,8 @@ use std::time::Duration;
 use instep::config::Config;
 use instep::hub::ledger::{Change, Entry, Ledger as _, Ticket};
 use instep::limits::COMMIT_BYTES_MAX;
-use instep::net::Server;
-use instep::net::vault::{Outcome, Outcomes, Vault};
+use instep::net::vault::Vault;
+use instep::net::{Outcome, Outcomes, Server};
 
 /// A directory of the test's own, gone at its end.
 struct Place(PathBuf);

@@ -1,0 +1,279 @@
+//! What providers show goes to recordings, in pieces that are whole records, and routing never waits for their disk.
+//!
+//! Owns which recordings there are and how much of each waits to be written. Must not know files: a [`Recorder`] has them.
+//!
+//! A recording is a world and the changes to it, so one with a hole would show a wrong world from there on. Where the disk does not
+//! keep up, the recording ends in front of the first piece that finds no room; what waits is still written, and what is in the file
+//! is whole up to a timestep. The provider goes on in any case.
+
+use std::collections::BTreeMap;
+
+use crate::control::reply::{ProviderType, Status};
+use crate::control::vlog;
+use crate::limits::{RECORDING_WAITING_BYTES_MAX, RECORDINGS_WAITING_BYTES_MAX, RECORDINGS_WAITING_MAX};
+
+use super::Hub;
+use super::ledger::Ticket;
+use super::manager::cut;
+use super::provider::{Provider, ProviderKey};
+use super::recorder::{Deed, Recorder, RecordingId};
+use super::scene::Step;
+
+/// All recordings that are written or have something waiting.
+#[derive(Debug)]
+pub(super) struct Recordings {
+    recorder: Option<Box<dyn Recorder>>,
+    all: BTreeMap<RecordingId, Recording>,
+    /// What waits to be written.
+    waiting: BTreeMap<Ticket, Piece>,
+    /// Bytes of it.
+    bytes: usize,
+    bytes_max: usize,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Recording {
+    provider: ProviderKey,
+    /// Bytes of it that wait.
+    bytes: usize,
+    /// It has ended before its provider did.
+    failed: bool,
+}
+
+/// What a ticket was drawn for.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    recording: RecordingId,
+    bytes: usize,
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Begin,
+    Middle,
+    End,
+}
+
+/// What a piece that was written, or could not be, means for its recording.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It goes on, or nothing new is known of it.
+    On,
+    /// All of it is in its file.
+    Whole,
+    /// It has failed; to be told once.
+    Failed { recording: RecordingId, provider: ProviderKey, reason: String },
+}
+
+impl Recordings {
+    pub(super) fn new(memory_max: usize) -> Self {
+        Self {
+            recorder: None,
+            all: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            bytes: 0,
+            bytes_max: RECORDINGS_WAITING_BYTES_MAX.min(memory_max / 4),
+            last: 0,
+        }
+    }
+
+    pub(super) fn set_recorder(&mut self, recorder: Box<dyn Recorder>) {
+        self.recorder = Some(recorder);
+    }
+
+    /// Whether providers are recorded at all.
+    const fn is_wanted(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// A new recording of a provider, which is not handed over yet.
+    fn add(&mut self, provider: ProviderKey) -> RecordingId {
+        self.last += 1;
+        let id = RecordingId(self.last);
+        self.all.insert(id, Recording { provider, bytes: 0, failed: false });
+        id
+    }
+
+    /// Why no piece of so many bytes can wait for the disk, if none can.
+    fn refusal(&self, id: RecordingId, bytes: usize) -> Option<String> {
+        let own = self.all.get(&id).map_or(0, |recording| recording.bytes);
+        // What waits alone may be large: a heading has the map and the world of a city.
+        if own > 0 && own + bytes > RECORDING_WAITING_BYTES_MAX {
+            return Some(format!("the disk does not keep up, {own} bytes wait for it"));
+        }
+        let total = self.bytes;
+        let is_full = total + bytes > self.bytes_max || self.waiting.len() >= RECORDINGS_WAITING_MAX;
+        is_full.then(|| format!("the disk does not keep up, {total} bytes of all recordings wait for it"))
+    }
+
+    fn hand_over(&mut self, ticket: Ticket, id: RecordingId, deed: Deed) {
+        let (Some(recorder), Some(recording)) = (&mut self.recorder, self.all.get_mut(&id)) else { return };
+        let (part, bytes) = match &deed {
+            Deed::Begin { .. } => (Part::Begin, 0),
+            Deed::Append(bytes) => (Part::Middle, bytes.len()),
+            Deed::End => (Part::End, 0),
+        };
+        recording.bytes += bytes;
+        self.bytes += bytes;
+        self.waiting.insert(ticket, Piece { recording: id, bytes, part });
+        recorder.hand_over(ticket, id, deed);
+    }
+
+    /// There is to be no such recording; nothing of it was handed over.
+    fn forget(&mut self, id: RecordingId) {
+        self.all.remove(&id);
+    }
+
+    /// Notes that a recording does not go on to its provider's end.
+    fn fail(&mut self, id: RecordingId) {
+        if let Some(recording) = self.all.get_mut(&id) {
+            recording.failed = true;
+        }
+    }
+
+    /// Takes the outcome of a piece.
+    ///
+    /// # Errors
+    /// Gives the outcome back: the ticket belongs to no recording.
+    pub(super) fn written(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<(), String>,
+    ) -> Result<Written, Result<(), String>> {
+        let Some(piece) = self.waiting.remove(&ticket) else { return Err(outcome) };
+        self.bytes -= piece.bytes;
+        let Some(recording) = self.all.get_mut(&piece.recording) else { return Ok(Written::On) };
+        recording.bytes -= piece.bytes;
+        let (provider, had_failed) = (recording.provider, recording.failed);
+        recording.failed |= outcome.is_err();
+        if piece.part == Part::End {
+            self.all.remove(&piece.recording);
+        }
+        Ok(match outcome {
+            Err(reason) if !had_failed => {
+                let what = if piece.part == Part::Begin { "no recording" } else { "the recording has ended" };
+                Written::Failed { recording: piece.recording, provider, reason: format!("{what}: {reason}") }
+            }
+            Ok(()) if piece.part == Part::End && !had_failed => Written::Whole,
+            Ok(()) | Err(_) => Written::On,
+        })
+    }
+
+    /// What is wrong with the books, if anything is.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (id, recording) in &self.all {
+            let pieces = self.waiting.values().filter(|piece| piece.recording == *id);
+            if pieces.map(|piece| piece.bytes).sum::<usize>() != recording.bytes {
+                return Err(format!("recording {} waits with other than {} bytes", id.0, recording.bytes));
+            }
+        }
+        if self.waiting.values().map(|piece| piece.bytes).sum::<usize>() != self.bytes {
+            return Err(format!("recordings wait with other than {} bytes", self.bytes));
+        }
+        Ok(())
+    }
+}
+
+impl Hub {
+    pub(super) fn begin_recording(&mut self, key: ProviderKey) {
+        let unix_ms = self.unix_ms();
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let ended = provider.status != Status::Online;
+        let is_recording = provider.kind == ProviderType::ViewerLog;
+        if !self.recordings.is_wanted() || is_recording || provider.recording.is_some() || ended {
+            return;
+        }
+        provider.message = String::new();
+        let heading = heading(provider);
+        let id = self.recordings.add(key);
+        if let Some(reason) = self.recordings.refusal(id, heading.len()) {
+            let line = format!("{}: no recording: {reason}", provider.ids);
+            self.recordings.forget(id);
+            self.recording_failed(key, id, &line);
+            return;
+        }
+        provider.recording = Some(id);
+        let map_name = provider.statics.map_name.clone();
+        self.counters.recordings += 1;
+        self.hand_over(id, Deed::Begin { map_name, unix_ms });
+        self.hand_over(id, Deed::Append(heading));
+    }
+
+    pub(super) fn record_step(&mut self, key: ProviderKey, step: &Step) {
+        if self.providers.get(key).and_then(|found| found.recording).is_none() {
+            return;
+        }
+        let sections: [&[u8]; 3] = [&step.commands, &step.changes, &step.perceptions];
+        let mut out = Vec::with_capacity(step.bytes() + 32);
+        vlog::write_prelude(&mut out, i64::from(step.time), &sections);
+        for section in sections {
+            out.extend_from_slice(section);
+        }
+        self.write_recording(key, out);
+    }
+
+    fn write_recording(&mut self, key: ProviderKey, bytes: Vec<u8>) {
+        let Some(provider) = self.providers.get(key) else { return };
+        let Some(id) = provider.recording else { return };
+        match self.recordings.refusal(id, bytes.len()) {
+            None => self.hand_over(id, Deed::Append(bytes)),
+            Some(reason) => {
+                let line = format!("{}: the recording has ended before time {}: {reason}", provider.ids, provider.time);
+                self.recordings.fail(id);
+                self.recording_failed(key, id, &line);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, id: RecordingId, deed: Deed) {
+        let ticket = self.last_ticket.draw();
+        self.recordings.hand_over(ticket, id, deed);
+    }
+
+    pub(super) fn end_recording(&mut self, key: ProviderKey) {
+        if let Some(id) = self.providers.get_mut(key).and_then(|found| found.recording.take()) {
+            self.hand_over(id, Deed::End);
+        }
+    }
+
+    /// The outcome of a piece is known.
+    pub(super) fn piece_written(&mut self, written: Written) {
+        match written {
+            Written::On => {}
+            Written::Whole => self.counters.recordings_whole += 1,
+            Written::Failed { recording, provider, reason } => self.recording_failed(provider, recording, &reason),
+        }
+    }
+
+    /// A recording has ended before its provider did, which goes on.
+    fn recording_failed(&mut self, key: ProviderKey, id: RecordingId, line: &str) {
+        self.counters.recordings_failed += 1;
+        self.note_error(line);
+        if self.providers.get(key).is_some_and(|provider| provider.recording == Some(id)) {
+            self.end_recording(key);
+        }
+        // One that has begun anew is recorded in another file.
+        if let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.recording.is_none()) {
+            provider.message = cut(line).into_owned();
+        }
+    }
+}
+
+/// What a recording begins with: the parts that do not change, and the world.
+fn heading(provider: &mut Provider) -> Vec<u8> {
+    let mut out = Vec::new();
+    let heading = vlog::Heading {
+        max_time_step: i64::from(provider.time_max),
+        map_name: &provider.statics.map_name,
+        map: &provider.statics.map,
+        config: &provider.statics.config,
+    };
+    vlog::write_heading(&mut out, heading);
+    let time = i64::from(provider.time);
+    let world = provider.world_section();
+    vlog::write_prelude(&mut out, time, &[world]);
+    out.extend_from_slice(world);
+    out
+}

@@ -1,0 +1,153 @@
+//! The files of recordings, written by a thread of their own: a disk that stalls keeps nobody else waiting.
+//!
+//! Owns the directory of recordings and the files that are being written. Must not know what is in them but this: what is appended at
+//! a time is whole, so a file that cannot take it all is cut back to what was whole before.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::writer::{Job, Outcomes, Wake, Writer};
+use crate::hub::ledger::Ticket;
+use crate::hub::recorder::{Deed, Recorder, RecordingId};
+use crate::limits::RECORDINGS_PATIENCE_S;
+
+/// Hands recordings to the thread. When it is dropped, what waits is written before the drop returns, unless that takes longer than
+/// [`RECORDINGS_PATIENCE_S`].
+#[derive(Debug)]
+pub(super) struct Recordings(Writer<(RecordingId, Deed)>);
+
+impl Recordings {
+    /// Starts the thread that writes in `directory`. `wake` is called when outcomes wait.
+    ///
+    /// # Errors
+    /// There is no thread.
+    pub(super) fn open(directory: &Path, wake: Wake) -> io::Result<(Self, Outcomes)> {
+        let mut files = Files { directory: directory.to_path_buf(), open: BTreeMap::new() };
+        let (writer, outcomes) = Writer::start("recordings", wake, move |jobs| {
+            jobs.iter().map(|job: &Job<(RecordingId, Deed)>| files.perform(job.work.0, &job.work.1)).collect()
+        })?;
+        Ok((Self(writer), outcomes))
+    }
+}
+
+impl Recorder for Recordings {
+    fn hand_over(&mut self, ticket: Ticket, recording: RecordingId, deed: Deed) {
+        let bytes = match &deed {
+            Deed::Append(bytes) => bytes.len(),
+            Deed::Begin { .. } | Deed::End => 0,
+        };
+        self.0.send(Job { ticket, work: (recording, deed), bytes });
+    }
+}
+
+impl Drop for Recordings {
+    fn drop(&mut self) {
+        if !self.0.end(Some(Duration::from_secs(RECORDINGS_PATIENCE_S))) {
+            let (_, bytes) = self.0.waiting();
+            log::error!("recordings are not whole: the disk has not taken {bytes} bytes in {RECORDINGS_PATIENCE_S} s");
+        }
+    }
+}
+
+/// The files, in the thread.
+#[derive(Debug)]
+struct Files {
+    directory: PathBuf,
+    open: BTreeMap<RecordingId, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    /// Bytes that were appended whole.
+    whole: u64,
+}
+
+impl Files {
+    fn perform(&mut self, id: RecordingId, deed: &Deed) -> Result<(), String> {
+        match deed {
+            Deed::Begin { map_name, unix_ms } => self.create(map_name, *unix_ms).map(|open| {
+                self.open.insert(id, open);
+            }),
+            Deed::Append(bytes) => {
+                let open = self.open.get_mut(&id).ok_or_else(|| "the file is closed".to_owned())?;
+                let written = open.append(bytes);
+                if written.is_err() {
+                    self.open.remove(&id);
+                }
+                written
+            }
+            Deed::End => {
+                self.open.remove(&id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a file that was not there before.
+    fn create(&self, map_name: &str, unix_ms: u64) -> Result<Open, String> {
+        let base = Path::new(map_name).file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
+        let safe: String =
+            base.unwrap_or("map").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let stem = format!("{}_{}", safe.get(..safe.len().min(64)).unwrap_or("map"), stamp(unix_ms));
+        // Two providers may begin within one millisecond.
+        for n in 0..100 {
+            let name = if n == 0 { format!("{stem}.vlog") } else { format!("{stem}-{n}.vlog") };
+            let path = self.directory.join(name);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    log::info!("recording to {}", path.display());
+                    return Ok(Open { path, file, whole: 0 });
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            }
+        }
+        Err(format!("{}: too many recordings of this moment", self.directory.display()))
+    }
+}
+
+impl Open {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.file.write_all(bytes).map_err(|error| {
+            // What was begun is of no use; where nothing is whole there is no recording.
+            let mended = if self.whole == 0 { std::fs::remove_file(&self.path) } else { self.file.set_len(self.whole) };
+            let torn = mended.err().map_or_else(String::new, |error| format!(", and its end is torn: {error}"));
+            format!("{}: {error}{torn}", self.path.display())
+        })?;
+        self.whole += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(())
+    }
+}
+
+/// `YYYYMMDD_hhmmss_mmmm` of a moment, in UTC (the calendar after Howard Hinnant's days-from-civil).
+fn stamp(unix_ms: u64) -> String {
+    let (days, ms_of_day) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (seconds, ms) = (ms_of_day / 1000, ms_of_day % 1000);
+    format!("{year:04}{month:02}{day:02}_{:02}{:02}{:02}_{ms:04}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_stamped_in_utc() {
+        assert_eq!(stamp(0), "19700101_000000_0000");
+        assert_eq!(stamp(951_782_400_007), "20000229_000000_0007");
+        assert_eq!(stamp(1_795_408_245_678), "20261123_043045_0678");
+    }
+}
