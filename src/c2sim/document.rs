@@ -10,209 +10,13 @@ use core::ops::Range;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use super::attributes::{Attributes, check_declaration};
 use super::defect::Defect;
-use crate::limits::{
-    C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAME_BYTES_MAX, C2SIM_NAMESPACES_MAX,
-};
+use super::letters::{check_name, is_blank, is_space, resolve, split_name};
+use crate::limits::{C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAMESPACES_MAX};
 
 /// The namespace every document may use under the prefix `xml` without declaring it.
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
-
-const BYTE_ORDER_MARK: char = '\u{feff}';
-
-/// The four characters XML calls white space.
-pub(super) const fn is_space(letter: char) -> bool {
-    matches!(letter, ' ' | '\t' | '\r' | '\n')
-}
-
-/// Whether `text` is nothing but white space.
-pub(super) fn is_blank(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-}
-
-/// The part of `bytes` that is UTF-8 text of allowed characters, without a byte order mark, and what is wrong behind it.
-pub(super) fn readable(bytes: &[u8]) -> (&str, Option<Defect>) {
-    let (text, defect) = match core::str::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            (core::str::from_utf8(good).unwrap_or_default(), Some(Defect::NotUtf8))
-        }
-    };
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    match first_forbidden(text) {
-        None => (text, defect),
-        Some(at) => (text.get(..at).unwrap_or_default(), Some(Defect::ForbiddenCharacter)),
-    }
-}
-
-/// Where the first character stands that XML forbids. Whole blocks are looked over first: nearly all have no candidate.
-fn first_forbidden(text: &str) -> Option<usize> {
-    const BLOCK: usize = 64;
-    let mut at = 0;
-    for block in text.as_bytes().chunks(BLOCK) {
-        // No short circuit: the compiler turns this into a few wide instructions.
-        if block.iter().fold(false, |found, &byte| found | is_suspect(byte)) {
-            for (n, &byte) in block.iter().enumerate() {
-                let noncharacter = |rest: &str| rest.starts_with(['\u{fffe}', '\u{ffff}']);
-                let forbidden = byte < b' ' || text.get(at + n..).is_some_and(noncharacter);
-                if is_suspect(byte) && forbidden {
-                    return Some(at + n);
-                }
-            }
-        }
-        at += block.len();
-    }
-    None
-}
-
-/// Whether a forbidden character may start with this byte: a control character, or 0xEF, which U+FFFE and U+FFFF start with.
-const fn is_suspect(byte: u8) -> bool {
-    ((byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) | (byte == 0xef)
-}
-
-/// Whether XML allows the character.
-pub(super) const fn is_allowed(letter: char) -> bool {
-    matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
-}
-
-/// The character that `&name;` stands for: one of the five entities or a character reference.
-pub(super) fn resolve(name: &str) -> Option<char> {
-    match name {
-        "lt" => return Some('<'),
-        "gt" => return Some('>'),
-        "amp" => return Some('&'),
-        "apos" => return Some('\''),
-        "quot" => return Some('"'),
-        _ => {}
-    }
-    let digits = name.strip_prefix('#')?;
-    let (digits, radix) = match digits.strip_prefix('x') {
-        Some(digits) => (digits, 16),
-        None => (digits, 10),
-    };
-    // from_str_radix would take a sign.
-    if !digits.chars().all(|digit| digit.is_digit(radix)) {
-        return None;
-    }
-    let letter = u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)?;
-    is_allowed(letter).then_some(letter)
-}
-
-/// Splits a qualified name into prefix (empty without one) and local name.
-pub(super) fn split_name(name: &str) -> (&str, &str) {
-    let colon = name.bytes().position(|byte| byte == b':');
-    let parts = colon.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?)));
-    parts.unwrap_or(("", name))
-}
-
-const fn starts_name(letter: char) -> bool {
-    matches!(letter,
-        'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
-        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
-        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
-        | '\u{10000}'..='\u{effff}')
-}
-
-const fn continues_name(letter: char) -> bool {
-    matches!(letter, '0'..='9' | '-' | '.' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
-        || starts_name(letter)
-}
-
-/// Checks a qualified name (at most one colon, between two proper names) and splits it into prefix (empty without one) and local name.
-fn check_name(name: &str) -> Result<(&str, &str), Defect> {
-    if name.len() > C2SIM_NAME_BYTES_MAX {
-        return Err(Defect::NameTooLong);
-    }
-    let (prefix, local) = split_name(name);
-    let prefixed = local.len() < name.len();
-    if is_plain_name(local) && (!prefixed || is_plain_name(prefix)) {
-        Ok((prefix, local))
-    } else {
-        Err(Defect::Malformed)
-    }
-}
-
-/// Whether `name` is a name without colon. Nearly all are ASCII, which is decided by the byte.
-fn is_plain_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    if starts && bytes.all(plain) {
-        return true;
-    }
-    let mut letters = name.chars();
-    letters.next().is_some_and(starts_name) && letters.all(continues_name)
-}
-
-/// The attributes of a tag (or of an XML declaration), raw, in order.
-#[derive(Clone, Debug)]
-pub(super) struct Attributes<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Attributes<'a> {
-    fn parse(&mut self) -> Result<Option<(&'a str, &'a str)>, Defect> {
-        let trimmed = self.rest.trim_start_matches(is_space);
-        if trimmed.is_empty() {
-            return Ok(None);
-        }
-        // White space parts every attribute from what stands before it.
-        if trimmed.len() == self.rest.len() {
-            return Err(Defect::Malformed);
-        }
-        let (name, value) = trimmed.split_once('=').ok_or(Defect::Malformed)?;
-        let name = name.trim_end_matches(is_space);
-        check_name(name)?;
-        let value = value.trim_start_matches(is_space);
-        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''));
-        let quote = quote.ok_or(Defect::Malformed)?;
-        let (value, rest) = value.get(1..).and_then(|value| value.split_once(quote)).ok_or(Defect::Malformed)?;
-        check_value(value)?;
-        self.rest = rest;
-        Ok(Some((name, value)))
-    }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Result<(&'a str, &'a str), Defect>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let taken = self.parse();
-        if taken.is_err() {
-            self.rest = "";
-        }
-        taken.transpose()
-    }
-}
-
-/// An attribute's value as it is meant: references resolved, white space as blanks.
-pub(super) fn attribute_value(raw: &str) -> String {
-    let mut value = String::with_capacity(raw.len());
-    let mut rest = raw;
-    loop {
-        let (text, reference) = rest.split_once('&').unwrap_or((rest, ""));
-        value.extend(text.chars().map(|letter| if is_space(letter) { ' ' } else { letter }));
-        let Some((name, after)) = reference.split_once(';') else {
-            return value;
-        };
-        value.extend(resolve(name));
-        rest = after;
-    }
-}
-
-fn check_value(value: &str) -> Result<(), Defect> {
-    if value.contains('<') {
-        return Err(Defect::Malformed);
-    }
-    let mut rest = value;
-    while let Some((_, reference)) = rest.split_once('&') {
-        let (name, after) = reference.split_once(';').ok_or(Defect::Malformed)?;
-        resolve(name).ok_or(Defect::UnknownEntity)?;
-        rest = after;
-    }
-    Ok(())
-}
 
 /// A start tag.
 #[derive(Clone, Copy, Debug)]
@@ -231,7 +35,7 @@ pub(super) struct Tag<'a> {
 
 impl<'a> Tag<'a> {
     pub(super) const fn attributes(&self) -> Attributes<'a> {
-        Attributes { rest: self.attributes }
+        Attributes::new(self.attributes)
     }
 }
 
@@ -483,33 +287,11 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Checks `<?xml version="1.x" encoding="UTF-8" standalone="…"?>`; the last two may be missing.
-fn check_declaration(raw: &str) -> Result<(), Defect> {
-    let inner = raw.strip_prefix("<?xml").and_then(|raw| raw.strip_suffix("?>"));
-    let mut attributes = Attributes { rest: inner.ok_or(Defect::Malformed)? };
-    let Some(("version", version)) = attributes.parse()? else {
-        return Err(Defect::Malformed);
-    };
-    let minor = version.strip_prefix("1.").ok_or(Defect::Malformed)?;
-    if minor.is_empty() || !minor.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(Defect::Malformed);
-    }
-    let mut next = attributes.parse()?;
-    if let Some(("encoding", encoding)) = next {
-        if !encoding.eq_ignore_ascii_case("UTF-8") {
-            return Err(Defect::WrongEncoding);
-        }
-        next = attributes.parse()?;
-    }
-    if let Some(("standalone", "yes" | "no")) = next {
-        next = attributes.parse()?;
-    }
-    if next.is_none() { Ok(()) } else { Err(Defect::Malformed) }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::letters::readable;
     use super::*;
+    use crate::limits::C2SIM_NAME_BYTES_MAX;
 
     fn check(bytes: &[u8]) -> Result<usize, Defect> {
         let (text, defect) = readable(bytes);
@@ -627,16 +409,5 @@ mod tests {
         };
         assert!(check(bound(C2SIM_NAMESPACES_MAX / 2).as_bytes()).is_ok());
         assert_eq!(check(bound(C2SIM_NAMESPACES_MAX / 2 + 1).as_bytes()), Err(Defect::TooManyNamespaces));
-    }
-
-    #[test]
-    fn forbidden_characters_are_found_in_every_place_of_a_block() {
-        for before in 0..140 {
-            let text = format!("{}\u{b}", "x".repeat(before));
-            assert_eq!(first_forbidden(&text), Some(before));
-            let text = format!("{}\u{fffe}", "\u{ef}".repeat(before));
-            assert_eq!(first_forbidden(&text), Some(2 * before));
-            assert_eq!(first_forbidden(&"\u{fffd}\t\r\n".repeat(before)), None);
-        }
     }
 }

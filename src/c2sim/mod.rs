@@ -43,6 +43,7 @@ pub fn is_session_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= SESSION_NAME_BYTES_MAX
 }
 
+mod attributes;
 pub mod chart;
 pub mod code;
 pub mod defect;
@@ -51,6 +52,7 @@ pub mod field;
 pub mod initialization;
 pub mod invalid;
 pub mod kind;
+mod letters;
 pub mod message;
 pub mod notice;
 mod options;

@@ -6,8 +6,9 @@
 use core::fmt;
 
 use super::defect::Defect;
-use super::document::{Document, Token, is_allowed, is_blank, readable};
+use super::document::{Document, Token};
 use super::kind::{Kind, Schema};
+use super::letters::{is_allowed, is_blank, readable};
 use super::state::Trigger;
 
 /// The sender of what the server says in its own name.

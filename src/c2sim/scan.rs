@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 
 use super::defect::{Defect, Reject};
-use super::document::{Document, Tag, Token, is_blank, readable};
+use super::document::{Document, Tag, Token};
 use super::field::Field;
 use super::invalid::InvalidDocument;
 use super::kind::{Category, Kind, Schema};
+use super::letters::{is_blank, readable};
 use super::message::{Header, Layout, Message, Part};
 use super::schema::{Checker, Rules, Violation};
 use crate::limits::{

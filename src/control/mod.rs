@@ -28,6 +28,7 @@ pub mod client;
 pub mod envelope;
 pub mod framing;
 pub mod function;
+pub mod ids;
 mod pack;
 pub mod record;
 pub mod replay;

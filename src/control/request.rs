@@ -21,8 +21,9 @@ use core::fmt;
 use super::Error;
 use super::envelope::Shape;
 use super::function::{Argument, Function};
+use super::ids::{Connections, Ids};
 use super::value::{Reader, Token};
-use crate::limits::{CONTROL_FILE_BYTES_MAX, CONTROL_HOST_BYTES_MAX, CONTROL_IDS_MAX};
+use crate::limits::{CONTROL_FILE_BYTES_MAX, CONTROL_HOST_BYTES_MAX};
 
 /// The MsgVersion a request came with. The document gives it no value, so any is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -171,110 +172,6 @@ pub enum Which<'a> {
     All,
     /// Exactly these; an empty list is none.
     These(Ids<'a>),
-}
-
-/// A list of ids, at most [`CONTROL_IDS_MAX`], read straight from the request. An id may come twice, or never have been given.
-#[derive(Clone, Copy, Debug)]
-pub struct Ids<'a> {
-    reader: Reader<'a>,
-    left: u32,
-}
-
-impl Iterator for Ids<'_> {
-    type Item = i64;
-
-    fn next(&mut self) -> Option<i64> {
-        self.left = self.left.checked_sub(1)?;
-        // Every value was checked to be an integer when the list was made.
-        self.reader.int().ok().flatten()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        (left, Some(left))
-    }
-}
-
-impl ExactSizeIterator for Ids<'_> {}
-
-/// Pairs of provider id and viewer id, in the order they were given, at most [`CONTROL_IDS_MAX`] and never none.
-#[derive(Clone, Copy, Debug)]
-pub struct Connections<'a> {
-    reader: Reader<'a>,
-    left: u32,
-    now: Option<Pairs<'a>>,
-    total: usize,
-}
-
-impl<'a> Connections<'a> {
-    /// How many pairs there are in all. With several the result's `session` is a list, with one it is an integer.
-    #[must_use]
-    pub const fn total(&self) -> usize {
-        self.total
-    }
-
-    /// Checks and counts what `unchecked` will give.
-    fn checked(unchecked: Self) -> Result<Self, Error> {
-        let mut total = 0;
-        let mut walk = unchecked;
-        while walk.step()?.is_some() {
-            total += 1;
-            if total > CONTROL_IDS_MAX {
-                return Err(Error::Malformed("names too many connections"));
-            }
-        }
-        Ok(Self { total, ..unchecked })
-    }
-
-    fn step(&mut self) -> Result<Option<(i64, i64)>, Error> {
-        loop {
-            if let Some(pair) = self.now.as_mut().and_then(Pairs::next) {
-                return Ok(Some(pair));
-            }
-            let Some(left) = self.left.checked_sub(1) else {
-                return Ok(None);
-            };
-            self.left = left;
-            self.now = Some(pairs(&mut self.reader)?.ok_or(Error::Malformed("has an empty connection"))?);
-        }
-    }
-}
-
-impl Iterator for Connections<'_> {
-    type Item = (i64, i64);
-
-    fn next(&mut self) -> Option<(i64, i64)> {
-        // Every step was tried when the list was made.
-        self.step().ok().flatten()
-    }
-}
-
-/// One provider with any number of viewers, or as many providers as viewers, in pairs.
-#[derive(Clone, Copy, Debug)]
-struct Pairs<'a> {
-    providers: Ids<'a>,
-    viewers: Ids<'a>,
-    one_provider: bool,
-}
-
-impl<'a> Pairs<'a> {
-    fn of(providers: Ids<'a>, viewers: Ids<'a>) -> Result<Self, Error> {
-        let one_provider = providers.len() == 1;
-        if !one_provider && providers.len() != viewers.len() {
-            return Err(Error::Malformed("has several providers but not one viewer for each"));
-        }
-        Ok(Self { providers, viewers, one_provider })
-    }
-}
-
-impl Iterator for Pairs<'_> {
-    type Item = (i64, i64);
-
-    fn next(&mut self) -> Option<(i64, i64)> {
-        let viewer = self.viewers.next()?;
-        let provider = if self.one_provider { self.providers.clone().next() } else { self.providers.next() };
-        Some((provider?, viewer))
-    }
 }
 
 /// Reads the body of a control request.
@@ -430,7 +327,7 @@ impl<'a> Arguments<'a> {
         let Some(mut value) = self.value(argument) else {
             return Ok(None);
         };
-        Ok(ids(&mut value)?.filter(|ids| ids.left > 0 || !self.filled_in))
+        Ok(Ids::read(&mut value)?.filter(|ids| ids.len() > 0 || !self.filled_in))
     }
 
     /// A text; `None` when it is not given or empty.
@@ -508,80 +405,13 @@ impl<'a> Arguments<'a> {
     }
 
     fn connections(&self) -> Result<Connections<'a>, Error> {
-        let unchecked = match self.value(Argument::Connection) {
-            Some(mut reader) => {
-                if let Token::Array(left) = reader.peek()? {
-                    reader.pull()?;
-                    (left > 0).then_some(Connections { reader, left, now: None, total: 0 })
-                } else if reader.peek()? == Token::Int(0) {
-                    None
-                } else {
-                    pairs(&mut reader)?.map(Connections::from)
-                }
-            }
-            None => None,
-        };
-        if let Some(unchecked) = unchecked {
-            return Connections::checked(unchecked);
+        if let Some(connections) = self.value(Argument::Connection).map(Connections::read).transpose()?.flatten() {
+            return Ok(connections);
         }
         // "{ViewerID, ProviderID} as Object" may also be read as the data object itself.
-        let part = |argument| Ok::<_, Error>(self.ids(argument)?.filter(|ids| ids.left > 0));
-        let both = both(part(Argument::Provider)?, part(Argument::Viewer)?)?;
-        Connections::checked(Connections::from(both.ok_or(MISSING)?))
+        let part = |argument| Ok::<_, Error>(self.ids(argument)?.filter(|ids| ids.len() > 0));
+        Connections::of(part(Argument::Provider)?, part(Argument::Viewer)?)?.ok_or(MISSING)
     }
-}
-
-impl<'a> From<Pairs<'a>> for Connections<'a> {
-    fn from(pairs: Pairs<'a>) -> Self {
-        Self { reader: Reader::new(&[]), left: 0, now: Some(pairs), total: 0 }
-    }
-}
-
-/// Reads one connection; `None` when it names nothing.
-fn pairs<'a>(reader: &mut Reader<'a>) -> Result<Option<Pairs<'a>>, Error> {
-    let (mut providers, mut viewers) = (None, None);
-    reader.fields(|key, value| {
-        let mut at = *value;
-        match key {
-            b"provider" => providers = ids(&mut at)?,
-            b"viewer" => viewers = ids(&mut at)?,
-            _ => {}
-        }
-        value.skip()
-    })?;
-    let named = |ids: &Ids<'_>| ids.left > 0;
-    both(providers.filter(named), viewers.filter(named))
-}
-
-fn both<'a>(providers: Option<Ids<'a>>, viewers: Option<Ids<'a>>) -> Result<Option<Pairs<'a>>, Error> {
-    match (providers, viewers) {
-        (Some(providers), Some(viewers)) => Pairs::of(providers, viewers).map(Some),
-        (Some(_), None) => Err(Error::Malformed("names no viewer")),
-        (None, Some(_)) => Err(Error::Malformed("names no provider")),
-        (None, None) => Ok(None),
-    }
-}
-
-/// Reads one id or a list of them; `None` for nil and a bare 0.
-fn ids<'a>(value: &mut Reader<'a>) -> Result<Option<Ids<'a>>, Error> {
-    let single = Ids { reader: *value, left: 1 };
-    let left = match value.pull()? {
-        Token::Nil | Token::Int(0) => return Ok(None),
-        Token::Int(_) => return Ok(Some(single)),
-        Token::Array(left) => left,
-        Token::Huge(_) => return Err(Error::Malformed("has an id that is too large")),
-        Token::Bool(_) | Token::Float(_) | Token::Text(_) | Token::Map(_) | Token::Ext(_) => {
-            return Err(Error::Malformed("is neither an id nor a list of ids"));
-        }
-    };
-    if usize::try_from(left).is_ok_and(|left| left > CONTROL_IDS_MAX) {
-        return Err(Error::Malformed("names too many ids"));
-    }
-    let list = Ids { reader: *value, left };
-    for _ in 0..left {
-        value.int().ok().flatten().ok_or(Error::Malformed("holds something that is not an id"))?;
-    }
-    Ok(Some(list))
 }
 
 /// Reads an address as a map or as a pair; host empty or port `None` where they are not given.

@@ -180,7 +180,7 @@ impl Hub {
                     });
                     if let Some(refusal) = refused {
                         (call.id, Said::Now(Err((refusal.error(), shown(&errand.sender)))))
-                    } else if call.id.is_none() && rpc::is_question(&call.method) {
+                    } else if call.id.is_none() && crate::leco::methods::is_question(&call.method) {
                         // Nobody would hear the answer.
                         continue;
                     } else if errand.text.len() > RPC_BYTES_MAX {
@@ -446,7 +446,10 @@ impl Hub {
             "rpc.discover" => {
                 none(params)?;
                 let Desk::Session(name) = &errand.desk else { return Err(plain_error(METHOD_NOT_FOUND)) };
-                now(rpc::discover(&data_text(&self.named_here(name)), rpc::SESSION_METHODS))
+                now(crate::leco::methods::discover(
+                    &data_text(&self.named_here(name)),
+                    crate::leco::methods::SESSION_METHODS,
+                ))
             }
             "join" => match self.session_for(errand).ok().and_then(|key| self.without_numbers(key)) {
                 Some(said) => Ok(said),

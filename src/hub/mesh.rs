@@ -225,7 +225,7 @@ impl Hub {
         self.peer_timers.cancel(link.slot(), OfPeer::Life as usize);
         self.counters.nodes_joined += 1;
         log::info!("signed in at node {}", data_text(namespace));
-        let update = rpc::directory_update(&self.nodes_as_json(), &self.local_components(), false);
+        let update = crate::leco::methods::directory_update(&self.nodes_as_json(), &self.local_components(), false);
         let header = self.new_header();
         if self.queue_own(link, view.sender, &header, update.as_bytes()).is_err() {
             self.close(link, Cause::Memory);
@@ -485,7 +485,7 @@ impl Hub {
         if links.is_empty() {
             return;
         }
-        let update = rpc::directory_update(&self.nodes_as_json(), &self.local_components(), true);
+        let update = crate::leco::methods::directory_update(&self.nodes_as_json(), &self.local_components(), true);
         for (link, receiver) in links {
             let header = self.new_header();
             if self.queue_own(link, &receiver, &header, update.as_bytes()).is_ok() {

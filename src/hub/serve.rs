@@ -192,7 +192,8 @@ impl Hub {
             "set_log_level" => self.set_log_level(params),
             "remove_expired_addresses" => self.remove_expired_addresses(caller, params),
             "shut_down" => none(params).and_then(|()| self.shut_down(caller)),
-            "rpc.discover" => none(params).map(|()| rpc::discover(&data_text(&self.full_name), rpc::METHODS)),
+            "rpc.discover" => none(params)
+                .map(|()| crate::leco::methods::discover(&data_text(&self.full_name), crate::leco::methods::METHODS)),
             "send_sessions" => none(params).map(|()| self.sessions_json()),
             _ => self
                 .manager_call(caller, method, params)

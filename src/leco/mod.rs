@@ -8,6 +8,7 @@
 
 pub mod directory;
 pub mod message;
+pub mod methods;
 pub mod name;
 pub mod nodes;
 pub mod route;

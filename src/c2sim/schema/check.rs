@@ -3,7 +3,9 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use super::super::document::{Document, Tag, Token, attribute_value, is_blank, split_name};
+use super::super::attributes::attribute_value;
+use super::super::document::{Document, Tag, Token};
+use super::super::letters::{is_blank, split_name};
 use super::automaton::Automaton;
 use super::facets::{Quoted, Simple};
 use super::loader::XSD_NAMESPACE;

@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::fmt;
 use std::sync::Arc;
 
-use super::super::document::is_space;
+use super::super::letters::is_space;
 use super::pattern::Pattern;
 
 /// The built-in types of XML Schema that are known.

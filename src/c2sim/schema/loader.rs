@@ -7,7 +7,9 @@ use core::fmt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::document::{Document, Tag, Token, attribute_value, is_blank, is_space, readable, split_name};
+use super::super::attributes::attribute_value;
+use super::super::document::{Document, Tag, Token};
+use super::super::letters::{is_blank, is_space, readable, split_name};
 use super::automaton::{Automaton, Budget, Expr};
 use super::facets::{Bound, BuiltIn, Facet, Simple};
 use super::pattern::Pattern;

@@ -1,0 +1,147 @@
+//! The letters of XML: which are allowed, which are white space, what references stand for, and what a name may be made of.
+
+use super::defect::Defect;
+use crate::limits::C2SIM_NAME_BYTES_MAX;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The four characters XML calls white space.
+pub(super) const fn is_space(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\r' | '\n')
+}
+
+/// Whether `text` is nothing but white space.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// The part of `bytes` that is UTF-8 text of allowed characters, without a byte order mark, and what is wrong behind it.
+pub(super) fn readable(bytes: &[u8]) -> (&str, Option<Defect>) {
+    let (text, defect) = match core::str::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            (core::str::from_utf8(good).unwrap_or_default(), Some(Defect::NotUtf8))
+        }
+    };
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    match first_forbidden(text) {
+        None => (text, defect),
+        Some(at) => (text.get(..at).unwrap_or_default(), Some(Defect::ForbiddenCharacter)),
+    }
+}
+
+/// Where the first character stands that XML forbids. Whole blocks are looked over first: nearly all have no candidate.
+fn first_forbidden(text: &str) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let mut at = 0;
+    for block in text.as_bytes().chunks(BLOCK) {
+        // No short circuit: the compiler turns this into a few wide instructions.
+        if block.iter().fold(false, |found, &byte| found | is_suspect(byte)) {
+            for (n, &byte) in block.iter().enumerate() {
+                let noncharacter = |rest: &str| rest.starts_with(['\u{fffe}', '\u{ffff}']);
+                let forbidden = byte < b' ' || text.get(at + n..).is_some_and(noncharacter);
+                if is_suspect(byte) && forbidden {
+                    return Some(at + n);
+                }
+            }
+        }
+        at += block.len();
+    }
+    None
+}
+
+/// Whether a forbidden character may start with this byte: a control character, or 0xEF, which U+FFFE and U+FFFF start with.
+const fn is_suspect(byte: u8) -> bool {
+    ((byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) | (byte == 0xef)
+}
+
+/// Whether XML allows the character.
+pub(super) const fn is_allowed(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The character that `&name;` stands for: one of the five entities or a character reference.
+pub(super) fn resolve(name: &str) -> Option<char> {
+    match name {
+        "lt" => return Some('<'),
+        "gt" => return Some('>'),
+        "amp" => return Some('&'),
+        "apos" => return Some('\''),
+        "quot" => return Some('"'),
+        _ => {}
+    }
+    let digits = name.strip_prefix('#')?;
+    let (digits, radix) = match digits.strip_prefix('x') {
+        Some(digits) => (digits, 16),
+        None => (digits, 10),
+    };
+    // from_str_radix would take a sign.
+    if !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let letter = u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)?;
+    is_allowed(letter).then_some(letter)
+}
+
+/// Splits a qualified name into prefix (empty without one) and local name.
+pub(super) fn split_name(name: &str) -> (&str, &str) {
+    let colon = name.bytes().position(|byte| byte == b':');
+    let parts = colon.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?)));
+    parts.unwrap_or(("", name))
+}
+
+const fn starts_name(letter: char) -> bool {
+    matches!(letter,
+        'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+const fn continues_name(letter: char) -> bool {
+    matches!(letter, '0'..='9' | '-' | '.' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+        || starts_name(letter)
+}
+
+/// Checks a qualified name (at most one colon, between two proper names) and splits it into prefix (empty without one) and local name.
+pub(super) fn check_name(name: &str) -> Result<(&str, &str), Defect> {
+    if name.len() > C2SIM_NAME_BYTES_MAX {
+        return Err(Defect::NameTooLong);
+    }
+    let (prefix, local) = split_name(name);
+    let prefixed = local.len() < name.len();
+    if is_plain_name(local) && (!prefixed || is_plain_name(prefix)) {
+        Ok((prefix, local))
+    } else {
+        Err(Defect::Malformed)
+    }
+}
+
+/// Whether `name` is a name without colon. Nearly all are ASCII, which is decided by the byte.
+fn is_plain_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if starts && bytes.all(plain) {
+        return true;
+    }
+    let mut letters = name.chars();
+    letters.next().is_some_and(starts_name) && letters.all(continues_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forbidden_characters_are_found_in_every_place_of_a_block() {
+        for before in 0..140 {
+            let text = format!("{}\u{b}", "x".repeat(before));
+            assert_eq!(first_forbidden(&text), Some(before));
+            let text = format!("{}\u{fffe}", "\u{ef}".repeat(before));
+            assert_eq!(first_forbidden(&text), Some(2 * before));
+            assert_eq!(first_forbidden(&"\u{fffd}\t\r\n".repeat(before)), None);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a user may choose: one table of keys that the TOML file, the environment and the command line share.
+//!
+//! Owns [`Config`], its defaults, the table [`SETTINGS`] and the check of relations among values. Must not read files, the
+//! environment or the command line itself: `main` hands the words in. Precedence is flags over environment over file over
+//! defaults, simply by the order in which the sources are applied.
+
+mod predefined;
+mod settings;
+mod values;
+
+pub use predefined::Predefined;
+pub use settings::{SETTINGS, Setting, Value};
+pub use values::{Config, Invalid};

@@ -1,0 +1,340 @@
+//! The table of keys: how each is written, read and set, and a whole configuration as a document.
+
+use core::fmt;
+
+use super::predefined::Predefined;
+use super::values::{Config, Invalid, invalid, plain};
+
+/// One key: how it is written everywhere, what it means, how to read and to set it.
+pub struct Setting {
+    /// The key in the file; `INSTEP_` plus upper case in the environment; dashes for underscores as a flag.
+    pub key: &'static str,
+    /// Meaning and unit in one line.
+    pub help: &'static str,
+    /// Whether the flag stands alone and means `true`.
+    pub is_switch: bool,
+    get: fn(&Config) -> Value,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key)
+    }
+}
+
+/// A value as the file shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A string.
+    Text(String),
+    /// Several strings.
+    List(Vec<String>),
+    /// A whole number.
+    Number(u64),
+    /// true or false.
+    Switch(bool),
+}
+
+fn number<T: TryFrom<u64>>(word: &str) -> Result<T, String> {
+    let plain: u64 = word.replace('_', "").parse().map_err(|_| format!("'{word}' is not a whole number"))?;
+    T::try_from(plain).map_err(|_| format!("{word} is too large"))
+}
+
+fn list(word: &str) -> Vec<String> {
+    word.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+}
+
+fn switch(word: &str) -> Result<bool, String> {
+    match word {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("'{word}' is neither true nor false")),
+    }
+}
+
+macro_rules! setting {
+    (text $key:ident, $help:literal) => {
+        Setting {
+            key: stringify!($key),
+            help: $help,
+            is_switch: false,
+            get: |config| Value::Text(config.$key.clone()),
+            set: |config, word| {
+                config.$key = word.to_owned();
+                Ok(())
+            },
+        }
+    };
+    (list $key:ident, $help:literal) => {
+        Setting {
+            key: stringify!($key),
+            help: $help,
+            is_switch: false,
+            get: |config| Value::List(config.$key.clone()),
+            set: |config, word| {
+                config.$key = list(word);
+                Ok(())
+            },
+        }
+    };
+    (number $key:ident, $help:literal) => {
+        Setting {
+            key: stringify!($key),
+            help: $help,
+            is_switch: false,
+            get: |config| Value::Number(plain(config.$key)),
+            set: |config, word| {
+                config.$key = number(word)?;
+                Ok(())
+            },
+        }
+    };
+    (switch $key:ident, $help:literal) => {
+        Setting {
+            key: stringify!($key),
+            help: $help,
+            is_switch: true,
+            get: |config| Value::Switch(config.$key),
+            set: |config, word| {
+                config.$key = switch(word)?;
+                Ok(())
+            },
+        }
+    };
+}
+
+/// Every key, in the order in which help and `--print-config` show them.
+pub const SETTINGS: &[Setting] = &[
+    setting!(text namespace, "namespace of this node (default: the machine's name up to the first dot)"),
+    setting!(text host, "name or address that other Coordinators are told (default: the machine's name)"),
+    setting!(number port, "port to listen on"),
+    setting!(list bind, "addresses to listen on, address:port, comma separated (default: all on port)"),
+    setting!(list coordinators, "Coordinators to join, host:port, comma separated"),
+    setting!(text name, "name of this program in its log"),
+    setting!(switch remote_admin, "let other machines use shut_down, exit, remove_expired_addresses, delete_session by force"),
+    Setting {
+        key: "log_level",
+        help: "off, error, warn, info, debug or trace",
+        is_switch: false,
+        get: |config| Value::Text(config.log_level.to_string().to_lowercase()),
+        set: |config, word| {
+            config.log_level = word.parse().map_err(|_| format!("'{word}' is not a log level"))?;
+            Ok(())
+        },
+    },
+    setting!(text log_file, "log to this file instead of standard error; SIGHUP reopens it"),
+    setting!(number expiration_s, "silence (s) before a component is asked if it lives; three times that removes it"),
+    setting!(number cleaning_interval_s, "time (s) between two cleanings of the directory"),
+    setting!(number takeover_ms, "time (ms) for a silent owner to answer when its name is claimed"),
+    setting!(number heartbeat_s, "silence (s) before a ZMTP 3.1 peer gets a PING; three times that closes it; 0: never"),
+    setting!(number handshake_s, "time (s) for a new connection to finish its handshake"),
+    setting!(number connections_max, "connections held at a time"),
+    setting!(number frame_bytes_max, "bytes of one frame"),
+    setting!(number message_bytes_max, "bytes of one message"),
+    setting!(number ring_bytes_max, "bytes that may wait for one receiver"),
+    setting!(number stall_ms, "time (ms) senders wait for room at a receiver before their messages are refused"),
+    setting!(number slow_ms, "time (ms) without progress before a receiver or a half-sent message is cut off"),
+    setting!(number memory_max, "bytes that wait in the whole process; worlds and sessions may have a quarter"),
+    setting!(list control_bind, "addresses of the control port (default: 127.0.0.1 on port + 10; 'off': none)"),
+    setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11; 'off': none)"),
+    setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),
+    setting!(text record, "directory for recordings of every provider (default: none are made)"),
+    setting!(text state_dir, "directory in which shared sessions outlive the process (default: they do not)"),
+    setting!(switch rcrs_legacy, "address kernels in the old 1.x protocol first"),
+    setting!(number kernel_connect_s, "time (s) for which a kernel that does not answer is tried"),
+    setting!(number play_speed_percent, "speed at which logs are played, in percent of their own"),
+    setting!(number providers_max, "providers open at a time"),
+    setting!(number history_bytes_max, "bytes of old timesteps kept for each live kernel"),
+    setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),
+    setting!(list c2sim_schema, "XSD files that C2SIM documents are checked against, comma separated (default: none)"),
+    setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
+    Setting {
+        key: "sessions",
+        help: "sessions that are there from the start; the file has tables [[sessions]] for them",
+        is_switch: false,
+        get: |config| Value::List(config.sessions.iter().map(|one| one.name.clone()).collect()),
+        set: |config, word| {
+            config.sessions = list(word).into_iter().map(|name| Predefined { name, ..Predefined::default() }).collect();
+            config.sessions.iter().try_for_each(Predefined::check)
+        },
+    },
+];
+
+impl Setting {
+    /// The key with dashes, as a flag without its leading `--`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The key's value in `config`.
+    #[must_use]
+    pub fn value(&self, config: &Config) -> Value {
+        (self.get)(config)
+    }
+}
+
+fn is_setting(key: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.key == key)
+}
+
+impl Config {
+    /// Sets `key` to what `word` says.
+    ///
+    /// # Errors
+    /// [`Invalid`] for an unknown key or a word that is not of the key's kind.
+    pub fn set(&mut self, key: &str, word: &str) -> Result<(), Invalid> {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+            return Err(invalid(key, "there is no such setting"));
+        };
+        (setting.set)(self, word).map_err(|reason| invalid(key, reason))
+    }
+
+    /// Applies a TOML document of `key = value` lines.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the key, or `config file` with the parser's words where the document is no TOML.
+    pub fn apply_toml(&mut self, text: &str) -> Result<(), Invalid> {
+        let document: serde_json::Map<String, serde_json::Value> =
+            basic_toml::from_str(text).map_err(|error| invalid("config file", error.to_string()))?;
+        for (key, value) in document {
+            if key == "sessions"
+                && let serde_json::Value::Array(items) = &value
+                && items.iter().all(serde_json::Value::is_object)
+            {
+                let read = items
+                    .iter()
+                    .filter_map(serde_json::Value::as_object)
+                    .map(|table| Predefined::from_table(table, is_setting));
+                self.sessions = read.collect::<Result<_, _>>().map_err(|reason| invalid(&key, reason))?;
+                continue;
+            }
+            let word = match value {
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Number(number) => number.to_string(),
+                serde_json::Value::Bool(switch) => switch.to_string(),
+                serde_json::Value::Array(items) => {
+                    let words: Option<Vec<&str>> = items.iter().map(serde_json::Value::as_str).collect();
+                    words.ok_or_else(|| invalid(&key, "a list of strings is wanted"))?.join(",")
+                }
+                serde_json::Value::Null | serde_json::Value::Object(_) => {
+                    return Err(invalid(&key, "there is no such section"));
+                }
+            };
+            self.set(&key, &word)?;
+        }
+        Ok(())
+    }
+
+    /// Applies one environment variable; those that do not begin with `INSTEP_` are left alone, as is `INSTEP_CONFIG`.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the key.
+    pub fn apply_env(&mut self, name: &str, word: &str) -> Result<(), Invalid> {
+        match name.strip_prefix("INSTEP_") {
+            Some(key) if SETTINGS.iter().any(|setting| setting.key.eq_ignore_ascii_case(key)) => {
+                self.set(&key.to_lowercase(), word).map_err(|error| invalid(name, error.reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The whole configuration as a TOML document with one comment per key.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for setting in SETTINGS.iter().filter(|setting| setting.key != "sessions") {
+            let quoted = |word: &str| serde_json::Value::from(word).to_string();
+            let value = match setting.value(self) {
+                Value::Text(word) => quoted(&word),
+                Value::List(words) => {
+                    format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
+                }
+                Value::Number(n) => n.to_string(),
+                Value::Switch(on) => on.to_string(),
+            };
+            text.push_str(&format!("# {}\n{} = {}\n\n", setting.help, setting.key, value));
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        text.push_str(
+            "\n# Shared sessions that are there from the start, one such table each (without the number signs):\n",
+        );
+        let mut example = Predefined { name: "exercise".to_owned(), ..Predefined::default() }.to_table();
+        if self.sessions.is_empty() {
+            example = example.trim().replace('\n', "\n# ");
+            text.push_str(&format!("# {example}\n"));
+        }
+        for one in &self.sessions {
+            text.push_str(&one.to_table());
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::c2sim::kind::Schema;
+
+    #[test]
+    fn what_is_printed_reads_back_as_the_same() {
+        let mut config = Config {
+            namespace: "N \"1\"".to_owned(),
+            bind: vec!["127.0.0.1:1".to_owned(), "[::1]:2".to_owned()],
+            remote_admin: true,
+            sessions: vec![Predefined {
+                name: "a.b".to_owned(),
+                about: "with, a comma and \"quotes\"".to_owned(),
+                schema: Schema::V1_0_2,
+                ..Predefined::default()
+            }],
+            ..Config::default()
+        };
+        config.log_level = log::LevelFilter::Debug;
+        let mut back = Config::default();
+        back.apply_toml(&config.to_toml()).unwrap();
+        assert_eq!(back, config);
+    }
+
+    #[test]
+    fn wrong_words_are_named() {
+        let mut config = Config::default();
+        let mut said = |text: &str| config.apply_toml(text).unwrap_err().to_string();
+        assert_eq!(said("prot = 1"), "prot: there is no such setting");
+        assert_eq!(said("port = 70000"), "port: 70000 is too large");
+        assert_eq!(said("port = -1"), "port: '-1' is not a whole number");
+        assert_eq!(said("remote_admin = \"maybe\""), "remote_admin: 'maybe' is neither true nor false");
+        assert_eq!(said("bind = [1]"), "bind: a list of strings is wanted");
+        assert_eq!(said("[leco]\nport = 1"), "leco: there is no such section");
+        assert!(said("port = ").starts_with("config file: "));
+        assert_eq!(
+            config.apply_env("INSTEP_PORT", "x").unwrap_err().to_string(),
+            "INSTEP_PORT: 'x' is not a whole number"
+        );
+        assert_eq!(config.apply_env("INSTEP_BIN", "x"), Ok(()), "only our own keys are read");
+        assert_eq!(config.apply_env("INSTEP_STALL_MS", "7"), Ok(()));
+        assert_eq!(config.stall_ms, 7);
+    }
+
+    #[test]
+    fn relations_are_checked() {
+        assert_eq!(Config::default().check(), Ok(()));
+        for (key, word) in [
+            ("namespace", "a.b"),
+            ("host", "a b"),
+            ("coordinators", "h:1,a b:2"),
+            ("expiration_s", "0"),
+            ("connections_max", "0"),
+            ("memory_max", "1000000"),
+            ("stall_ms", "20000"),
+            ("state_dir", " "),
+            ("message_bytes_max", "2000000000"),
+        ] {
+            let mut config = Config::default();
+            config.set(key, word).unwrap();
+            assert_eq!(config.check().unwrap_err().key, key);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The values, their defaults, and how they must fit together.
+
+use core::fmt;
+
+use super::predefined::Predefined;
+use crate::leco::DEFAULT_PORT;
+use crate::limits;
+use crate::time::Span;
+
+/// Everything that can be chosen. [`Config::check`] says whether the values fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Namespace of this node; empty means the machine's name up to the first dot.
+    pub namespace: String,
+    /// Name or address under which other Coordinators reach this one; empty means the machine's name.
+    pub host: String,
+    /// Port to listen on, and the port in the address that other Coordinators are told.
+    pub port: u16,
+    /// Addresses to listen on, as `address:port`; empty means all addresses of the machine on `port`.
+    pub bind: Vec<String>,
+    /// Coordinators to join at start, as `host:port` (without port: 12300). They are redialled for ever.
+    pub coordinators: Vec<String>,
+    /// Name of this program in its log.
+    pub name: String,
+    /// Whether other machines may end this program, clean its directory, and delete sessions that have members.
+    pub remote_admin: bool,
+    /// Log level: error, warn, info, debug, trace or off.
+    pub log_level: log::LevelFilter,
+    /// File to log to instead of standard error; reopened at SIGHUP.
+    pub log_file: String,
+    /// Seconds of silence after which a component is asked whether it lives; three times that removes it.
+    pub expiration_s: u64,
+    /// Seconds between two cleanings of the directory, each followed by an update to all other Coordinators.
+    pub cleaning_interval_s: u64,
+    /// Milliseconds in which the silent owner of a name must answer when a newcomer claims the name.
+    pub takeover_ms: u64,
+    /// Seconds of silence after which a ZMTP 3.1 peer gets a PING; three times that closes its link. 0: never.
+    pub heartbeat_s: u64,
+    /// Seconds in which a new connection must finish its handshake.
+    pub handshake_s: u64,
+    /// Connections held at a time.
+    pub connections_max: usize,
+    /// Bytes of one frame.
+    pub frame_bytes_max: usize,
+    /// Bytes of one message, all its frames together.
+    pub message_bytes_max: usize,
+    /// Bytes that may wait for one receiver.
+    pub ring_bytes_max: usize,
+    /// Milliseconds for which the senders to a receiver without room are held back before their messages are refused.
+    pub stall_ms: u64,
+    /// Milliseconds without progress after which a receiver, or the sender of a half-sent message, is disconnected.
+    pub slow_ms: u64,
+    /// Bytes that may wait in the whole process.
+    pub memory_max: usize,
+    /// Addresses of the control port; empty means 127.0.0.1 on the LECO port + 10, `off` means none.
+    pub control_bind: Vec<String>,
+    /// Addresses of the viewer port; empty means all on the LECO port + 11, `off` means none.
+    pub viewer_bind: Vec<String>,
+    /// Directories below which logs may be opened; empty means no logs.
+    pub log_dir: Vec<String>,
+    /// Directory for recordings of every provider; empty means none are made.
+    pub record: String,
+    /// Directory in which shared sessions are kept beyond the end of the process; empty means they are not.
+    pub state_dir: String,
+    /// Whether kernels are first addressed in the old 1.x protocol.
+    pub rcrs_legacy: bool,
+    /// Seconds for which a kernel that does not answer is tried.
+    pub kernel_connect_s: u64,
+    /// Speed at which logs are played, in percent of their pace: the think-time of the kernel's settings in the log, otherwise a timestep
+    /// per second.
+    pub play_speed_percent: u64,
+    /// Providers open at a time.
+    pub providers_max: usize,
+    /// Bytes of old timesteps kept for each live kernel.
+    pub history_bytes_max: usize,
+    /// Shared sessions that are there from the start, beside `default`.
+    pub sessions: Vec<Predefined>,
+    /// Bytes of one C2SIM document. It is read in one piece, at about 3 ms a mebibyte, while everybody else waits.
+    pub document_bytes_max: usize,
+    /// XSD files of C2SIM: documents in sessions of these schemas are checked against them. Empty means that content is not checked.
+    pub c2sim_schema: Vec<String>,
+    /// Bytes of past events kept for each session, for members that come back.
+    pub session_history_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            namespace: String::new(),
+            host: String::new(),
+            port: DEFAULT_PORT,
+            bind: Vec::new(),
+            coordinators: Vec::new(),
+            name: "instep".to_owned(),
+            remote_admin: false,
+            log_level: log::LevelFilter::Info,
+            log_file: String::new(),
+            expiration_s: 15,
+            cleaning_interval_s: 5,
+            takeover_ms: 500,
+            heartbeat_s: 10,
+            handshake_s: 10,
+            connections_max: 16_384,
+            frame_bytes_max: 32 << 20,
+            message_bytes_max: 32 << 20,
+            ring_bytes_max: 8 << 20,
+            stall_ms: 1000,
+            slow_ms: 10_000,
+            memory_max: 256 << 20,
+            control_bind: Vec::new(),
+            viewer_bind: Vec::new(),
+            log_dir: Vec::new(),
+            record: String::new(),
+            state_dir: String::new(),
+            rcrs_legacy: false,
+            kernel_connect_s: 30,
+            play_speed_percent: 100,
+            providers_max: 64,
+            history_bytes_max: 8 << 20,
+            sessions: Vec::new(),
+            document_bytes_max: 1 << 20,
+            c2sim_schema: Vec::new(),
+            session_history_bytes_max: 256 << 10,
+        }
+    }
+}
+
+/// Why a word from a file, the environment or the command line was not taken. Displays as one line that names the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The key as written in the file.
+    pub key: String,
+    /// What is wrong, in words.
+    pub reason: String,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}
+
+impl core::error::Error for Invalid {}
+
+pub(super) fn invalid(key: &str, reason: impl Into<String>) -> Invalid {
+    Invalid { key: key.to_owned(), reason: reason.into() }
+}
+
+/// A number as the widest of them.
+pub(super) fn plain(value: impl TryInto<u64>) -> u64 {
+    value.try_into().unwrap_or(u64::MAX)
+}
+
+impl Config {
+    /// Whether the values fit together and the bounds of [`crate::limits`].
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the first key that does not fit, with the reason.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if !self.namespace.is_empty() && !crate::leco::name::is_legal(self.namespace.as_bytes()) {
+            return Err(invalid("namespace", "printable ASCII without '.', 1 to 255 bytes, is wanted"));
+        }
+        if self.host.len() > limits::ADDRESS_BYTES_MAX - 6 || self.host.contains(['/', ' ', ',']) {
+            return Err(invalid("host", format!("'{}' is not a host name or address", self.host)));
+        }
+        if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
+            return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
+        }
+        // Found here, and not as whatever the operating system makes of it.
+        if self.state_dir.contains('\0') || (!self.state_dir.is_empty() && self.state_dir.trim().is_empty()) {
+            return Err(invalid("state_dir", format!("'{}' is not a directory", self.state_dir.escape_default())));
+        }
+        let names: std::collections::BTreeSet<&str> = self.sessions.iter().map(|one| one.name.as_str()).collect();
+        if names.len() < self.sessions.len() || names.len() >= limits::SESSIONS_MAX {
+            return Err(invalid(
+                "sessions",
+                format!("each has a name of its own, and there are fewer than {}", limits::SESSIONS_MAX),
+            ));
+        }
+        let counted: [(&str, u64, u64, u64); 17] = [
+            ("document_bytes_max", plain(self.document_bytes_max), 1024, plain(limits::C2SIM_MESSAGE_BYTES_MAX)),
+            ("session_history_bytes_max", plain(self.session_history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
+            ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
+            ("play_speed_percent", self.play_speed_percent, 1, 1_000_000),
+            ("providers_max", plain(self.providers_max), 1, plain(limits::PROVIDERS_CEILING)),
+            ("history_bytes_max", plain(self.history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
+            ("expiration_s", self.expiration_s, 1, 86_400),
+            ("cleaning_interval_s", self.cleaning_interval_s, 1, 86_400),
+            ("takeover_ms", self.takeover_ms, 1, 60_000),
+            ("heartbeat_s", self.heartbeat_s, 0, 86_400),
+            ("handshake_s", self.handshake_s, 1, 3600),
+            ("stall_ms", self.stall_ms, 0, 3_600_000),
+            ("slow_ms", self.slow_ms, 1, 3_600_000),
+            ("connections_max", self.connections_max as u64, 1, limits::CONNECTIONS_CEILING as u64),
+            ("frame_bytes_max", self.frame_bytes_max as u64, 64, limits::MESSAGE_BYTES_CEILING),
+            ("message_bytes_max", self.message_bytes_max as u64, 1024, limits::MESSAGE_BYTES_CEILING),
+            ("ring_bytes_max", self.ring_bytes_max as u64, 4096, limits::MESSAGE_BYTES_CEILING),
+        ];
+        for (key, value, least, most) in counted {
+            if !(least..=most).contains(&value) {
+                return Err(invalid(key, format!("{value} is not between {least} and {most}")));
+            }
+        }
+        // Partial input may use half of the memory, in blocks of a power of two: the largest legal message must fit with what
+        // one read can bring behind it while the block that it outgrew, half as large, is still out.
+        let least = 3 * ((self.message_bytes_max + limits::READ_BYTES_PER_TURN).next_power_of_two());
+        if self.memory_max < least {
+            return Err(invalid("memory_max", format!("at least {least} is needed for message_bytes_max")));
+        }
+        if self.stall_ms > self.slow_ms {
+            return Err(invalid("stall_ms", "must not be larger than slow_ms"));
+        }
+        Ok(())
+    }
+
+    /// `expiration_s` as a span.
+    #[must_use]
+    pub const fn expiration(&self) -> Span {
+        Span::seconds(self.expiration_s)
+    }
+
+    /// `cleaning_interval_s` as a span.
+    #[must_use]
+    pub const fn cleaning_interval(&self) -> Span {
+        Span::seconds(self.cleaning_interval_s)
+    }
+}
