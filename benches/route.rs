@@ -14,6 +14,8 @@
 )]
 
 mod common;
+#[path = "../tests/common/driver.rs"]
+mod driver;
 
 use common::{Random, count, counting, message, nanos_each, now, opening, quick, request};
 use instep::config::Config;
@@ -71,17 +73,11 @@ impl House {
     #[inline]
     fn carry_out(&mut self) -> Option<NodeKey> {
         let mut dial = None;
-        while let Some(output) = self.hub.poll_output(NOW) {
-            match output {
-                Output::Flush(key) => {
-                    let [first, second] = self.hub.unsent(key);
-                    let waiting = first.len() + second.len();
-                    self.hub.sent(NOW, key, waiting);
-                }
-                Output::Dial(node) => dial = Some(node),
-                Output::Read(_) | Output::Close(..) | Output::DialKernel(_) | Output::LogLevel(_) | Output::Stop => {}
+        driver::drain(&mut self.hub, NOW, |output, _| {
+            if let Output::Dial(node) = output {
+                dial = Some(node);
             }
-        }
+        });
         dial
     }
 

@@ -9,6 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use common::driver;
 use common::wire::{self, leco};
 use common::world::config;
 use instep::config::Config;
@@ -75,18 +76,12 @@ impl Bare {
 
     /// What the event loop does after input.
     fn carry_out(&mut self) {
-        while let Some(output) = self.hub.poll_output(self.now) {
-            match output {
-                Output::Flush(key) => {
-                    let [first, second] = self.hub.unsent(key);
-                    let n = first.len() + second.len();
-                    self.left += n;
-                    self.hub.sent(self.now, key, n);
-                }
-                Output::Dial(node) => self.dialled = Some(node),
-                Output::Read(_) | Output::Close(..) | Output::DialKernel(_) | Output::LogLevel(_) | Output::Stop => {}
+        driver::drain(&mut self.hub, self.now, |output, bytes| {
+            self.left += bytes;
+            if let Output::Dial(node) = output {
+                self.dialled = Some(node);
             }
-        }
+        });
     }
 
     fn feed(&mut self, key: PeerKey, bytes: &[u8]) {

@@ -1,5 +1,5 @@
-//! What the integration tests share: bytes of the wire, a world of hubs and clients under a virtual clock, a live server and Manager,
-//! the built program, what kernels send.
+//! What the integration tests share: the loop around a hub, bytes of the wire, a world of hubs and clients under a virtual clock, a
+//! live server and Manager, the built program, what kernels send.
 #![allow(dead_code, reason = "each crate of tests uses its own part of these helpers")]
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod c2sim;
+pub(crate) mod driver;
 pub(crate) mod ledger;
 pub(crate) mod live;
 pub(crate) mod manager;

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use instep::config::Config;
-use instep::hub::{Cause, Door, Hub, Output, PeerKey, Start};
+use instep::hub::{Cause, Door, Hub, NodeKey, Output, PeerKey, Start};
 use instep::limits::READ_BYTES_PER_TURN;
 use instep::time::Tick;
 use serde_json::{Value, json};
 
+use super::driver::{self, Outside};
 use super::wire::{self, Heard};
 
 /// One end of a connection that a hub sees: which hub, which peer.
@@ -277,65 +278,59 @@ impl World {
 
     fn write(&mut self, side: Side) {
         let (hub, key) = side;
-        let waiting = self.hubs[hub].unsent(key).concat();
-        let n = match self.far.get(&side) {
-            Some(Far::Client(client)) => {
-                let client = &mut self.clients[*client];
-                let n = waiting.len().min(client.appetite);
-                client.appetite = client.appetite.saturating_sub(n);
-                client.read.extend_from_slice(&waiting[..n]);
-                n
-            }
-            Some(Far::Hub(other)) => {
-                self.inbound.entry(*other).or_default().extend(&waiting);
-                waiting.len()
-            }
+        let far = self.far.get(&side).copied();
+        let most = match far {
+            Some(Far::Client(client)) => self.clients[client].appetite,
+            Some(Far::Hub(_)) => usize::MAX,
             None => 0,
         };
-        self.hubs[hub].sent(self.now, key, n);
+        let bytes = driver::take(&mut self.hubs[hub], self.now, key, most);
+        match far {
+            Some(Far::Client(client)) => {
+                let client = &mut self.clients[client];
+                client.appetite -= bytes.len();
+                client.read.extend(bytes);
+            }
+            Some(Far::Hub(other)) => self.inbound.entry(other).or_default().extend(bytes),
+            None => {}
+        }
         self.check(hub);
     }
 
-    fn carry_out(&mut self, hub: usize, output: Output) {
-        self.outputs.push((hub, output));
-        match output {
-            Output::Flush(key) => self.write((hub, key)),
-            Output::Close(key, cause) => {
-                let side = (hub, key);
-                self.inbound.remove(&side);
-                self.ended.remove(&side);
-                match self.far.remove(&side) {
-                    Some(Far::Client(client)) => self.clients[client].closed = Some(cause),
-                    Some(Far::Hub(other)) => {
-                        self.far.remove(&other);
-                        self.ended.insert(other);
-                    }
-                    None => {}
-                }
+    fn hang_up(&mut self, side: Side, cause: Cause) {
+        self.inbound.remove(&side);
+        self.ended.remove(&side);
+        match self.far.remove(&side) {
+            Some(Far::Client(client)) => self.clients[client].closed = Some(cause),
+            Some(Far::Hub(other)) => {
+                self.far.remove(&other);
+                self.ended.insert(other);
             }
-            Output::Dial(node) => {
-                let address = self.hubs[hub].dial_address(node).expect("a dialled node has an address").to_owned();
-                let there = self.addresses.iter().position(|known| *known == address);
-                self.dials.push((self.now, address));
-                let remote: SocketAddr = "127.0.0.1:5000".parse().unwrap();
-                let Some((there, far)) = there.filter(|there| !self.dark.contains(there)).and_then(|there| {
-                    let far = self.hubs[there].open(self.now, remote)?;
-                    Some((there, far))
-                }) else {
-                    assert_eq!(self.hubs[hub].handle_dialed(self.now, node, Err("nobody there")), None);
-                    return;
-                };
-                match self.hubs[hub].handle_dialed(self.now, node, Ok(remote)) {
-                    Some(near) => {
-                        self.far.insert((hub, near), Far::Hub((there, far)));
-                        self.far.insert((there, far), Far::Hub((hub, near)));
-                    }
-                    None => self.hubs[there].handle_closed(self.now, far, Cause::Peer),
-                }
-                self.check(there);
-            }
-            Output::Read(_) | Output::DialKernel(_) | Output::LogLevel(_) | Output::Stop => {}
+            None => {}
         }
+    }
+
+    fn dial(&mut self, hub: usize, node: NodeKey) {
+        let address = self.hubs[hub].dial_address(node).expect("a dialled node has an address").to_owned();
+        let there = self.addresses.iter().position(|known| *known == address);
+        self.dials.push((self.now, address));
+        let remote: SocketAddr = "127.0.0.1:5000".parse().unwrap();
+        let Some((there, far)) = there.filter(|there| !self.dark.contains(there)).and_then(|there| {
+            let far = self.hubs[there].open(self.now, remote)?;
+            Some((there, far))
+        }) else {
+            assert_eq!(self.hubs[hub].handle_dialed(self.now, node, Err("nobody there")), None);
+            self.check(hub);
+            return;
+        };
+        match self.hubs[hub].handle_dialed(self.now, node, Ok(remote)) {
+            Some(near) => {
+                self.far.insert((hub, near), Far::Hub((there, far)));
+                self.far.insert((there, far), Far::Hub((hub, near)));
+            }
+            None => self.hubs[there].handle_closed(self.now, far, Cause::Peer),
+        }
+        self.check(there);
         self.check(hub);
     }
 
@@ -374,11 +369,8 @@ impl World {
                     self.check(hub);
                     moved = true;
                 }
-                while let Some(output) = self.hubs[hub].poll_output(self.now) {
-                    // A spinning hub asks to read the same held peer for ever.
-                    moved = true;
-                    self.carry_out(hub, output);
-                }
+                // A spinning hub asks to read the same held peer for ever.
+                moved |= driver::drive(&mut At { world: self, hub });
             }
             if !moved {
                 return;
@@ -504,6 +496,36 @@ impl World {
         bytes.append(&mut self.clients[client].read);
         self.clients[client].read = bytes;
         all.pop()
+    }
+}
+
+/// A world at one of its hubs.
+struct At<'a> {
+    world: &'a mut World,
+    hub: usize,
+}
+
+impl Outside for At<'_> {
+    fn hub(&mut self) -> (&mut Hub, Tick) {
+        (&mut self.world.hubs[self.hub], self.world.now)
+    }
+
+    fn look(&mut self, output: Output) -> bool {
+        self.world.outputs.push((self.hub, output));
+        self.world.check(self.hub);
+        true
+    }
+
+    fn flush(&mut self, key: PeerKey) {
+        self.world.write((self.hub, key));
+    }
+
+    fn close(&mut self, key: PeerKey, cause: Cause) {
+        self.world.hang_up((self.hub, key), cause);
+    }
+
+    fn dial(&mut self, node: NodeKey) {
+        self.world.dial(self.hub, node);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::common::driver;
 use crate::common::wire::{self, leco, message};
 use crate::common::world::{World, config};
 use instep::config::Config;
@@ -1104,13 +1105,7 @@ fn of_two_links_to_one_node_the_first_that_is_answered_stays() {
 fn turn(hub: &mut Hub, now: Tick) -> Vec<Output> {
     let mut outputs = Vec::new();
     hub.handle_timeout(now);
-    while let Some(output) = hub.poll_output(now) {
-        if let Output::Flush(key) = output {
-            let n = hub.unsent(key).concat().len();
-            hub.sent(now, key, n);
-        }
-        outputs.push(output);
-    }
+    driver::drain(hub, now, |output, _| outputs.push(output));
     outputs
 }
 

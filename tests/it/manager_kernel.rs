@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::driver;
 use crate::common::manager::{self, Controller, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
 use crate::common::rcrs;
 use instep::control::client::ControlRequest;
@@ -248,7 +249,7 @@ fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
     ControlRequest::begin(&mut requests, Shape::Beside, Function::Refresh).finish();
     hub.handle_bytes(now, controller, &requests);
     let mut dials = Vec::new();
-    while let Some(output) = hub.poll_output(now) {
+    for output in driver::wishes(&mut hub, now) {
         assert!(!matches!(output, Output::Close(..)), "{output:?}");
         if let Output::DialKernel(provider) = output {
             dials.push(provider);
@@ -258,9 +259,7 @@ fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
     let link = hub.handle_kernel_dialed(now, dials[1], Ok(here)).unwrap();
     assert_eq!(hub.handle_kernel_dialed(now, dials[0], Err("no such name")), None);
     hub.check_invariants().unwrap();
-    let frame = hub.unsent(link).concat();
-    assert!(!frame.is_empty(), "the viewer speaks first");
-    hub.sent(now, link, frame.len());
+    assert!(!driver::take(&mut hub, now, link, usize::MAX).is_empty(), "the viewer speaks first");
     // It is still listened to, and is not dialled once more.
     now = Tick(500);
     hub.handle_timeout(now);
@@ -269,7 +268,7 @@ fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
         hub.handle_timeout(now);
     }
     let mut wrote = false;
-    while let Some(output) = hub.poll_output(now) {
+    for output in driver::wishes(&mut hub, now) {
         assert!(!matches!(output, Output::Close(..) | Output::DialKernel(_)), "{output:?}");
         wrote |= output == Output::Flush(link);
     }

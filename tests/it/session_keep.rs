@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::c2sim;
+use crate::common::driver;
 use crate::common::ledger::Memory;
 use crate::common::member::{Member, brief, code_of};
 use crate::common::wire;
@@ -585,13 +586,11 @@ fn a_controller_comes_to_its_turn_although_the_line_never_ends() {
     let mut turn = |hub: &mut Hub, now: Tick| {
         for _ in 0..3 {
             hub.handle_timeout(now);
-            while let Some(output) = hub.poll_output(now) {
+            driver::drain(hub, now, |output, bytes| {
                 if let Output::Flush(key) = output {
-                    let bytes = hub.unsent(key).concat().len();
-                    hub.sent(now, key, bytes);
                     *heard.entry(key).or_default() += bytes;
                 }
-            }
+            });
         }
         heard.clone()
     };

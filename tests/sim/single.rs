@@ -6,6 +6,7 @@ use instep::config::Config;
 use instep::hub::{Hub, Output, PeerKey, Start};
 use instep::time::Tick;
 
+use crate::common::driver;
 use crate::wire::{encode, header, opening};
 
 const NOW: Tick = Tick(10);
@@ -35,14 +36,12 @@ fn connect(hub: &mut Hub) -> PeerKey {
 }
 
 fn outputs(hub: &mut Hub) -> Vec<Output> {
-    std::iter::from_fn(|| hub.poll_output(NOW)).collect()
+    driver::wishes(hub, NOW)
 }
 
 /// Takes what waits for a peer.
 fn take(hub: &mut Hub, key: PeerKey) -> Vec<u8> {
-    let bytes = hub.unsent(key).concat();
-    hub.sent(NOW, key, bytes.len());
-    bytes
+    driver::take(hub, NOW, key, usize::MAX)
 }
 
 #[test]

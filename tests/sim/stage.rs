@@ -23,6 +23,7 @@ use instep::rcrs::message::{ChangeSet, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 use instep::time::Tick;
 
+use crate::common::driver::{self, Outside};
 use crate::common::rcrs;
 use crate::rng::Rng;
 
@@ -350,18 +351,7 @@ impl Stage {
     /// Does what the hub wants until it wants no more.
     fn settle(&mut self) {
         self.check();
-        for round in 0.. {
-            assert!(round < 100_000, "seed {}: the hub spins", self.seed);
-            let Some(output) = self.hub.poll_output(self.tick()) else { break };
-            match output {
-                Output::Flush(key) => self.flush(key),
-                Output::Close(key, cause) => self.close(key, cause),
-                Output::DialKernel(provider) => self.dials.push(provider),
-                Output::Read(_) => {}
-                Output::Dial(_) | Output::LogLevel(_) | Output::Stop => panic!("nobody asked for {output:?}"),
-            }
-            self.check();
-        }
+        driver::drive(self);
     }
 
     /// A viewer reads from now on, or does not: its socket has room again, or fills up.
@@ -370,34 +360,34 @@ impl Stage {
         while let Some(key) = self.viewers[n].key.filter(|_| reads)
             && self.hub.unsent(key).iter().any(|part| !part.is_empty())
         {
-            self.flush(key);
+            self.write(key);
             self.settle();
         }
     }
 
-    fn flush(&mut self, key: PeerKey) {
-        let waiting = self.hub.unsent(key).concat();
+    fn write(&mut self, key: PeerKey) {
+        let waiting = self.hub.unsent(key).map(<[u8]>::len).iter().sum::<usize>();
         let viewer = self.viewers.iter().position(|viewer| viewer.key == Some(key));
         let takes = match viewer {
             Some(n) if !self.viewers[n].reads => 0,
-            Some(_) => self.rng.between(1, waiting.len().max(1) as u64) as usize,
-            None => waiting.len(),
+            Some(_) => self.rng.between(1, waiting.max(1) as u64) as usize,
+            None => waiting,
         };
-        let taken = &waiting[..takes.min(waiting.len())];
+        let now = self.tick();
+        let taken = driver::take(&mut self.hub, now, key, takes);
+        self.check();
         if let Some(n) = viewer {
-            self.viewers[n].heard.extend_from_slice(taken);
+            self.viewers[n].heard.extend(taken);
         } else if let Some(controller) = self.controllers.iter_mut().find(|controller| controller.key == Some(key)) {
-            controller.heard.extend_from_slice(taken);
+            controller.heard.extend(taken);
         } else if let Some(kernel) = self.kernels.iter_mut().find(|kernel| kernel.key == key) {
             kernel.heard += taken.len();
         }
-        let n = taken.len();
-        self.hub.sent(self.tick(), key, n);
-        self.look(key);
+        self.listen(key);
     }
 
     /// Looks at what has come to a controller or viewer.
-    fn look(&mut self, key: PeerKey) {
+    fn listen(&mut self, key: PeerKey) {
         if let Some(n) = self.controllers.iter().position(|controller| controller.key == Some(key)) {
             while let Some(body) = body(&mut self.controllers[n].heard) {
                 self.answered(n, &body);
@@ -408,24 +398,6 @@ impl Stage {
                 self.shown(n, &body);
             }
         }
-    }
-
-    fn close(&mut self, key: PeerKey, cause: Cause) {
-        self.closed.insert(key);
-        self.kernels.retain(|kernel| kernel.key != key);
-        if let Some(controller) = self.controllers.iter_mut().find(|controller| controller.key == Some(key)) {
-            assert!(
-                matches!(cause, Cause::Undecodable | Cause::Peer),
-                "seed {}: a controller was closed: {cause}",
-                self.seed
-            );
-            *controller = Controller::default();
-        }
-        assert!(
-            !self.viewers.iter().any(|viewer| viewer.key == Some(key)),
-            "seed {}: a viewer was closed: {cause}",
-            self.seed
-        );
     }
 
     // ---- Controllers ----
@@ -790,6 +762,53 @@ impl Stage {
             self.kernels[n].sending.splice(0..0, taken);
         }
         self.settle();
+    }
+}
+
+impl Outside for Stage {
+    fn hub(&mut self) -> (&mut Hub, Tick) {
+        let now = self.tick();
+        (&mut self.hub, now)
+    }
+
+    fn look(&mut self, output: Output) -> bool {
+        self.check();
+        assert!(
+            !matches!(output, Output::Dial(_) | Output::LogLevel(_) | Output::Stop),
+            "seed {}: nobody asked for {output:?}",
+            self.seed
+        );
+        true
+    }
+
+    fn flush(&mut self, key: PeerKey) {
+        self.write(key);
+    }
+
+    fn close(&mut self, key: PeerKey, cause: Cause) {
+        self.closed.insert(key);
+        self.kernels.retain(|kernel| kernel.key != key);
+        if let Some(controller) = self.controllers.iter_mut().find(|controller| controller.key == Some(key)) {
+            assert!(
+                matches!(cause, Cause::Undecodable | Cause::Peer),
+                "seed {}: a controller was closed: {cause}",
+                self.seed
+            );
+            *controller = Controller::default();
+        }
+        assert!(
+            !self.viewers.iter().any(|viewer| viewer.key == Some(key)),
+            "seed {}: a viewer was closed: {cause}",
+            self.seed
+        );
+    }
+
+    fn dial_kernel(&mut self, provider: ProviderKey) {
+        self.dials.push(provider);
+    }
+
+    fn spins(&mut self, last: Output) {
+        panic!("seed {}: the hub spins at {last:?}", self.seed);
     }
 }
 

@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use instep::config::Config;
-use instep::hub::{Cause, Hub, NodeKey, Output, PeerKey, Start};
+use instep::hub::{Cause, Hub, NodeKey, Output, PeerKey, ProviderKey, Start};
 use instep::time::Tick;
 
+use crate::common::driver::{self, Outside};
 use crate::people::{Client, Speaker};
 use crate::pipe::Pipe;
 use crate::rng::Rng;
@@ -302,73 +303,23 @@ impl World {
 
     /// Does what a hub wants done, like the event loop at the end of its turn.
     fn settle(&mut self, n: usize) {
-        for round in 0.. {
-            if self.failure.is_some() {
-                return;
-            }
-            if round > 200_000 {
-                return self.fail(format!("hub {n} always wants something done"));
-            }
-            let Some(output) = self.nodes[n].hub.poll_output(Tick(self.now)) else {
-                let Some(key) = self.nodes[n].later.pop() else { break };
-                self.write(n, key);
-                continue;
-            };
-            if let Err(reason) = self.nodes[n].hub.check_invariants() {
-                return self.fail(format!("hub {n}, at {output:?}: {reason}"));
-            }
-            self.carry_out(n, output);
-        }
-        self.nodes[n].unsettled = false;
+        driver::drive(&mut At { world: self, n });
+        self.nodes[n].unsettled = self.failure.is_some();
     }
 
-    fn carry_out(&mut self, n: usize, output: Output) {
-        match output {
-            Output::Flush(key) => {
-                let Some(wire) = self.nodes[n].wires.get_mut(&key) else {
-                    return self.fail(format!("hub {n} wants closed {key:?} flushed"));
-                };
-                if wire.flushing {
-                    return self.fail(format!("hub {n} wants {key:?} flushed twice"));
-                }
-                wire.flushing = true;
-                if self.rng.one_in(4) {
-                    self.nodes[n].later.push(key);
-                } else {
-                    self.write(n, key);
-                }
-            }
-            Output::Read(key) => {
-                let Some(wire) = self.nodes[n].wires.get(&key) else {
-                    return self.fail(format!("hub {n} wants closed {key:?} read"));
-                };
-                let (cable, end) = (wire.cable, wire.end);
-                self.schedule(cable, 1 - end);
-            }
-            Output::Close(key, cause) => {
-                let Some(wire) = self.nodes[n].wires.remove(&key) else {
-                    return self.fail(format!("hub {n} closes {key:?} a second time"));
-                };
-                self.say(|| format!("hub {n} closes cable {}: {cause}", wire.cable));
-                self.closed_by_hub(wire.cable, wire.end, cause);
-            }
-            Output::Dial(node) => {
-                // A node that has been forgotten in the meantime is not dialled.
-                let Some(address) = self.nodes[n].hub.dial_address(node).map(ToOwned::to_owned) else { return };
-                self.say(|| format!("hub {n} dials {address}"));
-                let boot = self.nodes[n].boot;
-                let delay = self.rng.below(self.swarm.delay_ms + 2);
-                self.plan(delay, Event::Dialed { hub: n, boot, node });
-            }
-            Output::DialKernel(provider) => self.fail(format!("hub {n} dials {provider:?}, which nobody opened")),
-            Output::LogLevel(_) => {}
-            Output::Stop => {
-                if !self.nodes[n].stopping {
-                    return self.fail(format!("hub {n} ends although nobody stopped it"));
-                }
-                self.nodes[n].stopped = true;
-                self.say(|| format!("hub {n} has stopped"));
-            }
+    /// Writes what waits for a peer at once or after everything else.
+    fn flush(&mut self, n: usize, key: PeerKey) {
+        let Some(wire) = self.nodes[n].wires.get_mut(&key) else {
+            return self.fail(format!("hub {n} wants closed {key:?} flushed"));
+        };
+        if wire.flushing {
+            return self.fail(format!("hub {n} wants {key:?} flushed twice"));
+        }
+        wire.flushing = true;
+        if self.rng.one_in(4) {
+            self.nodes[n].later.push(key);
+        } else {
+            self.write(n, key);
         }
     }
 
@@ -881,5 +832,83 @@ impl Drop for World {
                 eprintln!("{line}");
             }
         }
+    }
+}
+
+/// A world at one of its hubs.
+struct At<'a> {
+    world: &'a mut World,
+    n: usize,
+}
+
+impl Outside for At<'_> {
+    fn hub(&mut self) -> (&mut Hub, Tick) {
+        (&mut self.world.nodes[self.n].hub, Tick(self.world.now))
+    }
+
+    fn look(&mut self, output: Output) -> bool {
+        let (world, n) = (&mut *self.world, self.n);
+        if let Err(reason) = world.nodes[n].hub.check_invariants() {
+            world.fail(format!("hub {n}, at {output:?}: {reason}"));
+        }
+        world.failure.is_none()
+    }
+
+    fn flush(&mut self, key: PeerKey) {
+        self.world.flush(self.n, key);
+    }
+
+    fn read(&mut self, key: PeerKey) {
+        let (world, n) = (&mut *self.world, self.n);
+        let Some(wire) = world.nodes[n].wires.get(&key) else {
+            return world.fail(format!("hub {n} wants closed {key:?} read"));
+        };
+        let (cable, end) = (wire.cable, wire.end);
+        world.schedule(cable, 1 - end);
+    }
+
+    fn close(&mut self, key: PeerKey, cause: Cause) {
+        let (world, n) = (&mut *self.world, self.n);
+        let Some(wire) = world.nodes[n].wires.remove(&key) else {
+            return world.fail(format!("hub {n} closes {key:?} a second time"));
+        };
+        world.say(|| format!("hub {n} closes cable {}: {cause}", wire.cable));
+        world.closed_by_hub(wire.cable, wire.end, cause);
+    }
+
+    fn dial(&mut self, node: NodeKey) {
+        let (world, n) = (&mut *self.world, self.n);
+        // A node that has been forgotten in the meantime is not dialled.
+        let Some(address) = world.nodes[n].hub.dial_address(node).map(ToOwned::to_owned) else { return };
+        world.say(|| format!("hub {n} dials {address}"));
+        let boot = world.nodes[n].boot;
+        let delay = world.rng.below(world.swarm.delay_ms + 2);
+        world.plan(delay, Event::Dialed { hub: n, boot, node });
+    }
+
+    fn dial_kernel(&mut self, provider: ProviderKey) {
+        self.world.fail(format!("hub {} dials {provider:?}, which nobody opened", self.n));
+    }
+
+    fn stop(&mut self) {
+        let (world, n) = (&mut *self.world, self.n);
+        if !world.nodes[n].stopping {
+            return world.fail(format!("hub {n} ends although nobody stopped it"));
+        }
+        world.nodes[n].stopped = true;
+        world.say(|| format!("hub {n} has stopped"));
+    }
+
+    fn catch_up(&mut self) -> bool {
+        if self.world.failure.is_some() {
+            return false;
+        }
+        let Some(key) = self.world.nodes[self.n].later.pop() else { return false };
+        self.world.write(self.n, key);
+        true
+    }
+
+    fn spins(&mut self, last: Output) {
+        self.world.fail(format!("hub {} always wants something done, {last:?} at last", self.n));
     }
 }
