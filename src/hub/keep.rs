@@ -5,7 +5,8 @@
 //! reserved in blocks, so that none is given twice even after a crash. Without a ledger the same path is taken in one step.
 //!
 //! The ledger holds text: `session/NAME` is a JSON object, `document/NAME/N` a stored initialization document (the object says which, and in
-//! which order), `shared/NAME` the one that was shared. A name has no `/` in it.
+//! which order), `shared/NAME` the one that was shared. A name has no `/` in it. The object has the version of all that belongs to its
+//! session; those of before versions were written have none, and are read as they were.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,9 @@ use super::provider::ProviderKey;
 use super::serve::Answer;
 use super::session::{About, Author, Flow, Scheduled, Session, SessionKey, creation, refused};
 use super::{Hub, PeerKey};
+
+/// How sessions are written today. What a program of this version could not read, or would read wrongly, takes the next number.
+const VERSION: u64 = 1;
 
 /// Numbers that must be left before an event that could wait happens: members may be lost, each an event that cannot.
 const NUMBERS_LEFT: u64 = 2 * MEMBERS_MAX as u64;
@@ -389,29 +393,28 @@ impl Hub {
     // ---- Restoring ----
 
     fn restore(&mut self, entries: Vec<super::ledger::Entry>) -> Result<(), String> {
-        let mut records = BTreeMap::new();
-        let mut papers: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
-        let mut shared = BTreeMap::new();
+        let mut found = Entries::default();
+        let mut stranger = None;
         for (key, value) in entries {
-            let strange = || format!("the ledger has an entry '{}' that is none of ours", key.escape_ascii());
-            let key = core::str::from_utf8(&key).map_err(|_| strange())?;
-            let value = String::from_utf8(value).map_err(|_| strange())?;
-            match key.split_once('/').ok_or_else(strange)? {
-                ("session", name) => drop(records.insert(name.to_owned(), value)),
-                ("shared", name) => drop(shared.insert(name.to_owned(), value)),
-                ("document", rest) => {
-                    let (name, n) = rest.split_once('/').ok_or_else(strange)?;
-                    let n = n.parse().map_err(|_| strange())?;
-                    papers.entry(name.to_owned()).or_default().insert(n, value);
-                }
-                _ => return Err(strange()),
+            if let Err(strange) = found.add(&key, value) {
+                stranger.get_or_insert(strange);
             }
         }
-        for (name, record) in records {
-            let papers = papers.remove(&name).unwrap_or_default();
-            let wrong = |why: &str| format!("the ledger's session '{name}' cannot be read: {why}");
-            let record: Value = serde_json::from_str(&record).map_err(|error| wrong(&error.to_string()))?;
-            self.restore_session(&name, &record, papers, shared.remove(&name)).map_err(|why| wrong(&why))?;
+        let wrong = |name: &str, why: &str| format!("the ledger's session '{name}' cannot be read: {why}");
+        // First of all, so that a newer ledger is called that, whatever else it has.
+        let mut sessions = Vec::new();
+        for (name, record) in found.records {
+            let record: Value = serde_json::from_str(&record).map_err(|error| wrong(&name, &error.to_string()))?;
+            check_version(&record).map_err(|why| wrong(&name, &why))?;
+            sessions.push((name, record));
+        }
+        if let Some(strange) = stranger {
+            return Err(strange);
+        }
+        for (name, record) in sessions {
+            let papers = found.papers.remove(&name).unwrap_or_default();
+            self.restore_session(&name, &record, papers, found.shared.remove(&name))
+                .map_err(|why| wrong(&name, &why))?;
         }
         Ok(())
     }
@@ -503,6 +506,46 @@ impl Hub {
     }
 }
 
+/// What the entries of a ledger are, by the names of the sessions.
+#[derive(Debug, Default)]
+struct Entries {
+    records: BTreeMap<String, String>,
+    papers: BTreeMap<String, BTreeMap<u64, String>>,
+    shared: BTreeMap<String, String>,
+}
+
+impl Entries {
+    /// Files an entry under its session.
+    fn add(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), String> {
+        let strange = || format!("the ledger has an entry '{}' that is none of ours", key.escape_ascii());
+        let key = core::str::from_utf8(key).map_err(|_| strange())?;
+        let value = String::from_utf8(value).map_err(|_| strange())?;
+        match key.split_once('/').ok_or_else(strange)? {
+            ("session", name) => drop(self.records.insert(name.to_owned(), value)),
+            ("shared", name) => drop(self.shared.insert(name.to_owned(), value)),
+            ("document", rest) => {
+                let (name, n) = rest.split_once('/').ok_or_else(strange)?;
+                let n = n.parse().map_err(|_| strange())?;
+                self.papers.entry(name.to_owned()).or_default().insert(n, value);
+            }
+            _ => return Err(strange()),
+        }
+        Ok(())
+    }
+}
+
+/// Whether a record of a session is of a version that can be read.
+fn check_version(record: &Value) -> Result<(), String> {
+    let Some(version) = record.get("version") else { return Ok(()) };
+    match version.as_u64() {
+        Some(1..=VERSION) => Ok(()),
+        Some(newer) if newer > VERSION => Err(format!(
+            "it has version {newer}, and this program knows versions up to {VERSION}: start a newer instep, or use another state_dir"
+        )),
+        Some(_) | None => Err("version is missing or wrong".to_owned()),
+    }
+}
+
 fn paper_key(name: &str, n: u64) -> Vec<u8> {
     format!("document/{name}/{n:020}").into_bytes()
 }
@@ -565,6 +608,7 @@ fn record(session: &Session, about: &About, flow: &Flow, papers: &[u64], reserve
         record.insert(key.to_owned(), Value::from(about.options.word(key)));
     }
     for (key, value) in [
+        ("version", Value::from(VERSION)),
         ("display_name", Value::from(about.title.as_str())),
         ("description", Value::from(about.text.as_str())),
         ("schema", Value::from(about.schema.name())),

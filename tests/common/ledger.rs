@@ -85,6 +85,12 @@ impl Memory {
         self.0.lock().unwrap().kept.keys().map(|key| String::from_utf8_lossy(key).into_owned()).collect()
     }
 
+    /// The text that is kept under a key.
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
+        let store = self.0.lock().unwrap();
+        store.kept.get(key.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
     /// Puts something into it that no hub has written.
     pub(crate) fn put(&self, key: &str, value: &str) {
         self.0.lock().unwrap().kept.insert(key.as_bytes().to_vec(), value.as_bytes().to_vec());

@@ -298,6 +298,8 @@ fn a_ledger_that_no_hub_has_written_is_refused_with_a_reason() {
         ("session/x", "{}", "the ledger's session 'x' cannot be read: paused_allows is missing or wrong"),
         ("session/a b", "{}", "the ledger's session 'a b' cannot be read: its name is not legal"),
         ("document/x/y", "", "the ledger has an entry 'document/x/y' that is none of ours"),
+        ("session/x", "{\"version\": \"1\"}", "the ledger's session 'x' cannot be read: version is missing or wrong"),
+        ("session/x", "{\"version\": 0}", "the ledger's session 'x' cannot be read: version is missing or wrong"),
     ] {
         let ledger = Memory::default();
         ledger.put(key, value);
@@ -305,6 +307,42 @@ fn a_ledger_that_no_hub_has_written_is_refused_with_a_reason() {
         let refused = hub.set_ledger(Box::new(ledger)).unwrap_err();
         assert!(refused.starts_with(wanted), "{refused}");
     }
+}
+
+#[test]
+fn records_have_a_version_and_those_of_before_it_are_read_too() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
+    let before = info(&mut world, &mut a);
+    let mut record: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
+    // As it was written before records had a version.
+    assert_eq!(record.as_object_mut().unwrap().remove("version"), Some(json!(1)));
+    ledger.put("session/default", &record.to_string());
+    restart(&mut world, &ledger, config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let back = info(&mut world, &mut a);
+    assert_eq!((&back["state"], &back["info"]), (&before["state"], &before["info"]));
+    let record: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
+    assert_eq!(record["version"], 1, "the next write is of today");
+}
+
+#[test]
+fn a_newer_ledger_is_refused_with_its_version_and_stays_as_it_is() {
+    let (_, ledger) = kept(config(1));
+    let old: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
+    let mut newer = old.clone();
+    newer["version"] = json!(2);
+    ledger.put("session/newer", &newer.to_string());
+    // Nor does it help to have what nobody of this version knows.
+    ledger.put("archive/default", "");
+    let commits = ledger.commits();
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1 });
+    let refused = hub.set_ledger(Box::new(ledger.clone())).unwrap_err();
+    let wanted = "the ledger's session 'newer' cannot be read: it has version 2, and this program knows versions up to 1: start a newer \
+                  instep, or use another state_dir";
+    assert_eq!(refused, wanted);
+    assert_eq!((ledger.commits(), ledger.get("session/newer").unwrap()), (commits, newer.to_string()));
 }
 
 #[test]

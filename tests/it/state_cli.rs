@@ -1,15 +1,17 @@
 //! The program killed at moments of chance while a member pulls triggers: nothing that was answered is missing after the next start,
-//! nothing that was not is half there. `KILLS=200 cargo test --test it state_cli` kills so often.
+//! nothing that was not is half there; and directories of other days. `KILLS=200 cargo test --test it state_cli` kills so often.
 #![expect(clippy::disallowed_methods, reason = "a test of the real program reads the clock")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::wire::Heard;
 use crate::common::{c2sim, wire};
+use instep::hub::ledger::{Change, Ledger as _, Ticket};
+use instep::net::vault::Vault;
 use serde_json::{Value, json};
 
 const SESSION: &[u8] = b"N1.session:default";
@@ -181,19 +183,90 @@ fn a_kill_at_any_moment_loses_nothing_that_was_answered() {
     drop(std::fs::remove_dir_all(&folder));
 }
 
+/// Makes a state directory with these entries.
+fn directory(name: &str, entries: &[(&str, &str)]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{name}-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&folder));
+    let (mut vault, outcomes) = Vault::open(&folder, || {}).unwrap();
+    let change = |(key, value): &(&str, &str)| Change { key: (*key).into(), value: Some((*value).into()) };
+    vault.commit(Ticket(1), entries.iter().map(change).collect());
+    drop(vault);
+    assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);
+    folder
+}
+
+/// A session as it was written before records had a version.
+fn unversioned() -> Value {
+    json!({
+        "paused_allows": "all", "share_guard": "initialized", "init_merge": "replace", "unknown_bodies": "refuse",
+        "display_name": "Drill", "description": "of long ago", "schema": "2.0.0",
+        "configured": null, "created_ms": 1_700_000_000_000_u64, "state": "INITIALIZING", "reserved": 32_768,
+        "documents": [3], "multiple": 1.0, "required": [], "completed": [], "scheduled": null
+    })
+}
+
 #[test]
-fn a_directory_that_cannot_be_used_is_named() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-bad-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("sessions.redb"), "no store").unwrap();
+fn a_state_directory_of_before_versions_opens() {
+    let record = unversioned().to_string();
+    let document = c2sim::initialization("CA", &["CA"]);
+    let entries = [("document/default/00000000000000000003", document.as_str()), ("session/default", &record)];
+    let folder = directory("unversioned", &entries);
+    let program = Program::start(folder.to_str().unwrap());
+    let mut member = Member::join(&program);
+    let info = member.call(SESSION, "info").unwrap()["result"].clone();
+    assert_eq!((&info["state"], &info["options"]["paused_allows"]), (&json!("INITIALIZING"), &json!("all")));
+    assert_eq!(info["info"]["description"], "of long ago");
+    assert_eq!(member.call(SESSION, "share_scenario").unwrap()["result"]["state"], "INITIALIZED");
+    program.kill();
+    // What it wrote has a version, and opens again.
+    let (mut vault, _) = Vault::open(&folder, || {}).unwrap();
+    let kept = vault.load().unwrap();
+    drop(vault);
+    let (_, record) = kept.iter().find(|(key, _)| key == b"session/default").unwrap();
+    let record: Value = serde_json::from_slice(record).unwrap();
+    assert_eq!((&record["version"], &record["state"]), (&json!(1), &json!("INITIALIZED")));
+    let program = Program::start(folder.to_str().unwrap());
+    let info = Member::join(&program).call(SESSION, "info").unwrap()["result"].clone();
+    assert_eq!(info["state"], "INITIALIZED");
+    program.kill();
+    drop(std::fs::remove_dir_all(&folder));
+}
+
+#[test]
+fn a_newer_state_directory_is_refused_and_stays_as_it_is() {
+    let mut record = unversioned();
+    record["version"] = json!(2);
+    let folder = directory("newer", &[("session/drill", &record.to_string()), ("thing/of/tomorrow", "?")]);
+    let (code, said) = refused(&folder);
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("the ledger's session 'drill' cannot be read: it has version 2, and this program"), "{said}");
+    assert!(said.trim_end().ends_with("start a newer instep, or use another state_dir"), "{said}");
+    let (mut vault, _) = Vault::open(&folder, || {}).unwrap();
+    let kept = vault.load().unwrap();
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept[0], (b"session/drill".to_vec(), record.to_string().into_bytes()));
+    drop(vault);
+    drop(std::fs::remove_dir_all(&folder));
+}
+
+/// Starts the program with a state directory that keeps it from starting: its code and what it says.
+fn refused(folder: &Path) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_instep"))
         .env_clear()
         .args(["--bind", "127.0.0.1:0", "--control-bind", "off", "--viewer-bind", "off"])
         .args(["--state-dir", folder.to_str().unwrap()])
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-bad-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("sessions.redb"), "no store").unwrap();
+    let (code, said) = refused(&folder);
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
     assert!(said.contains("state_dir: ") && said.contains("it is damaged, or no store of sessions"), "{said}");
     drop(std::fs::remove_dir_all(&folder));
 }
