@@ -13,6 +13,7 @@ use super::writer::{Job, Outcomes, Wake, Writer};
 use crate::hub::ledger::Ticket;
 use crate::hub::recorder::{Deed, Recorder, RecordingId};
 use crate::limits::RECORDINGS_PATIENCE_S;
+use crate::time::Utc;
 
 /// Hands recordings to the thread. When it is dropped, what waits is written before the drop returns, unless that takes longer than
 /// [`RECORDINGS_PATIENCE_S`].
@@ -124,20 +125,10 @@ impl Open {
     }
 }
 
-/// `YYYYMMDD_hhmmss_mmmm` of a moment, in UTC (the calendar after Howard Hinnant's days-from-civil).
+/// `YYYYMMDD_hhmmss_mmmm` of a moment, in UTC.
 fn stamp(unix_ms: u64) -> String {
-    let (days, ms_of_day) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (seconds, ms) = (ms_of_day / 1000, ms_of_day % 1000);
-    format!("{year:04}{month:02}{day:02}_{:02}{:02}{:02}_{ms:04}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let Utc { year, month, day, hour, minute, second, millisecond } = Utc::of(unix_ms);
+    format!("{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}_{millisecond:04}")
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use mio::Token;
 use crate::limits::{NODES_MAX, PROVIDERS_CEILING};
 
 pub(super) const WAKE: Token = Token(0);
-#[cfg(feature = "daemon")]
 pub(super) const SIGNALS: Token = Token(1);
 pub(super) const FIRST_LISTENER: usize = 2;
 /// Listeners a server can have.

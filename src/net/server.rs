@@ -1,0 +1,471 @@
+//! The event loop: one turn after the other, and what each of its tokens leads to.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::{Events, Poll, Token, Waker};
+
+use crate::config::Config;
+use crate::hub::{Cause, Door, Hub, Output, PeerKey};
+use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
+use crate::time::{Span, Tick};
+
+use super::clock::{self, Clock};
+use super::dial::Dials;
+use super::door::{self, Listener, Refusal};
+use super::open;
+#[cfg(feature = "daemon")]
+use super::signals::OnHangup;
+use super::signals::Signals;
+use super::target::Target;
+use super::token::{FIRST_DIAL, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
+use super::wire::Wires;
+use super::writer::Outcomes;
+
+/// Events taken from the operating system in one turn.
+const EVENTS_PER_TURN: usize = 1024;
+/// Pause of accepting when the process has no file descriptors left, or the system no memory.
+const ACCEPT_PAUSE: Span = Span(100);
+
+/// What a turn of the loop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// There will be more.
+    Goes,
+    /// The server has stopped; all sockets are closed.
+    Ended,
+}
+
+/// Ends a running server from another thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    asked: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl Stopper {
+    /// Asks the server to say goodbye and end. Returns at once; [`Server::run`] returns within about two seconds.
+    pub fn stop(&self) {
+        self.asked.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            log::error!("cannot wake the server: {error}");
+        }
+    }
+}
+
+/// The event loop. See the documentation of [`crate::net`].
+pub struct Server {
+    poll: Poll,
+    events: Events,
+    hub: Hub,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    accepting_again: Option<Tick>,
+    wires: Wires,
+    dials: Dials,
+    /// What comes of the hub's commits and recordings, where there are directories for them.
+    outcomes: Vec<Outcomes>,
+    /// Slots of peers that may have bytes to read.
+    ready: VecDeque<u32>,
+    scratch: Box<[u8]>,
+    stopper: Stopper,
+    stopping: bool,
+    signals: Signals,
+    turns: u64,
+    longest_turn_us: u64,
+}
+
+impl core::fmt::Debug for Server {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server").field("listeners", &self.listeners.len()).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens the listeners. An empty namespace or host becomes the machine's name.
+    ///
+    /// # Errors
+    /// A configuration that does not fit ([`io::ErrorKind::InvalidInput`], naming the key), or an address that cannot be listened
+    /// on: the error names the address and, where it can be known, the program that holds the port.
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let mut config = open::checked(config)?;
+        let poll = Poll::new()?;
+        let listeners = open::listen(&mut config, poll.registry())?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let clock = Clock::new();
+        let (hub, outcomes) = open::hub(config, clock, &waker, &listeners)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            hub,
+            clock,
+            listeners,
+            accepting_again: None,
+            wires: Wires::default(),
+            dials: Dials::new(Arc::clone(&waker)),
+            outcomes,
+            ready: VecDeque::new(),
+            scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
+            stopper: Stopper { asked: Arc::new(AtomicBool::new(false)), waker },
+            stopping: false,
+            signals: Signals::default(),
+            turns: 0,
+            longest_turn_us: 0,
+        })
+    }
+
+    /// Whether the addresses to listen on are such, without opening them.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`], naming the address that is none.
+    pub fn check_addresses(config: &Config) -> io::Result<()> {
+        door::check(config)
+    }
+
+    /// Whether the files and directories that the configuration names are there, without starting anything. The state directory may be
+    /// missing: the server makes it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`], naming the key and the first file or directory that is missing or of no use.
+    pub fn check_files(config: &Config) -> io::Result<()> {
+        open::check_files(config)
+    }
+
+    /// The addresses on which it listens for Components and Coordinators.
+    pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses(Door::Leco)
+    }
+
+    /// The addresses of one kind of listener.
+    pub fn addresses(&self, door: Door) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().filter(move |listener| listener.door() == door).map(Listener::address)
+    }
+
+    /// A handle to end it from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// The hub, to look at.
+    #[must_use]
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Turns taken, and the longest of them in microseconds, waiting not counted.
+    #[must_use]
+    pub const fn turns(&self) -> (u64, u64) {
+        (self.turns, self.longest_turn_us)
+    }
+
+    /// Ends at SIGTERM and SIGINT (at once at the second one) and calls `on_hangup` at SIGHUP.
+    ///
+    /// # Errors
+    /// The operating system refuses to install the handlers.
+    #[cfg(feature = "daemon")]
+    pub fn watch_signals(&mut self, on_hangup: OnHangup) -> io::Result<()> {
+        self.signals = Signals::watched(self.poll.registry(), on_hangup)?;
+        Ok(())
+    }
+
+    /// Turns until it is stopped.
+    ///
+    /// # Errors
+    /// Waiting for events failed; nothing a peer does leads here.
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.turn(None)? == Turn::Goes {}
+        Ok(())
+    }
+
+    /// How long the loop may sleep before it must take a turn; `None` is for ever.
+    #[must_use]
+    pub fn next_wake_up(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let soonest =
+            [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest()].into_iter().flatten().min()?;
+        Some(self.clock.until(soonest))
+    }
+
+    /// Waits for at most `wait` (`None`: until something happens), then deals with everything that has happened, boundedly.
+    ///
+    /// # Errors
+    /// Waiting for events failed.
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Turn> {
+        // What was left by a call between the turns.
+        if self.carry_out(self.clock.now()) == Turn::Ended {
+            return Ok(Turn::Ended);
+        }
+        let wait = match (self.next_wake_up(), wait) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        match self.poll.poll(&mut self.events, wait) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = self.clock.now();
+        self.hub.handle_clock(now, clock::unix_ms());
+        let started = self.clock.micros();
+        let events = core::mem::replace(&mut self.events, Events::with_capacity(0));
+        let mut ended = false;
+        for event in &events {
+            ended |= self.dispatch(now, event) == Turn::Ended;
+        }
+        self.events = events;
+        if ended {
+            return Ok(Turn::Ended);
+        }
+        self.accept(now);
+        self.read_ready(now);
+        self.dials.expire(now, &mut self.hub, self.poll.registry());
+        if self.hub.poll_timeout().is_some_and(|at| at <= now) {
+            self.hub.handle_timeout(now);
+        }
+        let turn = self.carry_out(now);
+        self.turns += 1;
+        self.longest_turn_us = self.longest_turn_us.max(self.clock.micros() - started);
+        Ok(turn)
+    }
+
+    fn dispatch(&mut self, now: Tick, event: &Event) -> Turn {
+        match event.token() {
+            WAKE => {
+                for (ticket, outcome) in self.outcomes.iter().flat_map(Outcomes::take) {
+                    self.hub.handle_committed(now, ticket, outcome);
+                }
+                self.dials.resolved(&mut self.hub, now, self.poll.registry());
+                if self.stopper.asked.swap(false, Ordering::AcqRel) {
+                    return self.stop(now);
+                }
+            }
+            SIGNALS => {
+                for _ in 0..self.signals.take() {
+                    if self.stop(now) == Turn::Ended {
+                        return Turn::Ended;
+                    }
+                }
+            }
+            Token(token) if token < FIRST_DIAL => {
+                if let Some(listener) = self.listeners.get_mut(token - FIRST_LISTENER) {
+                    listener.ready = true;
+                }
+            }
+            Token(token) if token < FIRST_WIRE => {
+                if let Some((target, stream)) =
+                    self.dials.connected(token - FIRST_DIAL, now, &mut self.hub, self.poll.registry())
+                {
+                    let remote = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+                    if let Some(key) = target.report(now, &mut self.hub, Ok(remote)) {
+                        self.adopt(key, stream, now);
+                    }
+                }
+            }
+            Token(token) => {
+                let slot = token - FIRST_WIRE;
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    let ends = event.is_read_closed() || event.is_error();
+                    if let Some(wire) = self.wires.at(slot) {
+                        wire.ends |= ends;
+                    }
+                    self.want_read(slot);
+                }
+                if event.is_writable()
+                    && let Some(wire) = self.wires.at(slot)
+                {
+                    let waited = !wire.writable;
+                    wire.writable = true;
+                    if waited {
+                        let key = wire.key;
+                        self.write(now, key);
+                    }
+                }
+            }
+        }
+        Turn::Goes
+    }
+
+    fn stop(&mut self, now: Tick) -> Turn {
+        if self.stopping {
+            log::info!("stopped at once");
+            return Turn::Ended;
+        }
+        log::info!("stopping");
+        self.stopping = true;
+        self.listeners.clear();
+        self.hub.handle_stop(now);
+        Turn::Goes
+    }
+
+    // ---- Accepting ----
+
+    fn accept(&mut self, now: Tick) {
+        if let Some(again) = self.accepting_again {
+            if now < again {
+                return;
+            }
+            self.accepting_again = None;
+            for listener in &mut self.listeners {
+                listener.ready = true;
+            }
+        }
+        for n in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                let Some(listener) = self.listeners.get_mut(n).filter(|listener| listener.ready) else { break };
+                let door = listener.door();
+                match listener.accept() {
+                    Ok((stream, remote)) => {
+                        if let Some(key) = self.hub.open_at(now, remote, door) {
+                            self.adopt(key, stream, now);
+                        }
+                    }
+                    Err(error) => match door::refusal(&error) {
+                        Refusal::Nobody => listener.ready = false,
+                        Refusal::Next => log::debug!("accept: {error}"),
+                        Refusal::Pause => {
+                            self.hub.note_accept_pause();
+                            log::warn!("accepting pauses: {error}");
+                            self.accepting_again = Some(now + ACCEPT_PAUSE);
+                            return;
+                        }
+                    },
+                }
+            }
+        }
+        // More may wait than one turn takes: the edge will not come again.
+        if self.accepting_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
+            self.accepting_again = Some(now);
+        }
+    }
+
+    /// Puts a socket beside the hub's peer.
+    fn adopt(&mut self, key: PeerKey, stream: mio::net::TcpStream, now: Tick) {
+        let token = Token(FIRST_WIRE + key.slot());
+        match self.wires.put(key, stream, self.poll.registry(), token, &mut self.scratch) {
+            // Bytes may be there already, and a dialled socket's readiness has been reported under its old token.
+            Ok(()) => self.want_read(key.slot()),
+            Err(error) => {
+                log::warn!("connection lost while it was registered: {error}");
+                self.hub.handle_closed(now, key, Cause::Io);
+            }
+        }
+    }
+
+    // ---- Reading ----
+
+    fn want_read(&mut self, slot: usize) {
+        if let Some(wire) = self.wires.at(slot)
+            && !wire.queued
+            && let Ok(slot) = u32::try_from(slot)
+        {
+            wire.queued = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// Reads once from every peer on the ready list; those that may have more stay on it.
+    fn read_ready(&mut self, now: Tick) {
+        for _ in 0..self.ready.len() {
+            let Some(slot) = self.ready.pop_front() else { break };
+            let Some(wire) = self.wires.at(slot as usize) else { continue };
+            wire.queued = false;
+            let key = wire.key;
+            let budget = self.hub.read_budget(key);
+            let Some(buffer) = self.scratch.get_mut(..budget).filter(|buffer| !buffer.is_empty()) else { continue };
+            match wire.stream.read(buffer) {
+                Ok(0) => self.hub.handle_closed(now, key, Cause::Peer),
+                Ok(n) => {
+                    // A short read has emptied the socket, unless its end has been announced behind the bytes.
+                    let more = n == buffer.len() || wire.ends;
+                    if let Some(bytes) = self.scratch.get(..n) {
+                        self.hub.handle_bytes(now, key, bytes);
+                    }
+                    if more {
+                        self.want_read(slot as usize);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.want_read(slot as usize),
+                Err(error) => {
+                    log::debug!("read: {error}");
+                    self.hub.handle_closed(now, key, broken_by(&error));
+                }
+            }
+        }
+    }
+
+    // ---- Acting ----
+
+    /// Does what the hub wants done.
+    fn carry_out(&mut self, now: Tick) -> Turn {
+        while let Some(output) = self.hub.poll_output(now) {
+            match output {
+                Output::Flush(key) => self.write(now, key),
+                Output::Read(key) => self.want_read(key.slot()),
+                Output::Close(key, _) => self.wires.close(key, &mut self.scratch),
+                Output::Dial(node) => {
+                    self.dials.begin(Target::Node(node), now, &mut self.hub, self.poll.registry());
+                }
+                Output::DialKernel(provider) => {
+                    self.dials.begin(Target::Kernel(provider), now, &mut self.hub, self.poll.registry());
+                }
+                Output::LogLevel(level) => log::set_max_level(level),
+                Output::Stop => return Turn::Ended,
+            }
+        }
+        Turn::Goes
+    }
+
+    /// Writes what waits for a peer, once.
+    fn write(&mut self, now: Tick, key: PeerKey) {
+        let Some(wire) = self.wires.get(key) else { return };
+        let [first, second] = self.hub.unsent(key);
+        if !wire.writable || first.is_empty() {
+            self.hub.sent(now, key, 0);
+            return;
+        }
+        let written = if second.is_empty() {
+            wire.stream.write(first)
+        } else {
+            wire.stream.write_vectored(&[io::IoSlice::new(first), io::IoSlice::new(second)])
+        };
+        match written {
+            Ok(n) => {
+                // Less than all: the socket is full, and its next writable event says when it is not.
+                wire.writable = n == first.len() + second.len();
+                self.hub.sent(now, key, n);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wire.writable = false;
+                self.hub.sent(now, key, 0);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.hub.sent(now, key, 0),
+            Err(error) => {
+                log::debug!("write: {error}");
+                self.hub.handle_closed(now, key, broken_by(&error));
+            }
+        }
+    }
+}
+
+/// What an error of a connection says of its other end.
+fn broken_by(error: &io::Error) -> Cause {
+    let hung_up = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+    if hung_up { Cause::Gone } else { Cause::Io }
+}
+
+impl AsRawFd for Server {
+    /// The descriptor of the poll: readable when a turn is due for other reasons than time.
+    fn as_raw_fd(&self) -> RawFd {
+        self.poll.as_raw_fd()
+    }
+}

@@ -1,0 +1,51 @@
+//! What the operating system asks of the process. A library without the feature `daemon` leaves signals to whoever embeds it.
+
+/// Called when the program is asked to open its log file anew (SIGHUP).
+#[cfg(feature = "daemon")]
+pub type OnHangup = Box<dyn FnMut() + Send>;
+
+/// The signals that are watched, and what is done at SIGHUP.
+#[derive(Default)]
+pub(super) struct Signals {
+    #[cfg(feature = "daemon")]
+    watched: Option<(signal_hook_mio::v1_0::Signals, OnHangup)>,
+}
+
+#[cfg(feature = "daemon")]
+const SIGHUP: i32 = 1;
+#[cfg(feature = "daemon")]
+const SIGINT: i32 = 2;
+#[cfg(feature = "daemon")]
+const SIGTERM: i32 = 15;
+
+#[cfg(feature = "daemon")]
+impl Signals {
+    /// Watches SIGHUP, SIGINT and SIGTERM.
+    pub(super) fn watched(registry: &mio::Registry, on_hangup: OnHangup) -> std::io::Result<Self> {
+        let mut signals = signal_hook_mio::v1_0::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        registry.register(&mut signals, super::token::SIGNALS, mio::Interest::READABLE)?;
+        Ok(Self { watched: Some((signals, on_hangup)) })
+    }
+
+    /// Deals with those that have come; answers how often the process is asked to end.
+    pub(super) fn take(&mut self) -> usize {
+        let Some((signals, on_hangup)) = &mut self.watched else { return 0 };
+        let mut ends = 0;
+        for signal in signals.pending() {
+            if signal == SIGHUP {
+                on_hangup();
+            } else {
+                ends += 1;
+            }
+        }
+        ends
+    }
+}
+
+#[cfg(not(feature = "daemon"))]
+impl Signals {
+    /// None ever come.
+    pub(super) const fn take(&self) -> usize {
+        0
+    }
+}
