@@ -10,6 +10,7 @@ use super::document::{Document, Token};
 use super::kind::{Kind, Schema};
 use super::letters::{is_allowed, is_blank, readable};
 use super::state::Trigger;
+use crate::time::Utc;
 
 /// The sender of what the server says in its own name.
 pub const SERVER: &str = "C2SIM_SERVER";
@@ -56,27 +57,8 @@ const LAST_SECOND: u64 = 253_402_300_799;
 
 impl fmt::Display for IsoDateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.min(LAST_SECOND);
-        let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-        let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        // Whole cycles of the calendar first, so that at most 400 years are counted one by one.
-        let mut year = 1970 + days / 146_097 * 400;
-        days %= 146_097;
-        while days >= 365 + u64::from(leap(year)) {
-            days -= 365 + u64::from(leap(year));
-            year += 1;
-        }
-        let months = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-        let mut month = 1;
-        for length in months {
-            if days < length {
-                break;
-            }
-            days -= length;
-            month += 1;
-        }
-        let (hour, minute) = (second / 3600, second / 60 % 60);
-        write!(f, "{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{:02}Z", days + 1, second % 60)
+        let Utc { year, month, day, hour, minute, second, .. } = Utc::of(self.0.min(LAST_SECOND) * 1000);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 

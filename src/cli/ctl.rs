@@ -5,6 +5,7 @@
 //! Those of the Manager are in [`manager`], those of shared sessions have a table of their own in [`session`]; how a command line is
 //! read stands in [`words`].
 
+mod answer;
 mod command;
 mod manager;
 mod member;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::super::client::{Denial, Trouble, now, seconds};
 use super::super::framed::{self, Framed, Silence};
 use super::super::table::{Column, table, visible, word};
+use super::answer::{Cell, cell, list, part, table_of};
 use super::command::{Given, Report, Session, Stop};
 
 /// The control port is so much higher than that of the Coordinator.
@@ -99,28 +100,6 @@ fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
     ids.into_iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn part(data: &Value, key: &str) -> Value {
-    data.get(key).cloned().unwrap_or(Value::Null)
-}
-
-/// A part that is a list, whatever the Manager leaves out when there is nothing.
-fn list(data: &Value, key: &str) -> Value {
-    Value::Array(data.get(key).and_then(Value::as_array).cloned().unwrap_or_default())
-}
-
-pub(super) fn cell(row: &Value, key: &str) -> String {
-    match row.get(key) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
-        Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(","),
-        Some(value) => word(value),
-    }
-}
-
-pub(super) fn rows<const N: usize>(list: &Value, row: impl Fn(&Value) -> [String; N]) -> Vec<[String; N]> {
-    list.as_array().into_iter().flatten().map(row).collect()
-}
-
 pub(super) fn open(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     let (first, port) = (given.word(0), given.word(1));
     let json = if port.is_empty() {
@@ -148,16 +127,14 @@ pub(super) fn providers(given: &Given, session: &mut Session) -> Result<Report, 
     })?;
     let json = list(&data, "providerinfo");
     let columns = [
-        Column::Right("ID"),
-        Column::Left("TYPE"),
-        Column::Left("STATUS"),
-        Column::Right("TIME"),
-        Column::Right("OF"),
-        Column::Left("SOURCE"),
+        (Column::Right("ID"), Cell::Key("id")),
+        (Column::Left("TYPE"), Cell::Key("type")),
+        (Column::Left("STATUS"), Cell::Key("status")),
+        (Column::Right("TIME"), Cell::Key("time")),
+        (Column::Right("OF"), Cell::Key("maxtime")),
+        (Column::Left("SOURCE"), Cell::Key("ids")),
     ];
-    let keys = ["id", "type", "status", "time", "maxtime", "ids"];
-    let text = table(columns, &rows(&json, |row| keys.map(|key| cell(row, key))));
-    Ok(Report { json, text })
+    Ok(Report { text: table_of(&json, &columns), json })
 }
 
 pub(super) fn viewers(given: &Given, session: &mut Session) -> Result<Report, Stop> {
@@ -172,9 +149,12 @@ pub(super) fn viewers(given: &Given, session: &mut Session) -> Result<Report, St
         let (host, port) = (cell(&address, "host"), cell(&address, "port"));
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     };
-    let columns = [Column::Right("ID"), Column::Left("STATUS"), Column::Left("ADDRESS")];
-    let text = table(columns, &rows(&json, |row| [cell(row, "id"), cell(row, "status"), address(row)]));
-    Ok(Report { json, text })
+    let columns = [
+        (Column::Right("ID"), Cell::Key("id")),
+        (Column::Left("STATUS"), Cell::Key("status")),
+        (Column::Left("ADDRESS"), Cell::Made(&address)),
+    ];
+    Ok(Report { text: table_of(&json, &columns), json })
 }
 
 pub(super) fn sessions(given: &Given, session: &mut Session) -> Result<Report, Stop> {
@@ -185,16 +165,14 @@ pub(super) fn sessions(given: &Given, session: &mut Session) -> Result<Report, S
     })?;
     let json = list(&data, "sessioninfo");
     let columns = [
-        Column::Right("ID"),
-        Column::Left("NAME"),
-        Column::Right("PROVIDER"),
-        Column::Left("STATUS"),
-        Column::Left("STATE"),
-        Column::Left("VIEWERS"),
+        (Column::Right("ID"), Cell::Key("id")),
+        (Column::Left("NAME"), Cell::Key("name")),
+        (Column::Right("PROVIDER"), Cell::Key("provider")),
+        (Column::Left("STATUS"), Cell::Key("status")),
+        (Column::Left("STATE"), Cell::Key("state")),
+        (Column::Left("VIEWERS"), Cell::Key("viewer")),
     ];
-    let keys = ["id", "name", "provider", "status", "state", "viewer"];
-    let text = table(columns, &rows(&json, |row| keys.map(|key| cell(row, key))));
-    Ok(Report { json, text })
+    Ok(Report { text: table_of(&json, &columns), json })
 }
 
 pub(super) fn connect(given: &Given, session: &mut Session) -> Result<Report, Stop> {

@@ -2,6 +2,7 @@
 
 use instep::c2sim::is_session_name;
 use instep::leco::route::session_name;
+use instep::time::Utc;
 use serde_json::Value;
 
 use super::command::{Given, Session, Stop};
@@ -59,9 +60,8 @@ pub(super) fn resign(session: &mut Session, receiver: &str) {
 
 /// The time of day of a moment, UTC.
 pub(super) fn clock(unix_ms: u64) -> String {
-    let of_day = unix_ms % 86_400_000;
-    let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{:03}", of_day / 1000 % 60, of_day % 1000)
+    let Utc { hour, minute, second, millisecond, .. } = Utc::of(unix_ms);
+    format!("{hour:02}:{minute:02}:{second:02}.{millisecond:03}")
 }
 
 /// A length of time for people.

@@ -17,9 +17,9 @@ use serde_json::{Map, Value, json};
 use super::super::client::{Trouble, unix_ms};
 use super::super::failure::{Failure, plain};
 use super::super::table::{Column, table, visible, word};
+use super::answer::{Cell, cell, part, table_of};
 use super::command::Argument::{self, May, Must, Number, Switch, Text};
 use super::command::{Command, Given, Report, Session, Stop};
-use super::manager::{cell, part, rows};
 use super::member::{SYSTEM, SessionName, clock, coordinator_of, resign, span};
 use super::watch;
 
@@ -134,21 +134,16 @@ fn list(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     let coordinator = coordinator_of(Some(given.word(0)).filter(|node| !node.is_empty()));
     let json = session.ask(&coordinator, "send_sessions", &Value::Null)?;
     let columns = [
-        Column::Right("ID"),
-        Column::Left("NAME"),
-        Column::Left("STATE"),
-        Column::Right("SEQ"),
-        Column::Right("MEMBERS"),
-        Column::Left("VIEWERS"),
-        Column::Left("PROVIDER"),
-        Column::Left("SCHEDULED"),
+        (Column::Right("ID"), Cell::Key("id")),
+        (Column::Left("NAME"), Cell::Key("sessionName")),
+        (Column::Left("STATE"), Cell::Key("state")),
+        (Column::Right("SEQ"), Cell::Key("seq")),
+        (Column::Right("MEMBERS"), Cell::Key("members")),
+        (Column::Left("VIEWERS"), Cell::Key("viewer")),
+        (Column::Left("PROVIDER"), Cell::Made(&provider)),
+        (Column::Left("SCHEDULED"), Cell::Made(&scheduled)),
     ];
-    let keys = ["id", "sessionName", "state", "seq", "members", "viewer"];
-    let row = |row: &Value| {
-        let [id, name, state, seq, members, viewers] = keys.map(|key| cell(row, key));
-        [id, name, state, seq, members, viewers, provider(row), scheduled(row)]
-    };
-    Ok(Report { text: table(columns, &rows(&json, row)), json })
+    Ok(Report { text: table_of(&json, &columns), json })
 }
 
 fn provider(info: &Value) -> String {
@@ -245,20 +240,14 @@ fn members(given: &Given, session: &mut Session) -> Result<Report, Stop> {
         word.to_owned()
     };
     let columns = [
-        Column::Left("NAME"),
-        Column::Left("SYSTEM"),
-        Column::Left("FORMAT"),
-        Column::Right("JOINED"),
-        Column::Right("ACKED"),
-        Column::Left("IN STEP"),
+        (Column::Left("NAME"), Cell::Key("name")),
+        (Column::Left("SYSTEM"), Cell::Key("system")),
+        (Column::Left("FORMAT"), Cell::Key("format")),
+        (Column::Right("JOINED"), Cell::Key("joined")),
+        (Column::Right("ACKED"), Cell::Key("acked")),
+        (Column::Left("IN STEP"), Cell::Made(&follows)),
     ];
-    let keys = ["name", "system", "format", "joined", "acked"];
-    let row = |row: &Value| {
-        let [name, system, format, joined, acked] = keys.map(|key| cell(row, key));
-        [name, system, format, joined, acked, follows(row)]
-    };
-    let text = table(columns, &rows(&part(&json, "members"), row));
-    Ok(Report { text, json })
+    Ok(Report { text: table_of(&part(&json, "members"), &columns), json })
 }
 
 fn initialization(given: &Given, session: &mut Session) -> Result<Report, Stop> {
