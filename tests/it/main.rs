@@ -19,6 +19,7 @@ mod chunks;
 mod control;
 #[cfg(feature = "daemon")]
 mod ctl_cli;
+mod fuzz;
 mod leco;
 mod manager;
 #[cfg(feature = "daemon")]

@@ -1,0 +1,86 @@
+//! C2SIM documents: recognised, checked against a schema, written on one line, kept as an initialization. A schema is a document too.
+
+use std::sync::OnceLock;
+
+use instep::c2sim::initialization::Initialization;
+use instep::c2sim::invalid::InvalidDocument;
+use instep::c2sim::message::Message;
+use instep::c2sim::notice::{IsoDateTime, Stamp, Uuid, minify};
+use instep::c2sim::scan::{scan, scan_with};
+use instep::c2sim::schema::Rules;
+use instep::c2sim::state::InitMerge;
+use instep::limits::C2SIM_VIOLATIONS_MAX;
+
+/// A small schema of the same namespace as that of C2SIM.
+pub(crate) const SCHEMA: &str = include_str!("c2sim.xsd");
+
+const STAMP: Stamp = Stamp { message_id: Uuid(1), conversation_id: Uuid(2), sending_time: IsoDateTime(3) };
+
+fn rules() -> &'static Rules {
+    static RULES: OnceLock<Rules> = OnceLock::new();
+    RULES.get_or_init(|| Rules::load(SCHEMA).expect("the schema of the targets is one"))
+}
+
+pub(crate) fn run(bytes: &[u8]) {
+    if bytes.windows(7).any(|at| at == b":schema" || at == b"<schema") {
+        let text = String::from_utf8_lossy(bytes);
+        if let Ok(rules) = Rules::load(&text) {
+            check(SCHEMA.as_bytes(), &rules);
+        }
+    }
+    check(bytes, rules());
+}
+
+fn check(bytes: &[u8], rules: &Rules) {
+    let plain = scan(bytes);
+    match (&plain, scan_with(bytes, Some(rules))) {
+        (Ok(plain), Ok(checked)) => same(plain, &checked),
+        (Ok(_), Err(InvalidDocument::Content(violations))) => {
+            assert!((1..=C2SIM_VIOLATIONS_MAX).contains(&violations.len()), "{} violations", violations.len());
+        }
+        (Err(plain), Err(InvalidDocument::Rejected(checked))) => {
+            assert_eq!(*plain, checked, "a schema changes no other judgement")
+        }
+        (plain, checked) => panic!("{plain:?} without a schema, {checked:?} with one"),
+    }
+    let mut line = b"before".to_vec();
+    let written = minify(bytes, &mut line);
+    let Ok(message) = plain else {
+        assert!(written.is_ok() || line == b"before", "what cannot be written leaves no trace");
+        return;
+    };
+    assert_eq!(written, Ok(()), "a message is well-formed");
+    let line = &line[6..];
+    assert!(!line.contains(&b'\n') && !line.contains(&b'\r'), "a line is one line");
+    let same_again = scan(line).expect("what is written of a message is a message");
+    assert_eq!((same_again.kind, same_again.element), (message.kind, message.element));
+    assert_eq!(same_again.header.message_id(), message.header.message_id());
+    let mut twice = Vec::new();
+    assert_eq!(minify(line, &mut twice), Ok(()));
+    assert_eq!(twice, line, "a line is written as it is");
+    check_initialization(&message);
+}
+
+fn same(one: &Message<'_>, other: &Message<'_>) {
+    assert_eq!((one.kind, one.category, one.element), (other.kind, other.category, other.element));
+    assert_eq!(one.header.sender(), other.header.sender());
+    assert_eq!((one.realtime_multiple, &one.layout), (other.realtime_multiple, &other.layout));
+}
+
+/// What is kept of an initialization and told to all is a message again.
+fn check_initialization(message: &Message<'_>) {
+    for merge in [InitMerge::Replace, InitMerge::Marshal] {
+        let mut kept = Initialization::new();
+        if kept.store(message, merge).is_err() {
+            continue;
+        }
+        assert!(kept.bytes() > 0 && kept.shared().is_none());
+        if kept.share(&STAMP).is_err() {
+            assert!(kept.shared().is_none(), "a refusal leaves it as it was");
+            continue;
+        }
+        let shared = kept.shared().expect("it is shared");
+        let told = scan(shared).unwrap_or_else(|reject| panic!("{reject:?}: {}", String::from_utf8_lossy(shared)));
+        assert_eq!(told.schema, message.schema);
+    }
+}

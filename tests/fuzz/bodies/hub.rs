@@ -1,0 +1,304 @@
+//! Operations on a hub: connections at every door, bytes, ends, time, peers that do not read. After each the hub's tables agree.
+//!
+//! The input is a list of operations, see [`Op::take`]; [`Op::put`] writes one.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use instep::config::Config;
+use instep::hub::{Cause, Door, Hub, NodeKey, PeerKey, ProviderKey, Start};
+use instep::time::Tick;
+use instep::zmtp::SocketType;
+use instep::zmtp::frame::push_frame;
+use instep::zmtp::link::Link;
+use instep::zmtp::mechanism::Mechanism;
+
+use crate::common::driver::{Outside, drive, take};
+
+/// Operations of one input.
+const OPS_MAX: usize = 200;
+const MEMORY_MAX: usize = 3 << 19;
+
+/// One thing that happens to the hub.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op<'a> {
+    /// A connection comes in: the door by the rest after division by three, from far away with an odd quarter.
+    Open(u8),
+    /// This peer sends greeting and READY: those of a Component, from 128 on those of another Coordinator.
+    Hello(u8),
+    /// This peer sends these bytes.
+    Send(u8, &'a [u8]),
+    /// This peer (less 128) sends a LECO message to a receiver, under a sender's name, with a payload: JSON, from 128 on any.
+    Message(u8, [&'a [u8]; 3]),
+    /// The connection of this peer ends.
+    Close(u8),
+    /// So many times so many milliseconds pass.
+    Time(u8),
+    /// From now on each write is taken up to so many times 64 bytes.
+    Appetite(u8),
+    /// The time of day is set, by so many seconds.
+    Clock(u8),
+    /// The program is told to end.
+    Stop,
+}
+
+impl<'a> Op<'a> {
+    /// Takes the next operation off the front: a kind, an argument, then texts with a length in front.
+    pub(crate) fn take(bytes: &mut &'a [u8]) -> Option<Self> {
+        let (&[kind, argument], rest) = bytes.split_first_chunk()?;
+        *bytes = rest;
+        let mut text = || {
+            let (&length, rest) = bytes.split_first().unwrap_or((&0, &[]));
+            let (text, rest) = rest.split_at(rest.len().min(length.into()));
+            *bytes = rest;
+            text
+        };
+        Some(match kind % 12 {
+            0 | 1 => Self::Open(argument),
+            2 => Self::Hello(argument),
+            3 | 4 => Self::Send(argument, text()),
+            5..=7 => Self::Message(argument, [text(), text(), text()]),
+            8 => Self::Close(argument),
+            9 => Self::Time(argument),
+            10 => Self::Appetite(argument),
+            _ if argument < 16 => Self::Stop,
+            _ => Self::Clock(argument),
+        })
+    }
+
+    /// Writes the operation; texts of more than 255 bytes are cut.
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        let (kind, argument) = match self {
+            Self::Open(argument) => (0, argument),
+            Self::Hello(argument) => (2, argument),
+            Self::Send(argument, _) => (3, argument),
+            Self::Message(argument, _) => (5, argument),
+            Self::Close(argument) => (8, argument),
+            Self::Time(argument) => (9, argument),
+            Self::Appetite(argument) => (10, argument),
+            Self::Clock(argument) => (11, argument),
+            Self::Stop => (11, 0),
+        };
+        out.extend([kind, argument]);
+        let texts: &[&[u8]] = match &self {
+            Self::Send(_, bytes) => &[bytes],
+            Self::Message(_, texts) => texts,
+            Self::Open(_)
+            | Self::Hello(_)
+            | Self::Close(_)
+            | Self::Time(_)
+            | Self::Appetite(_)
+            | Self::Clock(_)
+            | Self::Stop => &[],
+        };
+        for text in texts {
+            let text = &text[..text.len().min(255)];
+            out.push(text.len() as u8);
+            out.extend_from_slice(text);
+        }
+    }
+}
+
+/// A connection as the event loop has it: what has come for the hub and was not read yet.
+#[derive(Debug)]
+struct Far {
+    key: PeerKey,
+    inbox: VecDeque<u8>,
+}
+
+#[derive(Debug)]
+struct House {
+    hub: Hub,
+    now: Tick,
+    unix_ms: u64,
+    peers: Vec<Far>,
+    appetite: usize,
+    dials: u32,
+}
+
+pub(crate) fn run(bytes: &[u8]) {
+    let config = Config {
+        namespace: "N1".into(),
+        host: "n1".into(),
+        coordinators: vec!["n2:12300".into()],
+        connections_max: 12,
+        message_bytes_max: 4096,
+        frame_bytes_max: 2048,
+        ring_bytes_max: 4096,
+        memory_max: MEMORY_MAX,
+        ..Config::default()
+    };
+    config.check().expect("the configuration is legal");
+    let (now, unix_ms) = (Tick(1000), 1_700_000_000_000);
+    let hub = Hub::new(config, Start { seed: 7, now, unix_ms });
+    let mut house = House { hub, now, unix_ms, peers: Vec::new(), appetite: usize::MAX, dials: 0 };
+    house.pump();
+    let mut rest = bytes;
+    for _ in 0..OPS_MAX {
+        let Some(op) = Op::take(&mut rest) else { break };
+        house.act(op);
+        house.pump();
+    }
+    house.appetite = usize::MAX;
+    while let Some(far) = house.peers.pop() {
+        house.hub.handle_closed(house.now, far.key, Cause::Gone);
+        house.pump();
+    }
+    house.wait(120_000);
+    house.peers.clear();
+    house.pump();
+    assert_eq!(house.hub.bytes_waiting(), (0, 0), "nothing waits for nobody");
+}
+
+impl House {
+    fn act(&mut self, op: Op<'_>) {
+        match op {
+            Op::Open(argument) => {
+                let door = [Door::Leco, Door::Control, Door::Viewer][usize::from(argument) % 3];
+                let remote = if argument & 4 == 0 { "127.0.0.1:5000" } else { "10.0.0.9:5000" };
+                let key = self.hub.open_at(self.now, remote.parse().expect("it is an address"), door);
+                self.add(key);
+            }
+            Op::Hello(argument) => {
+                let theirs = if argument < 128 { SocketType::Dealer } else { SocketType::Router };
+                let (greeting, ready) = Link::new(theirs, Mechanism::Null).opening();
+                self.send(argument & 127, &greeting);
+                self.send(argument & 127, ready.expect("NULL speaks first").bytes());
+            }
+            Op::Send(peer, bytes) => self.send(peer, bytes),
+            Op::Message(peer, [receiver, sender, payload]) => {
+                let header = if peer < 128 { *b"0123456789abcdef\0\0\0\x01" } else { *b"0123456789abcdef\0\0\0\0" };
+                let mut message = Vec::new();
+                for frame in [&[0][..], receiver, sender, &header] {
+                    push_frame(&mut message, true, frame);
+                }
+                push_frame(&mut message, false, payload);
+                self.send(peer & 127, &message);
+            }
+            Op::Close(peer) => {
+                if let Some(at) = self.at(peer) {
+                    let cause = [Cause::Peer, Cause::Gone, Cause::Io][usize::from(peer) % 3];
+                    self.hub.handle_closed(self.now, self.peers[at].key, cause);
+                }
+            }
+            Op::Time(root) => self.wait(u64::from(root) * u64::from(root)),
+            Op::Appetite(pieces) => self.appetite = usize::from(pieces) * 64,
+            Op::Clock(seconds) => {
+                self.unix_ms += u64::from(seconds) * 1000;
+                self.hub.handle_clock(self.now, self.unix_ms);
+            }
+            Op::Stop => self.hub.handle_stop(self.now),
+        }
+    }
+
+    fn at(&self, peer: u8) -> Option<usize> {
+        usize::from(peer).checked_rem(self.peers.len())
+    }
+
+    fn add(&mut self, key: Option<PeerKey>) {
+        self.peers.extend(key.map(|key| Far { key, inbox: VecDeque::new() }));
+    }
+
+    fn send(&mut self, peer: u8, bytes: &[u8]) {
+        if let Some(at) = self.at(peer)
+            // A socket's buffer has an end too.
+            && self.peers[at].inbox.len() < 1 << 16
+        {
+            self.peers[at].inbox.extend(bytes);
+        }
+    }
+
+    fn check(&self) {
+        if let Err(broken) = self.hub.check_invariants() {
+            panic!("at {:?}: {broken}", self.now);
+        }
+        let (rings, partial) = self.hub.bytes_waiting();
+        assert!(rings + partial <= MEMORY_MAX, "{rings} + {partial} bytes wait");
+    }
+
+    /// Lets time pass, with a stop at every deadline on the way.
+    fn wait(&mut self, ms: u64) {
+        let end = Tick(self.now.0 + ms);
+        while let Some(at) = self.hub.poll_timeout().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.pump();
+        }
+        self.unix_ms += ms;
+        self.now = end;
+        self.pump();
+    }
+
+    /// Does what an event loop does until nothing moves without time.
+    fn pump(&mut self) {
+        self.check();
+        for round in 0.. {
+            assert!(round < 5000, "the hub spins at {:?}", self.now);
+            let mut moved = false;
+            if self.hub.poll_timeout().is_some_and(|at| at <= self.now) {
+                self.hub.handle_timeout(self.now);
+                self.check();
+                moved = true;
+            }
+            for at in 0..self.peers.len() {
+                let Far { key, inbox } = &mut self.peers[at];
+                if inbox.is_empty() {
+                    continue;
+                }
+                let n = inbox.len().min(self.hub.read_budget(*key));
+                let bytes: Vec<u8> = inbox.drain(..n).collect();
+                if n > 0 {
+                    self.hub.handle_bytes(self.now, *key, &bytes);
+                    self.check();
+                    moved = true;
+                }
+            }
+            moved |= drive(self);
+            self.check();
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// How an attempt to connect ends: every third fails.
+    fn dialled(&mut self) -> Result<SocketAddr, &'static str> {
+        self.dials += 1;
+        if self.dials.is_multiple_of(3) {
+            Err("nobody there")
+        } else {
+            Ok("127.0.0.1:6000".parse().expect("it is an address"))
+        }
+    }
+}
+
+impl Outside for House {
+    fn hub(&mut self) -> (&mut Hub, Tick) {
+        (&mut self.hub, self.now)
+    }
+
+    fn flush(&mut self, key: PeerKey) {
+        take(&mut self.hub, self.now, key, self.appetite);
+        self.check();
+    }
+
+    fn close(&mut self, key: PeerKey, _: Cause) {
+        self.peers.retain(|far| far.key != key);
+        self.check();
+    }
+
+    fn dial(&mut self, node: NodeKey) {
+        assert!(self.hub.dial_address(node).is_some(), "a dialled node has an address");
+        let outcome = self.dialled();
+        let key = self.hub.handle_dialed(self.now, node, outcome);
+        self.add(key);
+        self.check();
+    }
+
+    fn dial_kernel(&mut self, provider: ProviderKey) {
+        assert!(self.hub.kernel_address(provider).is_some(), "a dialled kernel has an address");
+        let outcome = self.dialled();
+        let key = self.hub.handle_kernel_dialed(self.now, provider, outcome);
+        self.add(key);
+        self.check();
+    }
+}

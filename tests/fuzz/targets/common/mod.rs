@@ -1,0 +1,4 @@
+//! What the targets share with the tests.
+
+#[path = "../../../common/driver.rs"]
+pub(crate) mod driver;

@@ -1,0 +1,414 @@
+//! What the corpus of each fuzz target is made of: one of everything that the field knows, by the twins of `tests/common` where there are any.
+
+use crate::common::rcrs::{
+    self, Packing, archive, binary_log, entries, framed_log, gzip, legacy, lzma_alone, proto, small_run, xz,
+};
+use crate::common::{c2sim, wire};
+use instep::control::client::{ControlRequest, encode_viewer};
+use instep::control::envelope::Shape;
+use instep::control::framing;
+use instep::control::function::{Argument, Function};
+use instep::control::record::Entity;
+use instep::control::section;
+use instep::control::viewer::{self, Bits};
+use instep::control::vlog::{self, Heading};
+use instep::rcrs::message::Record;
+use instep::zmtp::SocketType;
+use instep::zmtp::link::Link;
+use instep::zmtp::mechanism::Mechanism;
+
+use super::bodies::c2sim::SCHEMA;
+use super::bodies::hub::Op;
+
+/// Name and content of each file.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The files that are made for a target; its corpus may hold more, which were found.
+pub(crate) fn of(target: &str) -> Files {
+    let files = match target {
+        "c2sim" => documents(),
+        "control" => control(),
+        "hub" => hub(),
+        "kernel" => kernel(),
+        "link" => link(),
+        "logs" => logs(),
+        "rpc" => rpc(),
+        other => panic!("no target {other}"),
+    };
+    files.into_iter().map(|(name, bytes)| (name.replace(", ", "-").replace(' ', "-"), bytes)).collect()
+}
+
+fn named<const N: usize>(files: [(&str, Vec<u8>); N]) -> Files {
+    files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+fn link() -> Files {
+    let behind = |choice: u8, parts: &[&[u8]]| [&[choice][..], &parts.concat()].concat();
+    let five = wire::leco(b"N1.CB", b"N1.CA", 1, &[b"x"]);
+    let ping = wire::command("PING", b"\0\x14context");
+    named([
+        ("component", behind(2, &[&wire::opening(1), &five, &five])),
+        ("old component", behind(2, &[&wire::opening(0), &five])),
+        ("coordinator", behind(3, &[&wire::greeting(1), &wire::ready("ROUTER", b"N2"), &five])),
+        ("request socket", behind(2, &[&wire::greeting(1), &wire::ready("REQ", b"")])),
+        ("http", behind(2, &[b"GET / HTTP/1.1\r\n\r\n"])),
+        ("run", behind(0, &[&five.repeat(4), &wire::leco(b"N1.CC", b"N1.CA", 1, &[&[7; 300]])])),
+        ("commands", behind(0, &[b"\x01\x01a", &ping, &wire::command("PONG", b""), b"\x00\x01b", &ping])),
+        ("error", behind(0, &[&wire::command("ERROR", b"\x03400"), &five])),
+        ("many frames", behind(1, &[&wire::message(&[b"a", b"", b"b", b"c", b"d", b"e", b"f"]), &five])),
+        ("too large", behind(0, &[&wire::frame(0, &[0; 701])])),
+    ])
+}
+
+fn rpc() -> Files {
+    named([
+        ("sign in", wire::request(1, "sign_in").into_bytes()),
+        ("text id", br#"{"jsonrpc":"2.0","id":"a","method":"pong","params":[]}"#.to_vec()),
+        ("notification", br#"{"jsonrpc":"2.0","method":"set_log_level","params":{"level":"INFO"}}"#.to_vec()),
+        (
+            "update",
+            br#"[{"id":5,"jsonrpc":"2.0","method":"add_nodes","params":{"nodes":{"N1":"a:12300","N2":"b:1"}}},
+                {"id":6,"jsonrpc":"2.0","method":"record_components","params":{"components":["CA","CB"]}}]"#
+                .to_vec(),
+        ),
+        ("result", br#"{"jsonrpc":"2.0","id":1,"result":null}"#.to_vec()),
+        ("error", br#"[{"jsonrpc":"2.0","id":null,"error":{"code":-32090,"message":"m","data":[1.5e300]}}]"#.to_vec()),
+        ("nested", format!("{}1{}", "[".repeat(40), "]".repeat(40)).into_bytes()),
+        ("empty", b"[]".to_vec()),
+        (
+            "objects",
+            br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":{"b":{"c":{"d":{}}}},"e":"\ud83d\ude00\u0000"}}"#
+                .to_vec(),
+        ),
+    ])
+}
+
+/// A control request, with its length header.
+fn asked(shape: Shape, function: Function, build: &dyn Fn(ControlRequest<'_>) -> usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let written = build(ControlRequest::begin(&mut out, shape, function));
+    assert_eq!(written, out.len());
+    out
+}
+
+/// What lies behind a length header.
+fn body(framed: &[u8]) -> Vec<u8> {
+    match framing::scan(framed, 1 << 16) {
+        Ok(framing::Frame::Whole { header_len, body_len }) => framed[header_len..header_len + body_len].to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn control() -> Files {
+    let mut files = Vec::new();
+    for (shape, label) in
+        [(Shape::Beside, "beside"), (Shape::Flat, "flat"), (Shape::Nested, "nested"), (Shape::Loose, "loose")]
+    {
+        let mut put = |name: &str, function, build: &dyn Fn(ControlRequest<'_>) -> usize| {
+            files.push((format!("{name} {label}"), body(&asked(shape, function, build))));
+        };
+        put("open", Function::Open, &|begun| begun.address("kernel", 27931).finish());
+        put("connect", Function::Connect, &|begun| begun.connection(1, 2).finish());
+        put("close", Function::Close, &|begun| begun.provider(&[1, 300, -1]).finish());
+        put("trigger", Function::Trigger, &|begun| {
+            let begun = begun.text(Argument::Session, "default").text(Argument::Trigger, "start");
+            begun.at(1_700_000_000_000).finish()
+        });
+        put("create", Function::CreateSession, &|begun| {
+            let begun = begun.text(Argument::Name, "lab").text(Argument::Schema, "2.0.0").provider(&[1]);
+            begun.text(Argument::Description, "why").text(Argument::OPTIONS[0], "none").finish()
+        });
+        put("exit", Function::Exit, &|begun| begun.finish());
+    }
+    let (mut framed, mut world, mut map, mut config) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    encode_viewer(&mut framed, Bits(3), Some(7));
+    files.push(("viewer".to_owned(), body(&framed)));
+    framed.extend(asked(Shape::Beside, Function::GetErrorList, &|begun| begun.finish()));
+    files.push(("two framed".to_owned(), framed));
+
+    let entity = Entity { id: 7, ..Entity::default() };
+    section::world(&mut world, [entity.clone(), Entity { id: 8, ..entity }]);
+    section::map(&mut map, 100.0, 50.0, []);
+    section::config(&mut config, [("key", "value")].into_iter());
+    let mut result = Vec::new();
+    let head = viewer::Head { request: Bits(1), message: "", result: true, time: 3 };
+    viewer::write_result(&mut result, head, &[&world, &config]);
+    files.push(("viewer result".to_owned(), body(&result)));
+    let mut log = Vec::new();
+    vlog::write_heading(&mut log, Heading { max_time_step: 3, map_name: "kobe", map: &map, config: &config });
+    for time in 1..4 {
+        vlog::write_prelude(&mut log, time, &[&world]);
+        log.extend_from_slice(&world);
+    }
+    files.push(("recording".to_owned(), log));
+    files
+}
+
+fn documents() -> Files {
+    let unit = "<Entity><ActorEntity><Unit><Name>a &amp; b</Name><UUID>00000000-0000-4000-8000-000000000001</UUID></Unit></ActorEntity></Entity>";
+    let report = "<DomainMessageBody><ReportBody><FromSender>A</FromSender><Report><Latitude>52.5</Latitude><Kind>LOSS</Kind></Report>\
+                  <Report><Kind><![CDATA[POSITION]]></Kind></Report><!-- an aside --></ReportBody></DomainMessageBody>";
+    named([
+        ("start", c2sim::system("A", "StartScenario").into_bytes()),
+        ("multiple", c2sim::multiple("A", "2.5").into_bytes()),
+        ("report", c2sim::message("A", report).into_bytes()),
+        (
+            "not as the schema",
+            c2sim::message("A", &report.replace("52.5", "152.5").replace("LOSS", "GAIN")).into_bytes(),
+        ),
+        ("order", c2sim::domain("A", "OrderBody", 10).into_bytes()),
+        (
+            "initialization",
+            c2sim::initialization("A", &["A", "B"])
+                .replace("<ObjectDefinitions/>", &format!("<ObjectDefinitions>{unit}{unit}</ObjectDefinitions>"))
+                .into_bytes(),
+        ),
+        ("bare", c2sim::initialization("A", &[]).into_bytes()),
+        (
+            "prefixed",
+            c2sim::system("A", "StopScenario")
+                .replace('<', "<c:")
+                .replace("<c:/", "</c:")
+                .replace("<c:?", "<?")
+                .replace("xmlns=", "xmlns:c=")
+                .into_bytes(),
+        ),
+        ("byte order mark", ["\u{feff}", &c2sim::system("A\u{e9}&#233;", "PauseScenario")].concat().into_bytes()),
+        ("schema", SCHEMA.chars().filter(|letter| *letter != '\n').take(4096).collect::<String>().into_bytes()),
+        ("small schema", small_schema().into_bytes()),
+    ])
+}
+
+/// A schema that fits an input.
+fn small_schema() -> String {
+    let head = SCHEMA.find("<xs:schema").unwrap();
+    let first = SCHEMA[head..].find('\n').unwrap() + head;
+    [
+        &SCHEMA[head..first],
+        "<xs:simpleType name=\"P\"><xs:restriction base=\"xs:string\"><xs:pattern value=\"(a|b{2,3})*[^c-e]?\"/></xs:restriction></xs:simpleType>",
+        "<xs:element name=\"Message\" type=\"M\"/><xs:complexType name=\"M\"><xs:choice minOccurs=\"0\" maxOccurs=\"5\"><xs:element \
+         ref=\"C2SIMHeader\"/><xs:sequence><xs:element ref=\"MessageBody\" minOccurs=\"2\" maxOccurs=\"3\"/></xs:sequence></xs:choice></xs:complexType>",
+        "<xs:element name=\"C2SIMHeader\" type=\"P\"/><xs:element name=\"MessageBody\" type=\"xs:int\"/></xs:schema>",
+    ]
+    .concat()
+}
+
+fn logs() -> Files {
+    let run = small_run();
+    let (binary, framed) = (binary_log(&run), framed_log(&run));
+    let (left, right) = binary.split_at(binary.len() / 3);
+    let files = entries(&run);
+    named([
+        ("binary", binary.clone()),
+        ("frames", framed.clone()),
+        ("lzma", lzma_alone(&framed)),
+        ("xz", xz(&[&framed], 1)),
+        ("xz of two blocks", xz(&[left, right], 4)),
+        ("gzip", gzip(&framed, false)),
+        ("gzip, full header", gzip(&binary, true)),
+        ("archive", archive(&files, Packing::Plain, false)),
+        ("archive, lzma", archive(&files, Packing::Lzma, true)),
+        ("archive, lzma2", archive(&files, Packing::Lzma2, false)),
+        ("no directory", vec![0; 40]),
+    ])
+}
+
+fn kernel() -> Files {
+    let run = small_run();
+    let Some(entities) =
+        run.iter().find_map(|record| if let Record::Initial(entities) = record { Some(entities) } else { None })
+    else {
+        panic!("a run has a beginning")
+    };
+    let config = rcrs::config(&[("kernel.timesteps", "3"), ("gis.map.dir", "maps/kobe")]);
+    let changes = run
+        .iter()
+        .find_map(|record| if let Record::Updates { changes, .. } = record { Some(changes.clone()) } else { None });
+    let changes = changes.unwrap();
+    let frames = |choice: u8, frames: &[Vec<u8>]| {
+        let mut bytes = vec![choice];
+        frames.iter().for_each(|content| bytes.extend(rcrs::frame(content)));
+        bytes
+    };
+    let old = |messages: &[Vec<u8>]| legacy::messages(messages);
+    named([
+        (
+            "current",
+            frames(
+                0,
+                &[
+                    proto::connect_ok(7, 3, entities, &config),
+                    proto::timestep(3, 1, &[], &changes),
+                    proto::timestep(3, 3, &[], &changes),
+                    proto::shutdown(),
+                ],
+            ),
+        ),
+        ("refused", frames(0, &[proto::connect_error(7, "full")])),
+        (
+            "legacy",
+            frames(
+                1,
+                &[
+                    old(&[legacy::connect_ok(7, 3, entities, &config)]),
+                    old(&[legacy::timestep(3, 1, &[], &changes), legacy::timestep(3, 2, &[], &changes)]),
+                    old(&[legacy::shutdown()]),
+                ],
+            ),
+        ),
+        ("legacy refused", frames(1, &[old(&[legacy::connect_error(7, "full")])])),
+        ("too large", frames(0, &[vec![0; 1]]).into_iter().take(1).chain([0, 1, 0, 0]).collect()),
+    ])
+}
+
+fn hub() -> Files {
+    let script = |ops: &[Op<'_>]| {
+        let mut out = Vec::new();
+        ops.iter().for_each(|op| op.put(&mut out));
+        out
+    };
+    let call =
+        |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    let (sign_in, join) = (call("sign_in", "[]"), call("join", "{}"));
+    let trigger = call("submit", "{}");
+    let coordinator = "COORDINATOR".as_bytes();
+    let ask = |peer: u8, name: &'static str, payload: &'static str| {
+        Op::Message(peer, [coordinator, name.as_bytes(), payload.as_bytes()])
+    };
+    // Peer 0 is the link to the other node, which is dialled at the start.
+    let component = |peer: u8, name: &'static str| {
+        [Op::Open(0), Op::Hello(peer), Op::Message(peer, [coordinator, name.as_bytes(), sign_in.as_bytes()])]
+    };
+    let two = [component(1, "CA"), component(2, "CB")].concat();
+    let far_in = Op::Message(0, [b"N1.COORDINATOR", b"N2.COORDINATOR", br#"{"jsonrpc":"2.0","id":1,"result":null}"#]);
+    let update = br#"[{"jsonrpc":"2.0","method":"add_nodes","params":{"nodes":{"N3":"n3:12300"}}},{"jsonrpc":"2.0","method":"record_components","params":{"components":["FA"]}}]"#;
+    let control = |function, build: &dyn Fn(ControlRequest<'_>) -> usize| asked(Shape::Beside, function, build);
+    let open = control(Function::Open, &|begun| begun.address("kernel", 27931).finish());
+    let connect = control(Function::Connect, &|begun| begun.connection(1, 1).finish());
+    let pull = control(Function::Trigger, &|begun| {
+        begun.text(Argument::Session, "default").text(Argument::Trigger, "submit_initialization").finish()
+    });
+    let create = control(Function::CreateSession, &|begun| begun.text(Argument::Name, "lab").finish());
+    let mut watch = Vec::new();
+    encode_viewer(&mut watch, Bits(5), None);
+    let (greeting, _) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
+    let document = c2sim::system("A", "ShareScenario");
+    named([
+        (
+            "two components",
+            script(
+                &[
+                    &two[..],
+                    &[
+                        Op::Message(1, [b"N1.CB", b"N1.CA", b"x"]),
+                        Op::Message(2, [b"CA", b"N1.CB", b"y"]),
+                        Op::Close(1),
+                    ],
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "other node",
+            script(
+                &[
+                    &[
+                        Op::Time(10),
+                        Op::Hello(128),
+                        far_in,
+                        Op::Message(0, [b"N1.COORDINATOR", b"N2.COORDINATOR", update]),
+                    ],
+                    &two[..],
+                    &[
+                        Op::Message(1, [b"N2.FA", b"N1.CA", b"x"]),
+                        Op::Message(0, [b"N1.CB", b"N2.FA", b"y"]),
+                        Op::Time(200),
+                        Op::Close(0),
+                        Op::Time(255),
+                    ],
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "slow reader",
+            script(
+                &[
+                    &two[..],
+                    &[Op::Appetite(0)],
+                    &[Op::Message(1, [b"N1.CB", b"N1.CA", &[b'x'; 255]]); 20],
+                    &[Op::Time(60), Op::Appetite(1), Op::Time(20), Op::Time(200)],
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "session",
+            script(
+                &[
+                    &two[..],
+                    &[
+                        Op::Message(1, [b"session:default", b"N1.CA", join.as_bytes()]),
+                        Op::Message(2, [b"session:default", b"N1.CB", join.as_bytes()]),
+                        Op::Message(1, [b"session:default", b"N1.CA", trigger.as_bytes()]),
+                        Op::Message(130, [b"session:default", b"N1.CB", document.as_bytes()]),
+                        Op::Close(1),
+                        Op::Time(100),
+                    ],
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "manager",
+            script(&[
+                Op::Open(1),
+                Op::Send(1, &open),
+                Op::Open(2),
+                Op::Send(2, &watch),
+                Op::Send(1, &create),
+                Op::Send(1, &connect),
+                Op::Send(1, &pull),
+                Op::Time(60),
+                Op::Send(2, b"\0\0\0\x01"),
+                Op::Close(2),
+                Op::Time(120),
+            ]),
+        ),
+        (
+            "half a greeting",
+            script(&[
+                Op::Open(4),
+                Op::Send(1, &greeting[..40]),
+                Op::Open(0),
+                Op::Send(2, b"\x7f"),
+                Op::Time(255),
+                Op::Clock(200),
+                Op::Time(255),
+            ]),
+        ),
+        ("stop", script(&[&two[..], &[Op::Stop, Op::Time(100), Op::Open(0)]].concat())),
+        (
+            "silence",
+            script(
+                &[&two[..], &[Op::Time(255), Op::Time(255), Op::Time(255), Op::Time(255)], &component(1, "CA")]
+                    .concat(),
+            ),
+        ),
+        (
+            "takeover",
+            script(
+                &[
+                    &two[..],
+                    &component(3, "CA"),
+                    &[
+                        Op::Time(50),
+                        ask(3, "CA", r#"{"jsonrpc":"2.0","id":2,"method":"sign_out"}"#),
+                        ask(2, "CB", r#"{"jsonrpc":"2.0","id":2,"method":"send_counters"}"#),
+                    ],
+                ]
+                .concat(),
+            ),
+        ),
+    ])
+}
