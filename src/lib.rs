@@ -6,6 +6,7 @@
 //!
 //! # Rooms, and who may know whom
 //! [`limits`], [`time`] <- [`store`] <- [`zmtp`], [`leco`], [`control`], [`rcrs`], [`c2sim`] <- [`hub`] <- [`net`] <- the program.
+//! [`client`] stands beside the hub, upon [`zmtp`] and [`leco`].
 //!
 //! | room | owns | must not know |
 //! |---|---|---|
@@ -19,6 +20,7 @@
 //! | [`control`] | the Manager's MsgPack protocols: requests, results, viewer records, recordings | sessions, connections |
 //! | [`rcrs`] | the rescue simulation kernel's protocol, its logs, its worlds | viewers, files |
 //! | [`c2sim`] | the flow state of a session and the messages that drive it | sessions, members |
+//! | [`client`] | a Component's end of a link, as a machine; and around it a socket and a clock for those who want to block | the hub, sessions |
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
 //!
@@ -28,7 +30,7 @@
 //! The heart takes bytes and time and gives small commands: [`hub::Hub::handle_bytes`] and its sisters in, [`hub::Hub::poll_output`] out;
 //! bytes to send wait in rings, see [`hub::Hub::unsent`]. [`net::Server`] is the event loop around it, for a program of its own
 //! ([`net::Server::run`]) or inside another one's loop ([`net::Server::turn`] and its poll's descriptor). Each of these three ways
-//! has an example in its module.
+//! has an example in its module. [`client::Client`] and [`client::Machine`] are the same for a Component.
 //!
 //! # Life of a routed message
 //! 1. The poll wakes, the clock is read once, the token gives a slot, the slot a socket and an aged peer key.
@@ -84,6 +86,7 @@
 #![forbid(unsafe_code)]
 
 pub mod c2sim;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod counters;

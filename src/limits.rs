@@ -128,10 +128,18 @@ pub const BLOCK_BYTES_MIN: usize = 512;
 /// Log lines about one kind of misbehaviour within one second; more are counted and summed up.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
 
-// ---- Command line ----
+// ---- Client ----
 
-/// Bytes of one message that the program's own client takes from a Coordinator.
+/// Bytes of one message that a client takes from a Coordinator.
 pub const CLIENT_MESSAGE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of what a client sends and the connection has not taken yet, beyond one more answer or sign of life.
+pub const CLIENT_UNSENT_BYTES_MAX: usize = 64 << 20;
+/// Bytes of what has come and a client's owner has not asked for; a kibibyte for each event is counted, too.
+pub const CLIENT_EVENT_BYTES_MAX: usize = 64 << 20;
+/// Questions of a client that are open at a time, beside one for a sign of life.
+pub const CLIENT_QUESTIONS_MAX: usize = 1024;
+/// Sign-ins in a row that a client tries under variations of a name.
+pub const CLIENT_SIGN_INS_MAX: u32 = 8;
 
 const _: () = assert!(FULL_NAME_BYTES_MAX > 2 * NAME_BYTES_MAX, "a full name holds two names and a dot");
 const _: () = assert!(HANDSHAKE_COMMAND_BYTES_MAX >= METADATA_BYTES_MAX, "legal metadata must fit its command");

@@ -75,6 +75,12 @@ impl Link {
         (greeting, self.mechanism.speaks_first().then(|| Built::ready(self.ours)))
     }
 
+    /// The same link, about to read the beginning of a message.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self { scan: Scan::default(), ..self.clone() }
+    }
+
     /// How far the link has come.
     #[must_use]
     #[inline]

@@ -16,6 +16,7 @@ mod c2sim_message;
 mod c2sim_schema;
 mod c2sim_state;
 mod chunks;
+mod client;
 mod control;
 #[cfg(feature = "daemon")]
 mod ctl_cli;

@@ -1,0 +1,71 @@
+//! A LECO client: what a Component needs to live in a network of Coordinators, of instep's or of pyleco's.
+//!
+//! [`Client`] blocks, each call with a timeout. [`Machine`] is the same without sockets and clock, for an event loop of your own; it is
+//! made as [`crate::hub::Hub`] is, with doors for bytes and time. Both connect as a ZMTP DEALER, sign in, ask, answer and notify, send and take
+//! binary messages, give signs of life, and after a lost connection come back under the same name.
+//!
+//! Owns one connection's worth of LECO from the Component's side. Must not know the hub, or what a session or the Manager means by
+//! its messages. Only [`blocking`] touches sockets and the clock.
+//!
+//! # Example: two Components
+//! ```
+//! use std::time::Duration;
+//! use instep::client::{Client, Event, Options};
+//! use instep::config::Config;
+//! use instep::net::Server;
+//! use serde_json::{Value, json};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config { namespace: "N1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+//! let mut server = Server::bind(config)?;
+//! let address = server.local_addresses().next().expect("one listener").to_string();
+//! let stopper = server.stopper();
+//! let server = std::thread::spawn(move || server.run());
+//!
+//! // One answers for as long as it is asked.
+//! const SOON: Duration = Duration::from_secs(5);
+//! let mut adder = Client::connect(&address, "adder", Options::new())?;
+//! let adding = std::thread::spawn(move || {
+//!     while let Ok(Some(Event::Request(call, reply))) = adder.receive(SOON) {
+//!         let sum: i64 = call.params.as_array().into_iter().flatten().filter_map(Value::as_i64).sum();
+//!         adder.answer(reply, Ok(&json!(sum)))?;
+//!         if sum == 0 {
+//!             break;
+//!         }
+//!     }
+//!     adder.sign_out(SOON)
+//! });
+//!
+//! // The other asks it, and its Coordinator.
+//! let mut client = Client::connect(&address, "CA", Options::new())?;
+//! assert_eq!(client.full_name(), "N1.CA");
+//! assert_eq!(client.ask("adder", "add", &json!([1, 2]), SOON)?, json!(3));
+//! let names = client.ask("COORDINATOR", "send_local_components", &Value::Null, SOON)?;
+//! assert_eq!(names, json!(["adder", "CA"]));
+//! assert_eq!(client.ask("N1.adder", "add", &Value::Null, SOON)?, json!(0));
+//! client.sign_out(SOON)?;
+//! # adding.join().expect("no panic")?;
+//! # stopper.stop();
+//! # server.join().expect("no panic")?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod blocking;
+mod error;
+mod event;
+mod identity;
+mod ids;
+mod machine;
+mod message;
+mod options;
+mod outbox;
+mod questions;
+mod state;
+
+pub use blocking::Client;
+pub use error::{Error, ErrorObject, Loss, Stage};
+pub use event::Event;
+pub use machine::{Machine, Output};
+pub use message::{Call, Conversation, Message, Reply, encode};
+pub use options::{Options, Start};

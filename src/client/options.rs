@@ -1,0 +1,82 @@
+//! What the owner of a client may choose, and what a client cannot know by itself.
+
+use crate::time::{Span, Tick};
+
+/// How a client behaves. The defaults are those of a Component that stays for months.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// Longest time for a connection to be made, for the handshake, and for the answer to a sign-in, each; 5 s.
+    pub timeout: Span,
+    /// Silence of ours after which a sign of life is sent, and of the Coordinator after which it is asked for one; 10 s. A Coordinator
+    /// asks after 15 s and takes a silent Component out after three times that. One that gives no answer within twice this time is lost.
+    pub heartbeat: Span,
+    /// Connect anew when the connection is lost, with pauses from a tenth of a second to ten seconds, and sign in again under the same
+    /// name; sign in again, too, when the Coordinator does not know us any more. On.
+    pub reconnect: bool,
+    /// Take a free variation of a name that is taken when we first come in. Off: a taken name refuses the sign-in.
+    pub vary_name: bool,
+    /// Requests of others come as events and must be answered. Off: each is told that there is no such method. On. `pong` is always
+    /// answered by the client itself.
+    pub serve: bool,
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { timeout: Span::seconds(5), heartbeat: Span::seconds(10), reconnect: true, vary_name: false, serve: true }
+    }
+
+    /// With another [`Options::timeout`].
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Span) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// With another [`Options::heartbeat`], of at least a millisecond.
+    #[must_use]
+    pub const fn heartbeat(mut self, heartbeat: Span) -> Self {
+        self.heartbeat = if heartbeat.0 == 0 { Span(1) } else { heartbeat };
+        self
+    }
+
+    /// With or without [`Options::reconnect`].
+    #[must_use]
+    pub const fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// With or without [`Options::vary_name`].
+    #[must_use]
+    pub const fn vary_name(mut self, vary_name: bool) -> Self {
+        self.vary_name = vary_name;
+        self
+    }
+
+    /// With or without [`Options::serve`].
+    #[must_use]
+    pub const fn serve(mut self, serve: bool) -> Self {
+        self.serve = serve;
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a machine cannot know by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Feeds conversation ids and the jitter of pauses. Whoever knows it can forge answers: take it from a good source.
+    pub seed: u64,
+    /// The first moment.
+    pub now: Tick,
+    /// Milliseconds since 1970 at `now`, for the time stamps in conversation ids.
+    pub unix_ms: u64,
+}
