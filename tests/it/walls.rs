@@ -19,7 +19,7 @@ const FILE_LINES: usize = 600;
 /// What such a head says.
 const LONG_FILE: &str = "Longer than 600 lines because";
 /// Files that are longer still.
-const STILL_LONG: &[&str] = &["src/cli/client.rs"];
+const STILL_LONG: &[&str] = &[];
 /// Lines of a function.
 const FUNCTION_LINES: usize = 80;
 
