@@ -277,3 +277,185 @@ fn heading(provider: &mut Provider) -> Vec<u8> {
     out.extend_from_slice(world);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::provider::{Play, Source};
+    use super::super::shelf::{Content, FileId};
+    use super::*;
+    use crate::store::table::Table;
+
+    /// Takes what it is handed, and says nothing.
+    #[derive(Debug)]
+    struct Deaf;
+
+    impl Recorder for Deaf {
+        fn hand_over(&mut self, _: Ticket, _: RecordingId, _: Deed) {}
+    }
+
+    /// Recordings of one provider, and tickets for them.
+    struct House {
+        recordings: Recordings,
+        provider: ProviderKey,
+        last: Ticket,
+    }
+
+    impl House {
+        fn new(memory_max: usize) -> Self {
+            let mut recordings = Recordings::new(memory_max);
+            recordings.set_recorder(Box::new(Deaf));
+            let source = Source::Log(Box::new(Play::new(FileId(1), Content::Kernel)));
+            let provider = Provider::new(1, ProviderType::RcrsLog, "a.log".to_owned(), source);
+            let provider = Table::new(1).insert(provider).unwrap();
+            Self { recordings, provider, last: Ticket(0) }
+        }
+
+        fn hand_over(&mut self, id: RecordingId, deed: Deed) -> Ticket {
+            let ticket = self.last.draw();
+            self.recordings.hand_over(ticket, id, deed);
+            self.recordings.check().unwrap();
+            ticket
+        }
+
+        fn begin(&mut self) -> (RecordingId, Ticket) {
+            let id = self.recordings.add(self.provider);
+            (id, self.hand_over(id, Deed::Begin { map_name: String::new(), unix_ms: 0 }))
+        }
+
+        fn append(&mut self, id: RecordingId, bytes: usize) -> Ticket {
+            self.hand_over(id, Deed::Append(vec![0; bytes]))
+        }
+
+        fn written(&mut self, ticket: Ticket, outcome: Result<(), &str>) -> Written {
+            let written = self.recordings.written(ticket, outcome.map_err(str::to_owned)).unwrap();
+            self.recordings.check().unwrap();
+            written
+        }
+
+        fn has_room(&self, id: RecordingId, bytes: usize) -> bool {
+            self.recordings.refusal(id, bytes).is_none()
+        }
+    }
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn one_is_whole_when_its_end_is_written_and_not_before() {
+        let mut house = House::new(256 * MIB);
+        let (id, begun) = house.begin();
+        let tickets = [begun, house.append(id, 10), house.append(id, 20)];
+        let end = house.hand_over(id, Deed::End);
+        assert!(tickets.map(|ticket| house.written(ticket, Ok(()))).iter().all(|written| *written == Written::On));
+        assert_eq!(house.written(end, Ok(())), Written::Whole);
+        assert!(house.recordings.all.is_empty() && house.recordings.waiting.is_empty());
+    }
+
+    #[test]
+    fn tickets_of_others_are_given_back_with_their_outcomes() {
+        let mut house = House::new(256 * MIB);
+        let (_, begun) = house.begin();
+        assert_eq!(house.recordings.written(Ticket(99), Err("no".to_owned())), Err(Err("no".to_owned())));
+        assert_eq!(house.written(begun, Ok(())), Written::On);
+        assert_eq!(house.recordings.written(begun, Ok(())), Err(Ok(())), "once for each ticket");
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_the_end_behind_it_is_not_whole() {
+        let mut house = House::new(256 * MIB);
+        let (id, begun) = house.begin();
+        let (first, second) = (house.append(id, 1), house.append(id, 1));
+        assert_eq!(house.written(begun, Ok(())), Written::On);
+        let reason = "the recording has ended: a.vlog: full".to_owned();
+        let told = Written::Failed { recording: id, provider: house.provider, reason };
+        assert_eq!(house.written(first, Err("a.vlog: full")), told);
+        assert_eq!(house.written(second, Err("the file is closed")), Written::On);
+        let end = house.hand_over(id, Deed::End);
+        assert_eq!(house.written(end, Ok(())), Written::On);
+        assert!(house.recordings.all.is_empty());
+    }
+
+    #[test]
+    fn one_that_cannot_be_made_is_told_in_other_words() {
+        let mut house = House::new(256 * MIB);
+        let (id, begun) = house.begin();
+        let reason = "no recording: no such directory".to_owned();
+        let told = Written::Failed { recording: id, provider: house.provider, reason };
+        assert_eq!(house.written(begun, Err("no such directory")), told);
+    }
+
+    #[test]
+    fn one_that_was_ended_for_want_of_room_does_not_count_as_whole() {
+        let mut house = House::new(256 * MIB);
+        let (id, begun) = house.begin();
+        house.recordings.fail(id);
+        let end = house.hand_over(id, Deed::End);
+        assert_eq!((house.written(begun, Ok(())), house.written(end, Ok(()))), (Written::On, Written::On));
+    }
+
+    #[test]
+    fn a_recording_has_room_up_to_its_bound_and_again_when_the_disk_has_taken_some() {
+        let mut house = House::new(256 * MIB);
+        let (id, _) = house.begin();
+        let first = house.append(id, RECORDING_WAITING_BYTES_MAX - 10);
+        assert!(house.has_room(id, 10) && !house.has_room(id, 11));
+        let reason = house.recordings.refusal(id, 11).unwrap();
+        assert_eq!(reason, "the disk does not keep up, 16777206 bytes wait for it");
+        let (other, _) = house.begin();
+        assert!(house.has_room(other, 11), "others have room of their own");
+        house.append(id, 10);
+        assert_eq!(house.written(first, Ok(())), Written::On);
+        assert!(house.has_room(id, RECORDING_WAITING_BYTES_MAX - 10));
+    }
+
+    #[test]
+    fn what_waits_alone_may_be_larger() {
+        let mut house = House::new(256 * MIB);
+        let (id, _) = house.begin();
+        assert!(house.has_room(id, 2 * RECORDING_WAITING_BYTES_MAX));
+        house.append(id, 2 * RECORDING_WAITING_BYTES_MAX);
+        assert!(!house.has_room(id, 1));
+    }
+
+    #[test]
+    fn all_together_have_a_quarter_of_the_memory() {
+        let mut house = House::new(8 * MIB);
+        let (a, b) = (house.begin().0, house.begin().0);
+        house.append(a, MIB);
+        assert!(house.has_room(b, MIB) && !house.has_room(b, MIB + 1));
+        let reason = house.recordings.refusal(b, MIB + 1).unwrap();
+        assert_eq!(reason, "the disk does not keep up, 1048576 bytes of all recordings wait for it");
+    }
+
+    #[test]
+    fn all_together_have_no_more_than_their_bound() {
+        let mut house = House::new(usize::MAX);
+        let ids: Vec<_> = (0..5).map(|_| house.begin().0).collect();
+        for id in &ids[..4] {
+            house.append(*id, RECORDINGS_WAITING_BYTES_MAX / 4);
+        }
+        assert!(house.has_room(ids[4], 0) && !house.has_room(ids[4], 1));
+    }
+
+    #[test]
+    fn pieces_are_counted_and_an_end_always_finds_room() {
+        let mut house = House::new(256 * MIB);
+        let (id, _) = house.begin();
+        for _ in 1..RECORDINGS_WAITING_MAX {
+            assert!(house.has_room(id, 0));
+            let ticket = house.last.draw();
+            house.recordings.hand_over(ticket, id, Deed::Append(Vec::new()));
+        }
+        assert!(!house.has_room(id, 0));
+        let end = house.hand_over(id, Deed::End);
+        assert_eq!(house.written(end, Ok(())), Written::Whole);
+    }
+
+    #[test]
+    fn one_that_was_never_handed_over_leaves_nothing() {
+        let mut house = House::new(256 * MIB);
+        let id = house.recordings.add(house.provider);
+        house.recordings.forget(id);
+        assert!(house.recordings.all.is_empty());
+        assert_ne!(house.recordings.add(house.provider), id, "no number is given twice");
+    }
+}

@@ -141,4 +141,52 @@ mod tests {
         assert_eq!(stamp(951_782_400_007), "20000229_000000_0007");
         assert_eq!(stamp(1_795_408_245_678), "20261123_043045_0678");
     }
+
+    /// Files in a directory of the test's own.
+    fn files(name: &str) -> (Files, PathBuf) {
+        let directory = std::env::temp_dir().join(format!("instep-recordings-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        (Files { directory: directory.clone(), open: BTreeMap::new() }, directory)
+    }
+
+    fn begin(map_name: &str) -> Deed {
+        Deed::Begin { map_name: map_name.to_owned(), unix_ms: 0 }
+    }
+
+    #[test]
+    fn files_are_named_after_map_and_moment_and_never_written_over() {
+        let (mut files, directory) = files("names");
+        for (id, map) in ["maps/Kobe 2", "maps/Kobe 2", "..", ""].into_iter().enumerate() {
+            let id = RecordingId(u64::try_from(id).unwrap());
+            files.perform(id, &begin(map)).unwrap();
+            files.perform(id, &Deed::Append(id.0.to_string().into_bytes())).unwrap();
+            files.perform(id, &Deed::End).unwrap();
+        }
+        let names = ["Kobe-2_19700101_000000_0000", "Kobe-2_19700101_000000_0000-1", "map_19700101_000000_0000"];
+        for (id, name) in names.into_iter().enumerate() {
+            assert_eq!(std::fs::read(directory.join(format!("{name}.vlog"))).unwrap(), id.to_string().into_bytes());
+        }
+        assert!(files.open.is_empty());
+        std::fs::remove_dir_all(&directory).unwrap();
+        let said = files.perform(RecordingId(9), &begin("x")).unwrap_err();
+        assert!(said.starts_with(&format!("{}/x_", directory.display())) && said.contains("No such file"), "{said}");
+        assert_eq!(files.perform(RecordingId(9), &Deed::Append(vec![1])), Err("the file is closed".to_owned()));
+        assert_eq!(files.perform(RecordingId(9), &Deed::End), Ok(()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_cannot_be_written_is_told_with_its_file_and_nothing_follows_it() {
+        let (mut files, directory) = files("full");
+        let path = directory.join("a.vlog");
+        std::fs::write(&path, "").unwrap();
+        // A device that is always full, under the name of a file.
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        files.open.insert(RecordingId(1), Open { path: path.clone(), file, whole: 0 });
+        let said = files.perform(RecordingId(1), &Deed::Append(vec![0; 100])).unwrap_err();
+        assert_eq!(said, format!("{}: No space left on device (os error 28)", path.display()));
+        assert!(!path.exists(), "nothing of it was whole");
+        assert_eq!(files.perform(RecordingId(1), &Deed::Append(vec![0])), Err("the file is closed".to_owned()));
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }

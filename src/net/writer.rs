@@ -164,3 +164,66 @@ fn serve<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{SyncSender, sync_channel};
+
+    /// A writer of numbers that waits for leave before each batch, and fails at odd ones.
+    fn writer() -> (Writer<u64>, Outcomes, SyncSender<()>, Receiver<()>) {
+        let (leave, granted) = sync_channel(100);
+        let (wake, woken) = channel();
+        let write = move |jobs: &[Job<u64>]| {
+            granted.recv().unwrap_or_default();
+            jobs.iter().map(|job| if job.work % 2 == 0 { Ok(()) } else { Err(job.work.to_string()) }).collect()
+        };
+        let wake = Arc::new(move || wake.send(()).unwrap_or_default());
+        let (writer, outcomes) = Writer::start("test", wake, write).unwrap();
+        (writer, outcomes, leave, woken)
+    }
+
+    fn job(n: u64) -> Job<u64> {
+        Job { ticket: Ticket(n), work: n, bytes: 10 }
+    }
+
+    fn numbers(outcomes: &Outcomes) -> Vec<(u64, bool)> {
+        outcomes.take().map(|(ticket, outcome)| (ticket.0, outcome.is_ok())).collect()
+    }
+
+    #[test]
+    fn each_job_has_its_outcome_in_the_order_of_the_calls() {
+        let (mut writer, outcomes, leave, woken) = writer();
+        for n in 0..5 {
+            writer.send(job(n));
+        }
+        assert_eq!((writer.waiting(), numbers(&outcomes)), ((5, 50), vec![]));
+        for _ in 0..5 {
+            leave.send(()).unwrap();
+        }
+        assert!(writer.end(None));
+        assert_eq!(numbers(&outcomes), [(0, true), (1, false), (2, true), (3, false), (4, true)]);
+        assert_eq!((writer.waiting(), woken.try_iter().count() > 0), ((0, 0), true));
+    }
+
+    #[test]
+    fn the_end_waits_no_longer_than_it_may_and_the_thread_goes_on() {
+        let (mut writer, outcomes, leave, woken) = writer();
+        writer.send(job(2));
+        assert!(!writer.end(Some(Duration::from_millis(1))), "no leave was given");
+        assert_eq!(writer.waiting(), (1, 10));
+        leave.send(()).unwrap();
+        woken.recv().unwrap();
+        assert_eq!((numbers(&outcomes), writer.waiting()), (vec![(2, true)], (0, 0)));
+    }
+
+    #[test]
+    fn what_comes_behind_the_end_or_is_refused_has_an_outcome_too() {
+        let (mut writer, outcomes, _leave, woken) = writer();
+        writer.refuse(Ticket(7), "too much".to_owned());
+        assert!(writer.end(Some(Duration::from_secs(60))));
+        writer.send(job(8));
+        assert_eq!((numbers(&outcomes), writer.waiting()), (vec![(7, false), (8, false)], (0, 0)));
+        assert_eq!(woken.try_iter().count(), 2);
+    }
+}

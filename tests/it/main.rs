@@ -32,6 +32,9 @@ mod overload;
 mod rcrs_data;
 mod rcrs_kernel;
 mod rcrs_log;
+mod recording;
+#[cfg(all(feature = "daemon", target_os = "linux"))]
+mod recording_cli;
 #[cfg(feature = "daemon")]
 mod serve_cli;
 mod session;

@@ -32,7 +32,7 @@ const VIEWER: i32 = 4;
 
 /// How a kernel writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Dialect {
+pub(super) enum Dialect {
     Current,
     Legacy,
 }
@@ -45,7 +45,7 @@ impl Dialect {
         })
     }
 
-    fn connect_ok(self) -> Vec<u8> {
+    pub(super) fn connect_ok(self) -> Vec<u8> {
         let (entities, config) = (world(), config());
         self.frame(
             &rcrs::proto::connect_ok(1, VIEWER, &entities, &config),
@@ -57,7 +57,7 @@ impl Dialect {
         self.frame(&rcrs::proto::connect_error(1, "full up"), rcrs::legacy::connect_error(1, "full up"))
     }
 
-    fn step(self, time: i32) -> Vec<u8> {
+    pub(super) fn step(self, time: i32) -> Vec<u8> {
         let (commands, changes) = (commands(time), changes(time));
         self.frame(
             &rcrs::proto::timestep(VIEWER, time, &commands, &changes),

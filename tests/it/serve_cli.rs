@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -57,15 +57,21 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// A running server and the lines that it logs to standard error.
-struct Running {
+pub(super) struct Running {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Running {
     fn start(words: &[&str]) -> Self {
+        Self::start_in(words, &[])
+    }
+
+    /// With this environment and nothing of ours.
+    pub(super) fn start_in(words: &[&str], environment: &[(&str, &Path)]) -> Self {
         let words = [words, &["--bind", "127.0.0.1:0", "--namespace", "N1"]].concat();
-        let mut child = program(&words).stderr(Stdio::piped()).spawn().unwrap();
+        let mut program = program(&words);
+        let mut child = program.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stderr = child.stderr.take().unwrap();
         thread::spawn(move || {
@@ -77,7 +83,7 @@ impl Running {
     }
 
     /// The next line that holds `wanted`.
-    fn line(&self, wanted: &str) -> String {
+    pub(super) fn line(&self, wanted: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let line = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -88,13 +94,13 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end; says the exit code.
-    fn end(&mut self) -> Option<i32> {
+    pub(super) fn end(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

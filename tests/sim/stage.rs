@@ -23,6 +23,7 @@ use instep::rcrs::message::{ChangeSet, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 use instep::time::Tick;
 
+use crate::common::disk::Disk;
 use crate::common::driver::{self, Outside};
 use crate::common::rcrs;
 use crate::rng::Rng;
@@ -203,6 +204,7 @@ struct Stage {
     seed: u64,
     rng: Rng,
     hub: Hub,
+    disk: Disk,
     now: u64,
     controllers: Vec<Controller>,
     viewers: Vec<Viewer>,
@@ -224,6 +226,9 @@ struct Sum {
     steps: u64,
     behind: u64,
     kernels: u64,
+    /// Recordings that are whole, and that the disk has cut short.
+    whole: u64,
+    torn: u64,
 }
 
 impl Stage {
@@ -240,10 +245,13 @@ impl Stage {
         };
         let mut hub = Hub::new(config, Start { seed, now: Tick(1000), unix_ms: 1_700_000_000_000 });
         hub.set_shelf(Box::new(Logs { rng: Rng::new(seed + 1), open: BTreeMap::new(), next: 0 }));
+        let disk = Disk::default();
+        hub.set_recorder(Box::new(disk.clone()));
         let mut stage = Self {
             seed,
             rng,
             hub,
+            disk,
             now: 1000,
             controllers: Vec::new(),
             viewers: Vec::new(),
@@ -281,6 +289,7 @@ impl Stage {
         for _ in 0..300 {
             self.pass(100);
         }
+        self.judge_recordings();
         for (n, controller) in self.controllers.iter().enumerate() {
             assert!(
                 controller.expected.is_empty(),
@@ -295,7 +304,7 @@ impl Stage {
     }
 
     fn step(&mut self) {
-        match self.rng.below(16) {
+        match self.rng.below(17) {
             0..=3 => {
                 let n = self.rng.index(self.controllers.len());
                 if self.controllers[n].sending.is_empty() {
@@ -318,11 +327,44 @@ impl Stage {
             }
             11 | 12 => self.dialled(),
             13 => self.kernel_acts(),
+            14 => self.disk_acts(),
             _ => {
                 let ms = self.rng.between(1, 300);
                 self.pass(ms);
             }
         }
+    }
+
+    /// The disk takes some of what it was handed, and now and then fails.
+    fn disk_acts(&mut self) {
+        for _ in 0..self.rng.between(1, 20) {
+            let outcome = if self.rng.one_in(60) { Err("a write failed") } else { Ok(()) };
+            self.disk.settle(&mut self.hub, Tick(self.now), outcome);
+            self.check();
+        }
+    }
+
+    /// The disk has taken everything: what is in its files is whole as far as it goes, and each that has ended is counted once.
+    fn judge_recordings(&mut self) {
+        self.disk.settle_all(&mut self.hub, Tick(self.now));
+        self.check();
+        let files = self.disk.files();
+        for file in files.iter().filter(|file| !file.bytes.is_empty()) {
+            assert!(file.times().is_sorted_by(|a, b| a < b), "seed {}: {:?}", self.seed, file.times());
+        }
+        let count = |ended: bool, failed: bool| {
+            files.iter().filter(|file| (file.ended, file.failed) == (ended, failed)).count() as u64
+        };
+        let counters = self.hub.counters();
+        assert_eq!(count(false, true), 0, "seed {}: one that has failed is closed", self.seed);
+        assert_eq!(
+            (counters.recordings, counters.recordings_whole, counters.recordings_failed),
+            (files.len() as u64, count(true, false), count(true, true)),
+            "seed {}",
+            self.seed
+        );
+        self.sum.whole += count(true, false);
+        self.sum.torn += count(true, true);
     }
 
     fn pass(&mut self, ms: u64) {
@@ -838,13 +880,15 @@ fn controllers_viewers_and_providers_get_what_the_documents_say() {
         sum.steps += stage.sum.steps;
         sum.behind += stage.sum.behind;
         sum.kernels += stage.sum.kernels;
+        sum.whole += stage.sum.whole;
+        sum.torn += stage.sum.torn;
     }
     eprintln!("{sum:?}");
     assert!(
         sum.answers > 30 * runs && sum.results > 20 * runs && sum.steps > 5 * runs,
         "next to nothing has happened: {sum:?}"
     );
-    assert!(runs < 20 || (sum.kernels > 5 && sum.behind > 0), "{sum:?}");
+    assert!(runs < 20 || (sum.kernels > 5 && sum.behind > 0 && sum.whole > 5 && sum.torn > 0), "{sum:?}");
 }
 
 /// The checker checks: harm done on purpose is noticed.
