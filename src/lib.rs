@@ -30,7 +30,7 @@
 //! The heart takes bytes and time and gives small commands: [`hub::Hub::handle_bytes`] and its sisters in, [`hub::Hub::poll_output`] out;
 //! bytes to send wait in rings, see [`hub::Hub::unsent`]. [`net::Server`] is the event loop around it, for a program of its own
 //! ([`net::Server::run`]) or inside another one's loop ([`net::Server::turn`] and its poll's descriptor). Each of these three ways
-//! has an example in its module. [`client::Client`] and [`client::Machine`] are the same for a Component.
+//! has an example in its module. [`client::Client`] and [`client::Machine`] are the same for a Component. `examples` has whole programs.
 //!
 //! # Life of a routed message
 //! 1. The poll wakes, the clock is read once, the token gives a slot, the slot a socket and an aged peer key.

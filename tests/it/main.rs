@@ -20,6 +20,7 @@ mod client;
 mod control;
 #[cfg(feature = "daemon")]
 mod ctl_cli;
+mod examples;
 mod fuzz;
 mod leco;
 mod manager;
