@@ -1,7 +1,7 @@
 //! The pass that recognises a message: a walk over the tokens that knows, for each open element, what it is to the frame.
 //!
 //! Owns which element stands where and what its beginning, its text and its end mean. Must not know what well-formed is; that is
-//! [`super::document`]'s.
+//! `document`'s.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The room with the sockets, the files and the clock of a server: a mio poll loop around the [`Hub`].
+//! The room with the sockets, the files and the clock of a server: a mio poll loop around the [`crate::hub::Hub`].
 //!
 //! Owns the listeners, the sockets beside the hub's peers, attempts to connect, name resolution, signals. Must not know what
 //! any byte means: it reads into one scratch buffer, hands the bytes to the hub, and does what the hub's outputs say.
