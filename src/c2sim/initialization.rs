@@ -18,7 +18,7 @@ use super::kind::{Kind, Schema};
 use super::message::{Layout, Message, Part};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
 use super::scan::scan;
-use super::state::{About, Details, Facts, InitMerge, Joined};
+use super::state::{Details, InitFacts, InitMerge, Joined, RefusalContext};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX,
 };
@@ -86,7 +86,7 @@ impl ShareRefusal {
     }
 
     /// Gives every key and value of the `details` object to `put`.
-    pub fn write(&self, about: About<'_>, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
+    pub fn write(&self, about: RefusalContext<'_>, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
         match self {
             Self::Nothing => Details::Completion.write(about, put),
             Self::Missing(parts) => {
@@ -169,9 +169,9 @@ impl Initialization {
 
     /// What the state machine must know of it.
     #[must_use]
-    pub const fn facts(&self) -> Facts {
+    pub const fn facts(&self) -> InitFacts {
         let stored = self.shared.is_some() || !self.documents.is_empty();
-        Facts { stored, all_complete: self.all_complete }
+        InitFacts { stored, all_complete: self.all_complete }
     }
 
     /// The systems the stored documents name.

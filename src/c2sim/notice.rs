@@ -6,10 +6,10 @@
 use core::fmt;
 
 use super::defect::Defect;
-use super::document::{Document, Token};
 use super::kind::{Kind, Schema};
 use super::letters::{is_allowed, is_blank, readable};
 use super::state::Trigger;
+use super::tokens::{Token, TokenReader};
 use crate::time::Utc;
 
 /// The sender of what the server says in its own name.
@@ -136,7 +136,7 @@ pub fn minify(document: &[u8], out: &mut Vec<u8>) -> Result<(), Defect> {
 }
 
 fn write_line(text: &str, out: &mut Vec<u8>) -> Result<(), Defect> {
-    let mut document = Document::new(text);
+    let mut document = TokenReader::new(text);
     // White space not yet known to be content: it is, if only its element's end or other text follows.
     let mut held = "";
     let mut in_leaf = false;

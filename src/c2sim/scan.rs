@@ -6,13 +6,13 @@
 use std::borrow::Cow;
 
 use super::defect::{Defect, Reject};
-use super::document::{Document, Tag, Token};
 use super::field::Field;
 use super::invalid::InvalidDocument;
 use super::kind::{Category, Kind, Schema};
 use super::letters::{is_blank, readable};
 use super::message::{Header, Layout, Message, Part};
 use super::schema::{Checker, Rules, Violation};
+use super::tokens::{Tag, Token, TokenReader};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_RUNS_MAX, C2SIM_SYSTEMS_MAX,
 };
@@ -96,7 +96,7 @@ const PLACES: usize = crate::limits::C2SIM_DEPTH_MAX + 1;
 
 struct Scanner<'a> {
     text: &'a str,
-    document: Document<'a>,
+    document: TokenReader<'a>,
     /// The place of each open element, by depth; 0 is the document itself.
     places: [Place; PLACES],
     namespace: &'a str,
@@ -123,7 +123,7 @@ impl<'a> Scanner<'a> {
     fn new(text: &'a str) -> Self {
         Self {
             text,
-            document: Document::new(text),
+            document: TokenReader::new(text),
             places: [Place::Nothing; PLACES],
             namespace: "",
             default_namespace: false,

@@ -164,14 +164,14 @@ impl Trigger {
 
 /// What the state machine must know of the initialization collected so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Facts {
+pub struct InitFacts {
     /// Initialization is stored.
     pub stored: bool,
     /// Every system the stored initialization names has reported InitializationComplete.
     pub all_complete: bool,
 }
 
-impl Facts {
+impl InitFacts {
     /// Whether ShareScenario is due.
     #[must_use]
     pub const fn share_ready(self, options: Options) -> bool {
@@ -223,7 +223,7 @@ pub enum Details {
 
 /// What the caller knows about a session, for the details of a refusal.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
+pub struct RefusalContext<'a> {
     /// The session's name.
     pub session: &'a str,
     /// The systems its initialization names.
@@ -248,7 +248,7 @@ impl fmt::Display for Joined<'_> {
 
 impl Details {
     /// Gives every key and value of the `details` object to `put`.
-    pub fn write(&self, about: About<'_>, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
+    pub fn write(&self, about: RefusalContext<'_>, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
         match self {
             Self::None => {}
             Self::CurrentState(state) => put("CURRENT_STATE", state),
@@ -426,7 +426,7 @@ impl Row {
     }
 
     /// Whether that state admits it; a move counts as admitted.
-    const fn admits(&self, state: State, options: Options, facts: Facts) -> bool {
+    const fn admits(&self, state: State, options: Options, facts: InitFacts) -> bool {
         match self.cell(state) {
             No => false,
             Go(_) | Stay => true,
@@ -446,7 +446,7 @@ impl Row {
         Effects { relay: self.relay, keep }
     }
 
-    fn refuse(&self, state: State, options: Options, facts: Facts) -> Verdict {
+    fn refuse(&self, state: State, options: Options, facts: InitFacts) -> Verdict {
         let (code, details) = match self.refusal {
             // Without a guard there is nothing to complete first.
             Refusal::Share
@@ -470,7 +470,7 @@ impl Row {
 }
 
 /// What a message of `kind` means for a session in `state`. Changes nothing.
-pub fn admit(state: State, options: Options, facts: Facts, kind: Kind) -> Verdict {
+pub fn admit(state: State, options: Options, facts: InitFacts, kind: Kind) -> Verdict {
     let row = row_of(kind);
     if !row.admits(state, options, facts) {
         return row.refuse(state, options, facts);
@@ -492,7 +492,7 @@ pub const fn effects(options: Options, kind: Kind) -> Effects {
 
 /// What is permitted in `state`, for the details of a refusal and for members that ask.
 #[must_use]
-pub fn permitted(state: State, options: Options, facts: Facts) -> Permitted {
+pub fn permitted(state: State, options: Options, facts: InitFacts) -> Permitted {
     let mut rows = 0;
     for (at, row) in TABLE.iter().enumerate() {
         if !row.trigger.is_empty() && row.admits(state, options, facts) {

@@ -8,8 +8,8 @@
 //! receiver of its pair has received.
 
 mod client;
-mod desk;
 mod figures;
+mod generator;
 mod histogram;
 mod inbox;
 mod latency;

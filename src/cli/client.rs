@@ -12,7 +12,7 @@ use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER
 use instep::time::Span;
 use serde_json::Value;
 
-use super::failure::plain;
+use super::failure::in_words;
 
 /// Longest wait for the answer to the goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -251,7 +251,7 @@ fn unanswered(address: &str, timeout: Duration, receiver: &str, method: &str, er
 fn ended(address: &str, loss: &Loss, before: &str) -> Trouble {
     match loss {
         Loss::Fault(fault) => Trouble::Broken(format!("{address}: {fault}")),
-        Loss::Writing(error) => Trouble::Nobody(format!("{address} takes no more messages: {}", plain(error))),
+        Loss::Writing(error) => Trouble::Nobody(format!("{address} takes no more messages: {}", in_words(error))),
         loss => Trouble::Nobody(format!("{address}: {}{before}", reason(loss))),
     }
 }
@@ -260,7 +260,7 @@ fn ended(address: &str, loss: &Loss, before: &str) -> Trouble {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors may grow")]
 fn reason(loss: &Loss) -> String {
     match loss {
-        Loss::Reading(error) | Loss::Writing(error) | Loss::Unreachable(error) => plain(error),
+        Loss::Reading(error) | Loss::Writing(error) | Loss::Unreachable(error) => in_words(error),
         Loss::Overrun => "more events came than can be kept".to_owned(),
         loss => loss.to_string(),
     }
@@ -273,7 +273,7 @@ fn refused(by: String, receiver: &str, method: &str, error: ErrorObject) -> Trou
 }
 
 fn unreachable(whom: &str, address: &str, timeout: Duration, error: &io::Error) -> Trouble {
-    let why = if is_wait(error) { format!("no connection within {}", seconds(timeout)) } else { plain(error) };
+    let why = if is_wait(error) { format!("no connection within {}", seconds(timeout)) } else { in_words(error) };
     Trouble::Nobody(format!("no {whom} at {address}: {why}"))
 }
 

@@ -22,7 +22,7 @@ use super::client::{self, Trouble};
 use super::failure::Failure;
 use super::print::say;
 use super::table::{Column, table, visible, word};
-use command::{Argument, Command, Commands, Given, Report, Session, Stop};
+use command::{Argument, Command, Commands, Connection, Given, Report, Stop};
 
 use Argument::{Many, May, Must, Number, Switch};
 
@@ -98,15 +98,15 @@ const ALL: Commands = Commands { plain: COMMANDS, session: session::COMMANDS, se
 /// Runs the command that `words` name.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let Some(parsed) = words::parse(words, ALL)? else { return Ok(()) };
-    let mut session = Session {
+    let mut connection = Connection {
         address: parsed.address,
         control: parsed.control,
         timeout: parsed.timeout,
         json: parsed.json,
         client: None,
     };
-    let outcome = (parsed.command.run)(&parsed.given, &mut session);
-    if let Some(client) = session.client {
+    let outcome = (parsed.command.run)(&parsed.given, &mut connection);
+    if let Some(client) = connection.client {
         client.leave();
     }
     match outcome {
@@ -137,23 +137,23 @@ fn as_json(trouble: &Trouble) -> Value {
 
 // ---- The commands ----
 
-fn all_nodes(_: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let json = session.ask("COORDINATOR", "send_nodes", &Value::Null)?;
+fn all_nodes(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let json = connection.ask("COORDINATOR", "send_nodes", &Value::Null)?;
     let rows: Vec<[String; 2]> =
         json.as_object().into_iter().flatten().map(|(namespace, address)| [namespace.clone(), word(address)]).collect();
     Ok(Report { text: table([Column::Left("NAMESPACE"), Column::Left("ADDRESS")], &rows), json })
 }
 
-fn components(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn components(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let mut all = if given.switch("local") {
-        let names = session.ask("COORDINATOR", "send_local_components", &Value::Null)?;
-        Map::from_iter([(session.client()?.namespace().to_owned(), names)])
+        let names = connection.ask("COORDINATOR", "send_local_components", &Value::Null)?;
+        Map::from_iter([(connection.client()?.namespace().to_owned(), names)])
     } else {
-        let all = session.ask("COORDINATOR", "send_global_components", &Value::Null)?;
+        let all = connection.ask("COORDINATOR", "send_global_components", &Value::Null)?;
         all.as_object().cloned().unwrap_or_default()
     };
     // Who asks is a component, too, but not one that anybody asks for.
-    let own = session.client()?.full_name();
+    let own = connection.client()?.full_name();
     let mut rows = Vec::new();
     for (namespace, names) in &mut all {
         let Some(names) = names.as_array_mut() else { continue };
@@ -164,15 +164,15 @@ fn components(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     Ok(Report { text: table([Column::Left("NAMESPACE"), Column::Left("NAME")], &rows), json: Value::Object(all) })
 }
 
-fn ping(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let name = session.full(given.name(0))?;
+fn ping(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let name = connection.full(given.name(0))?;
     let count = given.number("count").unwrap_or(1);
     let shown = visible(&name);
     let mut times = Vec::new();
     let mut text = String::new();
     for _ in 0..count {
         let start = client::now();
-        match session.ask(&name, "pong", &Value::Null) {
+        match connection.ask(&name, "pong", &Value::Null) {
             // A component without that method has answered all the same.
             Err(trouble) if !client::is_method_unknown(&trouble) => return Err(trouble.into()),
             Ok(_) | Err(_) => {}
@@ -189,7 +189,7 @@ fn ping(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     Ok(Report { json: json!({"name": name, "ms": rounded}), text })
 }
 
-fn call(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn call(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let params = match given.word(2) {
         "" => Value::Null,
         text => serde_json::from_str(text)
@@ -197,12 +197,12 @@ fn call(given: &Given, session: &mut Session) -> Result<Report, Stop> {
             .filter(|params: &Value| params.is_array() || params.is_object())
             .ok_or_else(|| Stop::Usage(format!("call: '{text}' is neither a JSON array nor a JSON object")))?,
     };
-    let json = session.ask(given.word(0), given.word(1), &params)?;
+    let json = connection.ask(given.word(0), given.word(1), &params)?;
     Ok(Report { text: format!("{json:#}\n"), json })
 }
 
-fn methods(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let json = session.ask(given.name(0), "rpc.discover", &Value::Null)?;
+fn methods(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let json = connection.ask(given.name(0), "rpc.discover", &Value::Null)?;
     let mut text = String::new();
     for method in json.get("methods").and_then(Value::as_array).into_iter().flatten() {
         text.push_str(&signature(method));
@@ -236,8 +236,8 @@ fn signature(method: &Value) -> String {
     visible(&format!("{}({params}){result}", name(method)))
 }
 
-fn counters(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let json = session.ask("COORDINATOR", "send_counters", &Value::Null)?;
+fn counters(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let json = connection.ask("COORDINATOR", "send_counters", &Value::Null)?;
     let ours = Counters::default();
     let meaning = |name: &str| ours.iter().find(|(ours, _, _)| *ours == name).map_or("", |(_, help, _)| help);
     let rows: Vec<[String; 3]> = json
@@ -251,7 +251,7 @@ fn counters(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     Ok(Report { text: table(columns, &rows), json })
 }
 
-fn log_level(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn log_level(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let level = match given.word(0).to_ascii_uppercase().as_str() {
         "WARN" => "WARNING",
         "DEBUG" => "DEBUG",
@@ -264,17 +264,17 @@ fn log_level(given: &Given, session: &mut Session) -> Result<Report, Stop> {
             return Err(Stop::Usage(text));
         }
     };
-    let name = session.full(given.name(1))?;
-    session.ask(&name, "set_log_level", &json!({"level": level}))?;
+    let name = connection.full(given.name(1))?;
+    connection.ask(&name, "set_log_level", &json!({"level": level}))?;
     Ok(Report {
         text: format!("{} logs from {level} on\n", visible(&name)),
         json: json!({"name": name, "level": level}),
     })
 }
 
-fn shut_down(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let name = session.full(given.name(0))?;
-    session.ask(&name, "shut_down", &Value::Null)?;
+fn shut_down(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let name = connection.full(given.name(0))?;
+    connection.ask(&name, "shut_down", &Value::Null)?;
     Ok(Report { text: format!("{} shuts down\n", visible(&name)), json: json!({"name": name}) })
 }
 

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
 use super::client::{Client, now, unix_ms};
-use super::failure::{Failure, plain};
+use super::failure::{Failure, in_words};
 use super::print::say;
 use cast::{Cast, Controller, Heard, What};
 use patience::{PATIENCE, TICK, missed};
@@ -74,11 +74,11 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         return Err(Failure::usage(format!("demo: {} (try: instep demo --help)", word.unexpected())));
     }
     say(STORY)?;
-    let house = House::open()?;
-    let mut stage = Stage::new(&house)?;
-    let outcome = stage.play(&house);
-    stage.cast.leave();
-    drop(house);
+    let server = TemporaryServer::open()?;
+    let mut demonstration = Demonstration::new(&server)?;
+    let outcome = demonstration.play(&server);
+    demonstration.cast.leave();
+    drop(server);
     outcome?;
     say(
         "\nThat was all: the server has ended, its files are gone. To go on: instep serve, and: instep ctl session --help\n",
@@ -86,7 +86,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
 }
 
 /// The server in its thread, and the directory of the recording. Both end with it.
-struct House {
+struct TemporaryServer {
     stopper: Stopper,
     thread: Option<JoinHandle<std::io::Result<()>>>,
     folder: PathBuf,
@@ -95,10 +95,11 @@ struct House {
     viewer: String,
 }
 
-impl House {
+impl TemporaryServer {
     fn open() -> Result<Self, Failure> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let failed = |error: &std::io::Error| Failure::other(format!("the demonstration's server: {}", plain(error)));
+        let failed =
+            |error: &std::io::Error| Failure::other(format!("the demonstration's server: {}", in_words(error)));
         let name = format!("instep-demo-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let made = std::fs::create_dir(&folder);
@@ -127,7 +128,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TemporaryServer {
     fn drop(&mut self) {
         self.stopper.stop();
         drop(self.thread.take().map(JoinHandle::join));
@@ -137,7 +138,7 @@ impl Drop for House {
 }
 
 /// Who takes part, and how far it has come.
-struct Stage {
+struct Demonstration {
     start: Instant,
     signals: Signals,
     planner: Client,
@@ -154,11 +155,11 @@ struct Stage {
     ready: bool,
 }
 
-impl Stage {
-    fn new(house: &House) -> Result<Self, Failure> {
+impl Demonstration {
+    fn new(server: &TemporaryServer) -> Result<Self, Failure> {
         let start = now();
-        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| Failure::other(plain(&error)))?;
-        let planner = Client::connect(&house.coordinator, "planner", PATIENCE).map_err(Failure::other)?;
+        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| Failure::other(in_words(&error)))?;
+        let planner = Client::connect(&server.coordinator, "planner", PATIENCE).map_err(Failure::other)?;
         let session = format!("DEMO.{}", String::from_utf8_lossy(&session_name(SESSION)));
         let (told, heard) = channel();
         let cast = Cast::new(told);
@@ -176,8 +177,8 @@ impl Stage {
         })
     }
 
-    fn play(&mut self, house: &House) -> Result<(), Failure> {
-        self.come_in(house)?;
+    fn play(&mut self, server: &TemporaryServer) -> Result<(), Failure> {
+        self.come_in(server)?;
         self.prepare()?;
         self.run_and_pause()?;
         self.start_together()?;
@@ -186,9 +187,9 @@ impl Stage {
 
     // ---- The acts ----
 
-    fn come_in(&mut self, house: &House) -> Result<(), Failure> {
+    fn come_in(&mut self, server: &TemporaryServer) -> Result<(), Failure> {
         self.title("Everybody comes in, and the planner makes a session with the recording for its data.")?;
-        let House { coordinator, control, viewer, .. } = house;
+        let TemporaryServer { coordinator, control, viewer, .. } = server;
         self.tell("server", &format!("listens: components {coordinator}, controllers {control}, viewers {viewer}"))?;
         let mut controller = Controller::connect(control)?;
         let provider = controller.open("walk.log")?;

@@ -32,7 +32,7 @@ impl Failure {
 }
 
 /// An error of the operating system as it stands in a sentence: small letters, no number.
-pub(in crate::cli) fn plain(error: &std::io::Error) -> String {
+pub(in crate::cli) fn in_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     match text.split_at_checked(1) {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn errors_of_the_system_fit_into_a_sentence() {
-        let said = |text: &str| plain(&std::io::Error::other(text));
+        let said = |text: &str| in_words(&std::io::Error::other(text));
         assert_eq!(said("Connection refused (os error 111)"), "connection refused");
         assert_eq!(said("EOF came early"), "EOF came early");
         assert_eq!(said(""), "");

@@ -9,7 +9,7 @@ use instep::control::framing::{self, Frame};
 use instep::limits::CONTROL_RESULT_BYTES_MAX;
 
 use super::client::{Trouble, dial, is_wait, now};
-use super::failure::plain;
+use super::failure::in_words;
 
 /// Why no further body comes.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Framed {
     pub(super) fn connect(address: &str, timeout: Duration) -> Result<Self, Trouble> {
         let stream = dial("Manager", address, timeout)?;
         let told = stream.set_write_timeout(Some(timeout));
-        told.map_err(|error| Trouble::Nobody(format!("{address}: {}", plain(&error))))?;
+        told.map_err(|error| Trouble::Nobody(format!("{address}: {}", in_words(&error))))?;
         let chunk = vec![0; 64 << 10].into_boxed_slice();
         Ok(Self { stream, address: address.to_owned(), buffer: Vec::new(), chunk })
     }
@@ -57,7 +57,7 @@ impl Framed {
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
         let sent = self.stream.write_all(bytes);
-        sent.map_err(|error| Trouble::Nobody(format!("{} takes nothing: {}", self.address, plain(&error))))
+        sent.map_err(|error| Trouble::Nobody(format!("{} takes nothing: {}", self.address, in_words(&error))))
     }
 
     /// The body of the next message; without a deadline it may take for ever.
@@ -81,7 +81,7 @@ impl Framed {
                 Ok(n) => self.buffer.extend_from_slice(self.chunk.get(..n).unwrap_or_default()),
                 // The loop finds out whether the deadline has passed.
                 Err(error) if is_wait(&error) => {}
-                Err(error) => return Err(Silence::Failed(plain(&error))),
+                Err(error) => return Err(Silence::Failed(in_words(&error))),
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use simplelog::{Config, ConfigBuilder, LevelFilter, WriteLogger};
 
-use super::failure::{Failure, plain};
+use super::failure::{Failure, in_words};
 
 /// A log file behind a lock, so that the signal's handler can replace it.
 #[derive(Clone, Debug)]
@@ -54,8 +54,8 @@ pub(super) fn start(level: LevelFilter, path: &str) -> Result<Box<dyn FnMut() + 
         Box::new(|| log::info!("SIGHUP: the log is standard error, there is no file to reopen"))
     } else {
         let path = PathBuf::from(path);
-        let file =
-            open(&path).map_err(|error| Failure::other(format!("log_file {}: {}", path.display(), plain(&error))))?;
+        let file = open(&path)
+            .map_err(|error| Failure::other(format!("log_file {}: {}", path.display(), in_words(&error))))?;
         let log = LogFile { path, file: Arc::new(Mutex::new(file)) };
         install(Box::new(log.clone()))?;
         Box::new(move || match open(&log.path) {
@@ -64,7 +64,7 @@ pub(super) fn start(level: LevelFilter, path: &str) -> Result<Box<dyn FnMut() + 
                 log::info!("log file reopened");
             }
             // The old file still takes the line.
-            Err(error) => log::error!("log_file {}: {}, the old file stays", log.path.display(), plain(&error)),
+            Err(error) => log::error!("log_file {}: {}, the old file stays", log.path.display(), in_words(&error)),
         })
     };
     log::set_max_level(level);

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::failure::{Failure, plain};
+use super::failure::{Failure, in_words};
 
 /// Prints to standard output; a closed pipe is the reader's wish to stop.
 pub(in crate::cli) fn say(text: &str) -> Result<(), Failure> {
@@ -19,6 +19,6 @@ pub(in crate::cli) fn print(text: &str) -> Result<bool, Failure> {
     match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::other(plain(&error))),
+        Err(error) => Err(Failure::other(in_words(&error))),
     }
 }

@@ -11,7 +11,7 @@ use instep::net::{Server, host};
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
 
-use super::failure::{Failure, plain};
+use super::failure::{Failure, in_words};
 use super::logger;
 use super::print::say;
 
@@ -48,7 +48,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Print => return say(&config.to_toml()),
         Task::Check => {
             strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
-            Server::check_files(&config).map_err(|error| Failure::usage(plain(&error)))?;
+            Server::check_files(&config).map_err(|error| Failure::usage(in_words(&error)))?;
             return say("the configuration is in order\n");
         }
         Task::Run | Task::Help | Task::Version => {}
@@ -60,13 +60,13 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let (name, told) = (config.name.clone(), config.host.clone());
     let mut server = Server::bind(config).map_err(|error| {
         let is_wrong = error.kind() == io::ErrorKind::InvalidInput;
-        if is_wrong { Failure::usage(plain(&error)) } else { Failure::other(plain(&error)) }
+        if is_wrong { Failure::usage(in_words(&error)) } else { Failure::other(in_words(&error)) }
     })?;
-    server.watch_signals(reopen).map_err(|error| Failure::other(plain(&error)))?;
+    server.watch_signals(reopen).map_err(|error| Failure::other(in_words(&error)))?;
     for line in welcome(&server, &name, &told) {
         log::info!("{line}");
     }
-    server.run().map_err(|error| Failure::other(plain(&error)))?;
+    server.run().map_err(|error| Failure::other(in_words(&error)))?;
     let (turns, longest_us) = server.turns();
     log::info!(
         "{name} has ended after {turns} turns, the longest of {}.{:03} ms",
@@ -83,7 +83,7 @@ fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Re
     let file = file.map(|path| ("--config", path)).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
     if let Some((source, path)) = file {
         let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::usage(format!("{source} {path}: {}", plain(&error))))?;
+            .map_err(|error| Failure::usage(format!("{source} {path}: {}", in_words(&error))))?;
         config.apply_toml(&text).map_err(|error| {
             // What is no TOML has no key that could be named.
             let is_toml = error.key != "config file";

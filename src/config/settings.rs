@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::predefined::Predefined;
-use super::values::{Config, Invalid, invalid, plain};
+use super::values::{Config, Invalid, as_u64, invalid};
 
 /// One key: how it is written everywhere, what it means, how to read and to set it.
 pub struct Setting {
@@ -83,7 +83,7 @@ macro_rules! setting {
             key: stringify!($key),
             help: $help,
             is_switch: false,
-            get: |config| Value::Number(plain(config.$key)),
+            get: |config| Value::Number(as_u64(config.$key)),
             set: |config, word| {
                 config.$key = number(word)?;
                 Ok(())

@@ -146,8 +146,8 @@ pub(super) fn invalid(key: &str, reason: impl Into<String>) -> Invalid {
     Invalid { key: key.to_owned(), reason: reason.into() }
 }
 
-/// A number as the widest of them.
-pub(super) fn plain(value: impl TryInto<u64>) -> u64 {
+/// A number as the file has it.
+pub(super) fn as_u64(value: impl TryInto<u64>) -> u64 {
     value.try_into().unwrap_or(u64::MAX)
 }
 
@@ -178,12 +178,12 @@ impl Config {
             ));
         }
         let counted: [(&str, u64, u64, u64); 17] = [
-            ("document_bytes_max", plain(self.document_bytes_max), 1024, plain(limits::C2SIM_MESSAGE_BYTES_MAX)),
-            ("session_history_bytes_max", plain(self.session_history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
+            ("document_bytes_max", as_u64(self.document_bytes_max), 1024, as_u64(limits::C2SIM_MESSAGE_BYTES_MAX)),
+            ("session_history_bytes_max", as_u64(self.session_history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
             ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
             ("play_speed_percent", self.play_speed_percent, 1, 1_000_000),
-            ("providers_max", plain(self.providers_max), 1, plain(limits::PROVIDERS_CEILING)),
-            ("history_bytes_max", plain(self.history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
+            ("providers_max", as_u64(self.providers_max), 1, as_u64(limits::PROVIDERS_CEILING)),
+            ("history_bytes_max", as_u64(self.history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
             ("expiration_s", self.expiration_s, 1, 86_400),
             ("cleaning_interval_s", self.cleaning_interval_s, 1, 86_400),
             ("takeover_ms", self.takeover_ms, 1, 60_000),

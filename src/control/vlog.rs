@@ -92,7 +92,7 @@ pub enum Item<'a> {
 
 /// What one step over a recording found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Step<'a> {
+pub enum Progress<'a> {
     /// The bytes do not hold the next item yet. Call again with the same bytes and more behind them.
     More,
     /// An item, and how many bytes to drop before the next call.
@@ -137,7 +137,7 @@ impl Player {
     ///
     /// # Errors
     /// Whatever makes the rest of the bytes useless; what was found before stays good.
-    pub fn step<'a>(&mut self, buf: &'a [u8]) -> Result<Step<'a>, Error> {
+    pub fn step<'a>(&mut self, buf: &'a [u8]) -> Result<Progress<'a>, Error> {
         let step = match self.place {
             Place::Start => self.start(buf),
             Place::Heading(0) => {
@@ -147,12 +147,12 @@ impl Player {
             Place::Heading(pairs) => self.heading(buf, pairs - 1),
             Place::Log { records: 0, pairs } => {
                 self.place = Place::Heading(pairs);
-                Ok(Step::Took(0, Item::Nothing))
+                Ok(Progress::Took(0, Item::Nothing))
             }
             Place::Log { records, pairs } => self.logged(buf, records - 1, pairs),
             Place::Records => record(buf),
         }?;
-        if let Step::Took(..) = step {
+        if let Progress::Took(..) = step {
             self.skim = Skim::new();
         }
         Ok(step)
@@ -165,25 +165,25 @@ impl Player {
         left == 0 && matches!(self.place, Place::Records | Place::Heading(0) | Place::Log { records: 0, pairs: 0 })
     }
 
-    fn start<'a>(&mut self, buf: &'a [u8]) -> Result<Step<'a>, Error> {
+    fn start<'a>(&mut self, buf: &'a [u8]) -> Result<Progress<'a>, Error> {
         let mut reader = Reader::new(buf);
         match reader.token()? {
-            None => Ok(Step::More),
+            None => Ok(Progress::More),
             Some(Token::Map(pairs)) => {
                 self.place = Place::Heading(pairs);
-                Ok(Step::Took(buf.len() - reader.rest().len(), Item::Nothing))
+                Ok(Progress::Took(buf.len() - reader.rest().len(), Item::Nothing))
             }
             Some(_) => Err(Error::Malformed("does not begin with a map")),
         }
     }
 
-    fn heading<'a>(&mut self, buf: &'a [u8], left: u32) -> Result<Step<'a>, Error> {
+    fn heading<'a>(&mut self, buf: &'a [u8], left: u32) -> Result<Progress<'a>, Error> {
         let Some((key, mut reader)) = key(buf)? else {
-            return Ok(Step::More);
+            return Ok(Progress::More);
         };
         if key == Token::Text(b"log") {
             return Ok(match reader.token()? {
-                None => Step::More,
+                None => Progress::More,
                 Some(head) => {
                     let records = match head {
                         Token::Map(records) => records,
@@ -194,12 +194,12 @@ impl Player {
                         Token::Text(_) | Token::Array(_) | Token::Ext(_) => return Err(NO_LOG),
                     };
                     self.place = Place::Log { records, pairs: left };
-                    Step::Took(buf.len() - reader.rest().len(), Item::Nothing)
+                    Progress::Took(buf.len() - reader.rest().len(), Item::Nothing)
                 }
             });
         }
         let Some((used, value)) = self.pair(buf, reader)? else {
-            return Ok(Step::More);
+            return Ok(Progress::More);
         };
         self.place = Place::Heading(left);
         let mut at = Reader::new(value);
@@ -218,12 +218,12 @@ impl Player {
             b"config" => (!nil).then_some(Item::Static(Section::Config, value)),
             _ => None,
         };
-        Ok(Step::Took(used, item.unwrap_or(Item::Nothing)))
+        Ok(Progress::Took(used, item.unwrap_or(Item::Nothing)))
     }
 
-    fn logged<'a>(&mut self, buf: &'a [u8], records: u32, pairs: u32) -> Result<Step<'a>, Error> {
+    fn logged<'a>(&mut self, buf: &'a [u8], records: u32, pairs: u32) -> Result<Progress<'a>, Error> {
         let Some((key, reader)) = key(buf)? else {
-            return Ok(Step::More);
+            return Ok(Progress::More);
         };
         let time = match key {
             Token::Int(time) => Some(time),
@@ -233,10 +233,10 @@ impl Player {
         };
         let time = time.ok_or(Error::BadField { field: "log", problem: "has a key that is not a timestep" })?;
         let Some((used, bytes)) = self.pair(buf, reader)? else {
-            return Ok(Step::More);
+            return Ok(Progress::More);
         };
         self.place = Place::Log { records, pairs };
-        Ok(Step::Took(used, Item::Record { time, bytes }))
+        Ok(Progress::Took(used, Item::Record { time, bytes }))
     }
 
     /// The value behind a key, `reader` being at it, and the bytes of both; `None` while it has not all come.
@@ -278,14 +278,14 @@ fn key(buf: &[u8]) -> Result<Option<(Token<'_>, Reader<'_>)>, Error> {
 }
 
 /// One record of the appended form.
-fn record(buf: &[u8]) -> Result<Step<'_>, Error> {
+fn record(buf: &[u8]) -> Result<Progress<'_>, Error> {
     let Frame::Whole { header_len, body_len } = framing::scan(buf, CONTROL_RESULT_BYTES_MAX)? else {
-        return Ok(Step::More);
+        return Ok(Progress::More);
     };
     let used = header_len + body_len;
     let Some(bytes) = buf.get(header_len..used) else {
-        return Ok(Step::More);
+        return Ok(Progress::More);
     };
     let time = Record::read(bytes)?.time.ok_or(Error::BadField { field: "time", problem: "is missing" })?;
-    Ok(Step::Took(used, Item::Record { time, bytes }))
+    Ok(Progress::Took(used, Item::Record { time, bytes }))
 }

@@ -18,7 +18,7 @@ use crate::c2sim::kind::Kind;
 use crate::c2sim::message::Message;
 use crate::c2sim::notice::minify;
 use crate::c2sim::scan;
-use crate::c2sim::state::{self, About as Facts, Details, Keep, Relay, State, Trigger, Verdict};
+use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, State, Trigger, Verdict};
 use crate::control::viewer::Bits;
 use crate::leco::rpc::{RECEIVER_OVERLOADED, RpcError};
 use crate::limits::RING_RESERVE_BYTES;
@@ -297,13 +297,13 @@ impl Hub {
         &self,
         key: SessionKey,
         code: Code,
-        write: impl FnOnce(Facts<'_>, &mut dyn FnMut(&'static str, &dyn core::fmt::Display)),
+        write: impl FnOnce(RefusalContext<'_>, &mut dyn FnMut(&'static str, &dyn core::fmt::Display)),
     ) -> Refused {
         let mut details = Map::new();
         if let Some(session) = self.sessions.get(key) {
             let initialization = &session.flow.initialization;
             let (required, completed) = (initialization.required(), initialization.completed());
-            write(Facts { session: &session.name, required, completed }, &mut |key, value| {
+            write(RefusalContext { session: &session.name, required, completed }, &mut |key, value| {
                 details.insert(key.to_owned(), Value::from(value.to_string()));
             });
         }

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use crate::c2sim::state::State;
 use crate::control::reply::Status;
 use crate::control::vlog;
-use crate::rcrs::kernel::{Dialect, Event, Poll, Viewer as KernelViewer};
+use crate::rcrs::kernel::{Dialect, Event, KernelViewer, Poll};
 use crate::rcrs::log::Ending;
 use crate::rcrs::message::{Config, Record};
 use crate::rcrs::world::World;
@@ -823,8 +823,8 @@ fn take_items(track: &mut Track, statics: &mut Vec<Static>) -> Result<Read, Stri
     loop {
         let rest = track.held.get(used..).unwrap_or_default();
         match track.player.step(rest).map_err(|error| error.to_string())? {
-            vlog::Step::More => break,
-            vlog::Step::Took(n, item) => {
+            vlog::Progress::More => break,
+            vlog::Progress::Took(n, item) => {
                 used += n;
                 match item {
                     vlog::Item::MaxTimeStep(time) => statics.push(Static::TimeMax(time)),

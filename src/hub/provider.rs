@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::control::reply::{ProviderType, Status};
 use crate::control::vlog::Player;
 use crate::limits::STEP_PERCEPTION_BYTES_MAX;
-use crate::rcrs::kernel::{Dialect, Viewer as KernelViewer};
+use crate::rcrs::kernel::{Dialect, KernelViewer};
 use crate::rcrs::message::{ChangeSet, Command, Perception};
 use crate::store::table::Key;
 use crate::time::{Span, Tick};

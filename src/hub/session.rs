@@ -12,7 +12,7 @@ use crate::c2sim::code::Code;
 use crate::c2sim::initialization::Initialization;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::IsoDateTime;
-use crate::c2sim::state::{self, Facts, Options, State, Trigger};
+use crate::c2sim::state::{self, InitFacts, Options, State, Trigger};
 use crate::config::Predefined;
 use crate::control::reply::Status;
 use crate::control::viewer;
@@ -88,7 +88,7 @@ impl Flow {
         Self { state, initialization: Initialization::new(), multiple: 1.0, scheduled: None }
     }
 
-    pub(super) const fn facts(&self) -> Facts {
+    pub(super) const fn facts(&self) -> InitFacts {
         self.initialization.facts()
     }
 }

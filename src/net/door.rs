@@ -176,7 +176,7 @@ fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
 
 /// What is to be done when accepting fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum AcceptFailure {
     /// Nobody waits; the next one is announced.
     Nobody,
     /// This one is gone, the next may wait behind it and is not announced again.
@@ -185,13 +185,13 @@ pub(super) enum Refusal {
     Pause,
 }
 
-pub(super) fn refusal(error: &io::Error) -> Refusal {
+pub(super) fn accept_failure(error: &io::Error) -> AcceptFailure {
     if error.kind() == io::ErrorKind::WouldBlock {
-        Refusal::Nobody
+        AcceptFailure::Nobody
     } else if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) {
-        Refusal::Next
+        AcceptFailure::Next
     } else {
-        Refusal::Pause
+        AcceptFailure::Pause
     }
 }
 
@@ -204,12 +204,12 @@ mod tests {
         const ENFILE: i32 = 23;
         const EMFILE: i32 = 24;
         const ENOBUFS: i32 = 105;
-        let after = |kind: io::ErrorKind| refusal(&kind.into());
-        assert_eq!(after(io::ErrorKind::WouldBlock), Refusal::Nobody);
-        assert_eq!(after(io::ErrorKind::Interrupted), Refusal::Next);
-        assert_eq!(after(io::ErrorKind::ConnectionAborted), Refusal::Next);
+        let after = |kind: io::ErrorKind| accept_failure(&kind.into());
+        assert_eq!(after(io::ErrorKind::WouldBlock), AcceptFailure::Nobody);
+        assert_eq!(after(io::ErrorKind::Interrupted), AcceptFailure::Next);
+        assert_eq!(after(io::ErrorKind::ConnectionAborted), AcceptFailure::Next);
         for code in [EMFILE, ENFILE, ENOBUFS] {
-            assert_eq!(refusal(&io::Error::from_raw_os_error(code)), Refusal::Pause);
+            assert_eq!(accept_failure(&io::Error::from_raw_os_error(code)), AcceptFailure::Pause);
         }
     }
 

@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::hub::shelf::{Advance, Content, FileId, Shelf};
-use crate::rcrs::log::{Ending, Format, HEAD_BYTES, Progress, Reader};
+use crate::rcrs::log::{Ending, HEAD_BYTES, LogFormat, Progress, Reader};
 
 /// Bytes of decoding, or of reading, in one step.
 const SLICE_BYTES: usize = 128 << 10;
@@ -77,7 +77,7 @@ impl Files {
         let mut head = Vec::new();
         let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
         std::io::Read::by_ref(&mut file).take(limit).read_to_end(&mut head).map_err(failed)?;
-        if Format::recognise(&head) == Some(Format::Viewer) {
+        if LogFormat::recognise(&head) == Some(LogFormat::Viewer) {
             let file = File::open(&path).map_err(failed)?;
             return Ok((self.add(Open::Recording { path, file }), Content::Viewer));
         }

@@ -18,7 +18,7 @@ use crate::time::{Span, Tick};
 
 use super::clock::{self, Clock};
 use super::dial::Dials;
-use super::door::{self, Listener, Refusal};
+use super::door::{self, AcceptFailure, Listener};
 use super::open;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
@@ -328,10 +328,10 @@ impl Server {
                             self.adopt(key, stream, now);
                         }
                     }
-                    Err(error) => match door::refusal(&error) {
-                        Refusal::Nobody => listener.ready = false,
-                        Refusal::Next => log::debug!("accept: {error}"),
-                        Refusal::Pause => {
+                    Err(error) => match door::accept_failure(&error) {
+                        AcceptFailure::Nobody => listener.ready = false,
+                        AcceptFailure::Next => log::debug!("accept: {error}"),
+                        AcceptFailure::Pause => {
                             self.hub.note_accept_pause();
                             log::warn!("accepting pauses: {error}");
                             self.accepting_again = Some(now + ACCEPT_PAUSE);

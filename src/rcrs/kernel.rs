@@ -104,7 +104,7 @@ enum Decoding {
 
 /// The client machine.
 #[derive(Debug)]
-pub struct Viewer {
+pub struct KernelViewer {
     dialect: Dialect,
     request: i32,
     phase: Phase,
@@ -120,7 +120,7 @@ pub struct Viewer {
     failed: Option<Error>,
 }
 
-impl Viewer {
+impl KernelViewer {
     /// A viewer that wants in. `request` is any number, `name` what the kernel's log will call it, `frame_bytes_max` the
     /// largest frame to take (at most [`RCRS_FRAME_BYTES_MAX`]). The first frame to send is ready at once.
     #[must_use]

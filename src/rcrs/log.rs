@@ -26,7 +26,7 @@ mod xz;
 use std::io::{Read, Seek, SeekFrom};
 
 use self::archive::Archive;
-pub use self::format::{Format, HEAD_BYTES};
+pub use self::format::{HEAD_BYTES, LogFormat};
 use self::gzip::Gzip;
 use self::pieces::{Encoding, Fetched};
 use self::stream::Stream;
@@ -72,7 +72,7 @@ enum Decoder {
 #[derive(Debug)]
 pub struct Reader<R> {
     source: R,
-    format: Format,
+    format: LogFormat,
     body: Body,
     decoding: Option<(Vec<u8>, Decoder)>,
     time_reached: i32,
@@ -94,21 +94,21 @@ impl<R: Read + Seek> Reader<R> {
         if head.is_empty() {
             return Err(Error::Empty);
         }
-        let format = Format::recognise(&head).ok_or(Error::Unrecognised)?;
+        let format = LogFormat::recognise(&head).ok_or(Error::Unrecognised)?;
         let body = match format {
-            Format::Binary | Format::Frames => Self::stream(Unpacker::Plain),
-            Format::Lzma => Self::stream(Unpacker::lzma_alone()),
-            Format::Xz => Self::stream(Unpacker::Xz(Box::new(Xz::new()))),
-            Format::Gzip => Self::stream(Unpacker::Gzip(Box::new(Gzip::new()))),
-            Format::SevenZip => Body::Archive(Archive::new()),
-            Format::Viewer => return Err(Error::Unsupported("a viewer's recording")),
+            LogFormat::Binary | LogFormat::Frames => Self::stream(Unpacker::Plain),
+            LogFormat::Lzma => Self::stream(Unpacker::lzma_alone()),
+            LogFormat::Xz => Self::stream(Unpacker::Xz(Box::new(Xz::new()))),
+            LogFormat::Gzip => Self::stream(Unpacker::Gzip(Box::new(Gzip::new()))),
+            LogFormat::SevenZip => Body::Archive(Archive::new()),
+            LogFormat::Viewer => return Err(Error::Unsupported("a viewer's recording")),
         };
         Ok(Self { source, format, body, decoding: None, time_reached: 0, outcome: None })
     }
 
     /// What the file is.
     #[must_use]
-    pub const fn format(&self) -> Format {
+    pub const fn format(&self) -> LogFormat {
         self.format
     }
 

@@ -12,7 +12,7 @@ use super::world::World;
 
 /// The counts of one step; step 0 is the world before the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Step {
+pub struct Timestep {
     /// Entities of each kind once the step was merged.
     pub entities: BTreeMap<EntityKind, usize>,
     /// Commands of each kind.
@@ -31,7 +31,7 @@ pub struct Summary {
     /// Records read, of all kinds.
     pub records: usize,
     /// By time, 0 first.
-    pub steps: BTreeMap<i32, Step>,
+    pub steps: BTreeMap<i32, Timestep>,
     /// Keys of the configuration.
     pub config_keys: usize,
     /// How many steps the run was planned to have.
@@ -104,7 +104,7 @@ impl Summary {
         Ok(())
     }
 
-    fn step(&mut self, time: i32) -> Result<&mut Step, Error> {
+    fn step(&mut self, time: i32) -> Result<&mut Timestep, Error> {
         if self.steps.len() >= crate::limits::RCRS_SUMMARY_STEPS_MAX && !self.steps.contains_key(&time) {
             return Err(Error::TooLarge("the number of steps in the log"));
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use instep::control::vlog::{Item, Player, Step};
+use instep::control::vlog::{Item, Player, Progress};
 use instep::hub::Hub;
 use instep::hub::ledger::Ticket;
 use instep::hub::recorder::{Deed, Recorder, RecordingId};
@@ -85,7 +85,7 @@ impl File {
     /// The timesteps in it, that of its world first; it must be whole.
     pub(crate) fn times(&self) -> Vec<i64> {
         let (mut player, mut used, mut times) = (Player::new(), 0, Vec::new());
-        while let Step::Took(n, item) = player.step(&self.bytes[used..]).unwrap() {
+        while let Progress::Took(n, item) = player.step(&self.bytes[used..]).unwrap() {
             used += n;
             if let Item::Record { time, .. } = item {
                 times.push(time);

@@ -13,7 +13,7 @@ use instep::c2sim::message::Message;
 use instep::c2sim::notice::minify;
 use instep::c2sim::scan::{scan, scan_with};
 use instep::c2sim::schema::Rules;
-use instep::c2sim::state::{Facts, Options, PausedAllows, State, Verdict, admit};
+use instep::c2sim::state::{InitFacts, Options, PausedAllows, State, Verdict, admit};
 use serde_json::Value;
 
 fn folder() -> Option<PathBuf> {
@@ -30,7 +30,7 @@ fn records(folder: &Path) -> Vec<Value> {
 }
 
 /// The answer in the words of the record.
-fn answer(message: &Message<'_>, state: State, options: Options, facts: Facts) -> String {
+fn answer(message: &Message<'_>, state: State, options: Options, facts: InitFacts) -> String {
     match admit(state, options, facts, message.kind) {
         Verdict::Transition { to } => format!("DISTRIBUTED -> {}", to.name()),
         Verdict::Stay { relay: true, .. } => "DISTRIBUTED".into(),
@@ -149,7 +149,7 @@ fn verdicts_are_those_of_the_record() {
                     let stored = state != "INITIALIZING_noinit" && state != "UNINITIALIZED";
                     let name = state.strip_suffix("_noinit").unwrap_or(state);
                     let of = State::ALL.into_iter().find(|of| of.name() == name).expect(state);
-                    let facts = Facts { stored, all_complete: false };
+                    let facts = InitFacts { stored, all_complete: false };
                     (answer(message, of, options, facts), rule_on_purpose(message.kind, state, recorded))
                 }
             };
@@ -191,7 +191,7 @@ fn orders_stop_in_paused_by_default() {
     let Some(folder) = folder() else { return };
     let bytes = fs::read(folder.join("tno-original/Order.xml")).unwrap();
     let message = scan(&bytes).unwrap();
-    let facts = Facts { stored: true, all_complete: true };
+    let facts = InitFacts { stored: true, all_complete: true };
     let paused = answer(&message, State::Paused, Options::default(), facts);
     assert_eq!(paused, "C2SIM_MSG_NOT_ALLOWED_IN_STATE");
     assert_eq!(answer(&message, State::Running, Options::default(), facts), "DISTRIBUTED");

@@ -7,7 +7,7 @@ use instep::c2sim::kind::{Kind, Schema};
 use instep::c2sim::message::{Message, Part};
 use instep::c2sim::notice::{IsoDateTime, Stamp, Uuid};
 use instep::c2sim::scan::scan;
-use instep::c2sim::state::{About, Facts, InitMerge};
+use instep::c2sim::state::{InitFacts, InitMerge, RefusalContext};
 use instep::limits::{C2SIM_MESSAGE_BYTES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX};
 
 const STAMP: Stamp = Stamp { message_id: Uuid(1), conversation_id: Uuid(2), sending_time: IsoDateTime(0) };
@@ -195,7 +195,8 @@ fn entities_of_two_senders_with_one_uuid_refuse_the_share_and_change_nothing() {
     let refusal = initialization.share(&STAMP).unwrap_err();
     assert_eq!(refusal, ShareRefusal::Duplicates(vec![Uuid(2), Uuid(3)]));
     assert_eq!(refusal.code(), Code::InitializationNotCompleted);
-    let about = About { session: "s", required: initialization.required(), completed: initialization.completed() };
+    let about =
+        RefusalContext { session: "s", required: initialization.required(), completed: initialization.completed() };
     let mut details = String::new();
     refusal.write(about, |key, value| details += &format!("{key}={value}"));
     assert_eq!(details, format!("DUPLICATE_ENTITIES={},{}", Uuid(2), Uuid(3)));
@@ -241,19 +242,19 @@ fn declarations_of_every_level_move_to_the_new_root() {
 #[test]
 fn completions_are_counted_once_and_compared_with_the_systems_named() {
     let mut initialization = Initialization::new();
-    assert_eq!(initialization.facts(), Facts::default());
+    assert_eq!(initialization.facts(), InitFacts::default());
     assert_eq!(initialization.complete("B"), Ok(true));
     assert_eq!(initialization.complete("B"), Ok(false));
     let content = format!("{SETTING}{}{}", systems("A"), systems("B"));
     store(&mut initialization, &body("A", &content), InitMerge::Replace).unwrap();
-    assert_eq!(initialization.facts(), Facts { stored: true, all_complete: false });
+    assert_eq!(initialization.facts(), InitFacts { stored: true, all_complete: false });
     assert_eq!(initialization.complete("A"), Ok(true));
-    assert_eq!(initialization.facts(), Facts { stored: true, all_complete: true });
+    assert_eq!(initialization.facts(), InitFacts { stored: true, all_complete: true });
     assert_eq!(initialization.completed().to_string(), "A,B");
     initialization.share(&STAMP).unwrap();
-    assert_eq!(initialization.facts(), Facts { stored: true, all_complete: true });
+    assert_eq!(initialization.facts(), InitFacts { stored: true, all_complete: true });
     initialization.clear();
-    assert_eq!(initialization.facts(), Facts::default());
+    assert_eq!(initialization.facts(), InitFacts::default());
     assert_eq!((initialization.bytes(), initialization.shared()), (0, None));
 }
 
@@ -370,7 +371,7 @@ fn what_cannot_have_been_shared_is_not_restored() {
     let many = (0..=C2SIM_SYSTEMS_MAX).map(|n| n.to_string()).collect();
     assert_eq!(empty.restore_shared(good.clone(), many), Err(StoreRefusal::TooManySystems));
     assert_eq!(empty.restore_shared(good.clone(), vec!["a".repeat(2000)]), Err(StoreRefusal::TooManySystems));
-    assert_eq!(empty.facts(), Facts::default());
+    assert_eq!(empty.facts(), InitFacts::default());
     assert_eq!(empty.restore_shared(good.clone(), vec!["B".into(), "A".into(), "B".into()]), Ok(()));
     assert_eq!(empty.required_names(), ["A", "B"]);
     assert_eq!(empty.restore_shared(good, none()), Err(StoreRefusal::NotNow));

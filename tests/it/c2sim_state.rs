@@ -4,8 +4,8 @@ use instep::c2sim::chart::{Diagram, Reference};
 use instep::c2sim::code::Code;
 use instep::c2sim::kind::Kind;
 use instep::c2sim::state::{
-    About, Details, Effects, Facts, InitMerge, Joined, Keep, Options, PausedAllows, Relay, ShareGuard, State, Trigger,
-    UnknownBodies, Verdict, admit, effects, permitted,
+    Details, Effects, InitFacts, InitMerge, Joined, Keep, Options, PausedAllows, RefusalContext, Relay, ShareGuard,
+    State, Trigger, UnknownBodies, Verdict, admit, effects, permitted,
 };
 
 /// UNINITIALIZED, INITIALIZING, INITIALIZED, RUNNING, PAUSED with default options and a stored initialization.
@@ -65,12 +65,12 @@ fn every_option() -> Vec<Options> {
     all
 }
 
-fn every_fact() -> [Facts; 3] {
-    [(false, false), (true, false), (true, true)].map(|(stored, all_complete)| Facts { stored, all_complete })
+fn every_fact() -> [InitFacts; 3] {
+    [(false, false), (true, false), (true, true)].map(|(stored, all_complete)| InitFacts { stored, all_complete })
 }
 
 /// What the options and facts make of a rule.
-fn adapt(rule: &'static str, kind: &str, state: State, options: Options, facts: Facts) -> &'static str {
+fn adapt(rule: &'static str, kind: &str, state: State, options: Options, facts: InitFacts) -> &'static str {
     let paused = state == State::Paused;
     let executing = paused || state == State::Running;
     match kind {
@@ -140,7 +140,8 @@ fn every_state_kind_option_and_fact_follows_the_rules() {
 
 #[test]
 fn permitted_triggers_are_listed_by_the_names_and_in_the_order_of_the_interface() {
-    let list = |state, options, stored| permitted(state, options, Facts { stored, all_complete: false }).to_string();
+    let list =
+        |state, options, stored| permitted(state, options, InitFacts { stored, all_complete: false }).to_string();
     let plain = Options::default();
     assert_eq!(list(State::Uninitialized, plain, false), "SUBMIT_INITIALIZATION");
     assert_eq!(
@@ -163,8 +164,8 @@ fn permitted_triggers_are_listed_by_the_names_and_in_the_order_of_the_interface(
 #[test]
 fn details_carry_the_keys_of_their_code() {
     let (required, completed) = (["A".to_owned(), "B".to_owned()], ["B".to_owned()]);
-    let about = About { session: "s1", required: Joined(&required), completed: Joined(&completed) };
-    let facts = Facts { stored: true, all_complete: false };
+    let about = RefusalContext { session: "s1", required: Joined(&required), completed: Joined(&completed) };
+    let facts = InitFacts { stored: true, all_complete: false };
     let guarded = Options { share_guard: ShareGuard::AllComplete, ..Options::default() };
     for (kind, state, expected) in [
         (Kind::StartScenario, State::Running, "ACTIVE_SESSION=s1 ALLOWED_TRIGGERS=PAUSE_SCENARIO;STOP_SCENARIO "),

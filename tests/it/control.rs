@@ -15,7 +15,7 @@ use instep::control::request::{self, Call, ReplyTo, Request, Source, Which};
 use instep::control::section::{self, Perception, Section};
 use instep::control::value::Reader;
 use instep::control::viewer::{self, Bits, Head};
-use instep::control::vlog::{self, Heading, Item, Player, Step};
+use instep::control::vlog::{self, Heading, Item, Player, Progress};
 use instep::control::{Error, PROTOCOL_VERSION};
 use instep::limits::{CONTROL_IDS_MAX, CONTROL_REQUEST_BYTES_MAX, CONTROL_RESULT_BYTES_MAX};
 
@@ -540,11 +540,11 @@ fn play(bytes: &[u8], piece: usize) -> Played {
     loop {
         match player.step(&held) {
             Err(error) => return (facts, records, Err(error)),
-            Ok(Step::More) => match pieces.next() {
+            Ok(Progress::More) => match pieces.next() {
                 Some(piece) => held.extend_from_slice(piece),
                 None => return (facts, records, Ok(player.may_end(held.len()))),
             },
-            Ok(Step::Took(used, item)) => {
+            Ok(Progress::Took(used, item)) => {
                 match item {
                     Item::MaxTimeStep(step) => facts.push(format!("max {step}")),
                     Item::MapName(name) => facts.push(format!("name {name}")),

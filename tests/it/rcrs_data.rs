@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use instep::limits::{RCRS_FRAME_BYTES_MAX, RCRS_SLICE_BYTES_MAX};
 use instep::rcrs::Error;
 use instep::rcrs::entity::Entity;
-use instep::rcrs::kernel::{Dialect, Event, Poll, Viewer};
-use instep::rcrs::log::{Ending, Format, Progress, Reader};
+use instep::rcrs::kernel::{Dialect, Event, KernelViewer, Poll};
+use instep::rcrs::log::{Ending, LogFormat, Progress, Reader};
 use instep::rcrs::message::{Action, Record};
-use instep::rcrs::summary::{Step, Summary};
+use instep::rcrs::summary::{Summary, Timestep};
 use instep::rcrs::urn::{CommandKind, EntityKind, PropertyKind};
 use instep::rcrs::world::{Bounds, World};
 
@@ -122,7 +122,7 @@ fn print_world(world: &World, to: &mut String) {
     }
 }
 
-fn print_step(time: i32, step: &Step, to: &mut String) {
+fn print_step(time: i32, step: &Timestep, to: &mut String) {
     let list = |counts: Vec<(i32, usize)>| {
         counts.iter().map(|(number, count)| format!("{number}={count}")).collect::<Vec<_>>().join(", ")
     };
@@ -171,7 +171,7 @@ fn assert_lines_equal(ours: &str, reference: &str) {
     assert_eq!(ours.lines().count(), reference.lines().count());
 }
 
-fn check_log(folder: &Path, file: &str, kind: Format, record_count: usize) -> Vec<Record> {
+fn check_log(folder: &Path, file: &str, kind: LogFormat, record_count: usize) -> Vec<Record> {
     let path = folder.join(file);
     let reader = Reader::open(File::open(&path).unwrap()).unwrap();
     assert_eq!(reader.format(), kind);
@@ -200,7 +200,7 @@ struct Session {
 
 /// Replays what a kernel sent, in pieces that end at the given offsets.
 fn replay(dialect: Dialect, request: i32, name: &str, bytes: &[u8], ends: &[usize]) -> Session {
-    let mut machine = Viewer::new(dialect, request, name, RCRS_FRAME_BYTES_MAX);
+    let mut machine = KernelViewer::new(dialect, request, name, RCRS_FRAME_BYTES_MAX);
     let mut session = Session {
         viewer: 0,
         config_keys: 0,
@@ -289,7 +289,7 @@ fn check_capture(folder: &Path, dialect: Dialect, steps: i32, viewer: i32, world
 fn the_packed_log_gives_every_number_of_its_description() {
     let Some(data) = data() else { return };
     let folder = data.join("rich40-xz");
-    let records = check_log(&folder, "rescue.log.xz", Format::Lzma, 844);
+    let records = check_log(&folder, "rescue.log.xz", LogFormat::Lzma, 844);
 
     let mut commands: BTreeMap<CommandKind, usize> = BTreeMap::new();
     let (mut no_point, mut perceptions) = (0, 0);
@@ -384,7 +384,7 @@ fn a_late_viewer_is_told_what_it_missed() {
 fn the_archived_log_and_its_capture_agree() {
     let Some(data) = data() else { return };
     let folder = data.join("test25-7z");
-    let records = check_log(&folder, "rescue.log.7z", Format::SevenZip, 254);
+    let records = check_log(&folder, "rescue.log.7z", LogFormat::SevenZip, 254);
     let worlds = worlds(&records);
     assert_eq!((worlds[&0].len(), worlds[&25].len()), (103, 185));
     check_capture(&folder, Dialect::Current, 25, 8, &worlds);
@@ -402,9 +402,9 @@ fn the_archive_tells_its_highest_time_before_the_first_record() {
 fn three_encodings_of_one_run_are_equal() {
     let Some(data) = data() else { return };
     let folder = data.join("same8-three-encodings");
-    let packed = check_log(&folder, "rescue.log.xz", Format::Lzma, 84);
-    let archived = check_log(&folder, "rescue.log.7z", Format::SevenZip, 84);
-    let binary = check_log(&folder, "rescue.log", Format::Binary, 84);
+    let packed = check_log(&folder, "rescue.log.xz", LogFormat::Lzma, 84);
+    let archived = check_log(&folder, "rescue.log.7z", LogFormat::SevenZip, 84);
+    let binary = check_log(&folder, "rescue.log", LogFormat::Binary, 84);
     for (packed, binary) in packed.iter().zip(&binary) {
         match (packed, binary) {
             // The binary file's paths were renamed when the data was collected.
@@ -427,7 +427,7 @@ fn three_encodings_of_one_run_are_equal() {
 fn the_old_kernel_is_understood() {
     let Some(data) = data() else { return };
     let folder = data.join("v1.5-20");
-    let records = check_log(&folder, "rescue.log", Format::Binary, 204);
+    let records = check_log(&folder, "rescue.log", LogFormat::Binary, 204);
     let worlds = worlds(&records);
     assert_eq!((worlds[&0].len(), worlds[&20].len()), (102, 184));
     check_capture(&folder, Dialect::Legacy, 20, 6, &worlds);

@@ -4,7 +4,7 @@ use crate::common::rcrs::{actions, config, entity, frame, legacy, proto, small_r
 use instep::limits::{RCRS_FRAME_BYTES_MAX, RCRS_SLICE_BYTES_MAX};
 use instep::rcrs::Error;
 use instep::rcrs::entity::Entity;
-use instep::rcrs::kernel::{Dialect, Event, Poll, Viewer};
+use instep::rcrs::kernel::{Dialect, Event, KernelViewer, Poll};
 use instep::rcrs::message::{ChangeSet, Command, Config, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind};
 
@@ -47,12 +47,12 @@ impl Kernel {
         self.framed(proto::shutdown(), legacy::shutdown())
     }
 
-    fn viewer(self) -> Viewer {
-        Viewer::new(self.0, REQUEST, "a viewer", RCRS_FRAME_BYTES_MAX)
+    fn viewer(self) -> KernelViewer {
+        KernelViewer::new(self.0, REQUEST, "a viewer", RCRS_FRAME_BYTES_MAX)
     }
 
     /// A viewer that was taken and has acknowledged.
-    fn connected_viewer(self) -> Viewer {
+    fn connected_viewer(self) -> KernelViewer {
         let mut viewer = self.viewer();
         let events = feed(&mut viewer, &self.connect_ok(REQUEST, &[], &Config::default())).unwrap();
         assert_eq!(events.len(), 1);
@@ -62,7 +62,7 @@ impl Kernel {
 }
 
 /// Hands bytes in as a loop would, and gives all events.
-fn feed(viewer: &mut Viewer, mut bytes: &[u8]) -> Result<Vec<Event>, Error> {
+fn feed(viewer: &mut KernelViewer, mut bytes: &[u8]) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     loop {
         let taken = viewer.handle_bytes(bytes)?;
@@ -114,7 +114,7 @@ fn whole_session(kernel: Kernel) -> (Vec<u8>, Vec<Event>) {
 
 #[test]
 fn the_first_frames_are_those_of_a_real_viewer() {
-    let mut viewer = Viewer::new(Dialect::Current, 1, "v", RCRS_FRAME_BYTES_MAX);
+    let mut viewer = KernelViewer::new(Dialect::Current, 1, "v", RCRS_FRAME_BYTES_MAX);
     let connect = b"\0\0\0\x1f\x08\x8d\x02\x12\x07\x08\x81\x04\x12\x02\x48\x01\x12\x07\x08\x83\x04\x12\x02\x48\x01\
         \x12\x08\x08\x84\x04\x12\x03\x62\x01v";
     assert_eq!(viewer.poll_frame().unwrap(), connect);
@@ -123,7 +123,7 @@ fn the_first_frames_are_those_of_a_real_viewer() {
     let acknowledge = b"\0\0\0\x15\x08\x8e\x02\x12\x07\x08\x81\x04\x12\x02\x48\x01\x12\x07\x08\x8c\x04\x12\x02\x48\x08";
     assert_eq!(viewer.poll_frame().unwrap(), acknowledge);
 
-    let mut viewer = Viewer::new(Dialect::Legacy, 1, "v", RCRS_FRAME_BYTES_MAX);
+    let mut viewer = KernelViewer::new(Dialect::Legacy, 1, "v", RCRS_FRAME_BYTES_MAX);
     let connect = viewer.poll_frame().unwrap();
     let content = [legacy::int(1), legacy::int(1), legacy::sized(b"v")].concat();
     let message = legacy::message("urn:rescuecore2:messages.control:vk_connect", &content);
@@ -242,13 +242,13 @@ fn messages_of_no_known_number_are_passed_over() {
 fn a_frame_over_the_bound_is_refused_before_its_bytes() {
     for dialect in BOTH {
         for (max, length) in [(100, 101_u32), (usize::MAX, 0xffff_ffff), (usize::MAX, (64 << 20) + 1), (0, 1)] {
-            let mut viewer = Viewer::new(dialect, REQUEST, "v", max);
+            let mut viewer = KernelViewer::new(dialect, REQUEST, "v", max);
             let refused = Err(Error::TooLarge("a frame of the kernel"));
             assert_eq!(viewer.handle_bytes(&length.to_be_bytes()), refused);
             assert_eq!(viewer.handle_bytes(&[]), refused, "an error is for good");
             assert!(viewer.poll_event().is_err());
         }
-        let mut viewer = Viewer::new(dialect, REQUEST, "v", 100);
+        let mut viewer = KernelViewer::new(dialect, REQUEST, "v", 100);
         assert_eq!(viewer.handle_bytes(&[0, 0, 0, 100]), Ok(4));
     }
 }

@@ -10,7 +10,7 @@ use instep::limits::{
     RCRS_ENTITIES_MAX, RCRS_LIST_VALUES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX, RCRS_UNIT_BYTES_MAX,
 };
 use instep::rcrs::Error;
-use instep::rcrs::log::{Ending, Format, HEAD_BYTES, Progress, Reader};
+use instep::rcrs::log::{Ending, HEAD_BYTES, LogFormat, Progress, Reader};
 use instep::rcrs::message::{ChangeSet, Record};
 use instep::rcrs::summary::Summary;
 use instep::rcrs::urn::{CommandKind, EntityKind, PropertyKind};
@@ -62,23 +62,23 @@ fn read_from(source: impl Read + Seek, budget: usize) -> Outcome {
     panic!("the reader turns for ever");
 }
 
-fn files() -> Vec<(Format, Vec<u8>)> {
+fn files() -> Vec<(LogFormat, Vec<u8>)> {
     let run = small_run();
     let (binary, framed) = (binary_log(&run), framed_log(&run));
     let (left, right) = binary.split_at(binary.len() / 3);
     let mut files = vec![
-        (Format::Binary, binary.clone()),
-        (Format::Frames, framed.clone()),
-        (Format::Lzma, lzma_alone(&framed)),
-        (Format::Xz, xz(&[left, right], 4)),
-        (Format::Xz, xz(&[&framed], 1)),
-        (Format::Xz, xz(&[&framed, b""], 0)),
-        (Format::Gzip, gzip(&framed, false)),
-        (Format::Gzip, gzip(&binary, true)),
+        (LogFormat::Binary, binary.clone()),
+        (LogFormat::Frames, framed.clone()),
+        (LogFormat::Lzma, lzma_alone(&framed)),
+        (LogFormat::Xz, xz(&[left, right], 4)),
+        (LogFormat::Xz, xz(&[&framed], 1)),
+        (LogFormat::Xz, xz(&[&framed, b""], 0)),
+        (LogFormat::Gzip, gzip(&framed, false)),
+        (LogFormat::Gzip, gzip(&binary, true)),
     ];
     for packing in [Packing::Plain, Packing::Lzma, Packing::Lzma2] {
         for pack_directory in [false, true] {
-            files.push((Format::SevenZip, archive(&entries(&run), packing, pack_directory)));
+            files.push((LogFormat::SevenZip, archive(&entries(&run), packing, pack_directory)));
         }
     }
     files
@@ -88,7 +88,7 @@ fn files() -> Vec<(Format, Vec<u8>)> {
 fn every_packing_gives_the_same_records() {
     let run = small_run();
     for (index, (kind, file)) in files().into_iter().enumerate() {
-        assert_eq!(Format::recognise(&file[..HEAD_BYTES]), Some(kind));
+        assert_eq!(LogFormat::recognise(&file[..HEAD_BYTES]), Some(kind));
         let (records, ending) = read(&file);
         assert_eq!(ending, Ok(Ending::Whole), "file {index}, {}", kind.name());
         assert_eq!(records, run, "file {index}, {}", kind.name());
@@ -117,11 +117,11 @@ fn a_log_cut_anywhere_gives_its_whole_records_and_says_so() {
             match ending {
                 // The last record may be whole although what follows it in the packing is not.
                 Ok(Ending::Whole) => assert_eq!(records.len(), run.len()),
-                Ok(Ending::Truncated) => assert!(records.len() < run.len() && kind != Format::SevenZip),
+                Ok(Ending::Truncated) => assert!(records.len() < run.len() && kind != LogFormat::SevenZip),
                 Err(Error::Empty) => assert_eq!(length, 0),
                 Err(Error::Unrecognised) => assert!(length < 13),
                 Err(error) => {
-                    assert_eq!((error, kind), (NO_DIRECTORY, Format::SevenZip), "file {index} cut to {length}")
+                    assert_eq!((error, kind), (NO_DIRECTORY, LogFormat::SevenZip), "file {index} cut to {length}")
                 }
             }
             assert!(records.len() >= most, "more bytes, fewer records");
@@ -152,7 +152,7 @@ fn damage_anywhere_ends_the_reading_in_order() {
             damaged[place] ^= 0x55;
             let (records, ending) = read(&damaged);
             assert!(records.len() <= 64, "{}", kind.name());
-            if kind == Format::SevenZip && ending == Ok(Ending::Whole) {
+            if kind == LogFormat::SevenZip && ending == Ok(Ending::Whole) {
                 // Everything but the version is under a checksum.
                 assert!(records == small_run(), "damage at {place} went unseen");
             }
@@ -198,8 +198,8 @@ fn other_files_are_told_apart() {
     assert_eq!(open(b"PK\x03\x04 some other archive, surely"), Err(Error::Unrecognised));
     assert_eq!(open(&[0, 0, 0, 3, 0x0a, 0]), Err(Error::Unrecognised));
     assert_eq!(open(&[0x85, 0xa7]), Err(Error::Unsupported("a viewer's recording")));
-    assert_eq!(Format::recognise(&[0xde, 0, 1]), Some(Format::Viewer));
-    assert_eq!(open(&[0; 100]), Ok(Format::SevenZip), "an archive whose writer was killed");
+    assert_eq!(LogFormat::recognise(&[0xde, 0, 1]), Some(LogFormat::Viewer));
+    assert_eq!(open(&[0; 100]), Ok(LogFormat::SevenZip), "an archive whose writer was killed");
     assert_eq!(read(&[0; 100]).1, Err(NO_DIRECTORY));
     assert_eq!(
         read(&gzip(b"no log in here", false)).1,

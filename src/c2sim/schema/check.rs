@@ -4,8 +4,8 @@ use core::fmt;
 use std::borrow::Cow;
 
 use super::super::attributes::attribute_value;
-use super::super::document::{Document, Tag, Token};
 use super::super::letters::{is_blank, split_name};
+use super::super::tokens::{Tag, Token, TokenReader};
 use super::automaton::Automaton;
 use super::facets::{Quoted, Simple};
 use super::loader::XSD_NAMESPACE;
@@ -69,7 +69,7 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     #[cold]
-    fn report(&mut self, document: &Document<'a>, text: impl fmt::Display) {
+    fn report(&mut self, document: &TokenReader<'a>, text: impl fmt::Display) {
         if self.violations.len() >= C2SIM_VIOLATIONS_MAX {
             return;
         }
@@ -81,7 +81,7 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     /// Takes the token that `document` has just read.
-    pub(in super::super) fn on_token(&mut self, document: &Document<'a>, token: Token<'a>) {
+    pub(in super::super) fn on_token(&mut self, document: &TokenReader<'a>, token: Token<'a>) {
         match token {
             Token::Start(tag) => self.on_start(document, &tag),
             Token::End => self.on_end(document),
@@ -91,7 +91,7 @@ impl<'r, 'a> Checker<'r, 'a> {
         }
     }
 
-    fn on_start(&mut self, document: &Document<'a>, tag: &Tag<'a>) {
+    fn on_start(&mut self, document: &TokenReader<'a>, tag: &Tag<'a>) {
         let rules = self.rules;
         let ours = document.namespace(tag.prefix) == &*rules.namespace;
         self.stray = false;
@@ -150,7 +150,7 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     /// Checks the attributes; gives the type that counts, which `xsi:type` may narrow.
-    fn attributes(&mut self, document: &Document<'a>, tag: &Tag<'a>, declared: usize) -> usize {
+    fn attributes(&mut self, document: &TokenReader<'a>, tag: &Tag<'a>, declared: usize) -> usize {
         let mut of = declared;
         // The scan has reported what is malformed.
         for (name, value) in tag.attributes().flatten() {
@@ -173,7 +173,7 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     /// The type `xsi:type` names, if it is the declared one or a restriction of it.
-    fn narrowed(&self, document: &Document<'a>, value: &str, declared: usize) -> Option<usize> {
+    fn narrowed(&self, document: &TokenReader<'a>, value: &str, declared: usize) -> Option<usize> {
         let value = attribute_value(value);
         let (prefix, name) = split_name(value.trim_matches(' '));
         let namespace = document.namespace(prefix);
@@ -196,7 +196,7 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     /// Text as it stands in the document.
-    fn on_text(&mut self, document: &Document<'a>, text: &'a str) {
+    fn on_text(&mut self, document: &TokenReader<'a>, text: &'a str) {
         if matches!(self.open.last(), Some((Open::Value(_), _))) {
             if self.value.is_empty() && !text.as_bytes().contains(&b'\r') {
                 self.value = Cow::Borrowed(text);
@@ -210,7 +210,7 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     /// What a reference stands for.
-    fn on_character(&mut self, document: &Document<'a>, letter: char) {
+    fn on_character(&mut self, document: &TokenReader<'a>, letter: char) {
         if matches!(self.open.last(), Some((Open::Value(_), _))) {
             self.value.to_mut().push(letter);
         } else {
@@ -218,7 +218,7 @@ impl<'r, 'a> Checker<'r, 'a> {
         }
     }
 
-    fn check_text(&mut self, document: &Document<'a>, text: &str) {
+    fn check_text(&mut self, document: &TokenReader<'a>, text: &str) {
         let (stray, of) = match self.open.last() {
             Some(&(Open::Model { .. } | Open::Broken, of)) => (!is_blank(text), of),
             Some(&(Open::Nothing, of)) => (!text.is_empty(), of),
@@ -230,7 +230,7 @@ impl<'r, 'a> Checker<'r, 'a> {
         }
     }
 
-    fn on_end(&mut self, document: &Document<'a>) {
+    fn on_end(&mut self, document: &TokenReader<'a>) {
         let rules = self.rules;
         match self.open.pop() {
             Some((Open::Value(simple), of)) => {

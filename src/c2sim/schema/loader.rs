@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::attributes::attribute_value;
-use super::super::document::{Document, Tag, Token};
 use super::super::letters::{is_blank, is_space, readable, split_name};
+use super::super::tokens::{Tag, Token, TokenReader};
 use super::automaton::{Automaton, Budget, Expr};
 use super::facets::{Bound, BuiltIn, Facet, Simple};
 use super::pattern::Pattern;
@@ -50,7 +50,7 @@ struct Reference {
 
 /// An element of the XSD.
 #[derive(Debug, Default)]
-struct Node {
+struct XsdElement {
     element: &'static str,
     line: usize,
     attributes: Vec<(&'static str, String)>,
@@ -58,7 +58,7 @@ struct Node {
     children: Vec<Self>,
 }
 
-impl Node {
+impl XsdElement {
     fn get(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
@@ -134,7 +134,7 @@ const SCHEMA: Shape = (
 
 struct Reader<'a> {
     text: &'a str,
-    document: Document<'a>,
+    document: TokenReader<'a>,
     target: String,
     nodes: usize,
     counted: usize,
@@ -162,8 +162,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn tree(&mut self) -> Result<Node, LoadError> {
-        let mut open: Vec<(Node, Shape)> = Vec::new();
+    fn tree(&mut self) -> Result<XsdElement, LoadError> {
+        let mut open: Vec<(XsdElement, Shape)> = Vec::new();
         loop {
             match self.next()? {
                 Token::Start(tag) => {
@@ -221,8 +221,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn node(&mut self, tag: &Tag<'a>, (element, known, _): Shape) -> Result<Node, LoadError> {
-        let mut node = Node { element, line: self.line(), ..Node::default() };
+    fn node(&mut self, tag: &Tag<'a>, (element, known, _): Shape) -> Result<XsdElement, LoadError> {
+        let mut node = XsdElement { element, line: self.line(), ..XsdElement::default() };
         for attribute in tag.attributes() {
             let Ok((name, raw)) = attribute else { continue };
             let (prefix, local) = split_name(name);
@@ -256,10 +256,10 @@ impl<'a> Reader<'a> {
 
 struct Loader<'t> {
     /// Global declarations by sort and name.
-    groups: BTreeMap<&'t str, &'t Node>,
-    elements: BTreeMap<&'t str, &'t Node>,
+    groups: BTreeMap<&'t str, &'t XsdElement>,
+    elements: BTreeMap<&'t str, &'t XsdElement>,
     /// Number and declaration of every type, behind the built-in ones.
-    types: BTreeMap<&'t str, (usize, &'t Node)>,
+    types: BTreeMap<&'t str, (usize, &'t XsdElement)>,
     element_numbers: BTreeMap<&'t str, u16>,
     simple: BTreeMap<&'t str, Simple>,
     budget: Budget,
@@ -281,7 +281,7 @@ fn load(xsd: &str) -> Result<Rules, LoadError> {
     }
     let (text, defect) = readable(xsd.as_bytes());
     let mut reader =
-        Reader { text, document: Document::new(text), target: String::new(), nodes: 0, counted: 0, line: 1 };
+        Reader { text, document: TokenReader::new(text), target: String::new(), nodes: 0, counted: 0, line: 1 };
     let root = reader.tree();
     if let Some(defect) = defect {
         return Err(LoadError::new(text.bytes().filter(|&byte| byte == b'\n').count() + 1, defect.to_string()));
@@ -303,7 +303,7 @@ fn load(xsd: &str) -> Result<Rules, LoadError> {
 }
 
 impl<'t> Loader<'t> {
-    fn declare(&mut self, root: &'t Node) -> Result<(), LoadError> {
+    fn declare(&mut self, root: &'t XsdElement) -> Result<(), LoadError> {
         for node in &root.children {
             let name = node.name()?;
             let twice = match node.element {
@@ -349,7 +349,7 @@ impl<'t> Loader<'t> {
         })
     }
 
-    fn type_number(&self, node: &Node, of: &Reference) -> Result<usize, LoadError> {
+    fn type_number(&self, node: &XsdElement, of: &Reference) -> Result<usize, LoadError> {
         let number = if of.built_in {
             BuiltIn::ALL.into_iter().find(|base| base.name() == of.name).map(|base| base as usize)
         } else {
@@ -358,7 +358,7 @@ impl<'t> Loader<'t> {
         number.map_or_else(|| node.fail(format!("there is no type {}", of.name)), Ok)
     }
 
-    fn complex(&mut self, node: &Node) -> Result<Type, LoadError> {
+    fn complex(&mut self, node: &XsdElement) -> Result<Type, LoadError> {
         let Some(content) = node.only()? else {
             return Ok(Type::Empty);
         };
@@ -373,7 +373,7 @@ impl<'t> Loader<'t> {
         }
     }
 
-    fn particle(&mut self, node: &Node, depth: usize) -> Result<Expr, LoadError> {
+    fn particle(&mut self, node: &XsdElement, depth: usize) -> Result<Expr, LoadError> {
         if depth > C2SIM_SCHEMA_NESTING_MAX {
             return node.fail("groups are too deep inside one another, or inside themselves");
         }
@@ -410,7 +410,13 @@ impl<'t> Loader<'t> {
         node.repeated(expr)
     }
 
-    fn simple(&mut self, name: &'t str, number: usize, node: &'t Node, depth: usize) -> Result<Simple, LoadError> {
+    fn simple(
+        &mut self,
+        name: &'t str,
+        number: usize,
+        node: &'t XsdElement,
+        depth: usize,
+    ) -> Result<Simple, LoadError> {
         if let Some(simple) = self.simple.get(name) {
             return Ok(simple.clone());
         }
@@ -439,7 +445,7 @@ impl<'t> Loader<'t> {
         Ok(simple)
     }
 
-    fn facets(&mut self, simple: &mut Simple, restriction: &Node) -> Result<(), LoadError> {
+    fn facets(&mut self, simple: &mut Simple, restriction: &XsdElement) -> Result<(), LoadError> {
         let (mut codes, mut patterns) = (Vec::new(), Vec::new());
         for node in &restriction.children {
             let Some(value) = node.get("value") else {

@@ -1,5 +1,5 @@
 //! Coming in: from a host name to a signed-in component, or to one end of a relayed pair. Blocking and with a deadline; the
-//! load itself runs in [`super::desk`].
+//! load itself runs in [`super::generator`].
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -122,7 +122,7 @@ impl Session {
         }
         let who = if options.relay { "relay" } else { "Coordinator" };
         let reason =
-            last.map_or_else(String::new, |error: io::Error| format!(" ({})", crate::cli::failure::plain(&error)));
+            last.map_or_else(String::new, |error: io::Error| format!(" ({})", crate::cli::failure::in_words(&error)));
         Err(Failure::nobody(format!("there is no {who} at {}{reason}", options.address)))
     }
 

@@ -10,13 +10,13 @@ use serde_json::json;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{connect_pairs, load};
-use super::desk::Desk;
 use super::figures::{count, grouped, real};
+use super::generator::Generator;
 use super::histogram::Histogram;
 use super::inbox::Inbox;
 use super::options::Options;
 use super::outbox::Outbox;
-use super::progress::{PATIENCE, Progress, now};
+use super::progress::{PATIENCE, StatusLine, now};
 
 /// Place of the end that begins, and of the one that answers.
 const CA: usize = 0;
@@ -49,7 +49,7 @@ impl Schedule {
 
 /// One run.
 struct Run<'a> {
-    desk: Desk,
+    generator: Generator,
     options: &'a Options,
     schedule: Schedule,
     /// Round trips begun, and ended.
@@ -71,7 +71,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let start = now();
     let from = start + options.warm_up();
     let mut run = Run {
-        desk: Desk::new(options, sessions, start)?,
+        generator: Generator::new(options, sessions, start)?,
         options,
         schedule: match options.rate {
             None => Schedule::Closed(start),
@@ -84,10 +84,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         times: Histogram::new(),
     };
     run.measure()?;
-    run.desk.check_bytes()?;
+    run.generator.check_bytes()?;
     run.report()?;
     let lost = run.begun.saturating_sub(run.settled());
-    run.desk.leave(options);
+    run.generator.leave(options);
     if lost > 0 {
         return Err(Failure::other(format!("{lost} round trips never ended")));
     }
@@ -96,21 +96,21 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 impl Run<'_> {
     fn measure(&mut self) -> Result<(), Failure> {
-        let mut progress = Progress::new(now());
+        let mut progress = StatusLine::new(now());
         let mut last_arrival = now();
         loop {
             let now = now();
-            if !self.desk.interrupted {
+            if !self.generator.interrupted {
                 self.begin_due(now)?;
             }
-            let sending = now < self.until && !self.desk.interrupted;
+            let sending = now < self.until && !self.generator.interrupted;
             if !sending && self.settled() >= self.begun {
                 break;
             }
-            self.desk.beat(now)?;
-            let ready = self.desk.wait(self.pause(now, sending))?;
+            self.generator.beat(now)?;
+            let ready = self.generator.wait(self.pause(now, sending))?;
             for _ in 0..ready {
-                match self.desk.read_next()? {
+                match self.generator.read_next()? {
                     Some(CB) => self.answer()?,
                     Some(_) => self.end_trips(),
                     None => {}
@@ -132,7 +132,7 @@ impl Run<'_> {
 
     /// Round trips of which it is known what became of them: ended, or refused with an error.
     fn settled(&self) -> u64 {
-        self.ended + self.desk.errors().0
+        self.ended + self.generator.errors().0
     }
 
     /// Begins the round trips that are due.
@@ -140,7 +140,7 @@ impl Run<'_> {
         let before = self.begun;
         match &mut self.schedule {
             Schedule::Closed(at) => {
-                if now < self.until && self.ended + self.desk.errors().0 >= self.begun {
+                if now < self.until && self.ended + self.generator.errors().0 >= self.begun {
                     *at = now;
                     self.begun += 1;
                 }
@@ -153,10 +153,10 @@ impl Run<'_> {
             }
         }
         if self.begun > before {
-            if let Some(end) = self.desk.ends.get_mut(CA) {
+            if let Some(end) = self.generator.ends.get_mut(CA) {
                 end.outbox.allow(self.begun);
             }
-            self.desk.flush(CA)?;
+            self.generator.flush(CA)?;
         }
         Ok(())
     }
@@ -173,16 +173,16 @@ impl Run<'_> {
 
     /// Sends back as many as have come.
     fn answer(&mut self) -> Result<(), Failure> {
-        if let Some(end) = self.desk.ends.get_mut(CB) {
+        if let Some(end) = self.generator.ends.get_mut(CB) {
             end.outbox.allow(end.inbox.received);
         }
-        self.desk.flush(CB)
+        self.generator.flush(CB)
     }
 
     /// Records the round trips that have just come back.
     fn end_trips(&mut self) {
         let now = now();
-        let back = self.desk.ends.get(CA).map_or(0, |end| end.inbox.received);
+        let back = self.generator.ends.get(CA).map_or(0, |end| end.inbox.received);
         while self.ended < back {
             let begin = self.schedule.begin_of(self.ended);
             if begin >= self.from {
@@ -195,7 +195,7 @@ impl Run<'_> {
 
     fn report(&self) -> Result<(), Failure> {
         let micros = |nanos: u64| real(nanos) / 1e3;
-        let (errors, first_error) = self.desk.errors();
+        let (errors, first_error) = self.generator.errors();
         let times = &self.times;
         let lost = self.begun.saturating_sub(self.settled());
         if self.options.json {
@@ -215,7 +215,7 @@ impl Run<'_> {
                 "errors": errors,
                 "first_error": first_error,
                 "lost": lost,
-                "interrupted": self.desk.interrupted,
+                "interrupted": self.generator.interrupted,
             });
             return say(&format!("{object}\n"));
         }

@@ -13,12 +13,12 @@ pub(super) fn now() -> Instant {
 
 /// A line on a terminal that is written over and over while the run goes on; nothing where standard error is no terminal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct StatusLine {
     shown: bool,
     next: Instant,
 }
 
-impl Progress {
+impl StatusLine {
     pub(super) fn new(start: Instant) -> Self {
         Self { shown: std::io::stderr().is_terminal(), next: start + Duration::from_millis(500) }
     }

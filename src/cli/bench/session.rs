@@ -28,7 +28,7 @@ use super::client::{Session, connect_members, message};
 use super::figures::{count, grouped, real};
 use super::histogram::Histogram;
 use super::options::Options;
-use super::progress::{PATIENCE, Progress, now};
+use super::progress::{PATIENCE, StatusLine, now};
 
 const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -357,7 +357,7 @@ fn measure<'a>(
     crowd.join(session, driver)?;
     let mut measured = Measured { skew: Histogram::new(), delay: Histogram::new() };
     let warm_up = (options.triggers / 10).min(WARM_UP);
-    let mut progress = Progress::new(now());
+    let mut progress = StatusLine::new(now());
     let mut last = crowd.members.iter().map(|member| member.last).max().unwrap_or(0);
     for n in 0..warm_up + options.triggers {
         if crowd.interrupted {

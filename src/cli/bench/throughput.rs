@@ -8,12 +8,12 @@ use serde_json::json;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{connect_pairs, load};
-use super::desk::Desk;
 use super::figures::{count, grouped, real};
+use super::generator::Generator;
 use super::inbox::Inbox;
 use super::options::Options;
 use super::outbox::Outbox;
-use super::progress::{PATIENCE, Progress, now};
+use super::progress::{PATIENCE, StatusLine, now};
 
 /// How long messages that are on their way may take once nothing more is sent.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -33,22 +33,22 @@ struct Outcome {
 }
 
 /// Messages of which it is known what became of them: received, or answered with an error.
-fn settled(desk: &Desk, sender: usize) -> u64 {
-    let errors = desk.ends.get(sender).map_or(0, |end| end.inbox.errors);
-    desk.ends.get(sender + 1).map_or(0, |end| end.inbox.received + errors)
+fn settled(generator: &Generator, sender: usize) -> u64 {
+    let errors = generator.ends.get(sender).map_or(0, |end| end.inbox.errors);
+    generator.ends.get(sender + 1).map_or(0, |end| end.inbox.received + errors)
 }
 
 /// Lets a sender use its window again.
-fn refill(desk: &mut Desk, sender: usize, window: u64) -> Result<(), Failure> {
-    let allowed = settled(desk, sender).saturating_add(window);
-    if let Some(end) = desk.ends.get_mut(sender) {
+fn refill(generator: &mut Generator, sender: usize, window: u64) -> Result<(), Failure> {
+    let allowed = settled(generator, sender).saturating_add(window);
+    if let Some(end) = generator.ends.get_mut(sender) {
         end.outbox.allow(allowed);
     }
-    desk.flush(sender)
+    generator.flush(sender)
 }
 
-fn received(desk: &Desk) -> u64 {
-    desk.ends.iter().map(|end| end.inbox.received).sum()
+fn received(generator: &Generator) -> u64 {
+    generator.ends.iter().map(|end| end.inbox.received).sum()
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
@@ -60,35 +60,35 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let outbox = Outbox::new(&message, options.window);
         [(sender, Inbox::new(b""), outbox), (receiver, Inbox::new(&message), Outbox::new(b"", 0))]
     });
-    let mut desk = Desk::new(options, sessions, now())?;
-    let (messages, time) = measure(&mut desk, options)?;
-    let lost = drain(&mut desk)?;
-    desk.check_bytes()?;
-    let (errors, first_error) = desk.errors();
+    let mut generator = Generator::new(options, sessions, now())?;
+    let (messages, time) = measure(&mut generator, options)?;
+    let lost = drain(&mut generator)?;
+    generator.check_bytes()?;
+    let (errors, first_error) = generator.errors();
     let first_error = first_error.map(str::to_owned);
-    let interrupted = desk.interrupted;
-    desk.leave(options);
+    let interrupted = generator.interrupted;
+    generator.leave(options);
     report(options, &Outcome { messages, time, wire, errors, first_error, lost, interrupted })
 }
 
 /// Keeps every window full; messages received after the warm-up, and the time they took.
-fn measure(desk: &mut Desk, options: &Options) -> Result<(u64, Duration), Failure> {
+fn measure(generator: &mut Generator, options: &Options) -> Result<(u64, Duration), Failure> {
     let begin = now();
-    let mut progress = Progress::new(begin);
+    let mut progress = StatusLine::new(begin);
     let mut start: Option<(Instant, u64)> = None;
     let mut last_arrival = begin;
-    for sender in (0..desk.ends.len()).step_by(2) {
-        refill(desk, sender, options.window)?;
+    for sender in (0..generator.ends.len()).step_by(2) {
+        refill(generator, sender, options.window)?;
     }
     let (messages, time) = loop {
-        let ready = desk.wait(WAIT)?;
+        let ready = generator.wait(WAIT)?;
         for _ in 0..ready {
-            if let Some(n) = desk.read_next()? {
-                refill(desk, n - n % 2, options.window)?;
+            if let Some(n) = generator.read_next()? {
+                refill(generator, n - n % 2, options.window)?;
             }
         }
         let now = now();
-        desk.beat(now)?;
+        generator.beat(now)?;
         if ready > 0 {
             last_arrival = now;
         } else if now - last_arrival > PATIENCE {
@@ -97,20 +97,20 @@ fn measure(desk: &mut Desk, options: &Options) -> Result<(u64, Duration), Failur
             return Err(Failure::other(format!("{}: nothing has arrived for {seconds} s", options.address)));
         }
         match start {
-            None if now - begin >= options.warm_up() => start = Some((now, received(desk))),
+            None if now - begin >= options.warm_up() => start = Some((now, received(generator))),
             None => {}
             Some((since, before)) => {
                 let time = now - since;
-                if time >= options.length || desk.interrupted {
-                    break (received(desk) - before, time);
+                if time >= options.length || generator.interrupted {
+                    break (received(generator) - before, time);
                 }
                 progress.show(now, || {
-                    let rate = real(received(desk) - before) / time.as_secs_f64();
+                    let rate = real(received(generator) - before) / time.as_secs_f64();
                     format!("{:5.1} s  {rate:.0} messages/s", time.as_secs_f64())
                 });
             }
         }
-        if desk.interrupted && start.is_none() {
+        if generator.interrupted && start.is_none() {
             break (0, Duration::ZERO);
         }
     };
@@ -119,24 +119,24 @@ fn measure(desk: &mut Desk, options: &Options) -> Result<(u64, Duration), Failur
 }
 
 /// Sends nothing more and waits for what is on its way; messages that never come.
-fn drain(desk: &mut Desk) -> Result<u64, Failure> {
+fn drain(generator: &mut Generator) -> Result<u64, Failure> {
     let begin = now();
-    for end in &mut desk.ends {
+    for end in &mut generator.ends {
         end.outbox.stop();
     }
     loop {
-        let senders = (0..desk.ends.len()).step_by(2);
+        let senders = (0..generator.ends.len()).step_by(2);
         let missing: u64 = senders
             .map(|sender| {
-                let sent = desk.ends.get(sender).map_or(0, |end| end.outbox.messages());
-                sent.saturating_sub(settled(desk, sender))
+                let sent = generator.ends.get(sender).map_or(0, |end| end.outbox.messages());
+                sent.saturating_sub(settled(generator, sender))
             })
             .sum();
         if missing == 0 || now() - begin > DRAIN {
             return Ok(missing);
         }
-        for _ in 0..desk.wait(WAIT)? {
-            desk.read_next()?;
+        for _ in 0..generator.wait(WAIT)? {
+            generator.read_next()?;
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::table::{Column, grid, word};
 
 /// What stands in a column: the value of a key, or what is made of the whole row.
-pub(super) enum Cell<'f> {
+pub(super) enum Cells<'f> {
     Key(&'static str),
     Made(&'f dyn Fn(&Value) -> String),
 }
@@ -31,11 +31,11 @@ pub(super) fn cell(row: &Value, key: &str) -> String {
 }
 
 /// A list as a table, a line for each of its rows.
-pub(super) fn table_of(list: &Value, columns: &[(Column, Cell<'_>)]) -> String {
+pub(super) fn table_of(list: &Value, columns: &[(Column, Cells<'_>)]) -> String {
     let made = |row: &Value| {
         let cells = columns.iter().map(|(_, of)| match of {
-            Cell::Key(key) => cell(row, key),
-            Cell::Made(made) => made(row),
+            Cells::Key(key) => cell(row, key),
+            Cells::Made(made) => made(row),
         });
         cells.collect::<Vec<String>>()
     };

@@ -13,7 +13,7 @@ pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) arguments: &'static [Argument],
     pub(super) help: &'static str,
-    pub(super) run: fn(&Given, &mut Session) -> Result<Report, Stop>,
+    pub(super) run: fn(&Given, &mut Connection) -> Result<Report, Stop>,
 }
 
 /// All commands: those of one word, and those of the family of shared sessions.
@@ -114,7 +114,7 @@ impl From<Trouble> for Stop {
 
 /// The connection, made at the first question.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct Connection {
     pub(super) address: String,
     /// The control port, where it is not found by the Coordinator's address.
     pub(super) control: Option<String>,
@@ -124,7 +124,7 @@ pub(super) struct Session {
     pub(super) client: Option<Client>,
 }
 
-impl Session {
+impl Connection {
     pub(super) fn client(&mut self) -> Result<&mut Client, Trouble> {
         let client = match self.client.take() {
             Some(client) => client,

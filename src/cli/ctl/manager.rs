@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::super::client::{Denial, Trouble, now, seconds};
 use super::super::framed::{self, Framed, Silence};
 use super::super::table::{Column, table, visible, word};
-use super::answer::{Cell, cell, list, part, table_of};
-use super::command::{Given, Report, Session, Stop};
+use super::answer::{Cells, cell, list, part, table_of};
+use super::command::{Connection, Given, Report, Stop};
 
 /// The control port is so much higher than that of the Coordinator.
 const CONTROL_PORT_OFFSET: u16 = 10;
 
-impl Session {
+impl Connection {
     fn control_address(&self) -> Result<String, Stop> {
         if let Some(control) = &self.control {
             return Ok(control.clone());
@@ -100,46 +100,46 @@ fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
     ids.into_iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn open(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn open(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let (first, port) = (given.word(0), given.word(1));
     let json = if port.is_empty() {
-        session.control(Function::Open, |request| request.logfilename(first))?
+        connection.control(Function::Open, |request| request.logfilename(first))?
     } else {
         let number = port.parse().ok().filter(|port: &u16| *port > 0);
         let number = number.ok_or_else(|| Stop::Usage(format!("open: '{port}' is not a port from 1 to 65535")))?;
-        session.control(Function::Open, |request| request.address(first, number))?
+        connection.control(Function::Open, |request| request.address(first, number))?
     };
     let text = format!("provider {} is open\n", cell(&json, "provider"));
     Ok(Report { json, text })
 }
 
-pub(super) fn close(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn close(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let ids = ids(given, 0)?;
-    session.control(Function::Close, |request| request.provider(&ids))?;
+    connection.control(Function::Close, |request| request.provider(&ids))?;
     Ok(Report { text: format!("provider {} is closed\n", listed(&ids)), json: json!({"provider": ids}) })
 }
 
-pub(super) fn providers(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn providers(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let chosen = some_ids(given)?;
-    let data = session.control(Function::GetProviderInformation, |request| match &chosen {
+    let data = connection.control(Function::GetProviderInformation, |request| match &chosen {
         Some(ids) => request.provider(ids),
         None => request,
     })?;
     let json = list(&data, "providerinfo");
     let columns = [
-        (Column::Right("ID"), Cell::Key("id")),
-        (Column::Left("TYPE"), Cell::Key("type")),
-        (Column::Left("STATUS"), Cell::Key("status")),
-        (Column::Right("TIME"), Cell::Key("time")),
-        (Column::Right("OF"), Cell::Key("maxtime")),
-        (Column::Left("SOURCE"), Cell::Key("ids")),
+        (Column::Right("ID"), Cells::Key("id")),
+        (Column::Left("TYPE"), Cells::Key("type")),
+        (Column::Left("STATUS"), Cells::Key("status")),
+        (Column::Right("TIME"), Cells::Key("time")),
+        (Column::Right("OF"), Cells::Key("maxtime")),
+        (Column::Left("SOURCE"), Cells::Key("ids")),
     ];
     Ok(Report { text: table_of(&json, &columns), json })
 }
 
-pub(super) fn viewers(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn viewers(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let chosen = some_ids(given)?;
-    let data = session.control(Function::GetViewerInformation, |request| match &chosen {
+    let data = connection.control(Function::GetViewerInformation, |request| match &chosen {
         Some(ids) => request.viewer(ids),
         None => request,
     })?;
@@ -150,49 +150,49 @@ pub(super) fn viewers(given: &Given, session: &mut Session) -> Result<Report, St
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     };
     let columns = [
-        (Column::Right("ID"), Cell::Key("id")),
-        (Column::Left("STATUS"), Cell::Key("status")),
-        (Column::Left("ADDRESS"), Cell::Made(&address)),
+        (Column::Right("ID"), Cells::Key("id")),
+        (Column::Left("STATUS"), Cells::Key("status")),
+        (Column::Left("ADDRESS"), Cells::Made(&address)),
     ];
     Ok(Report { text: table_of(&json, &columns), json })
 }
 
-pub(super) fn sessions(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn sessions(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let chosen = some_ids(given)?;
-    let data = session.control(Function::GetSessionInformation, |request| match &chosen {
+    let data = connection.control(Function::GetSessionInformation, |request| match &chosen {
         Some(ids) => request.session(ids),
         None => request,
     })?;
     let json = list(&data, "sessioninfo");
     let columns = [
-        (Column::Right("ID"), Cell::Key("id")),
-        (Column::Left("NAME"), Cell::Key("name")),
-        (Column::Right("PROVIDER"), Cell::Key("provider")),
-        (Column::Left("STATUS"), Cell::Key("status")),
-        (Column::Left("STATE"), Cell::Key("state")),
-        (Column::Left("VIEWERS"), Cell::Key("viewer")),
+        (Column::Right("ID"), Cells::Key("id")),
+        (Column::Left("NAME"), Cells::Key("name")),
+        (Column::Right("PROVIDER"), Cells::Key("provider")),
+        (Column::Left("STATUS"), Cells::Key("status")),
+        (Column::Left("STATE"), Cells::Key("state")),
+        (Column::Left("VIEWERS"), Cells::Key("viewer")),
     ];
     Ok(Report { text: table_of(&json, &columns), json })
 }
 
-pub(super) fn connect(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn connect(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let [viewer, provider] = ids(given, 0)?[..] else {
         return Err(Stop::Usage("connect: a viewer and a provider are wanted".to_owned()));
     };
-    let json = session.control(Function::Connect, |request| request.connection(provider, viewer))?;
+    let json = connection.control(Function::Connect, |request| request.connection(provider, viewer))?;
     let text = format!("viewer {viewer} is in session {} of provider {provider}\n", cell(&json, "session"));
     Ok(Report { json, text })
 }
 
-pub(super) fn disconnect(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn disconnect(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let ids = ids(given, 0)?;
-    session.control(Function::Disconnect, |request| request.viewer(&ids))?;
+    connection.control(Function::Disconnect, |request| request.viewer(&ids))?;
     Ok(Report { text: format!("viewer {} is in no session\n", listed(&ids)), json: json!({"viewer": ids}) })
 }
 
-pub(super) fn refresh(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn refresh(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let chosen = some_ids(given)?;
-    let data = session.control(Function::Refresh, |request| match &chosen {
+    let data = connection.control(Function::Refresh, |request| match &chosen {
         Some(ids) => request.provider(ids),
         None => request,
     })?;
@@ -204,15 +204,15 @@ pub(super) fn refresh(given: &Given, session: &mut Session) -> Result<Report, St
     Ok(Report { json, text })
 }
 
-pub(super) fn errors(_: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let json = list(&session.control(Function::GetErrorList, |request| request)?, "errors");
+pub(super) fn errors(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let json = list(&connection.control(Function::GetErrorList, |request| request)?, "errors");
     let lines = json.as_array().into_iter().flatten().map(|line| format!("{}\n", visible(&word(line))));
     let text = lines.collect::<String>();
     Ok(Report { text: if text.is_empty() { "there are no errors\n".to_owned() } else { text }, json })
 }
 
-pub(super) fn manager(_: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let json = part(&session.control(Function::GetManagerInformation, |request| request)?, "manager");
+pub(super) fn manager(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let json = part(&connection.control(Function::GetManagerInformation, |request| request)?, "manager");
     // The protocol's own spelling of `viewers` is told to scripts, not to people.
     let about = json.as_object().into_iter().flatten().filter(|(key, _)| *key != "vieweres");
     let rows: Vec<[String; 2]> = about.map(|(key, _)| [key.clone(), cell(&json, key)]).collect();
@@ -220,7 +220,7 @@ pub(super) fn manager(_: &Given, session: &mut Session) -> Result<Report, Stop> 
     Ok(Report { json, text })
 }
 
-pub(super) fn exit(_: &Given, session: &mut Session) -> Result<Report, Stop> {
-    session.control(Function::Exit, |request| request)?;
+pub(super) fn exit(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    connection.control(Function::Exit, |request| request)?;
     Ok(Report { json: json!({}), text: "the Manager ends\n".to_owned() })
 }

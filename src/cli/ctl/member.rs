@@ -5,7 +5,7 @@ use instep::leco::route::session_name;
 use instep::time::Utc;
 use serde_json::Value;
 
-use super::command::{Given, Session, Stop};
+use super::command::{Connection, Given, Stop};
 
 /// The system that the program says it speaks for, where it joins.
 pub(super) const SYSTEM: &str = "instep-ctl";
@@ -33,12 +33,12 @@ impl SessionName {
     }
 
     /// The full LECO name of the session.
-    pub(super) fn receiver(&self, session: &mut Session) -> Result<String, Stop> {
+    pub(super) fn receiver(&self, connection: &mut Connection) -> Result<String, Stop> {
         let local = session_name(&self.name);
         let local = String::from_utf8_lossy(&local);
         Ok(match &self.node {
             Some(node) => format!("{node}.{local}"),
-            None => format!("{}.{local}", session.client()?.namespace()),
+            None => format!("{}.{local}", connection.client()?.namespace()),
         })
     }
 
@@ -54,8 +54,8 @@ pub(super) fn coordinator_of(node: Option<&str>) -> String {
 }
 
 /// Leaves a session. Whoever does not take it sees the component leave a moment later.
-pub(super) fn resign(session: &mut Session, receiver: &str) {
-    drop(session.ask(receiver, "resign", &Value::Null));
+pub(super) fn resign(connection: &mut Connection, receiver: &str) {
+    drop(connection.ask(receiver, "resign", &Value::Null));
 }
 
 /// The time of day of a moment, UTC.

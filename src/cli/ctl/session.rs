@@ -15,11 +15,11 @@ use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use super::super::client::{Trouble, unix_ms};
-use super::super::failure::{Failure, plain};
+use super::super::failure::{Failure, in_words};
 use super::super::table::{Column, table, visible, word};
-use super::answer::{Cell, cell, part, table_of};
+use super::answer::{Cells, cell, part, table_of};
 use super::command::Argument::{self, May, Must, Number, Switch, Text};
-use super::command::{Command, Given, Report, Session, Stop};
+use super::command::{Command, Connection, Given, Report, Stop};
 use super::member::{SYSTEM, SessionName, clock, coordinator_of, resign, span};
 use super::watch;
 
@@ -33,7 +33,7 @@ const AT: Argument =
 const fn pulls(
     name: &'static str,
     help: &'static str,
-    run: fn(&Given, &mut Session) -> Result<Report, Stop>,
+    run: fn(&Given, &mut Connection) -> Result<Report, Stop>,
 ) -> Command {
     Command { name, arguments: &[Must("NAME"), AT], help, run }
 }
@@ -76,8 +76,8 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "the states and triggers, as a Mermaid diagram",
         run: diagram,
     },
-    pulls("session submit", "begin to collect initialization: INITIALIZING", |given, session| {
-        pull(given, session, Trigger::SubmitInitialization)
+    pulls("session submit", "begin to collect initialization: INITIALIZING", |given, connection| {
+        pull(given, connection, Trigger::SubmitInitialization)
     }),
     Command {
         name: "session complete",
@@ -85,19 +85,19 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "say that a system is done with initialization",
         run: complete,
     },
-    pulls("session share", "hand the initialization to all: INITIALIZED", |given, session| {
-        pull(given, session, Trigger::ShareScenario)
+    pulls("session share", "hand the initialization to all: INITIALIZED", |given, connection| {
+        pull(given, connection, Trigger::ShareScenario)
     }),
-    pulls("session start", "let the scenario run: RUNNING", |given, session| {
-        pull(given, session, Trigger::StartScenario)
+    pulls("session start", "let the scenario run: RUNNING", |given, connection| {
+        pull(given, connection, Trigger::StartScenario)
     }),
-    pulls("session pause", "PAUSED", |given, session| pull(given, session, Trigger::PauseScenario)),
-    pulls("session resume", "RUNNING again", |given, session| pull(given, session, Trigger::ResumeScenario)),
-    pulls("session stop", "back to INITIALIZED, ready to start anew", |given, session| {
-        pull(given, session, Trigger::StopScenario)
+    pulls("session pause", "PAUSED", |given, connection| pull(given, connection, Trigger::PauseScenario)),
+    pulls("session resume", "RUNNING again", |given, connection| pull(given, connection, Trigger::ResumeScenario)),
+    pulls("session stop", "back to INITIALIZED, ready to start anew", |given, connection| {
+        pull(given, connection, Trigger::StopScenario)
     }),
-    pulls("session reset", "discard the initialization: UNINITIALIZED", |given, session| {
-        pull(given, session, Trigger::ResetScenario)
+    pulls("session reset", "discard the initialization: UNINITIALIZED", |given, connection| {
+        pull(given, connection, Trigger::ResetScenario)
     }),
     Command {
         name: "session watch",
@@ -130,18 +130,18 @@ trigger takes its place. For example:
 
 // ---- Looking and making ----
 
-fn list(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn list(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let coordinator = coordinator_of(Some(given.word(0)).filter(|node| !node.is_empty()));
-    let json = session.ask(&coordinator, "send_sessions", &Value::Null)?;
+    let json = connection.ask(&coordinator, "send_sessions", &Value::Null)?;
     let columns = [
-        (Column::Right("ID"), Cell::Key("id")),
-        (Column::Left("NAME"), Cell::Key("sessionName")),
-        (Column::Left("STATE"), Cell::Key("state")),
-        (Column::Right("SEQ"), Cell::Key("seq")),
-        (Column::Right("MEMBERS"), Cell::Key("members")),
-        (Column::Left("VIEWERS"), Cell::Key("viewer")),
-        (Column::Left("PROVIDER"), Cell::Made(&provider)),
-        (Column::Left("SCHEDULED"), Cell::Made(&scheduled)),
+        (Column::Right("ID"), Cells::Key("id")),
+        (Column::Left("NAME"), Cells::Key("sessionName")),
+        (Column::Left("STATE"), Cells::Key("state")),
+        (Column::Right("SEQ"), Cells::Key("seq")),
+        (Column::Right("MEMBERS"), Cells::Key("members")),
+        (Column::Left("VIEWERS"), Cells::Key("viewer")),
+        (Column::Left("PROVIDER"), Cells::Made(&provider)),
+        (Column::Left("SCHEDULED"), Cells::Made(&scheduled)),
     ];
     Ok(Report { text: table_of(&json, &columns), json })
 }
@@ -162,7 +162,7 @@ fn scheduled(info: &Value) -> String {
     }
 }
 
-fn create(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn create(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let mut wish = Map::from_iter([("name".to_owned(), Value::from(place.name.as_str()))]);
     for (flag, key) in [
@@ -183,7 +183,7 @@ fn create(given: &Given, session: &mut Session) -> Result<Report, Stop> {
         let id = id.ok_or_else(|| Stop::Usage(format!("--provider '{text}': the id of a provider is wanted")))?;
         wish.insert("provider".to_owned(), Value::from(id));
     }
-    let json = session.ask(&place.coordinator(), "create_session", &Value::Object(wish))?;
+    let json = connection.ask(&place.coordinator(), "create_session", &Value::Object(wish))?;
     let info = part(&json, "session");
     let done = if cell(&json, "creation") == "UPDATED" { "was there and is as wished" } else { "is there" };
     let (id, state, next) = (cell(&info, "id"), cell(&info, "state"), cell(&info, "permitted").replace(',', ", "));
@@ -191,16 +191,16 @@ fn create(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     Ok(Report { json, text: visible_lines(&text) })
 }
 
-fn delete(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn delete(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let params = json!({"name": place.name, "force": given.switch("force")});
-    session.ask(&place.coordinator(), "delete_session", &params)?;
+    connection.ask(&place.coordinator(), "delete_session", &params)?;
     Ok(Report { json: json!({"session": place.name}), text: format!("{} has ended\n", place.name) })
 }
 
-fn info(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let receiver = SessionName::of(given)?.receiver(session)?;
-    let json = session.ask(&receiver, "info", &Value::Null)?;
+fn info(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let receiver = SessionName::of(given)?.receiver(connection)?;
+    let json = connection.ask(&receiver, "info", &Value::Null)?;
     let mut lines: Vec<[String; 2]> = Vec::new();
     let mut line = |what: &str, value: String| lines.push([what.to_owned(), value]);
     line("name", cell(&json, "sessionName"));
@@ -229,9 +229,9 @@ fn info(given: &Given, session: &mut Session) -> Result<Report, Stop> {
     Ok(Report { text: table([Column::Left("SESSION"), Column::Left("VALUE")], &lines), json })
 }
 
-fn members(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let receiver = SessionName::of(given)?.receiver(session)?;
-    let json = session.ask(&receiver, "members", &Value::Null)?;
+fn members(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let receiver = SessionName::of(given)?.receiver(connection)?;
+    let json = connection.ask(&receiver, "members", &Value::Null)?;
     let state_seq = json.get("state_seq").and_then(Value::as_u64).unwrap_or(0);
     // Who joined since then was told the state with the answer.
     let follows = |row: &Value| {
@@ -240,23 +240,23 @@ fn members(given: &Given, session: &mut Session) -> Result<Report, Stop> {
         word.to_owned()
     };
     let columns = [
-        (Column::Left("NAME"), Cell::Key("name")),
-        (Column::Left("SYSTEM"), Cell::Key("system")),
-        (Column::Left("FORMAT"), Cell::Key("format")),
-        (Column::Right("JOINED"), Cell::Key("joined")),
-        (Column::Right("ACKED"), Cell::Key("acked")),
-        (Column::Left("IN STEP"), Cell::Made(&follows)),
+        (Column::Left("NAME"), Cells::Key("name")),
+        (Column::Left("SYSTEM"), Cells::Key("system")),
+        (Column::Left("FORMAT"), Cells::Key("format")),
+        (Column::Right("JOINED"), Cells::Key("joined")),
+        (Column::Right("ACKED"), Cells::Key("acked")),
+        (Column::Left("IN STEP"), Cells::Made(&follows)),
     ];
     Ok(Report { text: table_of(&part(&json, "members"), &columns), json })
 }
 
-fn initialization(given: &Given, session: &mut Session) -> Result<Report, Stop> {
-    let receiver = SessionName::of(given)?.receiver(session)?;
-    let json = session.ask(&receiver, "initialization", &Value::Null)?;
+fn initialization(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let receiver = SessionName::of(given)?.receiver(connection)?;
+    let json = connection.ask(&receiver, "initialization", &Value::Null)?;
     Ok(Report { text: visible_lines(&format!("{}\n", word(&json).trim_end())), json })
 }
 
-fn diagram(_: &Given, _: &mut Session) -> Result<Report, Stop> {
+fn diagram(_: &Given, _: &mut Connection) -> Result<Report, Stop> {
     let text = Diagram.to_string();
     Ok(Report { json: Value::from(text.as_str()), text })
 }
@@ -269,13 +269,13 @@ fn visible_lines(text: &str) -> String {
 // ---- Triggers ----
 
 /// Pulls a trigger: by the control port, or as a member.
-fn pull(given: &Given, session: &mut Session, trigger: Trigger) -> Result<Report, Stop> {
+fn pull(given: &Given, connection: &mut Connection, trigger: Trigger) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let at = given.text("at").map(|text| moment(text, unix_ms())).transpose().map_err(Stop::Usage)?;
     if place.node.is_none() {
-        match session.control_line() {
+        match connection.control_line() {
             Ok(line) => {
-                let answer = session.control_through(line, Function::Trigger, |request| {
+                let answer = connection.control_through(line, Function::Trigger, |request| {
                     let request = request.text(function::Argument::Session, &place.name);
                     let request = request.text(function::Argument::Trigger, trigger.method());
                     at.into_iter().fold(request, |request, at| request.at(at))
@@ -286,29 +286,29 @@ fn pull(given: &Given, session: &mut Session, trigger: Trigger) -> Result<Report
             Err(stop) => return Err(stop),
         }
     }
-    as_member(&place, session, SYSTEM, trigger, at)
+    as_member(&place, connection, SYSTEM, trigger, at)
 }
 
-fn complete(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn complete(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     match given.text("system") {
-        Some(system) => as_member(&SessionName::of(given)?, session, system, Trigger::InitializationComplete, None),
-        None => pull(given, session, Trigger::InitializationComplete),
+        Some(system) => as_member(&SessionName::of(given)?, connection, system, Trigger::InitializationComplete, None),
+        None => pull(given, connection, Trigger::InitializationComplete),
     }
 }
 
 /// Joins, pulls and resigns.
 fn as_member(
     place: &SessionName,
-    session: &mut Session,
+    connection: &mut Connection,
     system: &str,
     trigger: Trigger,
     at: Option<u64>,
 ) -> Result<Report, Stop> {
-    let receiver = place.receiver(session)?;
-    session.ask(&receiver, "join", &json!({"system": system}))?;
+    let receiver = place.receiver(connection)?;
+    connection.ask(&receiver, "join", &json!({"system": system}))?;
     let params = at.map_or(Value::Null, |at| json!({"at": at}));
-    let answer = session.ask(&receiver, trigger.method(), &params);
-    resign(session, &receiver);
+    let answer = connection.ask(&receiver, trigger.method(), &params);
+    resign(connection, &receiver);
     Ok(pulled(place, trigger, at, &answer?, "member"))
 }
 
@@ -361,13 +361,13 @@ fn moment(text: &str, now: u64) -> Result<u64, String> {
 
 // ---- Documents ----
 
-fn send(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+fn send(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let document = read(given.word(1))?;
-    let receiver = place.receiver(session)?;
-    session.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
-    let answer = session.client()?.hand_in(&receiver, &document);
-    resign(session, &receiver);
+    let receiver = place.receiver(connection)?;
+    connection.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
+    let answer = connection.client()?.hand_in(&receiver, &document);
+    resign(connection, &receiver);
     let json = answer?;
     let [kind, state, seq, tracking] = ["kind", "state", "seq", "trackingId"].map(|key| cell(&json, key));
     let text = format!("{} took {kind} and is {state} (seq {seq}, tracking id {tracking})\n", place.name);
@@ -384,7 +384,7 @@ fn read(file: &str) -> Result<Vec<u8>, Stop> {
     } else {
         std::fs::File::open(file).and_then(|file| file.take(most + 1).read_to_end(&mut document))
     };
-    read.map_err(|error| failed(plain(&error)))?;
+    read.map_err(|error| failed(in_words(&error)))?;
     if document.is_empty() {
         // To a session a message without a payload is a sign of life, which has no answer.
         return Err(failed("it is empty".to_owned()));

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
 use super::super::client::{Event, now};
-use super::super::failure::{Failure, plain};
+use super::super::failure::{Failure, in_words};
 use super::super::print::print;
 use super::super::table::visible;
-use super::command::{Given, Report, Session, Stop};
+use super::command::{Connection, Given, Report, Stop};
 use super::member::{SYSTEM, SessionName, clock, resign, span};
 
 const SIGINT: i32 = 2;
@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How the watching stands.
 struct Watch<'a> {
-    session: &'a mut Session,
+    connection: &'a mut Connection,
     receiver: String,
     /// Number of the last event that is known.
     last: u64,
@@ -27,35 +27,35 @@ struct Watch<'a> {
     left: Option<u32>,
 }
 
-pub(super) fn watch(given: &Given, session: &mut Session) -> Result<Report, Stop> {
+pub(super) fn watch(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let after = given.text("after").map(|text| {
         text.parse::<u64>().map_err(|_| Stop::Usage(format!("--after '{text}': the number of an event is wanted")))
     });
     let after = after.transpose()?;
     let left = given.number("events");
-    let receiver = place.receiver(session)?;
-    let joined = session.ask(&receiver, "join", &json!({"system": SYSTEM, "after": after}))?;
+    let receiver = place.receiver(connection)?;
+    let joined = connection.ask(&receiver, "join", &json!({"system": SYSTEM, "after": after}))?;
     // From here on Ctrl-C is a wish to resign.
     let signals = Signals::new([SIGINT, SIGTERM]);
-    let mut signals = signals.map_err(|error| Stop::Failed(Failure::other(plain(&error))))?;
+    let mut signals = signals.map_err(|error| Stop::Failed(Failure::other(in_words(&error))))?;
     let seq = joined.get("seq").and_then(Value::as_u64).unwrap_or(0);
-    if !session.json {
+    if !connection.json {
         let state = joined.get("state").and_then(Value::as_str).unwrap_or_default();
-        let own = session.client()?.full_name();
+        let own = connection.client()?.full_name();
         let line = format!("{} is {state}, seq {seq}; watching as {own}, times are UTC", place.name);
         if !print(&visible(&line)).map_err(Stop::Failed)? {
             return Err(Stop::Said);
         }
     }
-    let mut watch = Watch { session, receiver, last: after.unwrap_or(seq), left };
+    let mut watch = Watch { connection, receiver, last: after.unwrap_or(seq), left };
     let outcome = match joined.get("events") {
         Some(past) if after.is_some() => watch.catch_up(past.clone()),
         _ => Ok(()),
     };
     watch.last = watch.last.max(seq);
     let outcome = outcome.and_then(|()| watch.listen(&mut signals));
-    resign(watch.session, &watch.receiver);
+    resign(watch.connection, &watch.receiver);
     outcome.and(Err(Stop::Said))
 }
 
@@ -76,14 +76,14 @@ impl Watch<'_> {
             if past.get("more") != Some(&Value::Bool(true)) {
                 return Ok(());
             }
-            past = self.session.ask(&self.receiver, "events", &json!({"after": self.last}))?;
+            past = self.connection.ask(&self.receiver, "events", &json!({"after": self.last}))?;
         }
     }
 
     /// Shows what happens, until somebody wants an end.
     fn listen(&mut self, signals: &mut Signals) -> Result<(), Stop> {
         while signals.pending().next().is_none() {
-            let Some(event) = self.session.client()?.next_event(now() + TICK)? else { continue };
+            let Some(event) = self.connection.client()?.next_event(now() + TICK)? else { continue };
             let seq = event.number("seq").unwrap_or(0);
             if event.session != self.receiver || seq <= self.last {
                 continue;
@@ -93,7 +93,7 @@ impl Watch<'_> {
             }
             self.show(&event)?;
             if event.word("event") == "lost" {
-                let own = self.session.client()?.full_name();
+                let own = self.connection.client()?.full_name();
                 if event.word("by") == self.receiver {
                     return Err(Stop::Failed(Failure::other(format!("the session {} has ended", self.receiver))));
                 }
@@ -108,14 +108,14 @@ impl Watch<'_> {
 
     /// Prints an event; says so to the session where it is one of the state.
     fn show(&mut self, event: &Event) -> Result<(), Stop> {
-        let line = if self.session.json { as_json(event) } else { visible(&as_text(event)) };
+        let line = if self.connection.json { as_json(event) } else { visible(&as_text(event)) };
         if !print(&line).map_err(Stop::Failed)? {
             return Err(Stop::Said);
         }
         let seq = event.number("seq").unwrap_or(0);
         self.last = self.last.max(seq);
         if event.word("event") == "state" {
-            self.session.client()?.notify(&self.receiver, "ack", &json!({"seq": seq}))?;
+            self.connection.client()?.notify(&self.receiver, "ack", &json!({"seq": seq}))?;
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(1);
@@ -128,7 +128,7 @@ impl Watch<'_> {
 
     /// Something that people should know, beside the events.
     fn note(&self, text: &str) -> Result<(), Stop> {
-        if !self.session.json {
+        if !self.connection.json {
             print(&format!("({text})")).map_err(Stop::Failed)?;
         }
         Ok(())

@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use instep::control::record::{self, EntityType};
 use instep::control::replay;
 use instep::control::section::Section;
-use instep::control::vlog::{Item, Player, Step as Found};
+use instep::control::vlog::{self, Item, Player};
 use instep::limits::{CONTROL_RESULT_BYTES_MAX, RCRS_ENTITIES_MAX, RCRS_SLICE_BYTES_MAX, RCRS_SUMMARY_STEPS_MAX};
 use instep::rcrs::entity::Entity;
-use instep::rcrs::log::{Ending, Format, HEAD_BYTES, Progress, Reader};
+use instep::rcrs::log::{Ending, HEAD_BYTES, LogFormat, Progress, Reader};
 use instep::rcrs::message::{Action, Record};
 use instep::rcrs::summary::Summary;
 use instep::rcrs::urn::PropertyKind;
 use serde_json::{Map, Value, json};
 
 use super::super::client::now;
-use super::super::failure::plain;
+use super::super::failure::in_words;
 use super::super::view::kind_of;
 use super::digest::{Digest, Timestep};
 
@@ -30,19 +30,19 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// Reads the file and looks up the entities that are `wanted`. The error is the end of a sentence about the file.
 pub(super) fn read(path: &OsStr, wanted: &[i32]) -> Result<Digest, String> {
-    let mut file = File::open(path).map_err(|error| plain(&error))?;
-    let about = file.metadata().map_err(|error| plain(&error))?;
+    let mut file = File::open(path).map_err(|error| in_words(&error))?;
+    let about = file.metadata().map_err(|error| in_words(&error))?;
     if !about.is_file() {
         return Err("is not a file".to_owned());
     }
     let mut head = Vec::new();
     let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
-    Read::by_ref(&mut file).take(limit).read_to_end(&mut head).map_err(|error| plain(&error))?;
-    file.seek(SeekFrom::Start(0)).map_err(|error| plain(&error))?;
+    Read::by_ref(&mut file).take(limit).read_to_end(&mut head).map_err(|error| in_words(&error))?;
+    file.seek(SeekFrom::Start(0)).map_err(|error| in_words(&error))?;
     let read = Rc::new(Cell::new(0));
     let mut bar = Bar::new(about.len(), Rc::clone(&read));
     let source = Watched { file, read };
-    let digest = if Format::recognise(&head) == Some(Format::Viewer) {
+    let digest = if LogFormat::recognise(&head) == Some(LogFormat::Viewer) {
         read_recording(source, wanted, &mut bar)
     } else {
         read_log(source, wanted, &mut bar)
@@ -113,7 +113,7 @@ fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, St
     digest.bounds =
         world.bounds().map(|bounds| [bounds.low.0, bounds.low.1, bounds.high.0, bounds.high.1].map(f64::from));
     digest.entities = wanted.iter().map(|&id| (id, world.get(id).map(described))).collect();
-    let step = |step: &instep::rcrs::summary::Step| Timestep {
+    let step = |step: &instep::rcrs::summary::Timestep| Timestep {
         entities: step.entities.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
         commands: step.commands.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
         changed: step.changed,
@@ -140,9 +140,9 @@ fn described(entity: &Entity) -> Map<String, Value> {
 
 /// The world of a recording, as its records bring it about.
 #[derive(Default)]
-struct World(BTreeMap<i32, record::Entity<'static>>);
+struct RecordedWorld(BTreeMap<i32, record::Entity<'static>>);
 
-impl World {
+impl RecordedWorld {
     fn set(&mut self, entities: Vec<record::Entity<'static>>) {
         self.0 = entities.into_iter().map(|entity| (entity.id, entity)).collect();
     }
@@ -183,14 +183,14 @@ fn counts(
 }
 
 fn read_recording(mut source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, String> {
-    let mut digest = Digest { kind: Format::Viewer.name(), ..Digest::default() };
-    let (mut player, mut world) = (Player::new(), World::default());
+    let mut digest = Digest { kind: LogFormat::Viewer.name(), ..Digest::default() };
+    let (mut player, mut world) = (Player::new(), RecordedWorld::default());
     let (mut held, mut at, mut records) = (Vec::new(), 0, 0_usize);
     loop {
         let rest = held.get(at..).unwrap_or_default();
         let found = player.step(rest).and_then(|found| match found {
-            Found::More => Ok(None),
-            Found::Took(used, item) => take(&mut digest, item).map(|record| Some((used, record))),
+            vlog::Progress::More => Ok(None),
+            vlog::Progress::Took(used, item) => take(&mut digest, item).map(|record| Some((used, record))),
         });
         let found = found.map_err(|error| damaged(&error.to_string(), records, digest.time_max))?;
         if let Some((used, record)) = found {
@@ -211,7 +211,7 @@ fn read_recording(mut source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<
         }
         bar.show();
         let limit = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
-        source.by_ref().take(limit).read_to_end(&mut held).map_err(|error| plain(&error))?;
+        source.by_ref().take(limit).read_to_end(&mut held).map_err(|error| in_words(&error))?;
         if held.len() == before {
             digest.whole = player.may_end(before);
             break;
@@ -268,7 +268,7 @@ fn take(digest: &mut Digest, item: Item<'_>) -> Result<Option<(i64, Sections)>, 
     Ok(None)
 }
 
-fn add_record(digest: &mut Digest, world: &mut World, time: i64, sections: Sections) -> Result<(), String> {
+fn add_record(digest: &mut Digest, world: &mut RecordedWorld, time: i64, sections: Sections) -> Result<(), String> {
     if digest.steps.len() >= RCRS_SUMMARY_STEPS_MAX && !digest.steps.contains_key(&time) {
         return Err("it has more timesteps than allowed".to_owned());
     }

@@ -6,12 +6,12 @@ pub(super) const BINARY_START: u32 = 0xe542_d585;
 /// The content of the frame that starts a framed log.
 pub(super) const FRAME_START: &[u8; 2] = &[0x0a, 0];
 
-/// How many of a file's first bytes [`Format::recognise`] looks at.
+/// How many of a file's first bytes [`LogFormat::recognise`] looks at.
 pub const HEAD_BYTES: usize = 32;
 
 /// What a file is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     /// Binary records.
     Binary,
     /// Plain frames.
@@ -28,7 +28,7 @@ pub enum Format {
     Viewer,
 }
 
-impl Format {
+impl LogFormat {
     /// Judges a file by its first [`HEAD_BYTES`], or all it has.
     #[must_use]
     pub fn recognise(head: &[u8]) -> Option<Self> {

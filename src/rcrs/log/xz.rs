@@ -18,7 +18,7 @@ const CHECKSUM: Error = Error::Malformed("the checksum of the packed data does n
 
 /// What the next bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Stage {
     StreamHeader,
     BlockSize,
     BlockHeader {
@@ -33,7 +33,7 @@ enum Part {
 }
 
 pub(super) struct Xz {
-    part: Part,
+    stage: Stage,
     /// Bytes of the part before they are whole; at most a block header of 1 KiB.
     held: Vec<u8>,
     check: u8,
@@ -46,7 +46,7 @@ pub(super) struct Xz {
 impl Xz {
     pub(super) fn new() -> Self {
         Self {
-            part: Part::StreamHeader,
+            stage: Stage::StreamHeader,
             held: Vec::new(),
             check: 0,
             packed: 0,
@@ -60,10 +60,10 @@ impl Xz {
         let mut taken = 0;
         loop {
             let rest = input.get(taken..).unwrap_or_default();
-            if self.part == Part::Ended {
+            if self.stage == Stage::Ended {
                 return Ok(Unpacked { taken, made: 0, ended: true });
             }
-            if self.part == Part::Body {
+            if self.stage == Stage::Body {
                 let step = self.unpack(rest, output)?;
                 return Ok(Unpacked { taken: taken + step.taken, made: step.made, ended: false });
             }
@@ -74,7 +74,7 @@ impl Xz {
             if part.len() < missing {
                 return Ok(Unpacked { taken, made: 0, ended: false });
             }
-            self.part = self.take()?;
+            self.stage = self.take()?;
             self.held.clear();
         }
     }
@@ -92,42 +92,42 @@ impl Xz {
         if step.ended {
             self.body = None;
             let padding = usize::try_from(self.packed.wrapping_neg() & 3).unwrap_or_default();
-            self.part = Part::BlockTail { padding };
+            self.stage = Stage::BlockTail { padding };
         }
         Ok(step)
     }
 
     fn want(&self) -> usize {
-        match self.part {
-            Part::StreamHeader => 12,
-            Part::BlockSize => 1,
-            Part::BlockHeader { size } => size - 1,
-            Part::BlockTail { padding } => padding + check_bytes(self.check),
-            Part::Body | Part::Ended => 0,
+        match self.stage {
+            Stage::StreamHeader => 12,
+            Stage::BlockSize => 1,
+            Stage::BlockHeader { size } => size - 1,
+            Stage::BlockTail { padding } => padding + check_bytes(self.check),
+            Stage::Body | Stage::Ended => 0,
         }
     }
 
     /// Takes a part that is whole; gives the next one.
-    fn take(&mut self) -> Result<Part, Error> {
-        match self.part {
-            Part::StreamHeader => {
+    fn take(&mut self) -> Result<Stage, Error> {
+        match self.stage {
+            Stage::StreamHeader => {
                 let (magic, rest) = self.held.split_at_checked(MAGIC.len()).ok_or(DAMAGED)?;
                 let &[0, check @ 0..=15, ref crc @ ..] = rest else { return Err(DAMAGED) };
                 if magic != MAGIC || *crc != Crc32::of(&[0, check]).to_le_bytes() {
                     return Err(DAMAGED);
                 }
                 self.check = check;
-                Ok(Part::BlockSize)
+                Ok(Stage::BlockSize)
             }
-            Part::BlockSize => Ok(match self.held.first() {
-                None | Some(0) => Part::Ended,
-                Some(&code) => Part::BlockHeader { size: (usize::from(code) + 1) * 4 },
+            Stage::BlockSize => Ok(match self.held.first() {
+                None | Some(0) => Stage::Ended,
+                Some(&code) => Stage::BlockHeader { size: (usize::from(code) + 1) * 4 },
             }),
-            Part::BlockHeader { size } => {
+            Stage::BlockHeader { size } => {
                 self.open_block(size)?;
-                Ok(Part::Body)
+                Ok(Stage::Body)
             }
-            Part::BlockTail { padding } => {
+            Stage::BlockTail { padding } => {
                 let check = self.held.get(padding..).unwrap_or_default();
                 let fits = match self.check {
                     CHECK_CRC32 => *check == self.crc_32.value().to_le_bytes(),
@@ -135,9 +135,9 @@ impl Xz {
                     // Other kinds are rare; the data is taken as it is.
                     _ => true,
                 };
-                if fits { Ok(Part::BlockSize) } else { Err(CHECKSUM) }
+                if fits { Ok(Stage::BlockSize) } else { Err(CHECKSUM) }
             }
-            part @ (Part::Body | Part::Ended) => Ok(part),
+            stage @ (Stage::Body | Stage::Ended) => Ok(stage),
         }
     }
 

@@ -10,7 +10,7 @@ use instep::control::request::{self, Call, NewSession, Request, SessionRef, Sour
 use instep::control::section::Section;
 use instep::control::value::{Reader, Skim};
 use instep::control::viewer;
-use instep::control::vlog::{Player, Step};
+use instep::control::vlog::{Player, Progress};
 use instep::limits::{CONTROL_IDS_MAX, CONTROL_REQUEST_BYTES_MAX};
 
 use super::{Cut, same_however_cut};
@@ -68,8 +68,8 @@ fn play(bytes: &[u8], mut cut: Cut) -> Vec<String> {
         buffer.extend_from_slice(piece);
         loop {
             let taken = match player.step(&buffer) {
-                Ok(Step::More) => break,
-                Ok(Step::Took(taken, item)) => {
+                Ok(Progress::More) => break,
+                Ok(Progress::Took(taken, item)) => {
                     heard.push(format!("{taken} {item:?}"));
                     taken
                 }

@@ -1,6 +1,6 @@
 //! The connection to a simulation kernel, in either dialect: the first byte chooses it, the rest is what the kernel sends.
 
-use instep::rcrs::kernel::{Dialect, Poll, Viewer};
+use instep::rcrs::kernel::{Dialect, KernelViewer, Poll};
 
 use super::{Cut, same_however_cut};
 
@@ -15,7 +15,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
 /// All events, all frames to be sent, and the error at the end.
 fn hear(dialect: Dialect, bytes: &[u8], mut cut: Cut) -> Vec<String> {
-    let mut viewer = Viewer::new(dialect, 7, "fuzz", FRAME_BYTES_MAX);
+    let mut viewer = KernelViewer::new(dialect, 7, "fuzz", FRAME_BYTES_MAX);
     let mut heard = vec![format!("{:?}", viewer.poll_frame())];
     let mut left = bytes;
     while !left.is_empty() {

@@ -40,7 +40,7 @@ pub(super) struct End {
 }
 
 /// The poll loop. See the module's documentation.
-pub(super) struct Desk {
+pub(super) struct Generator {
     poll: Poll,
     events: Events,
     signals: Signals,
@@ -54,7 +54,7 @@ pub(super) struct Desk {
     pub(super) interrupted: bool,
 }
 
-impl Desk {
+impl Generator {
     /// Takes sessions over, each with what it expects and what it sends.
     pub(super) fn new(
         options: &Options,
@@ -97,7 +97,7 @@ impl Desk {
     }
 
     /// Waits until an end can be read, for at most `wait`; writes what was held back where there is room again. Returns how
-    /// many ends wait to be read, see [`Desk::read_next`].
+    /// many ends wait to be read, see [`Generator::read_next`].
     pub(super) fn wait(&mut self, wait: Duration) -> Result<usize, Failure> {
         let wait = if self.ready.is_empty() { wait } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(wait)) {

@@ -68,7 +68,7 @@ pub(super) struct Binding<'a> {
 
 /// The token reader.
 #[derive(Debug)]
-pub(super) struct Document<'a> {
+pub(super) struct TokenReader<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
     /// Where the last token lies.
@@ -83,7 +83,7 @@ pub(super) struct Document<'a> {
     names: Vec<&'a str>,
 }
 
-impl<'a> Document<'a> {
+impl<'a> TokenReader<'a> {
     /// Reads `text`, which has only allowed characters and no byte order mark.
     pub(super) fn new(text: &'a str) -> Self {
         let mut reader = Reader::from_str(text);
@@ -295,7 +295,7 @@ mod tests {
 
     fn check(bytes: &[u8]) -> Result<usize, Defect> {
         let (text, defect) = readable(bytes);
-        let mut document = Document::new(text);
+        let mut document = TokenReader::new(text);
         let mut tokens = 0;
         loop {
             match document.next() {
