@@ -61,6 +61,9 @@ impl Stopper {
 }
 
 /// The event loop. See the documentation of [`crate::net`].
+///
+/// When it is dropped, what waits for a disk is written first: for the state directory that takes as long as it takes, for recordings
+/// ten seconds at most.
 pub struct Server {
     poll: Poll,
     events: Events,
