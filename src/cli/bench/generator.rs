@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
+use instep::client::{Machine, blocking};
 use instep::leco::message::TYPE_JSON;
 use instep::leco::name::COORDINATOR;
 use instep::zmtp::link::Link;
@@ -12,7 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
 
 use super::super::failure::Failure;
-use super::client::{Session, message};
+use super::client::{Connection, Far, HEARTBEAT, message, sign_out};
 use super::figures::count;
 use super::inbox::Inbox;
 use super::options::Options;
@@ -22,16 +23,15 @@ const SCRATCH_BYTES: usize = 256 << 10;
 const SIGNALS: Token = Token(usize::MAX - 1);
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
-/// Time between two signs of life of an end that only receives.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
 /// One connection under load.
 #[derive(Debug)]
 pub(super) struct End {
     stream: TcpStream,
+    /// Who it is to the Coordinator; `None` at a relay.
+    machine: Option<Box<Machine>>,
+    /// What reads for it, see [`Inbox::take`].
     link: Link,
     name: String,
-    namespace: Vec<u8>,
     carry: Vec<u8>,
     read_bytes: u64,
     queued: bool,
@@ -55,29 +55,37 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    /// Takes sessions over, each with what it expects and what it sends.
+    /// Takes connections over, each with what it expects and what it sends.
     pub(super) fn new(
         options: &Options,
-        sessions: impl IntoIterator<Item = (Session, Inbox, Outbox)>,
+        connections: impl IntoIterator<Item = (Connection, Inbox, Outbox)>,
         now: Instant,
     ) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
         let mut ends = Vec::new();
-        for (session, inbox, outbox) in sessions {
-            session.stream.set_nonblocking(true).map_err(Failure::other)?;
-            let mut stream = TcpStream::from_std(session.stream);
+        for (connection, inbox, outbox) in connections {
+            let Connection { stream, name, far } = connection;
+            stream.set_nonblocking(true).map_err(Failure::other)?;
+            let mut stream = TcpStream::from_std(stream);
             poll.registry()
                 .register(&mut stream, Token(ends.len()), Interest::READABLE | Interest::WRITABLE)
                 .map_err(Failure::other)?;
+            let (machine, (link, carry)) = match far {
+                Far::Coordinator(mut machine) => {
+                    let reading = machine.release();
+                    (Some(machine), reading)
+                }
+                Far::End(link, carry) => (None, (link, carry)),
+            };
             ends.push(End {
                 stream,
-                link: session.link,
-                name: session.name,
-                namespace: session.namespace,
-                read_bytes: count(session.carry.len()),
-                carry: session.carry,
+                machine,
+                link,
+                name,
+                read_bytes: count(carry.len()),
+                carry,
                 queued: false,
                 inbox,
                 outbox,
@@ -178,8 +186,8 @@ impl Generator {
         self.heartbeat = Some(now + HEARTBEAT);
         for n in 0..self.ends.len() {
             if let Some(end) = self.ends.get_mut(n) {
-                let name = [&end.namespace, &b"."[..], end.name.as_bytes()].concat();
-                end.outbox.interject(&message(COORDINATOR, &name, TYPE_JSON, b""));
+                let name = end.machine.as_ref().map(|machine| machine.full_name()).unwrap_or_default();
+                end.outbox.interject(&message(COORDINATOR, name.as_bytes(), TYPE_JSON, b""));
             }
             self.flush(n)?;
         }
@@ -207,20 +215,10 @@ impl Generator {
 
     /// Signs everybody out.
     pub(super) fn leave(mut self, options: &Options) {
-        if options.relay {
-            return;
-        }
-        for mut end in self.ends.drain(..) {
-            let blocking = self
-                .poll
-                .registry()
-                .deregister(&mut end.stream)
-                .map(|()| std::net::TcpStream::from(end.stream))
-                .and_then(|stream| stream.set_nonblocking(false).map(|()| stream));
-            if let Ok(stream) = blocking {
-                let (link, name, namespace, carry) = (end.link, end.name, end.namespace, end.carry);
-                Session { stream, link, name, namespace, carry }.sign_out(options);
-            }
+        for End { stream, machine, carry, .. } in self.ends.drain(..) {
+            let Some(mut machine) = machine else { continue };
+            machine.handle_bytes(blocking::now(), &carry);
+            sign_out(options, &self.poll, stream, *machine);
         }
     }
 }

@@ -9,13 +9,9 @@ use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use instep::c2sim::state::{State, Trigger};
-use instep::leco::message::{TYPE_JSON, View};
-use instep::leco::name::COORDINATOR;
+use instep::client::{self, Event, Machine, blocking};
 use instep::leco::route::session_name;
-use instep::leco::rpc;
-use instep::zmtp::command::{Built, Command};
-use instep::zmtp::frame::Bounds;
-use instep::zmtp::link::{Link, Step};
+use instep::time::Span;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
@@ -24,18 +20,17 @@ use signal_hook_mio::v1_0::Signals;
 use super::super::client::{Client, Trouble};
 use super::super::failure::Failure;
 use super::super::print::say;
-use super::client::{Session, connect_members, message};
+use super::client::{HEARTBEAT, connect_members, sign_out};
 use super::figures::{count, grouped, real};
 use super::histogram::Histogram;
 use super::options::Options;
 use super::progress::{PATIENCE, StatusLine, now};
 
-const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
 const SCRATCH_BYTES: usize = 64 << 10;
 /// The longest wait for events.
 const WAIT: Duration = Duration::from_millis(100);
-/// Time between two signs of life of a member, which only listens.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a member may wait to be let in.
+const JOIN: Span = Span::seconds(PATIENCE.as_secs());
 /// Triggers at the beginning that do not count, at most.
 const WARM_UP: u64 = 50;
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -45,9 +40,8 @@ const SIGTERM: i32 = 15;
 /// One member's connection.
 struct Member {
     stream: TcpStream,
-    link: Link,
+    machine: Box<Machine>,
     name: String,
-    namespace: Vec<u8>,
     /// What it has been sent and has not looked into.
     carry: Vec<u8>,
     /// When the last of it was read.
@@ -59,75 +53,77 @@ struct Member {
 }
 
 impl Member {
-    fn full_name(&self) -> Vec<u8> {
-        [&self.namespace, &b"."[..], self.name.as_bytes()].concat()
-    }
-
-    fn call(&self, receiver: &str, method: &str, params: &Value) -> Vec<u8> {
-        message(receiver.as_bytes(), &self.full_name(), TYPE_JSON, rpc::request(1, method, params).as_bytes())
+    /// Asks to be let into the session.
+    fn join(&mut self, session: &str) -> Result<(), String> {
+        let params = json!({"system": "BENCH"});
+        let asked = self.machine.ask(blocking::now(), session, "join", &params, JOIN);
+        asked.map_err(|error| error.to_string())?;
+        self.flush()
     }
 
     /// Looks into what has come; `state` is the one that is due, if any.
     fn take(&mut self, state: &str) -> Result<(), String> {
-        let mut at = 0;
-        let outcome = loop {
-            let rest = self.carry.get(at..).unwrap_or_default();
-            match self.link.next(rest, &BOUNDS) {
-                Err(fault) => break Err(fault.to_string()),
-                Ok(Step::Need(_)) => break Ok(()),
-                Ok(Step::Skip { len } | Step::Ready { len, .. }) => at += len,
-                Ok(Step::Command { at: within, len, command }) => {
-                    if let Command::Ping { context, .. } = command
-                        && self.stream.write_all(Built::pong(context).bytes()).is_err()
-                    {
-                        break Err("it takes no more messages".to_owned());
-                    }
-                    // Between two messages, as the server sends them.
-                    at += within + len;
-                }
-                Ok(Step::Message(found)) => {
-                    let part = |n| found.part(rest, n);
-                    let view = View::new(part(0), part(1), part(2), part(3), part(4)).ok();
-                    let payload = view.and_then(|view| view.payload);
-                    let document = payload.and_then(|payload| serde_json::from_slice::<Value>(payload).ok());
-                    at += found.len;
-                    if let Some(document) = document
-                        && let Err(why) = self.hear(&document, state)
-                    {
-                        break Err(why);
-                    }
-                }
-            }
-        };
-        self.carry.drain(..at);
-        outcome
+        self.machine.handle_bytes(blocking::now(), &self.carry);
+        self.carry.clear();
+        while let Some(event) = self.machine.poll_event() {
+            self.see(event, state)?;
+        }
+        self.flush()
     }
 
-    fn hear(&mut self, document: &Value, state: &str) -> Result<(), String> {
-        let number = |place: &Value| place.get("seq").and_then(Value::as_u64);
-        if document.get("method").and_then(Value::as_str) == Some("session_event") {
-            let Some(params) = document.get("params") else { return Err("an event says nothing".to_owned()) };
-            let seq = number(params).unwrap_or(0);
-            if self.last > 0 && seq != self.last + 1 {
-                return Err(format!("event {seq} came behind event {}", self.last));
-            }
-            self.last = seq;
-            if params.get("event").and_then(Value::as_str) == Some("state") {
-                if params.get("state").and_then(Value::as_str) != Some(state) {
-                    return Err(format!("event {seq} is of another state than {state}"));
-                }
-                self.heard = (self.read_at, seq);
-            }
-            return Ok(());
+    /// Gives a sign of life if one is due.
+    fn beat(&mut self) -> Result<(), String> {
+        self.machine.handle_timeout(blocking::now());
+        self.flush()
+    }
+
+    /// Sends what the machine wants to say.
+    fn flush(&mut self) -> Result<(), String> {
+        let bytes = self.machine.unsent().len();
+        if bytes > 0 {
+            let sent = self.stream.write_all(self.machine.unsent());
+            sent.map_err(|_| "it takes no more messages".to_owned())?;
+            self.machine.sent(bytes);
         }
-        if let Some(result) = document.get("result").filter(|_| self.last == 0) {
-            self.last = number(result).unwrap_or(0);
-        }
-        match document.get("error") {
-            Some(error) if !error.is_null() => Err(format!("it was refused: {error}")),
+        Ok(())
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's events may grow")]
+    fn see(&mut self, event: Event, state: &str) -> Result<(), String> {
+        match event {
+            Event::Notification(call) if call.method == "session_event" => self.hear(&call.params, state),
+            Event::Answer { outcome, .. } => self.joined(outcome.and_then(client::Message::into_result)),
+            Event::Undelivered { error, .. } => Err(format!("it was refused: {error}")),
+            Event::Ended { loss, .. } => Err(loss.to_string()),
             _ => Ok(()),
         }
     }
+
+    fn joined(&mut self, outcome: Result<Value, client::Error>) -> Result<(), String> {
+        let result = outcome.map_err(|error| format!("it was refused: {error}"))?;
+        self.last = number(&result).unwrap_or(0);
+        Ok(())
+    }
+
+    fn hear(&mut self, params: &Value, state: &str) -> Result<(), String> {
+        let seq = number(params).unwrap_or(0);
+        if self.last > 0 && seq != self.last + 1 {
+            return Err(format!("event {seq} came behind event {}", self.last));
+        }
+        self.last = seq;
+        if params.get("event").and_then(Value::as_str) == Some("state") {
+            if params.get("state").and_then(Value::as_str) != Some(state) {
+                return Err(format!("event {seq} is of another state than {state}"));
+            }
+            self.heard = (self.read_at, seq);
+        }
+        Ok(())
+    }
+}
+
+/// The number of an event.
+fn number(place: &Value) -> Option<u64> {
+    place.get("seq").and_then(Value::as_u64)
 }
 
 /// All members and their poll.
@@ -143,18 +139,26 @@ struct Crowd<'a> {
 }
 
 impl<'a> Crowd<'a> {
-    fn new(options: &'a Options, sessions: Vec<Session>) -> Result<Self, Failure> {
+    fn new(options: &'a Options, sessions: Vec<(std::net::TcpStream, Box<Machine>, String)>) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
         let start = now();
         let mut members = Vec::new();
-        for Session { stream, link, name, namespace, carry } in sessions {
+        for (stream, machine, name) in sessions {
             stream.set_nonblocking(true).map_err(Failure::other)?;
             let mut stream = TcpStream::from_std(stream);
             let token = Token(members.len());
             poll.registry().register(&mut stream, token, Interest::READABLE).map_err(Failure::other)?;
-            members.push(Member { stream, link, name, namespace, carry, read_at: start, last: 0, heard: (start, 0) });
+            members.push(Member {
+                stream,
+                machine,
+                name,
+                carry: Vec::new(),
+                read_at: start,
+                last: 0,
+                heard: (start, 0),
+            });
         }
         let scratch = vec![0; SCRATCH_BYTES].into_boxed_slice();
         let heartbeat = start + HEARTBEAT;
@@ -168,10 +172,6 @@ impl<'a> Crowd<'a> {
             heartbeat,
             interrupted: false,
         })
-    }
-
-    fn failed(&self, member: &Member, why: &str) -> Failure {
-        Failure::other(format!("{}: '{}': {why}", self.options.address, member.name))
     }
 
     /// Reads what comes within `wait`, and notes when. Members that had nothing unread before are counted.
@@ -207,7 +207,10 @@ impl<'a> Crowd<'a> {
             fresh += usize::from(had_none && !member.carry.is_empty());
             if let Some(why) = ended {
                 let token = event.token().0;
-                return Err(self.members.get(token).map_or_else(|| Failure::other(&why), |one| self.failed(one, &why)));
+                return Err(self
+                    .members
+                    .get(token)
+                    .map_or_else(|| Failure::other(&why), |one| failed(self.options, one, &why)));
             }
         }
         Ok(fresh)
@@ -217,17 +220,14 @@ impl<'a> Crowd<'a> {
     fn look(&mut self, state: &str) -> Result<(), Failure> {
         for n in 0..self.members.len() {
             let Some(member) = self.members.get_mut(n).filter(|member| !member.carry.is_empty()) else { continue };
-            if let Err(why) = member.take(state) {
-                return Err(self.members.get(n).map_or_else(|| Failure::other(&why), |one| self.failed(one, &why)));
-            }
+            member.take(state).map_err(|why| failed(self.options, member, &why))?;
         }
         let now = now();
         if now >= self.heartbeat {
             self.heartbeat = now + HEARTBEAT;
             for member in &mut self.members {
-                let sign = message(COORDINATOR, &member.full_name(), TYPE_JSON, b"");
                 // A member that takes nothing shows in what it does not hear.
-                drop(member.stream.write_all(&sign));
+                drop(member.beat());
             }
         }
         Ok(())
@@ -274,8 +274,7 @@ impl<'a> Crowd<'a> {
                 driver.ask("COORDINATOR", "pong", &Value::Null).map_err(failure)?;
             }
             if let Some(member) = self.members.get_mut(n) {
-                let wire = member.call(session, "join", &json!({"system": "BENCH"}));
-                member.stream.write_all(&wire).map_err(Failure::other)?;
+                member.join(session).map_err(|why| failed(self.options, member, &why))?;
             }
             let joined = |members: &[Member]| members.get(n).is_none_or(|member| member.last > 0);
             self.until("", "a member was not let in", joined)?;
@@ -285,17 +284,14 @@ impl<'a> Crowd<'a> {
     }
 
     fn leave(mut self) {
-        for mut member in self.members.drain(..) {
-            if self.poll.registry().deregister(&mut member.stream).is_err() {
-                continue;
-            }
-            let stream = std::net::TcpStream::from(member.stream);
-            if stream.set_nonblocking(false).is_ok() {
-                let Member { link, name, namespace, carry, .. } = member;
-                Session { stream, link, name, namespace, carry }.sign_out(self.options);
-            }
+        for Member { stream, machine, .. } in self.members.drain(..) {
+            sign_out(self.options, &self.poll, stream, *machine);
         }
     }
+}
+
+fn failed(options: &Options, member: &Member, why: &str) -> Failure {
+    Failure::other(format!("{}: '{}': {why}", options.address, member.name))
 }
 
 /// What was measured, in nanoseconds.
