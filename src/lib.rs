@@ -1,6 +1,25 @@
 //! instep keeps every participant of a distributed experiment or simulation in step: a LECO Coordinator, a viewer Manager and
-//! a C2SIM session server in one thread, one poll loop, a few MiB. Helpers may stand beside the loop: a thread that looks a host name up, for
-//! as long as that takes, and those that wait for the disk, one for the state directory and one for the directory of recordings.
+//! a C2SIM session server in one thread, one poll loop, a few MiB.
+//! ```
+//! use instep::{client::{Client, Options}, config::Config, net::Server};
+//! use std::time::Duration;
+//!
+//! let config = Config { namespace: "N1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+//! let mut server = Server::bind(config)?;
+//! let address = server.local_addresses().next().expect("one listener").to_string();
+//! let stopper = server.stopper();
+//! let thread = std::thread::spawn(move || server.run());
+//!
+//! let client = Client::connect(&address, "CA", Options::new())?;
+//! assert_eq!(client.full_name(), "N1.CA");
+//! client.sign_out(Duration::from_secs(5))?;
+//!
+//! stopper.stop();
+//! thread.join().expect("no panic")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//! Helpers may stand beside the loop: a thread that looks a host name up, for as long as that takes, and those that wait for the disk, one
+//! for the state directory and one for the directory of recordings.
 //!
 //! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
 //!
@@ -11,10 +30,10 @@
 //! | room | owns | must not know |
 //! |---|---|---|
 //! | [`limits`] | every hard bound, with const assertions among them | anything |
-//! | [`time`] | [`time::Tick`] and [`time::Span`], milliseconds since the start | any clock |
+//! | [`time`] | [`time::Tick`] and [`time::Span`], milliseconds since the start; the calendar | any clock |
 //! | [`config`] | what a user may choose: one table for file, environment and flags | files, the environment |
 //! | [`counters`] | one number per observable event | who reads them |
-//! | [`store`] | table with aged keys, name index, byte ring, block pool, timers | any protocol |
+//! | [`store`] | table with aged keys, name index, byte ring, tail, block pool, timers | any protocol |
 //! | [`zmtp`] | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
 //! | [`leco`] | names, messages, JSON-RPC, the directory, the routing verdict, other nodes | ZMTP, connections |
 //! | [`control`] | the Manager's MsgPack protocols: requests, results, viewer records, recordings | sessions, connections |
@@ -24,7 +43,8 @@
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
 //!
-//! Protocol rooms never import one another; only the hub knows them all. `tests/it/tidy.rs` holds the `use` lines to this.
+//! Protocol rooms never import one another; only the hub knows them all. `tests/it/tidy.rs` holds the `use` lines to this,
+//! and `tests/it/walls.rs` files to knowing one another in one direction only.
 //!
 //! # Doors
 //! The heart takes bytes and time and gives small commands: [`hub::Hub::handle_bytes`] and its sisters in, [`hub::Hub::poll_output`] out;
@@ -67,7 +87,7 @@
 //! 2. What is to be kept is written by the thread of `net/vault.rs`; requests to that session wait, all else goes on.
 //! 3. The session takes its new flow and its next number; every member gets the event in that turn, then provider and viewers follow.
 //!
-//! # Where this house differs from its first plan
+//! # Decisions that the documents leave open
 //! * Overload has an error of its own, -32094, beside the four of the routing chart: the sender of a message that its receiver does
 //!   not take learns that, and its client sees an unknown code where it would otherwise see a wrong one.
 //! * When a receiver's link ends, the whole messages that still wait for it are returned to their senders with that error.
@@ -76,13 +96,51 @@
 //!   that reconnects after a cut cable is told to sign in anew within `takeover_ms` and does so by itself.
 //! * A session is an entry with a LECO name of its own, and may hold a provider. Nothing is told before it is committed, but that a
 //!   scheduled trigger has come due: it was committed when it was scheduled, and is due again after a crash.
-//! * The program has 2.8 MB where 1.5 MiB were planned, a quarter of it the embedded store (feature `ledger`), and 3.4 MiB resident when
-//!   idle for 2 MiB, nearly all of it pages of the program and libc.
 //! * Cost per message is flat from 10 to 10,000 components for those that talk; where every one of 10,000 receives in turn it is
 //!   three to four times that of ten, which is the price of missing the caches.
 //! * Event numbers are reserved on disk in blocks of 2^15: after a crash they jump, and are never given twice.
 //! * A member of another node that cannot be told is taken out and told so later, since its node's link serves others too.
 //! * A trigger that would undo a scheduled one cancels it. Who has not joined is refused before the document is scanned.
+//!
+//! # Words
+//! Each means one thing, here, in the log, in counters and in documentation.
+//!
+//! * **Coordinator**: delivers messages by name; Components sign in at it, and it shares its directory with others of its kind.
+//! * **Component**: a program that has signed in at a Coordinator under a name.
+//! * **Namespace**: the name of a Coordinator's node, and the first half of its Components' names.
+//! * **full name**: namespace and name with a dot between them; one Component in the whole network.
+//! * **Directory**: which names are signed in here, on which links, and what other nodes have said of theirs.
+//! * **node**: a Coordinator with its Components.
+//! * **connection**: one TCP stream, whatever is spoken on it.
+//! * **peer**: whoever is at the other end of a connection.
+//! * **link**: one end of a ZMTP connection: greeting, handshake, then messages.
+//! * **frame**: a piece of a message with flags and a size in front.
+//! * **identity**: the bytes by which a ROUTER tells its ZMTP peers apart.
+//! * **message**: the frames that travel together: in LECO version, receiver, sender, header and content.
+//! * **conversation id**: 16 bytes of the header, the same in a message and in its answer.
+//! * **Manager**: opens providers and brings viewers to their data, as controllers say.
+//! * **Controller**: a peer on the control port.
+//! * **Viewer**: a peer on the viewer port that is shown the timesteps of a session.
+//! * **Provider**: where timesteps come from: a live kernel, its log, or a recording.
+//! * **kernel**: a running rescue simulation.
+//! * **timestep**: what a simulation changes at once, and the number of it.
+//! * **world**: what a provider's entities are after a timestep.
+//! * **recording**: the timesteps of a provider as a file for viewers.
+//! * **Session**: a name, a flow state, its members, and perhaps a provider with viewers; nothing else is called so.
+//! * **member**: a Component that has joined a session.
+//! * **state**: where a session is in C2SIM's flow control, from UNINITIALIZED to RUNNING and PAUSED.
+//! * **Trigger**: what moves a session from one state to the next, now or at a moment.
+//! * **initialization**: the documents that a session collects until they are shared.
+//! * **event**: a change of a session, or a document in it, under a number of its own.
+//! * **notice**: a document that the server writes itself.
+//! * **draft**: an event that is planned and not told yet.
+//! * **verdict**: what a pure function says is to be done, before anything has been.
+//! * **ring**: the bounded bytes that wait to be sent to one peer.
+//! * **tail**: the bytes of one peer that have come in and do not make a whole message yet.
+//! * **tarpit**: where a refused newcomer is held for a moment, so that it does not come back at once.
+//! * **ledger**: what of the sessions is kept on disk.
+//! * **ticket**: the number under which the outcome of a write comes back.
+//! * **turn**: all that the loop does between two waits; every part of it is bounded.
 #![forbid(unsafe_code)]
 
 pub mod c2sim;

@@ -1,7 +1,7 @@
 //! One viewer's side of a connection to a running kernel.
 //!
 //! Owns the handshake, the frames and the order of steps. Must not know sockets or time: bytes come in through
-//! [`Viewer::handle_bytes`], what to write comes out of [`Viewer::poll_frame`], what happened out of [`Viewer::poll_event`].
+//! [`KernelViewer::handle_bytes`], what to write comes out of [`KernelViewer::poll_frame`], what happened out of [`KernelViewer::poll_event`].
 //!
 //! # Protocol
 //! 1. The viewer sends VK_CONNECT with a request id of its choice.
@@ -68,7 +68,7 @@ pub enum Event {
     Shutdown,
 }
 
-/// What [`Viewer::poll_event`] has.
+/// What [`KernelViewer::poll_event`] has.
 #[derive(Debug, PartialEq)]
 pub enum Poll {
     /// Something happened; poll again.

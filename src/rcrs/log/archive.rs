@@ -1,6 +1,6 @@
 //! Logs that are a 7z archive: one entry for each record, put in order by name.
 //!
-//! Owns the walk over the entries; [`directory`](super::directory) reads what the archive says about itself. Names are
+//! Owns the walk over the entries; [`super::directory`] reads what the archive says about itself. Names are
 //! START_OF_LOG, INITIAL_CONDITIONS, CONFIG, `<time>/PERCEPTION/<agent>`, `<time>/COMMANDS`, `<time>/UPDATES`, END_OF_LOG;
 //! the content of each is a bare protobuf record.
 //!
