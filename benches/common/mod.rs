@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use instep::client::encode;
 use instep::zmtp::SocketType;
-use instep::zmtp::frame::push_frame;
 use instep::zmtp::link::Link;
 use instep::zmtp::mechanism::Mechanism;
 
@@ -44,10 +44,7 @@ pub(crate) fn message(receiver: &str, sender: &str, content_type: u8, payload: &
     let mut header = [7; 20];
     header[19] = content_type;
     let mut out = Vec::new();
-    for frame in [&b"\0"[..], receiver.as_bytes(), sender.as_bytes(), &header] {
-        push_frame(&mut out, true, frame);
-    }
-    push_frame(&mut out, false, payload);
+    encode(&mut out, receiver.as_bytes(), sender.as_bytes(), &header, &[payload]);
     out
 }
 

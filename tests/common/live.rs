@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use instep::client::{Client, Options};
 use instep::config::Config;
 use instep::net::{Server, Stopper};
 use serde_json::Value;
@@ -15,6 +16,12 @@ use super::wire::{self, Heard};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client that has just come in is told of the server's counters.
+fn counters(address: SocketAddr, name: &str) -> Value {
+    let mut good = Client::connect(&address.to_string(), name, Options::new()).expect("the server lets it in");
+    good.ask("COORDINATOR", "send_counters", &Value::Null, PATIENCE).expect("the server answers")
+}
 
 /// A running server; ends with the test.
 #[derive(Debug)]
@@ -44,8 +51,7 @@ impl Live {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let begun = Instant::now();
         let name = format!("good{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut good = Raw::component(self, &name);
-        let counters = good.call(&name, "send_counters");
+        let counters = counters(self.address, &name);
         assert!(begun.elapsed() < Duration::from_secs(5), "a good client waited for {:?}", begun.elapsed());
         counters
     }
@@ -218,8 +224,7 @@ impl Raw {
 impl House {
     /// Waits until so many recordings have ended and all of them is in their files.
     pub(crate) fn wait_for_recordings(&self, count: u64) {
-        let mut asker = Raw::component_at(self.leco, "asker");
-        let whole = |asker: &mut Raw| asker.call("asker", "send_counters")["recordings_whole"].as_u64().unwrap();
-        wait_until(&format!("{count} recordings are whole"), || whole(&mut asker) >= count);
+        let whole = || counters(self.leco, "asker")["recordings_whole"].as_u64().unwrap();
+        wait_until(&format!("{count} recordings are whole"), || whole() >= count);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_instep");
 
 /// A server in a thread with all its doors at free ports of loopback, stopped when it goes out of scope.
 pub(crate) struct Node {
+    pub(crate) namespace: String,
     pub(crate) address: SocketAddr,
     pub(crate) control: String,
     pub(crate) viewer: String,
@@ -45,7 +46,7 @@ impl Node {
         let address = server.local_addresses().next().unwrap();
         let stopper = server.stopper();
         let thread = thread::spawn(move || server.run().unwrap());
-        Self { address, control, viewer, stopper, thread: Some(thread) }
+        Self { namespace: namespace.to_owned(), address, control, viewer, stopper, thread: Some(thread) }
     }
 
     /// Runs `instep ctl` against it.

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
 
+use instep::client::{Client, Options};
 use instep::config::Config;
 use instep::net::{Server, Stopper};
 use serde_json::Value;
@@ -182,27 +183,11 @@ fn what_is_wrong_is_said_with_an_exit_code() {
 #[test]
 fn a_taken_name_is_refused_in_words() {
     let house = House::open();
-    let frames: [&[u8]; 5] =
-        [b"\0", b"COORDINATOR", b"bench-s0", &[1; 20], br#"{"jsonrpc":"2.0","id":1,"method":"sign_in"}"#];
-    let mut owner = TcpStream::connect(house.address).unwrap();
-    let link = instep::zmtp::link::Link::new(instep::zmtp::SocketType::Dealer, Default::default());
-    let (greeting, ready) = link.opening();
-    let mut wire = [&greeting[..], ready.unwrap().bytes()].concat();
-    for (n, frame) in frames.iter().enumerate() {
-        instep::zmtp::frame::push_frame(&mut wire, n < 4, frame);
-    }
-    owner.write_all(&wire).unwrap();
-    // Greeting, READY and the answer are there: the name is taken.
-    let mut heard = Vec::new();
-    while !heard.windows(6).any(|window| window == b"result") {
-        let mut buffer = [0; 1024];
-        let n = owner.read(&mut buffer).unwrap();
-        assert!(n > 0);
-        heard.extend_from_slice(&buffer[..n]);
-    }
+    let owner = Client::connect(&house.address.to_string(), "bench-s0", Options::new()).unwrap();
     let output = bench(&["throughput", &house.address.to_string(), "--seconds", "0.1"]);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint.contains("refused the name 'bench-s0': -32091"), "{complaint}");
+    drop(owner);
     house.close();
 }

@@ -1,17 +1,14 @@
 //! `instep ctl` as a person or a script meets it: the built program against a server in a thread, with a component that answers.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::common::live::Raw;
 use crate::common::program::{Node, PROGRAM, Said, run};
-use instep::leco::message::{self, VERSION};
-use instep::zmtp::SocketType;
-use instep::zmtp::frame::{Bounds, push_frame};
-use instep::zmtp::link::{Link, Step};
-use instep::zmtp::mechanism::Mechanism;
+use crate::common::wire;
 use serde_json::{Value, json};
 
 fn ctl(address: &str, words: &[&str]) -> Said {
@@ -21,79 +18,48 @@ fn ctl(address: &str, words: &[&str]) -> Said {
 /// A component that answers `pong`, `add` and `rpc.discover`, sends a PING and strange messages before its answer to `rude`,
 /// never answers `silent`, hangs up at `shut_down`, and refuses the rest.
 struct Component {
-    stream: TcpStream,
-    link: Link,
-    buffer: Vec<u8>,
+    raw: Raw,
+    /// Namespace, dot, name.
+    name: Vec<u8>,
 }
+
+/// Sender, header and document of a message.
+type Taken = (Vec<u8>, Vec<u8>, Value);
 
 impl Component {
     fn start(node: &Node, name: &str) -> JoinHandle<()> {
-        let (mut component, full_name) = Self::sign_in(node, name);
-        thread::spawn(move || while component.serve(&full_name).is_some() {})
+        let mut component = Self::sign_in(node, name);
+        thread::spawn(move || while component.serve().is_some() {})
     }
 
-    /// A component that is signed in, and its full name.
-    fn sign_in(node: &Node, name: &str) -> (Self, Vec<u8>) {
-        let mut stream = TcpStream::connect(node.address).unwrap();
-        let link = Link::new(SocketType::Dealer, Mechanism::Null);
-        let (greeting, ready) = link.opening();
-        stream.write_all(&[&greeting[..], ready.unwrap().bytes()].concat()).unwrap();
-        let mut component = Self { stream, link, buffer: Vec::new() };
-        component.send(b"COORDINATOR", name.as_bytes(), &json!({"jsonrpc": "2.0", "id": 1, "method": "sign_in"}), 1);
-        let (coordinator, _, answer) = component.next().expect("an answer to the sign-in");
-        assert_eq!(answer["result"], Value::Null, "{answer}");
-        let namespace = coordinator.strip_suffix(b"COORDINATOR").unwrap();
-        let full_name = [namespace, name.as_bytes()].concat();
-        (component, full_name)
+    fn sign_in(node: &Node, name: &str) -> Self {
+        let raw = Raw::component_at(node.address, name);
+        raw.stream.set_read_timeout(None).unwrap();
+        Self { raw, name: format!("{}.{name}", node.namespace).into_bytes() }
     }
 
-    fn send(&mut self, receiver: &[u8], sender: &[u8], document: &Value, conversation: u128) {
-        let header = message::new_header(1, conversation);
-        self.reply(receiver, sender, document, &header);
+    /// Sends something in a conversation of its own.
+    fn send(&mut self, receiver: &[u8], document: &Value) {
+        self.reply(receiver, document, &wire::header(7, 1));
     }
 
-    fn reply(&mut self, receiver: &[u8], sender: &[u8], document: &Value, header: &[u8; 20]) {
-        let mut wire = Vec::new();
-        for part in [VERSION, receiver, sender, header] {
-            push_frame(&mut wire, true, part);
-        }
-        push_frame(&mut wire, false, document.to_string().as_bytes());
-        self.stream.write_all(&wire).unwrap();
+    fn reply(&mut self, receiver: &[u8], document: &Value, header: &[u8]) {
+        let document = document.to_string();
+        assert!(self.raw.send(&wire::message(&[&[0], receiver, &self.name, header, document.as_bytes()])));
     }
 
-    /// The next message: sender, header, document; `None` when the Coordinator hangs up.
-    fn next(&mut self) -> Option<(Vec<u8>, [u8; 20], Value)> {
-        let bounds = Bounds { frame_bytes_max: 1 << 20, message_bytes_max: 1 << 20 };
-        loop {
-            let cut = match self.link.next(&self.buffer, &bounds).unwrap() {
-                Step::Need(_) => {
-                    let mut chunk = [0; 4096];
-                    match self.stream.read(&mut chunk) {
-                        Ok(n) if n > 0 => self.buffer.extend_from_slice(&chunk[..n]),
-                        _ => return None,
-                    }
-                    continue;
-                }
-                Step::Skip { len } | Step::Ready { len, .. } => 0..len,
-                Step::Command { at, len, .. } => at..at + len,
-                Step::Message(message) => {
-                    let part = |n| message.part(&self.buffer, n).unwrap_or_default();
-                    let document = serde_json::from_slice(part(4)).unwrap_or(Value::Null);
-                    let found = (part(2).to_vec(), part(3).try_into().unwrap(), document);
-                    self.buffer.drain(..message.len);
-                    return Some(found);
-                }
-            };
-            self.buffer.drain(cut);
-        }
+    /// The next message; `None` when the Coordinator hangs up.
+    fn next(&mut self) -> Option<Taken> {
+        let frames = self.raw.message()?;
+        Some((frames[2].clone(), frames[3].clone(), wire::json(&frames)))
     }
 
-    fn serve(&mut self, name: &[u8]) -> Option<()> {
+    fn serve(&mut self) -> Option<()> {
         let (sender, header, call) = self.next()?;
         let id = call["id"].clone();
         let result = |result: Value| json!({"jsonrpc": "2.0", "id": id, "result": result});
         let answer = match call["method"].as_str() {
-            Some("pong") if !name.ends_with(b"Old") => result(Value::Null),
+            Some("pong") if !self.name.ends_with(b"Old") => result(Value::Null),
             Some("add") => {
                 let numbers = call["params"].as_array().cloned().unwrap_or_default();
                 result(json!({"sum": numbers.iter().filter_map(Value::as_i64).sum::<i64>(), "of": numbers}))
@@ -105,12 +71,12 @@ impl Component {
             ]})),
             Some("rude") => {
                 // Nobody asked for these; the one that asks for a pong gets it before the answer is sent.
-                self.send(&sender, name, &json!("what?"), 7);
-                self.send(&sender, name, &json!({"jsonrpc": "2.0", "id": 9, "result": "another conversation"}), 7);
-                self.send(&sender, name, &json!({"jsonrpc": "2.0", "method": "a notification"}), 7);
-                self.send(&sender, name, &json!({"jsonrpc": "2.0", "id": 10, "method": "pong"}), 7);
+                self.send(&sender, &json!("what?"));
+                self.send(&sender, &json!({"jsonrpc": "2.0", "id": 9, "result": "another conversation"}));
+                self.send(&sender, &json!({"jsonrpc": "2.0", "method": "a notification"}));
+                self.send(&sender, &json!({"jsonrpc": "2.0", "id": 10, "method": "pong"}));
                 let (_, _, first) = self.next()?;
-                self.send(&sender, name, &json!({"jsonrpc": "2.0", "id": 11, "method": "dance"}), 7);
+                self.send(&sender, &json!({"jsonrpc": "2.0", "id": 11, "method": "dance"}));
                 let (_, _, second) = self.next()?;
                 result(json!([first, second]))
             }
@@ -121,13 +87,13 @@ impl Component {
                 json!({"jsonrpc": "2.0", "id": id, "error": error})
             }
             Some("shut_down") => {
-                self.reply(&sender, name, &result(Value::Null), &header);
+                self.reply(&sender, &result(Value::Null), &header);
                 return None;
             }
             Some(_) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "Method not found"}}),
             None => return Some(()),
         };
-        self.reply(&sender, name, &answer, &header);
+        self.reply(&sender, &answer, &header);
         Some(())
     }
 }

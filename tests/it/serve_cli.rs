@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,11 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use instep::leco::message::{self, VERSION};
-use instep::zmtp::SocketType;
-use instep::zmtp::frame::push_frame;
-use instep::zmtp::link::Link;
-use instep::zmtp::mechanism::Mechanism;
+use instep::client::{Client, Options, encode};
+use instep::leco::message::new_header;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -341,23 +338,11 @@ fn the_second_sigterm_ends_at_once() {
 
 /// A component that sends to itself and never reads, until nothing more can be written.
 fn stuck_component(address: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
-    stream.write_all(&[&greeting[..], ready.unwrap().bytes()].concat()).unwrap();
-    // Their greeting and READY: data may not come before.
-    let mut handshake = [0; 64 + 43];
-    stream.read_exact(&mut handshake).unwrap();
-    let message = |receiver: &[u8], content: &[u8]| {
-        let mut wire = Vec::new();
-        for part in [VERSION, receiver, b"CA", &message::new_header(1, 1)] {
-            push_frame(&mut wire, true, part);
-        }
-        push_frame(&mut wire, false, content);
-        wire
-    };
-    stream.write_all(&message(b"COORDINATOR", br#"{"jsonrpc":"2.0","id":1,"method":"sign_in"}"#)).unwrap();
+    let client = Client::connect(address, "CA", Options::new()).unwrap();
+    let (mut stream, _) = client.into_parts().unwrap();
     stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let large = message(b"CA", &[b' '; 100_000]);
+    let mut large = Vec::new();
+    encode(&mut large, b"CA", b"CA", &new_header(1, 1), &[&[b' '; 100_000]]);
     while stream.write_all(&large).is_ok() {}
     stream
 }
