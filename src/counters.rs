@@ -103,6 +103,11 @@ counters! {
     accept_pauses: "times accepting paused for want of file descriptors or memory",
 }
 
+/// A size as the counters have it.
+pub(crate) fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,6 +81,8 @@ pub const HISTORY_ANSWER_BYTES_MAX: usize = 256 << 10;
 pub const SESSION_QUEUE_MAX: usize = 256;
 /// Bytes of these requests.
 pub const SESSION_QUEUE_BYTES_MAX: usize = 4 << 20;
+/// Requests that wait for sessions, all together: a full line for each of them, and one whose change is being written.
+pub const REQUESTS_MAX: usize = SESSIONS_MAX * (SESSION_QUEUE_MAX + 1);
 /// Members of other nodes that were taken out of a session and still have to be told so.
 pub const FAREWELLS_MAX: usize = 1024;
 /// Numbers of events that a session reserves in its ledger at a time.

@@ -125,6 +125,28 @@ pub enum Request<'a> {
     CreateSession(NewSession<'a>),
 }
 
+impl Request<'_> {
+    /// The function that is called.
+    #[must_use]
+    pub const fn function(&self) -> Function {
+        match self {
+            Self::Exit => Function::Exit,
+            Self::Errors => Function::GetErrorList,
+            Self::Viewers(_) => Function::GetViewerInformation,
+            Self::Manager => Function::GetManagerInformation,
+            Self::Open(_) => Function::Open,
+            Self::Close(_) => Function::Close,
+            Self::Providers(_) => Function::GetProviderInformation,
+            Self::Connect(_) => Function::Connect,
+            Self::Disconnect(_) => Function::Disconnect,
+            Self::Refresh(_) => Function::Refresh,
+            Self::Sessions(_) => Function::GetSessionInformation,
+            Self::Trigger { .. } => Function::Trigger,
+            Self::CreateSession(_) => Function::CreateSession,
+        }
+    }
+}
+
 /// A session as a request names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionRef<'a> {

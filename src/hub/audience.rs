@@ -5,7 +5,7 @@
 //! and starts again from a fresh initial result; the others notice nothing. Answers to its own requests it never loses: a viewer that asks on without
 //! reading is not read either.
 
-use std::collections::VecDeque;
+use core::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use crate::c2sim::state::State;
@@ -13,10 +13,14 @@ use crate::control::reply::Status;
 use crate::control::viewer::{self, Bits, Head, ViewerRequest};
 use crate::limits::VIEWER_WORDS_MAX;
 
-use super::provider::{ProviderKey, Source, Wanted};
+use super::Hub;
+use super::cause::Cause;
+use super::keys::{PeerKey, ProviderKey, SessionKey};
+use super::peers::{Kind, Results, Waiting};
+use super::provider::{Source, Wanted};
 use super::scene::Step;
-use super::session::{Session, SessionKey};
-use super::{Hub, PeerKey};
+use super::session::Session;
+use crate::limits::DEPARTED_MAX;
 
 /// Timesteps that may wait for one viewer before it counts as slow.
 const RESULTS_MAX: usize = 4;
@@ -51,6 +55,7 @@ const fn both(a: Bits, b: Bits) -> Bits {
 #[derive(Debug)]
 pub(super) struct Viewer {
     pub(super) id: i64,
+    pub(super) remote: SocketAddr,
     /// It has said OPEN and not yet CLOSE.
     pub(super) open: bool,
     /// What it wants with each timestep.
@@ -58,43 +63,8 @@ pub(super) struct Viewer {
     /// What it wants in an initial result.
     pub(super) initial: Bits,
     pub(super) session: Option<SessionKey>,
-    /// Results that wait, oldest first, and how much of the first has left.
-    pub(super) queue: VecDeque<Waiting>,
-    pub(super) begun: usize,
-    /// Answers to old timesteps that are still being looked for.
-    pub(super) asked: usize,
     /// It has lost timesteps: an initial result is due when the queue is empty.
     pub(super) behind: bool,
-}
-
-/// A result that waits for a viewer.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    bytes: Arc<Vec<u8>>,
-    kind: Kind,
-}
-
-/// Why a result is sent, which decides what becomes of it when the viewer does not keep up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// The viewer has asked for it: it is never left out.
-    Answer,
-    /// It comes of the session's course, and is left out when the viewer starts anew.
-    Step,
-    /// Unasked, without data: what became of the session. The oldest of too many is left out.
-    Word,
-}
-
-impl Waiting {
-    /// Its bytes, if nobody else waits for them.
-    fn last_bytes(&self) -> usize {
-        if Arc::strong_count(&self.bytes) == 1 { self.bytes.len() } else { 0 }
-    }
-
-    /// Where its bytes lie and how many they are: what viewers share counts once.
-    pub(super) fn identity(&self) -> (*const u8, usize) {
-        (self.bytes.as_ptr(), self.bytes.len())
-    }
 }
 
 /// An initial result that viewers may share while one of them still has to be sent it.
@@ -107,78 +77,14 @@ pub(super) struct Initial {
 }
 
 impl Viewer {
-    pub(super) const fn new(id: i64) -> Self {
-        Self {
-            id,
-            open: false,
-            selection: Bits::NONE,
-            initial: Bits::NONE,
-            session: None,
-            queue: VecDeque::new(),
-            begun: 0,
-            asked: 0,
-            behind: false,
-        }
+    pub(super) const fn new(id: i64, remote: SocketAddr) -> Self {
+        Self { id, remote, open: false, selection: Bits::NONE, initial: Bits::NONE, session: None, behind: false }
     }
+}
 
-    /// What waits, as two slices.
-    pub(super) fn unsent(&self) -> [&[u8]; 2] {
-        let first = self.queue.front().and_then(|waiting| waiting.bytes.get(self.begun..)).unwrap_or_default();
-        let second = self.queue.get(1).map(|waiting| waiting.bytes.as_slice()).unwrap_or_default();
-        [first, second]
-    }
-
-    /// `n` bytes have left. Says how many bytes of results nobody waits for any more.
-    pub(super) fn note_sent(&mut self, mut n: usize) -> usize {
-        let mut freed = 0;
-        while let Some(front) = self.queue.front() {
-            let left = front.bytes.len() - self.begun;
-            if n < left {
-                self.begun += n;
-                break;
-            }
-            n -= left;
-            self.begun = 0;
-            freed += self.queue.pop_front().map_or(0, |waiting| waiting.last_bytes());
-        }
-        freed
-    }
-
-    /// Drops what may be left out, but not the first result if `keep_first` or if it has begun to leave. Says how many bytes of results
-    /// nobody waits for any more.
-    fn drop_waiting(&mut self, keep_first: bool) -> usize {
-        let mut keep = keep_first || self.begun > 0;
-        let mut freed = 0;
-        self.queue.retain(|waiting| {
-            let stays = core::mem::take(&mut keep) || waiting.kind != Kind::Step;
-            freed += if stays { 0 } else { waiting.last_bytes() };
-            stays
-        });
-        freed
-    }
-
-    /// Drops everything. Says how many bytes of results nobody waits for any more.
-    pub(super) fn clear(&mut self) -> usize {
-        self.begun = 0;
-        self.queue.drain(..).map(|waiting| waiting.last_bytes()).sum()
-    }
-
-    /// Drops the oldest word that has not begun to leave. Says how many bytes of results nobody waits for any more.
-    fn drop_oldest_word(&mut self) -> usize {
-        let begun = usize::from(self.begun > 0);
-        let oldest = self.queue.iter().skip(begun).position(|waiting| waiting.kind == Kind::Word);
-        let dropped = oldest.and_then(|at| self.queue.remove(begun + at));
-        dropped.map_or(0, |waiting| waiting.last_bytes())
-    }
-
-    fn waiting(&self, kind: Kind) -> usize {
-        self.queue.iter().filter(|waiting| waiting.kind == kind).count()
-    }
-
-    /// Whether its next request must wait until it has read answers to those before.
-    pub(super) fn is_behind_with_answers(&self) -> bool {
-        self.waiting(Kind::Answer) + self.asked >= ANSWERS_MAX
-    }
+/// Whether a viewer's next request must wait until it has read answers to those before.
+pub(super) fn is_behind_with_answers(results: &Results) -> bool {
+    results.count(Kind::Answer) + results.promised >= ANSWERS_MAX
 }
 
 /// A viewer that has left, as the information functions still show it.
@@ -191,12 +97,39 @@ pub(super) struct Departed {
 }
 
 impl Hub {
+    /// A viewer has connected.
+    pub(super) fn viewer_came(&mut self, key: PeerKey, remote: SocketAddr) {
+        // Who was refused is held for a moment, but is no viewer.
+        if self.peers.results(key).is_none() {
+            return;
+        }
+        let id = self.next_viewer;
+        self.next_viewer += 1;
+        log::info!("viewer {id} connected from {remote}");
+        self.viewers.insert(key, Viewer::new(id, remote));
+        self.viewer_ids.insert(id, key);
+    }
+
+    /// A viewer has left: it is shown for a while.
+    pub(super) fn viewer_gone(&mut self, key: PeerKey, cause: Cause) {
+        self.leave_session(key);
+        let Some(viewer) = self.viewers.remove(&key) else { return };
+        self.viewer_ids.remove(&viewer.id);
+        let status = if cause.is_warning() { Status::Errored } else { Status::Closed };
+        log::info!("viewer {} has left: {cause}", viewer.id);
+        let host = viewer.remote.ip().to_canonical().to_string();
+        self.departed.push_back(Departed { id: viewer.id, host, port: viewer.remote.port(), status });
+        if self.departed.len() > DEPARTED_MAX {
+            self.departed.pop_front();
+        }
+    }
+
     fn viewer(&self, key: PeerKey) -> Option<&Viewer> {
-        self.peers.get(key)?.viewer.as_deref()
+        self.viewers.get(&key)
     }
 
     fn viewer_mut(&mut self, key: PeerKey) -> Option<&mut Viewer> {
-        self.peers.get_mut(key)?.viewer.as_deref_mut()
+        self.viewers.get_mut(&key)
     }
 
     /// A viewer's request.
@@ -261,7 +194,7 @@ impl Hub {
         let Some(viewer) = self.viewer(key).filter(|viewer| viewer.open) else { return };
         let echoed = viewer.initial;
         match self.initial(key, echoed, behind) {
-            Some(bytes) => self.enqueue(key, Waiting { bytes, kind: Kind::Step }),
+            Some(bytes) => self.peers.queue_result(key, Waiting { bytes, kind: Kind::Step }),
             None => self.say(key, no_memory(echoed)),
         }
     }
@@ -269,7 +202,7 @@ impl Hub {
     /// Answers OPEN with a fresh start.
     fn answer_initial(&mut self, key: PeerKey, echoed: Bits) {
         match self.initial(key, echoed, false) {
-            Some(bytes) => self.enqueue(key, Waiting { bytes, kind: Kind::Answer }),
+            Some(bytes) => self.peers.queue_result(key, Waiting { bytes, kind: Kind::Answer }),
             None => self.tell(key, no_memory(echoed), &[]),
         }
     }
@@ -289,16 +222,16 @@ impl Hub {
                 state,
                 &[],
             );
-            self.pool.charge_small(out.len());
+            self.peers.pool.charge_small(out.len());
             return Some(Arc::new(out));
         };
-        self.counters.initials += 1;
+        self.peers.counters.initials += 1;
         provider.initials.retain(|initial| initial.bytes.strong_count() > 0);
         let same = |initial: &&Initial| (initial.echoed, initial.chosen, initial.behind) == (echoed, chosen, behind);
         if let Some(bytes) = provider.initials.iter().find(same).and_then(|initial| initial.bytes.upgrade()) {
             return Some(bytes);
         }
-        self.counters.initials_encoded += 1;
+        self.peers.counters.initials_encoded += 1;
         let state = provider.session.and_then(|session| self.sessions.get(session)).map(Session::state);
         let waits = match state {
             Some(State::Running) | None => String::new(),
@@ -313,15 +246,15 @@ impl Hub {
         let map = choose(Bits::MAP, &provider.statics.map);
         let config = choose(Bits::CONFIG, &provider.statics.config);
         let world = choose(Bits::WORLD, provider.world.as_deref().unwrap_or_default());
-        if !self.pool.charge_leaving_room(512 + message.len() + map.len() + config.len() + world.len()) {
-            self.counters.results_without_memory += 1;
+        if !self.peers.pool.charge_leaving_room(512 + message.len() + map.len() + config.len() + world.len()) {
+            self.peers.counters.results_without_memory += 1;
             return None;
         }
-        self.pool.refund(512 + message.len() + map.len() + config.len() + world.len());
+        self.peers.pool.refund(512 + message.len() + map.len() + config.len() + world.len());
         // Megabytes for a city: made in one piece, not grown into.
         let mut out = Vec::with_capacity(256 + message.len() + map.len() + config.len() + world.len());
         viewer::write_result_in(&mut out, head, state.map_or("", State::name), &[map, config, world]);
-        self.pool.charge_small(out.len());
+        self.peers.pool.charge_small(out.len());
         let bytes = Arc::new(out);
         if provider.initials.len() < INITIALS_MAX {
             provider.initials.push(Initial { echoed, chosen, behind, bytes: Arc::downgrade(&bytes) });
@@ -370,15 +303,14 @@ impl Hub {
 
     /// A viewer that takes nothing keeps the newest words; since it has lost others it starts anew.
     fn send_word(&mut self, key: PeerKey, bytes: Vec<u8>) {
-        let Some(viewer) = self.viewer_mut(key) else { return };
-        if viewer.waiting(Kind::Word) >= VIEWER_WORDS_MAX {
-            let freed = viewer.drop_oldest_word();
-            let was_behind = core::mem::replace(&mut viewer.behind, true);
-            self.counters.viewers_behind += u64::from(!was_behind);
-            self.pool.refund(freed);
+        let Some(words) = self.peers.results(key).map(|results| results.count(Kind::Word)) else { return };
+        if words >= VIEWER_WORDS_MAX {
+            self.peers.drop_oldest_word(key);
+            let was_behind = self.viewer_mut(key).is_none_or(|viewer| core::mem::replace(&mut viewer.behind, true));
+            self.peers.counters.viewers_behind += u64::from(!was_behind);
         }
-        self.pool.charge_small(bytes.len());
-        self.enqueue(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Word });
+        self.peers.pool.charge_small(bytes.len());
+        self.peers.queue_result(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Word });
     }
 
     /// Whether a viewer has said OPEN.
@@ -389,22 +321,13 @@ impl Hub {
     fn answer_viewer(&mut self, key: PeerKey, bytes: Vec<u8>) {
         // Small words always find room; an answer with data may not.
         if bytes.len() <= SMALL_BYTES {
-            self.pool.charge_small(bytes.len());
-        } else if !self.pool.charge_leaving_room(bytes.len()) {
-            self.counters.results_without_memory += 1;
+            self.peers.pool.charge_small(bytes.len());
+        } else if !self.peers.pool.charge_leaving_room(bytes.len()) {
+            self.peers.counters.results_without_memory += 1;
             self.tell(key, no_memory(Bits::NONE), &[]);
             return;
         }
-        self.enqueue(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Answer });
-    }
-
-    fn enqueue(&mut self, key: PeerKey, waiting: Waiting) {
-        let Some(viewer) = self.viewer_mut(key) else {
-            self.pool.refund(waiting.last_bytes());
-            return;
-        };
-        viewer.queue.push_back(waiting);
-        self.want_flush(key);
+        self.peers.queue_result(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Answer });
     }
 
     /// Sends a timestep to all viewers of its session: one encoding for each distinct selection.
@@ -420,21 +343,22 @@ impl Hub {
             if !viewer.open || viewer.behind || selection == Bits::NONE {
                 continue;
             }
-            if viewer.waiting(Kind::Step) >= RESULTS_MAX {
+            if self.peers.results(key).is_some_and(|results| results.count(Kind::Step) >= RESULTS_MAX) {
                 // One stays, so that there is a moment when everything has left.
-                let freed = viewer.drop_waiting(true);
-                viewer.behind = true;
-                self.pool.refund(freed);
-                self.counters.viewers_behind += 1;
+                self.peers.drop_steps(key, true);
+                if let Some(viewer) = self.viewer_mut(key) {
+                    viewer.behind = true;
+                }
+                self.peers.counters.viewers_behind += 1;
                 continue;
             }
             let bytes = match built.iter().find(|(bits, _)| *bits == selection) {
                 Some((_, bytes)) => Arc::clone(bytes),
                 None => {
                     let bytes = self.encode_step(provider, step, selection);
-                    let fits = bytes.len() <= SMALL_BYTES || self.pool.charge_leaving_room(bytes.len());
+                    let fits = bytes.len() <= SMALL_BYTES || self.peers.pool.charge_leaving_room(bytes.len());
                     if bytes.len() <= SMALL_BYTES {
-                        self.pool.charge_small(bytes.len());
+                        self.peers.pool.charge_small(bytes.len());
                     }
                     let bytes = Arc::new(if fits { bytes } else { Vec::new() });
                     built.push((selection, Arc::clone(&bytes)));
@@ -443,17 +367,17 @@ impl Hub {
             };
             if bytes.is_empty() {
                 // No memory: it starts anew once what waits for it has left.
-                self.counters.results_without_memory += 1;
+                self.peers.counters.results_without_memory += 1;
                 if let Some(viewer) = self.viewer_mut(key) {
                     viewer.behind = true;
-                    if viewer.queue.is_empty() {
-                        self.say(key, no_memory(Bits::NONE));
-                    }
+                }
+                if self.peers.results(key).is_some_and(Results::is_empty) {
+                    self.say(key, no_memory(Bits::NONE));
                 }
                 continue;
             }
-            self.counters.results_sent += 1;
-            self.enqueue(key, Waiting { bytes, kind: Kind::Step });
+            self.peers.counters.results_sent += 1;
+            self.peers.queue_result(key, Waiting { bytes, kind: Kind::Step });
         }
         if let Some(found) = self.sessions.get_mut(session) {
             found.viewers = viewers;
@@ -461,12 +385,12 @@ impl Hub {
         // What was made for viewers that all fell behind.
         let unused: usize =
             built.iter().filter(|(_, bytes)| Arc::strong_count(bytes) == 1).map(|(_, bytes)| bytes.len()).sum();
-        self.pool.refund(unused);
+        self.peers.pool.refund(unused);
         self.account_provider(provider);
     }
 
     fn encode_step(&mut self, provider: ProviderKey, step: &Step, bits: Bits) -> Vec<u8> {
-        self.counters.results_encoded += 1;
+        self.peers.counters.results_encoded += 1;
         let mut out = Vec::new();
         let Some(provider) = self.providers.get_mut(provider) else { return out };
         let world: &[u8] = if bits.has(Bits::WORLD) { provider.world_section() } else { &[] };
@@ -559,12 +483,12 @@ impl Hub {
             return Err("too many old timesteps are asked for at a time");
         }
         let begins = play.seek.is_none();
-        if begins && provider.scene.bytes() > self.pool.data_room() {
+        if begins && provider.scene.bytes() > self.peers.pool.data_room() {
             return Err("no memory is left for an old timestep (memory_max)");
         }
         self.begin_seek(key, wanted)?;
-        if let Some(viewer) = self.viewer_mut(wanted.viewer) {
-            viewer.asked += 1;
+        if let Some(results) = self.peers.results_mut(wanted.viewer) {
+            results.promised += 1;
         }
         Ok(())
     }
@@ -576,8 +500,8 @@ impl Hub {
         wanted: Wanted,
         found: Result<(&Step, Vec<u8>), &str>,
     ) {
-        if let Some(viewer) = self.viewer_mut(wanted.viewer) {
-            viewer.asked = viewer.asked.saturating_sub(1);
+        if let Some(results) = self.peers.results_mut(wanted.viewer) {
+            results.promised = results.promised.saturating_sub(1);
         }
         let mut out = Vec::new();
         let (request, time) = (wanted.echoed, wanted.time);
@@ -622,9 +546,8 @@ impl Hub {
         }
         let Some(viewer) = self.viewer_mut(key) else { return };
         viewer.session = Some(session);
-        let freed = viewer.drop_waiting(false);
         viewer.behind = false;
-        self.pool.refund(freed);
+        self.peers.drop_steps(key, false);
         self.send_initial(key, false);
     }
 }

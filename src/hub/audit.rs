@@ -2,11 +2,12 @@
 
 use crate::leco::nodes::Dealer;
 
+use super::Hub;
 use super::keep::Purpose;
-use super::peer::{Held, Life, Role};
+use super::peers::{For, Life, Role};
 use super::play::Job;
 use super::provider::Source;
-use super::{Hub, plain};
+use crate::counters::count;
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
 const SMALL_WORDS_BYTES: usize = 1 << 20;
@@ -26,7 +27,7 @@ impl Hub {
             plain_peers += usize::from(matches!(peer.role, Role::Controller | Role::Viewer));
             tarpit += usize::from(peer.life == Life::Tarpit);
             for name in &peer.names {
-                if self.directory.get(*name).is_none_or(|component| component.link != key) {
+                if self.names.directory.get(*name).is_none_or(|component| component.link != key) {
                     return Err(format!("{key:?} holds a name that the directory does not give it"));
                 }
             }
@@ -36,18 +37,18 @@ impl Hub {
             if peer.begun > peer.ring.len() {
                 return Err(format!("{key:?}: more of a message has begun than waits"));
             }
-            if let Some(Held::Ring(on) | Held::Probe(on)) = peer.held
+            if let Some(For::Ring(on) | For::Probe(on)) = peer.held
                 && self.peers.get(on).is_none()
             {
                 return Err(format!("{key:?} waits for a peer that has left"));
             }
             if let Some(node) = peer.node
-                && self.nodes.get(node).is_none_or(|node| node.inbound != Some(key))
+                && self.names.nodes.get(node).is_none_or(|node| node.inbound != Some(key))
             {
                 return Err(format!("{key:?} is no node's inbound link"));
             }
-            if peer.waiters.len() > 2 * self.peers.len() + 8 {
-                return Err(format!("{key:?} has more waiters than there are peers"));
+            if peer.held.is_some_and(|list| !self.peers.waits.on(list).any(|waiting| waiting == key)) {
+                return Err(format!("{key:?} is held and stands on no list"));
             }
             if let (Role::Kernel(provider), true) = (peer.role, peer.is_open())
                 && !matches!(self.providers.get(provider).map(|found| &found.source),
@@ -56,7 +57,7 @@ impl Hub {
                 return Err(format!("{key:?} is no provider's kernel"));
             }
             if let (Role::Dialled(node), true) = (peer.role, peer.is_open())
-                && self.nodes.get(node).is_none_or(|node| node.dealer.link() != Some(key))
+                && self.names.nodes.get(node).is_none_or(|node| node.dealer.link() != Some(key))
             {
                 return Err(format!("{key:?} is no node's DEALER"));
             }
@@ -67,34 +68,37 @@ impl Hub {
                 return Err(format!("provider {} has a link that is not its kernel's", provider.id));
             }
         }
-        rings += self.undelivered.iter().map(|undelivered| undelivered.ring().block_bytes()).sum::<usize>();
-        if (rings, tails) != self.pool.in_use() {
-            return Err(format!("blocks out: {:?}, found: {:?}", self.pool.in_use(), (rings, tails)));
+        rings += self.peers.undelivered.iter().map(|undelivered| undelivered.ring.block_bytes()).sum::<usize>();
+        if (rings, tails) != self.peers.pool.in_use() {
+            return Err(format!("blocks out: {:?}, found: {:?}", self.peers.pool.in_use(), (rings, tails)));
         }
-        if rings + tails + self.pool.data_in_use() > self.config.memory_max + SMALL_WORDS_BYTES {
+        if rings + tails + self.peers.pool.data_in_use() > self.peers.config.memory_max + SMALL_WORDS_BYTES {
             return Err("more bytes wait than memory_max".to_owned());
         }
-        if (handshakes, tarpit) != (self.handshakes, self.tarpit) {
-            return Err(format!(
-                "counted {handshakes} handshakes and {tarpit} held, noted {} and {}",
-                self.handshakes, self.tarpit
-            ));
+        let counted = (handshakes, plain_peers, tarpit);
+        if counted != self.peers.counts() {
+            let noted = self.peers.counts();
+            return Err(format!("handshakes, controllers and viewers, tarpit: counted {counted:?}, noted {noted:?}"));
         }
-        if plain_peers != self.plain_peers {
-            return Err(format!("counted {plain_peers} controllers and viewers, noted {}", self.plain_peers));
+        if let Some((list, key)) =
+            self.peers.waits.all().find(|(list, key)| self.peers.get(*key).is_none_or(|peer| peer.held != Some(*list)))
+        {
+            return Err(format!("{key:?} stands on the list {list:?} and is not held for it"));
         }
-        if names != self.directory.len() {
-            return Err(format!("links hold {names} names, the directory {}", self.directory.len()));
+        if !self.peers.events.is_empty() {
+            return Err("something was said and nobody was told".to_owned());
         }
-        let closed = self.counters.connections_opened - self.counters.connections_closed;
-        if closed != plain(self.peers.len()) {
+        if names != self.names.directory.len() {
+            return Err(format!("links hold {names} names, the directory {}", self.names.directory.len()));
+        }
+        let closed = self.peers.counters.connections_opened - self.peers.counters.connections_closed;
+        if closed != count(self.peers.len()) {
             return Err(format!("{closed} connections should be open, {} are", self.peers.len()));
         }
         let mut session_bytes = 0;
         for (key, session) in self.sessions.iter() {
             for viewer in &session.viewers {
-                let watches =
-                    self.peers.get(*viewer).and_then(|peer| peer.viewer.as_ref()).and_then(|viewer| viewer.session);
+                let watches = self.viewers.get(viewer).and_then(|viewer| viewer.session);
                 if watches != Some(key) {
                     return Err(format!("session {} counts a viewer that is not in it", session.id));
                 }
@@ -127,8 +131,8 @@ impl Hub {
         }
         let mut results = std::collections::BTreeMap::new();
         for (_, peer) in self.peers.iter() {
-            let waiting = peer.viewer.iter().flat_map(|viewer| &viewer.queue);
-            results.extend(waiting.map(super::audience::Waiting::identity));
+            let waiting = peer.results.iter().flat_map(|results| results.iter());
+            results.extend(waiting.map(super::peers::Waiting::identity));
         }
         let mut data = session_bytes + results.values().sum::<usize>();
         for (_, provider) in self.providers.iter() {
@@ -143,8 +147,8 @@ impl Hub {
             }
         }
         self.recordings.check()?;
-        if data != self.pool.data_in_use() {
-            return Err(format!("data has {data} bytes, counted are {}", self.pool.data_in_use()));
+        if data != self.peers.pool.data_in_use() {
+            return Err(format!("data has {data} bytes, counted are {}", self.peers.pool.data_in_use()));
         }
         if session_bytes != self.session_bytes {
             return Err(format!("sessions keep {session_bytes} bytes, noted are {}", self.session_bytes));
@@ -157,10 +161,12 @@ impl Hub {
         if !self.afterwards.is_empty() {
             return Err("an event has not been told".to_owned());
         }
-        if self.viewers.values().any(|key| self.peers.get(*key).is_none_or(|peer| peer.viewer.is_none())) {
+        if self.viewers.keys().any(|key| self.peers.results(*key).is_none())
+            || self.viewers.len() != self.viewer_ids.len()
+        {
             return Err("a viewer is listed that has left".to_owned());
         }
-        for (key, node) in self.nodes.iter() {
+        for (key, node) in self.names.nodes.iter() {
             let living = |link| self.peers.get(link).is_some();
             if node.inbound.is_some_and(|link| !living(link)) || node.dealer.link().is_some_and(|link| !living(link)) {
                 return Err(format!("node {key:?} has a link that has left"));

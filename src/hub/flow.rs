@@ -20,33 +20,20 @@ use crate::c2sim::notice::minify;
 use crate::c2sim::scan;
 use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, State, Trigger, Verdict};
 use crate::control::viewer::Bits;
-use crate::leco::rpc::{RECEIVER_OVERLOADED, RpcError};
+use crate::leco::rpc::RECEIVER_OVERLOADED;
 use crate::limits::RING_RESERVE_BYTES;
 use crate::time::Span;
 
+use super::Hub;
+use super::call::{Answer, Refused, Said};
 use super::keep::Change;
-use super::provider::{ProviderKey, Source};
+use super::keys::{PeerKey, ProviderKey, SessionKey};
+use super::provider::Source;
 use super::publish::{Draft, What};
-use super::serve::Answer;
-use super::session::{Author, Flow, Scheduled, SessionKey, refusal, refused};
-use super::{Hub, PeerKey};
-
-/// A refused request: error and data.
-pub(super) type Refused = (RpcError, Value);
+use super::session::{Author, Flow, Scheduled, refusal, refused};
 
 /// Longest sleep before a scheduled trigger is looked at again: the clock may have been set meanwhile.
 const LOOK_AGAIN: Span = Span(1000);
-
-/// What a request to a session came to.
-#[derive(Debug)]
-pub(super) enum Said {
-    /// It is dealt with.
-    Now(Answer),
-    /// The answer comes once the session's change is durable.
-    Later(SessionKey),
-    /// It must wait behind others.
-    Busy(SessionKey),
-}
 
 /// What an admitted trigger or message would do.
 #[derive(Debug)]
@@ -93,7 +80,7 @@ impl Hub {
 
     /// Pulls a trigger, now or at the moment `at` (milliseconds since 1970).
     pub(super) fn pull(&mut self, key: SessionKey, author: &Author, trigger: Trigger, at: Option<u64>) -> Said {
-        let at = at.filter(|at| *at > self.unix_ms());
+        let at = at.filter(|at| *at > self.peers.unix_ms());
         match self.plan(key, author, Input::Trigger(trigger), at) {
             Ok(plan) => self.decide(key, plan),
             Err(refused) => Said::Now(Err(self.count_refusal(refused))),
@@ -109,20 +96,20 @@ impl Hub {
     }
 
     fn count_refusal(&mut self, refused: Refused) -> Refused {
-        self.counters.session_refusals += 1;
+        self.peers.counters.session_refusals += 1;
         refused
     }
 
     fn read_document(&mut self, key: SessionKey, author: &Author, bytes: &[u8]) -> Result<Plan, Refused> {
-        if bytes.len() > self.config.document_bytes_max {
-            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", self.config.document_bytes_max));
+        if bytes.len() > self.peers.config.document_bytes_max {
+            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", self.peers.config.document_bytes_max));
         }
         let schema = self.sessions.get(key).map(|session| session.about.schema).unwrap_or_default();
         // With the rules of its schema the namespace is the first thing that they check.
         let rules = self.rules.iter().find(|rules| rules.schema() == Some(schema));
         let message = scan::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
         message.check_schema(schema).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
-        self.counters.session_documents += 1;
+        self.peers.counters.session_documents += 1;
         self.plan(key, author, Input::Document(&message), None)
     }
 
@@ -197,7 +184,7 @@ impl Hub {
             match flow.initialization.share(&stamp) {
                 Ok(shared) => {
                     log::info!("initialization of {} documents shared", shared.documents);
-                    if shared.settings_differ && self.may_log() {
+                    if shared.settings_differ && self.peers.may_log() {
                         log::warn!("the documents have different ScenarioSettings: the first of them is shared");
                     }
                 }
@@ -221,7 +208,11 @@ impl Hub {
         let documents = drafts.iter().filter_map(|draft| draft.document.as_ref());
         let bytes: usize = documents.map(|document| document.len()).sum();
         // Together they must fit where nothing else waits, each with its frames.
-        let most = self.config.ring_bytes_max.saturating_sub(RING_RESERVE_BYTES.min(self.config.ring_bytes_max / 8));
+        let most = self
+            .peers
+            .config
+            .ring_bytes_max
+            .saturating_sub(RING_RESERVE_BYTES.min(self.peers.config.ring_bytes_max / 8));
         if bytes > most {
             return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", most));
         }
@@ -239,7 +230,7 @@ impl Hub {
             (Keep::Nothing | Keep::Discard, _) => None,
             (Keep::Initialization, Input::Document(message)) => {
                 // Twice: what is stored is put together at the share.
-                if 2 * message.text.len() > self.pool.data_room() {
+                if 2 * message.text.len() > self.peers.pool.data_room() {
                     return Err(self.no_room(key));
                 }
                 let mut flow = changed();
@@ -325,16 +316,16 @@ impl Hub {
         self.afterwards.extend(drafts.map(|draft| (key, draft)));
         let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
         let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
-        if let (Some(at), true) = (effective_at, self.may_log()) {
-            let left = at.saturating_sub(self.unix_ms());
+        if let (Some(at), true) = (effective_at, self.peers.may_log()) {
+            let left = at.saturating_sub(self.peers.unix_ms());
             log::info!("session {name}: {} comes in {left} ms (seq {seq}) by {}", kind.name(), author.by);
         }
-        if let (Some(cancelled), true) = (cancelled, self.may_log()) {
+        if let (Some(cancelled), true) = (cancelled, self.peers.may_log()) {
             log::info!("session {name}: {cancelled} is not to come any more (seq {seq}) by {}", author.by);
         }
         if let Some((was, multiple)) = before {
             if was != state {
-                self.counters.session_changes += 1;
+                self.peers.counters.session_changes += 1;
                 log::info!("session {name} is {state} (seq {seq}) by {}", author.by);
                 self.follow_state(key, was, state);
             }
@@ -361,7 +352,7 @@ impl Hub {
 
     /// Five letters by which a message can be found in the log of its sender.
     fn tracking_id(&mut self) -> String {
-        let mut random = self.random();
+        let mut random = self.peers.random();
         let mut letter = || {
             let at = u8::try_from(random % 26).unwrap_or(0);
             random /= 26;
@@ -377,8 +368,8 @@ impl Hub {
         let Some(session) = self.sessions.get(key) else { return };
         match session.flow.scheduled.as_ref().map(|next| next.at_ms) {
             Some(at) => {
-                let left = Span(at.saturating_sub(self.unix_ms()));
-                self.session_timers.set(key.slot(), 0, self.now + left.min(LOOK_AGAIN));
+                let left = Span(at.saturating_sub(self.peers.unix_ms()));
+                self.session_timers.set(key.slot(), 0, self.peers.now + left.min(LOOK_AGAIN));
             }
             None => self.session_timers.cancel(key.slot(), 0),
         }
@@ -386,7 +377,7 @@ impl Hub {
 
     /// The moment of a scheduled trigger may have come.
     pub(super) fn schedule_due(&mut self, key: SessionKey) {
-        let unix_ms = self.unix_ms();
+        let unix_ms = self.peers.unix_ms();
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Some(next) = &session.flow.scheduled else { return };
         if next.at_ms > unix_ms {
@@ -471,7 +462,7 @@ impl Hub {
         let Some(session) = self.sessions.get(key) else { return };
         let state = session.flow.state;
         let time = session.provider.and_then(|key| self.providers.get(key)).map_or(0, |found| i64::from(found.time));
-        if self.peers.get(viewer).and_then(|peer| peer.viewer.as_ref()).is_some_and(|viewer| viewer.open) {
+        if self.is_open_viewer(viewer) {
             let message = format!("the session is {state}");
             self.tell_in_state(viewer, Bits::NONE, &message, state.name(), time);
         }
@@ -479,7 +470,7 @@ impl Hub {
 
     /// Stops the clock of a log; the time to its next timestep is kept.
     fn stop_clock(&mut self, key: ProviderKey) {
-        let now = self.now;
+        let now = self.peers.now;
         self.provider_timers.cancel(key.slot(), 0);
         if let Some(Source::Log(play)) = self.providers.get_mut(key).map(|found| &mut found.source) {
             play.left = play.due.take().map(|due| due.since(now));
@@ -490,7 +481,7 @@ impl Hub {
     fn follow_multiple(&mut self, key: SessionKey) {
         let Some(provider) = self.sessions.get(key).and_then(|session| session.provider) else { return };
         let pace = self.pace(provider);
-        let now = self.now;
+        let now = self.peers.now;
         if let Some(Source::Log(play)) = self.providers.get_mut(provider).map(|found| &mut found.source) {
             play.due = play.due.map(|due| due.min(now + pace));
             play.left = play.left.map(|left| left.min(pace));

@@ -18,18 +18,17 @@ use crate::c2sim::is_session_name;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::scan;
 use crate::c2sim::state::{Options, State, Trigger};
-use crate::control::request::ReplyTo;
 use crate::limits::{MEMBERS_MAX, SEQ_BLOCK};
 use crate::time::{Span, Tick};
 
-use super::desk::Errand;
-use super::flow::{Plan, Said};
+use super::Hub;
+use super::call::{Answer, ReplyTo, Said};
+use super::flow::Plan;
+use super::keys::{PeerKey, ProviderKey, SessionKey};
 use super::ledger::{Change as Entry, Ledger, Ticket};
+use super::peers::For;
 use super::play::Job;
-use super::provider::ProviderKey;
-use super::serve::Answer;
-use super::session::{About, Author, Flow, Scheduled, Session, SessionKey, creation, refused};
-use super::{Hub, PeerKey};
+use super::session::{About, Author, Flow, Scheduled, Session, creation, refused};
 
 /// How sessions are written today. What a program of this version could not read, or would read wrongly, takes the next number.
 const VERSION: u64 = 1;
@@ -100,7 +99,7 @@ impl Kept {
 pub(super) struct Pending {
     pub(super) change: Change,
     /// Who waits for it.
-    pub(super) party: Party,
+    pub(super) reply_to: ReplyTo,
     /// Bytes that it and who waits for it hold, and that are counted as the session's.
     pub(super) charged: usize,
     written: Written,
@@ -117,17 +116,6 @@ pub(super) enum Change {
     Flow(Box<Plan>),
     /// It is to end.
     Gone,
-}
-
-/// Who waits for a change.
-#[derive(Debug)]
-pub(super) enum Party {
-    /// Nobody, or nobody yet.
-    Nobody,
-    /// A message that is half answered.
-    Errand(Box<Errand>),
-    /// A controller, held until it has its answer.
-    Control { peer: PeerKey, to: ReplyTo },
 }
 
 /// What a ticket was drawn for.
@@ -161,23 +149,17 @@ impl Hub {
         Ok(())
     }
 
-    /// A change that was handed to the ledger is durable, or could not be made so; or a piece of a recording was written, or could not
-    /// be.
-    pub fn handle_committed(&mut self, now: Tick, ticket: Ticket, outcome: Result<(), String>) {
-        self.advance(now);
-        let outcome = match self.recordings.written(ticket, outcome) {
-            Ok(written) => return self.piece_written(written),
-            Err(outcome) => outcome,
-        };
+    /// A change that was handed to the ledger is durable, or could not be made so.
+    pub(super) fn committed(&mut self, ticket: Ticket, outcome: Result<(), String>) {
         let purpose = self.tickets.remove(&ticket).unwrap_or(Purpose::Other);
         if let Err(reason) = &outcome {
-            self.counters.commits_failed += 1;
-            self.note_error(&format!("a session could not be kept: {reason}"));
+            self.peers.counters.commits_failed += 1;
+            self.peers.note_error(&format!("a session could not be kept: {reason}"));
         }
         match purpose {
             Purpose::Other => {}
             Purpose::Background(key) => {
-                let retry_at = self.now + RETRY;
+                let retry_at = self.peers.now + RETRY;
                 if let Some(kept) = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut())
                     && let Some(written) = kept.background.take()
                 {
@@ -191,19 +173,16 @@ impl Hub {
             }
             Purpose::Change(key) => self.settle(key, outcome),
         }
-        if self.stopping {
-            self.see_off();
-        }
     }
 
     /// The links of those who wait for a change to become durable.
     pub(super) fn who_waits(&self) -> Vec<PeerKey> {
         let mut links = Vec::new();
         for (_, session) in self.sessions.iter() {
-            match session.pending.as_ref().map(|pending| &pending.party) {
-                Some(Party::Errand(errand)) => links.push(errand.link),
-                Some(Party::Control { peer, .. }) => links.push(*peer),
-                Some(Party::Nobody) | None => {}
+            match session.pending.as_ref().map(|pending| pending.reply_to) {
+                Some(ReplyTo::Request(waiting)) => links.extend(self.front.get(waiting).map(|request| request.link)),
+                Some(ReplyTo::Control { peer, .. }) => links.push(peer),
+                Some(ReplyTo::Nobody) | None => {}
             }
         }
         links
@@ -230,7 +209,7 @@ impl Hub {
             Change::Made(_) | Change::About(..) | Change::Flow(_) => entries(session, kept, about, flow, reserved),
         };
         let charged = flow.initialization.bytes().saturating_sub(session.flow.initialization.bytes());
-        let pending = Pending { change, party: Party::Nobody, charged, written };
+        let pending = Pending { change, reply_to: ReplyTo::Nobody, charged, written };
         if let Some(session) = self.sessions.get_mut(key) {
             session.pending = Some(Box::new(pending));
         }
@@ -241,18 +220,18 @@ impl Hub {
 
     fn commit(&mut self, entries: Vec<Entry>, purpose: Purpose) {
         let Some(ledger) = &mut self.ledger else { return };
-        let ticket = self.last_ticket.draw();
+        let ticket = self.peers.last_ticket.draw();
         self.tickets.insert(ticket, purpose);
-        self.counters.commits += 1;
+        self.peers.counters.commits += 1;
         ledger.commit(ticket, entries);
     }
 
     /// The pending change of a session is durable, or is not to be.
     fn settle(&mut self, key: SessionKey, outcome: Result<(), String>) {
         let Some(pending) = self.sessions.get_mut(key).and_then(|session| session.pending.take()) else { return };
-        let Pending { change, party, charged, written } = *pending;
+        let Pending { change, reply_to, charged, written } = *pending;
         self.account_session(charged, 0);
-        let retry_at = self.now + RETRY;
+        let retry_at = self.peers.now + RETRY;
         let kept = self.sessions.get_mut(key).and_then(|session| session.kept.as_mut());
         let answer = match outcome {
             Ok(()) => {
@@ -271,12 +250,12 @@ impl Hub {
                 Err(refused(Code::IoError, "REASON", reason))
             }
         };
-        match party {
-            Party::Nobody => {}
-            Party::Errand(errand) => self.go_on(*errand, answer),
-            Party::Control { peer, to } => {
-                self.answer_control(peer, to, key, answer);
-                self.resume(peer);
+        match reply_to {
+            ReplyTo::Nobody => {}
+            ReplyTo::Request(waiting) => self.go_on(waiting, answer),
+            ReplyTo::Control { peer, envelope } => {
+                self.answer_control(peer, envelope, key, answer);
+                self.peers.resume(peer);
             }
         }
         self.announce_afterwards(Some(key));
@@ -291,11 +270,10 @@ impl Hub {
             return;
         }
         let is_line = !session.queue.is_empty();
-        let controllers =
-            if is_line && !session.controllers_first { Vec::new() } else { core::mem::take(&mut session.controllers) };
-        session.controllers_first = controllers.is_empty();
-        for controller in controllers {
-            self.resume(controller);
+        let go_on = !is_line || session.controllers_first;
+        session.controllers_first = !(go_on && self.peers.waits.has(For::Session(key)));
+        if go_on {
+            self.peers.wake(For::Session(key));
         }
         if is_line {
             self.add_job(Job::Session(key));
@@ -350,7 +328,7 @@ impl Hub {
         let Some(kept) = session.kept.as_ref().filter(|_| self.ledger.is_some()) else { return };
         // A pending change brings numbers with it, and holds what is written now for out of date.
         let is_due = match &kept.doubt {
-            Some(doubt) => self.now >= doubt.retry_at,
+            Some(doubt) => self.peers.now >= doubt.retry_at,
             None => session.seq + SEQ_BLOCK / 2 >= kept.known.reserved,
         };
         if is_due && !session.is_writing() {
@@ -497,7 +475,7 @@ impl Hub {
         let known = Written { reserved: seq, papers: order, next_paper };
         // Whatever else is there belongs to nothing.
         let strays: Vec<u64> = papers.into_keys().filter(|n| !known.papers.contains(n)).collect();
-        let doubt = (!strays.is_empty()).then_some(Doubt { strays, retry_at: self.now });
+        let doubt = (!strays.is_empty()).then_some(Doubt { strays, retry_at: self.peers.now });
         session.kept = Some(Kept { known, background: None, doubt });
         let bytes = session.bytes();
         self.account_session(0, bytes);

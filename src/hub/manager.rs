@@ -3,8 +3,6 @@
 //! Each function is one method on the tables, free of any protocol. The Coordinator's JSON-RPC methods, here, and the MsgPack ports, in
 //! `ports`, are two thin coats over them.
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
 
 use crate::c2sim::state::State;
@@ -12,15 +10,19 @@ use crate::control::reply::{ManagerInfo, ProviderInfo, ProviderType, SessionInfo
 use crate::control::request::{Source as Wanted, Which};
 use crate::control::{PROTOCOL_VERSION, viewer};
 use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
-use crate::limits::{BATCH_REASONS_MAX, ERROR_LINE_BYTES_MAX, ERRORS_MAX, SESSIONS_MAX};
+use crate::limits::{BATCH_REASONS_MAX, SESSIONS_MAX};
 use crate::time::Span;
 
+use super::Hub;
+use super::call::{Answer, none};
+use super::cause::Cause;
+use super::keys::{PeerKey, ProviderKey, SessionKey};
+use super::methods::ManagerCall;
 use super::play::Job;
-use super::provider::{Kernel, Play, Provider, ProviderKey, Source};
-use super::serve::{Answer, Caller};
-use super::session::{About, Session, SessionKey};
+use super::provider::{Kernel, Play, Provider, Source};
+use super::session::{About, Session};
 use super::shelf::Content;
-use super::{Cause, Hub, PeerKey};
+use crate::counters::count;
 
 /// What became of a function over several ids: what it did, and why it failed for others.
 #[derive(Debug, Default)]
@@ -131,14 +133,6 @@ impl SessionRow {
     }
 }
 
-/// The beginning of a line that others may have made long.
-pub(super) fn cut(text: &str) -> Cow<'_, str> {
-    match text.get(..text.floor_char_boundary(ERROR_LINE_BYTES_MAX)) {
-        Some(front) if front.len() < text.len() => Cow::Owned(format!("{front} …")),
-        _ => Cow::Borrowed(text),
-    }
-}
-
 /// Ids that a function is asked for, in order and each of them once; `None` is all.
 pub(super) type Chosen = Option<Vec<i64>>;
 
@@ -160,22 +154,6 @@ fn is_chosen(chosen: &Chosen, id: i64) -> bool {
 }
 
 impl Hub {
-    /// Adds a line to the error list, with the time of the process; the oldest line goes when the list is full. What others say may stand
-    /// in it, so it is cut.
-    pub(super) fn note_error(&mut self, text: &str) {
-        let text = cut(text);
-        self.counters.manager_errors += 1;
-        if self.may_log() {
-            log::warn!("{text}");
-        }
-        if self.errors.len() >= ERRORS_MAX {
-            self.errors.pop_front();
-        }
-        let seconds = self.unix_ms() / 1000;
-        let (hours, minutes, seconds) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        self.errors.push_back(format!("{hours:02}:{minutes:02}:{seconds:02} {text}"));
-    }
-
     // ---- Functions ----
 
     pub(super) fn provider_key(&self, id: i64) -> Option<ProviderKey> {
@@ -183,15 +161,15 @@ impl Hub {
     }
 
     fn viewer_key(&self, id: i64) -> Option<PeerKey> {
-        self.viewers.get(&id).copied()
+        self.viewer_ids.get(&id).copied()
     }
 
     /// Opens a provider; what cannot be seen at once (a kernel that does not answer) shows in its status later.
     pub(super) fn open_provider(&mut self, wanted: Wanted<'_>) -> Result<i64, String> {
-        if self.providers.len() >= self.config.providers_max {
+        if self.providers.len() >= self.peers.config.providers_max {
             return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
         }
-        if self.pool.data_room() == 0 {
+        if self.peers.pool.data_room() == 0 {
             return Err("no memory is left for a provider (memory_max)".to_owned());
         }
         let id = self.next_provider;
@@ -204,7 +182,7 @@ impl Hub {
                     machine: None,
                     peer: None,
                     pause: Span(100),
-                    since: self.now,
+                    since: self.peers.now,
                     answered: false,
                 };
                 Provider::new(id, ProviderType::Rcrs, format!("{host}/{port}"), Source::Kernel(Box::new(kernel)))
@@ -248,13 +226,13 @@ impl Hub {
     fn close_provider(&mut self, key: ProviderKey) {
         self.end_recording(key);
         let Some(provider) = self.providers.remove(key) else { return };
-        self.pool.refund(provider.accounted);
+        self.peers.pool.refund(provider.accounted);
         self.provider_timers.cancel_all(key.slot());
         log::info!("provider {} closed: {}", provider.id, provider.ids);
         match provider.source {
             Source::Kernel(kernel) => {
                 if let Some(peer) = kernel.peer {
-                    self.close(peer, Cause::Provider);
+                    self.peers.close(peer, Cause::Provider);
                 }
             }
             Source::Log(play) => {
@@ -308,7 +286,7 @@ impl Hub {
             return Ok(session);
         }
         let name = self.free_session_name(&format!("provider-{}", found.id));
-        let about = About { created_ms: self.unix_ms(), ..About::default() };
+        let about = About { created_ms: self.peers.unix_ms(), ..About::default() };
         // A controller that knows nothing of flow control just sees data.
         let key = self
             .add_session(&name, about, State::Running)
@@ -352,7 +330,7 @@ impl Hub {
                 batch.fail(self.no_such("provider", id, self.next_provider));
                 continue;
             };
-            let now = self.now;
+            let now = self.peers.now;
             let Some(provider) = self.providers.get_mut(key) else { continue };
             let old = match &mut provider.source {
                 Source::Kernel(kernel) => {
@@ -372,7 +350,7 @@ impl Hub {
             self.account_provider(key);
             self.end_recording(key);
             if let Some(peer) = old {
-                self.close(peer, Cause::Provider);
+                self.peers.close(peer, Cause::Provider);
             }
             self.provider_timers.cancel_all(key.slot());
             self.dial_kernel(key);
@@ -402,10 +380,11 @@ impl Hub {
     }
 
     pub(super) fn viewer_rows(&self, which: &Chosen) -> Vec<ViewerRow> {
-        let living = self.viewers.iter().filter_map(|(id, key)| {
-            let remote = self.peers.get(*key)?.remote;
-            let host = remote.ip().to_canonical().to_string();
-            Some(ViewerRow { id: *id, host, port: remote.port(), status: Status::Online })
+        let living = self.viewers.values().map(|viewer| ViewerRow {
+            id: viewer.id,
+            host: viewer.remote.ip().to_canonical().to_string(),
+            port: viewer.remote.port(),
+            status: Status::Online,
         });
         let departed = self.departed.iter().map(|viewer| ViewerRow {
             id: viewer.id,
@@ -442,13 +421,12 @@ impl Hub {
     }
 
     pub(super) fn manager_info<'a>(&self, version: &'a str) -> ManagerInfo<'a> {
-        let count = |n: usize| super::plain(n);
         ManagerInfo {
             port: self.viewer_port,
             providers: count(self.providers.len()),
             viewers: count(self.viewers.len()),
             sessions: count(self.sessions.len()),
-            errors: self.counters.manager_errors,
+            errors: self.peers.counters.manager_errors,
             status: Status::Online,
             version,
         }
@@ -456,49 +434,49 @@ impl Hub {
 
     // ---- JSON-RPC ----
 
-    /// The Manager's functions as methods of the Coordinator; `None` for other methods.
-    pub(super) fn manager_call(&mut self, caller: Caller<'_>, method: &str, params: Params) -> Option<Answer> {
+    /// The Manager's functions as methods of the Coordinator.
+    pub(super) fn manager_call(&mut self, call: ManagerCall, params: Params) -> Answer {
         let failed = |reason: String| (MANAGER_FAILED, Value::from(reason));
-        let answer = match method {
-            "open_provider" => self.rpc_open(params),
-            "close_provider" => one_list(params, "provider")
+        let answer = match call {
+            ManagerCall::OpenProvider => self.rpc_open(params),
+            ManagerCall::CloseProvider => one_list(params, "provider")
                 .and_then(|ids| self.close_providers(&ids).outcome().map_err(failed))
                 .map(|()| Value::Null),
-            "disconnect_viewer" => one_list(params, "viewer")
+            ManagerCall::DisconnectViewer => one_list(params, "viewer")
                 .and_then(|ids| self.disconnect_viewers(&ids).outcome().map_err(failed))
                 .map(|()| Value::Null),
-            "refresh_provider" => optional_list(params, "provider").and_then(|which| {
+            ManagerCall::RefreshProvider => optional_list(params, "provider").and_then(|which| {
                 let batch = self.refresh_providers(&which);
                 batch.outcome().map_err(failed).map(|()| json!({"provider": batch.done}))
             }),
-            "connect_viewer" => self.rpc_connect(params),
-            "providers" => optional_list(params, "provider").map(|which| {
+            ManagerCall::ConnectViewer => self.rpc_connect(params),
+            ManagerCall::Providers => optional_list(params, "provider").map(|which| {
                 json!({"providerinfo": self.provider_rows(&which).iter().map(ProviderRow::json).collect::<Vec<_>>()})
             }),
-            "viewers" => optional_list(params, "viewer").map(
+            ManagerCall::Viewers => optional_list(params, "viewer").map(
                 |which| json!({"viewerinfo": self.viewer_rows(&which).iter().map(ViewerRow::json).collect::<Vec<_>>()}),
             ),
-            "sessions" => optional_list(params, "session").map(|which| {
+            ManagerCall::Sessions => optional_list(params, "session").map(|which| {
                 json!({"sessioninfo": self.session_rows(&which).iter().map(SessionRow::json).collect::<Vec<_>>()})
             }),
-            "manager" => super::serve::none(params).map(|()| {
+            ManagerCall::Manager => none(params).map(|()| {
                 let version = Self::manager_version();
                 let info = self.manager_info(&version);
                 json!({"manager": {"port": info.port, "providers": info.providers, "vieweres": info.viewers,
                     "viewers": info.viewers, "sessions": info.sessions, "errors": info.errors,
                     "status": info.status.word(), "version": info.version}})
             }),
-            "errors" => super::serve::none(params).map(|()| json!({"errors": self.errors})),
-            "exit" => super::serve::none(params)
-                .and_then(|()| self.exit(caller.link).map_err(|reason| failed(reason.to_owned())))
-                .map(|()| Value::Null),
-            _ => return None,
+            ManagerCall::Errors => none(params).map(|()| json!({"errors": self.peers.journal.errors().collect::<Vec<_>>()})),
+            ManagerCall::Exit => none(params).map(|()| {
+                self.exit();
+                Value::Null
+            }),
         };
         if let Err((MANAGER_FAILED, Value::String(reason))) = &answer {
             let reason = reason.clone();
-            self.note_error(&reason);
+            self.peers.note_error(&reason);
         }
-        Some(answer)
+        answer
     }
 
     fn rpc_open(&mut self, params: Params) -> Answer {

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use crate::c2sim::code::Code;
 use crate::leco::name;
-use crate::leco::nodes::Dealer;
-use crate::leco::route::Place;
 use crate::leco::rpc::RpcError;
 use crate::limits::{MEMBER_BYTES, MEMBERS_MAX};
 use crate::time::Tick;
 
+use super::Hub;
+use super::keys::{NodeKey, SessionKey};
+use super::names::Home;
 use super::publish::{Draft, What};
-use super::session::{SessionKey, refused};
-use super::{ComponentKey, Hub, NodeKey, PeerKey};
+use super::session::refused;
 
 /// How a member is told what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +35,6 @@ impl Format {
             Self::Json => "json",
         }
     }
-}
-
-/// Where a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Home {
-    /// Signed in at this node.
-    Here(ComponentKey),
-    /// Behind that node's Coordinator.
-    There(NodeKey),
 }
 
 /// A component that has joined.
@@ -85,28 +76,9 @@ impl Hub {
         }
     }
 
-    /// The link on which a member hears, if there is one now.
-    pub(super) fn link_of(&self, home: Home) -> Option<PeerKey> {
-        match home {
-            Home::Here(component) => self.directory.get(component).map(|component| component.link),
-            Home::There(node) => match self.nodes.get(node)?.dealer {
-                Dealer::Up(link) => Some(link),
-                Dealer::None | Dealer::Waiting | Dealer::Dialling | Dealer::SigningIn(_) => None,
-            },
-        }
-    }
-
-    /// Where a component of this full name is.
-    pub(super) fn home_of(&self, full_name: &[u8]) -> Option<Home> {
-        match Place::of(full_name, &self.prefix) {
-            Place::Here(name) => self.directory.find(name).map(Home::Here),
-            Place::There { namespace, .. } => self.nodes.find(namespace).map(Home::There),
-        }
-    }
-
     /// Whether the component of this name is in the session: itself, not one that had the name before.
     pub(super) fn is_member(&self, key: SessionKey, full_name: &[u8]) -> bool {
-        let home = self.home_of(full_name);
+        let home = self.names.home_of(full_name);
         self.sessions
             .get(key)
             .and_then(|session| session.members.get(full_name))
@@ -121,8 +93,8 @@ impl Hub {
         system: &str,
         format: Format,
     ) -> Result<u64, (RpcError, Value)> {
-        let home = self.home_of(full_name).ok_or_else(|| self.no_such_session())?;
-        let now = self.now;
+        let home = self.names.home_of(full_name).ok_or_else(|| self.no_such_session())?;
+        let now = self.peers.now;
         if let Some(session) = self.sessions.get(key)
             && let Some(member) = session.members.get(full_name)
         {
@@ -136,22 +108,28 @@ impl Hub {
         if session.members.len() >= MEMBERS_MAX {
             return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
         }
-        if self.pool.data_room() < MEMBER_BYTES {
+        if self.peers.pool.data_room() < MEMBER_BYTES {
             return Err(self.no_room(key));
         }
         let joined = session.seq + 1;
         let local = name::FullName::split(full_name).name;
         let listed = match home {
             Home::Here(_) => true,
-            Home::There(node) => {
-                self.nodes.get(node).is_some_and(|node| node.components.iter().any(|known| known.as_bytes() == local))
-            }
+            Home::There(node) => self
+                .names
+                .nodes
+                .get(node)
+                .is_some_and(|node| node.components.iter().any(|known| known.as_bytes() == local)),
         };
         let member = Member { system: system.into(), format, home, joined, acked: 0, since: now, listed };
+        if let Home::There(node) = home {
+            let front = [name::FullName::split(full_name).namespace, b"."].concat();
+            self.abroad.insert(node, front.into());
+        }
         session.members.insert(full_name.into(), member);
         self.account_session(0, MEMBER_BYTES);
         self.enter_membership(full_name, key);
-        self.counters.session_joins += 1;
+        self.peers.counters.session_joins += 1;
         log::debug!("{} has joined", name::shown(full_name));
         let draft = Draft::new(What::Joined, name::shown(full_name).into());
         Ok(self.announce(key, draft, Some(full_name)))
@@ -166,7 +144,7 @@ impl Hub {
         self.account_session(MEMBER_BYTES, 0);
         self.forget_membership(full_name, key);
         if what == What::Lost {
-            self.counters.session_members_lost += 1;
+            self.peers.counters.session_members_lost += 1;
         }
         self.announce(key, Draft::new(what, name::shown(full_name).into()), None);
         true
@@ -177,7 +155,7 @@ impl Hub {
         if self.memberships.is_empty() {
             return;
         }
-        let full_name = self.named_here(name);
+        let full_name = self.names.named_here(name);
         for key in self.memberships.get(&*full_name).into_iter().flatten() {
             self.leavers.push_back(Leaver { session: *key, member: full_name.as_slice().into(), for_certain: false });
         }
@@ -185,7 +163,7 @@ impl Hub {
 
     /// A component has signed out: it leaves its sessions now.
     pub(super) fn component_signed_out(&mut self, name: &[u8]) {
-        let full_name = self.named_here(name);
+        let full_name = self.names.named_here(name);
         for key in self.memberships.get(&*full_name).cloned().unwrap_or_default() {
             self.drop_member(key, &full_name, What::Resigned);
         }
@@ -201,36 +179,50 @@ impl Hub {
         }
     }
 
-    /// A node has told its components, or lost its links (an empty list): members among those that it no longer has leave.
-    pub(super) fn node_lists(&mut self, node: NodeKey, linked: bool) {
+    /// A node has told its components: members among those that it no longer has leave.
+    pub(super) fn node_listed(&mut self, node: NodeKey) {
         if self.memberships.is_empty() {
             return;
         }
-        let Some(found) = self.nodes.get(node) else { return };
-        let Some(namespace) = &found.namespace else { return };
-        let front = [&**namespace, b"."].concat();
-        let patience = self.config.expiration().times(3);
+        let Some(front) = self.abroad.get(&node).cloned() else { return };
+        let patience = self.peers.config.expiration().times(3);
+        let Some(found) = self.names.nodes.get(node) else { return };
         let listed: BTreeSet<&str> = found.components.iter().map(String::as_str).collect();
         let mut gone: Vec<Box<[u8]>> = Vec::new();
-        for (name, sessions) in self.memberships.range(front.clone().into_boxed_slice()..) {
+        for (name, sessions) in self.memberships.range(front.clone()..) {
             let Some(local) = name.strip_prefix(&*front) else { break };
             let is_listed = core::str::from_utf8(local).is_ok_and(|local| listed.contains(local));
             for key in sessions {
                 let Some(member) = self.sessions.get_mut(*key).and_then(|session| session.members.get_mut(name)) else {
                     continue;
                 };
-                let waited = self.now.since(member.since) >= patience;
+                let waited = self.peers.now.since(member.since) >= patience;
                 if is_listed {
                     member.listed = true;
-                } else if (member.listed || waited || !linked) && gone.last() != Some(name) {
+                } else if (member.listed || waited) && gone.last() != Some(name) {
                     gone.push(name.clone());
                 }
             }
         }
         for member in gone {
-            for key in self.memberships.get(&member).into_iter().flatten() {
-                self.leavers.push_back(Leaver { session: *key, member: member.clone(), for_certain: true });
-            }
+            self.leaves_all(&member);
+        }
+    }
+
+    /// Nobody is to be reached at a node any more: its members leave.
+    pub(super) fn node_unlinked(&mut self, node: NodeKey) {
+        let Some(front) = self.abroad.remove(&node) else { return };
+        let members = self.memberships.range(front.clone()..).map(|(name, _)| name.clone());
+        let gone: Vec<Box<[u8]>> = members.take_while(|name| name.starts_with(&front)).collect();
+        for member in gone {
+            self.leaves_all(&member);
+        }
+    }
+
+    /// A member leaves all of its sessions at the next occasion, whether its component is signed in or not.
+    fn leaves_all(&mut self, member: &[u8]) {
+        for key in self.memberships.get(member).into_iter().flatten() {
+            self.leavers.push_back(Leaver { session: *key, member: member.into(), for_certain: true });
         }
     }
 

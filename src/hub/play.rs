@@ -14,13 +14,14 @@ use crate::rcrs::message::{Config, Record};
 use crate::rcrs::world::World;
 use crate::time::Span;
 
-use super::manager::cut;
-use super::peer::Role;
-use super::provider::{Provider, ProviderKey, Seek, Source, Track, Wanted};
+use super::Hub;
+use super::cause::Cause;
+use super::doors::Output;
+use super::keys::{PeerKey, ProviderKey, SessionKey};
+use super::peers::{Role, cut};
+use super::provider::{Provider, Seek, Source, Track, Wanted};
 use super::scene::{self, Raw, Scene};
-use super::session::SessionKey;
 use super::shelf::{Advance, Content, Shelf};
-use super::{Cause, Hub, Output, PeerKey};
 
 /// Shortest and longest pause between attempts to reach a kernel.
 const KERNEL_PAUSE: Span = Span(100);
@@ -74,13 +75,13 @@ impl Hub {
             Job::Load(key) => self.load_piece(key),
             Job::Seek(key) => self.seek_piece(key),
             Job::Kernel(key) => {
-                self.resume(key);
+                self.peers.resume(key);
                 false
             }
             Job::Session(key) => {
                 // A controller whose turn it is comes before the line.
                 self.feed_resumed();
-                self.queue_piece(key);
+                self.line_piece(key);
                 false
             }
         };
@@ -98,8 +99,8 @@ impl Hub {
         let (before, now) = (provider.accounted, provider.bytes());
         if now <= before {
             provider.accounted = now;
-            self.pool.refund(before - now);
-        } else if self.pool.charge(now - before) {
+            self.peers.pool.refund(before - now);
+        } else if self.peers.pool.charge(now - before) {
             provider.accounted = now;
         } else if provider.loaded && provider.forget_past() {
             // What can be made again, or was only kept for questions, goes first.
@@ -137,7 +138,7 @@ impl Hub {
             }
         }
         if let Some(link) = link {
-            self.close(link, Cause::Provider);
+            self.peers.close(link, Cause::Provider);
         }
     }
 
@@ -272,7 +273,7 @@ impl Hub {
             return;
         }
         let pause = play.left.take().unwrap_or(pace);
-        let due = *play.due.get_or_insert(self.now + pause);
+        let due = *play.due.get_or_insert(self.peers.now + pause);
         self.provider_timers.set(key.slot(), 0, due);
     }
 
@@ -285,7 +286,7 @@ impl Hub {
     pub(super) fn pace(&self, key: ProviderKey) -> Span {
         let Some(provider) = self.providers.get(key) else { return Span(0) };
         let Source::Log(play) = &provider.source else { return Span(0) };
-        let plain = play.step.0 * 100 / self.config.play_speed_percent.max(1);
+        let plain = play.step.0 * 100 / self.peers.config.play_speed_percent.max(1);
         let multiple = provider.session.and_then(|session| self.sessions.get(session)).map_or(1.0, |s| s.flow.multiple);
         #[expect(
             clippy::cast_possible_truncation,
@@ -331,8 +332,8 @@ impl Hub {
         let Source::Log(play) = &mut provider.source else { return };
         let Some(raw) = play.track.next.take() else { return };
         // The recorded pace is kept without drift, unless reading was slower than it.
-        let due = play.due.unwrap_or(self.now) + pace;
-        play.due = Some(due.max(self.now));
+        let due = play.due.unwrap_or(self.peers.now) + pace;
+        play.due = Some(due.max(self.peers.now));
         let ended = play.track.ended;
         self.advance_provider(key, raw);
         if ended {
@@ -344,7 +345,7 @@ impl Hub {
 
     /// Applies a timestep and sends it to the session's viewers.
     fn advance_provider(&mut self, key: ProviderKey, raw: Raw) {
-        let history_max = self.config.history_bytes_max;
+        let history_max = self.peers.config.history_bytes_max;
         let runs = self.session_runs(key);
         let Some(provider) = self.providers.get_mut(key) else { return };
         provider.forget_encoded();
@@ -352,7 +353,7 @@ impl Hub {
             Ok(step) => {
                 provider.time = step.time;
                 provider.time_max = provider.time_max.max(step.time);
-                self.counters.timesteps += 1;
+                self.peers.counters.timesteps += 1;
                 self.record_step(key, &step);
                 if runs {
                     self.publish_step(key, &step);
@@ -384,7 +385,7 @@ impl Hub {
         match ending {
             Ok(Ending::Whole) => {}
             Ok(Ending::Truncated) => {
-                self.note_error(&format!("{ids}: the log is cut short, what is whole has been played"))
+                self.peers.note_error(&format!("{ids}: the log is cut short, what is whole has been played"))
             }
             Err(reason) => {
                 self.end_provider(key, Status::Errored, &reason);
@@ -408,7 +409,7 @@ impl Hub {
         let line = format!("{}: {reason}", provider.ids);
         log::info!("provider {} {}: {line}", provider.id, status.word());
         if status == Status::Errored {
-            self.note_error(&line);
+            self.peers.note_error(&line);
         }
         self.end_recording(key);
         self.tell_session(key, reason);
@@ -515,19 +516,19 @@ impl Hub {
             return;
         }
         let Some(link) = kernel.peer else {
-            self.outputs.push_back(Output::DialKernel(key));
+            self.peers.outputs.push_back(Output::DialKernel(key));
             return;
         };
         // Minutes of silence are normal before the first timestep, but not before the world.
         if !provider.loaded {
-            let patience = Span::seconds(self.config.kernel_connect_s.max(1));
-            let heard = self.peers.get(link).map_or(self.now, |peer| peer.last_heard);
-            if self.now.since(heard) < patience {
+            let patience = Span::seconds(self.peers.config.kernel_connect_s.max(1));
+            let heard = self.peers.get(link).map_or(self.peers.now, |peer| peer.last_heard);
+            if self.peers.now.since(heard) < patience {
                 self.provider_timers.set(key.slot(), 1, heard + patience);
                 return;
             }
             self.end_provider(key, Status::Errored, "the kernel is connected but does not send its world");
-            self.close(link, Cause::Provider);
+            self.peers.close(link, Cause::Provider);
         }
     }
 
@@ -547,11 +548,11 @@ impl Hub {
         if kernel.peer.is_some() || provider.status != Status::Online {
             return None;
         }
-        let Some(link) = self.add_plain_peer(Role::Kernel(key), remote) else {
+        let Some(link) = self.peers.add_plain(Role::Kernel(key), remote) else {
             self.kernel_lost(key, "too many connections are open");
             return None;
         };
-        let frame_bytes_max = self.config.message_bytes_max;
+        let frame_bytes_max = self.peers.config.message_bytes_max;
         let provider = self.providers.get_mut(key)?;
         let Source::Kernel(kernel) = &mut provider.source else { return None };
         // Each provider has a connection of its own, so one request number serves them all.
@@ -561,8 +562,8 @@ impl Hub {
         kernel.peer = Some(link);
         kernel.answered = false;
         log::debug!("connected to the kernel at {}", provider.ids);
-        let patience = Span::seconds(self.config.kernel_connect_s.max(1));
-        self.provider_timers.set(key.slot(), 1, self.now + patience);
+        let patience = Span::seconds(self.peers.config.kernel_connect_s.max(1));
+        self.provider_timers.set(key.slot(), 1, self.peers.now + patience);
         self.send_frame(link, frame);
         Some(link)
     }
@@ -574,19 +575,28 @@ impl Hub {
 
     /// Queues a frame for a kernel; it leaves in one write.
     fn send_frame(&mut self, key: PeerKey, frame: Option<Vec<u8>>) {
-        let (Some(frame), Some(peer)) = (frame, self.peers.get_mut(key)) else { return };
-        let pushed = peer.ring.push(&[&frame], self.config.ring_bytes_max, &mut self.pool);
-        if pushed.is_ok() {
-            self.want_flush(key);
-        } else {
-            self.close(key, Cause::Memory);
+        if let Some(frame) = frame
+            && self.peers.queue_parts(key, &[&frame], self.peers.config.ring_bytes_max).is_err()
+        {
+            self.peers.close(key, Cause::Memory);
+        }
+    }
+
+    /// The connection to a kernel has ended.
+    pub(super) fn kernel_gone(&mut self, provider: ProviderKey, key: PeerKey, cause: Cause) {
+        let ours = match self.providers.get(provider).map(|found| &found.source) {
+            Some(Source::Kernel(kernel)) => kernel.peer == Some(key),
+            Some(Source::Log(_)) | None => false,
+        };
+        if ours {
+            self.kernel_lost(provider, &cause.to_string());
         }
     }
 
     /// A connection to a kernel could not be made or has ended: try again, or give up.
     pub(super) fn kernel_lost(&mut self, key: ProviderKey, reason: &str) {
-        let patience = Span::seconds(self.config.kernel_connect_s);
-        let now = self.now;
+        let patience = Span::seconds(self.peers.config.kernel_connect_s);
+        let now = self.peers.now;
         let Some(provider) = self.providers.get_mut(key) else { return };
         let (time, loaded) = (provider.time, provider.loaded);
         let Source::Kernel(kernel) = &mut provider.source else { return };
@@ -622,7 +632,7 @@ impl Hub {
         let mut used = 0;
         loop {
             let Some(found) = self.providers.get_mut(provider) else {
-                self.close(key, Cause::Provider);
+                self.peers.close(key, Cause::Provider);
                 return (bytes.len(), false);
             };
             // No timestep before the world has been shown.
@@ -664,7 +674,7 @@ impl Hub {
                 }
                 Err(error) => {
                     self.end_provider(provider, Status::Errored, &error.to_string());
-                    self.close(key, Cause::Provider);
+                    self.peers.close(key, Cause::Provider);
                     return (bytes.len(), false);
                 }
             }
@@ -678,7 +688,7 @@ impl Hub {
                     Ok(world) => world,
                     Err(error) => {
                         self.end_provider(key, Status::Errored, &error.to_string());
-                        self.close(link, Cause::Provider);
+                        self.peers.close(link, Cause::Provider);
                         return;
                     }
                 };
@@ -695,24 +705,25 @@ impl Hub {
             }
             Event::Refused { reason } => {
                 self.end_provider(key, Status::Errored, &format!("the kernel refused: {reason}"));
-                self.close(link, Cause::Provider);
+                self.peers.close(link, Cause::Provider);
             }
             Event::Step { time, missed_from, commands, changes } => {
                 if let Some(due) = missed_from {
                     let ids = self.providers.get(key).map(|found| found.ids.clone()).unwrap_or_default();
-                    self.note_error(&format!("{ids}: timesteps {due} to {} were not received", time.saturating_sub(1)));
+                    self.peers
+                        .note_error(&format!("{ids}: timesteps {due} to {} were not received", time.saturating_sub(1)));
                 }
                 self.advance_provider(key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
             }
             Event::Shutdown => {
                 self.end_provider(key, Status::Closed, "the simulation has ended");
-                self.close(link, Cause::Provider);
+                self.peers.close(link, Cause::Provider);
             }
         }
     }
 
     pub(super) fn first_dialect(&self, port: u16) -> Dialect {
-        if self.config.rcrs_legacy || port == LEGACY_PORT { Dialect::Legacy } else { Dialect::Current }
+        if self.peers.config.rcrs_legacy || port == LEGACY_PORT { Dialect::Legacy } else { Dialect::Current }
     }
 }
 

@@ -7,18 +7,13 @@ use crate::control::vlog::Player;
 use crate::limits::STEP_PERCEPTION_BYTES_MAX;
 use crate::rcrs::kernel::{Dialect, KernelViewer};
 use crate::rcrs::message::{ChangeSet, Command, Perception};
-use crate::store::table::Key;
 use crate::time::{Span, Tick};
 
-use super::PeerKey;
 use super::audience::Initial;
+use super::keys::{PeerKey, SessionKey};
 use super::recorder::RecordingId;
 use super::scene::{MapDraft, Perceived, Raw, Scene, Statics, Step};
-use super::session::SessionKey;
 use super::shelf::{Content, FileId};
-
-/// Key of a provider.
-pub type ProviderKey = Key<Provider>;
 
 /// Milliseconds of a timestep where the log does not say.
 const STEP_MS: u64 = 1000;
@@ -175,7 +170,7 @@ pub(super) enum Source {
 
 /// A provider. Opaque outside the hub.
 #[derive(Debug)]
-pub struct Provider {
+pub(super) struct Provider {
     pub(super) id: i64,
     pub(super) kind: ProviderType,
     /// `host/port`, or the file name as given.

@@ -19,9 +19,12 @@ use crate::limits::{FAREWELLS_MAX, HISTORY_EVENTS_MAX, NOTICES_PER_CALL, RING_RE
 use crate::store::pool::Use;
 use crate::zmtp::frame;
 
-use super::member::{Format, Home, Leaver};
-use super::session::SessionKey;
-use super::{Cause, Hub, PeerKey};
+use super::Hub;
+use super::cause::Cause;
+use super::keys::{PeerKey, SessionKey};
+use super::member::{Format, Leaver};
+use super::names::{Home, new_header};
+use super::peers::Peer;
 
 /// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,11 +143,10 @@ pub(super) struct Farewell {
 impl Hub {
     /// A fresh header for a document of our own.
     pub(super) fn stamp(&mut self) -> Stamp {
-        let wide = |hub: &mut Self| (u128::from(hub.random()) << 64) | u128::from(hub.random());
         Stamp {
-            message_id: Uuid::from_random(wide(self)),
-            conversation_id: Uuid::from_random(wide(self)),
-            sending_time: IsoDateTime(self.unix_ms() / 1000),
+            message_id: Uuid::from_random(self.peers.wide_random()),
+            conversation_id: Uuid::from_random(self.peers.wide_random()),
+            sending_time: IsoDateTime(self.peers.unix_ms() / 1000),
         }
     }
 
@@ -163,11 +165,11 @@ impl Hub {
     }
 
     fn announce_now(&mut self, key: SessionKey, draft: Draft, except: Option<&[u8]>) -> u64 {
-        let time = self.unix_ms();
-        let room = self.pool.data_room();
+        let time = self.peers.unix_ms();
+        let room = self.peers.pool.data_room();
         let Some(session) = self.sessions.get_mut(key) else { return 0 };
         // Where memory is short the past is forgotten sooner.
-        let bytes_max = self.config.session_history_bytes_max.min(session.history.bytes() + room);
+        let bytes_max = self.peers.config.session_history_bytes_max.min(session.history.bytes() + room);
         session.seq += 1;
         let seq = session.seq;
         if draft.what == What::State {
@@ -194,11 +196,10 @@ impl Hub {
         session.history.add(past, bytes_max);
         let after = session.history.bytes();
         self.account_session(before, after);
-        self.counters.session_events += 1;
+        self.peers.counters.session_events += 1;
         let members = self.sessions.get(key).map_or(0, |session| session.members.len());
         // It costs the one who caused it as much of its turn as so many calls.
-        self.own_in_turn =
-            self.own_in_turn.saturating_add(u32::try_from(members / NOTICES_PER_CALL).unwrap_or(u32::MAX));
+        self.peers.spend(u32::try_from(members / NOTICES_PER_CALL).unwrap_or(u32::MAX), 0);
         self.tell_members(key, &draft, &note, except.filter(|_| !draft.to_all));
         self.renew_numbers(key);
         seq
@@ -216,17 +217,17 @@ impl Hub {
         let json = has(Format::Json).then(|| {
             let call = format!(r#"{{"jsonrpc":"2.0","method":"session_event","params":{note}}}"#);
             let payload: [&[u8]; 2] = [call.as_bytes(), draft.document.as_deref().unwrap_or_default()];
-            let header = self.new_header();
+            let header = new_header(&mut self.peers);
             tail(&sender, &header, payload.get(..1 + usize::from(draft.document.is_some())).unwrap_or_default())
         });
         let xml = has(Format::Xml).then(|| self.document_for_xml(draft, schema)).flatten().map(|document| {
-            let mut header = self.new_header();
+            let mut header = new_header(&mut self.peers);
             header[HEADER_BYTES - 1] = TYPE_C2SIM;
             tail(&sender, &header, &[&document])
         });
         // What changes the state has room that messages do not have.
         let reserve = if draft.what == What::Message { 0 } else { RING_RESERVE_BYTES };
-        let bytes_max = self.config.ring_bytes_max + reserve;
+        let bytes_max = self.peers.config.ring_bytes_max + reserve;
         let mut cut = Vec::new();
         for (name, member) in &members {
             let tail = match member.format {
@@ -234,13 +235,14 @@ impl Hub {
                 Format::Xml => &xml,
             };
             let (Some(tail), false) = (tail, except == Some(name)) else { continue };
-            let sent = self.link_of(member.home).is_some_and(|link| self.push_notice(link, name, tail, bytes_max));
+            let sent =
+                self.names.link_of(member.home).is_some_and(|link| self.push_notice(link, name, tail, bytes_max));
             if sent {
-                self.counters.session_notices += 1;
+                self.peers.counters.session_notices += 1;
                 continue;
             }
             match member.home {
-                Home::Here(_) => cut.extend(self.link_of(member.home)),
+                Home::Here(_) => cut.extend(self.names.link_of(member.home)),
                 Home::There(_) => self.take_out_later(key, name, &sender, note),
             }
         }
@@ -248,7 +250,7 @@ impl Hub {
             session.members = members;
         }
         for link in cut {
-            self.close(link, Cause::Notice);
+            self.peers.close(link, Cause::Notice);
         }
     }
 
@@ -266,8 +268,7 @@ impl Hub {
 
     /// Queues a notice: whole or not at all.
     fn push_notice(&mut self, link: PeerKey, receiver: &[u8], tail: &[u8], bytes_max: usize) -> bool {
-        let Some(peer) = self.peers.get_mut(link) else { return false };
-        if !peer.takes_messages() {
+        if !self.peers.get(link).is_some_and(Peer::takes_messages) {
             return false;
         }
         let mut version = [0; 9];
@@ -281,18 +282,14 @@ impl Hub {
             receiver,
             tail,
         ];
-        let taken = peer.ring.push(&parts, bytes_max, &mut self.pool).is_ok();
-        if taken {
-            self.want_flush(link);
-        }
-        taken
+        self.peers.queue_parts(link, &parts, bytes_max).is_ok()
     }
 
     /// Whether all members of a session can be given `bytes` each without running out of memory.
     pub(super) fn has_room_for_all(&self, key: SessionKey, bytes: usize) -> bool {
         let members = self.sessions.get(key).map_or(0, |session| session.members.len());
         // A ring's block is up to twice as large as what it holds.
-        bytes.saturating_mul(2).saturating_mul(members) <= self.pool.room(Use::Ring)
+        bytes.saturating_mul(2).saturating_mul(members) <= self.peers.pool.room(Use::Ring)
     }
 
     // ---- Farewells ----
@@ -313,7 +310,7 @@ impl Hub {
     fn say_farewell_later(&mut self, member: &[u8], session: &[u8], note: &str) {
         if self.farewells.len() >= FAREWELLS_MAX {
             self.farewells.pop_front();
-            self.counters.session_farewells_dropped += 1;
+            self.peers.counters.session_farewells_dropped += 1;
         }
         let mut lost: Value = serde_json::from_str(note).unwrap_or_default();
         if let Some(lost) = lost.as_object_mut() {
@@ -333,12 +330,12 @@ impl Hub {
         for farewell in core::mem::take(&mut self.farewells) {
             let session = self.session_at(name::FullName::split(&farewell.session).name);
             let back = session.is_some_and(|key| self.is_member(key, &farewell.member));
-            let Some(home) = self.home_of(&farewell.member).filter(|_| !back) else { continue };
-            let told = self.link_of(home).is_some_and(|link| {
+            let Some(home) = self.names.home_of(&farewell.member).filter(|_| !back) else { continue };
+            let told = self.names.link_of(home).is_some_and(|link| {
                 let call = format!(r#"{{"jsonrpc":"2.0","method":"session_event","params":{}}}"#, farewell.note);
-                let header = self.new_header();
+                let header = new_header(&mut self.peers);
                 let tail = tail(&farewell.session, &header, &[call.as_bytes()]);
-                self.push_notice(link, &farewell.member, &tail, self.config.ring_bytes_max)
+                self.push_notice(link, &farewell.member, &tail, self.peers.config.ring_bytes_max)
             });
             if !told {
                 self.farewells.push_back(farewell);

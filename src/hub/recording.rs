@@ -13,9 +13,10 @@ use crate::control::vlog;
 use crate::limits::{RECORDING_WAITING_BYTES_MAX, RECORDINGS_WAITING_BYTES_MAX, RECORDINGS_WAITING_MAX};
 
 use super::Hub;
+use super::keys::ProviderKey;
 use super::ledger::Ticket;
-use super::manager::cut;
-use super::provider::{Provider, ProviderKey};
+use super::peers::cut;
+use super::provider::Provider;
 use super::recorder::{Deed, Recorder, RecordingId};
 use super::scene::Step;
 
@@ -178,7 +179,7 @@ impl Recordings {
 
 impl Hub {
     pub(super) fn begin_recording(&mut self, key: ProviderKey) {
-        let unix_ms = self.unix_ms();
+        let unix_ms = self.peers.unix_ms();
         let Some(provider) = self.providers.get_mut(key) else { return };
         let ended = provider.status != Status::Online;
         let is_recording = provider.kind == ProviderType::ViewerLog;
@@ -196,7 +197,7 @@ impl Hub {
         }
         provider.recording = Some(id);
         let map_name = provider.statics.map_name.clone();
-        self.counters.recordings += 1;
+        self.peers.counters.recordings += 1;
         self.hand_over(id, Deed::Begin { map_name, unix_ms });
         self.hand_over(id, Deed::Append(heading));
     }
@@ -228,7 +229,7 @@ impl Hub {
     }
 
     fn hand_over(&mut self, id: RecordingId, deed: Deed) {
-        let ticket = self.last_ticket.draw();
+        let ticket = self.peers.last_ticket.draw();
         self.recordings.hand_over(ticket, id, deed);
     }
 
@@ -242,15 +243,15 @@ impl Hub {
     pub(super) fn piece_written(&mut self, written: Written) {
         match written {
             Written::On => {}
-            Written::Whole => self.counters.recordings_whole += 1,
+            Written::Whole => self.peers.counters.recordings_whole += 1,
             Written::Failed { recording, provider, reason } => self.recording_failed(provider, recording, &reason),
         }
     }
 
     /// A recording has ended before its provider did, which goes on.
     fn recording_failed(&mut self, key: ProviderKey, id: RecordingId, line: &str) {
-        self.counters.recordings_failed += 1;
-        self.note_error(line);
+        self.peers.counters.recordings_failed += 1;
+        self.peers.note_error(line);
         if self.providers.get(key).is_some_and(|provider| provider.recording == Some(id)) {
             self.end_recording(key);
         }

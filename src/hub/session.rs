@@ -20,18 +20,14 @@ use crate::leco::name;
 use crate::leco::route::session_name;
 use crate::leco::rpc::{RpcError, SESSION_REFUSED};
 use crate::limits::{MEMBER_BYTES, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX, SESSIONS_MAX};
-use crate::store::table::Key;
 
-use super::desk::Errand;
+use super::Hub;
+use super::call::Answer;
 use super::keep::{Kept, Pending};
+use super::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
 use super::member::Member;
-use super::provider::ProviderKey;
+use super::peers::For;
 use super::publish::{Draft, History, What};
-use super::serve::Answer;
-use super::{Hub, PeerKey};
-
-/// Key of a session.
-pub type SessionKey = Key<Session>;
 
 /// The session that is always there.
 pub(super) const DEFAULT: &str = "default";
@@ -95,7 +91,7 @@ impl Flow {
 
 /// A session. Opaque outside the hub.
 #[derive(Debug)]
-pub struct Session {
+pub(super) struct Session {
     pub(super) id: i64,
     pub(super) name: String,
     /// `NS.session:NAME`: the sender of all that it says.
@@ -120,10 +116,9 @@ pub struct Session {
     /// The change that is being made durable. Nothing else happens in the session meanwhile.
     pub(super) pending: Option<Box<Pending>>,
     /// Requests that wait for it, in order.
-    pub(super) queue: VecDeque<Errand>,
+    pub(super) queue: VecDeque<(RequestKey, usize)>,
     pub(super) queue_bytes: usize,
-    /// Controllers whose next request waits for it, and whether they come before the line.
-    pub(super) controllers: Vec<PeerKey>,
+    /// Whether controllers whose next request waits for it come before the line.
     pub(super) controllers_first: bool,
 }
 
@@ -198,7 +193,7 @@ impl Hub {
         let session = Session {
             id: self.next_session,
             name: name.to_owned(),
-            full_name: self.named_here(&local).into(),
+            full_name: self.names.named_here(&local).into(),
             provider: None,
             is_of_provider: false,
             viewers: Vec::new(),
@@ -213,19 +208,18 @@ impl Hub {
             pending: None,
             queue: VecDeque::new(),
             queue_bytes: 0,
-            controllers: Vec::new(),
             controllers_first: false,
         };
         let key = self.sessions.insert(session).ok()?;
         self.next_session += 1;
         self.session_names.insert(local.into(), key);
-        self.counters.sessions_made += 1;
+        self.peers.counters.sessions_made += 1;
         Some(key)
     }
 
     /// Sessions that are there from the start: `default`, and those of the configuration.
     pub(super) fn add_predefined(&mut self, predefined: &[Predefined]) {
-        let created_ms = self.unix_ms();
+        let created_ms = self.peers.unix_ms();
         let about = |one: &Predefined| About {
             title: one.title.clone(),
             text: one.about.clone(),
@@ -274,7 +268,7 @@ impl Hub {
             self.leave_provider(provider, session.state());
         }
         for viewer in core::mem::take(&mut session.viewers) {
-            let Some(found) = self.peers.get_mut(viewer).and_then(|peer| peer.viewer.as_mut()) else { continue };
+            let Some(found) = self.viewers.get_mut(&viewer) else { continue };
             found.session = None;
             found.behind = false;
             if found.open {
@@ -283,10 +277,14 @@ impl Hub {
                 self.say(viewer, head);
             }
         }
-        for controller in core::mem::take(&mut session.controllers) {
-            self.resume(controller);
+        self.peers.wake(For::Session(key));
+        let bytes = session.bytes();
+        self.account_session(bytes, 0);
+        for (waiting, _) in session.queue {
+            if let Some(request) = self.front.take(waiting) {
+                self.run(request, false);
+            }
         }
-        self.release_session(session);
     }
 
     // ---- Memory ----
@@ -295,8 +293,8 @@ impl Hub {
     pub(super) fn account_session(&mut self, before: usize, after: usize) {
         self.session_bytes = (self.session_bytes + after).saturating_sub(before);
         // Whoever lets a session grow has looked for room; what was not looked at is small.
-        self.pool.charge_small(after.saturating_sub(before));
-        self.pool.refund(before.saturating_sub(after));
+        self.peers.pool.charge_small(after.saturating_sub(before));
+        self.peers.pool.refund(before.saturating_sub(after));
     }
 
     // ---- Provider ----
@@ -379,7 +377,7 @@ impl Hub {
 
     /// The ids of a session's viewers.
     pub(super) fn viewer_ids(&self, session: &Session) -> Vec<i64> {
-        session.viewers.iter().filter_map(|key| Some(self.peers.get(*key)?.viewer.as_ref()?.id)).collect()
+        session.viewers.iter().filter_map(|key| Some(self.viewers.get(key)?.id)).collect()
     }
 
     /// How a session is doing, in the words of the control protocol: as its provider does.

@@ -7,7 +7,8 @@ use core::marker::PhantomData;
 
 use slab::Slab;
 
-/// A key of a [`Table`]: where the entry lies and which of the slot's tenants is meant. `T` only tells tables apart.
+/// A key of a [`Table`]: where the entry lies and which of the slot's tenants is meant. `T` only tells tables apart: the type of the
+/// entries, or a mark of its own where a key must be known to somebody who must not know the entries.
 pub struct Key<T> {
     slot: u32,
     age: u32,
@@ -73,26 +74,27 @@ impl<T> Key<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// A slab of at most `cap` entries, found by aged keys.
+/// A slab of at most `cap` entries, found by aged keys of the mark `M`.
 #[derive(Debug)]
-pub struct Table<T> {
+pub struct Table<T, M = T> {
     slots: Slab<(u32, T)>,
     cap: usize,
     next_age: u32,
+    of: PhantomData<fn() -> M>,
 }
 
-impl<T> Table<T> {
+impl<T, M> Table<T, M> {
     /// An empty table for at most `cap` entries; nothing is allocated yet.
     #[must_use]
     pub const fn new(cap: usize) -> Self {
-        Self { slots: Slab::new(), cap, next_age: 0 }
+        Self { slots: Slab::new(), cap, next_age: 0, of: PhantomData }
     }
 
     /// Puts `value` in, if there is room.
     ///
     /// # Errors
     /// [`Full`] at the cap; the table is unchanged.
-    pub fn insert(&mut self, value: T) -> Result<Key<T>, Full> {
+    pub fn insert(&mut self, value: T) -> Result<Key<M>, Full> {
         if self.slots.len() >= self.cap {
             return Err(Full);
         }
@@ -106,7 +108,7 @@ impl<T> Table<T> {
     /// The entry of `key`, unless it is gone.
     #[must_use]
     #[inline(always)]
-    pub fn get(&self, key: Key<T>) -> Option<&T> {
+    pub fn get(&self, key: Key<M>) -> Option<&T> {
         match self.slots.get(key.slot()) {
             Some((age, value)) if *age == key.age => Some(value),
             _ => None,
@@ -115,7 +117,7 @@ impl<T> Table<T> {
 
     /// The entry of `key` to change, unless it is gone.
     #[inline(always)]
-    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+    pub fn get_mut(&mut self, key: Key<M>) -> Option<&mut T> {
         match self.slots.get_mut(key.slot()) {
             Some((age, value)) if *age == key.age => Some(value),
             _ => None,
@@ -124,13 +126,13 @@ impl<T> Table<T> {
 
     /// The key of whoever holds `slot` now.
     #[must_use]
-    pub fn key_at(&self, slot: usize) -> Option<Key<T>> {
+    pub fn key_at(&self, slot: usize) -> Option<Key<M>> {
         let (age, _) = self.slots.get(slot)?;
         Some(Key { slot: u32::try_from(slot).ok()?, age: *age, of: PhantomData })
     }
 
     /// Takes the entry out; the key and its copies are stale from here on.
-    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+    pub fn remove(&mut self, key: Key<M>) -> Option<T> {
         self.get(key)?;
         self.slots.try_remove(key.slot()).map(|(_, value)| value)
     }
@@ -154,14 +156,14 @@ impl<T> Table<T> {
     }
 
     /// All entries in slot order.
-    pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key<M>, &T)> {
         self.slots.iter().filter_map(|(slot, (age, value))| {
             Some((Key { slot: u32::try_from(slot).ok()?, age: *age, of: PhantomData }, value))
         })
     }
 
     /// All entries in slot order, to change.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key<T>, &mut T)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key<M>, &mut T)> {
         self.slots.iter_mut().filter_map(|(slot, (age, value))| {
             Some((Key { slot: u32::try_from(slot).ok()?, age: *age, of: PhantomData }, value))
         })
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_stale_key_never_finds_the_next_tenant() {
-        let mut table = Table::new(2);
+        let mut table: Table<char> = Table::new(2);
         let first = table.insert('a').unwrap();
         assert_eq!(table.remove(first), Some('a'));
         let second = table.insert('b').unwrap();
@@ -187,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_cap_refuses_and_leaves_the_table_as_it_was() {
-        let mut table = Table::new(1);
+        let mut table: Table<i32> = Table::new(1);
         let key = table.insert(1).unwrap();
         assert_eq!(table.insert(2), Err(Full));
         assert_eq!(table.len(), 1);

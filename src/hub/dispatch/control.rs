@@ -12,26 +12,30 @@ use crate::control::reply::Reply;
 use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef};
 use crate::control::{self, viewer};
 use crate::leco::rpc::RpcError;
-use crate::limits::{CONTROL_REQUEST_BYTES_MAX, OWN_BYTES_PER_TURN, OWN_PER_TURN};
+use crate::limits::CONTROL_REQUEST_BYTES_MAX;
 use crate::store::ring::Refused;
-use crate::time::Span;
 
-use super::flow::Said;
-use super::keep::Party;
-use super::manager::{Batch, ProviderRow, SessionRow, ViewerRow, chosen, these};
-use super::peer::Held;
-use super::serve::Answer;
-use super::session::{Author, SessionKey, Wish};
-use super::{Cause, Halt, Hub, Outcome, PeerKey};
+use super::elsewhere;
+use crate::control::function::Function;
+use crate::hub::Hub;
+use crate::hub::audience::is_behind_with_answers;
+use crate::hub::call::{Answer, ReplyTo as AwaitedBy, Said};
+use crate::hub::cause::Cause;
+use crate::hub::keys::{PeerKey, SessionKey};
+use crate::hub::manager::{Batch, ProviderRow, SessionRow, ViewerRow, chosen, these};
+use crate::hub::methods::{Method, Right};
+use crate::hub::peers::{For, Outcome, Peer};
+use crate::hub::session::{Author, Wish};
+use crate::hub::turn::Halt;
 
 impl Hub {
     // ---- The control port ----
 
     /// Deals with the requests at the front of `buffer`.
-    pub(super) fn walk_control(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
+    pub(in crate::hub) fn walk_control(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
         let mut used = 0;
         loop {
-            if !self.peers.get(key).is_some_and(super::Peer::is_open) {
+            if !self.peers.get(key).is_some_and(Peer::is_open) {
                 return (used, Halt::Gone);
             }
             let rest = buffer.get(used..).unwrap_or_default();
@@ -43,36 +47,26 @@ impl Hub {
                     return (used, Halt::Gone);
                 }
             };
-            self.first_request(key);
-            if self.own_in_turn >= OWN_PER_TURN || self.own_bytes_in_turn >= OWN_BYTES_PER_TURN {
-                // As with Components: others come first, then it goes on.
-                if let Some(peer) = self.peers.get_mut(key) {
-                    peer.held = Some(Held::Turn);
-                }
-                self.yielded.push(key);
-                return (used, Halt::Held);
-            }
+            self.peers.first_request(key);
             // A function changes things, so there must be room for its answer first, which may be a long list.
-            if self.peers.get(key).is_some_and(|peer| peer.ring.len() > self.config.ring_bytes_max / 2)
-                && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
-            {
+            if !self.peers.may_serve(key, body, self.peers.config.ring_bytes_max / 2) {
                 return (used, Halt::Held);
             }
-            self.own_in_turn += 1;
-            self.own_bytes_in_turn += body;
+            self.peers.spend(1, 0);
             match self.control_call(key, rest.get(header..header + body).unwrap_or_default()) {
                 Called::Answered => used += header + body,
+                // It has nothing else to be read for.
                 Called::Later => {
                     used += header + body;
-                    self.hold_for_session(key);
+                    self.peers.wait(key, For::Answer);
                     return (used, Halt::Held);
                 }
-                Called::Busy => {
-                    self.hold_for_session(key);
+                Called::Busy(session) => {
+                    self.peers.wait(key, For::Session(session));
                     return (used, Halt::Held);
                 }
             }
-            self.counters.control_requests += 1;
+            self.peers.counters.control_requests += 1;
         }
     }
 
@@ -80,60 +74,51 @@ impl Hub {
     fn refuse_stream(&mut self, key: PeerKey, error: control::Error) {
         let mut out = Vec::new();
         Reply::failure(&mut out, ReplyTo { id: 0, shape: Shape::Beside }, &error);
-        self.send_plain(key, &out);
-        self.note_error(&format!("a controller was cut off: {error}"));
-        self.finish(key, Cause::Undecodable);
-    }
-
-    /// Queues bytes for a peer that does not speak ZMTP.
-    pub(super) fn send_plain(&mut self, key: PeerKey, bytes: &[u8]) {
-        let bytes_max = self.config.ring_bytes_max + crate::limits::RING_RESERVE_BYTES;
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.ring.push(&[bytes], bytes_max, &mut self.pool).is_ok() {
-            self.want_flush(key);
-        } else {
-            self.close(key, Cause::Memory);
-        }
-    }
-
-    /// A controller's next request waits for a session: it has nothing else to be read for.
-    fn hold_for_session(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(key) {
-            peer.held = Some(Held::Session);
-        }
+        self.peers.send_plain(key, &out);
+        self.peers.note_error(&format!("a controller was cut off: {error}"));
+        self.peers.finish(key, Cause::Undecodable);
     }
 
     fn control_call(&mut self, key: PeerKey, body: &[u8]) -> Called {
         let Call { to, version, request } = request::decode(body);
         if !version.is_ours() {
-            self.note_error("a controller speaks another version of the protocol");
+            self.peers.note_error("a controller speaks another version of the protocol");
         }
-        let mut out = core::mem::take(&mut self.reply);
+        let mut out = core::mem::take(&mut self.front.reply);
         out.clear();
         let mut fatal = false;
         let mut called = Called::Answered;
         match request {
+            Ok(request) if !self.may_call(key, request.function()) => {
+                Reply::failure(&mut out, to, &elsewhere(request.function()));
+            }
             Ok(Request::Trigger { session, trigger, at }) => {
                 called = self.control_trigger(key, to, session, trigger, at, &mut out);
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
-            Ok(request) => self.control_function(key, to, request, &mut out),
+            Ok(request) => self.control_function(to, request, &mut out),
             Err(error) => {
                 fatal = error.is_fatal();
-                self.note_error(&format!("a controller's request was refused: {error}"));
+                self.peers.note_error(&format!("a controller's request was refused: {error}"));
                 Reply::failure(&mut out, to, &error);
             }
         }
         if called == Called::Answered {
-            self.send_plain(key, &out);
+            self.peers.send_plain(key, &out);
         }
         out.shrink_to(crate::limits::RING_RESERVE_BYTES);
-        self.reply = out;
+        self.front.reply = out;
         if fatal {
-            self.finish(key, Cause::Undecodable);
+            self.peers.finish(key, Cause::Undecodable);
         }
         self.announce_afterwards(None);
         called
+    }
+
+    /// Whether a controller has the right that a function needs.
+    fn may_call(&self, key: PeerKey, function: Function) -> bool {
+        let needs_admin = Method::of_function(function).is_some_and(|method| method.right == Right::Admin);
+        !needs_admin || self.may_administer(key)
     }
 
     /// Function 205: a controller pulls a trigger. It has no name to join with; that it may control is its right to do so.
@@ -155,7 +140,7 @@ impl Hub {
                 SessionRef::Id(id) => self.no_such("session", id, self.next_session),
                 SessionRef::Name(name) => format!("there is no session '{name}'"),
             };
-            self.note_error(&reason);
+            self.peers.note_error(&reason);
             let code = crate::c2sim::code::Code::SharedSessionNotFound.name();
             Reply::begin(out, to, false).message(&reason).code(code).finish();
             return Called::Answered;
@@ -166,7 +151,7 @@ impl Hub {
         };
         // Controllers and the line of requests take turns, see `serve_queue`.
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
-            return self.wait_for_session(session, key);
+            return Called::Busy(session);
         }
         let remote = self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string());
         let author = Author { by: format!("controller {remote}").into(), system: "CONTROLLER".into() };
@@ -212,22 +197,11 @@ impl Hub {
                 Called::Answered
             }
             Said::Later(session) => {
-                if let Some(pending) = self.sessions.get_mut(session).and_then(|session| session.pending.as_mut()) {
-                    pending.party = Party::Control { peer: key, to };
-                }
+                self.set_waiter(session, AwaitedBy::Control { peer: key, envelope: to }, 0);
                 Called::Later
             }
-            Said::Busy(session) => self.wait_for_session(session, key),
+            Said::Busy(session) => Called::Busy(session),
         }
-    }
-
-    fn wait_for_session(&mut self, session: SessionKey, key: PeerKey) -> Called {
-        if let Some(session) = self.sessions.get_mut(session)
-            && !session.controllers.contains(&key)
-        {
-            session.controllers.push(key);
-        }
-        Called::Busy
     }
 
     fn write_control_answer(&mut self, out: &mut Vec<u8>, to: ReplyTo, session: SessionKey, answer: Answer) {
@@ -242,7 +216,7 @@ impl Hub {
             }
             Err((error, data)) => {
                 let reason = sentence(error, &data);
-                self.note_error(&reason);
+                self.peers.note_error(&reason);
                 let reply = Reply::begin(out, to, false).message(&reason);
                 match data.get("code").and_then(Value::as_str) {
                     Some(code) => reply.code(code).finish(),
@@ -252,18 +226,14 @@ impl Hub {
         }
     }
 
-    fn control_function(&mut self, key: PeerKey, to: ReplyTo, request: Request<'_>, out: &mut Vec<u8>) {
+    fn control_function(&mut self, to: ReplyTo, request: Request<'_>, out: &mut Vec<u8>) {
         match request {
-            Request::Exit => match self.exit(key) {
-                Ok(()) => {
-                    Reply::begin(out, to, true).finish();
-                }
-                Err(reason) => {
-                    Reply::failure(out, to, &reason);
-                }
-            },
+            Request::Exit => {
+                self.exit();
+                Reply::begin(out, to, true).finish();
+            }
             Request::Errors => {
-                Reply::begin(out, to, true).errors(self.errors.iter().map(String::as_str)).finish();
+                Reply::begin(out, to, true).errors(self.peers.journal.errors()).finish();
             }
             Request::Manager => {
                 let version = Self::manager_version();
@@ -325,7 +295,7 @@ impl Hub {
                 }
                 let outcome = batch.outcome();
                 if let Err(reason) = &outcome {
-                    self.note_error(reason);
+                    self.peers.note_error(reason);
                 }
                 let rows = self.session_rows(&these(batch.done.clone()));
                 let reply = Reply::begin(out, to, outcome.is_ok());
@@ -347,10 +317,10 @@ impl Hub {
     }
 
     /// Answers a controller whose request has waited for a session.
-    pub(super) fn answer_control(&mut self, peer: PeerKey, to: ReplyTo, key: SessionKey, answer: Answer) {
+    pub(in crate::hub) fn answer_control(&mut self, peer: PeerKey, to: ReplyTo, key: SessionKey, answer: Answer) {
         let mut out = Vec::new();
         self.write_control_answer(&mut out, to, key, answer);
-        self.send_plain(peer, &out);
+        self.peers.send_plain(peer, &out);
     }
 
     fn control_outcome(&mut self, out: &mut Vec<u8>, to: ReplyTo, outcome: Result<(), String>) {
@@ -363,31 +333,22 @@ impl Hub {
     }
 
     fn control_failure(&mut self, out: &mut Vec<u8>, to: ReplyTo, reason: &str) {
-        self.note_error(reason);
+        self.peers.note_error(reason);
         Reply::failure(out, to, &reason);
-    }
-
-    pub(super) fn exit(&mut self, key: PeerKey) -> Result<(), &'static str> {
-        let local = self.peers.get(key).is_some_and(super::Peer::is_local);
-        if !local && !self.config.remote_admin {
-            return Err("Exit is not permitted from another machine (remote_admin)");
-        }
-        log::info!("Exit was called");
-        self.house(super::expire::House::Goodbye, Span(0));
-        Ok(())
     }
 
     // ---- The viewer port ----
 
     /// Deals with a viewer's requests at the front of `buffer`.
-    pub(super) fn walk_viewer(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
+    pub(in crate::hub) fn walk_viewer(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
         let mut used = 0;
         loop {
-            if !self.peers.get(key).is_some_and(super::Peer::is_open) {
+            if !self.peers.get(key).is_some_and(Peer::is_open) {
                 return (used, Halt::Gone);
             }
-            let waits = |peer: &super::Peer| peer.viewer.as_ref().is_some_and(|viewer| viewer.is_behind_with_answers());
-            if self.peers.get(key).is_some_and(waits) && self.hold_for_answer(key, key, Refused::Full) == Outcome::Held
+            let waits = |peer: &Peer| peer.results.as_ref().is_some_and(|results| is_behind_with_answers(results));
+            if self.peers.get(key).is_some_and(waits)
+                && self.peers.hold_for_answer(key, key, Refused::Full) == Outcome::Held
             {
                 return (used, Halt::Held);
             }
@@ -396,7 +357,7 @@ impl Hub {
                 Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
                 Ok(Frame::Whole { header_len, body_len }) => {
                     used += header_len + body_len;
-                    self.first_request(key);
+                    self.peers.first_request(key);
                     viewer::decode(rest.get(header_len..header_len + body_len).unwrap_or_default())
                 }
                 Err(error) => Err(error),
@@ -407,9 +368,9 @@ impl Hub {
                     let text = error.to_string();
                     let head = viewer::Head { request: viewer::Bits::NONE, message: &text, result: false, time: 0 };
                     self.tell(key, head, &[]);
-                    self.note_error(&format!("a viewer's request was refused: {error}"));
+                    self.peers.note_error(&format!("a viewer's request was refused: {error}"));
                     if error.is_fatal() {
-                        self.finish(key, Cause::Undecodable);
+                        self.peers.finish(key, Cause::Undecodable);
                         return (used, Halt::Gone);
                     }
                 }
@@ -426,7 +387,7 @@ enum Called {
     /// Its answer comes once a change is durable.
     Later,
     /// It must be looked at again once the session is not busy any more.
-    Busy,
+    Busy(SessionKey),
 }
 
 /// A refusal in one line.

@@ -1,0 +1,55 @@
+//! A call, whoever makes it and in whatever protocol: who calls, what is asked, what becomes of it.
+
+use serde_json::Value;
+
+use crate::leco::route::Place;
+use crate::leco::rpc::{Params, RpcError};
+
+use super::keys::{PeerKey, RequestKey, SessionKey};
+use crate::control::request::ReplyTo as Envelope;
+
+/// A refused request: error and data.
+pub(super) type Refused = (RpcError, Value);
+
+/// What a method answers: a result, or an error with data.
+pub(super) type Answer = Result<Value, Refused>;
+
+/// Who calls: the link, and the names in the message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller<'a> {
+    pub(super) link: PeerKey,
+    pub(super) sender: Place<'a>,
+}
+
+/// Who waits for an answer, by key: its words are kept elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReplyTo {
+    /// Nobody, or nobody yet.
+    Nobody,
+    /// A request that is half answered.
+    Request(RequestKey),
+    /// A controller, held until it has its answer.
+    Control { peer: PeerKey, envelope: Envelope },
+}
+
+/// What a request to a session came to.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// It is dealt with.
+    Now(Answer),
+    /// The answer comes once the session's change is durable.
+    Later(SessionKey),
+    /// It must wait behind others.
+    Busy(SessionKey),
+}
+
+/// An error without data.
+pub(super) const fn plain_error(error: RpcError) -> Refused {
+    (error, Value::Null)
+}
+
+/// The call takes no parameters.
+pub(super) fn none(params: Params) -> Result<(), Refused> {
+    let [] = params.take([])?;
+    Ok(())
+}

@@ -1,0 +1,570 @@
+//! The network of Coordinators: dialling, signing in and out, the mirror link, directory updates, nodes that die.
+//!
+//! Every pair of nodes has two links, one dialled by each side; messages to a node go out on our DEALER to it. A node entered
+//! by address is dialled, gets its namespace from the answer to our sign-in, and is told all nodes and our components; it signs
+//! in here in the same way when it learns our address. So one known address builds the whole mesh.
+
+use core::net::SocketAddr;
+
+use serde_json::Value;
+
+use crate::leco::message::View;
+use crate::leco::methods;
+use crate::leco::name::{self, COORDINATOR, FullName};
+use crate::leco::nodes::{Dealer, Node};
+use crate::leco::route::Place;
+use crate::leco::rpc::{
+    self, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Item, NOT_SIGNED_IN,
+};
+use crate::limits::{ADD_NODES_MAX, COMPONENTS_PER_NODE_MAX};
+use crate::time::Span;
+use crate::zmtp::SocketType;
+
+use super::Coordinator;
+use crate::counters::count;
+use crate::hub::call::{Answer, Caller, plain_error};
+use crate::hub::cause::Cause;
+use crate::hub::doors::Output;
+use crate::hub::events::Event;
+use crate::hub::keys::{NodeKey, PeerKey};
+use crate::hub::names::{Names, new_header, shown};
+use crate::hub::peers::{Outcome, Peer, PeerTimer, Peers, ProcessTimer, Role};
+
+/// Components for which one millisecond must pass between two directory updates. Each update names all of them, so a small
+/// directory is told at every change and a large one, whose changes come in bursts, a few times in a second.
+const COMPONENTS_PER_PAUSE_MS: usize = 64;
+
+impl Coordinator {
+    // ---- Our DEALERs ----
+
+    /// Enters a node by address, to be dialled now, unless the address is known or our own.
+    pub(in crate::hub) fn know_address(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        address: &str,
+        hint: Option<&[u8]>,
+        permanent: bool,
+    ) {
+        if address == &*names.address || names.nodes.has_address(address) {
+            return;
+        }
+        // A node that signed in here before we knew its address gets it now.
+        let known = hint.and_then(|hint| names.nodes.find(hint));
+        let key = match known {
+            Some(key) => {
+                if let Some(node) = names.nodes.get_mut(key) {
+                    node.address = Some(address.into());
+                    node.dealer = Dealer::Waiting;
+                }
+                key
+            }
+            None => {
+                let mut node = Node::new(peers.now);
+                node.address = Some(address.into());
+                node.hint = hint.map(Into::into);
+                node.permanent = permanent;
+                node.dealer = Dealer::Waiting;
+                let Ok(key) = names.nodes.add(node) else {
+                    if peers.may_log() {
+                        log::warn!("too many nodes: {address} is not dialled");
+                    }
+                    return;
+                };
+                key
+            }
+        };
+        peers.ensure_cleaning();
+        self.dial_at(key, peers.now);
+    }
+
+    /// The pause is over: connect.
+    pub(in crate::hub) fn dial(peers: &mut Peers, names: &mut Names, key: NodeKey) {
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        if node.dealer == Dealer::Waiting && !peers.stopping {
+            node.dealer = Dealer::Dialling;
+            peers.counters.dials += 1;
+            log::debug!("connecting to Coordinator at {}", node.address.as_deref().unwrap_or_default());
+            peers.outputs.push_back(Output::Dial(key));
+        }
+    }
+
+    /// An attempt has ended.
+    pub(in crate::hub) fn dialed(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        key: NodeKey,
+        outcome: Result<SocketAddr, &str>,
+    ) -> Option<PeerKey> {
+        let node = names.nodes.get(key).filter(|node| node.dealer == Dealer::Dialling)?;
+        match outcome {
+            Err(reason) => {
+                let address = node.address.clone().unwrap_or_default();
+                peers.counters.dials_failed += 1;
+                if peers.may_log() {
+                    log::info!("no connection to Coordinator at {address}: {reason}");
+                }
+                self.redial(peers, names, key);
+                None
+            }
+            Ok(remote) => {
+                let link = peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote);
+                match (link, names.nodes.get_mut(key)) {
+                    (Some(link), Some(node)) => node.dealer = Dealer::SigningIn(link),
+                    _ => self.redial(peers, names, key),
+                }
+                link
+            }
+        }
+    }
+
+    /// Tries a node again after its pause; gives a node up that nobody named at start and that has been gone too long.
+    fn redial(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey) {
+        let random = peers.random();
+        let patience = peers.config.expiration().times(3);
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        let gone = !node.is_linked() && peers.now.since(node.lost_since) >= patience;
+        if gone && !node.permanent {
+            self.forget(peers, names, key, "not reachable");
+            return;
+        }
+        if node.address.is_none() {
+            node.dealer = Dealer::None;
+            return;
+        }
+        node.dealer = Dealer::Waiting;
+        let at = peers.now + node.next_pause(random);
+        self.dial_at(key, at);
+    }
+
+    /// Our DEALER has finished its ZMTP handshake: sign in.
+    pub(in crate::hub) fn sign_in_at(peers: &mut Peers, names: &Names, key: NodeKey, link: PeerKey) {
+        let header = new_header(peers);
+        let request = rpc::request(1, "coordinator_sign_in", &Value::Null);
+        if names.say(peers, link, COORDINATOR, &header, request.as_bytes()).is_err() {
+            peers.close(link, Cause::Memory);
+            return;
+        }
+        log::debug!("signing in at node {key:?}");
+        peers.set_peer_timer(link, PeerTimer::Life, Span::seconds(peers.config.handshake_s));
+    }
+
+    /// A message came on one of our DEALERs: an answer to our sign-in, or an error about something we sent.
+    pub(in crate::hub) fn take_from_dialled(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        link: PeerKey,
+        wire: &[u8],
+        view: &View<'_>,
+    ) -> Outcome {
+        peers.counters.messages_in += 1;
+        let Some(Role::Dialled(key)) = peers.get(link).map(|peer| peer.role) else { return Outcome::Done };
+        let first = view.payload.map(Document::parse);
+        let item = match &first {
+            Some(Ok(Document::Single(item))) => Some(item),
+            Some(Ok(Document::Batch(_)) | Err(_)) | None => None,
+        };
+        let signing_in = matches!(names.nodes.get(key).map(|node| node.dealer), Some(Dealer::SigningIn(_)));
+        match item {
+            Some(Item::Result { is_null: true }) if signing_in => self.signed_in_at(peers, names, key, link, view),
+            Some(Item::Error { code }) if signing_in => {
+                if peers.may_log() {
+                    let label = names.nodes.get(key).map(Node::label).unwrap_or_default();
+                    log::warn!("Coordinator at {label} refused our sign-in with error {}", code.unwrap_or(0));
+                }
+                peers.close(link, Cause::Superfluous);
+            }
+            Some(Item::Error { code }) => {
+                // An error for a name without our namespace is about that sender: the other side takes it for its own component.
+                let ours = view.receiver.starts_with(&names.prefix);
+                let forgotten = ours && *code == Some(i64::from(NOT_SIGNED_IN.code));
+                Self::pass_error_on(peers, names, wire, view);
+                if forgotten {
+                    // The other side has lost us, by a restart or by expiry: start anew.
+                    peers.close(link, Cause::SignedOut);
+                }
+            }
+            _ => Self::pass_error_on(peers, names, wire, view),
+        }
+        Outcome::Done
+    }
+
+    /// An answer about a component's message that came back on our DEALER goes to that component.
+    fn pass_error_on(peers: &mut Peers, names: &Names, wire: &[u8], view: &View<'_>) {
+        if let Place::Here(name) = Place::of(view.receiver, &names.prefix)
+            && name != COORDINATOR
+            && let Some(component) = names.directory.find(name).and_then(|key| names.directory.get(key))
+        {
+            let to = component.link;
+            // As with errors of our own: nobody waits for room here, so there is the reserve.
+            if peers.queue_parts(to, &[wire], peers.own_bytes_max()).is_ok() {
+                peers.counters.messages_delivered += 1;
+            } else {
+                peers.counters.errors_dropped += 1;
+            }
+        }
+    }
+
+    /// The other Coordinator has accepted us and told its namespace by the sender of its answer.
+    fn signed_in_at(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, link: PeerKey, view: &View<'_>) {
+        let FullName { namespace, .. } = FullName::split(view.sender);
+        if !name::is_legal(namespace) {
+            log::warn!("a Coordinator answered without a legal namespace");
+            peers.close(link, Cause::Superfluous);
+            return;
+        }
+        if *namespace == *names.namespace() {
+            let address = names.nodes.get(key).and_then(|node| node.address.clone()).unwrap_or_default();
+            log::info!("{address} is this Coordinator itself, or one of the same namespace");
+            peers.close(link, Cause::Superfluous);
+            return;
+        }
+        let Ok((bound, replaced)) = names.nodes.bind(key, namespace) else {
+            // A second address of a node that is linked. Who named it at start may need it when the first one fails; one that was only
+            // learnt is forgotten.
+            if names.nodes.get(key).is_some_and(|node| node.permanent) {
+                peers.close(link, Cause::Superfluous);
+            } else {
+                self.forget(peers, names, key, "linked under another address");
+            }
+            return;
+        };
+        if bound != key {
+            self.timers.cancel(key.slot(), 0);
+            if let Some(peer) = peers.get_mut(link) {
+                peer.role = Role::Dialled(bound);
+            }
+        }
+        if let Some(node) = names.nodes.get_mut(bound) {
+            node.dealer = Dealer::Up(link);
+        }
+        if let Some(replaced) = replaced {
+            // We were signing in under another address of it too.
+            peers.close(replaced, Cause::Superfluous);
+        }
+        peers.cancel_peer_timer(link, PeerTimer::Life);
+        peers.counters.nodes_joined += 1;
+        log::info!("signed in at node {}", name::shown(namespace));
+        let update = methods::directory_update(&Self::nodes_as_json(names), &Self::local_components(names), false);
+        let header = new_header(peers);
+        if names.say(peers, link, view.sender, &header, update.as_bytes()).is_err() {
+            peers.close(link, Cause::Memory);
+        }
+        self.is_changed = true;
+    }
+
+    /// Our DEALER to a node has ended.
+    pub(in crate::hub) fn dealer_lost(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, link: PeerKey) {
+        let now = peers.now;
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        if node.dealer.link() != Some(link) {
+            return;
+        }
+        node.dealer = Dealer::Waiting;
+        let is_linked = node.is_linked();
+        if !is_linked {
+            node.lost_since = now;
+            node.components.clear();
+        }
+        if !is_linked {
+            peers.events.push_back(Event::NodeUnlinked { node: key });
+        }
+        if !peers.stopping {
+            self.redial(peers, names, key);
+        }
+    }
+
+    /// A node's link to us has ended.
+    pub(in crate::hub) fn inbound_lost(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, link: PeerKey) {
+        let now = peers.now;
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        if node.inbound != Some(link) {
+            return;
+        }
+        node.inbound = None;
+        log::info!("node {} has lost its link to us", node.label());
+        if !node.is_linked() {
+            node.lost_since = now;
+            node.components.clear();
+            let has_address = node.address.is_some();
+            peers.events.push_back(Event::NodeUnlinked { node: key });
+            // Without an address there is nothing to try.
+            if !has_address {
+                self.forget(peers, names, key, "gone");
+            }
+        }
+    }
+
+    /// Removes a node; one that was named at start stays to be dialled.
+    fn forget(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, why: &str) {
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        log::info!("node {} removed: {why}", node.label());
+        if node.namespace.is_some() {
+            peers.counters.nodes_left += 1;
+        }
+        node.components.clear();
+        peers.events.push_back(Event::NodeUnlinked { node: key });
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        let links = [node.inbound.take(), node.dealer.link()];
+        node.namespace = None;
+        node.hint = None;
+        node.lost_since = peers.now;
+        if node.permanent && !peers.stopping {
+            node.dealer = Dealer::Waiting;
+            let random = peers.random();
+            if let Some(node) = names.nodes.get_mut(key) {
+                let at = peers.now + node.next_pause(random);
+                self.dial_at(key, at);
+            }
+        } else {
+            self.timers.cancel(key.slot(), 0);
+            names.nodes.remove(key);
+        }
+        for link in links.into_iter().flatten() {
+            if let Some(peer) = peers.get_mut(link) {
+                peer.node = None;
+            }
+            peers.finish(link, Cause::SignedOut);
+        }
+    }
+
+    // ---- Methods called by other Coordinators ----
+
+    pub(in crate::hub) fn coordinator_sign_in(peers: &mut Peers, names: &mut Names, caller: Caller<'_>) -> Answer {
+        let namespace = match caller.sender {
+            Place::There { namespace, name: COORDINATOR } => namespace,
+            Place::Here(COORDINATOR) => return Err((DUPLICATE_NAME, Value::from(peers.config.namespace.as_str()))),
+            Place::Here(_) | Place::There { .. } => {
+                return Err((INVALID_REQUEST, Value::from("only a Coordinator signs in as one")));
+            }
+        };
+        if !name::is_legal(namespace) {
+            return Err((INVALID_PARAMS, Value::from("a namespace is 1 to 255 bytes of printable ASCII without '.'")));
+        }
+        if !peers.get(caller.link).is_some_and(Peer::is_open) {
+            return Err((INVALID_REQUEST, Value::from("this link has ended")));
+        }
+        let known = names.nodes.find(namespace);
+        if peers.get(caller.link).and_then(|peer| peer.node).is_some_and(|node| Some(node) != known) {
+            return Err((INVALID_REQUEST, Value::from("this link is another Coordinator's")));
+        }
+        let key = match known {
+            Some(key) => {
+                let inbound = names.nodes.get(key).and_then(|node| node.inbound);
+                if inbound.is_some_and(|link| link != caller.link && peers.get(link).is_some()) {
+                    return Err((DUPLICATE_NAME, shown(namespace)));
+                }
+                key
+            }
+            None => {
+                let mut node = Node::new(peers.now);
+                node.namespace = Some(namespace.into());
+                names.nodes.add(node).map_err(|_| (INTERNAL_ERROR, Value::from("too many nodes")))?
+            }
+        };
+        if let Some(node) = names.nodes.get_mut(key) {
+            node.inbound = Some(caller.link);
+        }
+        if let Some(peer) = peers.get_mut(caller.link) {
+            peer.node = Some(key);
+            log::info!("node {} signed in from {}", name::shown(namespace), peer.remote);
+        }
+        peers.counters.nodes_joined += 1;
+        peers.ensure_cleaning();
+        Ok(Value::Null)
+    }
+
+    pub(in crate::hub) fn coordinator_sign_out(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        caller: Caller<'_>,
+    ) -> Answer {
+        let Place::There { namespace, .. } = caller.sender else { return Err(plain_error(INVALID_REQUEST)) };
+        let Some(key) = names.nodes.find(namespace) else { return Ok(Value::Null) };
+        let (inbound, dealer) = match names.nodes.get(key) {
+            Some(node) => (node.inbound, node.dealer),
+            None => (None, Dealer::None),
+        };
+        if inbound != Some(caller.link) {
+            return Err((DUPLICATE_NAME, shown(namespace)));
+        }
+        if let Dealer::Up(link) = dealer {
+            Self::say_goodbye(peers, names, link, namespace);
+        }
+        self.forget(peers, names, key, "signed out");
+        Ok(Value::Null)
+    }
+
+    fn say_goodbye(peers: &mut Peers, names: &Names, link: PeerKey, namespace: &[u8]) {
+        let receiver = [namespace, b".", COORDINATOR].concat();
+        let header = new_header(peers);
+        let request = rpc::request(100, "coordinator_sign_out", &Value::Null);
+        if names.say(peers, link, &receiver, &header, request.as_bytes()).is_err() {
+            peers.counters.answers_dropped += 1;
+        }
+    }
+
+    pub(in crate::hub) fn sign_out_everywhere(peers: &mut Peers, names: &Names) {
+        for key in names.nodes.keys() {
+            let Some(node) = names.nodes.get(key) else { continue };
+            if let (Some(namespace), Dealer::Up(link)) = (node.namespace.clone(), node.dealer) {
+                Self::say_goodbye(peers, names, link, &namespace);
+            }
+        }
+    }
+
+    pub(in crate::hub) fn add_nodes(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        caller: Caller<'_>,
+        params: rpc::Params,
+    ) -> Answer {
+        let [nodes] = params.take(["nodes"])?;
+        let wrong = || (INVALID_PARAMS, Value::from("nodes maps namespaces to addresses host:port"));
+        let nodes = nodes.as_ref().and_then(Value::as_object).ok_or_else(wrong)?;
+        if nodes.len() > ADD_NODES_MAX {
+            return Err((INVALID_PARAMS, Value::from("too many nodes")));
+        }
+        // All or nothing: first everything is read, then acted upon.
+        let mut wanted = Vec::new();
+        for (namespace, address) in nodes {
+            let address = address.as_str().and_then(crate::leco::nodes::address).ok_or_else(wrong)?;
+            if !name::is_legal(namespace.as_bytes()) {
+                return Err(wrong());
+            }
+            wanted.push((namespace.as_bytes(), address));
+        }
+        for (namespace, address) in wanted {
+            if *namespace == *names.namespace() || self.has_moved(peers, names, caller, namespace, &address) {
+                continue;
+            }
+            if !names.nodes.expects(namespace) {
+                self.know_address(peers, names, &address, Some(namespace), false);
+            }
+        }
+        Ok(Value::Null)
+    }
+
+    /// A node that we cannot reach tells an address of its own that is not the one we try: it has moved. Answers whether that is so.
+    fn has_moved(
+        &mut self,
+        peers: &Peers,
+        names: &mut Names,
+        caller: Caller<'_>,
+        namespace: &[u8],
+        address: &str,
+    ) -> bool {
+        let Some(key) = peers.get(caller.link).and_then(|peer| peer.node) else { return false };
+        let Some(node) = names.nodes.get_mut(key) else { return false };
+        let tried = matches!(node.dealer, Dealer::Waiting | Dealer::Dialling) && !node.permanent;
+        if !tried || node.namespace.as_deref() != Some(namespace) || node.address.as_deref() == Some(address) {
+            return false;
+        }
+        node.address = Some(address.into());
+        node.reset_backoff();
+        if node.dealer == Dealer::Waiting {
+            self.dial_at(key, peers.now);
+        }
+        true
+    }
+
+    pub(in crate::hub) fn record_components(
+        peers: &mut Peers,
+        names: &mut Names,
+        caller: Caller<'_>,
+        params: rpc::Params,
+    ) -> Answer {
+        let [listed] = params.take(["components"])?;
+        let Some(Value::Array(items)) = listed else {
+            return Err((INVALID_PARAMS, Value::from("components is a list of names")));
+        };
+        let Some(node) = peers.get(caller.link).and_then(|peer| peer.node) else {
+            return Err((INVALID_REQUEST, Value::from("only a Coordinator records components")));
+        };
+        if items.len() > COMPONENTS_PER_NODE_MAX {
+            return Err((INVALID_PARAMS, Value::from("too many components")));
+        }
+        let mut components = Vec::new();
+        for item in items {
+            let wrong = || (INVALID_PARAMS, Value::from("components is a list of names"));
+            let name = item.as_str().filter(|name| name::is_legal(name.as_bytes())).ok_or_else(wrong)?;
+            components.push(name.to_owned());
+        }
+        if let Some(node) = names.nodes.get_mut(node) {
+            node.components = components;
+        }
+        peers.events.push_back(Event::NodeListed { node });
+        Ok(Value::Null)
+    }
+
+    // ---- Updates ----
+
+    /// The directory has changed: publish it, unless that has just been done.
+    pub(in crate::hub) fn send_directory_soon(&mut self, peers: &mut Peers, names: &Names) {
+        let since = peers.now.since(self.sent_at);
+        let pause = count(names.directory.len() / COMPONENTS_PER_PAUSE_MS);
+        if since.0 >= pause {
+            self.send_directory(peers, names);
+        } else {
+            peers.set_timer(ProcessTimer::SendDirectory, Span(pause - since.0));
+        }
+    }
+
+    /// Tells every other Coordinator all nodes and our components.
+    pub(in crate::hub) fn send_directory(&mut self, peers: &mut Peers, names: &Names) {
+        self.is_changed = false;
+        self.sent_at = peers.now;
+        peers.cancel_timer(ProcessTimer::SendDirectory);
+        let links: Vec<(PeerKey, Box<[u8]>)> = names
+            .nodes
+            .iter()
+            .filter_map(|(_, node)| match (node.dealer, &node.namespace) {
+                (Dealer::Up(link), Some(namespace)) => Some((link, [&**namespace, b".", COORDINATOR].concat().into())),
+                _ => None,
+            })
+            .collect();
+        if links.is_empty() {
+            return;
+        }
+        let update = methods::directory_update(&Self::nodes_as_json(names), &Self::local_components(names), true);
+        for (link, receiver) in links {
+            let header = new_header(peers);
+            if names.say(peers, link, &receiver, &header, update.as_bytes()).is_ok() {
+                peers.counters.updates_published += 1;
+            } else {
+                // The link is choked; the next cleaning tells it the newest state.
+                peers.counters.answers_dropped += 1;
+            }
+        }
+    }
+
+    /// Asks nodes that have been silent for `expiration`, removes those silent three times as long.
+    pub(in crate::hub) fn clean_nodes(&mut self, peers: &mut Peers, names: &mut Names, expiration: Span) {
+        for key in names.nodes.keys() {
+            let Some(node) = names.nodes.get(key) else { continue };
+            let heard = node.inbound.and_then(|link| peers.get(link)).map(|peer| peer.last_heard);
+            match heard {
+                Some(heard) => {
+                    let silent = peers.now.since(heard);
+                    if silent >= expiration.times(3) {
+                        self.forget(peers, names, key, "silent too long");
+                    } else if silent >= expiration
+                        && let (Dealer::Up(link), Some(namespace)) = (node.dealer, node.namespace.clone())
+                    {
+                        names.ask_pong(peers, link, &[&namespace, &b"."[..], COORDINATOR].concat());
+                    }
+                }
+                None => {
+                    let gone = !node.is_linked() && peers.now.since(node.lost_since) >= expiration.times(3);
+                    if gone && !node.permanent {
+                        self.forget(peers, names, key, "gone");
+                    }
+                }
+            }
+        }
+    }
+}

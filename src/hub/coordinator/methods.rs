@@ -1,0 +1,179 @@
+//! The Coordinator's own methods, free of any protocol.
+
+use log::LevelFilter;
+use serde_json::{Map, Value};
+
+use crate::leco::name::{self, COORDINATOR};
+use crate::leco::nodes::Dealer;
+use crate::leco::route::{Owner, Place, is_session};
+use crate::leco::rpc::{DUPLICATE_NAME, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Params};
+use crate::limits::COMPONENTS_PER_PEER_MAX;
+use crate::time::Span;
+
+use super::Coordinator;
+use crate::hub::call::{Answer, Caller, Refused, plain_error};
+use crate::hub::doors::Output;
+use crate::hub::names::{Names, shown};
+use crate::hub::peers::{Peers, ProcessTimer};
+
+impl Coordinator {
+    // ---- Components ----
+
+    /// Signs the caller in under its name.
+    pub(in crate::hub) fn sign_in(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        caller: Caller<'_>,
+        params: Params,
+    ) -> Answer {
+        let [suggest] = params.take(["suggest"])?;
+        let suggest = match suggest {
+            None | Some(Value::Null) => false,
+            Some(value) => value.as_bool().ok_or(plain_error(INVALID_PARAMS))?,
+        };
+        let Place::Here(name) = caller.sender else {
+            return Err((INVALID_REQUEST, Value::from("a component of another node cannot sign in here")));
+        };
+        if !name::is_legal(name) {
+            return Err((INVALID_PARAMS, Value::from("a name is 1 to 255 bytes of printable ASCII without '.'")));
+        }
+        if is_session(name) {
+            return Err((DUPLICATE_NAME, shown(name)));
+        }
+        let owner = names.owner_of(name, caller.link);
+        match owner {
+            Owner::ThisLink => return Ok(Value::Null),
+            Owner::Nobody if name != COORDINATOR => {}
+            Owner::Nobody | Owner::OtherLink => {
+                let data = match names.directory.suggestion(name) {
+                    Some(free) if suggest => {
+                        serde_json::json!({"name": name::shown(name), "suggestion": name::shown(&free)})
+                    }
+                    _ => shown(name),
+                };
+                return Err((DUPLICATE_NAME, data));
+            }
+        }
+        let Some(peer) = peers.get_mut(caller.link) else { return Ok(Value::Null) };
+        if peer.names.len() >= COMPONENTS_PER_PEER_MAX {
+            return Err((INTERNAL_ERROR, Value::from("too many names on one connection")));
+        }
+        match names.directory.add(name, caller.link) {
+            Ok(key) => peer.names.push(key),
+            Err(_) => return Err((INTERNAL_ERROR, Value::from("too many components"))),
+        }
+        log::info!("component {} signed in from {}", name::shown(name), peer.remote);
+        peers.counters.sign_ins += 1;
+        self.is_changed = true;
+        Ok(Value::Null)
+    }
+
+    /// Signs the caller's name out; answers it, so that its sessions hear of that.
+    pub(in crate::hub) fn sign_out<'a>(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        caller: Caller<'a>,
+    ) -> Result<Option<&'a [u8]>, Refused> {
+        let Place::Here(name) = caller.sender else {
+            return Err((INVALID_REQUEST, Value::from("a component of another node is not signed in here")));
+        };
+        let Some(key) = names.directory.find(name) else { return Ok(None) };
+        if names.directory.get(key).is_some_and(|component| component.link != caller.link) {
+            return Err((DUPLICATE_NAME, shown(name)));
+        }
+        names.directory.remove(key);
+        if let Some(peer) = peers.get_mut(caller.link) {
+            peer.names.retain(|held| *held != key);
+        }
+        log::info!("component {} signed out", name::shown(name));
+        peers.counters.sign_outs += 1;
+        self.is_changed = true;
+        Ok(Some(name))
+    }
+
+    pub(in crate::hub) fn local_components(names: &Names) -> Value {
+        names.directory.iter().map(|(_, component)| shown(&component.name)).collect()
+    }
+
+    pub(in crate::hub) fn global_components(names: &Names) -> Value {
+        let mut all = Map::new();
+        for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked()) {
+            if let Some(namespace) = &node.namespace {
+                all.insert(name::shown(namespace), node.components.iter().map(String::as_str).collect());
+            }
+        }
+        all.insert(name::shown(names.namespace()), Self::local_components(names));
+        Value::Object(all)
+    }
+
+    /// Namespace and address of every node that messages can be sent to, this one included.
+    pub(in crate::hub) fn nodes_as_json(names: &Names) -> Value {
+        let mut all = Map::new();
+        all.insert(name::shown(names.namespace()), Value::from(&*names.address));
+        for (_, node) in names.nodes.iter() {
+            if let (Some(namespace), Some(address), Dealer::Up(_)) = (&node.namespace, &node.address, node.dealer) {
+                all.insert(name::shown(namespace), Value::from(&**address));
+            }
+        }
+        Value::Object(all)
+    }
+
+    pub(in crate::hub) fn counters_as_json(peers: &Peers, names: &Names) -> Value {
+        let mut all: Map<String, Value> =
+            peers.counters.iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
+        let (rings, partial) = peers.pool.in_use();
+        all.insert("connections_now".to_owned(), Value::from(peers.len()));
+        all.insert("components_now".to_owned(), Value::from(names.directory.len()));
+        all.insert("ring_bytes_now".to_owned(), Value::from(rings));
+        all.insert("partial_bytes_now".to_owned(), Value::from(partial));
+        all.insert("data_bytes_now".to_owned(), Value::from(peers.pool.data_in_use()));
+        Value::Object(all)
+    }
+
+    // ---- Administration ----
+
+    pub(in crate::hub) fn set_log_level(peers: &mut Peers, params: Params) -> Answer {
+        let [level] = params.take(["level"])?;
+        let filter = match level.as_ref().and_then(Value::as_str) {
+            Some("DEBUG") => LevelFilter::Debug,
+            Some("INFO") => LevelFilter::Info,
+            Some("WARNING") => LevelFilter::Warn,
+            Some("ERROR" | "CRITICAL") => LevelFilter::Error,
+            _ => return Err((INVALID_PARAMS, Value::from("level is DEBUG, INFO, WARNING, ERROR or CRITICAL"))),
+        };
+        peers.outputs.push_back(Output::LogLevel(filter));
+        Ok(Value::Null)
+    }
+
+    pub(in crate::hub) fn remove_expired_addresses(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        params: Params,
+    ) -> Answer {
+        let [time] = params.take(["expiration_time"])?;
+        let wrong = || (INVALID_PARAMS, Value::from("expiration_time is a number of seconds, zero or more"));
+        let seconds = time.as_ref().and_then(Value::as_f64).ok_or_else(wrong)?;
+        if !(0.0..=1e9).contains(&seconds) {
+            return Err(wrong());
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 1e12 milliseconds, checked above"
+        )]
+        let expiration = Span((seconds * 1000.0) as u64);
+        Self::clean_directory(peers, names, expiration);
+        self.clean_nodes(peers, names, expiration);
+        Ok(Value::Null)
+    }
+
+    pub(in crate::hub) fn shut_down(peers: &mut Peers) -> Answer {
+        log::info!("shut_down was called");
+        // The goodbye waits for the end of this turn, so that the answer is queued before it.
+        peers.set_timer(ProcessTimer::Goodbye, Span(0));
+        Ok(Value::Null)
+    }
+}

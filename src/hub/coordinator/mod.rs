@@ -1,0 +1,98 @@
+//! The Coordinator: messages between Components, the network of nodes, the directory.
+//!
+//! Owns when the directory is sent to the other nodes and when each of them is dialled; it changes [`Names`], which everybody reads. It must
+//! not know sessions, providers or viewers: who must hear of a name or a node that left is told by an event.
+
+mod mesh;
+mod methods;
+pub(super) mod relay;
+
+use crate::store::timers::Timers;
+use crate::time::{Span, Tick};
+
+use super::events::{Event, Left};
+use super::keys::{ComponentKey, NodeKey};
+use super::names::Names;
+use super::peers::Peers;
+
+/// The Coordinator. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Coordinator {
+    /// When each node is dialled.
+    timers: Timers<1>,
+    /// The directory or the nodes changed since the last update to other Coordinators.
+    pub(super) is_changed: bool,
+    /// When they were last told.
+    sent_at: Tick,
+}
+
+impl Coordinator {
+    pub(super) fn new(now: Tick) -> Self {
+        Self { timers: Timers::default(), is_changed: false, sent_at: now }
+    }
+
+    pub(super) fn soonest(&self) -> Option<Tick> {
+        self.timers.soonest()
+    }
+
+    /// Dials every node whose pause is over.
+    pub(super) fn expire(&mut self, peers: &mut Peers, names: &mut Names) {
+        while let Some((slot, _)) = self.timers.pop_due(peers.now) {
+            if let Some(key) = names.nodes.key_at(slot) {
+                Self::dial(peers, names, key);
+            }
+        }
+    }
+
+    fn dial_at(&mut self, key: NodeKey, at: Tick) {
+        self.timers.set(key.slot(), 0, at);
+    }
+
+    /// A component's link has ended, or it was silent too long: its name is free. Answers the name.
+    pub(super) fn name_left(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        key: ComponentKey,
+        why: Left,
+    ) -> Option<Box<[u8]>> {
+        let component = names.directory.remove(key)?;
+        self.is_changed = true;
+        let name = crate::leco::name::shown(&component.name);
+        match why {
+            Left::Link(cause) => {
+                peers.counters.names_freed += 1;
+                log::info!("component {name} is gone: {cause}");
+            }
+            Left::Silent => {
+                peers.counters.names_expired += 1;
+                log::warn!("component {name} removed: silent too long");
+            }
+        }
+        Some(component.name)
+    }
+
+    /// Asks components that have been silent for `expiration`, removes those silent three times as long.
+    pub(super) fn clean_directory(peers: &mut Peers, names: &Names, expiration: Span) {
+        let silent: Vec<_> = names
+            .directory
+            .iter()
+            .filter_map(|(key, component)| {
+                let peer = peers.get(component.link)?;
+                let idle = peers.now.since(peer.last_heard);
+                (idle >= expiration && peer.held.is_none()).then_some((key, component.link, idle))
+            })
+            .collect();
+        for (key, link, idle) in silent {
+            if idle >= expiration.times(3) {
+                if let Some(peer) = peers.get_mut(link) {
+                    peer.names.retain(|name| *name != key);
+                }
+                peers.events.push_back(Event::NameLeft { component: key, why: Left::Silent });
+            } else if let Some(component) = names.directory.get(key) {
+                let name = names.named_here(&component.name);
+                names.ask_pong(peers, link, &name);
+            }
+        }
+    }
+}

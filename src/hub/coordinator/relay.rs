@@ -1,0 +1,383 @@
+//! Messages on their way: routing, queueing, holding senders back, refusing, and returning what could not be delivered.
+
+use crate::leco::message::{self, HEADER_BYTES, Malformed, TYPE_JSON, View};
+use crate::leco::name;
+use crate::leco::nodes::Dealer;
+use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
+use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
+use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING};
+use crate::store::ring::{Refused, Ring};
+use crate::time::Span;
+use crate::zmtp::frame::{self, Bounds, Found, Scan};
+
+use crate::hub::keys::{ComponentKey, NodeKey, PeerKey};
+use crate::hub::names::{Names, shown};
+use crate::hub::peers::{For, Outcome, Peer, PeerTimer, Peers, Role};
+
+/// What the routing chart asks, answered from the tables for one sending peer.
+struct Chart<'a> {
+    names: &'a Names,
+    key: PeerKey,
+    peer: &'a Peer,
+}
+
+impl Known for Chart<'_> {
+    type Component = ComponentKey;
+    type Node = NodeKey;
+
+    #[inline(always)]
+    fn owner(&self, name: &[u8]) -> Owner {
+        // The usual case: the one name of this link.
+        if let Some(first) = self.peer.names.first()
+            && self.names.directory.get(*first).is_some_and(|component| *component.name == *name)
+        {
+            return Owner::ThisLink;
+        }
+        match self.names.directory.find(name).and_then(|found| self.names.directory.get(found)) {
+            Some(component) if component.link == self.key => Owner::ThisLink,
+            Some(_) => Owner::OtherLink,
+            None => Owner::Nobody,
+        }
+    }
+
+    #[inline]
+    fn is_coordinator_of(&self, namespace: &[u8]) -> bool {
+        self.peer
+            .node
+            .and_then(|node| self.names.nodes.get(node))
+            .is_some_and(|node| node.namespace.as_deref() == Some(namespace))
+    }
+
+    #[inline(always)]
+    fn component(&self, name: &[u8]) -> Option<ComponentKey> {
+        if let Some(last) = self.peer.last_receiver
+            && self.names.directory.get(last).is_some_and(|component| *component.name == *name)
+        {
+            return Some(last);
+        }
+        self.names.directory.find(name)
+    }
+
+    #[inline]
+    fn node(&self, namespace: &[u8]) -> Option<NodeKey> {
+        let key = self.names.nodes.find(namespace)?;
+        matches!(self.names.nodes.get(key)?.dealer, Dealer::Up(_)).then_some(key)
+    }
+}
+
+/// Whether content is an answer: no error is ever sent because of one.
+fn is_answer(view: &View<'_>) -> bool {
+    let answer = |item: &Item| matches!(item, Item::Result { .. } | Item::Error { .. });
+    view.content_type() == TYPE_JSON
+        && view.payload.is_some_and(|payload| match Document::parse(payload) {
+            Ok(Document::Single(item)) => answer(&item),
+            Ok(Document::Batch(items)) => items.iter().all(answer),
+            Err(_) => false,
+        })
+}
+
+/// What the routing chart says of a message, carried out as far as it concerns messages on their way.
+#[derive(Debug)]
+pub(in crate::hub) enum Taken<'a> {
+    /// It is on its way, refused, or held.
+    Routed(Outcome),
+    /// It is for this Coordinator; with a refusal, only the calls that it allows are answered.
+    Own(Option<Refusal>),
+    /// It is for the session of this name.
+    Session(&'a [u8]),
+}
+
+/// Deals with one whole LECO message from an accepted peer, `wire` being its bytes as they came.
+#[inline(always)]
+pub(in crate::hub) fn take<'a>(
+    peers: &mut Peers,
+    names: &Names,
+    key: PeerKey,
+    wire: &[u8],
+    view: &View<'a>,
+) -> Taken<'a> {
+    let Some(peer) = peers.get(key) else { return Taken::Routed(Outcome::Done) };
+    let verdict = route::route(&Chart { names, key, peer }, &names.prefix, view.sender, view.receiver);
+    Taken::Routed(match verdict {
+        Verdict::Deliver(component) => deliver(peers, names, key, component, wire, view),
+        Verdict::Forward(node) => forward(peers, names, key, node, wire, view),
+        Verdict::Own => return Taken::Own(None),
+        Verdict::Session(name) => return Taken::Session(name),
+        Verdict::Unnamed(refusal) => return Taken::Own(Some(refusal)),
+        Verdict::Refuse(refusal) => refuse(peers, names, key, view, refusal),
+    })
+}
+
+/// Drops a message that is not LECO, and tells its sender where it has one. `parts` are the frames from the receiver on.
+#[cold]
+pub(in crate::hub) fn malformed(
+    peers: &mut Peers,
+    names: &Names,
+    key: PeerKey,
+    malformed: Malformed,
+    parts: [Option<&[u8]>; 4],
+) -> Outcome {
+    let [receiver, sender, header, payload] = parts;
+    let header = header.and_then(|header| header.try_into().ok()).unwrap_or(&[0; HEADER_BYTES]);
+    if let (Some(receiver), Some(sender)) = (receiver, sender)
+        && (1..=FULL_NAME_BYTES_MAX).contains(&sender.len())
+        && peers.get(key).is_some_and(|peer| peer.role == Role::Accepted)
+    {
+        let view = View { receiver, sender, header, payload };
+        let reason = serde_json::Value::from(malformed.to_string());
+        if answer_error(peers, names, key, &view, rpc::INVALID_REQUEST, &reason) == Outcome::Held {
+            return Outcome::Held;
+        }
+    }
+    peers.counters.messages_in += 1;
+    peers.counters.messages_malformed += 1;
+    if peers.may_log()
+        && let Some(peer) = peers.get(key)
+    {
+        log::warn!("{}: message dropped: {malformed}", peer.remote);
+    }
+    Outcome::Done
+}
+
+#[inline(always)]
+fn deliver(peers: &mut Peers, names: &Names, from: PeerKey, to: ComponentKey, wire: &[u8], view: &View<'_>) -> Outcome {
+    let Some(component) = names.directory.get(to) else { return Outcome::Done };
+    let link = component.link;
+    match peers.queue(link, wire) {
+        Ok(()) => {
+            peers.counters.messages_delivered += 1;
+            if let Some(peer) = peers.get_mut(from) {
+                peer.last_receiver = Some(to);
+            }
+            Outcome::Queued { to: link, forwarded: false }
+        }
+        Err(refused) => hold_for_room(peers, names, from, link, refused, view),
+    }
+}
+
+fn forward(peers: &mut Peers, names: &Names, from: PeerKey, to: NodeKey, wire: &[u8], view: &View<'_>) -> Outcome {
+    let Some(link) = names.link_to(to) else {
+        return refuse(peers, names, from, view, Refusal::NodeUnknown);
+    };
+    match peers.queue(link, wire) {
+        Ok(()) => {
+            peers.counters.messages_forwarded += 1;
+            Outcome::Queued { to: link, forwarded: true }
+        }
+        Err(refused) => hold_for_room(peers, names, from, link, refused, view),
+    }
+}
+
+/// Queues in one go the messages that follow the last one between the same two ends: a busy sender pays for routing once in
+/// a read. Says how many bytes that was; none if they do not fit, as then each is judged by itself.
+#[inline(always)]
+pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool, front: &[u8], buffer: &[u8]) -> usize {
+    let (len, count) = frame::run(front, HEADER_BYTES, buffer, &peers.bounds);
+    if count == 0 || peers.queue(to, buffer.get(..len).unwrap_or_default()).is_err() {
+        return 0;
+    }
+    peers.counters.messages_in += count;
+    let queued =
+        if forwarded { &mut peers.counters.messages_forwarded } else { &mut peers.counters.messages_delivered };
+    *queued += count;
+    len
+}
+
+/// The ring has no room: holds the sender, or refuses the message once the receiver has stood still for `stall_ms`.
+#[cold]
+fn hold_for_room(
+    peers: &mut Peers,
+    names: &Names,
+    from: PeerKey,
+    to: PeerKey,
+    refused: Refused,
+    view: &View<'_>,
+) -> Outcome {
+    let Some(waited) = peers.stood_still(to) else { return Outcome::Done };
+    // A peer that waits for room in its own ring must read first: nobody else can tell it anything.
+    if waited >= Span(peers.config.stall_ms) && from != to {
+        if let Outcome::Held = answer_error(peers, names, from, view, RECEIVER_OVERLOADED, &shown(view.receiver)) {
+            return Outcome::Held;
+        }
+        peers.counters.refused_overload += 1;
+        return Outcome::Done;
+    }
+    peers.hold(from, to, refused, waited)
+}
+
+/// Refuses a message for a reason of the routing chart.
+#[cold]
+pub(in crate::hub) fn refuse(
+    peers: &mut Peers,
+    names: &Names,
+    from: PeerKey,
+    view: &View<'_>,
+    refusal: Refusal,
+) -> Outcome {
+    if refusal == Refusal::NotYours && contest(peers, names, from, view.sender) {
+        return Outcome::Held;
+    }
+    let data = match refusal {
+        Refusal::NodeUnknown => shown(name::FullName::split(view.receiver).namespace),
+        Refusal::ReceiverUnknown => shown(view.receiver),
+        Refusal::NotSignedIn | Refusal::NotACoordinator | Refusal::NotYours => shown(view.sender),
+    };
+    if answer_error(peers, names, from, view, refusal.error(), &data) == Outcome::Held {
+        return Outcome::Held;
+    }
+    let counter = match refusal {
+        Refusal::NotSignedIn | Refusal::NotACoordinator => &mut peers.counters.refused_not_signed_in,
+        Refusal::NotYours => &mut peers.counters.refused_not_yours,
+        Refusal::NodeUnknown => &mut peers.counters.refused_node_unknown,
+        Refusal::ReceiverUnknown => &mut peers.counters.refused_receiver_unknown,
+    };
+    *counter += 1;
+    if peers.may_log() {
+        log::info!(
+            "{} -> {} refused: {}",
+            name::shown(view.sender),
+            name::shown(view.receiver),
+            refusal.error().message
+        );
+    }
+    Outcome::Done
+}
+
+/// Somebody uses a name that another link holds. Answers `true`, with the newcomer held, if the owner has been silent and
+/// is now asked for a sign of life.
+pub(in crate::hub) fn contest(peers: &mut Peers, names: &Names, from: PeerKey, sender: &[u8]) -> bool {
+    let Place::Here(name) = Place::of(sender, &names.prefix) else { return false };
+    names.local_link(name).is_some_and(|owner| probe(peers, names, owner, from))
+}
+
+/// Asks `owner` for a sign of life on behalf of `newcomer`, who is held until there is one or `takeover_ms` is over. Answers
+/// `false` if the owner has just given one.
+fn probe(peers: &mut Peers, names: &Names, owner: PeerKey, newcomer: PeerKey) -> bool {
+    let patience = Span(peers.config.takeover_ms);
+    let Some(peer) = peers.get(owner) else { return false };
+    let alive = peers.now.since(peer.last_heard) < patience || peer.held.is_some();
+    if alive && !peer.probed || owner == newcomer {
+        return false;
+    }
+    if !peer.probed {
+        if let Some(peer) = peers.get_mut(owner) {
+            peer.probed = true;
+        }
+        peers.counters.probes += 1;
+        peers.set_peer_timer(owner, PeerTimer::Takeover, patience);
+        if !peers.ping(owner) {
+            let asked = peers.get(owner).and_then(|peer| peer.names.first()).copied();
+            if let Some(component) = asked.and_then(|key| names.directory.get(key)) {
+                let name = names.named_here(&component.name);
+                names.ask_pong(peers, owner, &name);
+            }
+        }
+    }
+    peers.wait(newcomer, For::Probe(owner));
+    true
+}
+
+/// A probed owner lives: those who claim its name are judged again, and refused.
+pub(in crate::hub) fn probe_answered(peers: &mut Peers, key: PeerKey) {
+    if let Some(peer) = peers.get_mut(key) {
+        peer.probed = false;
+    }
+    peers.cancel_peer_timer(key, PeerTimer::Takeover);
+    peers.wake(For::Probe(key));
+}
+
+/// Answers a message with an error that belongs to no request, unless the message is an answer itself. `Held` when there is no
+/// room for the error on the way back.
+pub(in crate::hub) fn answer_error(
+    peers: &mut Peers,
+    names: &Names,
+    from: PeerKey,
+    view: &View<'_>,
+    error: RpcError,
+    data: &serde_json::Value,
+) -> Outcome {
+    if is_answer(view) {
+        peers.counters.errors_dropped += 1;
+        return Outcome::Done;
+    }
+    let Some(link) = names.way_back(peers, from, view.sender) else {
+        peers.counters.errors_dropped += 1;
+        return Outcome::Done;
+    };
+    let mut text = String::new();
+    rpc::write_error(&mut text, &Id::NULL, error, data);
+    match names.say(peers, link, view.sender, &message::answer_header(view.header), text.as_bytes()) {
+        Ok(()) => Outcome::Done,
+        Err(refused) => peers.hold_for_answer(from, link, refused),
+    }
+}
+
+// ---- Undelivered ----
+
+/// Returns messages that waited for a receiver that has left: each sender gets an error for each of its messages. Stops where a
+/// sender's ring has no room and goes on when rings have moved.
+pub(in crate::hub) fn return_undelivered(peers: &mut Peers, names: &Names) {
+    let mut left = core::mem::take(&mut peers.undelivered);
+    while let Some(mut undelivered) = left.pop_front() {
+        if !return_some(peers, names, &mut undelivered.ring) {
+            left.push_front(undelivered);
+            break;
+        }
+    }
+    // Closing a link on the way may have added more.
+    left.append(&mut peers.undelivered);
+    peers.undelivered = left;
+}
+
+/// Works through one ring; answers whether it is empty now.
+fn return_some(peers: &mut Peers, names: &Names, ring: &mut Ring) -> bool {
+    // Our own answers may be larger than what a peer may send.
+    let bounds = Bounds { frame_bytes_max: MESSAGE_BYTES_CEILING, message_bytes_max: MESSAGE_BYTES_CEILING };
+    loop {
+        let waiting = ring.contiguous();
+        if waiting.is_empty() {
+            ring.clear(&mut peers.pool);
+            return true;
+        }
+        let gone = match Scan::default().next(waiting, &bounds) {
+            Ok(Found::Message(message)) => {
+                let wire = waiting.get(..message.len).unwrap_or_default();
+                if !return_one(peers, names, wire, &message) {
+                    return false;
+                }
+                message.len
+            }
+            Ok(Found::Command { head, body, .. }) => head + body,
+            Ok(Found::Need(_)) | Err(_) => {
+                debug_assert!(false, "a ring holds whole messages");
+                waiting.len()
+            }
+        };
+        ring.consume(gone, &mut peers.pool);
+    }
+}
+
+/// Tells one message's sender that it was not delivered; `false` if there is no room to say so now.
+fn return_one(peers: &mut Peers, names: &Names, wire: &[u8], message: &frame::Message) -> bool {
+    let part = |n| message.part(wire, n);
+    let Ok(view) = View::new(part(0), part(1), part(2), part(3), part(4)) else { return true };
+    let ours = view.sender.strip_prefix(&*names.prefix).is_some_and(is_session);
+    if ours || *view.sender == *names.full_name || is_answer(&view) {
+        return true;
+    }
+    let link = names.home_of(view.sender).and_then(|home| names.link_of(home));
+    let Some(link) = link else {
+        peers.counters.errors_dropped += 1;
+        return true;
+    };
+    let mut text = String::new();
+    rpc::write_error(&mut text, &Id::NULL, RECEIVER_OVERLOADED, &shown(view.receiver));
+    let queued = names.say(peers, link, view.sender, &message::answer_header(view.header), text.as_bytes());
+    match queued {
+        Ok(()) => peers.counters.returned_undelivered += 1,
+        Err(Refused::Full) => return false,
+        // The very ring that is being returned may hold the last of the memory.
+        Err(Refused::Memory) => peers.counters.errors_dropped += 1,
+    }
+    true
+}

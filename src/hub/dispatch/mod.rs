@@ -1,0 +1,120 @@
+//! Where calls meet their owners: whichever protocol a call comes in, it is found in one table, its caller's right is looked at, and the
+//! owner who deals with it is lent what it needs.
+
+mod control;
+mod rpc;
+
+use serde_json::Value;
+
+use crate::control::function::Function;
+use crate::leco::methods::{Described, discover};
+use crate::leco::rpc::{MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED, Params};
+use crate::time::Span;
+
+use super::Hub;
+use super::call::{Answer, Caller, Refused, Said, none, plain_error};
+use super::coordinator::Coordinator;
+use super::front::Request;
+use super::keys::PeerKey;
+use super::methods::{At, Call, Method, OwnCall, Right, SessionsCall};
+use super::peers::{Peer, ProcessTimer};
+
+impl Hub {
+    /// Makes one call. `fresh`: it has just come, and must not overtake those that wait.
+    fn call(
+        &mut self,
+        request: &Request,
+        method: Option<&'static Method>,
+        name: &str,
+        params: Params,
+        fresh: bool,
+    ) -> Said {
+        let Some(method) = method else { return Said::Now(Err((METHOD_NOT_FOUND, Value::from(name)))) };
+        let caller = request.caller(&self.names.prefix);
+        if method.right == Right::Admin && !self.may_administer(caller.link) {
+            return Said::Now(Err(not_permitted(method)));
+        }
+        match method.call {
+            Call::Own(call) => Said::Now(self.own_call(caller, call, params)),
+            Call::Manager(call) => Said::Now(self.manager_call(call, params)),
+            Call::Sessions(call) => self.sessions_call(caller, call, params, fresh),
+            Call::AtSession(call) => self.session_call(request, call, name, params),
+        }
+    }
+
+    /// What the Coordinator does itself.
+    fn own_call(&mut self, caller: Caller<'_>, call: OwnCall, params: Params) -> Answer {
+        let Self { peers, names, coordinator, .. } = self;
+        match call {
+            OwnCall::Pong => none(params).map(|()| Value::Null),
+            OwnCall::Discover => none(params).map(|()| described(&self.names.full_name, At::Coordinator)),
+            OwnCall::SignIn => coordinator.sign_in(peers, names, caller, params),
+            OwnCall::SignOut => {
+                none(params)?;
+                if let Some(name) = coordinator.sign_out(peers, names, caller)? {
+                    self.component_signed_out(name);
+                }
+                Ok(Value::Null)
+            }
+            OwnCall::CoordinatorSignIn => {
+                none(params).and_then(|()| Coordinator::coordinator_sign_in(peers, names, caller))
+            }
+            OwnCall::CoordinatorSignOut => {
+                none(params).and_then(|()| coordinator.coordinator_sign_out(peers, names, caller))
+            }
+            OwnCall::AddNodes => coordinator.add_nodes(peers, names, caller, params),
+            OwnCall::RecordComponents => Coordinator::record_components(peers, names, caller, params),
+            OwnCall::SendNodes => none(params).map(|()| Coordinator::nodes_as_json(names)),
+            OwnCall::SendLocalComponents => none(params).map(|()| Coordinator::local_components(names)),
+            OwnCall::SendGlobalComponents => none(params).map(|()| Coordinator::global_components(names)),
+            OwnCall::SendCounters => none(params).map(|()| Coordinator::counters_as_json(peers, names)),
+            OwnCall::SetLogLevel => Coordinator::set_log_level(peers, params),
+            OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),
+            OwnCall::ShutDown => none(params).and_then(|()| Coordinator::shut_down(peers)),
+        }
+    }
+
+    /// What is done with sessions as a whole.
+    fn sessions_call(&mut self, caller: Caller<'_>, call: SessionsCall, params: Params, fresh: bool) -> Said {
+        match call {
+            SessionsCall::SendSessions => Said::Now(none(params).map(|()| self.sessions_json())),
+            SessionsCall::CreateSession => self.rpc_create_session(params, fresh),
+            SessionsCall::DeleteSession => self.rpc_delete_session(caller, params, fresh),
+        }
+    }
+
+    /// Whether a caller is on this machine, or need not be.
+    pub(super) fn may_administer(&self, link: PeerKey) -> bool {
+        self.peers.config.remote_admin || self.peers.get(link).is_some_and(Peer::is_local)
+    }
+
+    /// Ends the process after this turn.
+    pub(super) fn exit(&mut self) {
+        log::info!("Exit was called");
+        self.peers.set_timer(ProcessTimer::Goodbye, Span(0));
+    }
+}
+
+/// What a caller is told whose right does not reach for a method.
+fn not_permitted(method: &Method) -> Refused {
+    match (method.call, method.function) {
+        (Call::Manager(_), Some(function)) => (MANAGER_FAILED, Value::from(elsewhere(function))),
+        (Call::Own(_) | Call::Manager(_) | Call::Sessions(_) | Call::AtSession(_), _) => plain_error(NOT_PERMITTED),
+    }
+}
+
+/// The same in words, for a control function.
+fn elsewhere(function: Function) -> String {
+    format!("{} is not permitted from another machine (remote_admin)", function.name())
+}
+
+/// What `rpc.discover` tells of the methods at one place.
+pub(super) fn described(title: &[u8], at: At) -> Value {
+    let rows = Method::told(at).map(|method| Described {
+        name: method.name,
+        summary: method.summary,
+        params: method.params,
+        result: method.result,
+    });
+    discover(&crate::leco::name::shown(title), rows)
+}

@@ -1,0 +1,423 @@
+//! Messages to the Coordinator and to sessions: taken apart, their calls made one by one, their answers sent in one document.
+
+use serde_json::Value;
+
+use crate::leco::message::{self, HEADER_BYTES, TYPE_C2SIM, TYPE_JSON, TYPE_UNDEFINED, View};
+use crate::leco::name::{self, COORDINATOR};
+use crate::leco::route::{Place, Refusal};
+use crate::leco::rpc::{self, Document, INTERNAL_ERROR, INVALID_REQUEST, Id, Item, Params, RECEIVER_OVERLOADED};
+use crate::limits::{RING_RESERVE_BYTES, RPC_BYTES_MAX};
+
+use crate::hub::Hub;
+use crate::hub::call::{Answer, ReplyTo, Said, plain_error};
+use crate::hub::coordinator::relay;
+use crate::hub::front::{Asked, Part, Request};
+use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
+use crate::hub::methods::{At, Method};
+use crate::hub::names::{say_as, shown};
+use crate::hub::peers::{For, Outcome};
+
+/// What one part of a request came to.
+enum Step {
+    /// It has this answer, under this id.
+    Answered(Option<Id>, Answer),
+    /// Its answer comes once the session's change is durable.
+    Later(Option<Id>, SessionKey),
+    /// It must wait behind others; it is given back.
+    Busy(SessionKey, Part),
+    /// Nothing comes of it.
+    Nothing,
+}
+
+impl Hub {
+    // ---- Messages ----
+
+    /// Deals with a message for this Coordinator. With a `refusal`, only the calls that it allows are answered.
+    #[cold]
+    pub(in crate::hub) fn own_message(&mut self, from: PeerKey, view: &View<'_>, refusal: Option<Refusal>) -> Outcome {
+        let Some(payload) = view.payload.filter(|payload| !payload.is_empty()) else {
+            // An empty payload is a heartbeat, unless nobody knows whose.
+            return match refusal {
+                Some(refusal) => relay::refuse(&mut self.peers, &self.names, from, view, refusal),
+                None => self.own_done(),
+            };
+        };
+        if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
+            return Outcome::Held;
+        }
+        if view.content_type() != TYPE_JSON {
+            if let Some(refusal) = refusal {
+                return relay::refuse(&mut self.peers, &self.names, from, view, refusal);
+            }
+            self.drop_unanswerable(view);
+            return self.own_done();
+        }
+        let document = Document::parse(payload);
+        if let Some(refusal) = refusal {
+            if !self.is_allowed(view, refusal, &document) {
+                return relay::refuse(&mut self.peers, &self.names, from, view, refusal);
+            }
+            // A name whose owner is silent may come free: decided before anything is done.
+            if refusal == Refusal::NotYours && relay::contest(&mut self.peers, &self.names, from, view.sender) {
+                return Outcome::Held;
+            }
+        }
+        let mut request = Request::new(Asked::Coordinator, from, view);
+        request.refusal = refusal;
+        request.signs_in =
+            matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
+        self.begin(request, document);
+        self.own_done()
+    }
+
+    /// Whether a refused sender may make the first call of this document all the same.
+    fn is_allowed(&self, view: &View<'_>, refusal: Refusal, document: &Result<Document, rpc::RpcError>) -> bool {
+        match document.as_ref().map(Document::first) {
+            Ok(Some(Item::Call(call))) => {
+                // A Coordinator of our own namespace looks like a component without a name; it is told what is wrong.
+                let is_namesake = Place::of(view.sender, &self.names.prefix) == Place::Here(COORDINATOR);
+                refusal.allows(&call.method) || (is_namesake && call.method == "coordinator_sign_in")
+            }
+            Ok(Some(Item::Result { .. } | Item::Error { .. } | Item::Invalid) | None) | Err(_) => false,
+        }
+    }
+
+    /// Deals with a message for a session.
+    #[cold]
+    pub(in crate::hub) fn session_message(&mut self, from: PeerKey, receiver: &[u8], view: &View<'_>) -> Outcome {
+        let payload = view.payload.unwrap_or_default();
+        if payload.is_empty() {
+            return self.own_done();
+        }
+        if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
+            return Outcome::Held;
+        }
+        let is_xml = match view.content_type() {
+            TYPE_C2SIM => true,
+            TYPE_UNDEFINED => {
+                let text = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
+                text.trim_ascii_start().starts_with(b"<")
+            }
+            _ => false,
+        };
+        let mut request = Request::new(Asked::Session(receiver.into()), from, view);
+        if is_xml {
+            // Longer ones are refused without being kept.
+            let kept = payload.get(..self.peers.config.document_bytes_max + 1).unwrap_or(payload);
+            request.parts.push_back(Part::Document(kept.into()));
+            self.run(request, true);
+        } else if view.content_type() == TYPE_JSON {
+            self.begin(request, Document::parse(payload));
+        } else {
+            self.drop_unanswerable(view);
+        }
+        self.own_done()
+    }
+
+    /// Takes a JSON-RPC document apart and deals with it; what cannot be read is answered right away.
+    fn begin(&mut self, mut request: Request, document: Result<Document, rpc::RpcError>) {
+        match document {
+            Err(error) => self.write(&mut request.text, &Id::NULL, Err(plain_error(error))),
+            Ok(document) => request.fill(document),
+        }
+        self.run(request, true);
+    }
+
+    const fn own_done(&mut self) -> Outcome {
+        self.peers.counters.messages_own += 1;
+        Outcome::Done
+    }
+
+    /// Drops a message that nobody here can read.
+    fn drop_unanswerable(&mut self, view: &View<'_>) {
+        self.peers.counters.messages_unanswerable += 1;
+        if self.peers.may_log() {
+            let (sender, receiver) = (name::shown(view.sender), name::shown(view.receiver));
+            log::info!("{sender}: message of type {} for {receiver} dropped", view.content_type());
+        }
+    }
+
+    // ---- Running ----
+
+    /// Deals with a request as far as it goes. `fresh`: it has just come, and must not overtake those that wait.
+    pub(in crate::hub) fn run(&mut self, mut request: Request, fresh: bool) {
+        let mut fresh = fresh;
+        while !request.parts.is_empty() {
+            if !self.may_go_on(&request) {
+                self.peers.counters.requests_abandoned += 1;
+                self.announce_afterwards(None);
+                return;
+            }
+            if request.is_batch && !self.peers.budget.is_left() {
+                return self.put_off(request);
+            }
+            let Some(part) = request.parts.pop_front() else { break };
+            self.peers.spend(1, 0);
+            let step = self.step(&request, part, fresh);
+            self.drain_events();
+            match step {
+                Step::Nothing => continue,
+                Step::Answered(id, answer) => self.note_answer(&mut request, id, answer),
+                Step::Later(id, session) => {
+                    request.awaited = id;
+                    return self.await_change(session, request);
+                }
+                Step::Busy(session, part) => {
+                    request.parts.push_front(part);
+                    return self.stand_in_line(session, request);
+                }
+            }
+            // Whatever it has had done, it does not wait behind others any more.
+            fresh = false;
+        }
+        self.finish_request(request);
+    }
+
+    /// Deals with one part of a request.
+    fn step(&mut self, request: &Request, part: Part, fresh: bool) -> Step {
+        let item = match part {
+            Part::Document(bytes) => return self.document_step(request, bytes, fresh),
+            Part::Item(item) => item,
+        };
+        match item {
+            Item::Call(call) => self.call_step(request, call, fresh),
+            Item::Result { .. } => Step::Nothing,
+            Item::Error { code } => {
+                if self.peers.may_log() {
+                    log::info!("an error {} came for the Coordinator", code.unwrap_or(0));
+                }
+                Step::Nothing
+            }
+            Item::Invalid => Step::Answered(Some(Id::NULL), Err(plain_error(INVALID_REQUEST))),
+        }
+    }
+
+    fn document_step(&mut self, request: &Request, bytes: Box<[u8]>, fresh: bool) -> Step {
+        let said = match self.busy(&request.asked, fresh) {
+            Some(key) => Said::Busy(key),
+            None => self.document_to(request, &bytes),
+        };
+        match said {
+            Said::Now(answer) => Step::Answered(Some(Id::NULL), answer),
+            Said::Later(key) => Step::Later(Some(Id::NULL), key),
+            Said::Busy(key) => Step::Busy(key, Part::Document(bytes)),
+        }
+    }
+
+    fn call_step(&mut self, request: &Request, mut call: rpc::Call, fresh: bool) -> Step {
+        let at = match request.asked {
+            Asked::Coordinator => At::Coordinator,
+            Asked::Session(_) => At::Session,
+        };
+        let method = Method::find(at, &call.method);
+        let caller = request.caller(&self.names.prefix);
+        let refused = request.refusal.filter(|refusal| {
+            request.is_batch
+                && !refusal.allows(&call.method)
+                && !self.names.is_signed_in(&self.peers, caller.link, caller.sender)
+        });
+        if let Some(refusal) = refused {
+            return Step::Answered(call.id, Err((refusal.error(), shown(&request.sender))));
+        }
+        if call.id.is_none() && method.is_some_and(|method| method.is_question) {
+            // Nobody would hear the answer.
+            return Step::Nothing;
+        }
+        if request.text.len() > RPC_BYTES_MAX {
+            // A batch asks for many answers with few bytes.
+            return Step::Answered(call.id, Err((INTERNAL_ERROR, Value::from("the answer is too large"))));
+        }
+        if let Some(key) = self.busy(&request.asked, fresh) {
+            return Step::Busy(key, Part::Item(Item::Call(call)));
+        }
+        // Only where there is a ledger may it have to be made again.
+        let params = match self.ledger {
+            Some(_) => call.params.clone(),
+            None => core::mem::replace(&mut call.params, Params::None),
+        };
+        match self.call(request, method, &call.method, params, fresh) {
+            Said::Busy(key) => Step::Busy(key, Part::Item(Item::Call(call))),
+            Said::Later(key) => Step::Later(call.id, key),
+            Said::Now(answer) => {
+                if let (None, Err((error, _))) = (&call.id, &answer)
+                    && self.peers.may_log()
+                {
+                    log::info!("notification {} failed: {}", name::shown(call.method.as_bytes()), error.message);
+                }
+                Step::Answered(call.id, answer)
+            }
+        }
+    }
+
+    /// Whether the rest of a request may be done: whoever asked is there still. A component of another node is as long as it is a
+    /// member, which its session knows; what is asked of the Coordinator itself is asked on a link.
+    fn may_go_on(&self, request: &Request) -> bool {
+        let is_far = matches!(Place::of(&request.sender, &self.names.prefix), Place::There { .. });
+        self.peers.is_open(request.link) || (is_far && request.asked != Asked::Coordinator)
+    }
+
+    /// The rest of a batch is done in the next turn of the loop; its sender is not read before.
+    fn put_off(&mut self, mut request: Request) {
+        if self.peers.get(request.link).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {
+            self.peers.wait(request.link, For::Answer);
+            request.holds = true;
+        }
+        self.front.put_off(request);
+    }
+
+    /// Goes on with the batches that were too long for the last turn.
+    pub(in crate::hub) fn go_on_with_batches(&mut self) {
+        for request in self.front.take_put_off() {
+            self.peers.budget = crate::hub::peers::Budget::ONE_PEER;
+            self.run(request, false);
+        }
+    }
+
+    /// The session in whose line a request must stand.
+    fn busy(&self, asked: &Asked, fresh: bool) -> Option<SessionKey> {
+        let Asked::Session(name) = asked else { return None };
+        let key = self.session_at(name)?;
+        self.sessions.get(key)?.is_busy(fresh).then_some(key)
+    }
+
+    /// A request waits for the change that it has begun. What else it asks must be little to be kept meanwhile.
+    fn await_change(&mut self, key: SessionKey, mut request: Request) {
+        if request.bytes() > self.line_room() || !self.front.has_room() {
+            for part in core::mem::take(&mut request.parts) {
+                self.refuse_part(&mut request, part);
+            }
+        }
+        let bytes = request.bytes();
+        if let Some(waiting) = self.front.keep(request) {
+            self.set_waiter(key, ReplyTo::Request(waiting), bytes);
+        }
+    }
+
+    fn stand_in_line(&mut self, key: SessionKey, mut request: Request) {
+        let bytes = request.bytes();
+        if self.front.has_room() && self.has_room_in_line(key, bytes) {
+            if let Some(waiting) = self.front.keep(request) {
+                self.enter_line(key, waiting, bytes);
+            }
+            self.peers.counters.session_requests_queued += 1;
+            return;
+        }
+        if let Some(part) = request.parts.pop_front() {
+            self.refuse_part(&mut request, part);
+        }
+        self.run(request, true);
+    }
+
+    /// There is no room for a request that would have to wait.
+    fn refuse_part(&mut self, request: &mut Request, part: Part) {
+        self.peers.counters.session_refusals += 1;
+        let id = match part {
+            Part::Item(Item::Call(call)) => call.id,
+            Part::Document(_) | Part::Item(_) => Some(Id::NULL),
+        };
+        let reason = Value::from("too many requests wait for a change of this session to become durable");
+        self.note_answer(request, id, Err((RECEIVER_OVERLOADED, reason)));
+    }
+
+    /// What a request has waited for is there.
+    pub(in crate::hub) fn go_on(&mut self, waiting: RequestKey, answer: Answer) {
+        let Some(mut request) = self.front.take(waiting) else { return };
+        let id = request.awaited.take();
+        self.note_answer(&mut request, id, answer);
+        self.run(request, false);
+    }
+
+    /// Deals with the request at the front of a session's line, and lets the next one come.
+    pub(in crate::hub) fn line_piece(&mut self, key: SessionKey) {
+        if let Some(waiting) = self.next_in_line(key)
+            && let Some(request) = self.front.take(waiting)
+        {
+            self.peers.budget = crate::hub::peers::Budget::ONE_PEER;
+            self.run(request, false);
+        }
+        self.serve_queue(key);
+    }
+
+    // ---- Answering ----
+
+    fn note_answer(&mut self, request: &mut Request, id: Option<Id>, answer: Answer) {
+        let Some(id) = id else { return };
+        request.begin_answer();
+        self.write(&mut request.text, &id, answer);
+    }
+
+    fn write(&mut self, out: &mut String, id: &Id, answer: Answer) {
+        match answer {
+            Ok(result) => rpc::write_result(out, id, &result),
+            Err((error, data)) => {
+                self.peers.counters.rpc_errors += 1;
+                rpc::write_error(out, id, error, &data);
+            }
+        }
+    }
+
+    fn finish_request(&mut self, mut request: Request) {
+        request.end_answers();
+        let header = message::answer_header(&request.header);
+        if request.signs_in {
+            // The one answer that goes back on the ROUTER: the other Coordinator waits for it on its DEALER, and learns our
+            // namespace from it before there is any other way to it.
+            let text = request.text.as_bytes();
+            if self.names.say(&mut self.peers, request.link, COORDINATOR, &header, text).is_err() {
+                self.peers.counters.answers_dropped += 1;
+            }
+        } else if !request.text.is_empty() && !self.answer(&request, &header) {
+            self.miss_answer(&request);
+        }
+        self.announce_afterwards(None);
+        if request.holds {
+            self.peers.resume(request.link);
+        }
+    }
+
+    /// Sends the answer to a request. The ring had room for a short one before the call; a long one goes into an empty ring only.
+    /// Whether whoever asked can be given it.
+    fn answer(&mut self, request: &Request, header: &[u8; HEADER_BYTES]) -> bool {
+        let (from, text) = (request.link, &request.text);
+        let sender = Place::of(&request.sender, &self.names.prefix);
+        let is_here = matches!(sender, Place::Here(_)) && self.names.is_signed_in(&self.peers, from, sender);
+        // A signed-in component is addressed by its full name, the one that it learns at sign-in.
+        let full;
+        let receiver = if is_here {
+            full = self.names.full_name_of(&request.sender);
+            &full[..]
+        } else {
+            &request.sender
+        };
+        let by = match &request.asked {
+            Asked::Coordinator => self.names.full_name.to_vec(),
+            Asked::Session(name) => self.names.named_here(name),
+        };
+        let Some(link) = self.names.way_back(&self.peers, from, &request.sender) else {
+            // The first calls of a node that has just signed in here, while we are still signing in there.
+            self.peers.counters.answers_without_way += 1;
+            return false;
+        };
+        if say_as(&mut self.peers, link, &by, receiver, header, text.as_bytes()).is_ok() {
+            return true;
+        }
+        self.peers.counters.answers_dropped += 1;
+        let mut short = String::new();
+        rpc::write_error(&mut short, &Id::NULL, INTERNAL_ERROR, &Value::from("no room for the answer"));
+        let told = text.len() > RING_RESERVE_BYTES
+            && say_as(&mut self.peers, link, &by, receiver, header, short.as_bytes()).is_ok();
+        if !told && self.peers.may_log() {
+            log::warn!("no room for an answer to {}", name::shown(&request.sender));
+        }
+        told
+    }
+
+    /// A member could not be given the answer to what it had done in its session: it has fallen out of step.
+    fn miss_answer(&mut self, request: &Request) {
+        let Asked::Session(name) = &request.asked else { return };
+        let full_name = self.names.full_name_of(&request.sender);
+        if let Some(key) = self.session_at(name).filter(|key| self.is_member(*key, &full_name)) {
+            self.take_out(key, &full_name);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The contract with the event loop: what it must know to start a hub, by which door a connection came, and what the hub wants done.
+
+use super::cause::Cause;
+use super::keys::{NodeKey, PeerKey, ProviderKey};
+
+/// Which listener a connection came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Components and Coordinators, over ZMTP.
+    Leco,
+    /// Controllers of the Manager.
+    Control,
+    /// Viewers.
+    Viewer,
+}
+
+/// What the hub cannot know by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Keys the hash of names and feeds conversation ids and jitter; should differ from process to process.
+    pub seed: u64,
+    /// The first moment.
+    pub now: crate::time::Tick,
+    /// Milliseconds since 1970 at `now`, for the time stamps in conversation ids.
+    pub unix_ms: u64,
+}
+
+/// What the event loop is to do. Bytes never travel in here: they wait in rings, see [`super::Hub::unsent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write what waits for this peer; comes at most once per peer until [`super::Hub::sent`] has been called.
+    Flush(PeerKey),
+    /// Read this peer again: it was held, and bytes may wait in the socket that no event will announce again.
+    Read(PeerKey),
+    /// Close this peer's socket; its key is stale from here on.
+    Close(PeerKey, Cause),
+    /// Connect to this node's address, see [`super::Hub::dial_address`], and report through [`super::Hub::handle_dialed`].
+    Dial(NodeKey),
+    /// Connect to this provider's kernel, see [`super::Hub::kernel_address`], and report through [`super::Hub::handle_kernel_dialed`].
+    DialKernel(ProviderKey),
+    /// Log from this level on.
+    LogLevel(log::LevelFilter),
+    /// Everything is said; end the process.
+    Stop,
+}

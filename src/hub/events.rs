@@ -1,0 +1,37 @@
+//! What an owner says to those above it: small values, drained in one place (`turn`), at the end of each door at the latest.
+//!
+//! Nobody calls upwards. An event is a key and a number or two: no text, no document. What it is about can be gone by the time that
+//! it is dealt with, and a stale key is a normal `None`.
+
+use super::cause::Cause;
+use super::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey};
+
+/// Why a component has left the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The link that had signed it in has ended.
+    Link(Cause),
+    /// It gave no sign of life.
+    Silent,
+}
+
+/// Something that others must hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A component is not to be reached any more; the directory does not know that yet.
+    NameLeft { component: ComponentKey, why: Left },
+    /// A node has told its components.
+    NodeListed { node: NodeKey },
+    /// A node has lost its links, or is not known any more: nobody is to be reached there.
+    NodeUnlinked { node: NodeKey },
+    /// This link, by which a node's Coordinator spoke to us, has ended.
+    InboundLost { node: NodeKey, peer: PeerKey },
+    /// Our DEALER to a node has ended.
+    DealerLost { node: NodeKey, peer: PeerKey },
+    /// Our connection to a kernel has ended.
+    KernelLost { provider: ProviderKey, peer: PeerKey, cause: Cause },
+    /// A viewer has left.
+    ViewerLeft { peer: PeerKey, cause: Cause },
+    /// Nothing waits for this viewer any more.
+    Drained { peer: PeerKey },
+}

@@ -1,0 +1,162 @@
+//! One request to the Coordinator or to a session, from the message to the answer.
+//!
+//! A message may hold several calls, and one of them may have to wait: for a change to become durable, or behind other requests to the
+//! same session. Its answers leave in one document, in the order of the calls.
+
+use std::collections::VecDeque;
+
+use crate::hub::call::Caller;
+use crate::hub::keys::PeerKey;
+use crate::leco::message::{HEADER_BYTES, View};
+use crate::leco::route::{Place, Refusal};
+use crate::leco::rpc::{Document, Id, Item};
+
+/// Whom a request is addressed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Asked {
+    /// The Coordinator itself.
+    Coordinator,
+    /// The session with this LECO name, given without namespace; whether there is one shows when it is dealt with.
+    Session(Box<[u8]>),
+}
+
+/// One part of a request.
+#[derive(Debug)]
+pub(in crate::hub) enum Part {
+    /// An element of a JSON-RPC document.
+    Item(Item),
+    /// A C2SIM document.
+    Document(Box<[u8]>),
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(in crate::hub) struct Request {
+    pub(in crate::hub) asked: Asked,
+    pub(in crate::hub) link: PeerKey,
+    pub(in crate::hub) sender: Box<[u8]>,
+    pub(in crate::hub) header: [u8; HEADER_BYTES],
+    /// Why the sender may not do more than sign in or out, unless an element of this very request signs it in.
+    pub(in crate::hub) refusal: Option<Refusal>,
+    pub(in crate::hub) is_batch: bool,
+    /// The answer goes back over the ROUTER, and to the Coordinator's plain name.
+    pub(in crate::hub) signs_in: bool,
+    pub(in crate::hub) parts: VecDeque<Part>,
+    /// Its link is not read before it is answered: it has more calls than one turn has room for.
+    pub(in crate::hub) holds: bool,
+    /// The answers so far.
+    pub(in crate::hub) text: String,
+    /// The id under which the answer that is waited for is to be written; `None` for a notification.
+    pub(in crate::hub) awaited: Option<Id>,
+}
+
+impl Request {
+    pub(in crate::hub) fn new(asked: Asked, from: PeerKey, view: &View<'_>) -> Self {
+        Self {
+            asked,
+            link: from,
+            sender: view.sender.into(),
+            header: *view.header,
+            refusal: None,
+            is_batch: false,
+            signs_in: false,
+            parts: VecDeque::new(),
+            holds: false,
+            text: String::new(),
+            awaited: None,
+        }
+    }
+
+    /// Takes the elements of a document.
+    pub(in crate::hub) fn fill(&mut self, document: Document) {
+        match document {
+            Document::Single(item) => self.parts.push_back(Part::Item(item)),
+            Document::Batch(items) => {
+                self.is_batch = true;
+                self.parts.extend(items.into_iter().map(Part::Item));
+            }
+        }
+    }
+
+    /// Who asks.
+    pub(in crate::hub) fn caller<'a>(&'a self, prefix: &[u8]) -> Caller<'a> {
+        Caller { link: self.link, sender: Place::of(&self.sender, prefix) }
+    }
+
+    /// Begins the place of one more answer in a batch.
+    pub(in crate::hub) fn begin_answer(&mut self) {
+        if self.is_batch {
+            self.text.push(if self.text.is_empty() { '[' } else { ',' });
+        }
+    }
+
+    /// Ends the document of answers.
+    pub(in crate::hub) fn end_answers(&mut self) {
+        if self.is_batch && !self.text.is_empty() {
+            self.text.push(']');
+        }
+    }
+
+    /// Bytes that it holds while it waits, about.
+    pub(in crate::hub) fn bytes(&self) -> usize {
+        let part = |part: &Part| match part {
+            Part::Item(item) => item.weight(),
+            Part::Document(bytes) => size_of::<Part>() + bytes.len(),
+        };
+        size_of::<Self>() + self.text.len() + self.parts.iter().map(part).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leco::rpc::{Call, Params};
+
+    fn request(text: &str) -> Request {
+        let header = [7; HEADER_BYTES];
+        let view = View { receiver: b"COORDINATOR", sender: b"CA", header: &header, payload: None };
+        let mut request = Request::new(Asked::Coordinator, PeerKey::from_bits(1), &view);
+        request.fill(Document::parse(text.as_bytes()).unwrap());
+        request
+    }
+
+    #[test]
+    fn the_answers_of_a_batch_are_one_document_and_those_of_a_call_are_bare() {
+        let mut batch = request(r#"[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":2,"method":"b"}]"#);
+        for answer in ["1", "2"] {
+            batch.begin_answer();
+            batch.text.push_str(answer);
+        }
+        batch.end_answers();
+        assert_eq!((batch.text.as_str(), batch.parts.len()), ("[1,2]", 2));
+        let mut single = request(r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#);
+        single.begin_answer();
+        single.text.push('1');
+        single.end_answers();
+        assert_eq!(single.text, "1");
+    }
+
+    #[test]
+    fn a_batch_of_notifications_is_answered_by_nothing() {
+        let mut batch = request(r#"[{"jsonrpc":"2.0","method":"a"}]"#);
+        batch.end_answers();
+        assert_eq!(batch.text, "");
+        let Some(Part::Item(Item::Call(Call { params: Params::None, id: None, .. }))) = batch.parts.pop_front() else {
+            panic!("a notification");
+        };
+    }
+
+    #[test]
+    fn what_waits_is_weighed_with_its_documents() {
+        let mut waiting = request(r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#);
+        let before = waiting.bytes();
+        waiting.parts.push_back(Part::Document(vec![0; 10_000].into()));
+        assert!(waiting.bytes() >= before + 10_000);
+    }
+
+    #[test]
+    fn a_caller_is_placed_by_its_name() {
+        let asking = request(r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#);
+        assert_eq!(asking.caller(b"N1.").sender, Place::Here(b"CA"));
+    }
+}

@@ -1,0 +1,369 @@
+//! The table of methods: every call that can be made of this process, whoever deals with it, in whatever protocol it comes.
+//!
+//! Owns the words of each call, who deals with it, and the right that it needs. Everything else is derived: what `rpc.discover` tells, what
+//! the dispatchers do, which control function is the same, which notification is worth nothing.
+
+use crate::c2sim::state::Trigger;
+use crate::control::function::Function;
+
+/// Whose a method is: the Coordinator's own, or that of a session by its own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    /// Asked of `COORDINATOR`.
+    Coordinator,
+    /// Asked of `session:NAME`.
+    Session,
+}
+
+/// What a caller must be, beside signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Anybody.
+    Anybody,
+    /// The Coordinator of another node.
+    Node,
+    /// A member of the session.
+    Member,
+    /// On this machine, unless the configuration says otherwise.
+    Admin,
+    /// The same, for a call with `force`.
+    AdminToForce,
+}
+
+/// The calls, as the dispatchers tell them apart: by who deals with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Own(OwnCall),
+    Manager(ManagerCall),
+    Sessions(SessionsCall),
+    AtSession(AtSessionCall),
+}
+
+/// What the Coordinator does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnCall {
+    Pong,
+    Discover,
+    SetLogLevel,
+    ShutDown,
+    SignIn,
+    SignOut,
+    CoordinatorSignIn,
+    CoordinatorSignOut,
+    AddNodes,
+    SendNodes,
+    RecordComponents,
+    SendLocalComponents,
+    SendGlobalComponents,
+    RemoveExpiredAddresses,
+    SendCounters,
+}
+
+/// What the Manager does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ManagerCall {
+    OpenProvider,
+    CloseProvider,
+    RefreshProvider,
+    ConnectViewer,
+    DisconnectViewer,
+    Providers,
+    Viewers,
+    Sessions,
+    Manager,
+    Errors,
+    Exit,
+}
+
+/// What is done with sessions as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SessionsCall {
+    SendSessions,
+    CreateSession,
+    DeleteSession,
+}
+
+/// What a session does that is asked by its own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtSessionCall {
+    Pong,
+    Discover,
+    Join,
+    Resign,
+    Info,
+    Initialization,
+    Members,
+    Events,
+    Pull,
+    Ack,
+}
+
+const OWN_CALLS: usize = OwnCall::SendCounters as usize + 1;
+const MANAGER_CALLS: usize = ManagerCall::Exit as usize + 1;
+const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
+const CALLS: usize = OWN_CALLS + MANAGER_CALLS + SESSIONS_CALLS + AtSessionCall::Ack as usize + 1;
+
+impl Call {
+    const fn number(self) -> usize {
+        match self {
+            Self::Own(call) => call as usize,
+            Self::Manager(call) => OWN_CALLS + call as usize,
+            Self::Sessions(call) => OWN_CALLS + MANAGER_CALLS + call as usize,
+            Self::AtSession(call) => OWN_CALLS + MANAGER_CALLS + SESSIONS_CALLS + call as usize,
+        }
+    }
+}
+
+/// A method.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Method {
+    pub(super) call: Call,
+    /// Name on the wire.
+    pub(super) name: &'static str,
+    /// What it does, in one sentence.
+    pub(super) summary: &'static str,
+    pub(super) at: At,
+    /// Parameters: name, JSON type, whether it must be given.
+    pub(super) params: &'static [(&'static str, &'static str, bool)],
+    /// JSON type of the result.
+    pub(super) result: &'static str,
+    pub(super) right: Right,
+    /// Nothing can come of it but its answer.
+    pub(super) is_question: bool,
+    /// The control function that does the same.
+    pub(super) function: Option<Function>,
+}
+
+impl Method {
+    /// The method of this name.
+    pub(super) fn find(at: At, name: &str) -> Option<&'static Self> {
+        METHODS.iter().find(|method| method.at == at && method.name == name)
+    }
+
+    /// The method that does what a control function does.
+    pub(super) fn of_function(function: Function) -> Option<&'static Self> {
+        METHODS.iter().find(|method| method.function == Some(function))
+    }
+
+    /// Those that are told of to who asks: all but the one that tells.
+    pub(super) fn told(at: At) -> impl Iterator<Item = &'static Self> {
+        METHODS.iter().filter(move |method| {
+            method.at == at
+                && !matches!(method.call, Call::Own(OwnCall::Discover) | Call::AtSession(AtSessionCall::Discover))
+        })
+    }
+}
+
+/// Every method.
+pub(super) const METHODS: &[Method] = &[
+    own(OwnCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
+    own(OwnCall::SetLogLevel, "set_log_level", "Sets the level of the log: DEBUG, INFO, WARNING, ERROR or CRITICAL.", &[("level", "string", true)], "null"),
+    own(OwnCall::ShutDown, "shut_down", "Signs out from all Coordinators and ends the program.", &[], "null").needs(Right::Admin),
+    own(OwnCall::SignIn, "sign_in", "Signs the sender in under its component name; with suggest, a taken name is answered with a free variation.", &[("suggest", "boolean", false)], "null"),
+    own(OwnCall::SignOut, "sign_out", "Signs the sender out.", &[], "null"),
+    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null").needs(Right::Node),
+    own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null").needs(Right::Node),
+    own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null"),
+    own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
+    own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node.", &[("components", "array", true)], "null").needs(Right::Node),
+    own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question(),
+    own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node.", &[], "object").question(),
+    own(OwnCall::RemoveExpiredAddresses, "remove_expired_addresses", "Cleans the directory: asks components silent for expiration_time (s), removes those silent three times as long.", &[("expiration_time", "number", true)], "null").needs(Right::Admin),
+    of_manager(ManagerCall::OpenProvider, "open_provider", "Opens a live kernel by address or a log file below log_dir as a provider.", &[("address", "object", false), ("logfilename", "string", false)], "object").is_function(Function::Open),
+    of_manager(ManagerCall::CloseProvider, "close_provider", "Closes providers, and the sessions that Connect made for them; a named session stays, without a provider.", &[("provider", "array", true)], "null").is_function(Function::Close),
+    of_manager(ManagerCall::RefreshProvider, "refresh_provider", "Connects live kernels anew; all of them without a list.", &[("provider", "array", false)], "object").is_function(Function::Refresh),
+    of_manager(ManagerCall::ConnectViewer, "connect_viewer", "Brings a viewer into the session of a provider.", &[("viewer", "integer", true), ("provider", "integer", true)], "object").is_function(Function::Connect),
+    of_manager(ManagerCall::DisconnectViewer, "disconnect_viewer", "Takes viewers out of their sessions.", &[("viewer", "array", true)], "null").is_function(Function::Disconnect),
+    of_manager(ManagerCall::Providers, "providers", "Describes providers.", &[("provider", "array", false)], "object").question().is_function(Function::GetProviderInformation),
+    of_manager(ManagerCall::Viewers, "viewers", "Describes viewers.", &[("viewer", "array", false)], "object").question().is_function(Function::GetViewerInformation),
+    of_manager(ManagerCall::Sessions, "sessions", "Describes sessions.", &[("session", "array", false)], "object").question().is_function(Function::GetSessionInformation),
+    of_manager(ManagerCall::Manager, "manager", "Describes the Manager.", &[], "object").question().is_function(Function::GetManagerInformation),
+    of_manager(ManagerCall::Errors, "errors", "The Manager's error list.", &[], "object").question().is_function(Function::GetErrorList),
+    of_manager(ManagerCall::Exit, "exit", "Ends the program, as shut_down does.", &[], "null").needs(Right::Admin).is_function(Function::Exit),
+    of_sessions(SessionsCall::CreateSession, "create_session", "Makes a shared session, or gives one other words, options or a provider.", &[
+            ("name", "string", true),
+            ("schema", "string", false),
+            ("display_name", "string", false),
+            ("description", "string", false),
+            ("provider", "integer", false),
+            ("paused_allows", "string", false),
+            ("share_guard", "string", false),
+            ("init_merge", "string", false),
+            ("unknown_bodies", "string", false),
+        ], "object").is_function(Function::CreateSession),
+    of_sessions(SessionsCall::DeleteSession, "delete_session", "Ends a shared session; with force even if it is in use.", &[("name", "string", true), ("force", "boolean", false)], "null").needs(Right::AdminToForce),
+    of_sessions(SessionsCall::SendSessions, "send_sessions", "Describes every shared session.", &[], "array").question(),
+    own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question(),
+    own(OwnCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question(),
+    of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object"),
+    of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null"),
+    of_session(AtSessionCall::Info, "info", "State, options and size of the session.", &[], "object").question(),
+    of_session(AtSessionCall::Initialization, "initialization", "The initialization that was shared, as a C2SIM document.", &[], "string").question(),
+    of_session(AtSessionCall::Members, "members", "Who has joined, and who has followed.", &[], "object").question(),
+    of_session(AtSessionCall::Ack, "ack", "Says that the sender has followed the event of this number.", &[("seq", "integer", true)], "null").needs(Right::Member),
+    of_session(AtSessionCall::Events, "events", "The events behind this number, as far as they are kept.", &[("after", "integer", false)], "object").needs(Right::Member).question(),
+    trigger("submit_initialization", "Begins to collect initialization: to INITIALIZING."),
+    trigger("initialization_complete", "Says that the sender's system is done with initialization."),
+    trigger("share_scenario", "Shares the initialization with all members: to INITIALIZED."),
+    trigger("start_scenario", "Starts: to RUNNING."),
+    trigger("pause_scenario", "Pauses: to PAUSED."),
+    trigger("resume_scenario", "Goes on after a pause: to RUNNING."),
+    trigger("stop_scenario", "Stops, keeping the initialization: to INITIALIZED."),
+    trigger("reset_scenario", "Discards the initialization: to UNINITIALIZED."),
+    of_session(AtSessionCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
+    of_session(AtSessionCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question(),
+];
+
+type Parameters = &'static [(&'static str, &'static str, bool)];
+
+const fn method(call: Call, at: At, texts: [&'static str; 3], params: Parameters) -> Method {
+    let [name, summary, result] = texts;
+    let (right, is_question, function) = (Right::Anybody, false, None);
+    Method { call, name, summary, at, params, result, right, is_question, function }
+}
+
+const fn own(
+    call: OwnCall,
+    name: &'static str,
+    summary: &'static str,
+    params: Parameters,
+    result: &'static str,
+) -> Method {
+    method(Call::Own(call), At::Coordinator, [name, summary, result], params)
+}
+
+const fn of_manager(
+    call: ManagerCall,
+    name: &'static str,
+    summary: &'static str,
+    params: Parameters,
+    result: &'static str,
+) -> Method {
+    method(Call::Manager(call), At::Coordinator, [name, summary, result], params)
+}
+
+const fn of_sessions(
+    call: SessionsCall,
+    name: &'static str,
+    summary: &'static str,
+    params: Parameters,
+    result: &'static str,
+) -> Method {
+    method(Call::Sessions(call), At::Coordinator, [name, summary, result], params)
+}
+
+const fn of_session(
+    call: AtSessionCall,
+    name: &'static str,
+    summary: &'static str,
+    params: Parameters,
+    result: &'static str,
+) -> Method {
+    method(Call::AtSession(call), At::Session, [name, summary, result], params)
+}
+
+/// The triggers are those of the C2SIM flow control document.
+const fn trigger(name: &'static str, summary: &'static str) -> Method {
+    of_session(AtSessionCall::Pull, name, summary, &[("at", "integer", false)], "object")
+        .needs(Right::Member)
+        .is_function(Function::Trigger)
+}
+
+impl Method {
+    const fn needs(mut self, right: Right) -> Self {
+        self.right = right;
+        self
+    }
+
+    const fn question(mut self) -> Self {
+        self.is_question = true;
+        self
+    }
+
+    const fn is_function(mut self, function: Function) -> Self {
+        self.function = Some(function);
+        self
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "a mistake in the table does not compile")]
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut n = 0;
+    while n < a.len() {
+        if a[n] != b[n] {
+            return false;
+        }
+        n += 1;
+    }
+    true
+}
+
+// Every call has a row, no two methods at one place have the same name, and every trigger is one.
+#[expect(clippy::indexing_slicing, reason = "a mistake in the table does not compile")]
+const _: () = {
+    let mut has_row = [false; CALLS];
+    let mut n = 0;
+    while n < METHODS.len() {
+        has_row[METHODS[n].call.number()] = true;
+        let mut other = n + 1;
+        while other < METHODS.len() {
+            let is_twice =
+                METHODS[n].at as u8 == METHODS[other].at as u8 && is_same(METHODS[n].name, METHODS[other].name);
+            assert!(!is_twice, "a name is one method's");
+            other += 1;
+        }
+        n += 1;
+    }
+    let mut call = 0;
+    while call < CALLS {
+        assert!(has_row[call], "every call has a row");
+        call += 1;
+    }
+    let mut trigger = 0;
+    while trigger < Trigger::ALL.len() {
+        let (mut row, mut found) = (0, false);
+        while row < METHODS.len() {
+            found |= METHODS[row].call.number() == Call::AtSession(AtSessionCall::Pull).number()
+                && is_same(METHODS[row].name, Trigger::ALL[trigger].method());
+            row += 1;
+        }
+        assert!(found, "every trigger is a method");
+        trigger += 1;
+    }
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_function_is_a_method() {
+        for id in (1..=4).chain(101..=103).chain(201..=206) {
+            let function = Function::of_id(id).unwrap();
+            assert!(Method::of_function(function).is_some(), "{}", function.name());
+        }
+    }
+
+    #[test]
+    fn what_only_asks_answers_something_and_what_needs_a_right_does_more_than_ask() {
+        for method in METHODS {
+            if method.is_question {
+                assert_ne!(method.result, "null", "{}", method.name);
+                assert!(matches!(method.right, Right::Anybody | Right::Member), "{}", method.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_method_is_found_where_it_is_asked_and_only_there() {
+        assert_eq!(Method::find(At::Coordinator, "pong").map(|method| method.call), Some(Call::Own(OwnCall::Pong)));
+        let start = Method::find(At::Session, "start_scenario").map(|method| method.call);
+        assert_eq!(start, Some(Call::AtSession(AtSessionCall::Pull)));
+        assert!(Method::find(At::Session, "shut_down").is_none() && Method::find(At::Coordinator, "join").is_none());
+        assert!(Method::told(At::Coordinator).all(|method| method.name != "rpc.discover"));
+    }
+}

@@ -1,0 +1,281 @@
+//! Connections come and go: accepted, dialled, refused; closed at once, finished, ended.
+
+use core::net::SocketAddr;
+
+use crate::limits::{HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, PLAIN_RESERVE_SHARE, TARPIT_MAX};
+use crate::store::ring::Ring;
+use crate::time::Span;
+use crate::zmtp::SocketType;
+use crate::zmtp::command::Built;
+use crate::zmtp::link::Link;
+use crate::zmtp::mechanism::Mechanism;
+
+use super::peer::{Life, is_loopback};
+use super::results::Results;
+use super::{For, Peer, PeerTimer, Peers, Role, Undelivered};
+use crate::hub::cause::Cause;
+use crate::hub::doors::{Door, Output};
+use crate::hub::events::{Event, Left};
+use crate::hub::keys::PeerKey;
+
+/// How long a refused connection is held before it is closed.
+const TARPIT: Span = Span(1500);
+/// How long a controller or viewer may take until its first request: somebody may have to press a button for it.
+const FIRST_REQUEST: Span = Span(60_000);
+/// How long a link that is to be closed may take for what still waits in its ring.
+pub(in crate::hub) const FAREWELL: Span = Span(2000);
+
+impl Peers {
+    /// A connection came in by `door`; `None`: close it at once.
+    pub(in crate::hub) fn admit(&mut self, remote: SocketAddr, door: Door) -> Option<PeerKey> {
+        if self.stopping {
+            return None;
+        }
+        let crowded = self.len() - self.tarpit >= self.config.connections_max
+            || self.plain >= self.plain_max(door)
+            || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX);
+        if crowded {
+            return self.refuse_connection(remote);
+        }
+        if self.handshakes >= HANDSHAKES_MAX {
+            self.push_out_oldest_handshake();
+        }
+        let key = match door {
+            Door::Leco => self.add_zmtp(Role::Accepted, SocketType::Router, remote)?,
+            Door::Control => self.add_plain(Role::Controller, remote)?,
+            Door::Viewer => self.add_plain(Role::Viewer, remote)?,
+        };
+        log::debug!("connection from {remote}");
+        Some(key)
+    }
+
+    /// A peer that speaks ZMTP; what we say first waits in its ring.
+    pub(in crate::hub) fn add_zmtp(&mut self, role: Role, ours: SocketType, remote: SocketAddr) -> Option<PeerKey> {
+        let link = Link::new(ours, Mechanism::default());
+        let (greeting, ready) = link.opening();
+        let key = self.table.insert(Peer::new(role, link, remote, self.now)).ok()?;
+        self.counters.connections_opened += 1;
+        self.note_newcomer(key);
+        let ready = ready.as_ref().map(Built::bytes).unwrap_or_default();
+        let opening = [&greeting[..], ready];
+        if let Some(peer) = self.table.get_mut(key) {
+            let pushed = peer.ring.push(&opening, self.config.ring_bytes_max, &mut self.pool);
+            // The opening is no message: it counts as one whose beginning has left.
+            peer.begun = peer.ring.len();
+            if pushed.is_err() {
+                self.close(key, Cause::Memory);
+                return None;
+            }
+        }
+        self.want_flush(key);
+        self.set_peer_timer(key, PeerTimer::Life, Span::seconds(self.config.handshake_s));
+        self.ensure_cleaning();
+        Some(key)
+    }
+
+    /// A peer that does not speak ZMTP: a controller, a viewer, a kernel.
+    pub(in crate::hub) fn add_plain(&mut self, role: Role, remote: SocketAddr) -> Option<PeerKey> {
+        let mut peer = Peer::new(role, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
+        if role == Role::Viewer {
+            peer.results = Some(Box::<Results>::default());
+        }
+        let key = self.table.insert(peer).ok()?;
+        self.counters.connections_opened += 1;
+        if matches!(role, Role::Viewer | Role::Controller) {
+            self.plain += 1;
+            self.note_newcomer(key);
+            self.set_peer_timer(key, PeerTimer::Life, FIRST_REQUEST);
+        }
+        self.ensure_cleaning();
+        Some(key)
+    }
+
+    /// A connection that must show that it speaks: by its handshake, or by a first request.
+    fn note_newcomer(&mut self, key: PeerKey) {
+        self.handshakes += 1;
+        self.handshaking.push_back(key);
+        if self.handshaking.len() > 4 * HANDSHAKES_MAX {
+            let table = &self.table;
+            self.handshaking.retain(|key| table.get(*key).is_some_and(|peer| !peer.is_ready()));
+        }
+    }
+
+    /// Controllers and viewers together that one more may join at this door: some connections stay for Components, whatever viewers do,
+    /// and some for controllers.
+    const fn plain_max(&self, door: Door) -> usize {
+        let all = self.config.connections_max;
+        match door {
+            Door::Leco => usize::MAX,
+            Door::Control => all - all.div_ceil(2 * PLAIN_RESERVE_SHARE),
+            Door::Viewer => all - all.div_ceil(PLAIN_RESERVE_SHARE),
+        }
+    }
+
+    fn handshakes_from(&self, remote: SocketAddr) -> u32 {
+        let same = |key: &&PeerKey| {
+            self.get(**key).is_some_and(|peer| !peer.is_ready() && peer.is_open() && peer.remote.ip() == remote.ip())
+        };
+        u32::try_from(self.handshaking.iter().filter(same).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Holds the connection for a moment where there is room for that, so that its client comes back less often.
+    fn refuse_connection(&mut self, remote: SocketAddr) -> Option<PeerKey> {
+        self.counters.connections_refused += 1;
+        if self.may_log() {
+            log::warn!("connection from {remote} refused: {}", Cause::Refused);
+        }
+        if self.tarpit >= TARPIT_MAX {
+            return None;
+        }
+        let mut peer = Peer::new(Role::Accepted, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
+        peer.life = Life::Tarpit;
+        let key = self.table.insert(peer).ok()?;
+        self.tarpit += 1;
+        self.counters.connections_opened += 1;
+        self.counters.connections_held += 1;
+        self.set_peer_timer(key, PeerTimer::Life, TARPIT);
+        Some(key)
+    }
+
+    fn push_out_oldest_handshake(&mut self) {
+        while let Some(key) = self.handshaking.pop_front() {
+            let unfinished = self.get(key).is_some_and(|peer| peer.is_open() && !peer.is_ready());
+            if unfinished {
+                self.close(key, Cause::HandshakePushedOut);
+                return;
+            }
+        }
+    }
+
+    /// The ZMTP handshake with a peer is over.
+    pub(in crate::hub) fn handshake_done(&mut self, key: PeerKey) {
+        self.handshakes -= 1;
+        self.counters.handshakes_done += 1;
+        self.cancel_peer_timer(key, PeerTimer::Life);
+    }
+
+    /// A controller or viewer has sent a whole request: from here on it may be silent as long as it likes.
+    pub(in crate::hub) fn first_request(&mut self, key: PeerKey) {
+        if let Some(peer) = self.table.get_mut(key)
+            && !core::mem::replace(&mut peer.has_asked, true)
+        {
+            self.handshakes -= 1;
+            self.cancel_peer_timer(key, PeerTimer::Life);
+        }
+    }
+
+    // ---- Ends ----
+
+    /// Tells all who know the peer that it is not to be reckoned with any more; nothing more is read from it. Comes once in its life.
+    fn unlink(&mut self, key: PeerKey, cause: Cause) {
+        let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_open()) else { return };
+        peer.probed = false;
+        let names = core::mem::take(&mut peer.names);
+        self.events.extend(names.into_iter().map(|component| Event::NameLeft { component, why: Left::Link(cause) }));
+        if let Some(node) = peer.node.take() {
+            self.events.push_back(Event::InboundLost { node, peer: key });
+        }
+        match peer.role {
+            Role::Dialled(node) => self.events.push_back(Event::DealerLost { node, peer: key }),
+            Role::Kernel(provider) => self.events.push_back(Event::KernelLost { provider, peer: key, cause }),
+            Role::Viewer => self.events.push_back(Event::ViewerLeft { peer: key, cause }),
+            Role::Accepted | Role::Controller => {}
+        }
+        if let Some(list) = peer.held.take() {
+            self.waits.leave(key, list);
+        }
+        self.wake(For::Ring(key));
+        self.wake(For::Probe(key));
+        // What it leaves may be the memory that others wait for.
+        self.wake(For::Copy);
+    }
+
+    /// Ends a peer at once; what waits for it goes back to its senders.
+    pub(in crate::hub) fn close(&mut self, key: PeerKey, cause: Cause) {
+        self.unlink(key, cause);
+        self.end(key, cause);
+    }
+
+    /// Ends a peer once everything that waits for it has left, at the latest after two seconds.
+    pub(in crate::hub) fn finish(&mut self, key: PeerKey, cause: Cause) {
+        self.unlink(key, cause);
+        match self.get(key) {
+            Some(peer) if peer.is_open() && !peer.is_drained() => self.only_write(key, cause),
+            Some(_) => self.end(key, cause),
+            None => {}
+        }
+    }
+
+    /// A peer has ended its side. Who asks and then does so still wants the answers that wait or are being looked for; whoever takes none
+    /// of them is closed as slow.
+    pub(in crate::hub) fn end_of_input(&mut self, key: PeerKey, cause: Cause) {
+        let wants_answers = |peer: &Peer| {
+            matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.has_all_answers()
+        };
+        if cause == Cause::Peer && self.get(key).is_some_and(wants_answers) {
+            self.unlink(key, cause);
+            self.only_write(key, cause);
+            self.cancel_peer_timer(key, PeerTimer::Life);
+            self.watch_slow(key);
+        } else {
+            self.close(key, cause);
+        }
+    }
+
+    fn only_write(&mut self, key: PeerKey, cause: Cause) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        if !peer.is_ready() {
+            self.handshakes -= 1;
+        }
+        peer.life = Life::Finishing(cause);
+        peer.tail.clear(&mut self.pool);
+        self.want_flush(key);
+        self.set_peer_timer(key, PeerTimer::Life, FAREWELL);
+    }
+
+    /// The last of a peer: its socket is closed, its memory given back.
+    pub(super) fn end(&mut self, key: PeerKey, cause: Cause) {
+        self.timers.cancel_all(key.slot());
+        let Some(mut peer) = self.table.remove(key) else { return };
+        debug_assert!(peer.held.is_none() && peer.names.is_empty(), "who ends has been unlinked");
+        match peer.life {
+            Life::Open if !peer.is_ready() => self.handshakes -= 1,
+            Life::Tarpit => self.tarpit -= 1,
+            Life::Open | Life::Finishing(_) => {}
+        }
+        self.plain -= usize::from(matches!(peer.role, Role::Viewer | Role::Controller));
+        peer.tail.clear(&mut self.pool);
+        if let Some(results) = &mut peer.results {
+            self.pool.refund(results.clear());
+        }
+        let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
+        let mut ring: Ring = core::mem::take(&mut peer.ring);
+        if returns && ring.len() > peer.begun {
+            self.undelivered.push_back(Undelivered::new(ring, peer.begun, &mut self.pool));
+        } else {
+            ring.clear(&mut self.pool);
+        }
+        self.counters.connections_closed += 1;
+        if cause != Cause::Refused {
+            *cause.counter(&mut self.counters) += 1;
+        }
+        if !cause.is_warning() {
+            log::debug!("{} closed: {cause}", peer.remote);
+        } else if self.may_log() {
+            log::warn!("{} closed: {cause}", peer.remote);
+        }
+        self.outputs.push_back(Output::Close(key, cause));
+    }
+
+    /// Says goodbye to every open peer, but `keep` those who still wait for an answer.
+    pub(in crate::hub) fn finish_all(&mut self, keep: impl Fn(PeerKey) -> bool) {
+        for slot in 0..self.slots_end() {
+            if let Some(key) = self.key_at(slot)
+                && self.is_open(key)
+                && !keep(key)
+            {
+                self.finish(key, Cause::Stopping);
+            }
+        }
+    }
+}

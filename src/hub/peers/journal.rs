@@ -1,0 +1,85 @@
+//! What is worth a line: the gate that keeps peers from filling the log, and the list of errors that controllers are shown.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::limits::{ERROR_LINE_BYTES_MAX, ERRORS_MAX, LOG_LINES_PER_SECOND};
+use crate::time::Tick;
+
+/// The gate of the log and the error list.
+#[derive(Debug, Default)]
+pub(in crate::hub) struct Journal {
+    second: u64,
+    lines: u32,
+    errors: VecDeque<String>,
+}
+
+impl Journal {
+    /// Whether one more line about a peer's misbehaviour is due within this second.
+    pub(super) fn admits(&mut self, now: Tick) -> bool {
+        let second = now.0 / 1000;
+        if self.second != second {
+            let spared = self.lines.saturating_sub(LOG_LINES_PER_SECOND);
+            if spared > 0 {
+                log::warn!("{spared} lines of this kind were left out");
+            }
+            (self.second, self.lines) = (second, 0);
+        }
+        self.lines = self.lines.saturating_add(1);
+        self.lines <= LOG_LINES_PER_SECOND
+    }
+
+    /// Adds a line to the error list, with the time of day; the oldest line goes when the list is full.
+    pub(super) fn note(&mut self, unix_ms: u64, text: &str) {
+        if self.errors.len() >= ERRORS_MAX {
+            self.errors.pop_front();
+        }
+        let seconds = unix_ms / 1000;
+        let (hours, minutes, seconds) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        self.errors.push_back(format!("{hours:02}:{minutes:02}:{seconds:02} {text}"));
+    }
+
+    /// The error list, oldest line first.
+    pub(in crate::hub) fn errors(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.errors.iter().map(String::as_str)
+    }
+}
+
+/// The beginning of a line that others may have made long.
+pub(in crate::hub) fn cut(text: &str) -> Cow<'_, str> {
+    match text.get(..text.floor_char_boundary(ERROR_LINE_BYTES_MAX)) {
+        Some(front) if front.len() < text.len() => Cow::Owned(format!("{front} …")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_so_many_lines_and_the_next_as_many_again() {
+        let mut journal = Journal::default();
+        let admitted = |journal: &mut Journal, at| (0..100).filter(|_| journal.admits(Tick(at))).count();
+        assert_eq!(admitted(&mut journal, 5_000), LOG_LINES_PER_SECOND as usize);
+        assert_eq!(admitted(&mut journal, 5_999), 0);
+        assert_eq!(admitted(&mut journal, 6_000), LOG_LINES_PER_SECOND as usize);
+    }
+
+    #[test]
+    fn the_error_list_keeps_the_newest_lines_with_their_time() {
+        let mut journal = Journal::default();
+        for n in 0..ERRORS_MAX + 1 {
+            journal.note(3_723_000, &n.to_string());
+        }
+        assert_eq!(journal.errors().len(), ERRORS_MAX);
+        assert_eq!(journal.errors().next(), Some("01:02:03 1"));
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_letters() {
+        assert_eq!(cut("short"), "short");
+        let long = "ü".repeat(ERROR_LINE_BYTES_MAX);
+        assert!(cut(&long).len() <= ERROR_LINE_BYTES_MAX + " …".len() && cut(&long).ends_with('…'));
+    }
+}

@@ -1,0 +1,346 @@
+//! The transport core: every connection with its rings and deadlines, and all that more than one owner needs with them: the
+//! configuration, the time, randomness, counters, the log.
+//!
+//! Owns the connections from their opening to the last byte, the lists of who waits and why, and what is left of a turn. It is lent to
+//! every other owner and knows none of them: what they must hear it says as an [`Event`]. It must not know what a message, a name, a
+//! session or a provider is.
+//!
+//! A connection is open, then it may be finishing (only what waits is still written), then it is gone. Whichever way it leaves the first
+//! of these, [`Peers::unlink`] says so to those above, once.
+
+mod budget;
+mod connect;
+mod deadlines;
+mod expire;
+mod journal;
+mod peer;
+mod queue;
+mod results;
+mod undelivered;
+mod waits;
+
+use std::collections::VecDeque;
+
+pub(super) use budget::Budget;
+pub(super) use connect::FAREWELL;
+pub(super) use deadlines::{PeerTimer, ProcessTimer};
+pub(super) use expire::Due;
+pub(super) use journal::{Journal, cut};
+pub use peer::Peer;
+pub(super) use peer::{Flush, Life, Role};
+pub(super) use results::{Kind, Results, Waiting};
+pub(super) use undelivered::Undelivered;
+pub(super) use waits::{For, Waits};
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::limits::TARPIT_MAX;
+use crate::store::pool::Pool;
+use crate::store::table::Table;
+use crate::store::timers::Timers;
+use crate::time::{Span, Tick};
+use crate::zmtp::frame::Bounds;
+
+use super::doors::{Output, Start};
+use super::events::Event;
+use super::keys::{OfPeers, PeerKey};
+use super::ledger::Ticket;
+
+/// What became of the message at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is dealt with.
+    Done,
+    /// It waits in this peer's ring: that of a component of this node, or our DEALER to another one.
+    Queued { to: PeerKey, forwarded: bool },
+    /// It must wait: the sender is held.
+    Held,
+}
+
+/// The transport core. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Peers {
+    pub(super) config: Config,
+    pub(super) bounds: Bounds,
+    pub(super) now: Tick,
+    start: Start,
+    random: u64,
+    /// The last ticket that was drawn, for whatever is written.
+    pub(super) last_ticket: Ticket,
+    pub(super) counters: Counters,
+    pub(super) journal: Journal,
+    table: Table<Peer, OfPeers>,
+    pub(super) pool: Pool,
+    timers: Timers<{ PeerTimer::KINDS }>,
+    process_timers: Timers<{ ProcessTimer::KINDS }>,
+    pub(super) waits: Waits,
+    /// Bytes in use, rings and partial input, when a peer last ran short: before they are fewer no other try can go better.
+    short_at: (usize, usize),
+    /// What is left of the turn for the peer at hand.
+    pub(super) budget: Budget,
+    /// What is left of the turn for all peers.
+    pub(super) budget_of_all: Budget,
+    flushes: VecDeque<PeerKey>,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) events: VecDeque<Event>,
+    /// Rings of closed receivers whose messages still have to be returned.
+    pub(super) undelivered: VecDeque<Undelivered>,
+    /// Unfinished handshakes, and controllers and viewers that have asked for nothing yet, oldest first; entries may be stale.
+    handshaking: VecDeque<PeerKey>,
+    handshakes: usize,
+    /// Controllers and viewers.
+    plain: usize,
+    tarpit: usize,
+    /// No new connection is wanted: the process ends.
+    pub(super) stopping: bool,
+}
+
+impl Peers {
+    pub(super) fn new(config: Config, start: Start) -> Self {
+        Self {
+            bounds: Bounds {
+                frame_bytes_max: u64::try_from(config.frame_bytes_max).unwrap_or(u64::MAX),
+                message_bytes_max: u64::try_from(config.message_bytes_max).unwrap_or(u64::MAX),
+            },
+            now: start.now,
+            start,
+            random: start.seed,
+            last_ticket: Ticket::default(),
+            counters: Counters::default(),
+            journal: Journal::default(),
+            table: Table::new(config.connections_max + TARPIT_MAX),
+            pool: Pool::new(config.memory_max),
+            timers: Timers::default(),
+            process_timers: Timers::default(),
+            waits: Waits::default(),
+            short_at: (0, 0),
+            budget: Budget::ONE_PEER,
+            budget_of_all: Budget::ALL_PEERS,
+            flushes: VecDeque::new(),
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            undelivered: VecDeque::new(),
+            handshaking: VecDeque::new(),
+            handshakes: 0,
+            plain: 0,
+            tarpit: 0,
+            stopping: false,
+            config,
+        }
+    }
+
+    // ---- The table ----
+
+    #[inline(always)]
+    pub(super) fn get(&self, key: PeerKey) -> Option<&Peer> {
+        self.table.get(key)
+    }
+
+    #[inline(always)]
+    pub(super) fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
+        self.table.get_mut(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.table.iter()
+    }
+
+    pub(super) fn key_at(&self, slot: usize) -> Option<PeerKey> {
+        self.table.key_at(slot)
+    }
+
+    pub(super) fn slots_end(&self) -> usize {
+        self.table.slots_end()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Whether a peer is read and written to.
+    pub(super) fn is_open(&self, key: PeerKey) -> bool {
+        self.get(key).is_some_and(Peer::is_open)
+    }
+
+    // ---- Time, chance, words ----
+
+    /// Time never runs backwards here, whatever a caller says.
+    #[inline]
+    pub(super) fn advance(&mut self, now: Tick) {
+        self.now = self.now.max(now);
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) const fn unix_ms(&self) -> u64 {
+        self.start.unix_ms.saturating_add(self.now.since(self.start.now).0)
+    }
+
+    /// The time of day is this, whatever it was by our own count.
+    pub(super) const fn set_clock(&mut self, unix_ms: u64) {
+        (self.start.now, self.start.unix_ms) = (self.now, unix_ms);
+    }
+
+    /// The next number of the seeded sequence (SplitMix64).
+    pub(super) const fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// The same, twice as wide.
+    pub(super) fn wide_random(&mut self) -> u128 {
+        (u128::from(self.random()) << 64) | u128::from(self.random())
+    }
+
+    /// Whether one more log line about a peer's misbehaviour is due within this second.
+    pub(super) fn may_log(&mut self) -> bool {
+        let admitted = self.journal.admits(self.now);
+        self.counters.log_lines_spared += u64::from(!admitted);
+        admitted
+    }
+
+    /// Adds a line to the error list. What others say may stand in it, so it is cut.
+    pub(super) fn note_error(&mut self, text: &str) {
+        let text = cut(text);
+        self.counters.manager_errors += 1;
+        if self.may_log() {
+            log::warn!("{text}");
+        }
+        self.journal.note(self.unix_ms(), &text);
+    }
+
+    // ---- Deadlines ----
+
+    /// Sets a deadline of a peer.
+    pub(super) fn set_peer_timer(&mut self, key: PeerKey, kind: PeerTimer, span: Span) {
+        self.timers.set(key.slot(), kind as usize, self.now + span);
+    }
+
+    pub(super) fn cancel_peer_timer(&mut self, key: PeerKey, kind: PeerTimer) {
+        self.timers.cancel(key.slot(), kind as usize);
+    }
+
+    /// Sets a deadline of the process, unless it is set already.
+    pub(super) fn set_timer(&mut self, kind: ProcessTimer, span: Span) {
+        if !self.process_timers.is_set(0, kind as usize) {
+            self.process_timers.set(0, kind as usize, self.now + span);
+        }
+    }
+
+    pub(super) fn cancel_timer(&mut self, kind: ProcessTimer) {
+        self.process_timers.cancel(0, kind as usize);
+    }
+
+    /// There is somebody to look after: the cleaning must be due some time. An empty house sleeps.
+    pub(super) fn ensure_cleaning(&mut self) {
+        self.set_timer(ProcessTimer::Clean, self.config.cleaning_interval());
+    }
+
+    /// The first of all deadlines; now, when somebody goes on in the next turn.
+    pub(super) fn soonest(&self) -> Option<Tick> {
+        let at_once = self.waits.has(For::Turn).then_some(self.now);
+        [self.timers.soonest(), self.process_timers.soonest(), at_once].into_iter().flatten().min()
+    }
+
+    // ---- Waiting ----
+
+    /// Does not read a peer until it may go on.
+    pub(super) fn wait(&mut self, key: PeerKey, list: For) {
+        let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_open()) else { return };
+        if let Some(old) = peer.held.replace(list) {
+            self.waits.leave(key, old);
+        }
+        self.waits.join(key, list);
+    }
+
+    /// Lets a peer go on, if it waits.
+    pub(super) fn resume(&mut self, key: PeerKey) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        let Some(list) = peer.held.take() else { return };
+        // While it was held it could not be heard; its silence counts from here.
+        peer.last_heard = self.now;
+        self.waits.leave(key, list);
+        self.waits.make_ready(key);
+        self.cancel_peer_timer(key, PeerTimer::Stall);
+    }
+
+    /// Lets all go on who wait for this.
+    pub(super) fn wake(&mut self, list: For) {
+        while let Some(key) = self.waits.first(list) {
+            self.resume(key);
+            debug_assert!(self.waits.first(list) != Some(key), "who is held stands on its list");
+        }
+    }
+
+    /// Wakes those who wait for memory where there is more than when they began to.
+    pub(super) fn wake_where_memory_came_free(&mut self) {
+        let (rings, partial) = self.pool.in_use();
+        let is_more = rings < self.short_at.0 || partial < self.short_at.1;
+        if is_more && (self.waits.has(For::Memory) || self.waits.has(For::Copy)) {
+            self.wake(For::Memory);
+            self.wake(For::Copy);
+        }
+    }
+
+    /// Puts a peer on a list of those that try again once there is more memory than now.
+    fn wait_for_memory(&mut self, key: PeerKey, list: For) {
+        self.wait(key, list);
+        self.short_at = self.pool.in_use();
+        self.set_timer(ProcessTimer::Memory, Span(self.config.stall_ms.max(1)));
+    }
+
+    /// Whether a request that brings so many bytes may be dealt with now, with up to `ring_bytes_max` waiting for whoever asks: a method may
+    /// change things, so there must be room for its answer before it runs. If not, its sender is held.
+    pub(super) fn may_serve(&mut self, key: PeerKey, bytes: usize, ring_bytes_max: usize) -> bool {
+        if !self.budget.is_left() || !self.budget_of_all.is_left() {
+            self.wait(key, For::Turn);
+            return false;
+        }
+        if self.get(key).is_some_and(|peer| peer.ring.len() > ring_bytes_max) {
+            return self.hold_for_answer(key, key, crate::store::ring::Refused::Full) != Outcome::Held;
+        }
+        self.spend(0, bytes);
+        true
+    }
+
+    /// A piece of our own work is done for the peer at hand.
+    pub(super) const fn spend(&mut self, calls: u32, bytes: usize) {
+        self.budget.spend(calls, bytes);
+        self.budget_of_all.spend(calls, bytes);
+    }
+
+    // ---- Outputs ----
+
+    /// The next thing to do.
+    pub(super) fn next_output(&mut self) -> Option<Output> {
+        if let Some(key) = self.flushes.pop_front() {
+            if let Some(peer) = self.table.get_mut(key) {
+                peer.flush = Flush::Asked;
+            }
+            return Some(Output::Flush(key));
+        }
+        self.outputs.pop_front()
+    }
+
+    pub(super) fn want_flush(&mut self, key: PeerKey) {
+        if let Some(peer) = self.table.get_mut(key)
+            && peer.flush == Flush::None
+        {
+            peer.flush = Flush::Queued;
+            self.flushes.push_back(key);
+        }
+    }
+
+    // ---- Counts, for the audit and the counters ----
+
+    /// Handshakes under way, controllers and viewers, connections in the tarpit, as they are counted on the way.
+    pub(super) const fn counts(&self) -> (usize, usize, usize) {
+        (self.handshakes, self.plain, self.tarpit)
+    }
+}

@@ -1,0 +1,236 @@
+//! Bytes on their way: into tails, into rings and results, and out; and who is held where there is no room.
+
+use crate::limits::{READ_BYTES_PER_TURN, RING_RESERVE_BYTES};
+use crate::store::ring::Refused;
+use crate::time::Span;
+use crate::zmtp::command::Built;
+
+use super::results::{Results, Waiting};
+use super::{Flush, For, Life, Outcome, Peer, PeerTimer, Peers, Role};
+use crate::hub::cause::Cause;
+use crate::hub::events::Event;
+use crate::hub::keys::PeerKey;
+
+impl Peers {
+    // ---- In ----
+
+    /// Bytes that may be read from this peer now; zero while it is held.
+    pub(in crate::hub) fn read_budget(&mut self, key: PeerKey) -> usize {
+        let Some(peer) = self.get(key) else { return 0 };
+        if !peer.is_open() || peer.held.is_some() {
+            return 0;
+        }
+        // A read may have to be kept whole.
+        let budget = peer.tail.room(&self.pool);
+        if budget > 0 {
+            return budget.min(READ_BYTES_PER_TURN);
+        }
+        self.wait_for_memory(key, For::Memory);
+        self.counters.senders_held += 1;
+        0
+    }
+
+    /// Buffers bytes for later; a pool without room for them ends the peer.
+    pub(in crate::hub) fn buffer(&mut self, key: PeerKey, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(peer) = self.table.get_mut(key) else { return };
+        if !peer.tail.append(bytes, &mut self.pool) {
+            self.close(key, Cause::Memory);
+        }
+    }
+
+    /// A half-sent message must go on: sets the deadline unless there is one.
+    pub(in crate::hub) fn watch_tail(&mut self, key: PeerKey) {
+        // A kernel may be silent for minutes, and what is kept of it waits for our decoding.
+        let watched = |peer: &Peer| !peer.tail.is_empty() && peer.is_open() && !matches!(peer.role, Role::Kernel(_));
+        if self.get(key).is_some_and(watched) && !self.timers.is_set(key.slot(), PeerTimer::Half as usize) {
+            self.set_peer_timer(key, PeerTimer::Half, Span(self.config.slow_ms));
+        }
+    }
+
+    // ---- Into rings ----
+
+    /// Queues a message's wire bytes, whole or not at all.
+    #[inline(always)]
+    pub(in crate::hub) fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), Refused> {
+        let Some(peer) = self.table.get_mut(to) else {
+            debug_assert!(false, "names and nodes lead to living links");
+            return Ok(());
+        };
+        peer.ring.push(&[wire], self.config.ring_bytes_max, &mut self.pool)?;
+        if peer.flush == Flush::None {
+            peer.flush = Flush::Queued;
+            self.flushes.push_back(to);
+        }
+        Ok(())
+    }
+
+    /// Queues parts of one message, whole or not at all, in a ring that may hold `bytes_max`.
+    pub(in crate::hub) fn queue_parts(
+        &mut self,
+        to: PeerKey,
+        parts: &[&[u8]],
+        bytes_max: usize,
+    ) -> Result<(), Refused> {
+        let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
+        peer.ring.push(parts, bytes_max, &mut self.pool)?;
+        self.want_flush(to);
+        Ok(())
+    }
+
+    /// What a ring may hold of our own words: there is a reserve for them.
+    pub(in crate::hub) const fn own_bytes_max(&self) -> usize {
+        self.config.ring_bytes_max + RING_RESERVE_BYTES
+    }
+
+    /// Queues bytes for a peer that does not speak ZMTP.
+    pub(in crate::hub) fn send_plain(&mut self, key: PeerKey, bytes: &[u8]) {
+        if self.queue_parts(key, &[bytes], self.own_bytes_max()).is_err() {
+            self.close(key, Cause::Memory);
+        }
+    }
+
+    /// Sends a ZMTP PING, if the peer understands it.
+    pub(in crate::hub) fn ping(&mut self, key: PeerKey) -> bool {
+        if !self.get(key).is_some_and(|peer| peer.link.pings()) {
+            return false;
+        }
+        if self.queue_parts(key, &[Built::ping(0).bytes()], self.own_bytes_max()).is_err() {
+            return false;
+        }
+        self.counters.pings_sent += 1;
+        true
+    }
+
+    // ---- Results ----
+
+    /// Puts a result behind those that wait for a viewer.
+    pub(in crate::hub) fn queue_result(&mut self, key: PeerKey, waiting: Waiting) {
+        let Some(results) = self.results_mut(key) else {
+            self.pool.refund(waiting.last_bytes());
+            return;
+        };
+        results.push(waiting);
+        self.want_flush(key);
+    }
+
+    pub(in crate::hub) fn results(&self, key: PeerKey) -> Option<&Results> {
+        self.get(key)?.results.as_deref()
+    }
+
+    pub(in crate::hub) fn results_mut(&mut self, key: PeerKey) -> Option<&mut Results> {
+        self.get_mut(key)?.results.as_deref_mut()
+    }
+
+    /// Leaves out the timesteps that wait for a viewer.
+    pub(in crate::hub) fn drop_steps(&mut self, key: PeerKey, keep_first: bool) {
+        let freed = self.results_mut(key).map_or(0, |results| results.drop_steps(keep_first));
+        self.pool.refund(freed);
+    }
+
+    /// Leaves out the oldest word that waits for a viewer.
+    pub(in crate::hub) fn drop_oldest_word(&mut self, key: PeerKey) {
+        let freed = self.results_mut(key).map_or(0, Results::drop_oldest_word);
+        self.pool.refund(freed);
+    }
+
+    // ---- Out ----
+
+    /// What waits for this peer, oldest bytes first.
+    pub(in crate::hub) fn unsent(&self, key: PeerKey) -> [&[u8]; 2] {
+        self.get(key).map_or([&[], &[]], Peer::unsent)
+    }
+
+    /// The first `n` bytes of what waited have been taken by the operating system; 0 if it takes nothing now.
+    pub(in crate::hub) fn sent(&mut self, key: PeerKey, n: usize) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        if peer.flush == Flush::Asked {
+            peer.flush = Flush::None;
+        }
+        self.counters.bytes_out += u64::try_from(n).unwrap_or(u64::MAX);
+        let mut has_room = false;
+        if n > 0 {
+            peer.note_sent(n, &mut self.pool);
+            peer.last_progress = self.now;
+            if peer.full_since.is_some() {
+                // Half empty: room for many messages at once, so that waking senders pays.
+                has_room = peer.ring.len() <= self.config.ring_bytes_max / 2;
+                peer.full_since = if has_room { None } else { Some(self.now) };
+            }
+        }
+        let (is_drained, life, has_all) = (peer.is_drained(), peer.life, peer.has_all_answers());
+        let has_results = n > 0 && peer.results.is_some();
+        if has_room {
+            self.wake(For::Ring(key));
+        }
+        if has_results && is_drained {
+            self.events.push_back(Event::Drained { peer: key });
+        }
+        if !is_drained {
+            if has_results {
+                // A viewer's results leave two at a time, and a socket with room says nothing more.
+                self.want_flush(key);
+            }
+            self.watch_slow(key);
+            return;
+        }
+        if life == Life::Finishing(Cause::Peer) && !has_all {
+            // The next of them wakes it.
+            return;
+        }
+        // The next wait begins anew, with all of its time.
+        self.cancel_peer_timer(key, PeerTimer::Slow);
+        if let Life::Finishing(cause) = life {
+            self.end(key, cause);
+        }
+    }
+
+    /// What waits for a peer must leave: sets the deadline unless there is one.
+    pub(super) fn watch_slow(&mut self, key: PeerKey) {
+        if !self.timers.is_set(key.slot(), PeerTimer::Slow as usize)
+            && let Some(peer) = self.table.get_mut(key)
+        {
+            peer.last_progress = self.now;
+            self.set_peer_timer(key, PeerTimer::Slow, Span(self.config.slow_ms));
+        }
+    }
+
+    // ---- No room ----
+
+    /// How long a receiver has stood still with somebody waiting for room in its ring, counted from now if nobody has.
+    pub(in crate::hub) fn stood_still(&mut self, to: PeerKey) -> Option<Span> {
+        let now = self.now;
+        let receiver = self.table.get_mut(to)?;
+        Some(now.since(*receiver.full_since.get_or_insert(now)))
+    }
+
+    /// Does not read `from` until `to` has room, or the pool where that is what is lacking, or `to` has stood still for `stall_ms`.
+    pub(in crate::hub) fn hold(&mut self, from: PeerKey, to: PeerKey, refused: Refused, waited: Span) -> Outcome {
+        let lacks_memory = refused == Refused::Memory;
+        if lacks_memory {
+            self.wait_for_memory(from, For::Copy);
+        } else {
+            self.wait(from, For::Ring(to));
+        }
+        self.counters.senders_held += 1;
+        // Who waits for room in its own ring waits until it reads, or is closed for not reading.
+        if from != to || lacks_memory {
+            let patience = Span(self.config.stall_ms.saturating_sub(waited.0).max(1));
+            self.set_peer_timer(from, PeerTimer::Stall, patience);
+        }
+        Outcome::Held
+    }
+
+    /// There is no room for an answer: the asking peer is held until there is. If the way back leads over another link that has
+    /// stood still for `stall_ms`, the answer is given up.
+    pub(in crate::hub) fn hold_for_answer(&mut self, from: PeerKey, link: PeerKey, refused: Refused) -> Outcome {
+        let Some(waited) = self.stood_still(link) else { return Outcome::Done };
+        if from != link && waited >= Span(self.config.stall_ms) {
+            self.counters.answers_dropped += 1;
+            return Outcome::Done;
+        }
+        self.hold(from, link, refused, waited)
+    }
+}

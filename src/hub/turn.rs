@@ -1,0 +1,394 @@
+//! The order of a turn: bytes walked through message by message, deadlines, events from below drained, what others left to do.
+
+use crate::zmtp::Fault;
+use crate::zmtp::command::{Built, Command};
+use crate::zmtp::frame;
+use crate::zmtp::link::Step;
+
+use super::Hub;
+use super::cause::Cause;
+use super::coordinator::Coordinator;
+use super::coordinator::relay::{self, Taken};
+use super::doors::Output;
+use super::events::Event;
+use super::keys::{PeerKey, ProviderKey};
+use super::peers::{Budget, Due, FAREWELL, For, Outcome, ProcessTimer, Role};
+use crate::leco::message::View;
+
+/// Why a walk through input stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// The rest is no whole message; at least so many bytes are missing.
+    Need(usize),
+    /// The sender is held.
+    Held,
+    /// The peer is closed or only being flushed.
+    Gone,
+    /// A command lay inside a message and has been dealt with; it must be cut out.
+    Hole { at: usize, len: usize },
+}
+
+impl Hub {
+    // ---- Input ----
+
+    /// Walks through what waits in the peer's tail and then `input`.
+    pub(super) fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
+        self.peers.budget = Budget::ONE_PEER;
+        loop {
+            let Some(peer) = self.peers.get_mut(key) else { return };
+            if !peer.is_open() {
+                return;
+            }
+            if peer.held.is_some() {
+                self.peers.buffer(key, input);
+                return;
+            }
+            if let Role::Kernel(provider) = peer.role {
+                self.feed_kernel(key, provider, input);
+                return;
+            }
+            if peer.tail.is_empty() {
+                if input.is_empty() {
+                    return;
+                }
+                let (used, halt) = self.walk(key, input);
+                input = input.get(used..).unwrap_or_default();
+                match halt {
+                    Halt::Gone => return,
+                    Halt::Held => {}
+                    Halt::Need(_) => {
+                        self.peers.buffer(key, input);
+                        return;
+                    }
+                    Halt::Hole { at, len } => {
+                        let (front, rest) = input.split_at_checked(at).unwrap_or((input, &[]));
+                        self.peers.buffer(key, front);
+                        input = rest.get(len..).unwrap_or_default();
+                    }
+                }
+                continue;
+            }
+            let mut tail = core::mem::take(&mut peer.tail);
+            let (used, halt) = self.walk(key, tail.bytes());
+            tail.consume(used, &mut self.peers.pool);
+            if let Halt::Hole { at, len } = halt {
+                tail.cut(at, len, &mut self.peers.pool);
+            }
+            match self.peers.get_mut(key) {
+                Some(peer) if halt != Halt::Gone => peer.tail = tail,
+                _ => {
+                    tail.clear(&mut self.peers.pool);
+                    return;
+                }
+            }
+            if let Halt::Need(n) = halt {
+                if input.is_empty() {
+                    return;
+                }
+                if !self.peers.get(key).is_some_and(|peer| peer.tail.is_empty()) {
+                    let (more, rest) = input.split_at(n.min(input.len()));
+                    self.peers.buffer(key, more);
+                    input = rest;
+                }
+            }
+        }
+    }
+
+    /// Hands bytes to a kernel's machine: what was kept first. While it decodes it takes nothing more, and the kernel is not read.
+    fn feed_kernel(&mut self, key: PeerKey, provider: ProviderKey, input: &[u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let mut tail = core::mem::take(&mut peer.tail);
+        let (used, mut busy) = self.take_kernel_bytes(key, provider, tail.bytes());
+        tail.consume(used, &mut self.peers.pool);
+        match self.peers.get_mut(key) {
+            Some(peer) => peer.tail = tail,
+            None => {
+                tail.clear(&mut self.peers.pool);
+                return;
+            }
+        }
+        let mut rest = input;
+        if !busy {
+            let (used, works) = self.take_kernel_bytes(key, provider, input);
+            rest = input.get(used..).unwrap_or_default();
+            busy = works;
+        }
+        self.peers.buffer(key, rest);
+        if busy {
+            self.peers.wait(key, For::Decoding);
+        }
+    }
+
+    /// Deals with everything whole at the front of `buffer`; says how many bytes that was and why it stopped.
+    fn walk(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
+        let mut used = 0;
+        match self.peers.get(key).map(|peer| peer.role) {
+            Some(Role::Accepted | Role::Dialled(_)) => {}
+            Some(Role::Controller) => return self.walk_control(key, buffer),
+            Some(Role::Viewer) => return self.walk_viewer(key, buffer),
+            Some(Role::Kernel(_)) | None => return (used, Halt::Gone),
+        }
+        loop {
+            let bounds = self.peers.bounds;
+            let Some(peer) = self.peers.get_mut(key) else { return (used, Halt::Gone) };
+            if !peer.is_open() {
+                return (used, Halt::Gone);
+            }
+            let rest = buffer.get(used..).unwrap_or_default();
+            match peer.link.next(rest, &bounds) {
+                Ok(Step::Message(message)) => {
+                    let wire = rest.get(..message.len).unwrap_or_default();
+                    match self.take_message(key, wire, &message) {
+                        Outcome::Done => {
+                            used += message.len;
+                            self.drain_events();
+                            // What it asked for goes on in the next turn.
+                            if self.peers.get(key).is_some_and(|peer| peer.held.is_some()) {
+                                return (used, Halt::Held);
+                            }
+                        }
+                        Outcome::Queued { to, forwarded } => {
+                            used += message.len;
+                            if let Some(front) = message.front().and_then(|front| wire.get(..front)) {
+                                let rest = buffer.get(used..).unwrap_or_default();
+                                used += relay::queue_run(&mut self.peers, to, forwarded, front, rest);
+                            }
+                        }
+                        Outcome::Held => return (used, Halt::Held),
+                    }
+                }
+                Ok(Step::Need(n)) => return (used, Halt::Need(n)),
+                Ok(Step::Skip { len }) => used += len,
+                Ok(Step::Ready { len, peer: metadata }) => {
+                    log::debug!(
+                        "{} is a {} with identity '{}'",
+                        peer.remote,
+                        metadata.socket_type.name(),
+                        metadata.identity.escape_ascii()
+                    );
+                    used += len;
+                    self.ready(key);
+                }
+                Ok(Step::Command { at, len, command }) => {
+                    self.command(key, command);
+                    if at > 0 {
+                        return (used, Halt::Hole { at, len });
+                    }
+                    used += len;
+                }
+                Err(fault) => {
+                    self.fault(key, fault);
+                    return (used, Halt::Gone);
+                }
+            }
+        }
+    }
+
+    /// Deals with one whole message from a peer, `wire` being its bytes as they came.
+    #[inline(always)]
+    fn take_message(&mut self, key: PeerKey, wire: &[u8], message: &frame::Message) -> Outcome {
+        let Self { peers, names, coordinator, .. } = self;
+        let part = |n| message.part(wire, n);
+        let view = match View::new(part(0), part(1), part(2), part(3), part(4)) {
+            Ok(view) => view,
+            Err(malformed) => {
+                return relay::malformed(peers, names, key, malformed, [part(1), part(2), part(3), part(4)]);
+            }
+        };
+        let Some(peer) = peers.get(key) else { return Outcome::Done };
+        if matches!(peer.role, Role::Dialled(_)) {
+            return coordinator.take_from_dialled(peers, names, key, wire, &view);
+        }
+        let outcome = match relay::take(peers, names, key, wire, &view) {
+            Taken::Routed(outcome) => outcome,
+            Taken::Own(refusal) => self.own_message(key, &view, refusal),
+            Taken::Session(name) => self.session_message(key, name, &view),
+        };
+        if outcome != Outcome::Held {
+            self.peers.counters.messages_in += 1;
+        }
+        outcome
+    }
+
+    fn ready(&mut self, key: PeerKey) {
+        self.peers.handshake_done(key);
+        if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
+            Coordinator::sign_in_at(&mut self.peers, &self.names, node, key);
+        }
+    }
+
+    fn command(&mut self, key: PeerKey, command: Command<'_>) {
+        let now = self.peers.now;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.floods_commands(now) {
+            self.fault(key, Fault::CommandRate);
+            return;
+        }
+        if let Command::Ping { context, .. } = command {
+            let pong = Built::pong(context);
+            // A peer that does not read its ring gets no PONG on top of what waits there.
+            if self.peers.queue_parts(key, &[pong.bytes()], self.peers.config.ring_bytes_max).is_ok() {
+                self.peers.counters.pongs_sent += 1;
+            }
+        }
+    }
+
+    fn fault(&mut self, key: PeerKey, fault: Fault) {
+        let is_told = fault.helps() && {
+            let error = Built::error(&fault.to_string());
+            self.peers.queue_parts(key, &[error.bytes()], self.peers.own_bytes_max()).is_ok()
+        };
+        if is_told {
+            self.peers.finish(key, Cause::Zmtp(fault));
+        } else {
+            self.peers.close(key, Cause::Zmtp(fault));
+        }
+    }
+
+    // ---- Deadlines ----
+
+    pub(super) fn expire(&mut self) {
+        self.peers.wake(For::Turn);
+        self.go_on_with_batches();
+        self.peers.expire();
+        self.drain_events();
+        self.coordinator.expire(&mut self.peers, &mut self.names);
+        let now = self.peers.now;
+        while let Some((slot, kind)) = self.provider_timers.pop_due(now) {
+            if let Some(key) = self.providers.key_at(slot) {
+                if kind == 0 {
+                    self.play_due(key);
+                } else {
+                    self.dial_kernel(key);
+                }
+            }
+        }
+        while let Some((slot, _)) = self.session_timers.pop_due(now) {
+            if let Some(key) = self.sessions.key_at(slot) {
+                self.schedule_due(key);
+            }
+        }
+        self.do_one_job();
+        while let Some(due) = self.peers.next_due() {
+            match due {
+                Due::Clean => self.clean_up(),
+                Due::SendDirectory => self.coordinator.send_directory(&mut self.peers, &self.names),
+                Due::Goodbye => self.stop(),
+                Due::Stop => self.say_stop(),
+            }
+            self.drain_events();
+        }
+    }
+
+    /// The regular cleaning, and the update that goes with it.
+    fn clean_up(&mut self) {
+        let expiration = self.peers.config.expiration();
+        self.peers.ping_silent();
+        self.drain_events();
+        Coordinator::clean_directory(&mut self.peers, &self.names, expiration);
+        self.drain_events();
+        self.coordinator.clean_nodes(&mut self.peers, &mut self.names, expiration);
+        self.drain_events();
+        self.say_farewells();
+        self.peers.pool.age();
+        if self.names.nodes.iter().any(|(key, _)| self.names.link_to(key).is_some()) {
+            self.coordinator.send_directory(&mut self.peers, &self.names);
+        }
+        let has_nodes = self.names.nodes.iter().next().is_some();
+        if !self.peers.is_empty() || has_nodes || self.peers.pool.keeps_any() {
+            self.peers.ensure_cleaning();
+        }
+    }
+
+    // ---- Events ----
+
+    /// Deals with everything that was said from below.
+    #[inline]
+    pub(super) fn drain_events(&mut self) {
+        if !self.peers.events.is_empty() || self.peers.stopping {
+            self.drain();
+        }
+    }
+
+    #[cold]
+    fn drain(&mut self) {
+        while let Some(event) = self.peers.events.pop_front() {
+            let Self { peers, names, coordinator, .. } = self;
+            match event {
+                Event::NameLeft { component, why } => {
+                    if let Some(name) = coordinator.name_left(peers, names, component, why) {
+                        self.component_left(&name);
+                    }
+                }
+                Event::NodeListed { node } => self.node_listed(node),
+                Event::NodeUnlinked { node } => self.node_unlinked(node),
+                Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
+                Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
+                Event::KernelLost { provider, peer, cause } => self.kernel_gone(provider, peer, cause),
+                Event::ViewerLeft { peer, cause } => self.viewer_gone(peer, cause),
+                Event::Drained { peer } => self.viewer_drained(peer),
+            }
+        }
+        if self.peers.stopping && self.peers.is_empty() {
+            self.say_stop();
+        }
+    }
+
+    // ---- What earlier calls left to do ----
+
+    /// Looks at the waiting bytes of peers that are no longer held, returns undelivered messages, sends the directory.
+    pub(super) fn work(&mut self) {
+        self.peers.wake_where_memory_came_free();
+        self.feed_resumed();
+        if !self.peers.undelivered.is_empty() {
+            relay::return_undelivered(&mut self.peers, &self.names);
+        }
+        if !self.leavers.is_empty() {
+            self.see_leavers_off();
+            self.drain_events();
+        }
+        if self.coordinator.is_changed {
+            self.coordinator.send_directory_soon(&mut self.peers, &self.names);
+        }
+    }
+
+    /// Looks at the waiting bytes of peers that are no longer held.
+    pub(super) fn feed_resumed(&mut self) {
+        while let Some(key) = self.peers.waits.next() {
+            self.feed(key, &[]);
+            self.peers.watch_tail(key);
+            self.drain_events();
+            if self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {
+                self.peers.outputs.push_back(Output::Read(key));
+            }
+        }
+    }
+
+    // ---- The end ----
+
+    /// Signs out everywhere, flushes, ends.
+    pub(super) fn stop(&mut self) {
+        if self.peers.stopping {
+            return;
+        }
+        self.peers.stopping = true;
+        Coordinator::sign_out_everywhere(&mut self.peers, &self.names);
+        self.peers.set_timer(ProcessTimer::Stop, FAREWELL);
+        self.see_off();
+    }
+
+    /// Says goodbye to every peer that does not wait for a change to become durable: its answer comes first.
+    pub(super) fn see_off(&mut self) {
+        let waiting = self.who_waits();
+        self.peers.finish_all(|key| waiting.contains(&key));
+        self.drain_events();
+    }
+
+    /// Nothing is left to be said: the last word to the ledger, then the end.
+    fn say_stop(&mut self) {
+        if !core::mem::replace(&mut self.has_said_stop, true) {
+            self.keep_last_numbers();
+            self.peers.outputs.push_back(Output::Stop);
+        }
+    }
+}
