@@ -172,7 +172,8 @@ fn forward(peers: &mut Peers, names: &Names, from: PeerKey, to: NodeKey, wire: &
 /// a read. Says how many bytes that was; none if they do not fit, as then each is judged by itself.
 #[inline(always)]
 pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool, front: &[u8], buffer: &[u8]) -> usize {
-    let (len, count) = frame::run(front, HEADER_BYTES, buffer, &peers.bounds);
+    let bounds = peers.bounds;
+    let (len, count) = frame::run(front, HEADER_BYTES, buffer, &bounds);
     if count == 0 || peers.queue(to, buffer.get(..len).unwrap_or_default()).is_err() {
         return 0;
     }
