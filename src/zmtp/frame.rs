@@ -14,7 +14,7 @@ pub const LONG: u8 = 2;
 /// Flag: a command, not part of a message.
 pub const COMMAND: u8 = 4;
 
-/// Frames of a message whose place is kept: a LECO message's version, receiver, sender, header and first payload frame.
+/// Frames of a message whose place is kept: as many as those who read messages look at one by one.
 pub const PARTS: usize = 5;
 
 /// Bounds that the scan holds messages to; both at most [`crate::limits::MESSAGE_BYTES_CEILING`].
@@ -37,15 +37,15 @@ pub struct Message {
 }
 
 impl Message {
-    /// Bytes before the body of the fourth frame, where the message has exactly five: what a run of messages between the same
-    /// two ends has in common. See [`run`].
+    /// Bytes before the body of the last frame but one, where the message has exactly [`PARTS`]: what a run of messages between the
+    /// same two ends has in common. See [`run`].
     #[must_use]
     #[inline]
     pub fn front(&self) -> Option<usize> {
-        if self.frames != 5 {
+        if self.frames as usize != PARTS {
             return None;
         }
-        self.parts.get(3).map(|(start, _)| *start as usize)
+        self.parts.get(PARTS - 2).map(|(start, _)| *start as usize)
     }
 
     /// Where frame [`PARTS`] begins, header first, in a message that has more than so many frames.

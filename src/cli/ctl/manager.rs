@@ -45,7 +45,18 @@ impl Connection {
         self.control_through(self.control_line()?, function, arguments)
     }
 
-    /// The same, through a connection that is there.
+    /// Calls a function for the ids that the command line names, which `name` writes into the request; for all where there are none.
+    fn control_some(
+        &self,
+        given: &Given,
+        function: Function,
+        name: impl for<'o> FnOnce(ControlRequest<'o>, &[i64]) -> ControlRequest<'o>,
+    ) -> Result<Value, Stop> {
+        let ids = ids(given, 0)?;
+        self.control(function, |request| if ids.is_empty() { request } else { name(request, &ids) })
+    }
+
+    /// As [`Self::control`], through a connection that is there.
     pub(super) fn control_through(
         &self,
         mut line: Framed,
@@ -90,11 +101,6 @@ fn ids(given: &Given, first: usize) -> Result<Vec<i64>, Stop> {
     given.words.iter().skip(first).map(id).collect()
 }
 
-/// The ids that are named; `None`, which means all, when there are none.
-fn some_ids(given: &Given) -> Result<Option<Vec<i64>>, Stop> {
-    ids(given, 0).map(|ids| Some(ids).filter(|ids| !ids.is_empty()))
-}
-
 /// Ids in a sentence.
 fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
     ids.into_iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
@@ -120,11 +126,8 @@ pub(super) fn close(given: &Given, connection: &mut Connection) -> Result<Report
 }
 
 pub(super) fn providers(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let chosen = some_ids(given)?;
-    let data = connection.control(Function::GetProviderInformation, |request| match &chosen {
-        Some(ids) => request.provider(ids),
-        None => request,
-    })?;
+    let data =
+        connection.control_some(given, Function::GetProviderInformation, |request, ids| request.provider(ids))?;
     let json = list(&data, "providerinfo");
     let columns = [
         (Column::Right("ID"), Cells::Key("id")),
@@ -138,11 +141,7 @@ pub(super) fn providers(given: &Given, connection: &mut Connection) -> Result<Re
 }
 
 pub(super) fn viewers(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let chosen = some_ids(given)?;
-    let data = connection.control(Function::GetViewerInformation, |request| match &chosen {
-        Some(ids) => request.viewer(ids),
-        None => request,
-    })?;
+    let data = connection.control_some(given, Function::GetViewerInformation, |request, ids| request.viewer(ids))?;
     let json = list(&data, "viewerinfo");
     let address = |row: &Value| {
         let address = part(row, "address");
@@ -158,11 +157,7 @@ pub(super) fn viewers(given: &Given, connection: &mut Connection) -> Result<Repo
 }
 
 pub(super) fn sessions(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let chosen = some_ids(given)?;
-    let data = connection.control(Function::GetSessionInformation, |request| match &chosen {
-        Some(ids) => request.session(ids),
-        None => request,
-    })?;
+    let data = connection.control_some(given, Function::GetSessionInformation, |request, ids| request.session(ids))?;
     let json = list(&data, "sessioninfo");
     let columns = [
         (Column::Right("ID"), Cells::Key("id")),
@@ -191,11 +186,7 @@ pub(super) fn disconnect(given: &Given, connection: &mut Connection) -> Result<R
 }
 
 pub(super) fn refresh(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let chosen = some_ids(given)?;
-    let data = connection.control(Function::Refresh, |request| match &chosen {
-        Some(ids) => request.provider(ids),
-        None => request,
-    })?;
+    let data = connection.control_some(given, Function::Refresh, |request, ids| request.provider(ids))?;
     let json = json!({"provider": list(&data, "provider")});
     let text = match cell(&json, "provider").as_str() {
         "-" => "there is no connection to renew\n".to_owned(),

@@ -231,7 +231,7 @@ fn damaged(why: &str, records: usize, time: i64) -> String {
 }
 
 /// What an item brings, a record's sections decoded.
-struct Sections {
+struct RecordSections {
     world: Option<Vec<record::Entity<'static>>>,
     changes: Vec<record::Entity<'static>>,
     actions: Vec<record::Action<'static>>,
@@ -239,7 +239,7 @@ struct Sections {
 }
 
 /// Takes note of an item; gives the record if it is one.
-fn take(digest: &mut Digest, item: Item<'_>) -> Result<Option<(i64, Sections)>, instep::control::Error> {
+fn take(digest: &mut Digest, item: Item<'_>) -> Result<Option<(i64, RecordSections)>, instep::control::Error> {
     match item {
         Item::Nothing => {}
         Item::MaxTimeStep(planned) => digest.timesteps_planned = Some(planned).filter(|planned| *planned > 0),
@@ -256,7 +256,7 @@ fn take(digest: &mut Digest, item: Item<'_>) -> Result<Option<(i64, Sections)>, 
             let record = replay::Record::read(bytes)?;
             let perceptions = record.section(Section::Perceptions);
             let perceptions = perceptions.map_or(Ok(None), |value| instep::control::value::Reader::new(value).map())?;
-            let sections = Sections {
+            let sections = RecordSections {
                 world: record.section(Section::World).map(replay::entities).transpose()?,
                 changes: record.section(Section::Changes).map_or_else(|| Ok(Vec::new()), replay::entities)?,
                 actions: record.section(Section::Commands).map_or_else(|| Ok(Vec::new()), replay::actions)?,
@@ -268,7 +268,12 @@ fn take(digest: &mut Digest, item: Item<'_>) -> Result<Option<(i64, Sections)>, 
     Ok(None)
 }
 
-fn add_record(digest: &mut Digest, world: &mut RecordedWorld, time: i64, sections: Sections) -> Result<(), String> {
+fn add_record(
+    digest: &mut Digest,
+    world: &mut RecordedWorld,
+    time: i64,
+    sections: RecordSections,
+) -> Result<(), String> {
     if digest.steps.len() >= RCRS_SUMMARY_STEPS_MAX && !digest.steps.contains_key(&time) {
         return Err("it has more timesteps than allowed".to_owned());
     }

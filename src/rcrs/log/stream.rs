@@ -16,12 +16,12 @@ const TOO_LONG: Error = Error::TooLarge("one record of the log");
 
 /// How records follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
+enum Framing {
     Frames,
     Binary,
 }
 
-impl Layout {
+impl Framing {
     const fn header_bytes(self) -> usize {
         match self {
             Self::Frames => 4,
@@ -47,7 +47,7 @@ pub(super) struct Stream {
     window: Vec<u8>,
     start: usize,
     end: usize,
-    layout: Option<Layout>,
+    framing: Option<Framing>,
     open: Option<Open>,
 }
 
@@ -60,7 +60,7 @@ impl Stream {
             window: vec![0; RCRS_SLICE_BYTES_MAX],
             start: 0,
             end: 0,
-            layout: None,
+            framing: None,
             open: None,
         }
     }
@@ -92,21 +92,21 @@ impl Stream {
         let waiting = self.window.get(self.start..self.end).unwrap_or_default();
         let Some((first, rest)) = waiting.split_first_chunk::<4>() else { return Ok(false) };
         let first = u32::from_be_bytes(*first);
-        let layout = match self.layout {
-            Some(layout) => layout,
+        let framing = match self.framing {
+            Some(framing) => framing,
             None => {
                 let frame = rest.split_first_chunk::<2>().is_some_and(|(start, _)| start == FRAME_START);
                 match (first, frame) {
-                    (BINARY_START, _) => Layout::Binary,
-                    (2, true) => Layout::Frames,
+                    (BINARY_START, _) => Framing::Binary,
+                    (2, true) => Framing::Frames,
                     (2, false) if rest.len() < 2 => return Ok(false),
                     _ => return Err(Error::Malformed("the file packs something else than a log")),
                 }
             }
         };
-        let (encoding, length) = match layout {
-            Layout::Frames => (Encoding::Proto, first),
-            Layout::Binary => {
+        let (encoding, length) = match framing {
+            Framing::Frames => (Encoding::Proto, first),
+            Framing::Binary => {
                 let Some((size, _)) = rest.split_first_chunk::<4>() else { return Ok(false) };
                 let kind = match first {
                     BINARY_START => RecordKind::Start,
@@ -125,8 +125,8 @@ impl Stream {
         if length > RCRS_RECORD_BYTES_MAX {
             return Err(TOO_LONG);
         }
-        self.layout = Some(layout);
-        self.start += layout.header_bytes();
+        self.framing = Some(framing);
+        self.start += framing.header_bytes();
         self.open = Some(Open { encoding, length, held: Vec::new() });
         Ok(true)
     }
