@@ -84,7 +84,7 @@
 //!
 //! # Life of a session's event
 //! 1. A trigger or document comes as a call, a C2SIM message or a control function; it is planned (`hub/flow.rs`), which changes nothing.
-//! 2. What is to be kept is written by the thread of `net/vault.rs`; requests to that session wait, all else goes on.
+//! 2. What is to be kept is written by the thread of `net/ledger_thread.rs`; requests to that session wait, all else goes on.
 //! 3. The session takes its new flow and its next number; every member gets the event in that turn, then provider and viewers follow.
 //!
 //! # Decisions that the documents leave open

@@ -40,13 +40,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-#[cfg(feature = "ledger")]
-mod book;
 mod clock;
 mod dial;
 mod door;
 mod file;
 pub mod host;
+#[cfg(feature = "ledger")]
+mod ledger_file;
+#[cfg(feature = "ledger")]
+pub mod ledger_thread;
 mod open;
 mod recordings;
 mod resolve;
@@ -54,8 +56,6 @@ mod server;
 mod signals;
 mod target;
 mod token;
-#[cfg(feature = "ledger")]
-pub mod vault;
 mod wire;
 mod writer;
 

@@ -11,10 +11,10 @@ use super::clock::{self, Clock};
 use super::door::{self, Listener};
 use super::file::Files;
 use super::host;
+#[cfg(feature = "ledger")]
+use super::ledger_thread::LedgerThread;
 use super::recordings::Recordings;
 use super::token::{FIRST_LISTENER, LISTENERS_MAX};
-#[cfg(feature = "ledger")]
-use super::vault::Vault;
 use super::writer::{Outcomes, Wake};
 use crate::config::Config;
 use crate::hub::{Door, Hub, Start};
@@ -142,10 +142,10 @@ fn open_recordings(directory: &str, waker: &Arc<Waker>) -> io::Result<Option<(Re
 #[cfg(feature = "ledger")]
 fn set_ledger(hub: &mut Hub, directory: &str, waker: &Arc<Waker>) -> io::Result<Outcomes> {
     let wake = wake_by(waker);
-    let opened = Vault::open(Path::new(directory), move || wake());
-    let (vault, outcomes) = opened.map_err(|error| io::Error::new(error.kind(), format!("state_dir: {error}")))?;
+    let opened = LedgerThread::open(Path::new(directory), move || wake());
+    let (ledger, outcomes) = opened.map_err(|error| io::Error::new(error.kind(), format!("state_dir: {error}")))?;
     let wrong = |reason| io::Error::new(io::ErrorKind::InvalidData, format!("state_dir {directory}: {reason}"));
-    hub.set_ledger(Box::new(vault)).map_err(wrong)?;
+    hub.set_ledger(Box::new(ledger)).map_err(wrong)?;
     Ok(outcomes)
 }
 

@@ -23,6 +23,8 @@ mod ctl_cli;
 mod examples;
 mod fuzz;
 mod leco;
+#[cfg(feature = "ledger")]
+mod ledger;
 mod manager;
 #[cfg(feature = "daemon")]
 mod manager_cli;
@@ -46,7 +48,5 @@ mod session_manager;
 #[cfg(all(feature = "daemon", feature = "ledger"))]
 mod state_cli;
 mod tidy;
-#[cfg(feature = "ledger")]
-mod vault;
 mod walls;
 mod zmtp;

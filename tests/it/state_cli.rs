@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::common::wire::Heard;
 use crate::common::{c2sim, wire};
 use instep::hub::ledger::{Change, Ledger as _, Ticket};
-use instep::net::vault::Vault;
+use instep::net::ledger_thread::LedgerThread;
 use serde_json::{Value, json};
 
 const SESSION: &[u8] = b"N1.session:default";
@@ -187,10 +187,10 @@ fn a_kill_at_any_moment_loses_nothing_that_was_answered() {
 fn directory(name: &str, entries: &[(&str, &str)]) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{name}-{}", std::process::id()));
     drop(std::fs::remove_dir_all(&folder));
-    let (mut vault, outcomes) = Vault::open(&folder, || {}).unwrap();
+    let (mut ledger, outcomes) = LedgerThread::open(&folder, || {}).unwrap();
     let change = |(key, value): &(&str, &str)| Change { key: (*key).into(), value: Some((*value).into()) };
-    vault.commit(Ticket(1), entries.iter().map(change).collect());
-    drop(vault);
+    ledger.commit(Ticket(1), entries.iter().map(change).collect());
+    drop(ledger);
     assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);
     folder
 }
@@ -219,9 +219,9 @@ fn a_state_directory_of_before_versions_opens() {
     assert_eq!(member.call(SESSION, "share_scenario").unwrap()["result"]["state"], "INITIALIZED");
     program.kill();
     // What it wrote has a version, and opens again.
-    let (mut vault, _) = Vault::open(&folder, || {}).unwrap();
-    let kept = vault.load().unwrap();
-    drop(vault);
+    let (mut ledger, _) = LedgerThread::open(&folder, || {}).unwrap();
+    let kept = ledger.load().unwrap();
+    drop(ledger);
     let (_, record) = kept.iter().find(|(key, _)| key == b"session/default").unwrap();
     let record: Value = serde_json::from_slice(record).unwrap();
     assert_eq!((&record["version"], &record["state"]), (&json!(1), &json!("INITIALIZED")));
@@ -241,11 +241,11 @@ fn a_newer_state_directory_is_refused_and_stays_as_it_is() {
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
     assert!(said.contains("the ledger's session 'drill' cannot be read: it has version 2, and this program"), "{said}");
     assert!(said.trim_end().ends_with("start a newer instep, or use another state_dir"), "{said}");
-    let (mut vault, _) = Vault::open(&folder, || {}).unwrap();
-    let kept = vault.load().unwrap();
+    let (mut ledger, _) = LedgerThread::open(&folder, || {}).unwrap();
+    let kept = ledger.load().unwrap();
     assert_eq!(kept.len(), 2);
     assert_eq!(kept[0], (b"session/drill".to_vec(), record.to_string().into_bytes()));
-    drop(vault);
+    drop(ledger);
     drop(std::fs::remove_dir_all(&folder));
 }
 

@@ -18,13 +18,13 @@ const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kept");
 
 /// A file, open unless it has failed.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct LedgerFile {
     path: PathBuf,
     /// `redb` takes nothing more after an error of the disk; then it is closed, to be opened anew for the next write.
     database: Option<Database>,
 }
 
-impl Book {
+impl LedgerFile {
     /// Opens the file in `directory`; both are made if they are missing.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(NAME);
@@ -33,9 +33,9 @@ impl Book {
         }
         std::fs::create_dir_all(directory)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())))?;
-        let mut book = Self { database: Some(open(&path)?), path };
-        book.append(core::iter::empty()).map_err(|why| io::Error::other(format!("{}: {why}", book.path.display())))?;
-        Ok(book)
+        let mut file = Self { database: Some(open(&path)?), path };
+        file.append(core::iter::empty()).map_err(|why| io::Error::other(format!("{}: {why}", file.path.display())))?;
+        Ok(file)
     }
 
     /// Everything that is kept, in the order of the keys.
@@ -102,17 +102,17 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A directory that is gone after the test.
-    struct Directory(PathBuf);
+    struct TemporaryDirectory(PathBuf);
 
-    impl Directory {
+    impl TemporaryDirectory {
         fn new() -> Self {
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            Self(std::env::temp_dir().join(format!("instep-book-{}-{number}", std::process::id())))
+            Self(std::env::temp_dir().join(format!("instep-ledger-file-{}-{number}", std::process::id())))
         }
     }
 
-    impl Drop for Directory {
+    impl Drop for TemporaryDirectory {
         fn drop(&mut self) {
             drop(std::fs::remove_dir_all(&self.0));
         }
@@ -122,69 +122,69 @@ mod tests {
         Change { key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
     }
 
-    fn all(book: &Book) -> Vec<(String, String)> {
+    fn all(file: &LedgerFile) -> Vec<(String, String)> {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        book.everything().unwrap().into_iter().map(|(key, value)| (text(key), text(value))).collect()
+        file.everything().unwrap().into_iter().map(|(key, value)| (text(key), text(value))).collect()
     }
 
     #[test]
     fn what_was_written_is_there_again_in_the_order_of_its_keys() {
-        let directory = Directory::new();
-        let mut book = Book::open(&directory.0.join("deeper")).unwrap();
-        assert_eq!(all(&book), []);
-        book.append([put("b", "1"), put("a", "2"), put("c", "3")].iter()).unwrap();
-        book.append([Change { key: b"b".to_vec(), value: None }, put("a", "4")].iter()).unwrap();
-        drop(book);
-        let book = Book::open(&directory.0.join("deeper")).unwrap();
-        assert_eq!(all(&book), [("a".to_owned(), "4".to_owned()), ("c".to_owned(), "3".to_owned())]);
+        let directory = TemporaryDirectory::new();
+        let mut file = LedgerFile::open(&directory.0.join("deeper")).unwrap();
+        assert_eq!(all(&file), []);
+        file.append([put("b", "1"), put("a", "2"), put("c", "3")].iter()).unwrap();
+        file.append([Change { key: b"b".to_vec(), value: None }, put("a", "4")].iter()).unwrap();
+        drop(file);
+        let file = LedgerFile::open(&directory.0.join("deeper")).unwrap();
+        assert_eq!(all(&file), [("a".to_owned(), "4".to_owned()), ("c".to_owned(), "3".to_owned())]);
     }
 
     #[test]
     fn who_comes_second_or_to_something_else_is_told_in_a_sentence() {
-        let directory = Directory::new();
-        let book = Book::open(&directory.0).unwrap();
-        let second = Book::open(&directory.0).unwrap_err();
+        let directory = TemporaryDirectory::new();
+        let file = LedgerFile::open(&directory.0).unwrap();
+        let second = LedgerFile::open(&directory.0).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::AddrInUse);
         assert!(second.to_string().ends_with("sessions.redb: another process has it open"), "{second}");
-        drop(book);
+        drop(file);
         std::fs::write(directory.0.join(NAME), "this is no store of anything, but long enough to be looked at")
             .unwrap();
-        let damaged = Book::open(&directory.0).unwrap_err();
+        let damaged = LedgerFile::open(&directory.0).unwrap_err();
         assert!(damaged.to_string().contains("it is damaged, or no store of sessions"), "{damaged}");
-        let file = Book::open(&directory.0.join(NAME)).unwrap_err();
+        let file = LedgerFile::open(&directory.0.join(NAME)).unwrap_err();
         assert!(file.to_string().contains("sessions.redb"), "{file}");
     }
 
     #[test]
     fn a_file_that_has_failed_is_opened_anew() {
-        let directory = Directory::new();
-        let mut book = Book::open(&directory.0).unwrap();
-        book.append([put("a", "1")].iter()).unwrap();
-        book.database = None;
+        let directory = TemporaryDirectory::new();
+        let mut file = LedgerFile::open(&directory.0).unwrap();
+        file.append([put("a", "1")].iter()).unwrap();
+        file.database = None;
         // Nobody else may have it meanwhile.
-        let other = Book::open(&directory.0).unwrap();
-        assert!(book.append([put("b", "2")].iter()).unwrap_err().ends_with("another process has it open"));
+        let other = LedgerFile::open(&directory.0).unwrap();
+        assert!(file.append([put("b", "2")].iter()).unwrap_err().ends_with("another process has it open"));
         drop(other);
-        book.append([put("b", "2")].iter()).unwrap();
-        assert_eq!(all(&book), [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
+        file.append([put("b", "2")].iter()).unwrap();
+        assert_eq!(all(&file), [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     }
 
     #[test]
     fn a_file_cut_off_anywhere_is_refused_or_whole() {
-        let directory = Directory::new();
-        let mut book = Book::open(&directory.0).unwrap();
+        let directory = TemporaryDirectory::new();
+        let mut file = LedgerFile::open(&directory.0).unwrap();
         for n in 0..20 {
-            book.append([put("key", &"x".repeat(n * 100)), put("other", &n.to_string())].iter()).unwrap();
+            file.append([put("key", &"x".repeat(n * 100)), put("other", &n.to_string())].iter()).unwrap();
         }
-        drop(book);
+        drop(file);
         let path = directory.0.join(NAME);
         let whole = std::fs::read(&path).unwrap();
         let mut refused = 0;
         for cut in (0..whole.len()).step_by(whole.len() / 60) {
             std::fs::write(&path, &whole[..cut]).unwrap();
             // An empty file is a new one.
-            match Book::open(&directory.0) {
-                Ok(book) => assert!(cut == 0 || all(&book).len() == 2, "cut at {cut}"),
+            match LedgerFile::open(&directory.0) {
+                Ok(file) => assert!(cut == 0 || all(&file).len() == 2, "cut at {cut}"),
                 Err(_) => refused += 1,
             }
         }

@@ -1,24 +1,24 @@
 //! The real ledger: commits from the heart, made durable by a thread of their own.
 //!
 //! Owns how much may wait for the disk, and that one write to it serves all the commits that wait together. Must not know what is kept,
-//! nor the loop: it is given something to call when outcomes wait. The thread lives as long as its [`Vault`]; when that is dropped,
+//! nor the loop: it is given something to call when outcomes wait. The thread lives as long as its [`LedgerThread`]; when that is dropped,
 //! everything that waits is written before the drop returns.
 //!
 //! ```
 //! use instep::hub::ledger::{Change, Ledger as _, Ticket};
-//! use instep::net::vault::Vault;
+//! use instep::net::ledger_thread::LedgerThread;
 //!
-//! let directory = std::env::temp_dir().join(format!("instep-vault-{}", std::process::id()));
+//! let directory = std::env::temp_dir().join(format!("instep-ledger-{}", std::process::id()));
 //! let (wake, woken) = std::sync::mpsc::channel();
-//! let (mut vault, outcomes) = Vault::open(&directory, move || wake.send(()).unwrap_or_default())?;
-//! vault.commit(Ticket(1), vec![Change { key: b"a".to_vec(), value: Some(b"1".to_vec()) }]);
+//! let (mut ledger, outcomes) = LedgerThread::open(&directory, move || wake.send(()).unwrap_or_default())?;
+//! ledger.commit(Ticket(1), vec![Change { key: b"a".to_vec(), value: Some(b"1".to_vec()) }]);
 //! woken.recv().expect("the thread tells");
 //! assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);
-//! drop(vault);
+//! drop(ledger);
 //!
-//! let (mut vault, _outcomes) = Vault::open(&directory, || {})?;
-//! assert_eq!(vault.load(), Ok(vec![(b"a".to_vec(), b"1".to_vec())]));
-//! # drop(vault);
+//! let (mut ledger, _outcomes) = LedgerThread::open(&directory, || {})?;
+//! assert_eq!(ledger.load(), Ok(vec![(b"a".to_vec(), b"1".to_vec())]));
+//! # drop(ledger);
 //! # std::fs::remove_dir_all(&directory)?;
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -27,36 +27,36 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::book::Book;
+use super::ledger_file::LedgerFile;
 use super::writer::{Job, Outcomes, Writer};
 use crate::hub::ledger::{Change, Entry, Ledger, Ticket};
 use crate::limits::{COMMIT_BYTES_MAX, COMMITS_WAITING_BYTES_MAX, COMMITS_WAITING_MAX};
 
 /// Keeps keys and values in the file of a directory. See the module's documentation.
 #[derive(Debug)]
-pub struct Vault {
+pub struct LedgerThread {
     kept: Vec<Entry>,
     writer: Writer<Vec<Change>>,
 }
 
-impl Vault {
+impl LedgerThread {
     /// Opens what is kept in `directory`, which is made if it is missing, and starts the thread. `wake` is called, from any
     /// thread, when outcomes wait.
     ///
     /// # Errors
     /// In a sentence: the directory cannot be made or written, another process has it, the file is damaged, or there is no thread.
     pub fn open(directory: &Path, wake: impl Fn() + Send + Sync + 'static) -> io::Result<(Self, Outcomes)> {
-        let mut book = Book::open(directory)?;
-        let kept = book.everything().map_err(io::Error::other)?;
-        let (writer, outcomes) = Writer::start("vault", Arc::new(wake), move |commits| {
-            let written = book.append(commits.iter().flat_map(|commit: &Job<Vec<Change>>| &commit.work));
+        let mut file = LedgerFile::open(directory)?;
+        let kept = file.everything().map_err(io::Error::other)?;
+        let (writer, outcomes) = Writer::start("ledger", Arc::new(wake), move |commits| {
+            let written = file.append(commits.iter().flat_map(|commit: &Job<Vec<Change>>| &commit.work));
             vec![written; commits.len()]
         })?;
         Ok((Self { kept, writer }, outcomes))
     }
 }
 
-impl Ledger for Vault {
+impl Ledger for LedgerThread {
     fn commit(&mut self, ticket: Ticket, changes: Vec<Change>) {
         let bytes = changes.iter().map(|change| change.key.len() + change.value.as_ref().map_or(0, Vec::len)).sum();
         if bytes > COMMIT_BYTES_MAX {
@@ -77,7 +77,7 @@ impl Ledger for Vault {
     }
 }
 
-impl Drop for Vault {
+impl Drop for LedgerThread {
     fn drop(&mut self) {
         self.writer.end(None);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use instep::config::Config;
 use instep::hub::ledger::{Change, Entry, Ledger as _, Ticket};
 use instep::limits::COMMIT_BYTES_MAX;
-use instep::net::vault::Vault;
+use instep::net::ledger_thread::LedgerThread;
 use instep::net::{Outcome, Outcomes, Server};
 
 /// A directory of the test's own, gone at its end.
@@ -18,7 +18,7 @@ struct Place(PathBuf);
 
 impl Place {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("instep-vault-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("instep-ledger-{name}-{}", std::process::id()));
         fs::remove_dir_all(&path).unwrap_or_default();
         Self(path)
     }
@@ -34,18 +34,18 @@ impl Drop for Place {
     }
 }
 
-/// A vault with its outcomes, to be waited for.
-struct Desk {
-    vault: Vault,
+/// A ledger's thread with its outcomes, to be waited for.
+struct Fixture {
+    ledger: LedgerThread,
     outcomes: Outcomes,
     woken: Receiver<()>,
 }
 
-impl Desk {
+impl Fixture {
     fn open(path: &Path) -> Self {
         let (wake, woken) = channel();
-        let (vault, outcomes) = Vault::open(path, move || wake.send(()).unwrap_or_default()).unwrap();
-        Self { vault, outcomes, woken }
+        let (ledger, outcomes) = LedgerThread::open(path, move || wake.send(()).unwrap_or_default()).unwrap();
+        Self { ledger, outcomes, woken }
     }
 
     /// Waits until `count` outcomes are there.
@@ -59,7 +59,7 @@ impl Desk {
     }
 
     fn commit(&mut self, ticket: u64, changes: Vec<Change>) -> Result<(), String> {
-        self.vault.commit(Ticket(ticket), changes);
+        self.ledger.commit(Ticket(ticket), changes);
         let [(answered, outcome)] = self.wait(1).try_into().unwrap();
         assert_eq!(answered, Ticket(ticket));
         outcome
@@ -75,11 +75,11 @@ fn gone(key: &str) -> Change {
 }
 
 fn kept(path: &Path) -> Vec<Entry> {
-    Desk::open(path).vault.load().unwrap()
+    Fixture::open(path).ledger.load().unwrap()
 }
 
 fn refusal(path: &Path) -> String {
-    Vault::open(path, || {}).expect_err("it is refused").to_string()
+    LedgerThread::open(path, || {}).expect_err("it is refused").to_string()
 }
 
 fn entry(key: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
@@ -89,11 +89,11 @@ fn entry(key: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn what_was_committed_is_there_again_in_key_order() {
     let place = Place::new("again");
-    let mut desk = Desk::open(&place.0.join("made/on/the/way"));
-    assert_eq!(desk.vault.load(), Ok(vec![]));
-    desk.commit(1, vec![put("b", "1"), put("a", "2"), put("empty", ""), put("", "no key")]).unwrap();
-    desk.commit(2, vec![gone("b"), put("c", "3"), gone("never there")]).unwrap();
-    drop(desk);
+    let mut fixture = Fixture::open(&place.0.join("made/on/the/way"));
+    assert_eq!(fixture.ledger.load(), Ok(vec![]));
+    fixture.commit(1, vec![put("b", "1"), put("a", "2"), put("empty", ""), put("", "no key")]).unwrap();
+    fixture.commit(2, vec![gone("b"), put("c", "3"), gone("never there")]).unwrap();
+    drop(fixture);
     let wanted = vec![entry("", "no key"), entry("a", "2"), entry("c", "3"), entry("empty", "")];
     for _ in 0..3 {
         assert_eq!(kept(&place.0.join("made/on/the/way")), wanted);
@@ -103,17 +103,17 @@ fn what_was_committed_is_there_again_in_key_order() {
 #[test]
 fn outcomes_come_in_the_order_of_the_commits_and_a_drop_writes_what_waits() {
     let place = Place::new("order");
-    let mut desk = Desk::open(&place.0);
+    let mut fixture = Fixture::open(&place.0);
     for n in 0..300_u64 {
-        desk.vault.commit(Ticket(n), vec![put("last", n.to_string()), put(&format!("{n:04}"), "x")]);
+        fixture.ledger.commit(Ticket(n), vec![put("last", n.to_string()), put(&format!("{n:04}"), "x")]);
     }
     let tickets: Vec<u64> =
-        desk.wait(300).into_iter().map(|(ticket, outcome)| outcome.map(|()| ticket.0).unwrap()).collect();
+        fixture.wait(300).into_iter().map(|(ticket, outcome)| outcome.map(|()| ticket.0).unwrap()).collect();
     assert_eq!(tickets, (0..300).collect::<Vec<_>>());
     for n in 300..400_u64 {
-        desk.vault.commit(Ticket(n), vec![put("last", n.to_string())]);
+        fixture.ledger.commit(Ticket(n), vec![put("last", n.to_string())]);
     }
-    drop(desk);
+    drop(fixture);
     let kept = kept(&place.0);
     assert_eq!((kept.len(), kept.last().unwrap()), (301, &entry("last", "399")));
 }
@@ -121,7 +121,7 @@ fn outcomes_come_in_the_order_of_the_commits_and_a_drop_writes_what_waits() {
 #[test]
 fn a_second_opener_is_refused_until_the_first_is_gone() {
     let place = Place::new("second");
-    let first = Desk::open(&place.0);
+    let first = Fixture::open(&place.0);
     assert!(refusal(&place.0).ends_with("another process has it open"));
     drop(first);
     assert_eq!(kept(&place.0), []);
@@ -130,12 +130,12 @@ fn a_second_opener_is_refused_until_the_first_is_gone() {
 #[test]
 fn outdated_values_do_not_make_the_file_grow() {
     let place = Place::new("anew");
-    let mut desk = Desk::open(&place.0);
-    desk.commit(0, vec![put("first", "kept"), put("large", vec![7; 3 << 20])]).unwrap();
+    let mut fixture = Fixture::open(&place.0);
+    fixture.commit(0, vec![put("first", "kept"), put("large", vec![7; 3 << 20])]).unwrap();
     for n in 1..=60_u8 {
-        desk.commit(n.into(), vec![put("again", vec![n; 1 << 20])]).unwrap();
+        fixture.commit(n.into(), vec![put("again", vec![n; 1 << 20])]).unwrap();
     }
-    drop(desk);
+    drop(fixture);
     assert!(fs::metadata(place.file()).unwrap().len() < 40 << 20, "60 MiB were committed, 4 MiB hold");
     let kept = kept(&place.0);
     assert_eq!(kept[0], (b"again".to_vec(), vec![60; 1 << 20]));
@@ -145,11 +145,11 @@ fn outdated_values_do_not_make_the_file_grow() {
 #[test]
 fn a_commit_beyond_the_bounds_fails_and_changes_nothing() {
     let place = Place::new("bounds");
-    let mut desk = Desk::open(&place.0);
-    let said = desk.commit(1, vec![put("a", "1"), put("b", vec![0; COMMIT_BYTES_MAX])]).unwrap_err();
+    let mut fixture = Fixture::open(&place.0);
+    let said = fixture.commit(1, vec![put("a", "1"), put("b", vec![0; COMMIT_BYTES_MAX])]).unwrap_err();
     assert!(said.contains("bytes in one commit"), "{said}");
-    desk.commit(2, vec![put("c", "1")]).unwrap();
-    drop(desk);
+    fixture.commit(2, vec![put("c", "1")]).unwrap();
+    drop(fixture);
     assert_eq!(kept(&place.0), [entry("c", "1")]);
 }
 
@@ -203,9 +203,9 @@ const KEYS: u64 = 5;
 #[test]
 fn child_commits_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
-    let mut desk = Desk::open(Path::new(&path));
-    let before: u64 = desk
-        .vault
+    let mut fixture = Fixture::open(Path::new(&path));
+    let before: u64 = fixture
+        .ledger
         .load()
         .unwrap()
         .iter()
@@ -221,9 +221,9 @@ fn child_commits_until_it_is_killed() {
             changes.extend((0..KEYS).map(|key| put(&format!("key{key}"), asked.to_string())));
             changes.push(put(&format!("since{}", asked % 100), asked.to_string()));
             changes.push(gone(&format!("since{}", (asked + 50) % 100)));
-            desk.vault.commit(Ticket(asked), changes);
+            fixture.ledger.commit(Ticket(asked), changes);
         }
-        for (ticket, outcome) in desk.wait(1) {
+        for (ticket, outcome) in fixture.wait(1) {
             outcome.unwrap();
             assert_eq!(ticket.0, told + 1);
             told = ticket.0;
@@ -243,7 +243,7 @@ fn nothing_confirmed_is_lost_when_the_process_is_killed() {
     let mut confirmed = 0;
     for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "vault::child_commits_until_it_is_killed", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "ledger::child_commits_until_it_is_killed", "--nocapture", "--test-threads=1"])
             .env(CHILD, &place.0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
