@@ -119,7 +119,8 @@ impl Client {
     /// any more is asked again.
     ///
     /// # Errors
-    /// [`Error::Rpc`] for an error that was answered, [`Error::Nonsense`], [`Error::TimedOut`], [`Error::Closed`], [`Error::Full`].
+    /// [`Error::Rpc`] for an error that was answered, [`Error::Nonsense`], [`Error::TimedOut`], [`Error::Closed`], [`Error::Full`], and
+    /// [`Error::NotSignedIn`] if the whole time went by without a sign-in.
     pub fn ask(&mut self, receiver: &str, method: &str, params: &Value, timeout: Duration) -> Result<Value, Error> {
         let document = call(Some(1), method, params).to_string();
         self.exchange(receiver, TYPE_JSON, &[document.as_bytes()], timeout)?.into_result()
@@ -163,7 +164,7 @@ impl Client {
     /// was delivered may show in an [`Event::Undelivered`] later.
     ///
     /// # Errors
-    /// [`Error::TimedOut`], [`Error::Closed`] and [`Error::Full`].
+    /// [`Error::NotSignedIn`], [`Error::Closed`] and [`Error::Full`].
     pub fn notify(&mut self, receiver: &str, method: &str, params: &Value) -> Result<Conversation, Error> {
         let document = call(None, method, params).to_string();
         self.send(receiver, TYPE_JSON, &[document.as_bytes()])
@@ -251,7 +252,7 @@ impl Client {
                 return Err(self.lost());
             }
             if until <= now() {
-                return Err(Error::TimedOut);
+                return Err(Error::NotSignedIn);
             }
             self.turn(until);
         }

@@ -17,6 +17,7 @@ use instep::time::{Span, Tick};
 use serde_json::{Value, json};
 
 use super::common::wire::{self, Heard, message};
+use super::common::world::{World, config};
 
 /// A machine, and a Coordinator that says what the script wants. Names of conversations are those of their order: `#1` is the first that
 /// the machine began.
@@ -565,6 +566,114 @@ fn no_bytes_make_it_panic_and_each_deadline_lies_ahead() {
     }
 }
 
+// ---- At a hub ----
+
+/// A machine and a world of hubs under one virtual clock; the machine connects to the first hub.
+struct Shore {
+    world: World,
+    machine: Machine,
+    /// Its connection in the world.
+    client: Option<usize>,
+    /// Nothing comes through, and neither side learns of it.
+    is_cut: bool,
+    told: Vec<String>,
+}
+
+impl Shore {
+    fn new() -> Self {
+        let world = World::plain();
+        let machine = machine(Options::new());
+        let mut shore = Self { world, machine, client: None, is_cut: false, told: Vec::new() };
+        shore.pump();
+        assert_eq!(shore.tell(), ["in as N1.CA"]);
+        shore
+    }
+
+    /// What an event loop does, until nothing moves any more.
+    fn pump(&mut self) {
+        loop {
+            let now = self.world.now;
+            while let Some(output) = self.machine.poll_output() {
+                if let Some(client) = self.client.take().filter(|_| !self.is_cut) {
+                    self.world.close(client);
+                }
+                if output == Output::Connect {
+                    self.is_cut = false;
+                    if self.world.dark.contains(&0) {
+                        self.machine.handle_closed(now, Loss::Closed);
+                    } else {
+                        self.client = Some(self.world.connect(0));
+                        self.machine.handle_connected(now);
+                    }
+                }
+            }
+            let Some(client) = self.client.filter(|_| !self.is_cut) else { break };
+            let sent = self.machine.unsent().to_vec();
+            self.machine.sent(sent.len());
+            self.world.feed(client, &sent);
+            let heard = core::mem::take(&mut self.world.clients[client].read);
+            self.machine.handle_bytes(now, &heard);
+            if self.world.clients[client].closed.is_some() {
+                self.client = None;
+                self.machine.handle_closed(now, Loss::Closed);
+            } else if sent.is_empty() && heard.is_empty() {
+                break;
+            }
+        }
+        while let Some(event) = self.machine.poll_event() {
+            self.told.push(match event {
+                Event::SignedIn { full_name } => format!("in as {full_name}"),
+                Event::Lost { stage, loss } => format!("lost {stage:?}: {loss}"),
+                other => format!("{other:?}"),
+            });
+        }
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        for _ in 0..seconds * 10 {
+            self.world.wait(100);
+            self.pump();
+            self.machine.handle_timeout(self.world.now);
+            self.pump();
+        }
+    }
+
+    fn tell(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.told)
+    }
+}
+
+#[test]
+fn an_idle_machine_stays_signed_in_at_a_hub() {
+    let mut shore = Shore::new();
+    shore.wait(600);
+    assert_eq!(shore.tell(), [""; 0]);
+    assert_eq!((shore.world.count("sign_ins"), shore.world.count("messages_malformed")), (1, 0));
+    assert!(shore.machine.is_signed_in());
+}
+
+#[test]
+fn a_machine_comes_back_to_a_hub_that_was_started_anew() {
+    let mut shore = Shore::new();
+    shore.world.kill(0);
+    shore.wait(60);
+    let told = ["lost SignedIn: the Coordinator is silent", "lost Connecting: the connection was closed"];
+    assert_eq!(shore.tell()[..2], told);
+    shore.world.revive(0, config(1));
+    shore.wait(13);
+    assert_eq!(shore.tell(), ["in as N1.CA"]);
+}
+
+#[test]
+fn a_machine_whose_cable_was_cut_takes_its_name_back_from_its_own_old_connection() {
+    let mut shore = Shore::new();
+    shore.wait(7);
+    shore.is_cut = true;
+    shore.wait(40);
+    assert_eq!(shore.tell(), ["lost SignedIn: the Coordinator is silent", "in as N1.CA"]);
+    assert_eq!(shore.world.count("closed_takeover"), 1);
+}
+
 // ---- The one that blocks ----
 
 /// A server that can be stopped and started again at the same address.
@@ -619,6 +728,8 @@ fn a_client_comes_back_when_its_server_is_started_again() {
     house.close();
     let lost = cb.receive(SOON).unwrap();
     assert!(matches!(lost, Some(Event::Lost { stage: Stage::SignedIn, .. })), "{lost:?}");
+    let asked = cb.ask("CA", "pong", &Value::Null, Duration::from_millis(20));
+    assert!(matches!(asked, Err(Error::NotSignedIn)), "{asked:?}");
     let house = House::open(&address, Config::default());
     // One sits and waits, the other asks at once.
     let waiting = thread::spawn(move || {
