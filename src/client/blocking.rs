@@ -5,6 +5,7 @@
 //! while a call lasts. A Component with nothing to do sits in [`Client::receive`]; one that computes for longer than the half minute
 //! that a Coordinator waits should call it now and then, and if it was taken out meanwhile, its next call signs in anew.
 
+use core::fmt;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -26,7 +27,6 @@ use crate::time::{Span, Tick};
 const SCRATCH_BYTES: usize = 64 << 10;
 
 /// A signed-in Component.
-#[derive(Debug)]
 pub struct Client {
     machine: Machine,
     /// The Coordinator's address as it was given, looked up anew for each connection.
@@ -34,6 +34,12 @@ pub struct Client {
     stream: Option<TcpStream>,
     scratch: Box<[u8]>,
     timeout: Duration,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("address", &self.address).field("machine", &self.machine).finish_non_exhaustive()
+    }
 }
 
 impl Client {

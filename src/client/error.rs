@@ -91,6 +91,23 @@ pub enum Loss {
     SignedOut,
 }
 
+impl Loss {
+    /// The operating system's error behind it, if there is one.
+    #[must_use]
+    pub fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Unreachable(error) | Self::Reading(error) | Self::Writing(error) => Some(error),
+            Self::Closed
+            | Self::Late
+            | Self::Fault(_)
+            | Self::Refused { .. }
+            | Self::Nonsense { .. }
+            | Self::Overrun
+            | Self::SignedOut => None,
+        }
+    }
+}
+
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,4 +210,18 @@ impl fmt::Display for Error {
     }
 }
 
-impl core::error::Error for Error {}
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Handshake(loss) | Self::Closed(loss) => loss.source(),
+            Self::Name(_)
+            | Self::Refused { .. }
+            | Self::TimedOut
+            | Self::Rpc { .. }
+            | Self::Nonsense { .. }
+            | Self::NotSignedIn
+            | Self::Full => None,
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::error::{Error, ErrorObject, Loss, Stage};
 use super::message::{Call, Conversation, Message, Reply};
 use crate::limits::CLIENT_EVENT_BYTES_MAX;
 
-/// Bytes that an event counts for beyond its payload.
+/// Bytes that an event counts for beyond what came with it.
 const EVENT_BYTES: usize = 1 << 10;
 
 /// What has happened.
@@ -58,25 +58,26 @@ pub enum Event {
 }
 
 impl Event {
-    /// Bytes that count for it while it waits.
-    fn bytes(&self) -> usize {
-        let payload = match self {
-            Self::Answer { outcome: Ok(message), .. } | Self::Message(message) => message.bytes(),
-            Self::Request(call, _) | Self::Notification(call) => call.bytes,
+    /// Bytes that it takes in memory while it waits, about.
+    fn weight(&self) -> usize {
+        let content = match self {
+            Self::Answer { outcome: Ok(message), .. } | Self::Message(message) => message.weight(),
+            Self::Request(call, _) | Self::Notification(call) => call.weight(),
             Self::SignedIn { .. }
             | Self::Answer { outcome: Err(_), .. }
             | Self::Undelivered { .. }
             | Self::Lost { .. }
             | Self::Ended { .. } => 0,
         };
-        EVENT_BYTES + payload
+        EVENT_BYTES + content
     }
 }
 
 /// What has happened and the owner has not asked for.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    waiting: VecDeque<Event>,
+    /// Each with its weight.
+    waiting: VecDeque<(usize, Event)>,
     bytes: usize,
 }
 
@@ -88,25 +89,25 @@ impl Events {
 
     pub(super) fn push(&mut self, event: Event) {
         // Of failures in a row the last is told.
-        if matches!(event, Event::Lost { .. }) && matches!(self.waiting.back(), Some(Event::Lost { .. })) {
-            self.waiting.pop_back();
-            self.bytes -= EVENT_BYTES;
+        if matches!(event, Event::Lost { .. }) && matches!(self.waiting.back(), Some((_, Event::Lost { .. }))) {
+            self.bytes -= self.waiting.pop_back().map_or(0, |(weight, _)| weight);
         }
-        self.bytes += event.bytes();
-        self.waiting.push_back(event);
+        let weight = event.weight();
+        self.bytes += weight;
+        self.waiting.push_back((weight, event));
     }
 
     pub(super) fn pop(&mut self) -> Option<Event> {
-        let event = self.waiting.pop_front()?;
-        self.bytes -= event.bytes();
+        let (weight, event) = self.waiting.pop_front()?;
+        self.bytes -= weight;
         Some(event)
     }
 
     /// Takes the answer in a conversation, wherever it stands.
     pub(super) fn take_answer(&mut self, wanted: Conversation) -> Option<Result<Message, Error>> {
-        let is_wanted = |event: &Event| matches!(event, Event::Answer { conversation, .. } if *conversation == wanted);
-        let event = self.waiting.remove(self.waiting.iter().rposition(is_wanted)?)?;
-        self.bytes -= event.bytes();
+        let is_wanted = |(_, event): &(usize, Event)| matches!(event, Event::Answer { conversation, .. } if *conversation == wanted);
+        let (weight, event) = self.waiting.remove(self.waiting.iter().rposition(is_wanted)?)?;
+        self.bytes -= weight;
         if let Event::Answer { outcome, .. } = event { Some(outcome) } else { None }
     }
 }

@@ -4,6 +4,7 @@
 //! [`Machine::unsent`] shows, and calls [`Machine::handle_timeout`] at [`Machine::poll_timeout`]; what has come is fed first, so that a
 //! loop which was held up does not take its own delay for the Coordinator's silence.
 
+use core::fmt;
 use std::collections::VecDeque;
 
 use serde_json::Value;
@@ -43,7 +44,6 @@ pub enum Output {
 }
 
 /// The machine. See the module's documentation.
-#[derive(Debug)]
 pub struct Machine {
     options: Options,
     now: Tick,
@@ -64,6 +64,12 @@ pub struct Machine {
     events: Events,
     /// The last loss.
     loss: Option<(Stage, Loss)>,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("identity", &self.identity).field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Machine {

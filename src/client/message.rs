@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::error::{Error, ErrorObject};
 use crate::leco::message::{HEADER_BYTES, Malformed, TYPE_JSON, VERSION, View, answer_header};
+use crate::leco::rpc::weight;
 use crate::zmtp::frame::{self, push_frame};
 
 /// What ties an answer to its question: a UUID in the header of both.
@@ -114,14 +115,13 @@ impl Message {
         let params = document.remove("params").unwrap_or_default();
         let id = document.remove("id");
         let reply = id.map(|id| Reply { to: sender.clone(), header: answer_header(&header), id });
-        let bytes = payload.iter().map(Vec::len).sum();
         let attached = payload.into_iter().skip(1).collect();
-        Ok((Call { sender, method, params, attached, bytes }, reply))
+        Ok((Call { sender, method, params, attached }, reply))
     }
 
-    /// Bytes that count for it.
-    pub(super) fn bytes(&self) -> usize {
-        self.payload.iter().map(Vec::len).sum()
+    /// Bytes that it takes in memory, about.
+    pub(super) fn weight(&self) -> usize {
+        self.document.as_ref().map_or(0, weight) + frames_weight(&self.payload)
     }
 }
 
@@ -137,8 +137,17 @@ pub struct Call {
     pub params: Value,
     /// Payload frames behind the call, such as the document that an event of a session is about.
     pub attached: Vec<Vec<u8>>,
-    /// Bytes that its payload had on the wire.
-    pub(super) bytes: usize,
+}
+
+impl Call {
+    /// Bytes that it takes in memory, about.
+    pub(super) fn weight(&self) -> usize {
+        self.method.len() + weight(&self.params) + frames_weight(&self.attached)
+    }
+}
+
+fn frames_weight(frames: &[Vec<u8>]) -> usize {
+    frames.iter().map(|frame| size_of::<Vec<u8>>() + frame.len()).sum()
 }
 
 /// Where the answer to a request goes. A caller waits for it: hand it back with the result, or with an error.

@@ -7,6 +7,29 @@
 //! Owns one connection's worth of LECO from the Component's side. Must not know the hub, or what a session or the Manager means by
 //! its messages. Only [`blocking`] touches sockets and the clock.
 //!
+//! # Example: without sockets
+//! ```
+//! use instep::client::{Event, Machine, Options, Output, Start};
+//! use instep::time::Tick;
+//!
+//! let start = Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 };
+//! let mut machine = Machine::new("CA", Options::new(), start)?;
+//! // A loop does what it is asked for, and reports.
+//! assert_eq!(machine.poll_output(), Some(Output::Connect));
+//! machine.handle_connected(Tick(3));
+//! // It sends what waits, feeds what comes, takes what has happened, and looks in again when a deadline passes.
+//! let waiting = machine.unsent().len();
+//! assert!(waiting > 64, "the greeting of ZMTP, and what we are");
+//! machine.sent(waiting);
+//! machine.handle_bytes(Tick(4), b"\xff\0\0\0\0\0\0\0\0\x7f\x03\x01NULL");
+//! assert_eq!(machine.poll_timeout(), Some(Tick(5003)));
+//! machine.handle_timeout(Tick(5003));
+//! assert!(matches!(machine.poll_event(), Some(Event::Lost { .. })), "it takes too long to greet");
+//! assert_eq!(machine.poll_output(), Some(Output::Close));
+//! assert!(machine.poll_timeout() >= Some(Tick(5103)), "another attempt comes after a pause");
+//! # Ok::<(), instep::client::Error>(())
+//! ```
+//!
 //! # Example: two Components
 //! ```
 //! use std::time::Duration;
@@ -69,3 +92,6 @@ pub use event::Event;
 pub use machine::{Machine, Output};
 pub use message::{Call, Conversation, Message, Reply, encode};
 pub use options::{Options, Start};
+
+pub use crate::leco::message::{TYPE_C2SIM, TYPE_JSON, TYPE_UNDEFINED};
+pub use crate::zmtp::Fault;

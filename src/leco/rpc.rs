@@ -172,7 +172,8 @@ fn item(value: Value) -> Item {
 }
 
 /// Bytes that a value takes in memory, about.
-fn weight(value: &Value) -> usize {
+#[must_use]
+pub fn weight(value: &Value) -> usize {
     /// A map has room for eleven entries in its smallest node.
     const NODE_BYTES: usize = 640;
     let heap = match value {
