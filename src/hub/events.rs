@@ -4,7 +4,8 @@
 //! it is dealt with, and a stale key is a normal `None`.
 
 use super::cause::Cause;
-use super::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey};
+use super::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey, SessionKey};
+use crate::c2sim::state::State;
 
 /// Why a component has left the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(super) enum Left {
 }
 
 /// Something that others must hear of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {
     /// A component is not to be reached any more; the directory does not know that yet.
     NameLeft { component: ComponentKey, why: Left },
@@ -34,4 +35,11 @@ pub(super) enum Event {
     ViewerLeft { peer: PeerKey, cause: Cause },
     /// Nothing waits for this viewer any more.
     Drained { peer: PeerKey },
+    /// The state of a session has changed from `was` to `now`; where they are the same, its speed has. Both at a time are said one after
+    /// the other.
+    FlowChanged { session: SessionKey, was: State, now: State, multiple: f64 },
+    /// A session is to have this provider, if that is still to be had.
+    ProviderChosen { session: SessionKey, provider: ProviderKey },
+    /// A session is not in the table any more; this was its last state.
+    SessionEnded { session: SessionKey, was: State },
 }

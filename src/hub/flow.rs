@@ -2,7 +2,7 @@
 //!
 //! Three steps, each its own function. A *plan* says what would change, and changes nothing; it may be a refusal. A change of what is
 //! kept is made durable first, where there is a ledger (`keep`). Then the plan is *carried out*, in one go: the session takes its new
-//! flow, every member hears of it, provider and viewers follow.
+//! flow, every member hears of it, and whoever else follows it is told by an event.
 //!
 //! A trigger with a moment to come is announced at once and pulled at that moment. Any later trigger that is accepted takes its place,
 //! and so does one that would undo it: where a start is scheduled, a stop cancels it.
@@ -18,17 +18,16 @@ use crate::c2sim::kind::Kind;
 use crate::c2sim::message::Message;
 use crate::c2sim::notice::minify;
 use crate::c2sim::scan;
-use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, State, Trigger, Verdict};
-use crate::control::viewer::Bits;
+use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, Trigger, Verdict};
 use crate::leco::rpc::RECEIVER_OVERLOADED;
 use crate::limits::RING_RESERVE_BYTES;
 use crate::time::Span;
 
 use super::Hub;
 use super::call::{Answer, Refused, Said};
+use super::events::Event;
 use super::keep::Change;
-use super::keys::{PeerKey, ProviderKey, SessionKey};
-use super::provider::Source;
+use super::keys::SessionKey;
 use super::publish::{Draft, What};
 use super::session::{Author, Flow, Scheduled, refusal, refused};
 
@@ -323,14 +322,15 @@ impl Hub {
         if let (Some(cancelled), true) = (cancelled, self.peers.may_log()) {
             log::info!("session {name}: {cancelled} is not to come any more (seq {seq}) by {}", author.by);
         }
-        if let Some((was, multiple)) = before {
+        if let Some((was, before)) = before {
+            let multiple = session.flow.multiple;
             if was != state {
                 self.peers.counters.session_changes += 1;
                 log::info!("session {name} is {state} (seq {seq}) by {}", author.by);
-                self.follow_state(key, was, state);
+                self.peers.events.push_back(Event::FlowChanged { session: key, was, now: state, multiple });
             }
-            if self.sessions.get(key).is_some_and(|session| session.flow.multiple.total_cmp(&multiple).is_ne()) {
-                self.follow_multiple(key);
+            if multiple.total_cmp(&before).is_ne() {
+                self.peers.events.push_back(Event::FlowChanged { session: key, was: state, now: state, multiple });
             }
         }
         self.set_schedule(key);
@@ -419,74 +419,6 @@ impl Hub {
                 self.set_schedule(key);
             }
         }
-    }
-
-    // ---- Provider and viewers ----
-
-    /// The state of a session has changed: its log stands, runs or is rewound, and its viewers are told.
-    fn follow_state(&mut self, key: SessionKey, was: State, now: State) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let viewers = session.viewers.clone();
-        let provider = session.provider;
-        if let Some(provider) = provider {
-            if let Some(found) = self.providers.get_mut(provider) {
-                // A shared initial result says what state it was made in.
-                found.initials.clear();
-            }
-            match (was, now) {
-                (_, State::Running) => self.wind_clock(provider),
-                (State::Running, State::Paused) => self.stop_clock(provider),
-                (State::Running | State::Paused, _) => {
-                    self.stop_clock(provider);
-                    self.rewind(provider);
-                }
-                _ => {}
-            }
-        }
-        for viewer in &viewers {
-            self.tell_state(*viewer, key);
-        }
-        let moved = provider.and_then(|provider| self.providers.get_mut(provider)).is_some_and(|found| {
-            // Timesteps of a live simulation went by unseen.
-            now == State::Running && core::mem::take(&mut found.unseen)
-        });
-        if moved {
-            for viewer in viewers {
-                self.send_initial(viewer, false);
-            }
-        }
-    }
-
-    /// Tells a viewer the state of its session.
-    fn tell_state(&mut self, viewer: PeerKey, key: SessionKey) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let state = session.flow.state;
-        let time = session.provider.and_then(|key| self.providers.get(key)).map_or(0, |found| i64::from(found.time));
-        if self.is_open_viewer(viewer) {
-            let message = format!("the session is {state}");
-            self.tell_in_state(viewer, Bits::NONE, &message, state.name(), time);
-        }
-    }
-
-    /// Stops the clock of a log; the time to its next timestep is kept.
-    fn stop_clock(&mut self, key: ProviderKey) {
-        let now = self.peers.now;
-        self.provider_timers.cancel(key.slot(), 0);
-        if let Some(Source::Log(play)) = self.providers.get_mut(key).map(|found| &mut found.source) {
-            play.left = play.due.take().map(|due| due.since(now));
-        }
-    }
-
-    /// The speed has changed: the next timestep comes at the latest at the new pace.
-    fn follow_multiple(&mut self, key: SessionKey) {
-        let Some(provider) = self.sessions.get(key).and_then(|session| session.provider) else { return };
-        let pace = self.pace(provider);
-        let now = self.peers.now;
-        if let Some(Source::Log(play)) = self.providers.get_mut(provider).map(|found| &mut found.source) {
-            play.due = play.due.map(|due| due.min(now + pace));
-            play.left = play.left.map(|left| left.min(pace));
-        }
-        self.wind_clock(provider);
     }
 }
 

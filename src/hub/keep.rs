@@ -23,6 +23,7 @@ use crate::time::{Span, Tick};
 
 use super::Hub;
 use super::call::{Answer, ReplyTo, Said};
+use super::events::Event;
 use super::flow::Plan;
 use super::keys::{PeerKey, ProviderKey, SessionKey};
 use super::ledger::{Change as Entry, Ledger, Ticket};
@@ -250,6 +251,7 @@ impl Hub {
                 Err(refused(Code::IoError, "REASON", reason))
             }
         };
+        self.drain_events();
         match reply_to {
             ReplyTo::Nobody => {}
             ReplyTo::Request(waiting) => self.go_on(waiting, answer),
@@ -283,21 +285,29 @@ impl Hub {
     fn carry_out(&mut self, key: SessionKey, change: Change) -> Answer {
         match change {
             Change::Made(provider) => {
-                self.attach_if_free(key, provider);
-                creation(true, self.session_json(key))
+                self.choose_provider(key, provider);
+                creation(true, self.session_info(key))
             }
             Change::About(about, provider) => {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.about = *about;
                 }
-                self.attach_if_free(key, provider);
-                creation(false, self.session_json(key))
+                self.choose_provider(key, provider);
+                creation(false, self.session_info(key))
             }
             Change::Flow(plan) => self.carry_out_plan(key, *plan),
             Change::Gone => {
                 self.end_session(key, "it was deleted");
                 Ok(Value::Null)
             }
+        }
+    }
+
+    /// Says that a session is to have this provider, and lets that follow before anything is shown of it.
+    fn choose_provider(&mut self, session: SessionKey, provider: Option<ProviderKey>) {
+        if let Some(provider) = provider {
+            self.peers.events.push_back(Event::ProviderChosen { session, provider });
+            self.drain_events();
         }
     }
 

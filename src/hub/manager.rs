@@ -5,7 +5,6 @@
 
 use serde_json::{Value, json};
 
-use crate::c2sim::state::State;
 use crate::control::reply::{ManagerInfo, ProviderInfo, ProviderType, SessionInfo, Status, ViewerInfo};
 use crate::control::request::{Source as Wanted, Which};
 use crate::control::{PROTOCOL_VERSION, viewer};
@@ -20,7 +19,7 @@ use super::keys::{PeerKey, ProviderKey, SessionKey};
 use super::methods::ManagerCall;
 use super::play::Job;
 use super::provider::{Kernel, Play, Provider, Source};
-use super::session::{About, Session};
+use super::session::Session;
 use super::shelf::Content;
 use crate::counters::count;
 
@@ -285,16 +284,13 @@ impl Hub {
         if let Some(session) = found.session {
             return Ok(session);
         }
-        let name = self.free_session_name(&format!("provider-{}", found.id));
-        let about = About { created_ms: self.peers.unix_ms(), ..About::default() };
-        // A controller that knows nothing of flow control just sees data.
+        let id = found.id;
         let key = self
-            .add_session(&name, about, State::Running)
+            .make_for_provider(id)
             .ok_or_else(|| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
         if let Some(session) = self.sessions.get_mut(key) {
             session.is_of_provider = true;
             session.provider = Some(provider);
-            (session.seq, session.state_seq) = (1, 1);
         }
         if let Some(found) = self.providers.get_mut(provider) {
             found.session = Some(key);

@@ -74,6 +74,7 @@ mod scene;
 mod session;
 mod session_methods;
 pub mod shelf;
+mod shows;
 mod turn;
 
 use core::net::SocketAddr;

@@ -14,8 +14,6 @@ use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::IsoDateTime;
 use crate::c2sim::state::{self, InitFacts, Options, State, Trigger};
 use crate::config::Predefined;
-use crate::control::reply::Status;
-use crate::control::viewer;
 use crate::leco::name;
 use crate::leco::route::session_name;
 use crate::leco::rpc::{RpcError, SESSION_REFUSED};
@@ -23,6 +21,7 @@ use crate::limits::{MEMBER_BYTES, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MA
 
 use super::Hub;
 use super::call::Answer;
+use super::events::Event;
 use super::keep::{Kept, Pending};
 use super::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
 use super::member::Member;
@@ -241,14 +240,25 @@ impl Hub {
         }
     }
 
+    /// Makes a session for the provider of this id, which runs at once: a controller that knows nothing of flow control just sees data.
+    pub(super) fn make_for_provider(&mut self, provider: i64) -> Option<SessionKey> {
+        let name = self.free_session_name(&format!("provider-{provider}"));
+        let about = About { created_ms: self.peers.unix_ms(), ..About::default() };
+        let key = self.add_session(&name, about, State::Running)?;
+        if let Some(session) = self.sessions.get_mut(key) {
+            (session.seq, session.state_seq) = (1, 1);
+        }
+        Some(key)
+    }
+
     /// A name for a session that is made because of a provider.
-    pub(super) fn free_session_name(&self, wanted: &str) -> String {
+    fn free_session_name(&self, wanted: &str) -> String {
         let free = |name: &String| self.session_named(name).is_none();
         let mut names = (2..).map(|n: u32| format!("{wanted}-{n}"));
         Some(wanted.to_owned()).into_iter().chain(names.by_ref().take(SESSIONS_MAX)).find(free).unwrap_or_default()
     }
 
-    /// Takes a session out of the table: members hear that they are lost, viewers that it was closed, those who wait get their answers.
+    /// Takes a session out of the table: members hear that they are lost, those who wait get their answers.
     pub(super) fn end_session(&mut self, key: SessionKey, why: &str) {
         let Some(session) = self.sessions.get(key) else { return };
         let by: Box<str> = name::shown(&session.full_name).into();
@@ -264,19 +274,7 @@ impl Hub {
         for member in members.into_keys() {
             self.forget_membership(&member, key);
         }
-        if let Some(provider) = session.provider {
-            self.leave_provider(provider, session.state());
-        }
-        for viewer in core::mem::take(&mut session.viewers) {
-            let Some(found) = self.viewers.get_mut(&viewer) else { continue };
-            found.session = None;
-            found.behind = false;
-            if found.open {
-                let message = "the session was closed";
-                let head = viewer::Head { request: viewer::Bits::NONE, message, result: true, time: 0 };
-                self.say(viewer, head);
-            }
-        }
+        self.peers.events.push_back(Event::SessionEnded { session: key, was: session.state() });
         self.peers.wake(For::Session(key));
         let bytes = session.bytes();
         self.account_session(bytes, 0);
@@ -295,50 +293,6 @@ impl Hub {
         // Whoever lets a session grow has looked for room; what was not looked at is small.
         self.peers.pool.charge_small(after.saturating_sub(before));
         self.peers.pool.refund(before.saturating_sub(after));
-    }
-
-    // ---- Provider ----
-
-    /// The provider of this id, if the session of this name may have it.
-    pub(super) fn provider_for(&self, name: &str, id: i64) -> Result<ProviderKey, String> {
-        let key = self.provider_key(id).ok_or_else(|| format!("there is no provider {id}"))?;
-        let theirs = self.session_named(name);
-        let other = self.providers.get(key).and_then(|provider| provider.session).filter(|ours| Some(*ours) != theirs);
-        if let Some(other) = other.and_then(|other| self.sessions.get(other)) {
-            return Err(format!("provider {id} is in session {} already", other.name));
-        }
-        let own = theirs.and_then(|key| self.sessions.get(key)).and_then(|session| session.provider);
-        match own.filter(|own| *own != key) {
-            Some(_) => Err(format!("session {name} has another provider already")),
-            None => Ok(key),
-        }
-    }
-
-    /// The same for a provider that was free when it was asked for, if it still is.
-    pub(super) fn attach_if_free(&mut self, key: SessionKey, provider: Option<ProviderKey>) {
-        let Some(provider) = provider else { return };
-        let (Some(found), Some(session)) = (self.providers.get(provider), self.sessions.get(key)) else { return };
-        if found.session.is_none_or(|other| other == key) && session.provider.is_none_or(|other| other == provider) {
-            self.attach_provider(key, provider);
-        }
-    }
-
-    /// Makes a provider that of a session; the session's state rules it from here on.
-    pub(super) fn attach_provider(&mut self, key: SessionKey, provider: ProviderKey) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.provider = Some(provider);
-        }
-        let mut is_new = false;
-        if let Some(found) = self.providers.get_mut(provider) {
-            is_new = found.session.replace(key) != Some(key);
-        }
-        if is_new {
-            let viewers = self.sessions.get(key).map(|session| session.viewers.clone());
-            for viewer in viewers.unwrap_or_default() {
-                self.send_initial(viewer, false);
-            }
-        }
-        self.wind_clock(provider);
     }
 
     // ---- Showing ----
@@ -367,29 +321,17 @@ impl Hub {
             "options": Options::KEYS.map(|key| (key, options.word(key))).into_iter().collect::<BTreeMap<_, _>>(),
             "permitted": permitted,
             "members": session.members.len(),
-            "provider": session.provider.and_then(|key| self.providers.get(key)).map_or(0, |provider| provider.id),
-            "viewer": self.viewer_ids(session),
             "realtimeMultiple": flow.multiple,
             "scheduled": scheduled,
             "kept": session.kept.is_some(),
         })
     }
 
-    /// The ids of a session's viewers.
-    pub(super) fn viewer_ids(&self, session: &Session) -> Vec<i64> {
-        session.viewers.iter().filter_map(|key| Some(self.viewers.get(key)?.id)).collect()
-    }
-
-    /// How a session is doing, in the words of the control protocol: as its provider does.
-    pub(super) fn session_status(&self, session: &Session) -> Status {
-        session.provider.and_then(|key| self.providers.get(key)).map_or(Status::Online, |provider| provider.status)
-    }
-
     /// Every session, by id.
     pub(super) fn sessions_json(&self) -> Value {
         let mut keys: Vec<(i64, SessionKey)> = self.sessions.iter().map(|(key, session)| (session.id, key)).collect();
         keys.sort_unstable();
-        keys.into_iter().map(|(_, key)| self.session_json(key)).collect()
+        keys.into_iter().map(|(_, key)| self.session_info(key)).collect()
     }
 }
 

@@ -20,6 +20,7 @@ use super::member::Format;
 use super::methods::{At, AtSessionCall};
 use super::publish::What;
 use super::session::{About, Author, DEFAULT, Wish, refused};
+use super::shows::Unfit;
 
 impl Hub {
     // ---- The line of those who wait ----
@@ -124,7 +125,7 @@ impl Hub {
             AtSessionCall::Info => {
                 none(params)?;
                 let key = self.session_for(request)?;
-                now(self.session_json(key))
+                now(self.session_info(key))
             }
             AtSessionCall::Members => {
                 none(params)?;
@@ -198,7 +199,7 @@ impl Hub {
         let before = self.sessions.get(key).map_or(0, |session| session.seq);
         let seq = self.add_member(key, &full_name, system, format)?;
         let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
-        let mut answer = json!({"state": session.flow.state.name(), "seq": seq, "session": self.session_json(key)});
+        let mut answer = json!({"state": session.flow.state.name(), "seq": seq, "session": self.session_info(key)});
         if let Some(answer) = answer.as_object_mut() {
             if let Some(shared) = session.flow.initialization.shared() {
                 answer.insert("initialization".to_owned(), Value::from(String::from_utf8_lossy(shared)));
@@ -287,7 +288,11 @@ impl Hub {
         };
         let provider = match wish.provider {
             None => None,
-            Some(id) => Some(self.provider_for(&wish.name, id).map_err(invalid)?),
+            Some(id) => {
+                let session = self.session_named(&wish.name);
+                let found = self.provider_for(session, id);
+                Some(found.map_err(|unfit| invalid(self.unfit_sentence(unfit, id, &wish.name)))?)
+            }
         };
         if let Some(key) = self.session_named(&wish.name) {
             let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
@@ -315,6 +320,24 @@ impl Hub {
         Ok(self.change(key, Change::Made(provider)))
     }
 
+    fn unfit_sentence(&self, unfit: Unfit, id: i64, session: &str) -> String {
+        match unfit {
+            Unfit::Unknown => format!("there is no provider {id}"),
+            Unfit::InSession(other) => {
+                let other = self.sessions.get(other).map_or("", |other| other.name.as_str());
+                format!("provider {id} is in session {other} already")
+            }
+            Unfit::HasAnother => format!("session {session} has another provider already"),
+        }
+    }
+
+    /// All that `info` shows of a session.
+    pub(super) fn session_info(&self, key: SessionKey) -> Value {
+        let mut info = self.session_json(key);
+        self.complete_info(&mut info, key);
+        info
+    }
+
     pub(super) fn rpc_delete_session(&mut self, caller: Caller<'_>, params: Params, fresh: bool) -> Said {
         let taken = params.take(["name", "force"]).and_then(|[name, force]| {
             let name = name.as_ref().and_then(Value::as_str).map(str::to_owned);
@@ -333,7 +356,7 @@ impl Hub {
                 return Err(refused(Code::NotImplemented, "REASON", "the session 'default' always exists"));
             }
             let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
-            let in_use = !session.members.is_empty() || !session.viewers.is_empty() || session.provider.is_some();
+            let in_use = !session.members.is_empty() || self.is_used(key);
             if in_use && !force {
                 return Err(refused(Code::SharedSessionInUse, "ACTIVE_SESSION", name));
             }

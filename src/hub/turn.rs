@@ -266,6 +266,7 @@ impl Hub {
         while let Some((slot, _)) = self.session_timers.pop_due(now) {
             if let Some(key) = self.sessions.key_at(slot) {
                 self.schedule_due(key);
+                self.drain_events();
             }
         }
         self.do_one_job();
@@ -327,6 +328,9 @@ impl Hub {
                 Event::KernelLost { provider, peer, cause } => self.kernel_gone(provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => self.viewer_gone(peer, cause),
                 Event::Drained { peer } => self.viewer_drained(peer),
+                Event::FlowChanged { session, was, now, .. } => self.flow_changed(session, was, now),
+                Event::ProviderChosen { session, provider } => self.provider_chosen(session, provider),
+                Event::SessionEnded { session, was } => self.session_ended(session, was),
             }
         }
         if self.peers.stopping && self.peers.is_empty() {

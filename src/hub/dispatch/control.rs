@@ -96,7 +96,10 @@ impl Hub {
                 called = self.control_trigger(key, to, session, trigger, at, &mut out);
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
-            Ok(request) => self.control_function(to, request, &mut out),
+            Ok(request) => {
+                self.control_function(to, request, &mut out);
+                self.drain_events();
+            }
             Err(error) => {
                 fatal = error.is_fatal();
                 self.peers.note_error(&format!("a controller's request was refused: {error}"));
@@ -191,6 +194,7 @@ impl Hub {
         said: Said,
         out: &mut Vec<u8>,
     ) -> Called {
+        self.drain_events();
         match said {
             Said::Now(answer) => {
                 self.write_control_answer(out, to, session, answer);
