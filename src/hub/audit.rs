@@ -5,8 +5,6 @@ use crate::leco::nodes::Dealer;
 use super::Hub;
 use super::keep::Purpose;
 use super::peers::{For, Life, Role};
-use super::play::Job;
-use super::provider::Source;
 use crate::counters::count;
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
@@ -51,8 +49,7 @@ impl Hub {
                 return Err(format!("{key:?} is held and stands on no list"));
             }
             if let (Role::Kernel(provider), true) = (peer.role, peer.is_open())
-                && !matches!(self.providers.get(provider).map(|found| &found.source),
-                    Some(Source::Kernel(kernel)) if kernel.peer == Some(key))
+                && self.manager.kernel_link(provider) != Some(key)
             {
                 return Err(format!("{key:?} is no provider's kernel"));
             }
@@ -60,12 +57,6 @@ impl Hub {
                 && self.names.nodes.get(node).is_none_or(|node| node.dealer.link() != Some(key))
             {
                 return Err(format!("{key:?} is no node's DEALER"));
-            }
-        }
-        for (key, provider) in self.providers.iter() {
-            let Source::Kernel(kernel) = &provider.source else { continue };
-            if kernel.peer.is_some_and(|link| self.peers.get(link).is_none_or(|peer| peer.role != Role::Kernel(key))) {
-                return Err(format!("provider {} has a link that is not its kernel's", provider.id));
             }
         }
         rings += self.peers.undelivered.iter().map(|undelivered| undelivered.ring.block_bytes()).sum::<usize>();
@@ -97,18 +88,6 @@ impl Hub {
         }
         let mut session_bytes = 0;
         for (key, session) in self.sessions.iter() {
-            for viewer in &session.viewers {
-                let watches = self.viewers.get(viewer).and_then(|viewer| viewer.session);
-                if watches != Some(key) {
-                    return Err(format!("session {} counts a viewer that is not in it", session.id));
-                }
-            }
-            if session
-                .provider
-                .is_some_and(|provider| self.providers.get(provider).is_none_or(|found| found.session != Some(key)))
-            {
-                return Err(format!("session {} has a provider that does not know it", session.id));
-            }
             if self.session_at(session.local_name()) != Some(key) {
                 return Err(format!("session {} is not found by its name", session.id));
             }
@@ -124,29 +103,21 @@ impl Hub {
             if session.kept.as_ref().is_some_and(super::keep::Kept::is_writing) != in_background {
                 return Err(format!("session {} is written by nobody, or without its knowledge", session.id));
             }
-            if !session.is_writing() && !session.queue.is_empty() && !self.jobs.contains(&Job::Session(key)) {
+            if !session.is_writing() && !session.queue.is_empty() && !self.lines.contains(&key) {
                 return Err(format!("session {} has requests that nobody will deal with", session.id));
             }
             session_bytes += session.bytes();
         }
-        let mut results = std::collections::BTreeMap::new();
-        for (_, peer) in self.peers.iter() {
-            let waiting = peer.results.iter().flat_map(|results| results.iter());
-            results.extend(waiting.map(super::peers::Waiting::identity));
-        }
-        let mut data = session_bytes + results.values().sum::<usize>();
-        for (_, provider) in self.providers.iter() {
-            data += provider.accounted;
-            if provider.accounted > 0 && provider.accounted != provider.bytes() {
-                return Err(format!(
-                    "provider {} holds {} bytes, noted are {}",
-                    provider.id,
-                    provider.bytes(),
-                    provider.accounted
-                ));
+        self.manager.check(&self.peers)?;
+        for (session, state, multiple) in self.manager.sessions() {
+            let Some(flow) = self.sessions.get(session).map(|session| &session.flow) else {
+                return Err(format!("{session:?} has ended and is still shown"));
+            };
+            if flow.state != state || flow.multiple.total_cmp(&multiple).is_ne() {
+                return Err(format!("{session:?} is {}, the Manager takes it to be {state}", flow.state));
             }
         }
-        self.recordings.check()?;
+        let data = session_bytes + self.manager.bytes(&self.peers);
         if data != self.peers.pool.data_in_use() {
             return Err(format!("data has {data} bytes, counted are {}", self.peers.pool.data_in_use()));
         }
@@ -160,11 +131,6 @@ impl Hub {
         }
         if !self.afterwards.is_empty() {
             return Err("an event has not been told".to_owned());
-        }
-        if self.viewers.keys().any(|key| self.peers.results(*key).is_none())
-            || self.viewers.len() != self.viewer_ids.len()
-        {
-            return Err("a viewer is listed that has left".to_owned());
         }
         for (key, node) in self.names.nodes.iter() {
             let living = |link| self.peers.get(link).is_some();

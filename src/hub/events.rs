@@ -40,6 +40,8 @@ pub(super) enum Event {
     FlowChanged { session: SessionKey, was: State, now: State, multiple: f64 },
     /// A session is to have this provider, if that is still to be had.
     ProviderChosen { session: SessionKey, provider: ProviderKey },
+    /// The provider that a session was made for was closed.
+    ProviderClosed { session: SessionKey },
     /// A session is not in the table any more; this was its last state.
     SessionEnded { session: SessionKey, was: State },
 }

@@ -28,7 +28,6 @@ use super::flow::Plan;
 use super::keys::{PeerKey, ProviderKey, SessionKey};
 use super::ledger::{Change as Entry, Ledger, Ticket};
 use super::peers::For;
-use super::play::Job;
 use super::session::{About, Author, Flow, Scheduled, Session, creation, refused};
 
 /// How sessions are written today. What a program of this version could not read, or would read wrongly, takes the next number.
@@ -278,7 +277,7 @@ impl Hub {
             self.peers.wake(For::Session(key));
         }
         if is_line {
-            self.add_job(Job::Session(key));
+            self.line_goes_on(key);
         }
     }
 

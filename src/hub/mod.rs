@@ -47,7 +47,6 @@
 //! assert_eq!(hub.counters().sign_ins, 1);
 //! ```
 
-mod audience;
 mod audit;
 mod call;
 mod cause;
@@ -65,16 +64,11 @@ mod member;
 mod methods;
 mod names;
 mod peers;
-mod play;
-mod provider;
 mod publish;
 pub mod recorder;
-mod recording;
-mod scene;
 mod session;
 mod session_methods;
 pub mod shelf;
-mod shows;
 mod turn;
 
 use core::net::SocketAddr;
@@ -96,15 +90,13 @@ use crate::time::Tick;
 
 use coordinator::{Coordinator, relay};
 use front::Front;
-use keys::{OfProviders, OfSessions};
+use keys::OfSessions;
+use manager::Manager;
 use names::Names;
 use peers::Peers;
-use play::Job;
-use provider::Provider;
 use recorder::Recorder;
-use recording::Recordings;
 use session::Session;
-use shelf::{NoShelf, Shelf};
+use shelf::Shelf;
 
 /// A difference between the time of day and what it should be by our own count that means that somebody has set the clock.
 const CLOCK_STEP_MS: u64 = 50;
@@ -115,8 +107,11 @@ pub struct Hub {
     peers: Peers,
     names: Names,
     coordinator: Coordinator,
+    manager: Manager,
     front: Front,
     has_said_stop: bool,
+    /// Whether the next piece of work left over is a session's, where the Manager has some too.
+    is_turn_of_sessions: bool,
     // ---- Sessions ----
     sessions: Table<Session, OfSessions>,
     /// By LECO name without namespace.
@@ -136,21 +131,10 @@ pub struct Hub {
     rules: Vec<Rules>,
     ledger: Option<Box<dyn ledger::Ledger>>,
     tickets: BTreeMap<ledger::Ticket, keep::Purpose>,
-    // ---- The Manager ----
-    providers: Table<Provider, OfProviders>,
-    provider_timers: Timers<2>,
-    /// Connected viewers.
-    viewers: BTreeMap<PeerKey, audience::Viewer>,
-    /// By id. Ids of viewers, providers and sessions are never given twice.
-    viewer_ids: BTreeMap<i64, PeerKey>,
-    departed: VecDeque<audience::Departed>,
-    next_viewer: i64,
-    next_provider: i64,
+    /// Ids are never given twice.
     next_session: i64,
-    jobs: VecDeque<Job>,
-    shelf: Box<dyn Shelf>,
-    recordings: Recordings,
-    viewer_port: u16,
+    /// Sessions of which a request that has waited is to be dealt with.
+    lines: VecDeque<SessionKey>,
 }
 
 impl Hub {
@@ -163,8 +147,10 @@ impl Hub {
         let mut hub = Self {
             names: Names::new(&config, start.seed),
             coordinator: Coordinator::new(start.now),
+            manager: Manager::new(&config),
             front: Front::new(),
             has_said_stop: false,
+            is_turn_of_sessions: false,
             sessions: Table::new(SESSIONS_MAX),
             session_names: BTreeMap::new(),
             session_timers: Timers::default(),
@@ -177,18 +163,8 @@ impl Hub {
             rules: Vec::new(),
             ledger: None,
             tickets: BTreeMap::new(),
-            providers: Table::new(config.providers_max),
-            provider_timers: Timers::default(),
-            viewers: BTreeMap::new(),
-            viewer_ids: BTreeMap::new(),
-            departed: VecDeque::new(),
-            next_viewer: 1,
-            next_provider: 1,
             next_session: 1,
-            jobs: VecDeque::new(),
-            shelf: Box::new(NoShelf),
-            recordings: Recordings::new(config.memory_max),
-            viewer_port: config.port.wrapping_add(11),
+            lines: VecDeque::new(),
             peers: Peers::new(config, start),
         };
         hub.add_predefined(&predefined);
@@ -205,12 +181,12 @@ impl Hub {
 
     /// Gives the hub files: logs to play. Without, it has none.
     pub fn set_shelf(&mut self, shelf: Box<dyn Shelf>) {
-        self.shelf = shelf;
+        self.manager.set_shelf(shelf);
     }
 
     /// Has every provider recorded from now on. Without, none is.
     pub fn set_recorder(&mut self, recorder: Box<dyn Recorder>) {
-        self.recordings.set_recorder(recorder);
+        self.manager.set_recorder(recorder);
     }
 
     /// Has the content of C2SIM documents checked against the schema in `xsd`, in all sessions of that schema.
@@ -233,7 +209,7 @@ impl Hub {
 
     /// The port that viewers are told to connect to.
     pub const fn set_viewer_port(&mut self, port: u16) {
-        self.viewer_port = port;
+        self.manager.set_viewer_port(port);
     }
 
     // ---- Doors in ----
@@ -250,7 +226,7 @@ impl Hub {
         self.peers.advance(now);
         let key = self.peers.admit(remote, door);
         if let Some(key) = key.filter(|_| door == Door::Viewer) {
-            self.viewer_came(key, remote);
+            self.manager.viewer_came(&self.peers, key, remote);
         }
         self.drain_events();
         key
@@ -302,7 +278,7 @@ impl Hub {
         outcome: Result<SocketAddr, &str>,
     ) -> Option<PeerKey> {
         self.peers.advance(now);
-        let link = self.kernel_dialed(provider, outcome);
+        let link = self.manager.kernel_dialed(&mut self.peers, provider, outcome);
         self.drain_events();
         link
     }
@@ -311,9 +287,8 @@ impl Hub {
     /// be.
     pub fn handle_committed(&mut self, now: Tick, ticket: ledger::Ticket, outcome: Result<(), String>) {
         self.peers.advance(now);
-        match self.recordings.written(ticket, outcome) {
-            Ok(written) => self.piece_written(written),
-            Err(outcome) => self.committed(ticket, outcome),
+        if let Err(outcome) = self.manager.written(&mut self.peers, ticket, outcome) {
+            self.committed(ticket, outcome);
         }
         self.drain_events();
         if self.peers.stopping {
@@ -355,11 +330,12 @@ impl Hub {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
-        let at_once = (!self.jobs.is_empty() || self.front.has_put_off()).then_some(self.peers.now);
+        let at_once =
+            (self.manager.has_jobs() || !self.lines.is_empty() || self.front.has_put_off()).then_some(self.peers.now);
         [
             self.peers.soonest(),
             self.coordinator.soonest(),
-            self.provider_timers.soonest(),
+            self.manager.soonest(),
             self.session_timers.soonest(),
             at_once,
         ]
@@ -409,13 +385,7 @@ impl Hub {
     /// `host:port` to connect to for an [`Output::DialKernel`].
     #[must_use]
     pub fn kernel_address(&self, provider: ProviderKey) -> Option<String> {
-        match &self.providers.get(provider)?.source {
-            provider::Source::Kernel(kernel) if kernel.host.contains(':') => {
-                Some(format!("[{}]:{}", kernel.host, kernel.port))
-            }
-            provider::Source::Kernel(kernel) => Some(format!("{}:{}", kernel.host, kernel.port)),
-            provider::Source::Log(_) => None,
-        }
+        self.manager.kernel_address(provider)
     }
 
     /// Every counter.

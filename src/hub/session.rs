@@ -23,7 +23,7 @@ use super::Hub;
 use super::call::Answer;
 use super::events::Event;
 use super::keep::{Kept, Pending};
-use super::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
+use super::keys::{RequestKey, SessionKey};
 use super::member::Member;
 use super::peers::For;
 use super::publish::{Draft, History, What};
@@ -95,10 +95,6 @@ pub(super) struct Session {
     pub(super) name: String,
     /// `NS.session:NAME`: the sender of all that it says.
     pub(super) full_name: Box<[u8]>,
-    pub(super) provider: Option<ProviderKey>,
-    /// It was made by Connect for its provider, and ends with it.
-    pub(super) is_of_provider: bool,
-    pub(super) viewers: Vec<PeerKey>,
     pub(super) about: About,
     /// How the configuration describes it, if it does.
     pub(super) configured: Option<Box<str>>,
@@ -193,9 +189,6 @@ impl Hub {
             id: self.next_session,
             name: name.to_owned(),
             full_name: self.names.named_here(&local).into(),
-            provider: None,
-            is_of_provider: false,
-            viewers: Vec::new(),
             about,
             configured: None,
             flow: Flow::new(state),

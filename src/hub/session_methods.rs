@@ -16,11 +16,11 @@ use super::dispatch::described;
 use super::front::{Asked, Request};
 use super::keep::Change;
 use super::keys::{RequestKey, SessionKey};
+use super::manager::Unfit;
 use super::member::Format;
 use super::methods::{At, AtSessionCall};
 use super::publish::What;
 use super::session::{About, Author, DEFAULT, Wish, refused};
-use super::shows::Unfit;
 
 impl Hub {
     // ---- The line of those who wait ----
@@ -290,7 +290,7 @@ impl Hub {
             None => None,
             Some(id) => {
                 let session = self.session_named(&wish.name);
-                let found = self.provider_for(session, id);
+                let found = self.manager.provider_for(session, id);
                 Some(found.map_err(|unfit| invalid(self.unfit_sentence(unfit, id, &wish.name)))?)
             }
         };
@@ -356,7 +356,7 @@ impl Hub {
                 return Err(refused(Code::NotImplemented, "REASON", "the session 'default' always exists"));
             }
             let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
-            let in_use = !session.members.is_empty() || self.is_used(key);
+            let in_use = !session.members.is_empty() || self.manager.is_used(key);
             if in_use && !force {
                 return Err(refused(Code::SharedSessionInUse, "ACTIVE_SESSION", name));
             }

@@ -11,7 +11,7 @@ use super::coordinator::Coordinator;
 use super::coordinator::relay::{self, Taken};
 use super::doors::Output;
 use super::events::Event;
-use super::keys::{PeerKey, ProviderKey};
+use super::keys::{PeerKey, ProviderKey, SessionKey};
 use super::peers::{Budget, Due, FAREWELL, For, Outcome, ProcessTimer, Role};
 use crate::leco::message::View;
 
@@ -98,7 +98,7 @@ impl Hub {
     fn feed_kernel(&mut self, key: PeerKey, provider: ProviderKey, input: &[u8]) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let mut tail = core::mem::take(&mut peer.tail);
-        let (used, mut busy) = self.take_kernel_bytes(key, provider, tail.bytes());
+        let (used, mut busy) = self.manager.take_kernel_bytes(&mut self.peers, key, provider, tail.bytes());
         tail.consume(used, &mut self.peers.pool);
         match self.peers.get_mut(key) {
             Some(peer) => peer.tail = tail,
@@ -109,7 +109,7 @@ impl Hub {
         }
         let mut rest = input;
         if !busy {
-            let (used, works) = self.take_kernel_bytes(key, provider, input);
+            let (used, works) = self.manager.take_kernel_bytes(&mut self.peers, key, provider, input);
             rest = input.get(used..).unwrap_or_default();
             busy = works;
         }
@@ -253,23 +253,15 @@ impl Hub {
         self.peers.expire();
         self.drain_events();
         self.coordinator.expire(&mut self.peers, &mut self.names);
+        self.manager.expire(&mut self.peers);
         let now = self.peers.now;
-        while let Some((slot, kind)) = self.provider_timers.pop_due(now) {
-            if let Some(key) = self.providers.key_at(slot) {
-                if kind == 0 {
-                    self.play_due(key);
-                } else {
-                    self.dial_kernel(key);
-                }
-            }
-        }
         while let Some((slot, _)) = self.session_timers.pop_due(now) {
             if let Some(key) = self.sessions.key_at(slot) {
                 self.schedule_due(key);
                 self.drain_events();
             }
         }
-        self.do_one_job();
+        self.do_one_piece();
         while let Some(due) = self.peers.next_due() {
             match due {
                 Due::Clean => self.clean_up(),
@@ -278,6 +270,26 @@ impl Hub {
                 Due::Stop => self.say_stop(),
             }
             self.drain_events();
+        }
+    }
+
+    /// Does one bounded piece of the work that was left over, the Manager and the sessions taking turns.
+    fn do_one_piece(&mut self) {
+        let is_for_sessions = !self.lines.is_empty() && (self.is_turn_of_sessions || !self.manager.has_jobs());
+        self.is_turn_of_sessions = !is_for_sessions;
+        if !is_for_sessions {
+            self.manager.do_one_job(&mut self.peers);
+        } else if let Some(session) = self.lines.pop_front() {
+            // A controller whose turn it is comes before the line.
+            self.feed_resumed();
+            self.line_piece(session);
+        }
+    }
+
+    /// A session has requests that can be dealt with.
+    pub(super) fn line_goes_on(&mut self, session: SessionKey) {
+        if !self.lines.contains(&session) {
+            self.lines.push_back(session);
         }
     }
 
@@ -314,7 +326,7 @@ impl Hub {
     #[cold]
     fn drain(&mut self) {
         while let Some(event) = self.peers.events.pop_front() {
-            let Self { peers, names, coordinator, .. } = self;
+            let Self { peers, names, coordinator, manager, .. } = self;
             match event {
                 Event::NameLeft { component, why } => {
                     if let Some(name) = coordinator.name_left(peers, names, component, why) {
@@ -325,12 +337,19 @@ impl Hub {
                 Event::NodeUnlinked { node } => self.node_unlinked(node),
                 Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
                 Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
-                Event::KernelLost { provider, peer, cause } => self.kernel_gone(provider, peer, cause),
-                Event::ViewerLeft { peer, cause } => self.viewer_gone(peer, cause),
-                Event::Drained { peer } => self.viewer_drained(peer),
-                Event::FlowChanged { session, was, now, .. } => self.flow_changed(session, was, now),
-                Event::ProviderChosen { session, provider } => self.provider_chosen(session, provider),
-                Event::SessionEnded { session, was } => self.session_ended(session, was),
+                Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
+                Event::ViewerLeft { peer, cause } => manager.viewer_left(peer, cause),
+                Event::Drained { peer } => manager.viewer_drained(peers, peer),
+                Event::ProviderClosed { session } => self.end_session(session, "its provider was closed"),
+                Event::FlowChanged { session, was, now, multiple } => {
+                    manager.flow_changed(peers, session, [was, now], multiple);
+                }
+                Event::ProviderChosen { session, provider } => {
+                    if let Some(flow) = self.sessions.get(session).map(|found| &found.flow) {
+                        manager.provider_chosen(peers, session, provider, (flow.state, flow.multiple));
+                    }
+                }
+                Event::SessionEnded { session, was } => manager.session_ended(peers, session, was),
             }
         }
         if self.peers.stopping && self.peers.is_empty() {

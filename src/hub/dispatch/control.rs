@@ -16,13 +16,13 @@ use crate::limits::CONTROL_REQUEST_BYTES_MAX;
 use crate::store::ring::Refused;
 
 use super::elsewhere;
+use super::manager::SessionRow;
 use crate::control::function::Function;
 use crate::hub::Hub;
-use crate::hub::audience::is_behind_with_answers;
 use crate::hub::call::{Answer, ReplyTo as AwaitedBy, Said};
 use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
-use crate::hub::manager::{Batch, ProviderRow, SessionRow, ViewerRow, chosen, these};
+use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
 use crate::hub::peers::{For, Outcome, Peer};
 use crate::hub::session::{Author, Wish};
@@ -140,7 +140,7 @@ impl Hub {
         };
         let Some(session) = found else {
             let reason = match session {
-                SessionRef::Id(id) => self.no_such("session", id, self.next_session),
+                SessionRef::Id(id) => no_such("session", id, id >= 1 && id < self.next_session),
                 SessionRef::Name(name) => format!("there is no session '{name}'"),
             };
             self.peers.note_error(&reason);
@@ -240,24 +240,24 @@ impl Hub {
                 Reply::begin(out, to, true).errors(self.peers.journal.errors()).finish();
             }
             Request::Manager => {
-                let version = Self::manager_version();
+                let version = Manager::version();
                 Reply::begin(out, to, true).manager(self.manager_info(&version)).finish();
             }
             Request::Providers(which) => {
-                let rows = self.provider_rows(&chosen(which));
+                let rows = self.manager.provider_rows(&chosen(which));
                 Reply::begin(out, to, true).providerinfo(rows.iter().map(ProviderRow::info)).finish();
             }
             Request::Viewers(which) => {
-                let rows = self.viewer_rows(&chosen(which));
+                let rows = self.manager.viewer_rows(&chosen(which));
                 Reply::begin(out, to, true).viewerinfo(rows.iter().map(ViewerRow::info)).finish();
             }
             Request::Sessions(which) => {
                 let rows = self.session_rows(&chosen(which));
                 Reply::begin(out, to, true).sessioninfo(rows.iter().map(SessionRow::info)).finish();
             }
-            Request::Open(wanted) => match self.open_provider(wanted) {
+            Request::Open(wanted) => match self.manager.open_provider(&mut self.peers, wanted) {
                 Ok(id) => {
-                    let rows = self.provider_rows(&Some(vec![id]));
+                    let rows = self.manager.provider_rows(&Some(vec![id]));
                     let infos = rows.iter().map(ProviderRow::info);
                     Reply::begin(out, to, true).provider(id).providerinfo(infos).finish();
                 }
@@ -265,16 +265,16 @@ impl Hub {
             },
             Request::Close(ids) => {
                 let ids: Vec<i64> = ids.collect();
-                let outcome = self.close_providers(&ids).outcome();
+                let outcome = self.manager.close_providers(&mut self.peers, &ids).outcome();
                 self.control_outcome(out, to, outcome);
             }
             Request::Disconnect(ids) => {
                 let ids: Vec<i64> = ids.collect();
-                let outcome = self.disconnect_viewers(&ids).outcome();
+                let outcome = self.manager.disconnect_viewers(&ids).outcome();
                 self.control_outcome(out, to, outcome);
             }
             Request::Refresh(which) => {
-                let batch = self.refresh_providers(&chosen(which));
+                let batch = self.manager.refresh_providers(&mut self.peers, &chosen(which));
                 let outcome = batch.outcome();
                 let reply = Reply::begin(out, to, outcome.is_ok()).provider_list(batch.done.iter().copied());
                 match &outcome {
@@ -350,8 +350,7 @@ impl Hub {
             if !self.peers.get(key).is_some_and(Peer::is_open) {
                 return (used, Halt::Gone);
             }
-            let waits = |peer: &Peer| peer.results.as_ref().is_some_and(|results| is_behind_with_answers(results));
-            if self.peers.get(key).is_some_and(waits)
+            if self.peers.get(key).is_some_and(Manager::is_behind_with_answers)
                 && self.peers.hold_for_answer(key, key, Refused::Full) == Outcome::Held
             {
                 return (used, Halt::Held);
@@ -367,11 +366,9 @@ impl Hub {
                 Err(error) => Err(error),
             };
             match decoded {
-                Ok(request) => self.viewer_request(key, request),
+                Ok(request) => self.manager.viewer_request(&mut self.peers, key, request),
                 Err(error) => {
-                    let text = error.to_string();
-                    let head = viewer::Head { request: viewer::Bits::NONE, message: &text, result: false, time: 0 };
-                    self.tell(key, head, &[]);
+                    Manager::refuse_request(&mut self.peers, key, &error.to_string());
                     self.peers.note_error(&format!("a viewer's request was refused: {error}"));
                     if error.is_fatal() {
                         self.peers.finish(key, Cause::Undecodable);

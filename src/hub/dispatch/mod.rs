@@ -2,6 +2,7 @@
 //! owner who deals with it is lent what it needs.
 
 mod control;
+mod manager;
 mod rpc;
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What providers show goes to recordings, in pieces that are whole records, and routing never waits for their disk.
+//! The books of recordings: pieces that are whole records go to the disk, and routing never waits for it.
 //!
 //! Owns which recordings there are and how much of each waits to be written. Must not know files: a [`Recorder`] has them.
 //!
@@ -8,17 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::control::reply::{ProviderType, Status};
-use crate::control::vlog;
 use crate::limits::{RECORDING_WAITING_BYTES_MAX, RECORDINGS_WAITING_BYTES_MAX, RECORDINGS_WAITING_MAX};
 
-use super::Hub;
-use super::keys::ProviderKey;
-use super::ledger::Ticket;
-use super::peers::cut;
-use super::provider::Provider;
-use super::recorder::{Deed, Recorder, RecordingId};
-use super::scene::Step;
+use crate::hub::keys::ProviderKey;
+use crate::hub::ledger::Ticket;
+use crate::hub::recorder::{Deed, Recorder, RecordingId};
 
 /// All recordings that are written or have something waiting.
 #[derive(Debug)]
@@ -59,7 +53,7 @@ enum Part {
 
 /// What a piece that was written, or could not be, means for its recording.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(in crate::hub) enum Written {
     /// It goes on, or nothing new is known of it.
     On,
     /// All of it is in its file.
@@ -85,12 +79,12 @@ impl Recordings {
     }
 
     /// Whether providers are recorded at all.
-    const fn is_wanted(&self) -> bool {
+    pub(super) const fn is_wanted(&self) -> bool {
         self.recorder.is_some()
     }
 
     /// A new recording of a provider, which is not handed over yet.
-    fn add(&mut self, provider: ProviderKey) -> RecordingId {
+    pub(super) fn add(&mut self, provider: ProviderKey) -> RecordingId {
         self.last += 1;
         let id = RecordingId(self.last);
         self.all.insert(id, Recording { provider, bytes: 0, failed: false });
@@ -98,7 +92,7 @@ impl Recordings {
     }
 
     /// Why no piece of so many bytes can wait for the disk, if none can.
-    fn refusal(&self, id: RecordingId, bytes: usize) -> Option<String> {
+    pub(super) fn refusal(&self, id: RecordingId, bytes: usize) -> Option<String> {
         let own = self.all.get(&id).map_or(0, |recording| recording.bytes);
         // What waits alone may be large: a heading has the map and the world of a city.
         if own > 0 && own + bytes > RECORDING_WAITING_BYTES_MAX {
@@ -109,7 +103,7 @@ impl Recordings {
         is_full.then(|| format!("the disk does not keep up, {total} bytes of all recordings wait for it"))
     }
 
-    fn hand_over(&mut self, ticket: Ticket, id: RecordingId, deed: Deed) {
+    pub(super) fn hand_over(&mut self, ticket: Ticket, id: RecordingId, deed: Deed) {
         let (Some(recorder), Some(recording)) = (&mut self.recorder, self.all.get_mut(&id)) else { return };
         let (part, bytes) = match &deed {
             Deed::Begin { .. } => (Part::Begin, 0),
@@ -123,12 +117,12 @@ impl Recordings {
     }
 
     /// There is to be no such recording; nothing of it was handed over.
-    fn forget(&mut self, id: RecordingId) {
+    pub(super) fn forget(&mut self, id: RecordingId) {
         self.all.remove(&id);
     }
 
     /// Notes that a recording does not go on to its provider's end.
-    fn fail(&mut self, id: RecordingId) {
+    pub(super) fn fail(&mut self, id: RecordingId) {
         if let Some(recording) = self.all.get_mut(&id) {
             recording.failed = true;
         }
@@ -177,112 +171,8 @@ impl Recordings {
     }
 }
 
-impl Hub {
-    pub(super) fn begin_recording(&mut self, key: ProviderKey) {
-        let unix_ms = self.peers.unix_ms();
-        let Some(provider) = self.providers.get_mut(key) else { return };
-        let ended = provider.status != Status::Online;
-        let is_recording = provider.kind == ProviderType::ViewerLog;
-        if !self.recordings.is_wanted() || is_recording || provider.recording.is_some() || ended {
-            return;
-        }
-        provider.message = String::new();
-        let heading = heading(provider);
-        let id = self.recordings.add(key);
-        if let Some(reason) = self.recordings.refusal(id, heading.len()) {
-            let line = format!("{}: no recording: {reason}", provider.ids);
-            self.recordings.forget(id);
-            self.recording_failed(key, id, &line);
-            return;
-        }
-        provider.recording = Some(id);
-        let map_name = provider.statics.map_name.clone();
-        self.peers.counters.recordings += 1;
-        self.hand_over(id, Deed::Begin { map_name, unix_ms });
-        self.hand_over(id, Deed::Append(heading));
-    }
-
-    pub(super) fn record_step(&mut self, key: ProviderKey, step: &Step) {
-        if self.providers.get(key).and_then(|found| found.recording).is_none() {
-            return;
-        }
-        let sections: [&[u8]; 3] = [&step.commands, &step.changes, &step.perceptions];
-        let mut out = Vec::with_capacity(step.bytes() + 32);
-        vlog::write_prelude(&mut out, i64::from(step.time), &sections);
-        for section in sections {
-            out.extend_from_slice(section);
-        }
-        self.write_recording(key, out);
-    }
-
-    fn write_recording(&mut self, key: ProviderKey, bytes: Vec<u8>) {
-        let Some(provider) = self.providers.get(key) else { return };
-        let Some(id) = provider.recording else { return };
-        match self.recordings.refusal(id, bytes.len()) {
-            None => self.hand_over(id, Deed::Append(bytes)),
-            Some(reason) => {
-                let line = format!("{}: the recording has ended before time {}: {reason}", provider.ids, provider.time);
-                self.recordings.fail(id);
-                self.recording_failed(key, id, &line);
-            }
-        }
-    }
-
-    fn hand_over(&mut self, id: RecordingId, deed: Deed) {
-        let ticket = self.peers.last_ticket.draw();
-        self.recordings.hand_over(ticket, id, deed);
-    }
-
-    pub(super) fn end_recording(&mut self, key: ProviderKey) {
-        if let Some(id) = self.providers.get_mut(key).and_then(|found| found.recording.take()) {
-            self.hand_over(id, Deed::End);
-        }
-    }
-
-    /// The outcome of a piece is known.
-    pub(super) fn piece_written(&mut self, written: Written) {
-        match written {
-            Written::On => {}
-            Written::Whole => self.peers.counters.recordings_whole += 1,
-            Written::Failed { recording, provider, reason } => self.recording_failed(provider, recording, &reason),
-        }
-    }
-
-    /// A recording has ended before its provider did, which goes on.
-    fn recording_failed(&mut self, key: ProviderKey, id: RecordingId, line: &str) {
-        self.peers.counters.recordings_failed += 1;
-        self.peers.note_error(line);
-        if self.providers.get(key).is_some_and(|provider| provider.recording == Some(id)) {
-            self.end_recording(key);
-        }
-        // One that has begun anew is recorded in another file.
-        if let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.recording.is_none()) {
-            provider.message = cut(line).into_owned();
-        }
-    }
-}
-
-/// What a recording begins with: the parts that do not change, and the world.
-fn heading(provider: &mut Provider) -> Vec<u8> {
-    let mut out = Vec::new();
-    let heading = vlog::Heading {
-        max_time_step: i64::from(provider.time_max),
-        map_name: &provider.statics.map_name,
-        map: &provider.statics.map,
-        config: &provider.statics.config,
-    };
-    vlog::write_heading(&mut out, heading);
-    let time = i64::from(provider.time);
-    let world = provider.world_section();
-    vlog::write_prelude(&mut out, time, &[world]);
-    out.extend_from_slice(world);
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::provider::{Play, Source};
-    use super::super::shelf::{Content, FileId};
     use super::*;
     use crate::store::table::Table;
 
@@ -305,9 +195,7 @@ mod tests {
         fn new(memory_max: usize) -> Self {
             let mut recordings = Recordings::new(memory_max);
             recordings.set_recorder(Box::new(Deaf));
-            let source = Source::Log(Box::new(Play::new(FileId(1), Content::Kernel)));
-            let provider = Provider::new(1, ProviderType::RcrsLog, "a.log".to_owned(), source);
-            let provider = Table::new(1).insert(provider).unwrap();
+            let provider = Table::new(1).insert(()).unwrap();
             Self { recordings, provider, last: Ticket(0) }
         }
 

@@ -17,14 +17,14 @@ use crate::rcrs::world::{Difference, World};
 
 /// The sections of one timestep, encoded. An empty vector is a section that there is not.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Step {
+pub(super) struct Timestep {
     pub(super) time: i32,
     pub(super) commands: Vec<u8>,
     pub(super) changes: Vec<u8>,
     pub(super) perceptions: Vec<u8>,
 }
 
-impl Step {
+impl Timestep {
     pub(super) fn bytes(&self) -> usize {
         self.commands.len() + self.changes.len() + self.perceptions.len()
     }
@@ -109,7 +109,7 @@ const REPLAY_OVERHEAD: usize = 160;
 
 /// The world of a provider.
 #[derive(Debug, Default)]
-pub(super) enum Scene {
+pub(super) enum ProviderWorld {
     /// Nothing has come yet.
     #[default]
     Empty,
@@ -119,7 +119,7 @@ pub(super) enum Scene {
     Replay(BTreeMap<i32, Entity<'static>>),
 }
 
-impl Scene {
+impl ProviderWorld {
     /// The world section.
     pub(super) fn encode_world(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -161,12 +161,12 @@ impl Scene {
     }
 
     /// Applies a timestep and encodes its sections.
-    pub(super) fn apply(&mut self, raw: Raw) -> Result<Step, String> {
+    pub(super) fn apply(&mut self, raw: Raw) -> Result<Timestep, String> {
         match raw {
             Raw::Kernel { time, commands, perceptions, changes } => {
                 let Self::Kernel(world) = self else { return Err("a step came before the world".to_owned()) };
                 let difference = world.apply(changes).map_err(|error| error.to_string())?;
-                let mut step = Step { time, ..Step::default() };
+                let mut step = Timestep { time, ..Timestep::default() };
                 section::commands(&mut step.commands, commands.iter().map(action));
                 encode_changes(&mut step.changes, world, &difference);
                 if !perceptions.is_empty() {
@@ -178,7 +178,7 @@ impl Scene {
         }
     }
 
-    fn apply_replay(&mut self, time: i32, bytes: &[u8]) -> Result<Step, String> {
+    fn apply_replay(&mut self, time: i32, bytes: &[u8]) -> Result<Timestep, String> {
         let record = ReplayRecord::read(bytes).map_err(|error| error.to_string())?;
         if let Some(world) = record.section(Section::World) {
             let entities = replay::entities(world).map_err(|error| error.to_string())?;
@@ -187,7 +187,7 @@ impl Scene {
         if matches!(self, Self::Empty) {
             *self = Self::Replay(BTreeMap::new());
         }
-        let mut step = Step { time, ..Step::default() };
+        let mut step = Timestep { time, ..Timestep::default() };
         for (wanted, out) in [
             (Section::Commands, &mut step.commands),
             (Section::Changes, &mut step.changes),

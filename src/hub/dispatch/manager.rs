@@ -1,0 +1,214 @@
+//! The Manager's functions as methods of the Coordinator, and what it takes several owners to do: a viewer's connection with a session that
+//! is made for it, and the description of a session, of which each of two owners knows one half.
+
+use serde_json::{Value, json};
+
+use crate::control::reply::{ManagerInfo, SessionInfo, Status};
+use crate::control::request::Source as Wanted;
+use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
+use crate::limits::SESSIONS_MAX;
+
+use crate::hub::Hub;
+use crate::hub::call::{Answer, none};
+use crate::hub::keys::SessionKey;
+use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
+use crate::hub::methods::ManagerCall;
+use crate::hub::session::Session;
+
+/// A session as it is shown.
+pub(super) struct SessionRow {
+    id: i64,
+    provider: Option<i64>,
+    viewers: Vec<i64>,
+    status: Status,
+    state: &'static str,
+    seq: u64,
+    name: String,
+}
+
+impl SessionRow {
+    fn new(session: &Session, shown: Shown) -> Self {
+        let Shown { provider, viewers, status } = shown;
+        Self {
+            id: session.id,
+            provider,
+            viewers,
+            status,
+            state: session.state().name(),
+            seq: session.seq,
+            name: session.name.clone(),
+        }
+    }
+
+    pub(super) fn info(&self) -> SessionInfo<'_> {
+        SessionInfo {
+            id: self.id,
+            provider: self.provider,
+            viewers: &self.viewers,
+            status: self.status,
+            state: self.state,
+            seq: self.seq,
+            name: &self.name,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({"id": self.id, "provider": self.provider.unwrap_or(0), "viewer": self.viewers, "status": self.status.word(),
+               "state": self.state, "seq": self.seq, "name": self.name})
+    }
+}
+
+impl Hub {
+    // ---- With sessions ----
+
+    /// Brings a viewer into the session of a provider, which is made if there is none; answers the session's id.
+    pub(super) fn connect_viewer(&mut self, provider: i64, viewer: i64) -> Result<i64, String> {
+        let pair = self.manager.pair(provider, viewer)?;
+        let session = match self.manager.session_of(pair.0) {
+            Some(session) => session,
+            None => {
+                let made = self.make_for_provider(provider);
+                let session = made.ok_or_else(|| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
+                self.manager.show(&mut self.peers, session, pair.0);
+                session
+            }
+        };
+        self.manager.connect_viewer(&mut self.peers, pair, session);
+        Ok(self.sessions.get(session).map_or(0, |session| session.id))
+    }
+
+    /// Sessions, by id.
+    pub(super) fn session_rows(&self, which: &Chosen) -> Vec<SessionRow> {
+        let chosen = self.sessions.iter().filter(|(_, session)| is_chosen(which, session.id));
+        let mut rows: Vec<_> = chosen.map(|(key, session)| SessionRow::new(session, self.manager.shown(key))).collect();
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    /// Adds provider and viewers to what a session says of itself.
+    pub(in crate::hub) fn complete_info(&self, info: &mut Value, session: SessionKey) {
+        let Shown { provider, viewers, .. } = self.manager.shown(session);
+        if let Some(info) = info.as_object_mut() {
+            info.insert("provider".to_owned(), Value::from(provider.unwrap_or(0)));
+            info.insert("viewer".to_owned(), Value::from(viewers));
+        }
+    }
+
+    pub(super) fn manager_info<'a>(&self, version: &'a str) -> ManagerInfo<'a> {
+        self.manager.info(&self.peers, self.sessions.len(), version)
+    }
+
+    // ---- JSON-RPC ----
+
+    /// The Manager's functions as methods of the Coordinator.
+    pub(super) fn manager_call(&mut self, call: ManagerCall, params: Params) -> Answer {
+        let failed = |reason: String| (MANAGER_FAILED, Value::from(reason));
+        let answer = match call {
+            ManagerCall::OpenProvider => self.rpc_open(params),
+            ManagerCall::CloseProvider => one_list(params, "provider")
+                .and_then(|ids| self.manager.close_providers(&mut self.peers, &ids).outcome().map_err(failed))
+                .map(|()| Value::Null),
+            ManagerCall::DisconnectViewer => one_list(params, "viewer")
+                .and_then(|ids| self.manager.disconnect_viewers(&ids).outcome().map_err(failed))
+                .map(|()| Value::Null),
+            ManagerCall::RefreshProvider => optional_list(params, "provider").and_then(|which| {
+                let batch = self.manager.refresh_providers(&mut self.peers, &which);
+                batch.outcome().map_err(failed).map(|()| json!({"provider": batch.done}))
+            }),
+            ManagerCall::ConnectViewer => self.rpc_connect(params),
+            ManagerCall::Providers => optional_list(params, "provider").map(|which| {
+                json!({"providerinfo": self.manager.provider_rows(&which).iter().map(ProviderRow::json).collect::<Vec<_>>()})
+            }),
+            ManagerCall::Viewers => optional_list(params, "viewer").map(
+                |which| json!({"viewerinfo": self.manager.viewer_rows(&which).iter().map(ViewerRow::json).collect::<Vec<_>>()}),
+            ),
+            ManagerCall::Sessions => optional_list(params, "session").map(|which| {
+                json!({"sessioninfo": self.session_rows(&which).iter().map(SessionRow::json).collect::<Vec<_>>()})
+            }),
+            ManagerCall::Manager => none(params).map(|()| {
+                let version = Manager::version();
+                let info = self.manager_info(&version);
+                json!({"manager": {"port": info.port, "providers": info.providers, "vieweres": info.viewers,
+                    "viewers": info.viewers, "sessions": info.sessions, "errors": info.errors,
+                    "status": info.status.word(), "version": info.version}})
+            }),
+            ManagerCall::Errors => none(params).map(|()| json!({"errors": self.peers.journal.errors().collect::<Vec<_>>()})),
+            ManagerCall::Exit => none(params).map(|()| {
+                self.exit();
+                Value::Null
+            }),
+        };
+        if let Err((MANAGER_FAILED, Value::String(reason))) = &answer {
+            let reason = reason.clone();
+            self.peers.note_error(&reason);
+        }
+        answer
+    }
+
+    fn rpc_open(&mut self, params: Params) -> Answer {
+        let [address, file] = params.take(["address", "logfilename"])?;
+        let wrong = || (INVALID_PARAMS, Value::from("address is {host, port} or [host, port], logfilename a string"));
+        let address = match &address {
+            None | Some(Value::Null) => None,
+            Some(value) => {
+                let host = value.get("host").or_else(|| value.get(0)).and_then(Value::as_str).ok_or_else(wrong)?;
+                let port = value.get("port").or_else(|| value.get(1)).and_then(Value::as_u64).ok_or_else(wrong)?;
+                let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(wrong)?;
+                let fits = !host.is_empty() && host.len() <= crate::limits::CONTROL_HOST_BYTES_MAX;
+                Some((host, port)).filter(|_| fits)
+            }
+        };
+        let file = match &file {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(value.as_str().ok_or_else(wrong)?),
+        };
+        let wanted = match (address, file) {
+            (Some((host, port)), _) => Wanted::Address { host, port },
+            (None, Some(name)) => Wanted::File(name),
+            (None, None) => return Err(wrong()),
+        };
+        let id = self
+            .manager
+            .open_provider(&mut self.peers, wanted)
+            .map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        let rows: Vec<Value> = self.manager.provider_rows(&Some(vec![id])).iter().map(ProviderRow::json).collect();
+        Ok(json!({"provider": id, "providerinfo": rows}))
+    }
+
+    fn rpc_connect(&mut self, params: Params) -> Answer {
+        let [viewer, provider] = params.take(["viewer", "provider"])?;
+        let wrong = || (INVALID_PARAMS, Value::from("viewer and provider are ids"));
+        let viewer = viewer.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
+        let provider = provider.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
+        let id = self.connect_viewer(provider, viewer).map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        let rows: Vec<Value> = self.session_rows(&Some(vec![id])).iter().map(SessionRow::json).collect();
+        Ok(json!({"session": id, "sessioninfo": rows}))
+    }
+}
+
+/// One id or a list of ids.
+fn ids(value: &Value) -> Option<Vec<i64>> {
+    match value {
+        Value::Array(items) if items.len() <= crate::limits::CONTROL_IDS_MAX => {
+            items.iter().map(Value::as_i64).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            value.as_i64().map(|id| vec![id])
+        }
+    }
+}
+
+fn optional_list(params: Params, name: &str) -> Result<Chosen, (RpcError, Value)> {
+    let [value] = params.take([name])?;
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => ids(&value)
+            .map(these)
+            .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids")))),
+    }
+}
+
+fn one_list(params: Params, name: &str) -> Result<Vec<i64>, (RpcError, Value)> {
+    optional_list(params, name)?
+        .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids"))))
+}

@@ -1,0 +1,226 @@
+//! The Manager's functions, whoever calls them and in whatever protocol.
+
+use crate::control::PROTOCOL_VERSION;
+use crate::control::reply::{ManagerInfo, ProviderType, Status};
+use crate::control::request::Source as Wanted;
+use crate::counters::count;
+use crate::rcrs::kernel::Dialect;
+
+use super::Manager;
+use super::jobs::Job;
+use super::provider::{Entry, Kernel, Play, Source};
+use super::rows::{Batch, Chosen, ProviderRow, ViewerRow, is_chosen, no_such};
+use crate::hub::cause::Cause;
+use crate::hub::keys::{PeerKey, ProviderKey, SessionKey};
+use crate::hub::peers::Peers;
+use crate::hub::shelf::Content;
+
+/// The port on which kernels of the old protocol listen.
+const LEGACY_PORT: u16 = 7000;
+
+impl Manager {
+    // ---- Providers ----
+
+    /// Opens a provider; what cannot be seen at once (a kernel that does not answer) shows in its status later. Answers its id.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub(in crate::hub) fn open_provider(&mut self, peers: &mut Peers, wanted: Wanted<'_>) -> Result<i64, String> {
+        if self.providers.len() >= peers.config.providers_max {
+            return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
+        }
+        if peers.pool.data_room() == 0 {
+            return Err("no memory is left for a provider (memory_max)".to_owned());
+        }
+        let (kind, ids, source) = match wanted {
+            Wanted::Address { host, port } => {
+                let is_legacy = peers.config.rcrs_legacy || port == LEGACY_PORT;
+                let dialect = if is_legacy { Dialect::Legacy } else { Dialect::Current };
+                let kernel = Kernel::new(host, port, dialect, peers.now);
+                (ProviderType::Rcrs, format!("{host}/{port}"), Source::Kernel(Box::new(kernel)))
+            }
+            Wanted::File(name) => {
+                let (file, content) = self.shelf.open(name)?;
+                let kind = match content {
+                    Content::Kernel => ProviderType::RcrsLog,
+                    Content::Viewer => ProviderType::ViewerLog,
+                };
+                (kind, name.to_owned(), Source::Log(Box::new(Play::new(file, content))))
+            }
+        };
+        let is_log = matches!(source, Source::Log(_));
+        let (word, shown) = (kind.word(), ids.clone());
+        let (key, id) = self.providers.open(kind, ids, source).ok_or_else(|| "too many providers".to_owned())?;
+        log::info!("provider {id} opened: {word} {shown}");
+        if is_log {
+            self.jobs.add(Job::Play(key));
+        } else {
+            self.dial_kernel(peers, key);
+        }
+        Ok(id)
+    }
+
+    /// Closes providers; one that is closed already is fine.
+    pub(in crate::hub) fn close_providers(&mut self, peers: &mut Peers, ids: &[i64]) -> Batch {
+        let mut batch = Batch::default();
+        for &id in ids {
+            match self.providers.key_of(id) {
+                Some(key) => {
+                    self.close_provider(peers, key);
+                    batch.done.push(id);
+                }
+                None if self.providers.had(id) => batch.done.push(id),
+                None => batch.fail(format!("there is no provider {id}")),
+            }
+        }
+        batch
+    }
+
+    fn close_provider(&mut self, peers: &mut Peers, key: ProviderKey) {
+        self.end_recording(peers, key);
+        let Some(Entry { provider, source }) = self.providers.remove(key) else { return };
+        peers.pool.refund(provider.accounted);
+        self.timers.cancel_all(key.slot());
+        log::info!("provider {} closed: {}", provider.id, provider.ids);
+        match source {
+            Source::Kernel(kernel) => {
+                if let Some(peer) = kernel.peer {
+                    peers.close(peer, Cause::Provider);
+                }
+            }
+            Source::Log(play) => {
+                self.shelf.close(play.track.file);
+                if let Some(seek) = play.seek {
+                    self.end_seek(peers, *seek, "the provider was closed");
+                }
+            }
+        }
+        if let Some(session) = provider.session {
+            self.provider_left(peers, session);
+        }
+    }
+
+    /// Connects live kernels anew. Logs have nothing to renew: passed over when all are meant, an error when named.
+    pub(in crate::hub) fn refresh_providers(&mut self, peers: &mut Peers, which: &Chosen) -> Batch {
+        let mut batch = Batch::default();
+        let ids: Vec<i64> = match which {
+            Some(ids) => ids.clone(),
+            None => self.providers.iter().map(|(_, provider)| provider.id).collect(),
+        };
+        for id in ids {
+            let Some(key) = self.providers.key_of(id) else {
+                batch.fail(self.no_such_provider(id));
+                continue;
+            };
+            if self.refresh_provider(peers, key) {
+                batch.done.push(id);
+            } else if which.is_some() {
+                batch.fail(format!("provider {id} is a log and has no connection to renew"));
+            }
+        }
+        batch
+    }
+
+    /// Connects a live kernel anew; answers whether it is one.
+    fn refresh_provider(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return false };
+        kernel.since = peers.now;
+        kernel.machine = None;
+        let old = kernel.peer.take();
+        provider.reset();
+        // What follows begins with another world.
+        self.account(peers, key);
+        self.end_recording(peers, key);
+        if let Some(peer) = old {
+            peers.close(peer, Cause::Provider);
+        }
+        self.timers.cancel_all(key.slot());
+        self.dial_kernel(peers, key);
+        true
+    }
+
+    fn no_such_provider(&self, id: i64) -> String {
+        no_such("provider", id, self.providers.had(id))
+    }
+
+    // ---- Viewers ----
+
+    /// The provider and the viewer that are to be brought together.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub(in crate::hub) fn pair(&self, provider: i64, viewer: i64) -> Result<(ProviderKey, PeerKey), String> {
+        let key = self.providers.key_of(provider).ok_or_else(|| self.no_such_provider(provider))?;
+        let peer = self.viewers.key_of(viewer).ok_or_else(|| no_such("viewer", viewer, self.viewers.had(viewer)))?;
+        Ok((key, peer))
+    }
+
+    /// The session that a provider is in.
+    pub(in crate::hub) fn session_of(&self, key: ProviderKey) -> Option<SessionKey> {
+        self.providers.get(key)?.session
+    }
+
+    /// Brings a viewer into the session of a provider.
+    pub(in crate::hub) fn connect_viewer(
+        &mut self,
+        peers: &mut Peers,
+        (provider, viewer): (ProviderKey, PeerKey),
+        session: SessionKey,
+    ) {
+        self.enter_session(peers, viewer, session);
+        self.wind_clock(peers, provider);
+    }
+
+    /// Takes viewers out of their sessions; one that has left is fine.
+    pub(in crate::hub) fn disconnect_viewers(&mut self, ids: &[i64]) -> Batch {
+        let mut batch = Batch::default();
+        for &id in ids {
+            match self.viewers.key_of(id) {
+                Some(key) => {
+                    self.leave_session(key);
+                    batch.done.push(id);
+                }
+                None if self.viewers.had(id) => batch.done.push(id),
+                None => batch.fail(format!("there is no viewer {id}")),
+            }
+        }
+        batch
+    }
+
+    // ---- Information ----
+
+    /// Providers, by id.
+    pub(in crate::hub) fn provider_rows(&self, which: &Chosen) -> Vec<ProviderRow> {
+        let chosen = self.providers.iter().filter(|(_, provider)| is_chosen(which, provider.id));
+        let mut rows: Vec<_> = chosen.map(|(_, provider)| ProviderRow::new(provider)).collect();
+        rows.sort_by_key(ProviderRow::id);
+        rows
+    }
+
+    /// Viewers, by id, those that have left among them.
+    pub(in crate::hub) fn viewer_rows(&self, which: &Chosen) -> Vec<ViewerRow> {
+        let living = self.viewers.iter().map(|(_, viewer)| ViewerRow::new(viewer));
+        let departed = self.viewers.departed().map(ViewerRow::of_departed);
+        let mut rows: Vec<_> = departed.chain(living).filter(|row| is_chosen(which, row.id())).collect();
+        rows.sort_by_key(ViewerRow::id);
+        rows
+    }
+
+    /// Version of the protocol, and of this program.
+    pub(in crate::hub) fn version() -> String {
+        format!("{PROTOCOL_VERSION} (instep {})", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The Manager itself, which knows not all of the sessions.
+    pub(in crate::hub) fn info<'a>(&self, peers: &Peers, sessions: usize, version: &'a str) -> ManagerInfo<'a> {
+        ManagerInfo {
+            port: self.viewer_port,
+            providers: count(self.providers.len()),
+            viewers: count(self.viewers.len()),
+            sessions: count(sessions),
+            errors: peers.counters.manager_errors,
+            status: Status::Online,
+            version,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Live kernels: connecting to each, handing what it sends to its machine, and what its machine then says.
+
+use core::net::SocketAddr;
+
+use crate::control::reply::Status;
+use crate::rcrs::kernel::{Dialect, Event, KernelViewer, Poll};
+use crate::rcrs::world::World;
+use crate::time::Span;
+
+use super::jobs::Job;
+use super::world::{ProviderWorld, Raw};
+use super::{Manager, Timer};
+use crate::hub::cause::Cause;
+use crate::hub::doors::Output;
+use crate::hub::keys::{PeerKey, ProviderKey};
+use crate::hub::peers::{Peers, Role};
+
+impl Manager {
+    // ---- Connecting ----
+
+    /// `host:port` to connect to for an [`Output::DialKernel`].
+    pub(in crate::hub) fn kernel_address(&self, key: ProviderKey) -> Option<String> {
+        let (_, kernel) = self.providers.kernel(key)?;
+        let (host, port) = (&kernel.host, kernel.port);
+        Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+    }
+
+    /// The connection to a provider's kernel.
+    pub(in crate::hub) fn kernel_link(&self, key: ProviderKey) -> Option<PeerKey> {
+        self.providers.kernel(key)?.1.peer
+    }
+
+    /// Tries to connect to a kernel; or sees that one which is connected has not said a word.
+    pub(super) fn dial_kernel(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some((provider, kernel)) = self.providers.kernel(key) else { return };
+        if provider.status != Status::Online {
+            return;
+        }
+        let Some(link) = kernel.peer else {
+            peers.outputs.push_back(Output::DialKernel(key));
+            return;
+        };
+        // Minutes of silence are normal before the first timestep, but not before the world.
+        if !provider.loaded {
+            let patience = Span::seconds(peers.config.kernel_connect_s.max(1));
+            let heard = peers.get(link).map_or(peers.now, |peer| peer.last_heard);
+            if peers.now.since(heard) < patience {
+                self.timers.set(key.slot(), Timer::Dial as usize, heard + patience);
+                return;
+            }
+            self.end_provider(peers, key, Status::Errored, "the kernel is connected but does not send its world");
+            peers.close(link, Cause::Provider);
+        }
+    }
+
+    /// The attempt to connect to a kernel has ended: a connection, or the reason why there is none.
+    pub(in crate::hub) fn kernel_dialed(
+        &mut self,
+        peers: &mut Peers,
+        key: ProviderKey,
+        outcome: Result<SocketAddr, &str>,
+    ) -> Option<PeerKey> {
+        let remote = match outcome {
+            Ok(remote) => remote,
+            Err(reason) => {
+                // A connection made anew may be up already, and this the end of an attempt before it.
+                if self.kernel_link(key).is_none() {
+                    self.kernel_lost(peers, key, reason);
+                }
+                return None;
+            }
+        };
+        let (provider, kernel) = self.providers.kernel_mut(key)?;
+        if kernel.peer.is_some() || provider.status != Status::Online {
+            return None;
+        }
+        let Some(link) = peers.add_plain(Role::Kernel(key), remote) else {
+            self.kernel_lost(peers, key, "too many connections are open");
+            return None;
+        };
+        // Each provider has a connection of its own, so one request number serves them all.
+        let mut machine = KernelViewer::new(kernel.dialect, 1, "instep", peers.config.message_bytes_max);
+        let frame = machine.poll_frame();
+        kernel.machine = Some(Box::new(machine));
+        kernel.peer = Some(link);
+        kernel.answered = false;
+        log::debug!("connected to the kernel at {}", provider.ids);
+        let patience = Span::seconds(peers.config.kernel_connect_s.max(1));
+        self.timers.set(key.slot(), Timer::Dial as usize, peers.now + patience);
+        send_frame(peers, link, frame);
+        Some(link)
+    }
+
+    /// The connection to a kernel has ended.
+    pub(in crate::hub) fn kernel_gone(&mut self, peers: &mut Peers, provider: ProviderKey, key: PeerKey, cause: Cause) {
+        if self.kernel_link(provider) == Some(key) {
+            self.kernel_lost(peers, provider, &cause.to_string());
+        }
+    }
+
+    /// A connection to a kernel could not be made or has ended: try again, or give up.
+    fn kernel_lost(&mut self, peers: &mut Peers, key: ProviderKey, reason: &str) {
+        let patience = Span::seconds(peers.config.kernel_connect_s);
+        let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
+        kernel.peer = None;
+        kernel.machine = None;
+        if provider.status != Status::Online {
+            return;
+        }
+        if provider.loaded {
+            let reason = format!("the connection was lost at time {}: {reason}", provider.time);
+            self.end_provider(peers, key, Status::Errored, &reason);
+            return;
+        }
+        if peers.now.since(kernel.since) >= patience {
+            let reason = format!("no kernel answers: {reason}");
+            self.end_provider(peers, key, Status::Errored, &reason);
+            return;
+        }
+        if !kernel.answered && reason == Cause::Peer.to_string() {
+            // It hung up on our first frame: perhaps it speaks the other protocol.
+            kernel.dialect = match kernel.dialect {
+                Dialect::Current => Dialect::Legacy,
+                Dialect::Legacy => Dialect::Current,
+            };
+        }
+        let at = peers.now + kernel.next_pause();
+        self.timers.set(key.slot(), Timer::Dial as usize, at);
+    }
+
+    // ---- What it sends ----
+
+    /// Bytes from a kernel: how many were taken, and whether decoding must go on before more are.
+    pub(in crate::hub) fn take_kernel_bytes(
+        &mut self,
+        peers: &mut Peers,
+        link: PeerKey,
+        key: ProviderKey,
+        bytes: &[u8],
+    ) -> (usize, bool) {
+        let mut used = 0;
+        loop {
+            if self.providers.get(key).is_none() {
+                peers.close(link, Cause::Provider);
+                return (bytes.len(), false);
+            }
+            let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return (bytes.len(), false) };
+            // No timestep before the world has been shown.
+            if provider.has_new_world() {
+                self.jobs.add(Job::Kernel(link));
+                return (used, true);
+            }
+            let ours = kernel.peer == Some(link);
+            let Some(machine) = kernel.machine.as_mut().filter(|_| ours) else { return (bytes.len(), false) };
+            let rest = bytes.get(used..).unwrap_or_default();
+            let polled = machine.handle_bytes(rest).and_then(|taken| {
+                used += taken;
+                machine.poll_event()
+            });
+            let frame = machine.poll_frame();
+            match polled {
+                Ok(Poll::Working) => {
+                    self.jobs.add(Job::Kernel(link));
+                    return (used, true);
+                }
+                Ok(Poll::Idle) => {
+                    send_frame(peers, link, frame);
+                    if used == bytes.len() {
+                        return (used, false);
+                    }
+                }
+                Ok(Poll::Event(event)) => {
+                    kernel.answered = true;
+                    send_frame(peers, link, frame);
+                    self.kernel_event(peers, link, key, event);
+                    if peers.get(link).is_none() {
+                        return (bytes.len(), false);
+                    }
+                    // One event a turn: viewers are sent each timestep of a burst before the next makes them look slow.
+                    self.jobs.add(Job::Kernel(link));
+                    return (used, true);
+                }
+                Err(error) => {
+                    self.give_up_kernel(peers, link, key, Status::Errored, &error.to_string());
+                    return (bytes.len(), false);
+                }
+            }
+        }
+    }
+
+    fn kernel_event(&mut self, peers: &mut Peers, link: PeerKey, key: ProviderKey, event: Event) {
+        match event {
+            Event::Connected { entities, config, .. } => {
+                let world = match World::new(entities) {
+                    Ok(world) => world,
+                    Err(error) => {
+                        return self.give_up_kernel(peers, link, key, Status::Errored, &error.to_string());
+                    }
+                };
+                let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
+                kernel.was_reached();
+                provider.world = ProviderWorld::Kernel(world);
+                provider.forget_encoded();
+                provider.statics.map = Vec::new();
+                provider.file_config(&config);
+                self.account(peers, key);
+                self.jobs.add(Job::Load(key));
+            }
+            Event::Refused { reason } => {
+                self.give_up_kernel(peers, link, key, Status::Errored, &format!("the kernel refused: {reason}"));
+            }
+            Event::Step { time, missed_from, commands, changes } => {
+                if let Some(due) = missed_from {
+                    let ids = self.providers.get(key).map_or("", |provider| &provider.ids);
+                    peers
+                        .note_error(&format!("{ids}: timesteps {due} to {} were not received", time.saturating_sub(1)));
+                }
+                self.advance(peers, key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
+            }
+            Event::Shutdown => self.give_up_kernel(peers, link, key, Status::Closed, "the simulation has ended"),
+        }
+    }
+
+    /// Nothing more is wanted of a kernel: its provider ends, and the connection with it.
+    fn give_up_kernel(&mut self, peers: &mut Peers, link: PeerKey, key: ProviderKey, status: Status, reason: &str) {
+        self.end_provider(peers, key, status, reason);
+        peers.close(link, Cause::Provider);
+    }
+}
+
+/// Queues a frame for a kernel; it leaves in one write.
+fn send_frame(peers: &mut Peers, key: PeerKey, frame: Option<Vec<u8>>) {
+    if let Some(frame) = frame
+        && peers.queue_parts(key, &[&frame], peers.config.ring_bytes_max).is_err()
+    {
+        peers.close(key, Cause::Memory);
+    }
+}

@@ -1,0 +1,149 @@
+//! The Manager: providers, what they show, and the viewers that watch.
+//!
+//! Owns every provider, log, recording and viewer, and what each session shows. It must not know what a session, a component or a node
+//! is: of a session it has the key, its state and its speed, which it is told ([`Manager::flow_changed`]), and what it has to say to a
+//! session is an event. Nor must it know who calls its functions, and in which protocol.
+//!
+//! Work that does not fit one call is a job: the hub says that it is due at once, and each turn does one bounded piece of the job at the
+//! front, so that no message waits behind a log.
+
+mod answers;
+mod functions;
+mod jobs;
+mod kernel;
+mod memory;
+mod play;
+mod provider;
+mod recording;
+mod recordings;
+mod rows;
+mod seek;
+mod show;
+mod shows;
+mod step;
+mod track;
+mod viewer;
+mod viewers;
+mod world;
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::store::timers::Timers;
+use crate::time::Tick;
+
+use jobs::{Job, Jobs};
+use provider::Providers;
+use recordings::Recordings;
+pub(in crate::hub) use rows::{Batch, Chosen, ProviderRow, ViewerRow, chosen, is_chosen, no_such, these};
+use show::Show;
+pub(in crate::hub) use show::{Shown, Unfit};
+use viewer::Viewers;
+
+use super::keys::SessionKey;
+use super::peers::Peers;
+use super::recorder::Recorder;
+use super::shelf::{NoShelf, Shelf};
+
+/// Deadlines of one provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    /// The next timestep of a log is due.
+    Timestep,
+    /// A kernel is to be dialled, or must have said something.
+    Dial,
+}
+
+impl Timer {
+    const KINDS: usize = 2;
+
+    const fn from_index(index: usize) -> Option<Self> {
+        Some(match index {
+            0 => Self::Timestep,
+            1 => Self::Dial,
+            _ => return None,
+        })
+    }
+}
+
+/// The Manager. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Manager {
+    providers: Providers,
+    timers: Timers<{ Timer::KINDS }>,
+    /// Sessions that have a provider, or had.
+    shows: BTreeMap<SessionKey, Show>,
+    viewers: Viewers,
+    jobs: Jobs,
+    shelf: Box<dyn Shelf>,
+    recordings: Recordings,
+    viewer_port: u16,
+}
+
+impl Manager {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            providers: Providers::new(config.providers_max),
+            timers: Timers::default(),
+            shows: BTreeMap::new(),
+            viewers: Viewers::new(),
+            jobs: Jobs::default(),
+            shelf: Box::new(NoShelf),
+            recordings: Recordings::new(config.memory_max),
+            viewer_port: config.port.wrapping_add(11),
+        }
+    }
+
+    /// Gives it files: logs to play. Without, it has none.
+    pub(super) fn set_shelf(&mut self, shelf: Box<dyn Shelf>) {
+        self.shelf = shelf;
+    }
+
+    /// Has every provider recorded from now on. Without, none is.
+    pub(super) fn set_recorder(&mut self, recorder: Box<dyn Recorder>) {
+        self.recordings.set_recorder(recorder);
+    }
+
+    /// The port that viewers are told to connect to.
+    pub(super) const fn set_viewer_port(&mut self, port: u16) {
+        self.viewer_port = port;
+    }
+
+    // ---- Deadlines and jobs ----
+
+    pub(super) fn soonest(&self) -> Option<Tick> {
+        self.timers.soonest()
+    }
+
+    /// Plays and dials what is due.
+    pub(super) fn expire(&mut self, peers: &mut Peers) {
+        while let Some((slot, kind)) = self.timers.pop_due(peers.now) {
+            let Some(key) = self.providers.key_at(slot) else { continue };
+            match Timer::from_index(kind) {
+                Some(Timer::Timestep) => self.play_due(peers, key),
+                Some(Timer::Dial) => self.dial_kernel(peers, key),
+                None => {}
+            }
+        }
+    }
+
+    /// Whether there is work that is due at once.
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Does one bounded piece of the job at the front.
+    pub(super) fn do_one_job(&mut self, peers: &mut Peers) {
+        let Some(job) = self.jobs.next() else { return };
+        let (key, goes_on) = match job {
+            Job::Play(key) => (key, self.play_piece(peers, key)),
+            Job::Load(key) => (key, self.load_piece(peers, key)),
+            Job::Seek(key) => (key, self.seek_piece(peers, key)),
+            Job::Kernel(link) => return peers.resume(link),
+        };
+        if goes_on {
+            self.jobs.add(job);
+        }
+        self.account(peers, key);
+    }
+}

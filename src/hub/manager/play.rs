@@ -1,0 +1,245 @@
+//! Playing: logs read ahead in bounded pieces, their clocks kept, each timestep applied and shown when it is due; and the end of it.
+
+use crate::c2sim::state::State;
+use crate::control::reply::Status;
+use crate::rcrs::log::Ending;
+use crate::time::Span;
+
+use super::jobs::Job;
+use super::track::{Found, Track};
+use super::world::{ProviderWorld, Raw};
+use super::{Manager, Timer};
+use crate::hub::keys::ProviderKey;
+use crate::hub::peers::{Peers, cut};
+
+impl Manager {
+    // ---- Reading ----
+
+    /// Reads a piece of a log; answers whether there is more to read at once.
+    pub(super) fn play_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return false };
+        if !play.track.is_hungry() {
+            return false;
+        }
+        let (found, statics) = play.track.read_piece(self.shelf.as_mut(), &mut provider.world);
+        if let Some(time_max) = self.shelf.time_max(play.track.file) {
+            provider.time_max = time_max;
+        }
+        let mut can_be_shown = false;
+        for item in statics {
+            can_be_shown |= provider.file_static(play, item);
+        }
+        if can_be_shown {
+            self.jobs.add(Job::Load(key));
+        }
+        match found.unwrap_or_else(|reason| Found::Ended(Err(reason))) {
+            Found::More => return true,
+            Found::Timestep => self.timestep_ready(peers, key),
+            Found::Ended(ending) => self.log_read(peers, key, ending),
+        }
+        false
+    }
+
+    /// The world is there: encodes map and world, one in a turn as those of a city take milliseconds, then serves whoever waits in
+    /// the session. Answers whether there is more to do.
+    pub(super) fn load_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.has_new_world()) else {
+            return false;
+        };
+        if provider.statics.map.is_empty() && matches!(provider.world, ProviderWorld::Kernel(_)) {
+            if provider.world.encode_map(&mut provider.map_draft) {
+                provider.statics.map = core::mem::take(&mut provider.map_draft).out;
+            }
+            return true;
+        }
+        if provider.encoded_world.is_none() && provider.session.is_some() {
+            provider.world_section();
+            return true;
+        }
+        provider.loaded = true;
+        log::info!("provider {} ({}) has its world", provider.id, provider.ids);
+        self.begin_recording(peers, key);
+        self.begin_anew_for_all(peers, key);
+        self.wind_clock(peers, key);
+        false
+    }
+
+    /// The next timestep is whole: it is due when the clock says so.
+    fn timestep_ready(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return };
+        if matches!(provider.world, ProviderWorld::Empty)
+            && let Some(first) = play.track.next.take()
+        {
+            // The first record of a recording is its world, not a step of it.
+            match provider.world.apply(first) {
+                Ok(step) => {
+                    provider.time = step.time;
+                    self.jobs.add(Job::Play(key));
+                }
+                Err(reason) => return self.end_provider(peers, key, Status::Errored, &reason),
+            }
+        }
+        if !provider.loaded {
+            self.jobs.add(Job::Load(key));
+        }
+        self.wind_clock(peers, key);
+    }
+
+    /// A log has been read to its end.
+    fn log_read(&mut self, peers: &mut Peers, key: ProviderKey, ending: Result<Ending, String>) {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return };
+        play.track.ended = true;
+        let waits = play.track.next.is_some();
+        if let Some(time_max) = self.shelf.time_max(play.track.file) {
+            provider.time_max = time_max;
+        }
+        match ending {
+            Ok(Ending::Whole) => {}
+            Ok(Ending::Truncated) => {
+                peers.note_error(&format!("{}: the log is cut short, what is whole has been played", provider.ids));
+            }
+            Err(reason) => return self.end_provider(peers, key, Status::Errored, &reason),
+        }
+        if !waits {
+            self.end_provider(peers, key, Status::Closed, "the log has ended");
+        }
+    }
+
+    /// Puts a log back to its beginning: its viewers see it load anew.
+    pub(super) fn rewind(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return };
+        if provider.status == Status::Errored {
+            return;
+        }
+        let file = play.track.file;
+        let again = match self.shelf.again(file) {
+            Ok(again) => again,
+            Err(reason) => return self.end_provider(peers, key, Status::Errored, &reason),
+        };
+        self.shelf.close(file);
+        play.track = Track::new(again, play.track.content);
+        (play.due, play.left) = (None, None);
+        provider.reset();
+        self.end_recording(peers, key);
+        self.account(peers, key);
+        self.jobs.add(Job::Play(key));
+    }
+
+    /// A log that another session has played is put back to its beginning for the one that it is in now.
+    pub(super) fn begin_again(&mut self, peers: &mut Peers, key: ProviderKey) {
+        if let Some((provider, play)) = self.providers.log_mut(key)
+            && provider.session.is_some()
+            && core::mem::take(&mut play.is_used)
+        {
+            self.rewind(peers, key);
+        }
+    }
+
+    // ---- The clock ----
+
+    /// Sets the time of the next timestep of a log, if its session runs.
+    pub(super) fn wind_clock(&mut self, peers: &mut Peers, key: ProviderKey) {
+        self.begin_again(peers, key);
+        let (runs, pace) = (self.runs(key), self.pace(peers, key));
+        let Some((provider, play)) = self.providers.log_mut(key) else { return };
+        if !runs || !provider.loaded || play.track.next.is_none() {
+            return;
+        }
+        let pause = play.left.take().unwrap_or(pace);
+        let due = *play.due.get_or_insert(peers.now + pause);
+        self.timers.set(key.slot(), Timer::Timestep as usize, due);
+    }
+
+    /// Stops the clock of a log; the time to its next timestep is kept.
+    pub(super) fn stop_clock(&mut self, peers: &Peers, key: ProviderKey) {
+        self.timers.cancel(key.slot(), Timer::Timestep as usize);
+        if let Some((_, play)) = self.providers.log_mut(key) {
+            play.stop_clock(peers.now);
+        }
+    }
+
+    /// The speed has changed: the next timestep comes at the latest at the new pace.
+    pub(super) fn follow_multiple(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let pace = self.pace(peers, key);
+        if let Some((_, play)) = self.providers.log_mut(key) {
+            play.hasten(peers.now, pace);
+        }
+        self.wind_clock(peers, key);
+    }
+
+    /// Whether the session that a provider is in runs.
+    fn runs(&self, key: ProviderKey) -> bool {
+        self.show_of(key).is_some_and(|show| show.state == State::Running)
+    }
+
+    /// Time from one timestep of a log to the next.
+    fn pace(&self, peers: &Peers, key: ProviderKey) -> Span {
+        let Some((_, play)) = self.providers.log(key) else { return Span(0) };
+        let multiple = self.show_of(key).map_or(1.0, |show| show.multiple);
+        play.pace(peers.config.play_speed_percent, multiple)
+    }
+
+    /// The clock of a log says that its next timestep is due.
+    pub(super) fn play_due(&mut self, peers: &mut Peers, key: ProviderKey) {
+        if !self.runs(key) {
+            return;
+        }
+        let pace = self.pace(peers, key);
+        let Some((_, play)) = self.providers.log_mut(key) else { return };
+        let Some(raw) = play.track.next.take() else { return };
+        // The recorded pace is kept without drift, unless reading was slower than it.
+        let due = play.due.unwrap_or(peers.now) + pace;
+        play.due = Some(due.max(peers.now));
+        let ended = play.track.ended;
+        self.advance(peers, key, raw);
+        if ended {
+            self.end_provider(peers, key, Status::Closed, "the log has ended");
+        } else {
+            self.jobs.add(Job::Play(key));
+        }
+    }
+
+    // ---- Timesteps ----
+
+    /// Applies a timestep and sends it to the session's viewers.
+    pub(super) fn advance(&mut self, peers: &mut Peers, key: ProviderKey, raw: Raw) {
+        let runs = self.runs(key);
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        provider.forget_encoded();
+        match provider.world.apply(raw) {
+            Ok(step) => {
+                provider.time = step.time;
+                provider.time_max = provider.time_max.max(step.time);
+                provider.unseen |= !runs;
+                peers.counters.timesteps += 1;
+                self.record_step(peers, key, &step);
+                if runs {
+                    self.broadcast_step(peers, key, &step);
+                }
+                if let Some((provider, _)) = self.providers.kernel_mut(key) {
+                    provider.remember(step, peers.config.history_bytes_max);
+                }
+            }
+            Err(reason) => self.end_provider(peers, key, Status::Errored, &reason),
+        }
+        self.account(peers, key);
+    }
+
+    /// A provider has ended by itself: it stays listed until it is closed.
+    pub(super) fn end_provider(&mut self, peers: &mut Peers, key: ProviderKey, status: Status, reason: &str) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        if provider.status != Status::Online {
+            return;
+        }
+        let reason = &*cut(reason);
+        provider.status = status;
+        provider.time_max = provider.time_max.max(provider.time);
+        let line = format!("{}: {reason}", provider.ids);
+        log::info!("provider {} {}: {line}", provider.id, status.word());
+        if status == Status::Errored {
+            peers.note_error(&line);
+        }
+        self.end_recording(peers, key);
+        self.tell_viewers_of(peers, key, reason);
+    }
+}

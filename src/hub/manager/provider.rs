@@ -1,0 +1,436 @@
+//! Providers: where a session's data comes from, what is known of it, and how far it has been played.
+//!
+//! Owns the table of them, and of each of them only what it is: when something happens to it is decided by the Manager.
+
+use std::collections::VecDeque;
+use std::sync::Weak;
+
+use crate::control::reply::{ProviderType, Status};
+use crate::control::section::{self, Section};
+use crate::control::viewer::Bits;
+use crate::rcrs::kernel::{Dialect, KernelViewer};
+use crate::rcrs::message::Config;
+use crate::store::table::Table;
+use crate::time::{Span, Tick};
+
+use super::track::{Static, Track};
+use super::world::{self, MapDraft, ProviderWorld, Statics, Timestep};
+use crate::hub::keys::{OfProviders, PeerKey, ProviderKey, SessionKey};
+use crate::hub::recorder::RecordingId;
+use crate::hub::shelf::{Content, FileId};
+
+/// Milliseconds of a timestep where the log does not say.
+const STEP_MS: u64 = 1000;
+/// Kernel configuration: milliseconds that agents have to think in each step.
+const THINK_TIME: &str = "kernel.agents.think-time";
+/// Shortest and longest pause between attempts to reach a kernel.
+const KERNEL_PAUSE: Span = Span(100);
+const KERNEL_PAUSE_MAX: Span = Span(2000);
+
+/// A live kernel.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) dialect: Dialect,
+    pub(super) machine: Option<Box<KernelViewer>>,
+    pub(super) peer: Option<PeerKey>,
+    pause: Span,
+    /// Since when it is being tried to connect.
+    pub(super) since: Tick,
+    /// The kernel has answered on this connection.
+    pub(super) answered: bool,
+}
+
+impl Kernel {
+    pub(super) fn new(host: &str, port: u16, dialect: Dialect, now: Tick) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            dialect,
+            machine: None,
+            peer: None,
+            pause: KERNEL_PAUSE,
+            since: now,
+            answered: false,
+        }
+    }
+
+    /// How long to wait until the next attempt; longer each time.
+    pub(super) fn next_pause(&mut self) -> Span {
+        let pause = self.pause;
+        self.pause = pause.times(2).min(KERNEL_PAUSE_MAX);
+        pause
+    }
+
+    /// It has been reached: attempts to come begin with the shortest pause.
+    pub(super) const fn was_reached(&mut self) {
+        self.pause = KERNEL_PAUSE;
+    }
+}
+
+/// A viewer's question for one old timestep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) viewer: PeerKey,
+    pub(super) bits: Bits,
+    pub(super) echoed: Bits,
+    pub(super) time: i64,
+}
+
+/// A second reader of the same file, for old timesteps.
+#[derive(Debug)]
+pub(super) struct Seek {
+    pub(super) track: Track,
+    pub(super) world: ProviderWorld,
+    /// The timestep that the world shows.
+    pub(super) time: i32,
+    pub(super) questions: VecDeque<Question>,
+}
+
+impl Seek {
+    /// Begins at the beginning of a file.
+    pub(super) fn new(file: FileId, content: Content, questions: VecDeque<Question>) -> Self {
+        Self { track: Track::new(file, content), world: ProviderWorld::Empty, time: 0, questions }
+    }
+}
+
+/// A log that is played.
+#[derive(Debug)]
+pub(super) struct Play {
+    pub(super) track: Track,
+    pub(super) seek: Option<Box<Seek>>,
+    /// When the next timestep is due; `None` while the clock stands.
+    pub(super) due: Option<Tick>,
+    /// How long it was still to the next timestep when the clock was stopped.
+    pub(super) left: Option<Span>,
+    pub(super) step: Span,
+    /// A session that has ended has played some of it.
+    pub(super) is_used: bool,
+}
+
+impl Play {
+    pub(super) fn new(file: FileId, content: Content) -> Self {
+        Self {
+            track: Track::new(file, content),
+            seek: None,
+            due: None,
+            left: None,
+            step: Span(STEP_MS),
+            is_used: false,
+        }
+    }
+
+    /// Stops the clock; the time to the next timestep is kept.
+    pub(super) fn stop_clock(&mut self, now: Tick) {
+        self.left = self.due.take().map(|due| due.since(now));
+    }
+
+    /// The speed has changed: the next timestep comes at the latest at the new pace.
+    pub(super) fn hasten(&mut self, now: Tick, pace: Span) {
+        self.due = self.due.map(|due| due.min(now + pace));
+        self.left = self.left.map(|left| left.min(pace));
+    }
+
+    /// Time from one timestep to the next: that of the recording, by the configured speed and the session's.
+    pub(super) fn pace(&self, speed_percent: u64, multiple: f64) -> Span {
+        let plain = self.step.0 * 100 / speed_percent.max(1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a float that is too large for the integer becomes its largest"
+        )]
+        let pace = (plain as f64 / multiple).clamp(0.0, 86_400_000.0) as u64;
+        Span(pace)
+    }
+}
+
+/// Where the data comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    Kernel(Box<Kernel>),
+    Log(Box<Play>),
+}
+
+/// An initial result that viewers may share while one of them still has to be sent it.
+#[derive(Debug)]
+pub(super) struct Initial {
+    pub(super) echoed: Bits,
+    pub(super) chosen: Bits,
+    pub(super) behind: bool,
+    pub(super) bytes: Weak<Vec<u8>>,
+}
+
+/// What is known of a provider, wherever its data comes from.
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) id: i64,
+    pub(super) kind: ProviderType,
+    /// `host/port`, or the file name as given.
+    pub(super) ids: String,
+    pub(super) status: Status,
+    /// Last timestep received; 0 before the first.
+    pub(super) time: i32,
+    /// Last timestep there will be, as far as known; 0 before.
+    pub(super) time_max: i32,
+    pub(super) world: ProviderWorld,
+    pub(super) statics: Statics,
+    pub(super) map_draft: MapDraft,
+    /// World and map are there: viewers can be served.
+    pub(super) loaded: bool,
+    /// The world section of `time`, once somebody wanted it.
+    pub(super) encoded_world: Option<Vec<u8>>,
+    /// Initial results of `time` that are still on their way to a viewer.
+    pub(super) initials: Vec<Initial>,
+    /// Recent timesteps of a live kernel, oldest first.
+    pub(super) history: VecDeque<Timestep>,
+    history_bytes: usize,
+    pub(super) session: Option<SessionKey>,
+    /// Timesteps of a live simulation went by while the session did not run.
+    pub(super) unseen: bool,
+    pub(super) recording: Option<RecordingId>,
+    /// Why it is not recorded, or not to its end; empty where all is well.
+    pub(super) message: String,
+    /// Bytes that the pool counts for it.
+    pub(super) accounted: usize,
+}
+
+impl Provider {
+    fn new(id: i64, kind: ProviderType, ids: String) -> Self {
+        Self {
+            id,
+            kind,
+            ids,
+            status: Status::Online,
+            time: 0,
+            time_max: 0,
+            world: ProviderWorld::Empty,
+            statics: Statics::default(),
+            map_draft: MapDraft::default(),
+            loaded: false,
+            encoded_world: None,
+            initials: Vec::new(),
+            history: VecDeque::new(),
+            history_bytes: 0,
+            session: None,
+            unseen: false,
+            recording: None,
+            message: String::new(),
+            accounted: 0,
+        }
+    }
+
+    /// Whether there is a world that is yet to be made ready for viewers.
+    pub(super) const fn has_new_world(&self) -> bool {
+        !self.loaded && !matches!(self.world, ProviderWorld::Empty)
+    }
+
+    /// Lets go of the encoded world and of old timesteps; answers whether there were any.
+    pub(super) fn forget_past(&mut self) -> bool {
+        let had = self.encoded_world.take().is_some() | !self.history.is_empty();
+        self.history.clear();
+        self.history_bytes = 0;
+        had
+    }
+
+    /// The world is another: what was encoded of it is of no use any more.
+    pub(super) fn forget_encoded(&mut self) {
+        self.encoded_world = None;
+        self.map_draft = MapDraft::default();
+        self.initials.clear();
+    }
+
+    /// The world section of the present timestep, encoded when first wanted.
+    pub(super) fn world_section(&mut self) -> &[u8] {
+        if self.encoded_world.is_none() {
+            self.encoded_world = Some(self.world.encode_world());
+        }
+        self.encoded_world.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps a timestep for those who ask for it later, within `bytes_max`.
+    pub(super) fn remember(&mut self, step: Timestep, bytes_max: usize) {
+        self.history_bytes += step.bytes();
+        self.history.push_back(step);
+        while self.history_bytes > bytes_max {
+            let Some(oldest) = self.history.pop_front() else { break };
+            self.history_bytes -= oldest.bytes();
+        }
+    }
+
+    /// Starts from nothing, for a connection made anew.
+    pub(super) fn reset(&mut self) {
+        self.time = 0;
+        self.time_max = 0;
+        self.world = ProviderWorld::Empty;
+        self.loaded = false;
+        self.forget_encoded();
+        self.history.clear();
+        self.history_bytes = 0;
+        self.status = Status::Online;
+    }
+
+    /// Gives back all that it has shown, but not how far it had come.
+    pub(super) fn give_back(&mut self) {
+        let (status, time, time_max) = (self.status, self.time, self.time_max);
+        self.reset();
+        self.statics = Statics::default();
+        (self.status, self.time, self.time_max) = (status, time, time_max);
+    }
+
+    /// Files the configuration of a kernel.
+    pub(super) fn file_config(&mut self, config: &Config) {
+        if let Some(steps) = config.timesteps()
+            && self.time_max == 0
+        {
+            self.time_max = steps;
+        }
+        config.map_name().unwrap_or_default().clone_into(&mut self.statics.map_name);
+        self.statics.config = world::encode_config(config);
+    }
+
+    /// Files a static part of a log; answers whether the provider can be shown from here on.
+    pub(super) fn file_static(&mut self, play: &mut Play, item: Static) -> bool {
+        match item {
+            Static::Config(config) => {
+                if let Some(think) = config.get(THINK_TIME).and_then(|text| text.trim().parse::<u64>().ok()) {
+                    play.step = Span(think.clamp(1, 3_600_000));
+                }
+                self.file_config(&config);
+                return self.has_new_world();
+            }
+            Static::Section(section, value) => {
+                let mut out = Vec::new();
+                section::raw(&mut out, section, &value);
+                match section {
+                    Section::Map => self.statics.map = out,
+                    Section::Config => self.statics.config = out,
+                    Section::World | Section::Commands | Section::Changes | Section::Perceptions => {}
+                }
+            }
+            Static::TimeMax(time) => self.time_max = i32::try_from(time).unwrap_or(0),
+            Static::MapName(name) => self.statics.map_name = name,
+        }
+        false
+    }
+}
+
+/// A provider and where its data comes from.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) provider: Provider,
+    pub(super) source: Source,
+}
+
+impl Entry {
+    /// Memory it holds, about: worlds, what is encoded of them, old timesteps, what has been read ahead.
+    pub(super) fn bytes(&self) -> usize {
+        let Self { provider, source } = self;
+        let encoded = provider.statics.map.len()
+            + provider.statics.config.len()
+            + provider.map_draft.out.len()
+            + provider.encoded_world.as_ref().map_or(0, Vec::len);
+        let log = match source {
+            Source::Kernel(_) => 0,
+            Source::Log(play) => {
+                play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.world.bytes() + seek.track.bytes())
+            }
+        };
+        provider.world.bytes() + encoded + provider.history_bytes + log
+    }
+}
+
+/// Every provider that is open. Ids are never given twice.
+#[derive(Debug)]
+pub(super) struct Providers {
+    table: Table<Entry, OfProviders>,
+    next_id: i64,
+}
+
+impl Providers {
+    pub(super) fn new(most: usize) -> Self {
+        Self { table: Table::new(most), next_id: 1 }
+    }
+
+    /// Opens a provider; nothing changes where there are too many.
+    pub(super) fn open(&mut self, kind: ProviderType, ids: String, source: Source) -> Option<(ProviderKey, i64)> {
+        let id = self.next_id;
+        let key = self.table.insert(Entry { provider: Provider::new(id, kind, ids), source }).ok()?;
+        self.next_id += 1;
+        Some((key, id))
+    }
+
+    pub(super) fn remove(&mut self, key: ProviderKey) -> Option<Entry> {
+        self.table.remove(key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether a provider of this id was open once.
+    pub(super) const fn had(&self, id: i64) -> bool {
+        id >= 1 && id < self.next_id
+    }
+
+    pub(super) fn key_of(&self, id: i64) -> Option<ProviderKey> {
+        self.iter().find(|(_, provider)| provider.id == id).map(|(key, _)| key)
+    }
+
+    pub(super) fn key_at(&self, slot: usize) -> Option<ProviderKey> {
+        self.table.key_at(slot)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ProviderKey, &Provider)> {
+        self.entries().map(|(key, entry)| (key, &entry.provider))
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (ProviderKey, &Entry)> {
+        self.table.iter()
+    }
+
+    pub(super) fn get(&self, key: ProviderKey) -> Option<&Provider> {
+        Some(&self.table.get(key)?.provider)
+    }
+
+    pub(super) fn get_mut(&mut self, key: ProviderKey) -> Option<&mut Provider> {
+        Some(&mut self.entry_mut(key)?.provider)
+    }
+
+    pub(super) fn entry_mut(&mut self, key: ProviderKey) -> Option<&mut Entry> {
+        self.table.get_mut(key)
+    }
+
+    /// The provider, if its data comes from a log.
+    pub(super) fn log(&self, key: ProviderKey) -> Option<(&Provider, &Play)> {
+        match self.table.get(key)? {
+            Entry { provider, source: Source::Log(play) } => Some((provider, play)),
+            Entry { source: Source::Kernel(_), .. } => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(super) fn log_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Play)> {
+        match self.table.get_mut(key)? {
+            Entry { provider, source: Source::Log(play) } => Some((provider, play)),
+            Entry { source: Source::Kernel(_), .. } => None,
+        }
+    }
+
+    /// The provider, if its data comes from a kernel.
+    pub(super) fn kernel(&self, key: ProviderKey) -> Option<(&Provider, &Kernel)> {
+        match self.table.get(key)? {
+            Entry { provider, source: Source::Kernel(kernel) } => Some((provider, kernel)),
+            Entry { source: Source::Log(_), .. } => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(super) fn kernel_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Kernel)> {
+        match self.table.get_mut(key)? {
+            Entry { provider, source: Source::Kernel(kernel) } => Some((provider, kernel)),
+            Entry { source: Source::Log(_), .. } => None,
+        }
+    }
+}

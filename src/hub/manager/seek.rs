@@ -1,0 +1,175 @@
+//! Old timesteps: those of a live kernel as far as they are kept, those of a log by reading its file once more.
+
+use crate::control::reply::Status;
+use crate::control::viewer::{Bits, Head};
+
+use super::Manager;
+use super::answers::{answer, chosen_sections};
+use super::jobs::Job;
+use super::provider::{Question, Seek};
+use super::track::Found;
+use super::world::{Statics, Timestep};
+use crate::hub::keys::{PeerKey, ProviderKey};
+use crate::hub::peers::Peers;
+use crate::hub::shelf::Shelf;
+
+/// Old timesteps that may be asked for at a time in one log.
+const QUESTIONS_MAX: usize = 64;
+
+impl Manager {
+    /// A viewer asks for the timestep of this time.
+    pub(super) fn want_old_step(&mut self, peers: &mut Peers, key: PeerKey, echoed: Bits, time: i64) {
+        let asked = echoed.without(Bits::OPEN);
+        let bits = match self.viewers.get(key) {
+            Some(viewer) if asked == Bits::NONE => viewer.selection,
+            _ => asked,
+        };
+        let question = Question { viewer: key, bits, echoed, time };
+        let outcome = match self.provider_of(key) {
+            None => Err(self.reason_for_nothing(key)),
+            Some(provider) if self.providers.log(provider).is_some() => self.seek(peers, provider, question),
+            Some(provider) => self.look_back(peers, provider, question),
+        };
+        if let Err(message) = outcome {
+            answer(peers, key, Head { request: echoed, message, result: false, time }, &[]);
+        }
+    }
+
+    /// A live kernel's timestep is in the history, without its world, or is gone.
+    fn look_back(&self, peers: &mut Peers, key: ProviderKey, question: Question) -> Result<(), &'static str> {
+        let Some(provider) = self.providers.get(key) else { return Err("the session has no provider") };
+        if question.time > i64::from(provider.time) {
+            return Err("this timestep has not been reached");
+        }
+        let step = provider.history.iter().find(|step| i64::from(step.time) == question.time);
+        let Some(step) = step else { return Err("this timestep of a live simulation is not kept any more") };
+        let bits = question.bits.without(Bits::WORLD);
+        let message =
+            if question.bits.has(Bits::WORLD) { "the world of an old timestep is kept of logs only" } else { "" };
+        let head = Head { request: question.echoed, message, result: true, time: question.time };
+        // Perceptions of agents are in logs only.
+        let [map, config, commands, changes, _] = chosen_sections(bits, &provider.statics, step);
+        answer(peers, question.viewer, head, &[map, config, commands, changes]);
+        Ok(())
+    }
+
+    /// Puts a question to the second reader of a log.
+    fn seek(&mut self, peers: &mut Peers, key: ProviderKey, question: Question) -> Result<(), &'static str> {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return Err("the session has no log") };
+        let ended = provider.status != Status::Online;
+        if ended && question.time > i64::from(provider.time_max) {
+            return Err("the log ends before this timestep");
+        }
+        match &mut play.seek {
+            Some(seek) if seek.questions.len() >= QUESTIONS_MAX => {
+                return Err("too many old timesteps are asked for at a time");
+            }
+            Some(seek) => seek.questions.push_back(question),
+            None if provider.world.bytes() > peers.pool.data_room() => {
+                return Err("no memory is left for an old timestep (memory_max)");
+            }
+            None => {
+                let file = self.shelf.again(play.track.file).map_err(|_| "the log cannot be opened once more")?;
+                play.seek = Some(Box::new(Seek::new(file, play.track.content, [question].into())));
+            }
+        }
+        self.jobs.add(Job::Seek(key));
+        if let Some(results) = peers.results_mut(question.viewer) {
+            results.promised += 1;
+        }
+        Ok(())
+    }
+
+    /// Reads a piece for the question at the front; answers whether there is more to do.
+    pub(super) fn seek_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return false };
+        let Some(seek) = &mut play.seek else { return false };
+        let Some(question) = seek.questions.front().copied() else { return false };
+        match read_on(self.shelf.as_mut(), seek, question.time) {
+            Sought::NotYet => {}
+            Sought::There(step) => {
+                seek.questions.pop_front();
+                let with_world = question.bits.has(Bits::WORLD);
+                let world = if with_world { seek.world.encode_world() } else { Vec::new() };
+                answer_question(peers, &provider.statics, question, &step, &world);
+            }
+            Sought::Nowhere(reason) => {
+                seek.questions.pop_front();
+                refuse_question(peers, question, &reason);
+            }
+        }
+        !seek.questions.is_empty()
+    }
+
+    /// Ends the second reading of a log that is not in its provider any more: nobody is answered from it.
+    pub(super) fn end_seek(&mut self, peers: &mut Peers, seek: Seek, reason: &str) {
+        self.shelf.close(seek.track.file);
+        for question in seek.questions {
+            refuse_question(peers, question, reason);
+        }
+    }
+}
+
+/// Where the search for a timestep has come to.
+enum Sought {
+    NotYet,
+    /// The second reader's world shows it.
+    There(Timestep),
+    /// There is no such timestep, or none that can be read.
+    Nowhere(String),
+}
+
+/// Reads one piece on the way to the timestep of `time`, from the beginning where it has been passed.
+fn read_on(shelf: &mut dyn Shelf, seek: &mut Seek, time: i64) -> Sought {
+    if i64::from(seek.time) >= time {
+        let (file, content) = (seek.track.file, seek.track.content);
+        match shelf.again(file) {
+            Ok(again) => {
+                shelf.close(file);
+                *seek = Seek::new(again, content, core::mem::take(&mut seek.questions));
+            }
+            Err(reason) => return Sought::Nowhere(reason),
+        }
+    }
+    match seek.track.read_piece(shelf, &mut seek.world).0 {
+        Ok(Found::More) => Sought::NotYet,
+        Ok(Found::Timestep) => {
+            let Some(raw) = seek.track.next.take() else { return Sought::NotYet };
+            seek.time = raw.time();
+            match seek.world.apply(raw) {
+                Ok(step) if i64::from(step.time) < time => Sought::NotYet,
+                Ok(step) if i64::from(step.time) == time => Sought::There(step),
+                Ok(_) => Sought::Nowhere("the log has no such timestep".to_owned()),
+                Err(reason) => {
+                    seek.time = i32::MAX;
+                    Sought::Nowhere(reason)
+                }
+            }
+        }
+        Ok(Found::Ended(_)) | Err(_) => {
+            // Whatever is asked next starts from the beginning.
+            seek.time = i32::MAX;
+            Sought::Nowhere("the log ends before this timestep".to_owned())
+        }
+    }
+}
+
+/// One answer that was promised is on its way.
+fn keep_promise(peers: &mut Peers, viewer: PeerKey) {
+    if let Some(results) = peers.results_mut(viewer) {
+        results.promised = results.promised.saturating_sub(1);
+    }
+}
+
+fn answer_question(peers: &mut Peers, statics: &Statics, question: Question, step: &Timestep, world: &[u8]) {
+    keep_promise(peers, question.viewer);
+    let head = Head { request: question.echoed, message: "", result: true, time: question.time };
+    let [map, config, commands, changes, perceptions] = chosen_sections(question.bits, statics, step);
+    answer(peers, question.viewer, head, &[map, config, world, commands, changes, perceptions]);
+}
+
+fn refuse_question(peers: &mut Peers, question: Question, reason: &str) {
+    keep_promise(peers, question.viewer);
+    let head = Head { request: question.echoed, message: reason, result: false, time: question.time };
+    answer(peers, question.viewer, head, &[]);
+}
