@@ -105,7 +105,7 @@ impl Hub {
         }
         let schema = self.sessions.get(key).map(|session| session.about.schema).unwrap_or_default();
         // With the rules of its schema the namespace is the first thing that they check.
-        let rules = self.rules.iter().find(|rules| rules.schema() == Some(schema));
+        let rules = self.schemas.of(schema);
         let message = scan::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
         message.check_schema(schema).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
         self.peers.counters.session_documents += 1;

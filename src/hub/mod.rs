@@ -79,7 +79,7 @@ pub use doors::{Door, Output, Start};
 pub use keys::{ComponentKey, NodeKey, PeerKey, ProviderKey, SessionKey};
 pub use peers::Peer;
 
-use crate::c2sim::schema::Rules;
+use crate::c2sim::schema::Schemas;
 use crate::config::Config;
 use crate::counters::{Counters, count};
 use crate::leco::nodes;
@@ -128,7 +128,7 @@ pub struct Hub {
     /// Bytes that all sessions keep: initializations, histories, waiting requests.
     session_bytes: usize,
     /// What the content of documents must be, for each schema that is loaded.
-    rules: Vec<Rules>,
+    schemas: Schemas,
     ledger: Option<Box<dyn ledger::Ledger>>,
     tickets: BTreeMap<ledger::Ticket, keep::Purpose>,
     /// Ids are never given twice.
@@ -160,7 +160,7 @@ impl Hub {
             farewells: VecDeque::new(),
             afterwards: Vec::new(),
             session_bytes: 0,
-            rules: Vec::new(),
+            schemas: Schemas::default(),
             ledger: None,
             tickets: BTreeMap::new(),
             next_session: 1,
@@ -194,16 +194,9 @@ impl Hub {
     /// # Errors
     /// It is no schema that can be used, or of none that sessions may have, or of one that is loaded already; says why, and in which line.
     pub fn load_schema(&mut self, xsd: &str) -> Result<(), String> {
-        let rules = Rules::load(xsd).map_err(|error| error.to_string())?;
-        let Some(schema) = rules.schema() else {
-            return Err(format!("its namespace '{}' is that of no schema that sessions can have", rules.namespace()));
-        };
-        if self.rules.iter().any(|other| other.schema() == Some(schema)) {
-            return Err(format!("another file has schema {} already", schema.name()));
-        }
+        let (schema, rules) = self.schemas.load(xsd)?;
         let (elements, types) = rules.size();
         log::info!("C2SIM {} is checked: {elements} elements, {types} types", schema.name());
-        self.rules.push(rules);
         Ok(())
     }
 

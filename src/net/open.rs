@@ -16,10 +16,10 @@ use super::ledger_thread::LedgerThread;
 use super::recordings::Recordings;
 use super::token::{FIRST_LISTENER, LISTENERS_MAX};
 use super::writer::{Outcomes, Wake};
+use crate::c2sim::schema::Schemas;
 use crate::config::Config;
 use crate::hub::{Door, Hub, Start};
 use crate::leco::DEFAULT_PORT;
-use crate::time::Tick;
 
 fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text.into())
@@ -67,7 +67,7 @@ pub(super) fn hub(
     let (state_dir, schemas) = (config.state_dir.clone(), config.c2sim_schema.clone());
     let mut hub = Hub::new(config, start);
     hub.set_shelf(Box::new(files));
-    load_schemas(&mut hub, &schemas)?;
+    load_schemas(&schemas, |xsd| hub.load_schema(xsd))?;
     let mut outcomes = Vec::new();
     if let Some((recordings, told)) = recordings {
         hub.set_recorder(Box::new(recordings));
@@ -84,8 +84,8 @@ pub(super) fn hub(
 
 /// Whether what the configuration names is there, without starting anything.
 pub(super) fn check_files(config: &Config) -> io::Result<()> {
-    let mut hub = Hub::new(named(config.clone()), Start { seed: 0, now: Tick(0), unix_ms: 0 });
-    load_schemas(&mut hub, &config.c2sim_schema)?;
+    let mut schemas = Schemas::default();
+    load_schemas(&config.c2sim_schema, |xsd| schemas.load(xsd).map(drop))?;
     let state_dir = Path::new(&config.state_dir);
     if !config.state_dir.is_empty() && state_dir.exists() && !state_dir.is_dir() {
         return Err(invalid(format!("state_dir {}: not a directory", config.state_dir)));
@@ -104,11 +104,11 @@ fn named(mut config: Config) -> Config {
     config
 }
 
-fn load_schemas(hub: &mut Hub, paths: &[String]) -> io::Result<()> {
+fn load_schemas(paths: &[String], mut load: impl FnMut(&str) -> Result<(), String>) -> io::Result<()> {
     for path in paths {
         let told = |why: String| invalid(format!("c2sim_schema {path}: {why}"));
         let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-        hub.load_schema(&text).map_err(told)?;
+        load(&text).map_err(told)?;
     }
     Ok(())
 }

@@ -94,8 +94,8 @@ fn knows(code: &str) -> Vec<String> {
 /// Who may know whom. `limits` and `time` know nobody; protocol rooms know only what lies below all of them, never each other.
 ///
 /// Beyond the plain order: `config` checks a namespace with `leco`'s rule for names, so that there is one such rule, and has `leco`'s port
-/// as its default. `net` asks `leco` whether the machine's name can be a namespace, and opens files as the logs of `rcrs`. The options of
-/// predefined sessions are those of `c2sim`.
+/// as its default. `net` asks `leco` whether the machine's name can be a namespace, opens files as the logs of `rcrs`, and has `c2sim`
+/// say whether a file is a schema. The options of predefined sessions are those of `c2sim`.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("limits", &[]),
@@ -110,7 +110,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("rcrs", &["limits", "time", "store"]),
     ("client", &["limits", "time", "store", "zmtp", "leco"]),
     ("hub", &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs"]),
-    ("net", &["limits", "time", "config", "hub", "leco", "rcrs"]),
+    ("net", &["limits", "time", "config", "hub", "leco", "rcrs", "c2sim"]),
     ("main", &["cli"]),
 ];
 

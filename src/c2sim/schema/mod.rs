@@ -16,9 +16,11 @@ mod facets;
 mod loader;
 mod pattern;
 mod rules;
+mod schemas;
 mod violation;
 
 pub(super) use check::Checker;
 pub use loader::LoadError;
 pub use rules::Rules;
+pub use schemas::Schemas;
 pub use violation::Violation;
