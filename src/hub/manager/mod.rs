@@ -21,6 +21,8 @@ mod seek;
 mod show;
 mod shows;
 mod step;
+#[cfg(test)]
+mod tests;
 mod track;
 mod viewer;
 mod viewers;
