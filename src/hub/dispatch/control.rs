@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::c2sim::state::{Options, Trigger};
 use crate::control::envelope::Shape;
 use crate::control::framing::{self, Frame};
+use crate::control::ids::Connections;
 use crate::control::reply::Reply;
 use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef};
 use crate::control::{self, viewer};
@@ -288,34 +289,37 @@ impl Hub {
             }
             // They may have to wait for a session, and are dealt with before.
             Request::Trigger { .. } | Request::CreateSession(_) => {}
-            Request::Connect(connections) => {
-                let several = connections.total() > 1;
-                let mut batch = Batch::default();
-                for (provider, viewer) in connections {
-                    match self.connect_viewer(provider, viewer) {
-                        Ok(session) => batch.done.push(session),
-                        Err(reason) => batch.fail(reason),
-                    }
-                }
-                let outcome = batch.outcome();
-                if let Err(reason) = &outcome {
-                    self.peers.note_error(reason);
-                }
-                let rows = self.session_rows(&these(batch.done.clone()));
-                let reply = Reply::begin(out, to, outcome.is_ok());
-                let reply = match (several, batch.done.first()) {
-                    (true, _) => reply.session_list(batch.done.iter().copied()),
-                    (false, first) => reply.session(first.copied()),
-                };
-                let reply = reply.sessioninfo(rows.iter().map(SessionRow::info));
-                match &outcome {
-                    Ok(()) => {
-                        reply.finish();
-                    }
-                    Err(reason) => {
-                        reply.message(reason).finish();
-                    }
-                }
+            Request::Connect(connections) => self.control_connect(to, connections, out),
+        }
+    }
+
+    /// Function 201: viewers are brought into the sessions of providers.
+    fn control_connect(&mut self, to: ReplyTo, connections: Connections<'_>, out: &mut Vec<u8>) {
+        let several = connections.total() > 1;
+        let mut batch = Batch::default();
+        for (provider, viewer) in connections {
+            match self.connect_viewer(provider, viewer) {
+                Ok(session) => batch.done.push(session),
+                Err(reason) => batch.fail(reason),
+            }
+        }
+        let outcome = batch.outcome();
+        if let Err(reason) = &outcome {
+            self.peers.note_error(reason);
+        }
+        let rows = self.session_rows(&these(batch.done.clone()));
+        let reply = Reply::begin(out, to, outcome.is_ok());
+        let reply = match (several, batch.done.first()) {
+            (true, _) => reply.session_list(batch.done.iter().copied()),
+            (false, first) => reply.session(first.copied()),
+        };
+        let reply = reply.sessioninfo(rows.iter().map(SessionRow::info));
+        match &outcome {
+            Ok(()) => {
+                reply.finish();
+            }
+            Err(reason) => {
+                reply.message(reason).finish();
             }
         }
     }
