@@ -6,13 +6,24 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::tidy::sources;
 
 /// Files that are not held to these rules yet, by the beginning of their paths.
-const NOT_YET: &[&str] = &["src/hub/"];
+const NOT_YET: &[&str] = &[
+    "src/hub/audit.rs",
+    "src/hub/flow.rs",
+    "src/hub/keep.rs",
+    "src/hub/member.rs",
+    "src/hub/mod.rs",
+    "src/hub/peers/",
+    "src/hub/publish.rs",
+    "src/hub/session.rs",
+    "src/hub/session_methods.rs",
+    "src/hub/sessions/",
+];
 
 /// Files in which methods of `Hub` may stand; while there are none, they may stand anywhere.
 const HUB_METHODS: &[&str] = &[];
 
 /// The owners of the hub, by the beginning of their paths, and whom of the others each may know.
-const OWNERS: &[(&str, &[&str])] = &[];
+const OWNERS: &[(&str, &[&str])] = &[("src/hub/coordinator/", &[]), ("src/hub/manager/", &[]), ("src/hub/front/", &[])];
 
 /// Lines of a file, of which the head does not say why it has more.
 const FILE_LINES: usize = 600;

@@ -185,13 +185,13 @@ mod tests {
     }
 
     /// Recordings of one provider, and tickets for them.
-    struct House {
+    struct Fixture {
         recordings: Recordings,
         provider: ProviderKey,
         last: Ticket,
     }
 
-    impl House {
+    impl Fixture {
         fn new(memory_max: usize) -> Self {
             let mut recordings = Recordings::new(memory_max);
             recordings.set_recorder(Box::new(Deaf));
@@ -230,121 +230,121 @@ mod tests {
 
     #[test]
     fn one_is_whole_when_its_end_is_written_and_not_before() {
-        let mut house = House::new(256 * MIB);
-        let (id, begun) = house.begin();
-        let tickets = [begun, house.append(id, 10), house.append(id, 20)];
-        let end = house.hand_over(id, Deed::End);
-        assert!(tickets.map(|ticket| house.written(ticket, Ok(()))).iter().all(|written| *written == Written::On));
-        assert_eq!(house.written(end, Ok(())), Written::Whole);
-        assert!(house.recordings.all.is_empty() && house.recordings.waiting.is_empty());
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, begun) = fixture.begin();
+        let tickets = [begun, fixture.append(id, 10), fixture.append(id, 20)];
+        let end = fixture.hand_over(id, Deed::End);
+        assert!(tickets.map(|ticket| fixture.written(ticket, Ok(()))).iter().all(|written| *written == Written::On));
+        assert_eq!(fixture.written(end, Ok(())), Written::Whole);
+        assert!(fixture.recordings.all.is_empty() && fixture.recordings.waiting.is_empty());
     }
 
     #[test]
     fn tickets_of_others_are_given_back_with_their_outcomes() {
-        let mut house = House::new(256 * MIB);
-        let (_, begun) = house.begin();
-        assert_eq!(house.recordings.written(Ticket(99), Err("no".to_owned())), Err(Err("no".to_owned())));
-        assert_eq!(house.written(begun, Ok(())), Written::On);
-        assert_eq!(house.recordings.written(begun, Ok(())), Err(Ok(())), "once for each ticket");
+        let mut fixture = Fixture::new(256 * MIB);
+        let (_, begun) = fixture.begin();
+        assert_eq!(fixture.recordings.written(Ticket(99), Err("no".to_owned())), Err(Err("no".to_owned())));
+        assert_eq!(fixture.written(begun, Ok(())), Written::On);
+        assert_eq!(fixture.recordings.written(begun, Ok(())), Err(Ok(())), "once for each ticket");
     }
 
     #[test]
     fn a_failure_is_told_once_and_the_end_behind_it_is_not_whole() {
-        let mut house = House::new(256 * MIB);
-        let (id, begun) = house.begin();
-        let (first, second) = (house.append(id, 1), house.append(id, 1));
-        assert_eq!(house.written(begun, Ok(())), Written::On);
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, begun) = fixture.begin();
+        let (first, second) = (fixture.append(id, 1), fixture.append(id, 1));
+        assert_eq!(fixture.written(begun, Ok(())), Written::On);
         let reason = "the recording has ended: a.vlog: full".to_owned();
-        let told = Written::Failed { recording: id, provider: house.provider, reason };
-        assert_eq!(house.written(first, Err("a.vlog: full")), told);
-        assert_eq!(house.written(second, Err("the file is closed")), Written::On);
-        let end = house.hand_over(id, Deed::End);
-        assert_eq!(house.written(end, Ok(())), Written::On);
-        assert!(house.recordings.all.is_empty());
+        let told = Written::Failed { recording: id, provider: fixture.provider, reason };
+        assert_eq!(fixture.written(first, Err("a.vlog: full")), told);
+        assert_eq!(fixture.written(second, Err("the file is closed")), Written::On);
+        let end = fixture.hand_over(id, Deed::End);
+        assert_eq!(fixture.written(end, Ok(())), Written::On);
+        assert!(fixture.recordings.all.is_empty());
     }
 
     #[test]
     fn one_that_cannot_be_made_is_told_in_other_words() {
-        let mut house = House::new(256 * MIB);
-        let (id, begun) = house.begin();
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, begun) = fixture.begin();
         let reason = "no recording: no such directory".to_owned();
-        let told = Written::Failed { recording: id, provider: house.provider, reason };
-        assert_eq!(house.written(begun, Err("no such directory")), told);
+        let told = Written::Failed { recording: id, provider: fixture.provider, reason };
+        assert_eq!(fixture.written(begun, Err("no such directory")), told);
     }
 
     #[test]
     fn one_that_was_ended_for_want_of_room_does_not_count_as_whole() {
-        let mut house = House::new(256 * MIB);
-        let (id, begun) = house.begin();
-        house.recordings.fail(id);
-        let end = house.hand_over(id, Deed::End);
-        assert_eq!((house.written(begun, Ok(())), house.written(end, Ok(()))), (Written::On, Written::On));
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, begun) = fixture.begin();
+        fixture.recordings.fail(id);
+        let end = fixture.hand_over(id, Deed::End);
+        assert_eq!((fixture.written(begun, Ok(())), fixture.written(end, Ok(()))), (Written::On, Written::On));
     }
 
     #[test]
     fn a_recording_has_room_up_to_its_bound_and_again_when_the_disk_has_taken_some() {
-        let mut house = House::new(256 * MIB);
-        let (id, _) = house.begin();
-        let first = house.append(id, RECORDING_WAITING_BYTES_MAX - 10);
-        assert!(house.has_room(id, 10) && !house.has_room(id, 11));
-        let reason = house.recordings.refusal(id, 11).unwrap();
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, _) = fixture.begin();
+        let first = fixture.append(id, RECORDING_WAITING_BYTES_MAX - 10);
+        assert!(fixture.has_room(id, 10) && !fixture.has_room(id, 11));
+        let reason = fixture.recordings.refusal(id, 11).unwrap();
         assert_eq!(reason, "the disk does not keep up, 16777206 bytes wait for it");
-        let (other, _) = house.begin();
-        assert!(house.has_room(other, 11), "others have room of their own");
-        house.append(id, 10);
-        assert_eq!(house.written(first, Ok(())), Written::On);
-        assert!(house.has_room(id, RECORDING_WAITING_BYTES_MAX - 10));
+        let (other, _) = fixture.begin();
+        assert!(fixture.has_room(other, 11), "others have room of their own");
+        fixture.append(id, 10);
+        assert_eq!(fixture.written(first, Ok(())), Written::On);
+        assert!(fixture.has_room(id, RECORDING_WAITING_BYTES_MAX - 10));
     }
 
     #[test]
     fn what_waits_alone_may_be_larger() {
-        let mut house = House::new(256 * MIB);
-        let (id, _) = house.begin();
-        assert!(house.has_room(id, 2 * RECORDING_WAITING_BYTES_MAX));
-        house.append(id, 2 * RECORDING_WAITING_BYTES_MAX);
-        assert!(!house.has_room(id, 1));
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, _) = fixture.begin();
+        assert!(fixture.has_room(id, 2 * RECORDING_WAITING_BYTES_MAX));
+        fixture.append(id, 2 * RECORDING_WAITING_BYTES_MAX);
+        assert!(!fixture.has_room(id, 1));
     }
 
     #[test]
     fn all_together_have_a_quarter_of_the_memory() {
-        let mut house = House::new(8 * MIB);
-        let (a, b) = (house.begin().0, house.begin().0);
-        house.append(a, MIB);
-        assert!(house.has_room(b, MIB) && !house.has_room(b, MIB + 1));
-        let reason = house.recordings.refusal(b, MIB + 1).unwrap();
+        let mut fixture = Fixture::new(8 * MIB);
+        let (a, b) = (fixture.begin().0, fixture.begin().0);
+        fixture.append(a, MIB);
+        assert!(fixture.has_room(b, MIB) && !fixture.has_room(b, MIB + 1));
+        let reason = fixture.recordings.refusal(b, MIB + 1).unwrap();
         assert_eq!(reason, "the disk does not keep up, 1048576 bytes of all recordings wait for it");
     }
 
     #[test]
     fn all_together_have_no_more_than_their_bound() {
-        let mut house = House::new(usize::MAX);
-        let ids: Vec<_> = (0..5).map(|_| house.begin().0).collect();
+        let mut fixture = Fixture::new(usize::MAX);
+        let ids: Vec<_> = (0..5).map(|_| fixture.begin().0).collect();
         for id in &ids[..4] {
-            house.append(*id, RECORDINGS_WAITING_BYTES_MAX / 4);
+            fixture.append(*id, RECORDINGS_WAITING_BYTES_MAX / 4);
         }
-        assert!(house.has_room(ids[4], 0) && !house.has_room(ids[4], 1));
+        assert!(fixture.has_room(ids[4], 0) && !fixture.has_room(ids[4], 1));
     }
 
     #[test]
     fn pieces_are_counted_and_an_end_always_finds_room() {
-        let mut house = House::new(256 * MIB);
-        let (id, _) = house.begin();
+        let mut fixture = Fixture::new(256 * MIB);
+        let (id, _) = fixture.begin();
         for _ in 1..RECORDINGS_WAITING_MAX {
-            assert!(house.has_room(id, 0));
-            let ticket = house.last.draw();
-            house.recordings.hand_over(ticket, id, Deed::Append(Vec::new()));
+            assert!(fixture.has_room(id, 0));
+            let ticket = fixture.last.draw();
+            fixture.recordings.hand_over(ticket, id, Deed::Append(Vec::new()));
         }
-        assert!(!house.has_room(id, 0));
-        let end = house.hand_over(id, Deed::End);
-        assert_eq!(house.written(end, Ok(())), Written::Whole);
+        assert!(!fixture.has_room(id, 0));
+        let end = fixture.hand_over(id, Deed::End);
+        assert_eq!(fixture.written(end, Ok(())), Written::Whole);
     }
 
     #[test]
     fn one_that_was_never_handed_over_leaves_nothing() {
-        let mut house = House::new(256 * MIB);
-        let id = house.recordings.add(house.provider);
-        house.recordings.forget(id);
-        assert!(house.recordings.all.is_empty());
-        assert_ne!(house.recordings.add(house.provider), id, "no number is given twice");
+        let mut fixture = Fixture::new(256 * MIB);
+        let id = fixture.recordings.add(fixture.provider);
+        fixture.recordings.forget(id);
+        assert!(fixture.recordings.all.is_empty());
+        assert_ne!(fixture.recordings.add(fixture.provider), id, "no number is given twice");
     }
 }
