@@ -54,6 +54,8 @@ mod coordinator;
 mod dispatch;
 mod doors;
 mod events;
+#[cfg(test)]
+mod fixture;
 mod flow;
 mod front;
 mod keep;

@@ -32,6 +32,26 @@ pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The files of the library and the program, without those that only tests have: whose `mod` stands behind `#[cfg(test)]`, and all below.
+pub(crate) fn shipped() -> Vec<(String, String)> {
+    let mut files = sources("src");
+    let mut tests = Vec::new();
+    for (path, text) in &files {
+        let folder = ["mod.rs", "lib.rs", "main.rs"].iter().find_map(|name| path.strip_suffix(name));
+        let folder = folder.map_or_else(|| format!("{}/", path.trim_end_matches(".rs")), str::to_owned);
+        for declared in text.split("#[cfg(test)]\nmod ").skip(1) {
+            let end = declared.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap();
+            if declared[end..].starts_with(';') {
+                tests.push(format!("{folder}{}", &declared[..end]));
+            }
+        }
+    }
+    let is_below =
+        |path: &str, place: &str| path.strip_prefix(place).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
+    files.retain(|(path, _)| !tests.iter().any(|place| is_below(path, place)));
+    files
+}
+
 /// The room of a source file: its folder below `src`, or its own name.
 fn room(path: &str) -> &str {
     let inside = path.strip_prefix("src/").unwrap();
@@ -117,7 +137,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 #[test]
 fn rooms_know_only_whom_they_may() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src") {
+    for (path, text) in shipped() {
         let room = room(&path);
         if room == "cli" {
             continue; // the program may use all of the library
@@ -153,7 +173,7 @@ fn only_net_and_the_blocking_client_touch_sockets_files_and_the_clock() {
         "std::io",
     ];
     let mut wrong = Vec::new();
-    for (path, text) in sources("src") {
+    for (path, text) in shipped() {
         let code = code(&text);
         for word in OUTSIDE {
             let may = match room(&path) {
@@ -190,7 +210,7 @@ fn crates_stay_in_their_rooms() {
         ("basic_toml", &["config"]),
     ];
     let mut wrong = Vec::new();
-    for (path, text) in sources("src") {
+    for (path, text) in shipped() {
         let code = code(&text);
         for (name, rooms) in CRATES {
             // As a path: the word alone may be a name of our own.
@@ -328,4 +348,14 @@ fn the_reader_of_code_sees_through_comments_and_strings() {
     assert!(has_word(&code(text), "std::fs"), "a quotation mark as a character ends nothing");
     assert!(!has_word("mio_x amio", "mio") && has_word("(mio)", "mio"));
     assert_eq!((room("src/zmtp/frame.rs"), room("src/time.rs")), ("zmtp", "time"));
+}
+
+#[test]
+fn files_of_tests_are_not_shipped() {
+    let shipped = shipped();
+    let is_shipped = |path: &str| shipped.iter().any(|(shipped, _)| shipped == path);
+    assert!(is_shipped("src/hub/peers/mod.rs") && is_shipped("src/hub/peers/waits.rs"));
+    for path in ["src/hub/peers/tests/going.rs", "src/hub/peers/tests/waiting.rs", "src/hub/fixture.rs"] {
+        assert!(!is_shipped(path) && sources("src").iter().any(|(found, _)| found == path), "{path}");
+    }
 }

@@ -196,13 +196,13 @@ impl Peers {
         self.end(key, cause);
     }
 
-    /// Ends a peer once everything that waits for it has left, at the latest after two seconds.
+    /// Ends a peer once everything that waits for it has left, at the latest after two seconds; one that is going already goes its way.
     pub(in crate::hub) fn finish(&mut self, key: PeerKey, cause: Cause) {
         self.unlink(key, cause);
-        match self.get(key) {
-            Some(peer) if peer.is_open() && !peer.is_drained() => self.only_write(key, cause),
-            Some(_) => self.end(key, cause),
-            None => {}
+        match self.get(key).map(|peer| (peer.life, peer.is_drained())) {
+            Some((Life::Open, false)) => self.only_write(key, cause),
+            Some((Life::Open | Life::Tarpit, _)) => self.end(key, cause),
+            Some((Life::Finishing(_), _)) | None => {}
         }
     }
 

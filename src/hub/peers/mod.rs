@@ -344,3 +344,6 @@ impl Peers {
         (self.handshakes, self.plain, self.tarpit)
     }
 }
+
+#[cfg(test)]
+mod tests;

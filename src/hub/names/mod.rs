@@ -192,3 +192,6 @@ pub(super) fn new_header(peers: &mut Peers) -> [u8; HEADER_BYTES] {
 pub(super) fn shown(name: &[u8]) -> serde_json::Value {
     serde_json::Value::from(name::shown(name))
 }
+
+#[cfg(test)]
+mod tests;
