@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::leco::message::TYPE_JSON;
+use crate::leco::message::{TYPE_JSON, View};
 use crate::leco::name::COORDINATOR;
 use crate::leco::nodes::{Dealer, Node};
 use crate::limits::MESSAGE_BYTES_CEILING;
@@ -143,6 +143,12 @@ impl Lent {
         (text(1), text(2), serde_json::from_slice(&message[4]).unwrap())
     }
 
+    /// The code of the one error that waits for a peer.
+    pub(super) fn hear_error(&mut self, key: PeerKey) -> i64 {
+        let (_, _, content) = self.hear_one(key);
+        content["error"]["code"].as_i64().unwrap_or_else(|| panic!("no error: {content}"))
+    }
+
     /// What the event loop is to do, but for writing.
     pub(super) fn outputs(&mut self) -> Vec<Output> {
         let outputs = core::iter::from_fn(|| self.peers.next_output());
@@ -203,6 +209,13 @@ pub(super) fn leco(receiver: &str, sender: &str, payload: &[u8]) -> Vec<u8> {
     }
     push_frame(&mut wire, false, payload);
     wire
+}
+
+/// The frames of a message on the wire, as those see them who route it.
+pub(super) fn view(wire: &[u8]) -> View<'_> {
+    let Ok(Found::Message(message)) = Scan::default().next(wire, &BOUNDS) else { panic!("no message: {wire:?}") };
+    let part = |n| message.part(wire, n);
+    View::new(part(0), part(1), part(2), part(3), part(4)).unwrap()
 }
 
 /// The Coordinator of a namespace.

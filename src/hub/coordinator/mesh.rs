@@ -263,12 +263,9 @@ impl Coordinator {
             return;
         }
         node.dealer = Dealer::Waiting;
-        let is_linked = node.is_linked();
-        if !is_linked {
+        if !node.is_linked() {
             node.lost_since = now;
             node.components.clear();
-        }
-        if !is_linked {
             peers.events.push_back(Event::NodeUnlinked { node: key });
         }
         if !peers.stopping {
@@ -546,10 +543,11 @@ impl Coordinator {
     pub(in crate::hub) fn clean_nodes(&mut self, peers: &mut Peers, names: &mut Names, expiration: Span) {
         for key in names.nodes.keys() {
             let Some(node) = names.nodes.get(key) else { continue };
-            let heard = node.inbound.and_then(|link| peers.get(link)).map(|peer| peer.last_heard);
-            match heard {
-                Some(heard) => {
-                    let silent = peers.now.since(heard);
+            let inbound = node.inbound.and_then(|link| peers.get(link));
+            match inbound.map(|peer| (peer.held, peers.now.since(peer.last_heard))) {
+                // It is we who do not read.
+                Some((Some(_), _)) => {}
+                Some((None, silent)) => {
                     if silent >= expiration.times(3) {
                         self.forget(peers, names, key, "silent too long");
                     } else if silent >= expiration

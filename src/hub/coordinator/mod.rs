@@ -96,3 +96,6 @@ impl Coordinator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

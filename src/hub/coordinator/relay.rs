@@ -318,16 +318,12 @@ pub(in crate::hub) fn answer_error(
 /// Returns messages that waited for a receiver that has left: each sender gets an error for each of its messages. Stops where a
 /// sender's ring has no room and goes on when rings have moved.
 pub(in crate::hub) fn return_undelivered(peers: &mut Peers, names: &Names) {
-    let mut left = core::mem::take(&mut peers.undelivered);
-    while let Some(mut undelivered) = left.pop_front() {
+    while let Some(mut undelivered) = peers.undelivered.pop_front() {
         if !return_some(peers, names, &mut undelivered.ring) {
-            left.push_front(undelivered);
+            peers.undelivered.push_front(undelivered);
             break;
         }
     }
-    // Closing a link on the way may have added more.
-    left.append(&mut peers.undelivered);
-    peers.undelivered = left;
 }
 
 /// Works through one ring; answers whether it is empty now.
