@@ -119,3 +119,6 @@ pub(super) fn described(title: &[u8], at: At) -> Value {
     });
     discover(&crate::leco::name::shown(title), rows)
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,6 @@ impl Front {
         !self.next_turn.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! The table of methods against those who carry them out: a whole hub is asked for everything that the table has.
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::control::client::{ControlRequest, decode_control};
+use crate::control::envelope::Shape;
+use crate::control::framing::{self, Frame};
+use crate::control::function::Function;
+use crate::hub::fixture::{FAR, NEAR, leco, messages, opening};
+use crate::hub::methods::{At, Call, METHODS, Method, Right};
+use crate::hub::{Door, Hub, Output, PeerKey, Start};
+use crate::leco::rpc::{
+    DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED,
+};
+use crate::limits::CONTROL_RESULT_BYTES_MAX;
+use crate::time::Tick;
+use crate::zmtp::SocketType;
+
+const NOW: Tick = Tick(1000);
+
+/// A hub with the session `s`, which nobody has joined.
+struct Fixture(Hub);
+
+impl Fixture {
+    fn new(remote_admin: bool) -> Self {
+        let config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), remote_admin, ..Config::default() };
+        let mut fixture = Self(Hub::new(config, Start { seed: 7, now: NOW, unix_ms: 1_700_000_000_000 }));
+        let maker = fixture.component(NEAR, "MAKER");
+        let made = fixture.call(maker, "MAKER", "COORDINATOR", "create_session", &json!({"name": "s"}));
+        assert_eq!(code(&made), None, "{made}");
+        fixture
+    }
+
+    fn open(&mut self, door: Door, remote: &str) -> PeerKey {
+        self.0.open_at(NOW, remote.parse().unwrap(), door).expect("there is room")
+    }
+
+    fn component(&mut self, remote: &str, name: &str) -> PeerKey {
+        let key = self.open(Door::Leco, remote);
+        self.0.handle_bytes(NOW, key, &opening(SocketType::Dealer));
+        self.read(key);
+        let answer = self.call(key, name, "COORDINATOR", "sign_in", &Value::Null);
+        assert_eq!(answer["result"], Value::Null, "{answer}");
+        key
+    }
+
+    /// Everything that is to be written to a peer.
+    fn read(&mut self, key: PeerKey) -> Vec<u8> {
+        let mut read = Vec::new();
+        while let Some(output) = self.0.poll_output(NOW) {
+            if let Output::Flush(peer) = output {
+                let bytes = self.0.unsent(peer).concat();
+                self.0.sent(NOW, peer, bytes.len());
+                if peer == key {
+                    read.extend(bytes);
+                }
+            }
+        }
+        read
+    }
+
+    /// The first answer to a call: what is told of it comes behind it.
+    fn call(&mut self, key: PeerKey, sender: &str, receiver: &str, method: &str, params: &Value) -> Value {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        self.0.handle_bytes(NOW, key, &leco(receiver, sender, request.as_bytes()));
+        let heard = messages(&self.read(key));
+        let Some(answer) = heard.first() else { panic!("{method} is not answered") };
+        serde_json::from_slice(&answer[4]).unwrap()
+    }
+
+    /// The answer to a method of the table, asked without parameters where it is asked for.
+    fn ask(&mut self, key: PeerKey, method: &Method) -> Value {
+        self.call(key, "CA", receiver(method.at), method.name, &Value::Null)
+    }
+
+    /// Whether a controller has had its way, and if not, why.
+    fn control(&mut self, key: PeerKey, function: Function) -> Result<(), String> {
+        let mut request = Vec::new();
+        ControlRequest::begin(&mut request, Shape::Beside, function).finish();
+        self.0.handle_bytes(NOW, key, &request);
+        let answer = self.read(key);
+        let Ok(Frame::Whole { header_len, body_len }) = framing::scan(&answer, CONTROL_RESULT_BYTES_MAX) else {
+            panic!("{} is not answered", function.name());
+        };
+        let result = decode_control(&answer[header_len..header_len + body_len]).unwrap();
+        if result.ok { Ok(()) } else { Err(format!("{:?}", result.data)) }
+    }
+}
+
+const fn receiver(at: At) -> &'static str {
+    match at {
+        At::Coordinator => "COORDINATOR",
+        At::Session => "session:s",
+    }
+}
+
+fn code(answer: &Value) -> Option<i64> {
+    answer["error"]["code"].as_i64()
+}
+
+/// Whether a call was refused because of where its caller is.
+fn is_not_permitted(answer: &Value) -> bool {
+    let by_manager = code(answer) == Some(i64::from(MANAGER_FAILED.code))
+        && answer["error"]["data"].as_str().is_some_and(|data| data.contains("is not permitted from another machine"));
+    by_manager || code(answer) == Some(i64::from(NOT_PERMITTED.code))
+}
+
+// ---- JSON-RPC ----
+
+#[test]
+fn every_method_of_the_table_is_answered_where_it_is_asked() {
+    for method in METHODS {
+        let mut fixture = Fixture::new(false);
+        let key = fixture.component(NEAR, "CA");
+        let answer = fixture.ask(key, method);
+        assert_ne!(code(&answer), Some(i64::from(METHOD_NOT_FOUND.code)), "{}", method.name);
+        assert!(answer.get("result").is_some() || code(&answer).is_some(), "{}: {answer}", method.name);
+    }
+}
+
+#[test]
+fn what_the_table_does_not_have_is_not_found() {
+    let mut fixture = Fixture::new(false);
+    let key = fixture.component(NEAR, "CA");
+    for at in [At::Coordinator, At::Session] {
+        let elsewhere =
+            METHODS.iter().filter(|method| Method::find(at, method.name).is_none()).map(|method| method.name);
+        for name in elsewhere.chain(["", "Pong", "rpc.", "no_such"]) {
+            let answer = fixture.call(key, "CA", receiver(at), name, &Value::Null);
+            assert_eq!(code(&answer), Some(i64::from(METHOD_NOT_FOUND.code)), "{at:?} {name}");
+            assert_eq!(answer["error"]["data"], json!(name));
+        }
+    }
+}
+
+#[test]
+fn a_result_is_of_the_kind_that_the_table_says() {
+    let mut results = 0;
+    for method in METHODS {
+        let mut fixture = Fixture::new(false);
+        let key = fixture.component(NEAR, "CA");
+        if method.right == Right::Member {
+            fixture.call(key, "CA", "session:s", "join", &Value::Null);
+        }
+        let answer = fixture.ask(key, method);
+        let Some(result) = answer.get("result") else { continue };
+        let kind = match result {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        assert_eq!(kind, method.result, "{}", method.name);
+        results += 1;
+    }
+    assert!(results >= METHODS.len() / 2, "only {results} had a result");
+}
+
+#[test]
+fn what_only_asks_is_answered_to_a_newcomer() {
+    for method in METHODS.iter().filter(|method| method.is_question && method.right == Right::Anybody) {
+        let mut fixture = Fixture::new(false);
+        let key = fixture.component(FAR, "CA");
+        let answer = fixture.ask(key, method);
+        // A session that has not shared its initialization has none to tell.
+        let has_none = method.name == "initialization" && answer["error"]["data"]["code"].is_string();
+        assert!(answer.get("result").is_some() || has_none, "{}: {answer}", method.name);
+    }
+}
+
+#[test]
+fn from_another_machine_nobody_administers_unless_the_configuration_says_so() {
+    for method in METHODS {
+        for (remote, remote_admin) in [(FAR, false), (FAR, true), (NEAR, false)] {
+            let mut fixture = Fixture::new(remote_admin);
+            let key = fixture.component(remote, "CA");
+            let refused = is_not_permitted(&fixture.ask(key, method));
+            let expected = method.right == Right::Admin && remote == FAR && !remote_admin;
+            assert_eq!(refused, expected, "{} from {remote}, remote_admin {remote_admin}", method.name);
+        }
+    }
+    assert!(METHODS.iter().any(|method| method.right == Right::Admin));
+}
+
+#[test]
+fn only_force_needs_an_administrator_where_the_table_says_so() {
+    for method in METHODS.iter().filter(|method| method.right == Right::AdminToForce) {
+        for (remote, force, expected) in [(FAR, true, true), (FAR, false, false), (NEAR, true, false)] {
+            let mut fixture = Fixture::new(false);
+            let key = fixture.component(remote, "CA");
+            let params = json!({"name": "s", "force": force});
+            let answer = fixture.call(key, "CA", receiver(method.at), method.name, &params);
+            assert_eq!(is_not_permitted(&answer), expected, "{} from {remote}, force {force}", method.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_a_coordinators_is_refused_to_a_component() {
+    for method in METHODS.iter().filter(|method| method.right == Right::Node) {
+        let mut fixture = Fixture::new(false);
+        let key = fixture.component(NEAR, "CA");
+        let params = if method.params.is_empty() { Value::Null } else { json!([[]]) };
+        let answer = fixture.call(key, "CA", receiver(method.at), method.name, &params);
+        assert_eq!(code(&answer), Some(i64::from(INVALID_REQUEST.code)), "{}", method.name);
+    }
+}
+
+#[test]
+fn what_is_a_members_is_refused_to_others() {
+    for method in METHODS.iter().filter(|method| method.right == Right::Member) {
+        let mut fixture = Fixture::new(false);
+        let key = fixture.component(NEAR, "CA");
+        let params = if method.name == "ack" { json!([1]) } else { Value::Null };
+        let answer = fixture.call(key, "CA", receiver(method.at), method.name, &params);
+        assert!(answer["error"]["data"]["code"].is_string(), "{}: {answer}", method.name);
+    }
+}
+
+#[test]
+fn a_parameter_that_the_table_does_not_have_is_refused() {
+    for method in METHODS {
+        let mut fixture = Fixture::new(false);
+        let key = fixture.component(NEAR, "CA");
+        let answer = fixture.call(key, "CA", receiver(method.at), method.name, &json!({"no_such": 1}));
+        assert!(code(&answer).is_some(), "{}: {answer}", method.name);
+        if !matches!(method.right, Right::Node | Right::Member) && !matches!(method.call, Call::AtSession(_)) {
+            assert_eq!(code(&answer), Some(i64::from(INVALID_PARAMS.code)), "{}: {answer}", method.name);
+        }
+    }
+}
+
+#[test]
+fn a_parameter_that_the_table_has_is_known() {
+    for method in METHODS {
+        for (name, _, _) in method.params {
+            let mut fixture = Fixture::new(false);
+            let key = fixture.component(NEAR, "CA");
+            let answer = fixture.call(key, "CA", receiver(method.at), method.name, &json!({*name: Value::Null}));
+            let told = answer["error"]["data"].to_string();
+            assert!(!told.contains("there is no parameter"), "{} {name}: {told}", method.name);
+        }
+    }
+}
+
+#[test]
+fn rpc_discover_tells_the_table() {
+    let mut fixture = Fixture::new(false);
+    let key = fixture.component(NEAR, "CA");
+    for at in [At::Coordinator, At::Session] {
+        let told = fixture.call(key, "CA", receiver(at), "rpc.discover", &Value::Null);
+        let told: Vec<Value> = told["result"]["methods"].as_array().unwrap().clone();
+        let table: Vec<Value> = METHODS
+            .iter()
+            .filter(|method| method.at == at && method.name != "rpc.discover")
+            .map(|method| {
+                let params = method.params.iter();
+                let params: Vec<Value> = params
+                    .map(|(name, kind, required)| json!({"name": name, "required": required, "schema": {"type": kind}}))
+                    .collect();
+                let result = json!({"name": "result", "schema": {"type": method.result}});
+                json!({"name": method.name, "summary": method.summary, "params": params, "result": result})
+            })
+            .collect();
+        assert_eq!(told, table, "{at:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_whoever_asks() {
+    let mut fixture = Fixture::new(true);
+    fixture.component(NEAR, "CA");
+    let key = fixture.open(Door::Leco, FAR);
+    fixture.0.handle_bytes(NOW, key, &opening(SocketType::Dealer));
+    fixture.read(key);
+    let answer = fixture.call(key, "CA", "COORDINATOR", "sign_in", &Value::Null);
+    assert_eq!(code(&answer), Some(i64::from(DUPLICATE_NAME.code)));
+}
+
+// ---- The control port ----
+
+#[test]
+fn every_control_function_of_the_table_is_answered_and_its_right_is_looked_at() {
+    let functions = METHODS.iter().filter_map(|method| Some((method, method.function?)));
+    for (method, function) in functions {
+        for (remote, remote_admin) in [(FAR, false), (FAR, true), (NEAR, false)] {
+            let mut fixture = Fixture::new(remote_admin);
+            let key = fixture.open(Door::Control, remote);
+            let outcome = fixture.control(key, function);
+            let refused =
+                outcome.as_ref().is_err_and(|reason| reason.contains("is not permitted from another machine"));
+            let expected = method.right == Right::Admin && remote == FAR && !remote_admin;
+            assert_eq!(
+                refused,
+                expected,
+                "{} from {remote}, remote_admin {remote_admin}: {outcome:?}",
+                function.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_control_function_that_only_asks_succeeds_without_arguments() {
+    for method in METHODS.iter().filter(|method| method.is_question) {
+        let Some(function) = method.function else { continue };
+        let mut fixture = Fixture::new(false);
+        let key = fixture.open(Door::Control, FAR);
+        assert_eq!(fixture.control(key, function), Ok(()), "{}", function.name());
+    }
+}
