@@ -182,7 +182,9 @@ fn from_another_machine_nobody_administers_unless_the_configuration_says_so() {
             assert_eq!(refused, expected, "{} from {remote}, remote_admin {remote_admin}", method.name);
         }
     }
-    assert!(METHODS.iter().any(|method| method.right == Right::Admin));
+    let of = |right| METHODS.iter().filter(move |method| method.right == right).map(|method| method.name);
+    assert!(of(Right::Admin).eq(["shut_down", "remove_expired_addresses", "exit"]));
+    assert!(of(Right::AdminToForce).eq(["delete_session"]));
 }
 
 #[test]

@@ -229,6 +229,22 @@ fn a_node_that_came_first_and_is_reached_then_is_one_node() {
 }
 
 #[test]
+fn of_two_addresses_of_one_node_the_first_that_lets_us_in_is_kept() {
+    let mut office = Office::new();
+    let inbound = office.lent.dealer_from(FAR);
+    assert_eq!(office.coordinator_signs_in(inbound, "N2"), Ok(Value::Null));
+    let node = office.lent.names.nodes.find(b"N2").unwrap();
+    office.know("n2:12300", Some("N2"), false);
+    assert_eq!(office.dial(), [node]);
+    let slow = office.dialed(node, Ok(())).unwrap();
+    office.lent.shake_hands(slow);
+    let (_, quick) = office.reach("other:12300", false);
+    office.answer(quick, &coordinator_of("N2"), ACCEPTED);
+    assert_eq!(office.lent.outputs(), [Output::Close(slow, Cause::Superfluous)]);
+    assert_eq!((office.settle(), office.state(node), office.nodes()), (vec![], Some(Dealer::Up(quick)), 1));
+}
+
+#[test]
 fn a_node_that_has_lost_us_is_signed_in_at_anew() {
     let mut office = Office::new();
     office.lent.component("CA");

@@ -242,6 +242,8 @@ fn an_owner_is_asked_once_however_many_claim_its_name() {
     lent.pass(500);
     for newcomer in newcomers {
         assert!(relay::contest(&mut lent.peers, &lent.names, newcomer, b"CA"));
+        // Whatever it waits for meanwhile, it has not answered.
+        lent.peers.wait(owner, For::Answer);
     }
     assert_eq!((lent.peers.counters.probes, lent.read(owner)), (1, Built::ping(0).bytes().to_vec()));
     lent.peers.cancel_peer_timer(owner, PeerTimer::Takeover);

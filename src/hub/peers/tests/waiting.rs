@@ -108,7 +108,8 @@ fn who_lacks_memory_goes_on_when_there_is_more_or_after_a_while() {
 #[test]
 fn the_largest_half_message_makes_room_for_readers() {
     let mut lent = Lent::with(|config| config.memory_max = 8192);
-    let [reader, small, large, other] = [(); 4].map(|()| lent.dealer());
+    let [reader, small, large, other, full] = [(); 5].map(|()| lent.dealer());
+    lent.peers.queue(full, &leco("CA", "CB", &[b' '; 3000])).unwrap();
     for (key, bytes) in [(small, 600), (large, 1500), (other, 700)] {
         lent.peers.buffer(key, &vec![0; bytes]);
     }
