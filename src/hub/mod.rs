@@ -218,7 +218,7 @@ impl Hub {
     /// A connection was accepted on the listener `door`. `None`: close it at once.
     #[must_use]
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
-        self.peers.advance(now);
+        self.advance(now);
         let key = self.peers.admit(remote, door);
         if let Some(key) = key.filter(|_| door == Door::Viewer) {
             self.manager.viewer_came(&self.peers, key, remote);
@@ -229,7 +229,7 @@ impl Hub {
 
     /// Bytes came in from a peer. The caller has asked [`Hub::read_budget`] before it read them.
     pub fn handle_bytes(&mut self, now: Tick, key: PeerKey, input: &[u8]) {
-        self.peers.advance(now);
+        self.advance(now);
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.last_heard = peer.last_heard.max(now);
         let (is_open, is_probed, growth) = (peer.is_open(), peer.probed, peer.tail.growth(input.len()));
@@ -251,7 +251,7 @@ impl Hub {
     /// A peer's connection ended by itself: [`Cause::Peer`] at the end of what it says, [`Cause::Gone`] or [`Cause::Io`] when nothing can
     /// be written to it any more either.
     pub fn handle_closed(&mut self, now: Tick, key: PeerKey, cause: Cause) {
-        self.peers.advance(now);
+        self.advance(now);
         self.peers.end_of_input(key, cause);
         self.drain_events();
     }
@@ -259,7 +259,7 @@ impl Hub {
     /// The attempt of an [`Output::Dial`] ended: a connection to `remote`, or the reason why there is none. `None`: drop the
     /// connection, the node is no longer wanted.
     pub fn handle_dialed(&mut self, now: Tick, node: NodeKey, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
-        self.peers.advance(now);
+        self.advance(now);
         let link = self.coordinator.dialed(&mut self.peers, &mut self.names, node, outcome);
         self.drain_events();
         link
@@ -272,7 +272,7 @@ impl Hub {
         provider: ProviderKey,
         outcome: Result<SocketAddr, &str>,
     ) -> Option<PeerKey> {
-        self.peers.advance(now);
+        self.advance(now);
         let link = self.manager.kernel_dialed(&mut self.peers, provider, outcome);
         self.drain_events();
         link
@@ -281,7 +281,7 @@ impl Hub {
     /// A change that was handed to the ledger is durable, or could not be made so; or a piece of a recording was written, or could not
     /// be.
     pub fn handle_committed(&mut self, now: Tick, ticket: ledger::Ticket, outcome: Result<(), String>) {
-        self.peers.advance(now);
+        self.advance(now);
         if let Err(outcome) = self.manager.written(&mut self.peers, ticket, outcome) {
             self.committed(ticket, outcome);
         }
@@ -293,7 +293,7 @@ impl Hub {
 
     /// The time of day, in milliseconds since 1970: it may be set while the process runs. Scheduled triggers go by it.
     pub fn handle_clock(&mut self, now: Tick, unix_ms: u64) {
-        self.peers.advance(now);
+        self.advance(now);
         let step = unix_ms.abs_diff(self.peers.unix_ms());
         if step <= 1 {
             return;
@@ -307,16 +307,34 @@ impl Hub {
 
     /// Deadlines may have passed; safe to call early.
     pub fn handle_timeout(&mut self, now: Tick) {
-        self.peers.advance(now);
+        self.advance(now);
         self.expire();
         self.drain_events();
     }
 
     /// Says goodbye to everybody, then gives [`Output::Stop`], at the latest after two seconds.
     pub fn handle_stop(&mut self, now: Tick) {
-        self.peers.advance(now);
+        self.advance(now);
         self.stop();
         self.drain_events();
+    }
+
+    /// Whether sockets with bytes in them are left that the event loop has not come to look at. Those may be the sign of life that a
+    /// deadline waits for, so deadlines of connections wait too, for a second at most.
+    pub const fn note_unread(&mut self, more: bool) {
+        self.peers.is_unread = more;
+    }
+
+    /// The time is now so late. Where it is more than a second behind a deadline, nobody has come to look for that long: the process was
+    /// stopped, or its machine. That is nobody's fault, so all deadlines move by the gap: the hub's own time stands still for it.
+    fn advance(&mut self, now: Tick) {
+        if self.peers.has_jumped(now)
+            && let Some(due) = self.soonest()
+            && self.peers.skip_pause(now, due)
+        {
+            self.schedules_moved();
+        }
+        self.peers.advance(now);
     }
 
     // ---- Doors out ----
@@ -324,6 +342,11 @@ impl Hub {
     /// When [`Hub::handle_timeout`] must be called at the latest. Ask again after any other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
+        self.soonest().map(|at| self.peers.outside(at))
+    }
+
+    /// The first deadline, by the hub's own time.
+    fn soonest(&self) -> Option<Tick> {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
         let at_once =
             (self.manager.has_jobs() || !self.lines.is_empty() || self.front.has_put_off()).then_some(self.peers.now);
@@ -342,7 +365,7 @@ impl Hub {
     /// The next thing to do; `None` until another door in has been used.
     #[must_use]
     pub fn poll_output(&mut self, now: Tick) -> Option<Output> {
-        self.peers.advance(now);
+        self.advance(now);
         self.work();
         let output = self.peers.next_output();
         if output.is_none() {
@@ -366,7 +389,7 @@ impl Hub {
 
     /// The first `n` bytes of what waited have been taken by the operating system; 0 if it takes nothing now.
     pub fn sent(&mut self, now: Tick, key: PeerKey, n: usize) {
-        self.peers.advance(now);
+        self.advance(now);
         self.peers.sent(key, n);
         self.drain_events();
     }

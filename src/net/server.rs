@@ -213,8 +213,9 @@ impl Server {
             (a, b) => a.or(b),
         };
         match self.poll.poll(&mut self.events, wait) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+            // A signal has ended the wait: what came in is read before the clock is believed.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.look_once()?,
+            outcome => outcome?,
         }
         let now = self.clock.now();
         self.hub.handle_clock(now, clock::unix_ms());
@@ -224,6 +225,7 @@ impl Server {
         for event in &events {
             ended |= self.dispatch(now, event) == Turn::Ended;
         }
+        self.hub.note_unread(events.iter().count() == EVENTS_PER_TURN);
         self.events = events;
         if ended {
             return Ok(Turn::Ended);
@@ -238,6 +240,14 @@ impl Server {
         self.turns += 1;
         self.longest_turn_us = self.longest_turn_us.max(self.clock.micros() - started);
         Ok(turn)
+    }
+
+    /// Takes the events that are there, without waiting.
+    fn look_once(&mut self) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn dispatch(&mut self, now: Tick, event: &Event) -> Turn {

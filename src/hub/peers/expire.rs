@@ -1,6 +1,6 @@
 //! Deadlines of connections: what happens when nothing happens.
 
-use crate::time::Span;
+use crate::time::{Span, Tick};
 
 use super::peer::Life;
 use super::{For, Peer, PeerTimer, Peers, ProcessTimer, Role};
@@ -23,6 +23,10 @@ pub(in crate::hub) enum Due {
 impl Peers {
     /// Deals with every deadline of a connection that has passed.
     pub(in crate::hub) fn expire(&mut self) {
+        let is_fresh = |at: Tick| self.now.since(at) < super::PAUSE;
+        if self.is_unread && self.timers.soonest().is_none_or(is_fresh) {
+            return;
+        }
         while let Some((slot, kind)) = self.timers.pop_due(self.now) {
             if let (Some(key), Some(kind)) = (self.key_at(slot), PeerTimer::from_index(kind)) {
                 self.peer_due(key, kind);
@@ -151,7 +155,7 @@ impl Peers {
         let patience = Span::seconds(self.config.heartbeat_s);
         // Never before the directory would have given the component up.
         let end = patience.times(3).max(self.config.expiration().times(3));
-        let is_silent = |peer: &Peer, now: crate::time::Tick| {
+        let is_silent = |peer: &Peer, now: Tick| {
             peer.is_open() && peer.link.pings() && peer.held.is_none() && now.since(peer.last_heard) >= patience
         };
         for slot in 0..self.slots_end() {

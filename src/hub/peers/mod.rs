@@ -41,6 +41,10 @@ use crate::store::timers::Timers;
 use crate::time::{Span, Tick};
 use crate::zmtp::frame::Bounds;
 
+/// How late a deadline may come before it is a pause of the process and not a long turn; and how late deadlines of connections may come
+/// while sockets are left unread.
+const PAUSE: Span = Span(1000);
+
 use super::doors::{Output, Start};
 use super::events::Event;
 use super::keys::{OfPeers, PeerKey};
@@ -62,7 +66,9 @@ pub(super) enum Outcome {
 pub(super) struct Peers {
     pub(super) config: Config,
     pub(super) bounds: Bounds,
+    /// The hub's own time: that of the event loop, less the pauses in which nobody came to look.
     pub(super) now: Tick,
+    paused: Span,
     start: Start,
     random: u64,
     /// The last ticket that was drawn, for whatever is written.
@@ -91,6 +97,8 @@ pub(super) struct Peers {
     /// Controllers and viewers.
     plain: usize,
     tarpit: usize,
+    /// Sockets with bytes in them are left that nobody has looked at.
+    pub(super) is_unread: bool,
     /// No new connection is wanted: the process ends.
     pub(super) stopping: bool,
 }
@@ -103,6 +111,7 @@ impl Peers {
                 message_bytes_max: u64::try_from(config.message_bytes_max).unwrap_or(u64::MAX),
             },
             now: start.now,
+            paused: Span(0),
             start,
             random: start.seed,
             last_ticket: Ticket::default(),
@@ -124,6 +133,7 @@ impl Peers {
             handshakes: 0,
             plain: 0,
             tarpit: 0,
+            is_unread: false,
             stopping: false,
             config,
         }
@@ -168,10 +178,44 @@ impl Peers {
 
     // ---- Time, chance, words ----
 
-    /// Time never runs backwards here, whatever a caller says.
+    /// The event loop says that it is `now`. Time never runs backwards here, whatever a caller says.
     #[inline]
     pub(super) fn advance(&mut self, now: Tick) {
-        self.now = self.now.max(now);
+        self.now = self.now.max(self.inside(now));
+    }
+
+    /// A moment of the event loop by the hub's own time.
+    #[inline]
+    const fn inside(&self, at: Tick) -> Tick {
+        Tick(at.0.saturating_sub(self.paused.0))
+    }
+
+    /// A moment of the hub's own time as the event loop has it.
+    pub(super) const fn outside(&self, at: Tick) -> Tick {
+        Tick(at.0.saturating_add(self.paused.0))
+    }
+
+    /// Whether more time has gone by since the last call than a busy loop lets go by.
+    #[inline]
+    pub(super) fn has_jumped(&self, now: Tick) -> bool {
+        self.inside(now).since(self.now) > PAUSE
+    }
+
+    /// Leaves a pause out of the hub's own time, if this is one: the first deadline was `due` long ago. It comes again a second from now, when
+    /// all that has come in meanwhile has been read. Answers whether it was a pause.
+    #[cold]
+    pub(super) fn skip_pause(&mut self, now: Tick, due: Tick) -> bool {
+        let now = self.inside(now);
+        if now.since(due) <= PAUSE {
+            return false;
+        }
+        let back = Tick(due.0.saturating_sub(PAUSE.0)).max(self.now);
+        let gap = now.since(back);
+        self.paused = Span(self.paused.0 + gap.0);
+        self.start.unix_ms += gap.0;
+        self.counters.pauses += 1;
+        log::warn!("nothing ran for {} ms: the process or its machine was stopped; all deadlines wait as much longer", gap.0);
+        true
     }
 
     /// Milliseconds since 1970.
