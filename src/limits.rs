@@ -123,6 +123,12 @@ pub const HANDSHAKES_MAX: usize = 1024;
 pub const HANDSHAKES_PER_ADDRESS_MAX: u32 = 16;
 /// Refused connections that are held for a moment before they are closed, so that their clients reconnect less often.
 pub const TARPIT_MAX: usize = 64;
+/// Closed sockets that are kept open until their peers have read what was written to them; one more ends the oldest.
+pub const LINGERS_MAX: usize = 1024;
+/// Milliseconds that such a socket is kept at the most, and while the process ends.
+pub const LINGER_MS: u64 = 30_000;
+/// The same at the end of the process.
+pub const LAST_LINGER_MS: u64 = 1000;
 /// Room in every ring beyond its configured size for our own answers, commands and notices.
 pub const RING_RESERVE_BYTES: usize = 64 << 10;
 /// Smallest block of the pool.

@@ -32,8 +32,8 @@ impl Hub {
             if !peer.is_open() && (!peer.names.is_empty() || peer.node.is_some()) {
                 return Err(format!("{key:?} is being closed and still known"));
             }
-            if peer.begun > peer.ring.len() {
-                return Err(format!("{key:?}: more of a message has begun than waits"));
+            if peer.left.max(peer.opening) > peer.ring.len() || (peer.left > 0 && peer.left == peer.ring.len()) {
+                return Err(format!("{key:?}: more has left than there was"));
             }
             if let Some(For::Ring(on) | For::Probe(on)) = peer.held
                 && self.peers.get(on).is_none()

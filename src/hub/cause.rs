@@ -49,6 +49,12 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether the other end has ended the connection, or broken it.
+    #[must_use]
+    pub const fn is_theirs(self) -> bool {
+        matches!(self, Self::Peer | Self::Gone | Self::Io)
+    }
+
     /// Whether bytes still waiting for the peer are returned to their senders as undelivered: not when the end was agreed.
     #[must_use]
     pub const fn returns_messages(self) -> bool {

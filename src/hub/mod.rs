@@ -95,7 +95,7 @@ use front::Front;
 use keys::OfSessions;
 use manager::Manager;
 use names::Names;
-use peers::Peers;
+use peers::{Peers, ProcessTimer};
 use recorder::Recorder;
 use session::Session;
 use shelf::Shelf;
@@ -286,7 +286,7 @@ impl Hub {
             self.committed(ticket, outcome);
         }
         self.drain_events();
-        if self.peers.stopping {
+        if self.peers.stopping && !self.peers.is_timer_set(ProcessTimer::SeeOff) {
             self.see_off();
         }
     }
@@ -415,6 +415,11 @@ impl Hub {
     /// Counts an event that only the event loop sees: it could not accept for want of file descriptors or memory.
     pub const fn note_accept_pause(&mut self) {
         self.peers.counters.accept_pauses += 1;
+    }
+
+    /// Counts connections that were ended by us and of whose last bytes nobody knows whether the peer has read them.
+    pub const fn note_unknown_ends(&mut self, connections: u64) {
+        self.peers.counters.ends_unknown += connections;
     }
 
     /// Our full name, `NS.COORDINATOR`.

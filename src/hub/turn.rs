@@ -14,6 +14,10 @@ use super::events::Event;
 use super::keys::{PeerKey, ProviderKey, SessionKey};
 use super::peers::{Budget, Due, FAREWELL, For, Outcome, ProcessTimer, Role};
 use crate::leco::message::View;
+use crate::time::Span;
+
+/// How long messages that are on their way are still routed when the process is to end.
+const LAST_TURNS: Span = Span(300);
 
 /// Why a walk through input stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,6 +271,7 @@ impl Hub {
                 Due::Clean => self.clean_up(),
                 Due::SendDirectory => self.coordinator.send_directory(&mut self.peers, &self.names),
                 Due::Goodbye => self.stop(),
+                Due::SeeOff => self.see_off(),
                 Due::Stop => self.say_stop(),
             }
             self.drain_events();
@@ -389,15 +394,23 @@ impl Hub {
 
     // ---- The end ----
 
-    /// Signs out everywhere, flushes, ends.
+    /// Signs out everywhere, deals with what was taken in, flushes, ends.
     pub(super) fn stop(&mut self) {
         if self.peers.stopping {
             return;
         }
         self.peers.stopping = true;
+        let is_busy = self.peers.are_busy();
         Coordinator::sign_out_everywhere(&mut self.peers, &self.names);
-        self.peers.set_timer(ProcessTimer::Stop, FAREWELL);
-        self.see_off();
+        // Nobody is held any more: what finds no room is answered.
+        self.peers.wake_all_for_room();
+        if is_busy {
+            self.peers.set_timer(ProcessTimer::SeeOff, LAST_TURNS);
+            self.peers.set_timer(ProcessTimer::Stop, Span(LAST_TURNS.0 + FAREWELL.0));
+        } else {
+            self.peers.set_timer(ProcessTimer::Stop, FAREWELL);
+            self.see_off();
+        }
     }
 
     /// Says goodbye to every peer that does not wait for a change to become durable: its answer comes first.

@@ -49,6 +49,7 @@ pub mod host;
 mod ledger_file;
 #[cfg(feature = "ledger")]
 pub mod ledger_thread;
+mod linger;
 mod open;
 mod recordings;
 mod resolve;

@@ -19,12 +19,13 @@ use crate::time::{Span, Tick};
 use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, AcceptFailure, Listener};
+use super::linger::Lingers;
 use super::open;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
 use super::signals::Signals;
 use super::target::Target;
-use super::token::{FIRST_DIAL, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
+use super::token::{FIRST_DIAL, FIRST_LINGER, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
 use super::wire::Wires;
 use super::writer::Outcomes;
 
@@ -72,6 +73,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     accepting_again: Option<Tick>,
     wires: Wires,
+    lingers: Lingers,
     dials: Dials,
     /// What comes of the hub's commits and recordings, where there are directories for them.
     outcomes: Vec<Outcomes>,
@@ -80,6 +82,8 @@ pub struct Server {
     scratch: Box<[u8]>,
     stopper: Stopper,
     stopping: bool,
+    /// The hub has said all it had to say: what is left is that it arrives.
+    has_stopped: bool,
     signals: Signals,
     turns: u64,
     longest_turn_us: u64,
@@ -112,12 +116,14 @@ impl Server {
             listeners,
             accepting_again: None,
             wires: Wires::default(),
+            lingers: Lingers::new(),
             dials: Dials::new(Arc::clone(&waker)),
             outcomes,
             ready: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             stopper: Stopper { asked: Arc::new(AtomicBool::new(false)), waker },
             stopping: false,
+            has_stopped: false,
             signals: Signals::default(),
             turns: 0,
             longest_turn_us: 0,
@@ -191,11 +197,13 @@ impl Server {
     /// How long the loop may sleep before it must take a turn; `None` is for ever.
     #[must_use]
     pub fn next_wake_up(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.lingers.is_ready() {
             return Some(Duration::ZERO);
         }
-        let soonest =
-            [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest()].into_iter().flatten().min()?;
+        let soonest = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(self.clock.until(soonest))
     }
 
@@ -237,6 +245,8 @@ impl Server {
             self.hub.handle_timeout(now);
         }
         let turn = self.carry_out(now);
+        let unknown = self.lingers.turn(now, &mut self.scratch);
+        self.hub.note_unknown_ends(unknown);
         self.turns += 1;
         self.longest_turn_us = self.longest_turn_us.max(self.clock.micros() - started);
         Ok(turn)
@@ -283,6 +293,7 @@ impl Server {
                     }
                 }
             }
+            Token(token) if token >= FIRST_LINGER => self.lingers.wake(token - FIRST_LINGER),
             Token(token) => {
                 let slot = token - FIRST_WIRE;
                 if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -363,9 +374,14 @@ impl Server {
     /// Puts a socket beside the hub's peer.
     fn adopt(&mut self, key: PeerKey, stream: mio::net::TcpStream, now: Tick) {
         let token = Token(FIRST_WIRE + key.slot());
-        match self.wires.put(key, stream, self.poll.registry(), token, &mut self.scratch) {
+        match self.wires.put(key, stream, self.poll.registry(), token) {
             // Bytes may be there already, and a dialled socket's readiness has been reported under its old token.
-            Ok(()) => self.want_read(key.slot()),
+            Ok(old) => {
+                if let Some(old) = old {
+                    self.lingers.add(old, now, self.poll.registry());
+                }
+                self.want_read(key.slot());
+            }
             Err(error) => {
                 log::warn!("connection lost while it was registered: {error}");
                 self.hub.handle_closed(now, key, Cause::Io);
@@ -424,7 +440,13 @@ impl Server {
             match output {
                 Output::Flush(key) => self.write(now, key),
                 Output::Read(key) => self.want_read(key.slot()),
-                Output::Close(key, _) => self.wires.close(key, &mut self.scratch),
+                Output::Close(key, cause) => {
+                    // A peer that has ended its side sends nothing more that could turn our close into a reset.
+                    let stream = self.wires.take(key).filter(|_| !cause.is_theirs());
+                    if let Some(stream) = stream {
+                        self.lingers.add(stream, now, self.poll.registry());
+                    }
+                }
                 Output::Dial(node) => {
                     self.dials.begin(Target::Node(node), now, &mut self.hub, self.poll.registry());
                 }
@@ -432,10 +454,13 @@ impl Server {
                     self.dials.begin(Target::Kernel(provider), now, &mut self.hub, self.poll.registry());
                 }
                 Output::LogLevel(level) => log::set_max_level(level),
-                Output::Stop => return Turn::Ended,
+                Output::Stop => {
+                    self.has_stopped = true;
+                    self.lingers.hurry(now);
+                }
             }
         }
-        Turn::Goes
+        if self.has_stopped && self.lingers.is_empty() { Turn::Ended } else { Turn::Goes }
     }
 
     /// Writes what waits for a peer, once.

@@ -1,7 +1,6 @@
 //! The sockets that belong to the hub's peers, found by the peers' slots.
 
-use std::io::{self, Read as _};
-use std::net::Shutdown;
+use std::io;
 use std::time::Duration;
 
 use mio::net::TcpStream;
@@ -38,19 +37,16 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    /// Sets the socket's options, registers it for both interests, and files it under the peer's slot.
+    /// Sets the socket's options, registers it for both interests, and files it under the peer's slot. The slot's last tenant may have been
+    /// closed within this turn: its socket is given back.
     pub(super) fn put(
         &mut self,
         key: PeerKey,
         mut stream: TcpStream,
         registry: &Registry,
         token: Token,
-        scratch: &mut [u8],
-    ) -> io::Result<()> {
-        // The slot's last tenant may have been closed within this turn: its socket goes before the new one comes.
-        if let Some(old) = self.slots.get_mut(key.slot()).and_then(Option::take) {
-            end(*old, scratch);
-        }
+    ) -> io::Result<Option<TcpStream>> {
+        let old = self.slots.get_mut(key.slot()).and_then(Option::take).map(|old| old.stream);
         tune(&stream);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         if self.slots.len() <= key.slot() {
@@ -59,7 +55,7 @@ impl Wires {
         if let Some(place) = self.slots.get_mut(key.slot()) {
             *place = Some(Box::new(Wire { stream, key, queued: false, writable: true, ends: false }));
         }
-        Ok(())
+        Ok(old)
     }
 
     /// The socket in a slot, whoever's it is.
@@ -74,25 +70,10 @@ impl Wires {
         self.at(key.slot()).filter(|wire| wire.key == key)
     }
 
-    /// Closes a peer's socket, unless its slot has a new tenant already.
-    pub(super) fn close(&mut self, key: PeerKey, scratch: &mut [u8]) {
-        let Some(place) = self.slots.get_mut(key.slot()) else { return };
-        if let Some(wire) = place.take_if(|wire| wire.key == key) {
-            end(*wire, scratch);
-        }
-    }
-}
-
-/// Ends a stream in order, so that what has been written still arrives. What came in is read away, as unread bytes would turn the
-/// close into a reset.
-fn end(mut wire: Wire, scratch: &mut [u8]) {
-    if wire.stream.shutdown(Shutdown::Write).is_ok() {
-        for _ in 0..4 {
-            match wire.stream.read(scratch) {
-                Ok(n) if n > 0 => {}
-                _ => break,
-            }
-        }
+    /// Takes a peer's socket out, unless its slot has a new tenant already.
+    pub(super) fn take(&mut self, key: PeerKey) -> Option<TcpStream> {
+        let wire = self.slots.get_mut(key.slot())?.take_if(|wire| wire.key == key)?;
+        Some(wire.stream)
     }
 }
 

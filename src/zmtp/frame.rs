@@ -244,17 +244,17 @@ pub fn push_frame(out: &mut Vec<u8>, more: bool, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-/// Where the first whole message begins in what waits to be sent, two slices of a ring, once `n` bytes have left, given that one
-/// begins at `begun` now.
+/// How many of the first `n` bytes are whole messages, given that the first begins at `start`; with `start` itself where none is whole.
 #[must_use]
-pub fn begun_after(unsent: [&[u8]; 2], begun: usize, n: usize) -> usize {
+pub fn whole_before(unsent: [&[u8]; 2], start: usize, n: usize) -> usize {
     let [first, second] = unsent;
     let byte = |at: usize| match first.get(at) {
         Some(byte) => *byte,
         None => second.get(at - first.len()).copied().unwrap_or(0),
     };
-    let mut at = begun;
-    while at < n {
+    let mut whole = start;
+    loop {
+        let mut at = whole;
         // One message, or one command, which has no MORE.
         loop {
             let flags = byte(at);
@@ -265,12 +265,15 @@ pub fn begun_after(unsent: [&[u8]; 2], begun: usize, n: usize) -> usize {
                 (9, usize::try_from(u64::from_be_bytes(size)).unwrap_or(usize::MAX / 2))
             };
             at = at.saturating_add(head + body);
+            if at > n {
+                return whole;
+            }
             if flags & MORE == 0 || flags & COMMAND != 0 {
                 break;
             }
         }
+        whole = at;
     }
-    at - n
 }
 
 #[cfg(test)]
@@ -399,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_whole_message_is_found_after_any_number_of_bytes() {
+    fn whole_messages_are_found_before_any_number_of_bytes() {
         let mut bytes = Vec::new();
         let mut starts = Vec::new();
         for (a, b) in [(3usize, 400usize), (0, 0), (255, 256)] {
@@ -413,8 +416,8 @@ mod tests {
         for split in [0, 1, 7, 300, bytes.len()] {
             let unsent = [&bytes[..split], &bytes[split..]];
             for n in 0..=bytes.len() {
-                let wanted = starts.iter().find(|start| **start >= n).unwrap() - n;
-                assert_eq!(begun_after(unsent, 0, n), wanted, "{n} of {}", bytes.len());
+                let wanted = *starts.iter().rfind(|start| **start <= n).unwrap();
+                assert_eq!(whole_before(unsent, 0, n), wanted, "{n} of {}", bytes.len());
             }
         }
     }

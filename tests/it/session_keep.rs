@@ -607,6 +607,8 @@ fn a_stop_waits_for_those_whose_change_is_being_written() {
     let now = world.now;
     world.hubs[0].handle_stop(now);
     world.pump();
+    // Both have just said something: there may be more of it on its way.
+    world.wait(300);
     let stops = |world: &World| world.outputs.iter().filter(|(_, output)| matches!(output, Output::Stop)).count();
     assert!(world.clients[b.client].closed.is_some() && world.clients[a.client].closed.is_none());
     assert_eq!(stops(&world), 0);

@@ -130,7 +130,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("rcrs", &["limits", "time", "store"]),
     ("client", &["limits", "time", "store", "zmtp", "leco"]),
     ("hub", &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs"]),
-    ("net", &["limits", "time", "config", "hub", "leco", "rcrs", "c2sim"]),
+    ("net", &["limits", "time", "store", "config", "hub", "leco", "rcrs", "c2sim"]),
     ("main", &["cli"]),
 ];
 

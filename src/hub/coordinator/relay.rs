@@ -196,7 +196,7 @@ fn hold_for_room(
 ) -> Outcome {
     let Some(waited) = peers.stood_still(to) else { return Outcome::Done };
     // A peer that waits for room in its own ring must read first: nobody else can tell it anything.
-    if waited >= Span(peers.config.stall_ms) && from != to {
+    if (waited >= Span(peers.config.stall_ms) || peers.stopping) && from != to {
         if let Outcome::Held = answer_error(peers, names, from, view, RECEIVER_OVERLOADED, &shown(view.receiver)) {
             return Outcome::Held;
         }

@@ -18,6 +18,8 @@ use crate::hub::doors::{Door, Output};
 use crate::hub::events::{Event, Left};
 use crate::hub::keys::PeerKey;
 
+/// Who has sent something so short a time ago may be sending more.
+const LATELY: Span = Span(50);
 /// How long a refused connection is held before it is closed.
 const TARPIT: Span = Span(1500);
 /// How long a controller or viewer may take until its first request: somebody may have to press a button for it.
@@ -60,8 +62,7 @@ impl Peers {
         let opening = [&greeting[..], ready];
         if let Some(peer) = self.table.get_mut(key) {
             let pushed = peer.ring.push(&opening, self.config.ring_bytes_max, &mut self.pool);
-            // The opening is no message: it counts as one whose beginning has left.
-            peer.begun = peer.ring.len();
+            peer.opening = peer.ring.len();
             if pushed.is_err() {
                 self.close(key, Cause::Memory);
                 return None;
@@ -250,8 +251,8 @@ impl Peers {
         }
         let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
         let mut ring: Ring = core::mem::take(&mut peer.ring);
-        if returns && ring.len() > peer.begun {
-            self.undelivered.push_back(Undelivered::new(ring, peer.begun, &mut self.pool));
+        if returns && ring.len() > peer.opening {
+            self.undelivered.push_back(Undelivered::new(ring, peer.opening, &mut self.pool));
         } else {
             ring.clear(&mut self.pool);
         }
@@ -265,6 +266,15 @@ impl Peers {
             log::warn!("{} closed: {cause}", peer.remote);
         }
         self.outputs.push_back(Output::Close(key, cause));
+    }
+
+    /// Whether anything that was taken in is still on its way, or may just be coming in.
+    pub(in crate::hub) fn are_busy(&self) -> bool {
+        let lately = |peer: &Peer| self.now.since(peer.last_heard) < LATELY;
+        self.iter().any(|(_, peer)| {
+            let is_linked = peer.is_open() && peer.role.is_zmtp() && peer.is_ready();
+            is_linked && (peer.held.is_some() || !peer.tail.is_empty() || !peer.ring.is_empty() || lately(peer))
+        })
     }
 
     /// Says goodbye to every open peer, but `keep` those who still wait for an answer.

@@ -41,12 +41,14 @@ pub(in crate::hub) enum ProcessTimer {
     Memory,
     /// Everybody is told goodbye.
     Goodbye,
+    /// What was taken in has been dealt with, or has taken long enough: the peers are told goodbye.
+    SeeOff,
     /// The last words have taken long enough.
     Stop,
 }
 
 impl ProcessTimer {
-    pub(in crate::hub) const KINDS: usize = 5;
+    pub(in crate::hub) const KINDS: usize = 6;
 
     pub(super) const fn from_index(index: usize) -> Option<Self> {
         Some(match index {
@@ -54,7 +56,8 @@ impl ProcessTimer {
             1 => Self::SendDirectory,
             2 => Self::Memory,
             3 => Self::Goodbye,
-            4 => Self::Stop,
+            4 => Self::SeeOff,
+            5 => Self::Stop,
             _ => return None,
         })
     }

@@ -16,6 +16,8 @@ pub(in crate::hub) enum Due {
     SendDirectory,
     /// Everybody is told goodbye.
     Goodbye,
+    /// What was taken in has been dealt with, or has taken long enough.
+    SeeOff,
     /// The last words have taken long enough.
     Stop,
 }
@@ -42,6 +44,7 @@ impl Peers {
                 Some(ProcessTimer::SendDirectory) => return Some(Due::SendDirectory),
                 Some(ProcessTimer::Memory) => self.make_room(),
                 Some(ProcessTimer::Goodbye) => return Some(Due::Goodbye),
+                Some(ProcessTimer::SeeOff) => return Some(Due::SeeOff),
                 Some(ProcessTimer::Stop) => return Some(Due::Stop),
                 None => {}
             }

@@ -214,7 +214,10 @@ impl Peers {
         self.paused = Span(self.paused.0 + gap.0);
         self.start.unix_ms += gap.0;
         self.counters.pauses += 1;
-        log::warn!("nothing ran for {} ms: the process or its machine was stopped; all deadlines wait as much longer", gap.0);
+        log::warn!(
+            "nothing ran for {} ms: the process or its machine was stopped; all deadlines wait as much longer",
+            gap.0
+        );
         true
     }
 
@@ -277,6 +280,10 @@ impl Peers {
         }
     }
 
+    pub(super) fn is_timer_set(&self, kind: ProcessTimer) -> bool {
+        self.process_timers.is_set(0, kind as usize)
+    }
+
     pub(super) fn cancel_timer(&mut self, kind: ProcessTimer) {
         self.process_timers.cancel(0, kind as usize);
     }
@@ -319,6 +326,15 @@ impl Peers {
         while let Some(key) = self.waits.first(list) {
             self.resume(key);
             debug_assert!(self.waits.first(list) != Some(key), "who is held stands on its list");
+        }
+    }
+
+    /// Lets all go on who wait for room.
+    pub(super) fn wake_all_for_room(&mut self) {
+        let waiting: Vec<PeerKey> =
+            self.waits.all().filter(|(list, _)| matches!(list, For::Ring(_) | For::Copy)).map(|(_, key)| key).collect();
+        for key in waiting {
+            self.resume(key);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::store::pool::Pool;
 use crate::store::ring::Ring;
 use crate::store::tail::Tail;
 use crate::time::Tick;
-use crate::zmtp::frame::begun_after;
+use crate::zmtp::frame::whole_before;
 use crate::zmtp::link::{Link, Phase};
 
 use super::results::Results;
@@ -68,8 +68,11 @@ pub struct Peer {
     pub(in crate::hub) link: Link,
     pub(in crate::hub) tail: Tail,
     pub(in crate::hub) ring: Ring,
-    /// Bytes at the ring's front that belong to a message whose beginning has left already.
-    pub(in crate::hub) begun: usize,
+    /// Bytes at the ring's front that are no message: what a ZMTP connection opens with.
+    pub(in crate::hub) opening: usize,
+    /// Bytes at the ring's front that have left already. They are kept until the message is whole that they belong to: if it never is, it
+    /// goes back to its sender.
+    pub(in crate::hub) left: usize,
     pub(in crate::hub) last_heard: Tick,
     /// When bytes of the ring last left, or when it last began to fill.
     pub(in crate::hub) last_progress: Tick,
@@ -102,7 +105,8 @@ impl Peer {
             link,
             tail: Tail::default(),
             ring: Ring::new(),
-            begun: 0,
+            opening: 0,
+            left: 0,
             last_heard: now,
             last_progress: now,
             full_since: None,
@@ -140,7 +144,7 @@ impl Peer {
     pub(in crate::hub) fn unsent(&self) -> [&[u8]; 2] {
         match &self.results {
             Some(results) => results.unsent(),
-            None => self.ring.unsent(),
+            None => skip(self.ring.unsent(), self.left),
         }
     }
 
@@ -166,19 +170,28 @@ impl Peer {
         self.commands.1 > COMMANDS_PER_SECOND_MAX
     }
 
-    /// Notes that `n` bytes of the ring have left, keeping track of where its first whole message begins.
+    /// Notes that `n` bytes have left; the ring lets go of whole messages.
     pub(in crate::hub) fn note_sent(&mut self, n: usize, pool: &mut Pool) {
         if let Some(results) = &mut self.results {
             let freed = results.note_sent(n);
             pool.refund(freed);
             return;
         }
-        if n < self.ring.len() && self.role.is_zmtp() {
-            self.begun = begun_after(self.ring.unsent(), self.begun, n);
-        } else {
-            self.begun = 0;
-        }
-        self.ring.consume(n, pool);
+        let left = self.left + n;
+        let is_all = left >= self.ring.len() || left < self.opening || !self.role.is_zmtp();
+        let gone = if is_all { left } else { whole_before(self.ring.unsent(), self.opening, left) };
+        self.left = left - gone;
+        self.opening = self.opening.saturating_sub(gone);
+        self.ring.consume(gone, pool);
+    }
+}
+
+/// Two slices without their first `n` bytes.
+#[inline]
+fn skip([first, second]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
+    match first.get(n..) {
+        Some(rest) => [rest, second],
+        None => [second.get(n - first.len()..).unwrap_or_default(), &[]],
     }
 }
 

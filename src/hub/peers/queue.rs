@@ -227,7 +227,7 @@ impl Peers {
     /// stood still for `stall_ms`, the answer is given up.
     pub(in crate::hub) fn hold_for_answer(&mut self, from: PeerKey, link: PeerKey, refused: Refused) -> Outcome {
         let Some(waited) = self.stood_still(link) else { return Outcome::Done };
-        if from != link && waited >= Span(self.config.stall_ms) {
+        if self.stopping || (from != link && waited >= Span(self.config.stall_ms)) {
             self.counters.answers_dropped += 1;
             return Outcome::Done;
         }

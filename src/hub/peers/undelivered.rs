@@ -1,4 +1,4 @@
-//! Rings of receivers that have left: their whole messages wait here to be returned to their senders.
+//! Rings of receivers that have left: their messages wait here to be returned to their senders.
 
 use crate::store::pool::Pool;
 use crate::store::ring::Ring;
@@ -10,9 +10,9 @@ pub(in crate::hub) struct Undelivered {
 }
 
 impl Undelivered {
-    /// `begun` bytes at the front belong to a message whose beginning has been sent.
-    pub(super) fn new(mut ring: Ring, begun: usize, pool: &mut Pool) -> Self {
-        ring.consume(begun, pool);
+    /// `opening` bytes at the front are no message.
+    pub(super) fn new(mut ring: Ring, opening: usize, pool: &mut Pool) -> Self {
+        ring.consume(opening, pool);
         Self { ring }
     }
 }
