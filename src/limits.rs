@@ -71,8 +71,6 @@ pub const SESSION_SYSTEM_BYTES_MAX: usize = 256;
 pub const MEMBERS_MAX: usize = 4096;
 /// Bytes that a member is counted as: its entry, and its name in two places.
 pub const MEMBER_BYTES: usize = 1024;
-/// Members that are told of an event for the price of one call to the Coordinator, of which a peer has [`OWN_PER_TURN`] in a turn.
-pub const NOTICES_PER_CALL: usize = 64;
 /// Events of one session that are kept for members that come back, within the bytes that the configuration allows.
 pub const HISTORY_EVENTS_MAX: usize = 1024;
 /// Bytes of past events in one answer; more are asked for again.
@@ -110,8 +108,24 @@ pub const CONNECTIONS_CEILING: usize = 1 << 20;
 pub const READ_BYTES_PER_TURN: usize = 256 << 10;
 /// Messages to the Coordinator itself, or requests of a controller, that one peer gets answered in one turn of the loop: they cost far more than routed ones.
 pub const OWN_PER_TURN: u32 = 32;
-/// Bytes of such messages: a C2SIM document of a mebibyte takes about three milliseconds. One more message is begun below it.
-pub const OWN_BYTES_PER_TURN: usize = 512 << 10;
+/// Microseconds of our own work, as it is estimated, that one peer has done for it in one turn of the loop.
+pub const OWN_MICROS_OF_PEER: u64 = 500;
+/// The same for all peers together: calls, controllers, documents, events told to members.
+pub const OWN_MICROS_OF_ALL: u64 = 2000;
+/// What is kept on top for those who have asked for little lately, so that a question is not answered behind a thousand large ones.
+pub const OWN_MICROS_OF_LIGHT: u64 = 500;
+/// Who has had no more than so many microseconds of our work within the last [`LIGHT_WINDOW_MS`] has asked for little.
+pub const LIGHT_MICROS: u64 = 200;
+/// Milliseconds for which that is counted.
+pub const LIGHT_WINDOW_MS: u64 = 100;
+/// Microseconds of a call to the Coordinator, besides its answer: reading, finding, writing.
+pub const CALL_MICROS: u64 = 4;
+/// Bytes of a document or request that are read in a microsecond: a C2SIM document of a mebibyte takes about three milliseconds.
+pub const DOCUMENT_BYTES_PER_MICRO: usize = 256;
+/// Bytes of an answer that are put together in a microsecond.
+pub const ANSWER_BYTES_PER_MICRO: usize = 50;
+/// Members of a session that are told of an event in a microsecond.
+pub const NOTICES_PER_MICRO: usize = 4;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// One connection in so many is kept free of viewers, and half of these of controllers too: Components always find room.

@@ -1,5 +1,5 @@
 //! The `instep` program: one file of `cli` for each of its commands.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod cli;
 

@@ -10,6 +10,7 @@ mod failure;
 mod framed;
 mod log;
 mod logger;
+mod memory;
 mod print;
 mod serve;
 mod table;

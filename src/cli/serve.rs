@@ -36,6 +36,7 @@ struct Words {
 
 /// Runs the server until it is told to stop.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
+    super::memory::give_back_large_blocks();
     let words = parse(words)?;
     match words.task {
         Task::Help => return help(),

@@ -369,8 +369,7 @@ impl Hub {
         self.work();
         let output = self.peers.next_output();
         if output.is_none() {
-            // Everything is said: what comes now is another turn.
-            self.peers.budget_of_all = peers::Budget::ALL_PEERS;
+            self.peers.begin_turn();
         }
         output
     }

@@ -15,7 +15,7 @@ use crate::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
 use crate::c2sim::state::Trigger;
 use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
 use crate::leco::name;
-use crate::limits::{FAREWELLS_MAX, HISTORY_EVENTS_MAX, NOTICES_PER_CALL, RING_RESERVE_BYTES};
+use crate::limits::{FAREWELLS_MAX, HISTORY_EVENTS_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
 use crate::zmtp::frame;
 
@@ -24,7 +24,7 @@ use super::cause::Cause;
 use super::keys::{PeerKey, SessionKey};
 use super::member::{Format, Leaver};
 use super::names::{Home, new_header};
-use super::peers::Peer;
+use super::peers::{Peer, Work};
 
 /// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +199,7 @@ impl Hub {
         self.peers.counters.session_events += 1;
         let members = self.sessions.get(key).map_or(0, |session| session.members.len());
         // It costs the one who caused it as much of its turn as so many calls.
-        self.peers.spend(u32::try_from(members / NOTICES_PER_CALL).unwrap_or(u32::MAX), 0);
+        self.peers.spend(Work::Notices(members));
         self.tell_members(key, &draft, &note, except.filter(|_| !draft.to_all));
         self.renew_numbers(key);
         seq

@@ -12,7 +12,7 @@ use super::coordinator::relay::{self, Taken};
 use super::doors::Output;
 use super::events::Event;
 use super::keys::{PeerKey, ProviderKey, SessionKey};
-use super::peers::{Budget, Due, FAREWELL, For, Outcome, ProcessTimer, Role};
+use super::peers::{Due, FAREWELL, For, Outcome, ProcessTimer, Role};
 use crate::leco::message::View;
 use crate::time::Span;
 
@@ -37,7 +37,7 @@ impl Hub {
 
     /// Walks through what waits in the peer's tail and then `input`.
     pub(super) fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
-        self.peers.budget = Budget::ONE_PEER;
+        self.peers.take_in_hand(key);
         loop {
             let Some(peer) = self.peers.get_mut(key) else { return };
             if !peer.is_open() {
@@ -252,8 +252,15 @@ impl Hub {
     // ---- Deadlines ----
 
     pub(super) fn expire(&mut self) {
-        self.peers.wake(For::Turn);
+        // As many as there is time for; the others have theirs in the next turn.
+        for _ in 0..self.peers.waits.on(For::Turn).count() {
+            if !self.peers.resume_next_turn() {
+                break;
+            }
+            self.feed_resumed();
+        }
         self.go_on_with_batches();
+        self.peers.take_nobody_in_hand();
         self.peers.expire();
         self.drain_events();
         self.coordinator.expire(&mut self.peers, &mut self.names);

@@ -335,7 +335,9 @@ fn the_root_holds_what_a_visitor_expects() {
 fn the_library_forbids_what_only_a_test_may_lift() {
     let library = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let program = fs::read_to_string(root().join("src/main.rs")).unwrap();
-    assert!(library.contains("#![forbid(unsafe_code)]") && program.contains("#![forbid(unsafe_code)]"));
+    assert!(library.contains("#![forbid(unsafe_code)]") && program.contains("#![deny(unsafe_code)]"));
+    let uses = sources("src").into_iter().filter(|(_, text)| has_word(&code(text), "unsafe"));
+    assert_eq!(uses.map(|(path, _)| path).collect::<Vec<_>>(), ["src/cli/memory.rs"], "one call, and why it is needed");
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"deny\""), "denied everywhere but where a test says why");
 }

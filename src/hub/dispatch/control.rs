@@ -25,7 +25,7 @@ use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
-use crate::hub::peers::{For, Outcome, Peer};
+use crate::hub::peers::{For, Outcome, Peer, Work};
 use crate::hub::session::{Author, Wish};
 use crate::hub::turn::Halt;
 
@@ -53,7 +53,7 @@ impl Hub {
             if !self.peers.may_serve(key, body, self.peers.config.ring_bytes_max / 2) {
                 return (used, Halt::Held);
             }
-            self.peers.spend(1, 0);
+            self.peers.spend(Work::Call);
             match self.control_call(key, rest.get(header..header + body).unwrap_or_default()) {
                 Called::Answered => used += header + body,
                 // It has nothing else to be read for.
@@ -107,6 +107,7 @@ impl Hub {
                 Reply::failure(&mut out, to, &error);
             }
         }
+        self.peers.spend(Work::Answer(out.len()));
         if called == Called::Answered {
             self.peers.send_plain(key, &out);
         }

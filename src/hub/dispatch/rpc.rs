@@ -15,7 +15,7 @@ use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
 use crate::hub::methods::{At, Method};
 use crate::hub::names::{say_as, shown};
-use crate::hub::peers::{For, Outcome};
+use crate::hub::peers::{For, Outcome, Work};
 
 /// What one part of a request came to.
 enum Step {
@@ -152,7 +152,7 @@ impl Hub {
                 return self.put_off(request);
             }
             let Some(part) = request.parts.pop_front() else { break };
-            self.peers.spend(1, 0);
+            self.peers.spend(Work::Call);
             let step = self.step(&request, part, fresh);
             self.drain_events();
             match step {
@@ -267,8 +267,12 @@ impl Hub {
 
     /// Goes on with the batches that were too long for the last turn.
     pub(in crate::hub) fn go_on_with_batches(&mut self) {
-        for request in self.front.take_put_off() {
-            self.peers.budget = crate::hub::peers::Budget::ONE_PEER;
+        for _ in 0..self.front.put_off_len() {
+            if !self.peers.has_time() {
+                break;
+            }
+            let Some(request) = self.front.take_put_off() else { break };
+            self.peers.take_in_hand(request.link);
             self.run(request, false);
         }
     }
@@ -332,7 +336,7 @@ impl Hub {
         if let Some(waiting) = self.next_in_line(key)
             && let Some(request) = self.front.take(waiting)
         {
-            self.peers.budget = crate::hub::peers::Budget::ONE_PEER;
+            self.peers.take_in_hand(request.link);
             self.run(request, false);
         }
         self.serve_queue(key);
@@ -343,7 +347,9 @@ impl Hub {
     fn note_answer(&mut self, request: &mut Request, id: Option<Id>, answer: Answer) {
         let Some(id) = id else { return };
         request.begin_answer();
+        let before = request.text.len();
         self.write(&mut request.text, &id, answer);
+        self.peers.spend(Work::Answer(request.text.len() - before));
     }
 
     fn write(&mut self, out: &mut String, id: &Id, answer: Answer) {

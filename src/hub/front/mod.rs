@@ -52,9 +52,14 @@ impl Front {
         self.next_turn.push_back(request);
     }
 
-    /// The batches that were put off.
-    pub(super) fn take_put_off(&mut self) -> VecDeque<Request> {
-        core::mem::take(&mut self.next_turn)
+    /// The next of the batches that were put off.
+    pub(super) fn take_put_off(&mut self) -> Option<Request> {
+        self.next_turn.pop_front()
+    }
+
+    /// How many batches were put off.
+    pub(super) fn put_off_len(&self) -> usize {
+        self.next_turn.len()
     }
 
     /// Whether a batch goes on in the next turn.

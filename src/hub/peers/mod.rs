@@ -21,7 +21,7 @@ mod waits;
 
 use std::collections::VecDeque;
 
-pub(super) use budget::Budget;
+pub(super) use budget::{Budget, Work};
 pub(super) use connect::FAREWELL;
 pub(super) use deadlines::{PeerTimer, ProcessTimer};
 pub(super) use expire::Due;
@@ -84,8 +84,11 @@ pub(super) struct Peers {
     short_at: (usize, usize),
     /// What is left of the turn for the peer at hand.
     pub(super) budget: Budget,
-    /// What is left of the turn for all peers.
-    pub(super) budget_of_all: Budget,
+    /// What is left of the turn for all peers, and for those who ask for little.
+    budget_of_all: Budget,
+    budget_of_light: Budget,
+    /// Whose bytes or request is being dealt with.
+    at_hand: Option<PeerKey>,
     flushes: VecDeque<PeerKey>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) events: VecDeque<Event>,
@@ -125,6 +128,8 @@ impl Peers {
             short_at: (0, 0),
             budget: Budget::ONE_PEER,
             budget_of_all: Budget::ALL_PEERS,
+            budget_of_light: Budget::LIGHT_PEERS,
+            at_hand: None,
             flushes: VecDeque::new(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -358,21 +363,58 @@ impl Peers {
     /// Whether a request that brings so many bytes may be dealt with now, with up to `ring_bytes_max` waiting for whoever asks: a method may
     /// change things, so there must be room for its answer before it runs. If not, its sender is held.
     pub(super) fn may_serve(&mut self, key: PeerKey, bytes: usize, ring_bytes_max: usize) -> bool {
-        if !self.budget.is_left() || !self.budget_of_all.is_left() {
+        let is_light =
+            self.get(key).is_some_and(|peer| peer.asks_for_little(self.now)) && self.budget_of_light.is_left();
+        if !self.budget.is_left() || !(self.budget_of_all.is_left() || is_light) {
             self.wait(key, For::Turn);
             return false;
         }
         if self.get(key).is_some_and(|peer| peer.ring.len() > ring_bytes_max) {
             return self.hold_for_answer(key, key, crate::store::ring::Refused::Full) != Outcome::Held;
         }
-        self.spend(0, bytes);
+        self.spend(Work::Document(bytes));
         true
     }
 
     /// A piece of our own work is done for the peer at hand.
-    pub(super) const fn spend(&mut self, calls: u32, bytes: usize) {
-        self.budget.spend(calls, bytes);
-        self.budget_of_all.spend(calls, bytes);
+    pub(super) fn spend(&mut self, work: Work) {
+        self.budget.spend(work);
+        let of_all = if self.budget_of_all.is_left() { &mut self.budget_of_all } else { &mut self.budget_of_light };
+        of_all.spend(work);
+        let now = self.now;
+        if let Some(peer) = self.at_hand.and_then(|key| self.get_mut(key)) {
+            peer.note_work(now, work.micros());
+        }
+    }
+
+    /// What is done from here on is done for this peer, which has its share of the turn.
+    pub(super) const fn take_in_hand(&mut self, key: PeerKey) {
+        self.budget = Budget::ONE_PEER;
+        self.at_hand = Some(key);
+    }
+
+    /// What is done from here on is nobody's doing but the clock's.
+    pub(super) const fn take_nobody_in_hand(&mut self) {
+        self.budget = Budget::ONE_PEER;
+        self.at_hand = None;
+    }
+
+    /// Everything is said: what comes now is another turn.
+    pub(super) const fn begin_turn(&mut self) {
+        self.budget_of_all = Budget::ALL_PEERS;
+        self.budget_of_light = Budget::LIGHT_PEERS;
+    }
+
+    /// Whether more of our own work may be begun in this turn.
+    pub(super) const fn has_time(&self) -> bool {
+        self.budget_of_all.is_left()
+    }
+
+    /// Lets the first of those go on who have had their share of an earlier turn, if there is time for it.
+    pub(super) fn resume_next_turn(&mut self) -> bool {
+        let Some(key) = self.waits.first(For::Turn).filter(|_| self.has_time()) else { return false };
+        self.resume(key);
+        true
     }
 
     // ---- Outputs ----

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use crate::limits::COMMANDS_PER_SECOND_MAX;
+use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS};
 use crate::store::pool::Pool;
 use crate::store::ring::Ring;
 use crate::store::tail::Tail;
@@ -94,6 +94,8 @@ pub struct Peer {
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
     commands: (u64, u32),
+    /// Microseconds of our own work that it has had done since a moment.
+    work: (Tick, u64),
 }
 
 impl Peer {
@@ -119,6 +121,7 @@ impl Peer {
             results: None,
             has_asked: false,
             commands: (0, 0),
+            work: (now, 0),
         }
     }
 
@@ -161,6 +164,19 @@ impl Peer {
     /// Whether it runs on this machine, as far as its address shows.
     pub(in crate::hub) fn is_local(&self) -> bool {
         is_loopback(self.remote)
+    }
+
+    /// Notes that we have worked for it.
+    pub(super) fn note_work(&mut self, now: Tick, micros: u64) {
+        if now.since(self.work.0).0 >= LIGHT_WINDOW_MS {
+            self.work = (now, 0);
+        }
+        self.work.1 = self.work.1.saturating_add(micros);
+    }
+
+    /// Whether it has had little done for it lately.
+    pub(super) fn asks_for_little(&self, now: Tick) -> bool {
+        now.since(self.work.0).0 >= LIGHT_WINDOW_MS || self.work.1 <= LIGHT_MICROS
     }
 
     /// Counts a command; answers whether there are too many within this second.
