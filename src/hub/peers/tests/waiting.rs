@@ -5,7 +5,7 @@ use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::fixture::{Lent, leco};
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{Budget, For, Outcome};
+use crate::hub::peers::{For, Outcome, Work};
 use crate::store::ring::Refused;
 use crate::time::Span;
 
@@ -140,14 +140,32 @@ fn where_rings_hold_the_memory_no_half_message_goes() {
 fn who_has_had_its_share_goes_on_in_the_next_turn() {
     let mut lent = Lent::new();
     let key = lent.dealer();
-    assert!(lent.peers.may_serve(key, 10, 1000));
-    lent.peers.budget.spend(u32::MAX, 0);
-    assert!(!lent.peers.may_serve(key, 10, 1000));
+    lent.peers.take_in_hand(key);
+    while lent.peers.may_serve(key, 10, 1000) {
+        lent.peers.spend(Work::Call);
+    }
     assert_eq!((held(&lent, key), lent.peers.soonest()), (Some(For::Turn), Some(lent.peers.now)));
+    assert!(lent.peers.has_time() && lent.peers.resume_next_turn(), "all together have not had theirs");
+    assert_eq!(woken(&mut lent), [key]);
+    lent.peers.take_in_hand(key);
+    assert!(lent.peers.may_serve(key, 10, 1000));
+}
+
+#[test]
+fn who_asks_for_little_does_not_wait_behind_those_who_ask_for_much() {
+    let mut lent = Lent::new();
+    let (heavy, light) = (lent.dealer(), lent.dealer());
+    lent.peers.take_in_hand(heavy);
+    lent.peers.spend(Work::Answer(1 << 20));
+    assert!(!lent.peers.has_time() && !lent.peers.resume_next_turn());
+    for (key, is_served) in [(heavy, false), (light, true)] {
+        lent.peers.take_in_hand(key);
+        assert_eq!(lent.peers.may_serve(key, 10, 1000), is_served);
+    }
+    lent.peers.begin_turn();
+    lent.peers.take_in_hand(heavy);
     lent.peers.wake(For::Turn);
-    lent.peers.budget = Budget::ONE_PEER;
-    lent.peers.budget_of_all.spend(0, usize::MAX);
-    assert!(!lent.peers.may_serve(key, 10, 1000), "others have had theirs");
+    assert!(lent.peers.may_serve(heavy, 10, 1000), "the next turn has time for it");
 }
 
 #[test]
