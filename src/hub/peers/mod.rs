@@ -369,7 +369,7 @@ impl Peers {
             self.wait(key, For::Turn);
             return false;
         }
-        if self.get(key).is_some_and(|peer| peer.ring.len() > ring_bytes_max) {
+        if self.get(key).is_some_and(|peer| peer.waiting() > ring_bytes_max) {
             return self.hold_for_answer(key, key, crate::store::ring::Refused::Full) != Outcome::Held;
         }
         self.spend(Work::Document(bytes));

@@ -151,6 +151,11 @@ impl Peer {
         }
     }
 
+    /// Bytes of messages that wait for it, those that are only kept not counted.
+    pub(in crate::hub) const fn waiting(&self) -> usize {
+        self.ring.len() - self.left
+    }
+
     /// Whether nothing waits for it.
     pub(in crate::hub) fn is_drained(&self) -> bool {
         self.ring.is_empty() && self.results.as_ref().is_none_or(|results| results.is_empty())

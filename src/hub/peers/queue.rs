@@ -59,7 +59,7 @@ impl Peers {
             debug_assert!(false, "names and nodes lead to living links");
             return Ok(());
         };
-        peer.ring.push(&[wire], self.config.ring_bytes_max, &mut self.pool)?;
+        peer.ring.push(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool)?;
         if peer.flush == Flush::None {
             peer.flush = Flush::Queued;
             self.flushes.push_back(to);
@@ -75,7 +75,7 @@ impl Peers {
         bytes_max: usize,
     ) -> Result<(), Refused> {
         let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
-        peer.ring.push(parts, bytes_max, &mut self.pool)?;
+        peer.ring.push(parts, bytes_max + peer.left, &mut self.pool)?;
         self.want_flush(to);
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Peers {
             peer.last_progress = self.now;
             if peer.full_since.is_some() {
                 // Half empty: room for many messages at once, so that waking senders pays.
-                has_room = peer.ring.len() <= self.config.ring_bytes_max / 2;
+                has_room = peer.waiting() <= self.config.ring_bytes_max / 2;
                 peer.full_since = if has_room { None } else { Some(self.now) };
             }
         }
