@@ -83,9 +83,11 @@
 //!    up, the recording ends.
 //!
 //! # Life of a session's event
-//! 1. A trigger or document comes as a call, a C2SIM message or a control function; it is planned (`hub/flow.rs`), which changes nothing.
+//! 1. A trigger or document comes as a call, a C2SIM message or a control function; it is planned (`hub/sessions/flow.rs`), which changes
+//!    nothing.
 //! 2. What is to be kept is written by the thread of `net/ledger_thread.rs`; requests to that session wait, all else goes on.
-//! 3. The session takes its new flow and its next number; every member gets the event in that turn, then provider and viewers follow.
+//! 3. The session takes its new flow and its next number; every member gets the event in that turn. What follows for provider and
+//!    viewers it says to the Manager (`hub/events.rs`), before whoever caused it has the answer.
 //!
 //! # Decisions that the documents leave open
 //! * Overload has an error of its own, -32094, beside the four of the routing chart: the sender of a message that its receiver does
@@ -132,7 +134,7 @@
 //! * **Trigger**: what moves a session from one state to the next, now or at a moment.
 //! * **initialization**: the documents that a session collects until they are shared.
 //! * **event**: a change of a session, or a document in it, under a number of its own.
-//! * **notice**: a document that the server writes itself.
+//! * **notice**: an event as a member is told of it: a notification, or a document, which the server writes where nobody sent one.
 //! * **draft**: an event that is planned and not told yet.
 //! * **verdict**: what a pure function says is to be done, before anything has been.
 //! * **ring**: the bounded bytes that wait to be sent to one peer.

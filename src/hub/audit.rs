@@ -3,7 +3,6 @@
 use crate::leco::nodes::Dealer;
 
 use super::Hub;
-use super::keep::Purpose;
 use super::peers::{For, Life, Role};
 use crate::counters::count;
 
@@ -86,28 +85,7 @@ impl Hub {
         if closed != count(self.peers.len()) {
             return Err(format!("{closed} connections should be open, {} are", self.peers.len()));
         }
-        let mut session_bytes = 0;
-        for (key, session) in self.sessions.iter() {
-            if self.session_at(session.local_name()) != Some(key) {
-                return Err(format!("session {} is not found by its name", session.id));
-            }
-            for name in session.members.keys() {
-                if !self.memberships.get(name).is_some_and(|sessions| sessions.contains(&key)) {
-                    return Err(format!("session {} has a member that is not noted as one", session.id));
-                }
-            }
-            if session.pending.is_some() != self.tickets.values().any(|purpose| *purpose == Purpose::Change(key)) {
-                return Err(format!("session {} waits for a commit that nobody makes, or does not wait", session.id));
-            }
-            let in_background = self.tickets.values().any(|purpose| *purpose == Purpose::Background(key));
-            if session.kept.as_ref().is_some_and(super::keep::Kept::is_writing) != in_background {
-                return Err(format!("session {} is written by nobody, or without its knowledge", session.id));
-            }
-            if !session.is_writing() && !session.queue.is_empty() && !self.lines.contains(&key) {
-                return Err(format!("session {} has requests that nobody will deal with", session.id));
-            }
-            session_bytes += session.bytes();
-        }
+        self.sessions.check()?;
         self.manager.check(&self.peers)?;
         for (session, state, multiple) in self.manager.sessions() {
             let Some(flow) = self.sessions.get(session).map(|session| &session.flow) else {
@@ -117,20 +95,9 @@ impl Hub {
                 return Err(format!("{session:?} is {}, the Manager takes it to be {state}", flow.state));
             }
         }
-        let data = session_bytes + self.manager.bytes(&self.peers);
+        let data = self.sessions.bytes() + self.manager.bytes(&self.peers);
         if data != self.peers.pool.data_in_use() {
             return Err(format!("data has {data} bytes, counted are {}", self.peers.pool.data_in_use()));
-        }
-        if session_bytes != self.session_bytes {
-            return Err(format!("sessions keep {session_bytes} bytes, noted are {}", self.session_bytes));
-        }
-        let members: usize = self.sessions.iter().map(|(_, session)| session.members.len()).sum();
-        let memberships: usize = self.memberships.values().map(Vec::len).sum();
-        if members != memberships || self.session_names.len() != self.sessions.len() {
-            return Err(format!("sessions have {members} members, noted are {memberships}"));
-        }
-        if !self.afterwards.is_empty() {
-            return Err("an event has not been told".to_owned());
         }
         for (key, node) in self.names.nodes.iter() {
             let living = |link| self.peers.get(link).is_some();

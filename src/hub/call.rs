@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::leco::route::Place;
 use crate::leco::rpc::{Params, RpcError};
 
-use super::keys::{PeerKey, RequestKey, SessionKey};
+use super::keys::{PeerKey, RequestKey};
 use crate::control::request::ReplyTo as Envelope;
 
 /// A refused request: error and data.
@@ -30,17 +30,6 @@ pub(super) enum ReplyTo {
     Request(RequestKey),
     /// A controller, held until it has its answer.
     Control { peer: PeerKey, envelope: Envelope },
-}
-
-/// What a request to a session came to.
-#[derive(Debug)]
-pub(super) enum Said {
-    /// It is dealt with.
-    Now(Answer),
-    /// The answer comes once the session's change is durable.
-    Later(SessionKey),
-    /// It must wait behind others.
-    Busy(SessionKey),
 }
 
 /// An error without data.

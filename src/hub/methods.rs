@@ -3,8 +3,12 @@
 //! Owns the words of each call, who deals with it, and the right that it needs. Everything else is derived: what `rpc.discover` tells, what
 //! the dispatchers do, which control function is the same, which notification is worth nothing.
 
+use serde_json::Value;
+
 use crate::c2sim::state::Trigger;
 use crate::control::function::Function;
+use crate::leco::methods::{Described, discover};
+use crate::leco::name;
 
 /// Whose a method is: the Coordinator's own, or that of a session by its own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +156,17 @@ impl Method {
                 && !matches!(method.call, Call::Own(OwnCall::Discover) | Call::AtSession(AtSessionCall::Discover))
         })
     }
+}
+
+/// What `rpc.discover` tells of the methods at one place.
+pub(super) fn described(title: &[u8], at: At) -> Value {
+    let rows = Method::told(at).map(|method| Described {
+        name: method.name,
+        summary: method.summary,
+        params: method.params,
+        result: method.result,
+    });
+    discover(&name::shown(title), rows)
 }
 
 /// Every method.

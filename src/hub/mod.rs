@@ -56,48 +56,38 @@ mod doors;
 mod events;
 #[cfg(test)]
 mod fixture;
-mod flow;
 mod front;
-mod keep;
 mod keys;
 pub mod ledger;
 mod manager;
-mod member;
 mod methods;
 mod names;
 mod peers;
-mod publish;
 pub mod recorder;
-mod session;
-mod session_methods;
+mod sessions;
 pub mod shelf;
 mod turn;
 
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, VecDeque};
 
 pub use cause::Cause;
 pub use doors::{Door, Output, Start};
 pub use keys::{ComponentKey, NodeKey, PeerKey, ProviderKey, SessionKey};
 pub use peers::Peer;
 
-use crate::c2sim::schema::Schemas;
 use crate::config::Config;
 use crate::counters::{Counters, count};
 use crate::leco::nodes;
-use crate::limits::SESSIONS_MAX;
-use crate::store::table::Table;
-use crate::store::timers::Timers;
 use crate::time::Tick;
 
 use coordinator::{Coordinator, relay};
 use front::Front;
-use keys::OfSessions;
+use ledger::Ledger;
 use manager::Manager;
 use names::Names;
 use peers::{Peers, ProcessTimer};
 use recorder::Recorder;
-use session::Session;
+use sessions::Sessions;
 use shelf::Shelf;
 
 /// A difference between the time of day and what it should be by our own count that means that somebody has set the clock.
@@ -110,33 +100,11 @@ pub struct Hub {
     names: Names,
     coordinator: Coordinator,
     manager: Manager,
+    sessions: Sessions,
     front: Front,
     has_said_stop: bool,
     /// Whether the next piece of work left over is a session's, where the Manager has some too.
     is_turn_of_sessions: bool,
-    // ---- Sessions ----
-    sessions: Table<Session, OfSessions>,
-    /// By LECO name without namespace.
-    session_names: BTreeMap<Box<[u8]>, SessionKey>,
-    session_timers: Timers<1>,
-    /// The sessions of each member, by its full name.
-    memberships: BTreeMap<Box<[u8]>, Vec<SessionKey>>,
-    /// The namespace, with its dot, of each node that a member has been at.
-    abroad: BTreeMap<NodeKey, Box<[u8]>>,
-    leavers: VecDeque<member::Leaver>,
-    farewells: VecDeque<publish::Farewell>,
-    /// Events that come right behind an answer that is being written.
-    afterwards: Vec<(SessionKey, publish::Draft)>,
-    /// Bytes that all sessions keep: initializations, histories, waiting requests.
-    session_bytes: usize,
-    /// What the content of documents must be, for each schema that is loaded.
-    schemas: Schemas,
-    ledger: Option<Box<dyn ledger::Ledger>>,
-    tickets: BTreeMap<ledger::Ticket, keep::Purpose>,
-    /// Ids are never given twice.
-    next_session: i64,
-    /// Sessions of which a request that has waited is to be dealt with.
-    lines: VecDeque<SessionKey>,
 }
 
 impl Hub {
@@ -150,26 +118,13 @@ impl Hub {
             names: Names::new(&config, start.seed),
             coordinator: Coordinator::new(start.now),
             manager: Manager::new(&config),
+            sessions: Sessions::new(),
             front: Front::new(),
             has_said_stop: false,
             is_turn_of_sessions: false,
-            sessions: Table::new(SESSIONS_MAX),
-            session_names: BTreeMap::new(),
-            session_timers: Timers::default(),
-            memberships: BTreeMap::new(),
-            abroad: BTreeMap::new(),
-            leavers: VecDeque::new(),
-            farewells: VecDeque::new(),
-            afterwards: Vec::new(),
-            session_bytes: 0,
-            schemas: Schemas::default(),
-            ledger: None,
-            tickets: BTreeMap::new(),
-            next_session: 1,
-            lines: VecDeque::new(),
             peers: Peers::new(config, start),
         };
-        hub.add_predefined(&predefined);
+        hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined);
         for text in coordinators {
             match nodes::address(&text) {
                 Some(address) => {
@@ -196,10 +151,15 @@ impl Hub {
     /// # Errors
     /// It is no schema that can be used, or of none that sessions may have, or of one that is loaded already; says why, and in which line.
     pub fn load_schema(&mut self, xsd: &str) -> Result<(), String> {
-        let (schema, rules) = self.schemas.load(xsd)?;
-        let (elements, types) = rules.size();
-        log::info!("C2SIM {} is checked: {elements} elements, {types} types", schema.name());
-        Ok(())
+        self.sessions.load_schema(xsd)
+    }
+
+    /// Gives the hub a ledger and takes from it the sessions that it holds. To be called once, before anything else happens.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or holds what no hub has written; says what.
+    pub fn set_ledger(&mut self, ledger: Box<dyn Ledger>) -> Result<(), String> {
+        self.sessions.set_ledger(&mut self.peers, &self.names, ledger)
     }
 
     /// The port that viewers are told to connect to.
@@ -282,8 +242,10 @@ impl Hub {
     /// be.
     pub fn handle_committed(&mut self, now: Tick, ticket: ledger::Ticket, outcome: Result<(), String>) {
         self.advance(now);
-        if let Err(outcome) = self.manager.written(&mut self.peers, ticket, outcome) {
-            self.committed(ticket, outcome);
+        if let Err(outcome) = self.manager.written(&mut self.peers, ticket, outcome)
+            && let Some(settled) = self.sessions.commit_done(&mut self.peers, &self.names, ticket, outcome)
+        {
+            self.settled(settled);
         }
         self.drain_events();
         if self.peers.stopping && !self.peers.is_timer_set(ProcessTimer::SeeOff) {
@@ -301,7 +263,7 @@ impl Hub {
         self.peers.set_clock(unix_ms);
         if step >= CLOCK_STEP_MS {
             log::info!("the clock was set, by {step} ms");
-            self.schedules_moved();
+            self.sessions.schedules_moved(&self.peers);
         }
     }
 
@@ -332,7 +294,7 @@ impl Hub {
             && let Some(due) = self.soonest()
             && self.peers.skip_pause(now, due)
         {
-            self.schedules_moved();
+            self.sessions.schedules_moved(&self.peers);
         }
         self.peers.advance(now);
     }
@@ -348,18 +310,12 @@ impl Hub {
     /// The first deadline, by the hub's own time.
     fn soonest(&self) -> Option<Tick> {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
-        let at_once =
-            (self.manager.has_jobs() || !self.lines.is_empty() || self.front.has_put_off()).then_some(self.peers.now);
-        [
-            self.peers.soonest(),
-            self.coordinator.soonest(),
-            self.manager.soonest(),
-            self.session_timers.soonest(),
-            at_once,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let at_once = (self.manager.has_jobs() || self.sessions.has_lines() || self.front.has_put_off())
+            .then_some(self.peers.now);
+        [self.peers.soonest(), self.coordinator.soonest(), self.manager.soonest(), self.sessions.soonest(), at_once]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next thing to do; `None` until another door in has been used.

@@ -11,7 +11,7 @@ use super::coordinator::Coordinator;
 use super::coordinator::relay::{self, Taken};
 use super::doors::Output;
 use super::events::Event;
-use super::keys::{PeerKey, ProviderKey, SessionKey};
+use super::keys::{PeerKey, ProviderKey};
 use super::peers::{Due, FAREWELL, For, Outcome, ProcessTimer, Role};
 use crate::leco::message::View;
 use crate::time::Span;
@@ -265,12 +265,9 @@ impl Hub {
         self.drain_events();
         self.coordinator.expire(&mut self.peers, &mut self.names);
         self.manager.expire(&mut self.peers);
-        let now = self.peers.now;
-        while let Some((slot, _)) = self.session_timers.pop_due(now) {
-            if let Some(key) = self.sessions.key_at(slot) {
-                self.schedule_due(key);
-                self.drain_events();
-            }
+        while let Some(session) = self.sessions.next_due(self.peers.now) {
+            self.sessions.schedule_due(&mut self.peers, &self.names, session);
+            self.drain_events();
         }
         self.do_one_piece();
         while let Some(due) = self.peers.next_due() {
@@ -287,21 +284,14 @@ impl Hub {
 
     /// Does one bounded piece of the work that was left over, the Manager and the sessions taking turns.
     fn do_one_piece(&mut self) {
-        let is_for_sessions = !self.lines.is_empty() && (self.is_turn_of_sessions || !self.manager.has_jobs());
+        let is_for_sessions = self.sessions.has_lines() && (self.is_turn_of_sessions || !self.manager.has_jobs());
         self.is_turn_of_sessions = !is_for_sessions;
         if !is_for_sessions {
             self.manager.do_one_job(&mut self.peers);
-        } else if let Some(session) = self.lines.pop_front() {
+        } else if let Some(session) = self.sessions.next_line() {
             // A controller whose turn it is comes before the line.
             self.feed_resumed();
             self.line_piece(session);
-        }
-    }
-
-    /// A session has requests that can be dealt with.
-    pub(super) fn line_goes_on(&mut self, session: SessionKey) {
-        if !self.lines.contains(&session) {
-            self.lines.push_back(session);
         }
     }
 
@@ -314,7 +304,7 @@ impl Hub {
         self.drain_events();
         self.coordinator.clean_nodes(&mut self.peers, &mut self.names, expiration);
         self.drain_events();
-        self.say_farewells();
+        self.sessions.send_lost_notices(&mut self.peers, &self.names);
         self.peers.pool.age();
         if self.names.nodes.iter().any(|(key, _)| self.names.link_to(key).is_some()) {
             self.coordinator.send_directory(&mut self.peers, &self.names);
@@ -338,26 +328,29 @@ impl Hub {
     #[cold]
     fn drain(&mut self) {
         while let Some(event) = self.peers.events.pop_front() {
-            let Self { peers, names, coordinator, manager, .. } = self;
+            let Self { peers, names, coordinator, sessions, manager, .. } = self;
             match event {
                 Event::NameLeft { component, why } => {
                     if let Some(name) = coordinator.name_left(peers, names, component, why) {
-                        self.component_left(&name);
+                        sessions.component_left(names, &name);
                     }
                 }
-                Event::NodeListed { node } => self.node_listed(node),
-                Event::NodeUnlinked { node } => self.node_unlinked(node),
+                Event::NodeListed { node } => sessions.node_listed(peers, names, node),
+                Event::NodeUnlinked { node } => sessions.node_unlinked(node),
                 Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
                 Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peer, cause),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
-                Event::ProviderClosed { session } => self.end_session(session, "its provider was closed"),
+                Event::ProviderClosed { session } => {
+                    let freed = sessions.end(peers, names, session, "its provider was closed");
+                    self.go_on_without_session(freed);
+                }
                 Event::FlowChanged { session, was, now, multiple } => {
                     manager.flow_changed(peers, session, [was, now], multiple);
                 }
                 Event::ProviderChosen { session, provider } => {
-                    if let Some(flow) = self.sessions.get(session).map(|found| &found.flow) {
+                    if let Some(flow) = sessions.get(session).map(|found| &found.flow) {
                         manager.provider_chosen(peers, session, provider, (flow.state, flow.multiple));
                     }
                 }
@@ -378,8 +371,8 @@ impl Hub {
         if !self.peers.undelivered.is_empty() {
             relay::return_undelivered(&mut self.peers, &self.names);
         }
-        if !self.leavers.is_empty() {
-            self.see_leavers_off();
+        if self.sessions.has_left_members() {
+            self.sessions.drop_left_members(&mut self.peers, &self.names);
             self.drain_events();
         }
         if self.coordinator.is_changed {
@@ -430,7 +423,7 @@ impl Hub {
     /// Nothing is left to be said: the last word to the ledger, then the end.
     fn say_stop(&mut self) {
         if !core::mem::replace(&mut self.has_said_stop, true) {
-            self.keep_last_numbers();
+            self.sessions.write_last_numbers(&mut self.peers);
             self.peers.outputs.push_back(Output::Stop);
         }
     }

@@ -20,13 +20,13 @@ use super::elsewhere;
 use super::manager::SessionRow;
 use crate::control::function::Function;
 use crate::hub::Hub;
-use crate::hub::call::{Answer, ReplyTo as AwaitedBy, Said};
+use crate::hub::call::{Answer, ReplyTo as AwaitedBy};
 use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
 use crate::hub::peers::{For, Outcome, Peer, Work};
-use crate::hub::session::{Author, Wish};
+use crate::hub::sessions::{Aftermath, Author, Said, Wish};
 use crate::hub::turn::Halt;
 
 impl Hub {
@@ -55,7 +55,7 @@ impl Hub {
             }
             self.peers.spend(Work::Call);
             match self.control_call(key, rest.get(header..header + body).unwrap_or_default()) {
-                Called::Answered => used += header + body,
+                Called::Answered(_) => used += header + body,
                 // It has nothing else to be read for.
                 Called::Later => {
                     used += header + body;
@@ -88,13 +88,13 @@ impl Hub {
         let mut out = core::mem::take(&mut self.front.reply);
         out.clear();
         let mut fatal = false;
-        let mut called = Called::Answered;
+        let mut called = Called::Answered(None);
         match request {
             Ok(request) if !self.may_call(key, request.function()) => {
                 Reply::failure(&mut out, to, &elsewhere(request.function()));
             }
             Ok(Request::Trigger { session, trigger, at }) => {
-                called = self.control_trigger(key, to, session, trigger, at, &mut out);
+                called = self.control_trigger(key, to, (session, trigger, at), &mut out);
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
             Ok(request) => {
@@ -108,7 +108,7 @@ impl Hub {
             }
         }
         self.peers.spend(Work::Answer(out.len()));
-        if called == Called::Answered {
+        if let Called::Answered(_) = called {
             self.peers.send_plain(key, &out);
         }
         out.shrink_to(crate::limits::RING_RESERVE_BYTES);
@@ -116,7 +116,9 @@ impl Hub {
         if fatal {
             self.peers.finish(key, Cause::Undecodable);
         }
-        self.announce_afterwards(None);
+        if let Called::Answered(owes) = called {
+            self.tell_owed(owes);
+        }
         called
     }
 
@@ -131,36 +133,34 @@ impl Hub {
         &mut self,
         key: PeerKey,
         to: ReplyTo,
-        session: SessionRef<'_>,
-        trigger: &str,
-        at: Option<u64>,
+        (session, trigger, at): (SessionRef<'_>, &str, Option<u64>),
         out: &mut Vec<u8>,
     ) -> Called {
         let found = match session {
-            SessionRef::Id(id) => self.session_of_id(id),
-            SessionRef::Name(name) => self.session_named(name),
+            SessionRef::Id(id) => self.sessions.of_id(id),
+            SessionRef::Name(name) => self.sessions.named(name),
         };
         let Some(session) = found else {
             let reason = match session {
-                SessionRef::Id(id) => no_such("session", id, id >= 1 && id < self.next_session),
+                SessionRef::Id(id) => no_such("session", id, id >= 1 && id < self.sessions.next_id()),
                 SessionRef::Name(name) => format!("there is no session '{name}'"),
             };
             self.peers.note_error(&reason);
             let code = crate::c2sim::code::Code::SharedSessionNotFound.name();
             Reply::begin(out, to, false).message(&reason).code(code).finish();
-            return Called::Answered;
+            return Called::Answered(None);
         };
         let Some(trigger) = Trigger::from_word(trigger) else {
             self.control_failure(out, to, &format!("argument trigger: there is no trigger '{trigger}'"));
-            return Called::Answered;
+            return Called::Answered(None);
         };
-        // Controllers and the line of requests take turns, see `serve_queue`.
+        // Controllers and the line of requests take turns, see `serve_line`.
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return Called::Busy(session);
         }
         let remote = self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string());
         let author = Author { by: format!("controller {remote}").into(), system: "CONTROLLER".into() };
-        let said = self.pull(session, &author, trigger, at);
+        let said = self.sessions.pull(&mut self.peers, &self.names, session, &author, trigger, at);
         self.control_said(key, to, session, said, out)
     }
 
@@ -177,13 +177,16 @@ impl Hub {
             options: options.filter_map(|(key, word)| Some((key, word?.to_owned()))).collect(),
         };
         let said = self.create_session(&wish, false);
-        match self.session_named(&wish.name) {
+        match self.sessions.named(&wish.name) {
             Some(session) => self.control_said(key, to, session, said, out),
             None => {
-                let reason =
-                    if let Said::Now(Err((error, data))) = said { sentence(error, &data) } else { String::new() };
+                let reason = if let Said::Now(Aftermath { answer: Err((error, data)), .. }) = said {
+                    sentence(error, &data)
+                } else {
+                    String::new()
+                };
                 self.control_failure(out, to, &reason);
-                Called::Answered
+                Called::Answered(None)
             }
         }
     }
@@ -196,14 +199,15 @@ impl Hub {
         said: Said,
         out: &mut Vec<u8>,
     ) -> Called {
-        self.drain_events();
         match said {
-            Said::Now(answer) => {
+            Said::Now(aftermath) => {
+                let mut owes = None;
+                let answer = self.conclude(aftermath, &mut owes);
                 self.write_control_answer(out, to, session, answer);
-                Called::Answered
+                Called::Answered(owes)
             }
             Said::Later(session) => {
-                self.set_waiter(session, AwaitedBy::Control { peer: key, envelope: to }, 0);
+                self.sessions.set_waiter(&mut self.peers, session, AwaitedBy::Control { peer: key, envelope: to }, 0);
                 Called::Later
             }
             Said::Busy(session) => Called::Busy(session),
@@ -388,8 +392,8 @@ impl Hub {
 /// What became of a controller's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Called {
-    /// Its answer is on the way.
-    Answered,
+    /// Its answer is on the way; this session has more to tell behind it.
+    Answered(Option<SessionKey>),
     /// Its answer comes once a change is durable.
     Later,
     /// It must be looked at again once the session is not busy any more.

@@ -13,7 +13,7 @@ use crate::hub::call::{Answer, none};
 use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
-use crate::hub::session::Session;
+use crate::hub::sessions::Session;
 
 /// A session as it is shown.
 pub(super) struct SessionRow {
@@ -67,7 +67,7 @@ impl Hub {
         let session = match self.manager.session_of(pair.0) {
             Some(session) => session,
             None => {
-                let made = self.make_for_provider(provider);
+                let made = self.sessions.make_for_provider(&mut self.peers, &self.names, provider);
                 let session = made.ok_or_else(|| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
                 self.manager.show(&mut self.peers, session, pair.0);
                 session
@@ -86,7 +86,7 @@ impl Hub {
     }
 
     /// Adds provider and viewers to what a session says of itself.
-    pub(in crate::hub) fn complete_info(&self, info: &mut Value, session: SessionKey) {
+    pub(super) fn complete_info(&self, info: &mut Value, session: SessionKey) {
         let Shown { provider, viewers, .. } = self.manager.shown(session);
         if let Some(info) = info.as_object_mut() {
             info.insert("provider".to_owned(), Value::from(provider.unwrap_or(0)));

@@ -4,21 +4,22 @@
 mod control;
 mod manager;
 mod rpc;
+mod sessions;
 
 use serde_json::Value;
 
 use crate::control::function::Function;
-use crate::leco::methods::{Described, discover};
 use crate::leco::rpc::{MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED, Params};
 use crate::time::Span;
 
 use super::Hub;
-use super::call::{Answer, Caller, Refused, Said, none, plain_error};
+use super::call::{Answer, Caller, Refused, none, plain_error};
 use super::coordinator::Coordinator;
 use super::front::Request;
 use super::keys::PeerKey;
-use super::methods::{At, Call, Method, OwnCall, Right, SessionsCall};
+use super::methods::{At, Call, Method, OwnCall, Right, described};
 use super::peers::{Peer, ProcessTimer};
+use super::sessions::Said;
 
 impl Hub {
     /// Makes one call. `fresh`: it has just come, and must not overtake those that wait.
@@ -30,14 +31,14 @@ impl Hub {
         params: Params,
         fresh: bool,
     ) -> Said {
-        let Some(method) = method else { return Said::Now(Err((METHOD_NOT_FOUND, Value::from(name)))) };
+        let Some(method) = method else { return Said::now(Err((METHOD_NOT_FOUND, Value::from(name)))) };
         let caller = request.caller(&self.names.prefix);
         if method.right == Right::Admin && !self.may_administer(caller.link) {
-            return Said::Now(Err(not_permitted(method)));
+            return Said::now(Err(not_permitted(method)));
         }
         match method.call {
-            Call::Own(call) => Said::Now(self.own_call(caller, call, params)),
-            Call::Manager(call) => Said::Now(self.manager_call(call, params)),
+            Call::Own(call) => Said::now(self.own_call(caller, call, params)),
+            Call::Manager(call) => Said::now(self.manager_call(call, params)),
             Call::Sessions(call) => self.sessions_call(caller, call, params, fresh),
             Call::AtSession(call) => self.session_call(request, call, name, params),
         }
@@ -45,7 +46,7 @@ impl Hub {
 
     /// What the Coordinator does itself.
     fn own_call(&mut self, caller: Caller<'_>, call: OwnCall, params: Params) -> Answer {
-        let Self { peers, names, coordinator, .. } = self;
+        let Self { peers, names, coordinator, sessions, .. } = self;
         match call {
             OwnCall::Pong => none(params).map(|()| Value::Null),
             OwnCall::Discover => none(params).map(|()| described(&self.names.full_name, At::Coordinator)),
@@ -53,7 +54,7 @@ impl Hub {
             OwnCall::SignOut => {
                 none(params)?;
                 if let Some(name) = coordinator.sign_out(peers, names, caller)? {
-                    self.component_signed_out(name);
+                    sessions.component_signed_out(peers, names, name);
                 }
                 Ok(Value::Null)
             }
@@ -72,15 +73,6 @@ impl Hub {
             OwnCall::SetLogLevel => Coordinator::set_log_level(peers, params),
             OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),
             OwnCall::ShutDown => none(params).and_then(|()| Coordinator::shut_down(peers)),
-        }
-    }
-
-    /// What is done with sessions as a whole.
-    fn sessions_call(&mut self, caller: Caller<'_>, call: SessionsCall, params: Params, fresh: bool) -> Said {
-        match call {
-            SessionsCall::SendSessions => Said::Now(none(params).map(|()| self.sessions_json())),
-            SessionsCall::CreateSession => self.rpc_create_session(params, fresh),
-            SessionsCall::DeleteSession => self.rpc_delete_session(caller, params, fresh),
         }
     }
 
@@ -107,17 +99,6 @@ fn not_permitted(method: &Method) -> Refused {
 /// The same in words, for a control function.
 fn elsewhere(function: Function) -> String {
     format!("{} is not permitted from another machine (remote_admin)", function.name())
-}
-
-/// What `rpc.discover` tells of the methods at one place.
-pub(super) fn described(title: &[u8], at: At) -> Value {
-    let rows = Method::told(at).map(|method| Described {
-        name: method.name,
-        summary: method.summary,
-        params: method.params,
-        result: method.result,
-    });
-    discover(&crate::leco::name::shown(title), rows)
 }
 
 #[cfg(test)]

@@ -9,18 +9,19 @@ use crate::leco::rpc::{self, Document, INTERNAL_ERROR, INVALID_REQUEST, Id, Item
 use crate::limits::{RING_RESERVE_BYTES, RPC_BYTES_MAX};
 
 use crate::hub::Hub;
-use crate::hub::call::{Answer, ReplyTo, Said, plain_error};
+use crate::hub::call::{Answer, ReplyTo, plain_error};
 use crate::hub::coordinator::relay;
 use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
 use crate::hub::methods::{At, Method};
 use crate::hub::names::{say_as, shown};
 use crate::hub::peers::{For, Outcome, Work};
+use crate::hub::sessions::{Aftermath, Said, Sessions};
 
 /// What one part of a request came to.
 enum Step {
     /// It has this answer, under this id.
-    Answered(Option<Id>, Answer),
+    Answered(Option<Id>, Aftermath),
     /// Its answer comes once the session's change is durable.
     Later(Option<Id>, SessionKey),
     /// It must wait behind others; it is given back.
@@ -105,7 +106,7 @@ impl Hub {
             // Longer ones are refused without being kept.
             let kept = payload.get(..self.peers.config.document_bytes_max + 1).unwrap_or(payload);
             request.parts.push_back(Part::Document(kept.into()));
-            self.run(request, true);
+            self.run(request, true, None);
         } else if view.content_type() == TYPE_JSON {
             self.begin(request, Document::parse(payload));
         } else {
@@ -120,7 +121,7 @@ impl Hub {
             Err(error) => self.write(&mut request.text, &Id::NULL, Err(plain_error(error))),
             Ok(document) => request.fill(document),
         }
-        self.run(request, true);
+        self.run(request, true, None);
     }
 
     const fn own_done(&mut self) -> Outcome {
@@ -139,13 +140,17 @@ impl Hub {
 
     // ---- Running ----
 
-    /// Deals with a request as far as it goes. `fresh`: it has just come, and must not overtake those that wait.
-    pub(in crate::hub) fn run(&mut self, mut request: Request, fresh: bool) {
-        let mut fresh = fresh;
+    /// Deals with a request as far as it goes. `fresh`: it has just come, and must not overtake those that wait. `owes`: the session that
+    /// has more to tell behind the answer.
+    pub(super) fn run(&mut self, request: Request, fresh: bool, mut owes: Option<SessionKey>) {
+        self.run_parts(request, fresh, &mut owes);
+        self.tell_owed(owes);
+    }
+
+    fn run_parts(&mut self, mut request: Request, mut fresh: bool, owes: &mut Option<SessionKey>) {
         while !request.parts.is_empty() {
             if !self.may_go_on(&request) {
                 self.peers.counters.requests_abandoned += 1;
-                self.announce_afterwards(None);
                 return;
             }
             if request.is_batch && !self.peers.budget.is_left() {
@@ -157,7 +162,10 @@ impl Hub {
             self.drain_events();
             match step {
                 Step::Nothing => continue,
-                Step::Answered(id, answer) => self.note_answer(&mut request, id, answer),
+                Step::Answered(id, aftermath) => {
+                    let answer = self.conclude(aftermath, owes);
+                    self.note_answer(&mut request, id, answer);
+                }
                 Step::Later(id, session) => {
                     request.awaited = id;
                     return self.await_change(session, request);
@@ -188,17 +196,17 @@ impl Hub {
                 }
                 Step::Nothing
             }
-            Item::Invalid => Step::Answered(Some(Id::NULL), Err(plain_error(INVALID_REQUEST))),
+            Item::Invalid => answered(Some(Id::NULL), Err(plain_error(INVALID_REQUEST))),
         }
     }
 
     fn document_step(&mut self, request: &Request, bytes: Box<[u8]>, fresh: bool) -> Step {
         let said = match self.busy(&request.asked, fresh) {
             Some(key) => Said::Busy(key),
-            None => self.document_to(request, &bytes),
+            None => self.session_document(request, &bytes),
         };
         match said {
-            Said::Now(answer) => Step::Answered(Some(Id::NULL), answer),
+            Said::Now(aftermath) => Step::Answered(Some(Id::NULL), aftermath),
             Said::Later(key) => Step::Later(Some(Id::NULL), key),
             Said::Busy(key) => Step::Busy(key, Part::Document(bytes)),
         }
@@ -217,7 +225,7 @@ impl Hub {
                 && !self.names.is_signed_in(&self.peers, caller.link, caller.sender)
         });
         if let Some(refusal) = refused {
-            return Step::Answered(call.id, Err((refusal.error(), shown(&request.sender))));
+            return answered(call.id, Err((refusal.error(), shown(&request.sender))));
         }
         if call.id.is_none() && method.is_some_and(|method| method.is_question) {
             // Nobody would hear the answer.
@@ -225,26 +233,27 @@ impl Hub {
         }
         if request.text.len() > RPC_BYTES_MAX {
             // A batch asks for many answers with few bytes.
-            return Step::Answered(call.id, Err((INTERNAL_ERROR, Value::from("the answer is too large"))));
+            return answered(call.id, Err((INTERNAL_ERROR, Value::from("the answer is too large"))));
         }
         if let Some(key) = self.busy(&request.asked, fresh) {
             return Step::Busy(key, Part::Item(Item::Call(call)));
         }
         // Only where there is a ledger may it have to be made again.
-        let params = match self.ledger {
-            Some(_) => call.params.clone(),
-            None => core::mem::replace(&mut call.params, Params::None),
+        let params = if self.sessions.has_ledger() {
+            call.params.clone()
+        } else {
+            core::mem::replace(&mut call.params, Params::None)
         };
         match self.call(request, method, &call.method, params, fresh) {
             Said::Busy(key) => Step::Busy(key, Part::Item(Item::Call(call))),
             Said::Later(key) => Step::Later(call.id, key),
-            Said::Now(answer) => {
-                if let (None, Err((error, _))) = (&call.id, &answer)
+            Said::Now(aftermath) => {
+                if let (None, Err((error, _))) = (&call.id, &aftermath.answer)
                     && self.peers.may_log()
                 {
                     log::info!("notification {} failed: {}", name::shown(call.method.as_bytes()), error.message);
                 }
-                Step::Answered(call.id, answer)
+                Step::Answered(call.id, aftermath)
             }
         }
     }
@@ -273,35 +282,34 @@ impl Hub {
             }
             let Some(request) = self.front.take_put_off() else { break };
             self.peers.take_in_hand(request.link);
-            self.run(request, false);
+            self.run(request, false, None);
         }
     }
 
     /// The session in whose line a request must stand.
     fn busy(&self, asked: &Asked, fresh: bool) -> Option<SessionKey> {
         let Asked::Session(name) = asked else { return None };
-        let key = self.session_at(name)?;
-        self.sessions.get(key)?.is_busy(fresh).then_some(key)
+        self.sessions.busy(name, fresh)
     }
 
     /// A request waits for the change that it has begun. What else it asks must be little to be kept meanwhile.
     fn await_change(&mut self, key: SessionKey, mut request: Request) {
-        if request.bytes() > self.line_room() || !self.front.has_room() {
+        if request.bytes() > Sessions::line_room(&self.peers) || !self.front.has_room() {
             for part in core::mem::take(&mut request.parts) {
                 self.refuse_part(&mut request, part);
             }
         }
         let bytes = request.bytes();
         if let Some(waiting) = self.front.keep(request) {
-            self.set_waiter(key, ReplyTo::Request(waiting), bytes);
+            self.sessions.set_waiter(&mut self.peers, key, ReplyTo::Request(waiting), bytes);
         }
     }
 
     fn stand_in_line(&mut self, key: SessionKey, mut request: Request) {
         let bytes = request.bytes();
-        if self.front.has_room() && self.has_room_in_line(key, bytes) {
+        if self.front.has_room() && self.sessions.has_room_in_line(&self.peers, key, bytes) {
             if let Some(waiting) = self.front.keep(request) {
-                self.enter_line(key, waiting, bytes);
+                self.sessions.enter_line(&mut self.peers, key, waiting, bytes);
             }
             self.peers.counters.session_requests_queued += 1;
             return;
@@ -309,7 +317,7 @@ impl Hub {
         if let Some(part) = request.parts.pop_front() {
             self.refuse_part(&mut request, part);
         }
-        self.run(request, true);
+        self.run(request, true, None);
     }
 
     /// There is no room for a request that would have to wait.
@@ -324,22 +332,11 @@ impl Hub {
     }
 
     /// What a request has waited for is there.
-    pub(in crate::hub) fn go_on(&mut self, waiting: RequestKey, answer: Answer) {
-        let Some(mut request) = self.front.take(waiting) else { return };
+    pub(super) fn go_on(&mut self, waiting: RequestKey, answer: Answer, owes: Option<SessionKey>) {
+        let Some(mut request) = self.front.take(waiting) else { return self.tell_owed(owes) };
         let id = request.awaited.take();
         self.note_answer(&mut request, id, answer);
-        self.run(request, false);
-    }
-
-    /// Deals with the request at the front of a session's line, and lets the next one come.
-    pub(in crate::hub) fn line_piece(&mut self, key: SessionKey) {
-        if let Some(waiting) = self.next_in_line(key)
-            && let Some(request) = self.front.take(waiting)
-        {
-            self.peers.take_in_hand(request.link);
-            self.run(request, false);
-        }
-        self.serve_queue(key);
+        self.run(request, false, owes);
     }
 
     // ---- Answering ----
@@ -375,7 +372,6 @@ impl Hub {
         } else if !request.text.is_empty() && !self.answer(&request, &header) {
             self.miss_answer(&request);
         }
-        self.announce_afterwards(None);
         if request.holds {
             self.peers.resume(request.link);
         }
@@ -422,8 +418,10 @@ impl Hub {
     fn miss_answer(&mut self, request: &Request) {
         let Asked::Session(name) = &request.asked else { return };
         let full_name = self.names.full_name_of(&request.sender);
-        if let Some(key) = self.session_at(name).filter(|key| self.is_member(*key, &full_name)) {
-            self.take_out(key, &full_name);
-        }
+        self.sessions.answer_missed(&mut self.peers, &self.names, name, &full_name);
     }
+}
+
+const fn answered(id: Option<Id>, answer: Answer) -> Step {
+    Step::Answered(id, Aftermath::plain(answer))
 }

@@ -1,7 +1,7 @@
 //! Flow control: what a trigger or a C2SIM message does to a session, and what the session's state does to its data.
 //!
 //! Three steps, each its own function. A *plan* says what would change, and changes nothing; it may be a refusal. A change of what is
-//! kept is made durable first, where there is a ledger (`keep`). Then the plan is *carried out*, in one go: the session takes its new
+//! kept is made durable first, where there is a ledger (`durable`). Then the plan is *carried out*, in one go: the session takes its new
 //! flow, every member hears of it, and whoever else follows it is told by an event.
 //!
 //! A trigger with a moment to come is announced at once and pulled at that moment. Any later trigger that is accepted takes its place,
@@ -19,35 +19,28 @@ use crate::c2sim::message::Message;
 use crate::c2sim::notice::minify;
 use crate::c2sim::scan;
 use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, Trigger, Verdict};
+use crate::hub::call::Refused;
+use crate::hub::events::Event;
+use crate::hub::keys::SessionKey;
+use crate::hub::names::Names;
+use crate::hub::peers::Peers;
 use crate::leco::rpc::RECEIVER_OVERLOADED;
 use crate::limits::RING_RESERVE_BYTES;
 use crate::time::Span;
 
-use super::Hub;
-use super::call::{Answer, Refused, Said};
-use super::events::Event;
-use super::keep::Change;
-use super::keys::SessionKey;
-use super::publish::{Draft, What};
-use super::session::{Author, Flow, Scheduled, refusal, refused};
+use super::Sessions;
+use super::change::{Change, Plan};
+use super::entry::{Author, Flow, Scheduled, refusal, refused};
+use super::history::{Draft, What};
+use super::said::{Aftermath, Said};
+use super::voice::stamp;
 
 /// Longest sleep before a scheduled trigger is looked at again: the clock may have been set meanwhile.
 const LOOK_AGAIN: Span = Span(1000);
 
-/// What an admitted trigger or message would do.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) kind: Kind,
-    pub(super) author: Author,
-    /// The flow as it will be; `None` when nothing of it changes.
-    pub(super) flow: Option<Box<Flow>>,
-    pub(super) drafts: Vec<Draft>,
-    pub(super) effective_at: Option<u64>,
-}
-
 /// A trigger, or a document with its message.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Input<'a> {
+enum Input<'a> {
     Trigger(Trigger),
     Document(&'a Message<'a>),
 }
@@ -74,62 +67,85 @@ fn relayed(text: &str) -> Arc<[u8]> {
     }
 }
 
-impl Hub {
+impl Sessions {
     // ---- In ----
 
     /// Pulls a trigger, now or at the moment `at` (milliseconds since 1970).
-    pub(super) fn pull(&mut self, key: SessionKey, author: &Author, trigger: Trigger, at: Option<u64>) -> Said {
-        let at = at.filter(|at| *at > self.peers.unix_ms());
-        match self.plan(key, author, Input::Trigger(trigger), at) {
-            Ok(plan) => self.decide(key, plan),
-            Err(refused) => Said::Now(Err(self.count_refusal(refused))),
+    pub(in crate::hub) fn pull(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        author: &Author,
+        trigger: Trigger,
+        at: Option<u64>,
+    ) -> Said {
+        let at = at.filter(|at| *at > peers.unix_ms());
+        match self.plan(peers, key, author, Input::Trigger(trigger), at) {
+            Ok(plan) => self.decide(peers, names, key, plan),
+            Err(refused) => Said::now(Err(count_refusal(peers, refused))),
         }
     }
 
     /// Takes a C2SIM document from a member.
-    pub(super) fn take_document(&mut self, key: SessionKey, author: &Author, bytes: &[u8]) -> Said {
-        match self.read_document(key, author, bytes) {
-            Ok(plan) => self.decide(key, plan),
-            Err(refused) => Said::Now(Err(self.count_refusal(refused))),
+    pub(super) fn take_document(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        author: &Author,
+        bytes: &[u8],
+    ) -> Said {
+        match self.read_document(peers, key, author, bytes) {
+            Ok(plan) => self.decide(peers, names, key, plan),
+            Err(refused) => Said::now(Err(count_refusal(peers, refused))),
         }
     }
 
-    fn count_refusal(&mut self, refused: Refused) -> Refused {
-        self.peers.counters.session_refusals += 1;
-        refused
-    }
-
-    fn read_document(&mut self, key: SessionKey, author: &Author, bytes: &[u8]) -> Result<Plan, Refused> {
-        if bytes.len() > self.peers.config.document_bytes_max {
-            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", self.peers.config.document_bytes_max));
+    fn read_document(
+        &self,
+        peers: &mut Peers,
+        key: SessionKey,
+        author: &Author,
+        bytes: &[u8],
+    ) -> Result<Plan, Refused> {
+        if bytes.len() > peers.config.document_bytes_max {
+            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", peers.config.document_bytes_max));
         }
-        let schema = self.sessions.get(key).map(|session| session.about.schema).unwrap_or_default();
+        let schema = self.table.get(key).map(|session| session.info.schema).unwrap_or_default();
         // With the rules of its schema the namespace is the first thing that they check.
         let rules = self.schemas.of(schema);
         let message = scan::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
         message.check_schema(schema).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
-        self.peers.counters.session_documents += 1;
-        self.plan(key, author, Input::Document(&message), None)
+        peers.counters.session_documents += 1;
+        self.plan(peers, key, author, Input::Document(&message), None)
     }
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
-    fn decide(&mut self, key: SessionKey, plan: Plan) -> Said {
+    fn decide(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Said {
         if plan.flow.is_some() || !self.has_numbers(key) {
-            return self.change(key, Change::Flow(Box::new(plan)));
+            return self.change(peers, names, key, Change::Flow(Box::new(plan)));
         }
-        Said::Now(self.carry_out_plan(key, plan))
+        Said::Now(self.carry_out(peers, names, key, plan))
     }
 
     // ---- Planning ----
 
-    fn plan(&mut self, key: SessionKey, author: &Author, input: Input<'_>, at: Option<u64>) -> Result<Plan, Refused> {
+    fn plan(
+        &self,
+        peers: &mut Peers,
+        key: SessionKey,
+        author: &Author,
+        input: Input<'_>,
+        at: Option<u64>,
+    ) -> Result<Plan, Refused> {
         let kind = input.kind();
-        let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
-        let (now, options) = (session.flow.state, session.about.options);
+        let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
+        let (now, options) = (session.flow.state, session.info.options);
         let verdict = state::admit(now, options, session.flow.facts(), kind);
         let to = match verdict {
             Verdict::Transition { to } => to,
-            Verdict::Stay { .. } if at.is_none() => return self.plan_stay(key, author, input),
+            Verdict::Stay { .. } if at.is_none() => return self.plan_stay(peers, key, author, input),
             Verdict::Stay { .. } => {
                 return Err(refused(
                     Code::StateTransitionNotAllowed,
@@ -138,28 +154,13 @@ impl Hub {
                 ));
             }
             Verdict::Refuse { code, details } => {
-                // What would lead back from the scheduled state to this one undoes the schedule.
-                let undone = session.flow.scheduled.as_ref().filter(|_| at.is_none()).filter(|next| {
-                    let facts = session.flow.facts();
-                    let then = state::admit(now, options, facts, next.trigger.kind());
-                    matches!(then, Verdict::Transition { to }
-                        if state::admit(to, options, facts, kind) == Verdict::Transition { to: now })
+                return self.plan_undo(key, author, input, at).ok_or_else(|| match input {
+                    Input::Document(message) if code == Code::XsdValidationError => {
+                        let body = if message.element.is_empty() { "an empty one" } else { message.element };
+                        refused(code, "XSD_ERROR_1", format!("no schema defines this body: {body}"))
+                    }
+                    Input::Document(_) | Input::Trigger(_) => self.refusal_of(key, code, details),
                 });
-                let Some(undone) = undone else {
-                    return Err(match input {
-                        Input::Document(message) if code == Code::XsdValidationError => {
-                            let body = if message.element.is_empty() { "an empty one" } else { message.element };
-                            refused(code, "XSD_ERROR_1", format!("no schema defines this body: {body}"))
-                        }
-                        Input::Document(_) | Input::Trigger(_) => self.refusal_of(key, code, details),
-                    });
-                };
-                let cancelled = Some(undone.trigger.kind().name());
-                let mut flow = Box::new(session.flow.clone());
-                flow.scheduled = None;
-                let draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
-                let (drafts, author) = (vec![draft], author.clone());
-                return Ok(Plan { kind, author, flow: Some(flow), drafts, effective_at: None });
             }
         };
         let mut flow = Box::new(session.flow.clone());
@@ -179,11 +180,11 @@ impl Hub {
         let mut drafts = vec![draft];
         let effects = state::effects(options, kind);
         if effects.relay == Relay::OthersThenInitialization && flow.facts().stored {
-            let stamp = self.stamp();
+            let stamp = stamp(peers);
             match flow.initialization.share(&stamp) {
                 Ok(shared) => {
                     log::info!("initialization of {} documents shared", shared.documents);
-                    if shared.settings_differ && self.peers.may_log() {
+                    if shared.settings_differ && peers.may_log() {
                         log::warn!("the documents have different ScenarioSettings: the first of them is shared");
                     }
                 }
@@ -198,38 +199,51 @@ impl Hub {
             flow.initialization.clear();
             flow.multiple = 1.0;
         }
-        self.check_room(key, &drafts)?;
+        self.check_room(peers, key, &drafts)?;
         Ok(Plan { kind, author: author.clone(), flow: Some(flow), drafts, effective_at: None })
     }
 
+    /// What is refused now, but would lead back from the state to which a scheduled trigger leads, undoes the schedule.
+    fn plan_undo(&self, key: SessionKey, author: &Author, input: Input<'_>, at: Option<u64>) -> Option<Plan> {
+        let session = self.table.get(key)?;
+        let next = session.flow.scheduled.as_ref().filter(|_| at.is_none())?;
+        let (kind, now, options, facts) =
+            (input.kind(), session.flow.state, session.info.options, session.flow.facts());
+        let Verdict::Transition { to } = state::admit(now, options, facts, next.trigger.kind()) else { return None };
+        if state::admit(to, options, facts, kind) != (Verdict::Transition { to: now }) {
+            return None;
+        }
+        let cancelled = Some(next.trigger.kind().name());
+        let mut flow = Box::new(session.flow.clone());
+        flow.scheduled = None;
+        let draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
+        Some(Plan { kind, author: author.clone(), flow: Some(flow), drafts: vec![draft], effective_at: None })
+    }
+
     /// Whether every member can be given the documents of these events: nobody is to be cut off for what another one sends.
-    fn check_room(&self, key: SessionKey, drafts: &[Draft]) -> Result<(), Refused> {
+    fn check_room(&self, peers: &Peers, key: SessionKey, drafts: &[Draft]) -> Result<(), Refused> {
         let documents = drafts.iter().filter_map(|draft| draft.document.as_ref());
         let bytes: usize = documents.map(|document| document.len()).sum();
         // Together they must fit where nothing else waits, each with its frames.
-        let most = self
-            .peers
-            .config
-            .ring_bytes_max
-            .saturating_sub(RING_RESERVE_BYTES.min(self.peers.config.ring_bytes_max / 8));
+        let most = peers.config.ring_bytes_max.saturating_sub(RING_RESERVE_BYTES.min(peers.config.ring_bytes_max / 8));
         if bytes > most {
             return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", most));
         }
-        if self.has_room_for_all(key, bytes) { Ok(()) } else { Err(self.no_room(key)) }
+        if self.has_room_for_all(peers, key, bytes) { Ok(()) } else { Err(self.no_room(key)) }
     }
 
     /// A message that leaves the state as it is: relayed, kept, or both.
-    fn plan_stay(&self, key: SessionKey, author: &Author, input: Input<'_>) -> Result<Plan, Refused> {
+    fn plan_stay(&self, peers: &Peers, key: SessionKey, author: &Author, input: Input<'_>) -> Result<Plan, Refused> {
         let kind = input.kind();
-        let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
-        let options = session.about.options;
+        let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
+        let options = session.info.options;
         let effects = state::effects(options, kind);
         let changed = || Box::new(session.flow.clone());
         let flow = match (effects.keep, input) {
             (Keep::Nothing | Keep::Discard, _) => None,
             (Keep::Initialization, Input::Document(message)) => {
                 // Twice: what is stored is put together at the share.
-                if 2 * message.text.len() > self.peers.pool.data_room() {
+                if 2 * message.text.len() > peers.pool.data_room() {
                     return Err(self.no_room(key));
                 }
                 let mut flow = changed();
@@ -264,13 +278,13 @@ impl Hub {
                 Input::Document(message) => draft.document = Some(relayed(message.text)),
             }
             drafts.push(draft);
-            self.check_room(key, &drafts)?;
+            self.check_room(peers, key, &drafts)?;
         }
         Ok(Plan { kind, author: author.clone(), flow, drafts, effective_at: None })
     }
 
     pub(super) fn no_room(&self, key: SessionKey) -> Refused {
-        let name = self.sessions.get(key).map_or("", |session| session.name.as_str());
+        let name = self.table.get(key).map_or("", |session| session.name.as_str());
         (RECEIVER_OVERLOADED, json!({"session": name, "reason": "no memory is left for a copy for every member"}))
     }
 
@@ -290,7 +304,7 @@ impl Hub {
         write: impl FnOnce(RefusalContext<'_>, &mut dyn FnMut(&'static str, &dyn core::fmt::Display)),
     ) -> Refused {
         let mut details = Map::new();
-        if let Some(session) = self.sessions.get(key) {
+        if let Some(session) = self.table.get(key) {
             let initialization = &session.flow.initialization;
             let (required, completed) = (initialization.required(), initialization.completed());
             write(RefusalContext { session: &session.name, required, completed }, &mut |key, value| {
@@ -303,85 +317,75 @@ impl Hub {
     // ---- Carrying out ----
 
     /// Does what a plan says; answers whoever asked for it.
-    pub(super) fn carry_out_plan(&mut self, key: SessionKey, plan: Plan) -> Answer {
+    pub(super) fn carry_out(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Aftermath {
         let Plan { kind, author, flow, drafts, effective_at } = plan;
-        let before = self.sessions.get(key).map(|session| (session.flow.state, session.flow.multiple));
+        let before = self.table.get(key).map(|session| (session.flow.state, session.flow.multiple));
         if let Some(flow) = flow {
-            self.take_flow(key, *flow);
+            self.take_flow(peers, key, *flow);
         }
         let cancelled = drafts.first().and_then(|draft| draft.cancelled);
         let mut drafts = drafts.into_iter();
-        let first = drafts.next().map(|draft| self.announce(key, draft, Some(author.by.as_bytes())));
-        self.afterwards.extend(drafts.map(|draft| (key, draft)));
-        let Some(session) = self.sessions.get(key) else { return Err(self.no_such_session()) };
+        let first = drafts.next().map(|draft| self.announce(peers, names, key, draft, Some(author.by.as_bytes())));
+        let Some(session) = self.table.get_mut(key) else { return Aftermath::plain(Err(self.no_such())) };
+        session.owed.extend(drafts);
+        let owes = (!session.owed.is_empty()).then_some(key);
         let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
-        if let (Some(at), true) = (effective_at, self.peers.may_log()) {
-            let left = at.saturating_sub(self.peers.unix_ms());
+        if let (Some(at), true) = (effective_at, peers.may_log()) {
+            let left = at.saturating_sub(peers.unix_ms());
             log::info!("session {name}: {} comes in {left} ms (seq {seq}) by {}", kind.name(), author.by);
         }
-        if let (Some(cancelled), true) = (cancelled, self.peers.may_log()) {
+        if let (Some(cancelled), true) = (cancelled, peers.may_log()) {
             log::info!("session {name}: {cancelled} is not to come any more (seq {seq}) by {}", author.by);
         }
         if let Some((was, before)) = before {
             let multiple = session.flow.multiple;
             if was != state {
-                self.peers.counters.session_changes += 1;
+                peers.counters.session_changes += 1;
                 log::info!("session {name} is {state} (seq {seq}) by {}", author.by);
-                self.peers.events.push_back(Event::FlowChanged { session: key, was, now: state, multiple });
+                peers.events.push_back(Event::FlowChanged { session: key, was, now: state, multiple });
             }
             if multiple.total_cmp(&before).is_ne() {
-                self.peers.events.push_back(Event::FlowChanged { session: key, was: state, now: state, multiple });
+                peers.events.push_back(Event::FlowChanged { session: key, was: state, now: state, multiple });
             }
         }
-        self.set_schedule(key);
+        self.set_schedule(peers, key);
         let mut answer =
-            json!({"trackingId": self.tracking_id(), "kind": kind.name(), "state": state.name(), "seq": seq});
+            json!({"trackingId": tracking_id(peers), "kind": kind.name(), "state": state.name(), "seq": seq});
         if let (Some(at), Some(answer)) = (effective_at, answer.as_object_mut()) {
             answer.insert("effective_at".to_owned(), Value::from(at));
         }
-        Ok(answer)
+        Aftermath { owes, ..Aftermath::plain(Ok(answer)) }
     }
 
-    fn take_flow(&mut self, key: SessionKey, flow: Flow) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
+    fn take_flow(&mut self, peers: &mut Peers, key: SessionKey, flow: Flow) {
+        let Some(session) = self.table.get_mut(key) else { return };
         let before = session.bytes();
         session.flow = flow;
         let after = session.bytes();
-        self.account_session(before, after);
-    }
-
-    /// Five letters by which a message can be found in the log of its sender.
-    fn tracking_id(&mut self) -> String {
-        let mut random = self.peers.random();
-        let mut letter = || {
-            let at = u8::try_from(random % 26).unwrap_or(0);
-            random /= 26;
-            char::from(b'a' + at)
-        };
-        (0..5).map(|_| letter()).collect()
+        self.account(peers, before, after);
     }
 
     // ---- Scheduled triggers ----
 
     /// Sets the deadline of a session's scheduled trigger, or takes it away.
-    pub(super) fn set_schedule(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get(key) else { return };
+    pub(super) fn set_schedule(&mut self, peers: &Peers, key: SessionKey) {
+        let Some(session) = self.table.get(key) else { return };
         match session.flow.scheduled.as_ref().map(|next| next.at_ms) {
             Some(at) => {
-                let left = Span(at.saturating_sub(self.peers.unix_ms()));
-                self.session_timers.set(key.slot(), 0, self.peers.now + left.min(LOOK_AGAIN));
+                let left = Span(at.saturating_sub(peers.unix_ms()));
+                self.timers.set(key.slot(), 0, peers.now + left.min(LOOK_AGAIN));
             }
-            None => self.session_timers.cancel(key.slot(), 0),
+            None => self.timers.cancel(key.slot(), 0),
         }
     }
 
     /// The moment of a scheduled trigger may have come.
-    pub(super) fn schedule_due(&mut self, key: SessionKey) {
-        let unix_ms = self.peers.unix_ms();
-        let Some(session) = self.sessions.get_mut(key) else { return };
+    pub(in crate::hub) fn schedule_due(&mut self, peers: &mut Peers, names: &Names, key: SessionKey) {
+        let unix_ms = peers.unix_ms();
+        let Some(session) = self.table.get_mut(key) else { return };
         let Some(next) = &session.flow.scheduled else { return };
         if next.at_ms > unix_ms {
-            self.set_schedule(key);
+            self.set_schedule(peers, key);
             return;
         }
         if session.is_writing() {
@@ -389,7 +393,7 @@ impl Hub {
             return;
         }
         let Some(next) = session.flow.scheduled.take() else { return };
-        match self.plan(key, &next.author, Input::Trigger(next.trigger), None) {
+        match self.plan(peers, key, &next.author, Input::Trigger(next.trigger), None) {
             Ok(mut plan) => {
                 for draft in &mut plan.drafts {
                     draft.to_all = true;
@@ -397,26 +401,26 @@ impl Hub {
                 }
                 // The schedule was durable, and with it all that follows from it now.
                 if let Some(flow) = &plan.flow {
-                    self.keep_ahead(key, flow);
+                    self.write_ahead(peers, key, flow);
                 }
-                drop(self.carry_out_plan(key, plan));
-                self.announce_afterwards(Some(key));
+                drop(self.carry_out(peers, names, key, plan));
+                self.tell_owed(peers, names, key);
             }
             Err((error, data)) => {
                 log::warn!("a scheduled trigger could not be pulled: {} {data}", error.message);
                 let (what, name) = (What::State, next.trigger.kind().name());
                 let draft = Draft { name, cancelled: Some(name), to_all: true, ..Draft::new(what, next.author.by) };
-                self.announce(key, draft, None);
-                self.keep_in_background(key);
+                self.announce(peers, names, key, draft, None);
+                self.write_in_background(peers, key);
             }
         }
     }
 
     /// The clock was set: scheduled triggers are due at other moments than it seemed.
-    pub(super) fn schedules_moved(&mut self) {
-        for slot in 0..self.sessions.slots_end() {
-            if let Some(key) = self.sessions.key_at(slot) {
-                self.set_schedule(key);
+    pub(in crate::hub) fn schedules_moved(&mut self, peers: &Peers) {
+        for slot in 0..self.table.slots_end() {
+            if let Some(key) = self.table.key_at(slot) {
+                self.set_schedule(peers, key);
             }
         }
     }
@@ -436,4 +440,20 @@ fn document_refusal(refused: &InvalidDocument) -> Refused {
 
 fn store_refusal(reason: &StoreRefusal) -> Refused {
     refused(reason.code(), "REASON", reason.to_string())
+}
+
+/// Five letters by which a message can be found in the log of its sender.
+fn tracking_id(peers: &mut Peers) -> String {
+    let mut random = peers.random();
+    let mut letter = || {
+        let at = u8::try_from(random % 26).unwrap_or(0);
+        random /= 26;
+        char::from(b'a' + at)
+    };
+    (0..5).map(|_| letter()).collect()
+}
+
+fn count_refusal(peers: &mut Peers, refused: Refused) -> Refused {
+    peers.counters.session_refusals += 1;
+    refused
 }

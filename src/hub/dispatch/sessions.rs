@@ -1,0 +1,167 @@
+//! Calls that are the sessions' to deal with, and what is still to be done when they have: provider and viewers added to what is told of a
+//! session, requests let go on, events behind an answer.
+
+use serde_json::Value;
+
+use crate::hub::Hub;
+use crate::hub::call::{Answer, Caller, Refused, ReplyTo, none, plain_error};
+use crate::hub::front::{Asked, Request};
+use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
+use crate::hub::manager::Unfit;
+use crate::hub::methods::{AtSessionCall, SessionsCall};
+use crate::hub::sessions::{Aftermath, Asker, Said, Settled, Wish};
+use crate::leco::rpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Params};
+
+impl Hub {
+    /// What is done with sessions as a whole.
+    pub(super) fn sessions_call(
+        &mut self,
+        caller: Caller<'_>,
+        call: SessionsCall,
+        params: Params,
+        fresh: bool,
+    ) -> Said {
+        match call {
+            SessionsCall::SendSessions => Said::now(none(params).map(|()| self.sessions_json())),
+            SessionsCall::CreateSession => match Wish::read(params) {
+                Ok(wish) => self.create_session(&wish, fresh),
+                Err(refused) => Said::now(Err(refused)),
+            },
+            SessionsCall::DeleteSession => {
+                let is_admin = self.may_administer(caller.link);
+                match self.sessions.to_delete(params, is_admin) {
+                    Ok(deletion) => {
+                        let is_used = self.manager.is_used(deletion.session);
+                        self.sessions.delete(&mut self.peers, &self.names, deletion, is_used, fresh)
+                    }
+                    Err(refused) => Said::now(Err(refused)),
+                }
+            }
+        }
+    }
+
+    /// A call of a session's method.
+    pub(super) fn session_call(&mut self, request: &Request, call: AtSessionCall, name: &str, params: Params) -> Said {
+        let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
+        let full_name = self.names.full_name_of(&request.sender);
+        let asker = Asker { session, full_name: &full_name };
+        self.sessions.call(&mut self.peers, &self.names, asker, call, name, params)
+    }
+
+    /// A document for a session.
+    pub(super) fn session_document(&mut self, request: &Request, bytes: &[u8]) -> Said {
+        let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
+        let full_name = self.names.full_name_of(&request.sender);
+        let asker = Asker { session, full_name: &full_name };
+        self.sessions.document(&mut self.peers, &self.names, asker, bytes)
+    }
+
+    /// Makes a session, or gives one that there is other words, options or a provider.
+    pub(super) fn create_session(&mut self, wish: &Wish, fresh: bool) -> Said {
+        let said = self
+            .chosen_provider(wish)
+            .and_then(|provider| self.sessions.create(&mut self.peers, &self.names, wish, provider, fresh));
+        said.unwrap_or_else(|refused| {
+            self.peers.counters.session_refusals += 1;
+            Said::now(Err(refused))
+        })
+    }
+
+    /// The provider that is asked for, if the session may have it.
+    fn chosen_provider(&self, wish: &Wish) -> Result<Option<ProviderKey>, Refused> {
+        wish.check()?;
+        let Some(id) = wish.provider else { return Ok(None) };
+        let provider = self.manager.provider_for(self.sessions.named(&wish.name), id).map_err(|unfit| match unfit {
+            Unfit::Unknown => format!("there is no provider {id}"),
+            Unfit::InSession(other) => {
+                let other = self.sessions.get(other).map_or("", |other| other.name.as_str());
+                format!("provider {id} is in session {other} already")
+            }
+            Unfit::HasAnother => format!("session {} has another provider already", wish.name),
+        });
+        provider.map(Some).map_err(|why| (INVALID_PARAMS, Value::from(why)))
+    }
+
+    // ---- Showing ----
+
+    fn sessions_json(&self) -> Value {
+        let info = |(key, session): (SessionKey, &crate::hub::sessions::Session)| {
+            let mut info = session.json();
+            self.complete_info(&mut info, key);
+            info
+        };
+        self.sessions.by_id().map(info).collect()
+    }
+
+    // ---- What comes of it ----
+
+    /// Does what comes before an answer: what follows from it elsewhere, requests that have waited, the other half of a description. The
+    /// session that has more to tell behind it is noted in `owes`.
+    pub(super) fn conclude(&mut self, aftermath: Aftermath, owes: &mut Option<SessionKey>) -> Answer {
+        let Aftermath { mut answer, about, owes: more, freed } = aftermath;
+        self.drain_events();
+        self.go_on_without_session(freed);
+        if let (Ok(told), Some(session)) = (&mut answer, about) {
+            let inner = told.get("session").is_some();
+            let info = if inner { told.get_mut("session") } else { Some(told) };
+            if let Some(info) = info {
+                self.complete_info(info, session);
+            }
+        }
+        *owes = more.or(*owes);
+        answer
+    }
+
+    /// Tells what was to come right behind an answer.
+    pub(super) fn tell_owed(&mut self, owes: Option<SessionKey>) {
+        if let Some(session) = owes {
+            self.sessions.tell_owed(&mut self.peers, &self.names, session);
+        }
+    }
+
+    /// Requests that have waited for a session that is no more find that out.
+    pub(in crate::hub) fn go_on_without_session(&mut self, freed: Vec<RequestKey>) {
+        for waiting in freed {
+            if let Some(request) = self.front.take(waiting) {
+                self.run(request, false, None);
+            }
+        }
+    }
+
+    /// A change of a session is durable, or is not to be: whoever has waited for that is told, and the session goes on.
+    pub(in crate::hub) fn settled(&mut self, settled: Settled) {
+        let Settled { reply_to, session, aftermath } = settled;
+        let mut owes = None;
+        let answer = self.conclude(aftermath, &mut owes);
+        match reply_to {
+            ReplyTo::Nobody => {}
+            ReplyTo::Request(waiting) => self.go_on(waiting, answer, owes),
+            ReplyTo::Control { peer, envelope } => {
+                self.answer_control(peer, envelope, session, answer);
+                self.peers.resume(peer);
+            }
+        }
+        self.sessions.go_on(&mut self.peers, &self.names, session);
+    }
+
+    /// Deals with the request at the front of a session's line, and lets the next one come.
+    pub(in crate::hub) fn line_piece(&mut self, session: SessionKey) {
+        if let Some(waiting) = self.sessions.next_in_line(&mut self.peers, session)
+            && let Some(request) = self.front.take(waiting)
+        {
+            self.peers.take_in_hand(request.link);
+            self.run(request, false, None);
+        }
+        self.sessions.serve_line(&mut self.peers, session);
+    }
+
+    /// The links of those who wait for a change to become durable.
+    pub(in crate::hub) fn who_waits(&self) -> Vec<PeerKey> {
+        let link = |reply_to| match reply_to {
+            ReplyTo::Request(waiting) => self.front.get(waiting).map(|request| request.link),
+            ReplyTo::Control { peer, .. } => Some(peer),
+            ReplyTo::Nobody => None,
+        };
+        self.sessions.who_waits().filter_map(link).collect()
+    }
+}

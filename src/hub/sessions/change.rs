@@ -1,0 +1,110 @@
+//! Changes of a session, from the plan to the moment they are durable, and what the ledger knows of it then.
+
+use crate::c2sim::kind::Kind;
+use crate::hub::call::ReplyTo;
+use crate::hub::keys::{ProviderKey, SessionKey};
+use crate::time::Tick;
+
+use super::entry::{Author, Flow, SessionInfo};
+use super::history::Draft;
+
+/// What an admitted trigger or message would do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) kind: Kind,
+    pub(super) author: Author,
+    /// The flow as it will be; `None` when nothing of it changes.
+    pub(super) flow: Option<Box<Flow>>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) effective_at: Option<u64>,
+}
+
+/// What the ledger knows of a session.
+#[derive(Debug, Default)]
+pub(super) struct Durable {
+    pub(super) known: Written,
+    /// What is being written while the session goes on. Until it is known how that ends, no other change is written.
+    pub(super) background: Option<Written>,
+    /// A write has failed, and who knows how far it came: the next one writes everything.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// What a write brings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    /// Events up to this number may happen without a word to the ledger.
+    pub(super) reserved: u64,
+    /// The numbers under which the stored documents of the session's initialization are kept, in their order.
+    pub(super) papers: Vec<u64>,
+    pub(super) next_paper: u64,
+}
+
+/// What a write that failed leaves behind.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    /// Documents that may be in the ledger, and belong to nothing.
+    pub(super) strays: Vec<u64>,
+    pub(super) retry_at: Tick,
+}
+
+impl Durable {
+    pub(super) const fn is_writing(&self) -> bool {
+        self.background.is_some()
+    }
+
+    pub(super) fn succeed(&mut self, written: Written) {
+        let reserved = self.known.reserved.max(written.reserved);
+        self.known = Written { reserved, ..written };
+        self.doubt = None;
+    }
+
+    pub(super) fn fail(&mut self, written: Written, retry_at: Tick) {
+        let mut strays = self.doubt.take().map_or_else(Vec::new, |doubt| doubt.strays);
+        strays.extend(written.papers.into_iter().filter(|n| !self.known.papers.contains(n)));
+        strays.sort_unstable();
+        strays.dedup();
+        self.known.next_paper = self.known.next_paper.max(written.next_paper);
+        self.doubt = Some(Doubt { strays, retry_at });
+    }
+
+    /// The numbers of all documents that may be in the ledger.
+    pub(super) fn papers(&self) -> impl Iterator<Item = u64> {
+        let strays = self.doubt.iter().flat_map(|doubt| &doubt.strays);
+        self.known.papers.iter().chain(strays).copied()
+    }
+}
+
+/// A change that is being made durable.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) change: Change,
+    /// Who waits for it.
+    pub(super) reply_to: ReplyTo,
+    /// Bytes that it and who waits for it hold, and that are counted as the session's.
+    pub(super) charged: usize,
+    pub(super) written: Written,
+}
+
+/// A change of a session.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It was made just now, and may have this provider.
+    Made(Option<ProviderKey>),
+    /// Other words or options were chosen for it, or a provider.
+    Info(Box<SessionInfo>, Option<ProviderKey>),
+    /// Flow control has changed it, or wants numbers for its events.
+    Flow(Box<Plan>),
+    /// It is to end.
+    Gone,
+}
+
+/// What a ticket was drawn for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The session's pending change.
+    Change(SessionKey),
+    /// What is written of the session in the background.
+    Background(SessionKey),
+    /// Nobody asks how it ends.
+    Other,
+}

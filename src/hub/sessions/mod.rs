@@ -1,0 +1,314 @@
+//! Shared sessions: what each one is, who has joined it, and how it is called in every protocol.
+//!
+//! One table holds them all. A session has an integer id and a name; the name is also a LECO name, `NS.session:NAME`, under which
+//! Components of any node reach it. Owns the sessions, their names, their making and their end, their members, and the lines of requests
+//! that wait for them, by key. What a message does to a session stands in `flow`, what the members hear of it in `notices`, what outlives
+//! the process in `durable`. It must not know providers, viewers or protocols: what follows for those is said as an
+//! [`Event`], and what it answers is an [`Aftermath`].
+
+mod change;
+mod durable;
+mod entry;
+mod flow;
+mod history;
+mod line;
+mod members;
+mod methods;
+mod notices;
+mod record;
+mod said;
+mod session;
+#[cfg(test)]
+mod tests;
+mod voice;
+
+use std::collections::{BTreeMap, VecDeque};
+
+pub(super) use entry::{Author, Wish};
+pub(super) use said::{Aftermath, Asker, Said, Settled};
+pub(super) use session::Session;
+
+use crate::c2sim::code::Code;
+use crate::c2sim::schema::Schemas;
+use crate::c2sim::state::State;
+use crate::config::Predefined;
+use crate::leco::name;
+use crate::leco::route::session_name;
+use crate::limits::{MEMBER_BYTES, SESSIONS_MAX};
+use crate::store::table::Table;
+use crate::store::timers::Timers;
+use crate::time::Tick;
+
+use super::call::Refused;
+use super::events::Event;
+use super::keys::{NodeKey, OfSessions, RequestKey, SessionKey};
+use super::ledger::{Ledger, Ticket};
+use super::names::Names;
+use super::peers::{For, Peers};
+
+use change::Purpose;
+use entry::{SessionInfo, refused};
+use history::{Draft, What};
+use session::{Leaver, LostNotice};
+
+/// The session that is always there.
+const DEFAULT: &str = "default";
+
+/// All sessions. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    table: Table<Session, OfSessions>,
+    /// By LECO name without namespace.
+    by_name: BTreeMap<Box<[u8]>, SessionKey>,
+    /// When the scheduled trigger of each is due.
+    timers: Timers<1>,
+    next_id: i64,
+    /// The sessions of each member, by its full name.
+    memberships: BTreeMap<Box<[u8]>, Vec<SessionKey>>,
+    /// The namespace, with its dot, of each node that a member has been at.
+    abroad: BTreeMap<NodeKey, Box<[u8]>>,
+    leavers: VecDeque<Leaver>,
+    lost_notices: VecDeque<LostNotice>,
+    /// Bytes that all sessions keep: initializations, histories, waiting requests.
+    bytes: usize,
+    /// What the content of documents must be, for each schema that is loaded.
+    schemas: Schemas,
+    ledger: Option<Box<dyn Ledger>>,
+    tickets: BTreeMap<Ticket, Purpose>,
+    /// Sessions whose line of requests goes on.
+    lines: VecDeque<SessionKey>,
+}
+
+impl Sessions {
+    pub(super) fn new() -> Self {
+        Self {
+            table: Table::new(SESSIONS_MAX),
+            by_name: BTreeMap::new(),
+            timers: Timers::default(),
+            next_id: 1,
+            memberships: BTreeMap::new(),
+            abroad: BTreeMap::new(),
+            leavers: VecDeque::new(),
+            lost_notices: VecDeque::new(),
+            bytes: 0,
+            schemas: Schemas::default(),
+            ledger: None,
+            tickets: BTreeMap::new(),
+            lines: VecDeque::new(),
+        }
+    }
+
+    /// Has documents of the sessions with this schema checked.
+    pub(super) fn load_schema(&mut self, xsd: &str) -> Result<(), String> {
+        let (schema, rules) = self.schemas.load(xsd)?;
+        let (elements, types) = rules.size();
+        log::info!("C2SIM {} is checked: {elements} elements, {types} types", schema.name());
+        Ok(())
+    }
+
+    pub(super) fn soonest(&self) -> Option<Tick> {
+        self.timers.soonest()
+    }
+
+    /// The next session whose scheduled trigger may be due.
+    pub(super) fn next_due(&mut self, now: Tick) -> Option<SessionKey> {
+        while let Some((slot, _)) = self.timers.pop_due(now) {
+            if let Some(key) = self.table.key_at(slot) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    // ---- Finding ----
+
+    pub(super) fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.table.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
+        self.table.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The id that the next session gets: those below it have been given.
+    pub(super) const fn next_id(&self) -> i64 {
+        self.next_id
+    }
+
+    /// The session with this LECO name, given without namespace.
+    pub(super) fn at(&self, local_name: &[u8]) -> Option<SessionKey> {
+        self.by_name.get(local_name).copied()
+    }
+
+    /// The session of this name.
+    pub(super) fn named(&self, text: &str) -> Option<SessionKey> {
+        self.at(&session_name(text))
+    }
+
+    /// The session of this id.
+    pub(super) fn of_id(&self, id: i64) -> Option<SessionKey> {
+        self.table.iter().find(|(_, session)| session.id == id).map(|(key, _)| key)
+    }
+
+    /// Every session, by id.
+    pub(super) fn by_id(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
+        let mut all: Vec<_> = self.table.iter().collect();
+        all.sort_unstable_by_key(|(_, session)| session.id);
+        all.into_iter()
+    }
+
+    /// The refusal for a session that there is not.
+    fn no_such(&self) -> Refused {
+        let names: Vec<&str> = self.table.iter().map(|(_, session)| session.name.as_str()).collect();
+        refused(Code::SharedSessionNotFound, "ACTIVE_SESSIONS", names.join(";"))
+    }
+
+    // ---- Making and ending ----
+
+    /// Enters a session; its name must be free and legal.
+    fn add(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        name: &str,
+        info: SessionInfo,
+        state: State,
+    ) -> Option<SessionKey> {
+        let local = session_name(name);
+        debug_assert!(!self.by_name.contains_key(&*local), "the caller has looked the name up");
+        let session = Session::new(self.next_id, name, names.named_here(&local).into(), info, state);
+        let key = self.table.insert(session).ok()?;
+        self.next_id += 1;
+        self.by_name.insert(local.into(), key);
+        peers.counters.sessions_made += 1;
+        Some(key)
+    }
+
+    /// Sessions that are there from the start: `default`, and those of the configuration.
+    pub(super) fn add_predefined(&mut self, peers: &mut Peers, names: &Names, predefined: &[Predefined]) {
+        let created_ms = peers.unix_ms();
+        let info = |one: &Predefined| SessionInfo {
+            title: one.title.clone(),
+            text: one.about.clone(),
+            schema: one.schema,
+            options: one.options,
+            created_ms,
+        };
+        let chosen = predefined.iter().find(|one| one.name == DEFAULT);
+        let first = chosen.map_or_else(|| SessionInfo { created_ms, ..SessionInfo::default() }, info);
+        self.add(peers, names, DEFAULT, first, State::Uninitialized);
+        for one in predefined {
+            let key = match self.named(&one.name) {
+                Some(key) => Some(key),
+                None => self.add(peers, names, &one.name, info(one), State::Uninitialized),
+            };
+            if let Some(session) = key.and_then(|key| self.table.get_mut(key)) {
+                session.configured = Some(session.info.text_of_all().into());
+            }
+        }
+    }
+
+    /// Makes a session for the provider of this id, which runs at once: a controller that knows nothing of flow control just sees data.
+    pub(super) fn make_for_provider(&mut self, peers: &mut Peers, names: &Names, provider: i64) -> Option<SessionKey> {
+        let name = self.free_name(&format!("provider-{provider}"));
+        let info = SessionInfo { created_ms: peers.unix_ms(), ..SessionInfo::default() };
+        let key = self.add(peers, names, &name, info, State::Running)?;
+        if let Some(session) = self.table.get_mut(key) {
+            (session.seq, session.state_seq) = (1, 1);
+        }
+        Some(key)
+    }
+
+    /// A name for a session that is made because of a provider.
+    fn free_name(&self, wanted: &str) -> String {
+        let free = |name: &String| self.named(name).is_none();
+        let mut names = (2..).map(|n: u32| format!("{wanted}-{n}"));
+        Some(wanted.to_owned()).into_iter().chain(names.by_ref().take(SESSIONS_MAX)).find(free).unwrap_or_default()
+    }
+
+    /// Takes a session out of the table: members hear that they are lost. Answers the requests that have waited for it; they go on, and
+    /// find no session.
+    #[must_use]
+    pub(super) fn end(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, why: &str) -> Vec<RequestKey> {
+        let Some(session) = self.table.get(key) else { return Vec::new() };
+        let by: Box<str> = name::shown(&session.full_name).into();
+        if !session.members.is_empty() {
+            self.announce(peers, names, key, Draft::new(What::Lost, by), None);
+        }
+        self.timers.cancel_all(key.slot());
+        let Some(mut session) = self.table.remove(key) else { return Vec::new() };
+        self.by_name.remove(session.local_name());
+        log::info!("session {} ({}) ended: {why}", session.id, session.name);
+        let members = core::mem::take(&mut session.members);
+        self.account(peers, members.len() * MEMBER_BYTES, 0);
+        for member in members.into_keys() {
+            self.forget_membership(&member, key);
+        }
+        peers.events.push_back(Event::SessionEnded { session: key, was: session.state() });
+        peers.wake(For::Session(key));
+        let bytes = session.bytes();
+        self.account(peers, bytes, 0);
+        session.queue.into_iter().map(|(waiting, _)| waiting).collect()
+    }
+
+    // ---- Memory ----
+
+    /// What a session keeps has changed from `before` to `after` bytes.
+    fn account(&mut self, peers: &mut Peers, before: usize, after: usize) {
+        self.bytes = (self.bytes + after).saturating_sub(before);
+        // Whoever lets a session grow has looked for room; what was not looked at is small.
+        peers.pool.charge_small(after.saturating_sub(before));
+        peers.pool.refund(before.saturating_sub(after));
+    }
+
+    /// Bytes that all sessions keep.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    // ---- Audit ----
+
+    /// What must be true of the sessions between any two calls.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut bytes = 0;
+        for (key, session) in self.table.iter() {
+            let id = session.id;
+            if self.at(session.local_name()) != Some(key) {
+                return Err(format!("session {id} is not found by its name"));
+            }
+            for name in session.members.keys() {
+                if !self.memberships.get(name).is_some_and(|sessions| sessions.contains(&key)) {
+                    return Err(format!("session {id} has a member that is not noted as one"));
+                }
+            }
+            let is_written = |purpose| self.tickets.values().any(|other| *other == purpose);
+            if session.pending.is_some() != is_written(Purpose::Change(key)) {
+                return Err(format!("session {id} waits for a commit that nobody makes, or does not wait"));
+            }
+            if session.durable.as_ref().is_some_and(change::Durable::is_writing) != is_written(Purpose::Background(key))
+            {
+                return Err(format!("session {id} is written by nobody, or without its knowledge"));
+            }
+            if !session.is_writing() && !session.queue.is_empty() && !self.lines.contains(&key) {
+                return Err(format!("session {id} has requests that nobody will deal with"));
+            }
+            if !session.owed.is_empty() {
+                return Err(format!("an event of session {id} has not been told"));
+            }
+            bytes += session.bytes();
+        }
+        if bytes != self.bytes {
+            return Err(format!("sessions keep {bytes} bytes, noted are {}", self.bytes));
+        }
+        let members: usize = self.table.iter().map(|(_, session)| session.members.len()).sum();
+        let memberships: usize = self.memberships.values().map(Vec::len).sum();
+        if members != memberships || self.by_name.len() != self.table.len() {
+            return Err(format!("sessions have {members} members, noted are {memberships}"));
+        }
+        Ok(())
+    }
+}

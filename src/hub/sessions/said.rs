@@ -1,0 +1,73 @@
+//! What is asked of sessions and what it comes to: who asks, the answer, and what is still to be done for it by whoever speaks the
+//! protocol of whoever asked.
+
+use crate::hub::call::{Answer, ReplyTo};
+use crate::hub::keys::{RequestKey, SessionKey};
+
+/// Who asks which session.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Asker<'a> {
+    /// The LECO name of the session, without namespace; whether there is one shows when it is asked.
+    pub(in crate::hub) session: &'a [u8],
+    /// The full name of whoever asks.
+    pub(in crate::hub) full_name: &'a [u8],
+}
+
+/// A session that is to be deleted.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Deletion {
+    pub(in crate::hub) session: SessionKey,
+    /// Even if it is in use.
+    pub(super) force: bool,
+}
+
+/// What is left to do once something is done. The events that it led to come before the answer.
+#[derive(Debug)]
+#[must_use = "it is the answer, and what comes before and behind it"]
+pub(in crate::hub) struct Aftermath {
+    pub(in crate::hub) answer: Answer,
+    /// The session that the answer describes, itself or as its `session`: provider and viewers are still to be added.
+    pub(in crate::hub) about: Option<SessionKey>,
+    /// The session that has more to tell right behind the answer.
+    pub(in crate::hub) owes: Option<SessionKey>,
+    /// Requests that have waited for a session that is no more: they go on before the answer.
+    pub(in crate::hub) freed: Vec<RequestKey>,
+}
+
+impl Aftermath {
+    /// An answer and nothing else.
+    pub(in crate::hub) const fn plain(answer: Answer) -> Self {
+        Self { answer, about: None, owes: None, freed: Vec::new() }
+    }
+
+    /// An answer that describes a session.
+    pub(super) fn about(answer: Answer, session: SessionKey) -> Self {
+        Self { about: Some(session), ..Self::plain(answer) }
+    }
+}
+
+/// What a request to a session came to.
+#[derive(Debug)]
+pub(in crate::hub) enum Said {
+    /// It is dealt with.
+    Now(Aftermath),
+    /// The answer comes once the session's change is durable.
+    Later(SessionKey),
+    /// It must wait behind others.
+    Busy(SessionKey),
+}
+
+impl Said {
+    /// An answer and nothing else.
+    pub(in crate::hub) const fn now(answer: Answer) -> Self {
+        Self::Now(Aftermath::plain(answer))
+    }
+}
+
+/// The change that somebody has waited for is durable, or is not to be.
+#[derive(Debug)]
+pub(in crate::hub) struct Settled {
+    pub(in crate::hub) reply_to: ReplyTo,
+    pub(in crate::hub) session: SessionKey,
+    pub(in crate::hub) aftermath: Aftermath,
+}

@@ -1,0 +1,174 @@
+//! One session: its entry in the table, its members, and how it shows itself.
+//!
+//! Knows nothing of the others, nor of how it is told or made durable.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+
+use crate::c2sim::notice::IsoDateTime;
+use crate::c2sim::state::{self, Options, State};
+use crate::hub::keys::{RequestKey, SessionKey};
+use crate::hub::names::Home;
+use crate::leco::name;
+use crate::limits::MEMBER_BYTES;
+use crate::time::Tick;
+
+use super::change::{Durable, Pending};
+use super::entry::{Flow, SessionInfo};
+use super::history::{Draft, History};
+use super::voice::Voice;
+
+/// A session. Opaque outside the hub.
+#[derive(Debug)]
+pub(in crate::hub) struct Session {
+    pub(in crate::hub) id: i64,
+    pub(in crate::hub) name: String,
+    /// `NS.session:NAME`: the sender of all that it says.
+    pub(super) full_name: Box<[u8]>,
+    pub(super) info: SessionInfo,
+    /// How the configuration describes it, if it does.
+    pub(super) configured: Option<Box<str>>,
+    pub(in crate::hub) flow: Flow,
+    /// The number of its last event; each event has one more.
+    pub(in crate::hub) seq: u64,
+    /// The number of the last event that changed its state.
+    pub(super) state_seq: u64,
+    /// By full name.
+    pub(super) members: BTreeMap<Box<[u8]>, Member>,
+    pub(super) history: History,
+    /// What the ledger knows of it; `None` for one that ends with its provider or the process.
+    pub(super) durable: Option<Durable>,
+    /// The change that is being made durable. Nothing else happens in the session meanwhile.
+    pub(super) pending: Option<Box<Pending>>,
+    /// Requests that wait for it, in order.
+    pub(super) queue: VecDeque<(RequestKey, usize)>,
+    pub(super) queue_bytes: usize,
+    /// Whether controllers whose next request waits for it come before the line.
+    pub(super) controllers_first: bool,
+    /// Events that come right behind the answer to whoever caused them; before any other event at the latest.
+    pub(super) owed: Vec<Draft>,
+}
+
+impl Session {
+    pub(super) fn new(id: i64, name: &str, full_name: Box<[u8]>, info: SessionInfo, state: State) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            full_name,
+            info,
+            configured: None,
+            flow: Flow::new(state),
+            seq: 0,
+            state_seq: 0,
+            members: BTreeMap::new(),
+            history: History::default(),
+            durable: None,
+            pending: None,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            controllers_first: false,
+            owed: Vec::new(),
+        }
+    }
+
+    pub(in crate::hub) fn state(&self) -> State {
+        self.flow.state
+    }
+
+    /// Whether a request must wait: for a change that is being made durable, or a new one (`fresh`) behind those that wait already.
+    pub(in crate::hub) fn is_busy(&self, fresh: bool) -> bool {
+        self.pending.is_some() || (fresh && !self.queue.is_empty())
+    }
+
+    /// Whether anything of it is being written, so that no change can be.
+    pub(super) fn is_writing(&self) -> bool {
+        self.pending.is_some() || self.durable.as_ref().is_some_and(Durable::is_writing)
+    }
+
+    /// The LECO name without namespace.
+    pub(super) fn local_name(&self) -> &[u8] {
+        name::FullName::split(&self.full_name).name
+    }
+
+    /// Bytes that it keeps beyond its entry: members, initialization, the one to come, history, waiting requests.
+    pub(in crate::hub) fn bytes(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.charged);
+        let members = self.members.len() * MEMBER_BYTES;
+        members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
+    }
+
+    /// How `info` shows it, but for its provider and viewers.
+    pub(in crate::hub) fn json(&self) -> Value {
+        let (flow, info) = (&self.flow, &self.info);
+        let permitted: Vec<&str> = state::permitted(flow.state, info.options, flow.facts()).names().collect();
+        let scheduled = flow.scheduled.as_ref().map_or(
+            Value::Null,
+            |next| json!({"trigger": next.trigger.kind().name(), "at": next.at_ms, "by": next.author.by}),
+        );
+        let options = &info.options;
+        json!({
+            "sessionName": self.name,
+            "id": self.id,
+            "state": flow.state.name(),
+            "seq": self.seq,
+            "createdAt": IsoDateTime(info.created_ms / 1000).to_string(),
+            "info": {
+                "c2simSchemaVersion": info.schema.name(),
+                "displayName": info.title,
+                "description": info.text,
+            },
+            "options": Options::KEYS.map(|key| (key, options.word(key))).into_iter().collect::<BTreeMap<_, _>>(),
+            "permitted": permitted,
+            "members": self.members.len(),
+            "realtimeMultiple": flow.multiple,
+            "scheduled": scheduled,
+            "kept": self.durable.is_some(),
+        })
+    }
+
+    /// Its members, and who of them has followed it.
+    pub(super) fn members_json(&self) -> Value {
+        let members: Vec<Value> = self
+            .members
+            .iter()
+            .map(|(name, member)| {
+                json!({"name": name::shown(name), "system": member.system, "format": member.voice.word(),
+                       "joined": member.joined, "acked": member.acked})
+            })
+            .collect();
+        json!({"members": members, "seq": self.seq, "state_seq": self.state_seq})
+    }
+}
+
+/// A component that has joined.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) system: Box<str>,
+    pub(super) voice: Voice,
+    pub(super) home: Home,
+    /// The number of the event by which it joined.
+    pub(super) joined: u64,
+    /// The last event that it says it has followed.
+    pub(super) acked: u64,
+    pub(super) since: Tick,
+    /// Its node has told us of it; from then on its absence there means that it has left.
+    pub(super) listed: bool,
+}
+
+/// A member that is to be taken out of its session.
+#[derive(Debug)]
+pub(super) struct Leaver {
+    pub(super) session: SessionKey,
+    pub(super) member: Box<[u8]>,
+    /// Even if its component is still signed in.
+    pub(super) for_certain: bool,
+}
+
+/// A member of another node that was taken out of its session and does not know it yet.
+#[derive(Debug)]
+pub(super) struct LostNotice {
+    pub(super) member: Box<[u8]>,
+    pub(super) session: Box<[u8]>,
+    pub(super) note: Box<str>,
+}

@@ -1,0 +1,366 @@
+//! Sessions alone: the others are not there, what is said to them stands in the list of events.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::{Aftermath, Asker, Author, Said, Sessions, Settled, Wish};
+use crate::c2sim::state::{State, Trigger};
+use crate::hub::call::{Answer, ReplyTo};
+use crate::hub::doors::Door;
+use crate::hub::events::Event;
+use crate::hub::fixture::{Lent, NEAR};
+use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
+use crate::hub::ledger::{Change, Entry, Ledger, Ticket};
+use crate::hub::methods::{At, Call, Method};
+use crate::hub::peers::For;
+use crate::leco::rpc::Params;
+use crate::time::Tick;
+
+/// A ledger that only notes what it is to write.
+#[derive(Clone, Debug, Default)]
+struct Notes(Arc<Mutex<Vec<Commit>>>);
+
+type Commit = (Ticket, Vec<Change>);
+
+impl Ledger for Notes {
+    fn commit(&mut self, ticket: Ticket, changes: Vec<Change>) {
+        self.0.lock().unwrap().push((ticket, changes));
+    }
+
+    fn load(&mut self) -> Result<Vec<Entry>, String> {
+        let notes = self.0.lock().unwrap();
+        let changes = notes.iter().flat_map(|(_, changes)| changes);
+        Ok(changes.filter_map(|change| Some((change.key.clone(), change.value.clone()?))).collect())
+    }
+}
+
+impl Notes {
+    fn take(&self) -> Ticket {
+        self.0.lock().unwrap().remove(0).0
+    }
+}
+
+struct Fixture {
+    lent: Lent,
+    sessions: Sessions,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let (mut lent, mut sessions) = (Lent::new(), Sessions::new());
+        sessions.add_predefined(&mut lent.peers, &lent.names, &[]);
+        Self { lent, sessions }
+    }
+
+    /// Sessions with a ledger that has written all that there is to begin with.
+    fn with_ledger() -> (Self, Notes) {
+        let (mut fixture, notes) = (Self::new(), Notes::default());
+        let Self { lent, sessions } = &mut fixture;
+        sessions.set_ledger(&mut lent.peers, &lent.names, Box::new(notes.clone())).unwrap();
+        assert!(fixture.settle(notes.take(), Ok(())).is_none(), "nobody waits for the first write");
+        (fixture, notes)
+    }
+
+    /// What a component was sent since it was last asked for.
+    fn heard(&mut self, key: PeerKey) -> String {
+        String::from_utf8_lossy(&self.lent.read(key)).into_owned()
+    }
+
+    fn call(&mut self, session: &str, name: &str, method: &str, params: Value) -> Said {
+        let Some(Method { call: Call::AtSession(call), .. }) = Method::find(At::Session, method) else {
+            panic!("{method} is a method of sessions");
+        };
+        let params = params.as_object().cloned().map_or(Params::None, Params::Names);
+        let (local, full_name) = (format!("session:{session}"), format!("N1.{name}"));
+        let asker = Asker { session: local.as_bytes(), full_name: full_name.as_bytes() };
+        self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, *call, method, params)
+    }
+
+    /// A call that is dealt with at once.
+    fn done(&mut self, session: &str, name: &str, method: &str, params: Value) -> Aftermath {
+        match self.call(session, name, method, params) {
+            Said::Now(aftermath) => aftermath,
+            said @ (Said::Later(_) | Said::Busy(_)) => panic!("{said:?}"),
+        }
+    }
+
+    fn join(&mut self, session: &str, name: &str, format: &str) -> PeerKey {
+        let link = self.lent.component(name);
+        let answer = self.done(session, name, "join", json!({"format": format})).answer;
+        assert!(answer.is_ok(), "{answer:?}");
+        link
+    }
+
+    fn create(
+        &mut self,
+        name: &str,
+        provider: Option<ProviderKey>,
+    ) -> Result<Said, (crate::leco::rpc::RpcError, Value)> {
+        let wish = Wish { name: name.to_owned(), ..Wish::default() };
+        self.sessions.create(&mut self.lent.peers, &self.lent.names, &wish, provider, true)
+    }
+
+    fn make(&mut self, name: &str) -> SessionKey {
+        self.create(name, None).map(drop).unwrap();
+        self.sessions.named(name).unwrap()
+    }
+
+    fn settle(&mut self, ticket: Ticket, outcome: Result<(), String>) -> Option<Settled> {
+        self.sessions.commit_done(&mut self.lent.peers, &self.lent.names, ticket, outcome)
+    }
+
+    fn state(&self, name: &str) -> State {
+        self.sessions.get(self.sessions.named(name).unwrap()).unwrap().state()
+    }
+}
+
+/// The code of a refusal.
+fn code(answer: &Answer) -> &str {
+    answer.as_ref().err().and_then(|(_, data)| data.get("code")).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[test]
+fn whoever_joins_is_told_where_things_stand_and_the_others_hear_of_it() {
+    let mut at = Fixture::new();
+    let first = at.join("default", "CA", "json");
+    let link = at.lent.component("CB");
+    let aftermath = at.done("default", "CB", "join", json!({"system": "SIM"}));
+    let answer = aftermath.answer.unwrap();
+    assert_eq!((&answer["seq"], &answer["state"]), (&json!(2), &json!("UNINITIALIZED")));
+    assert_eq!(answer["session"]["members"], 2);
+    assert_eq!(aftermath.about, at.sessions.named("default"), "provider and viewers are added by others");
+    let heard = at.heard(first);
+    assert!(heard.contains(r#""event":"joined""#) && heard.contains("N1.CB"), "{heard}");
+    assert_eq!(at.heard(link), "", "who joins has its answer");
+    let again = at.done("default", "CB", "join", json!({})).answer;
+    assert_eq!(code(&again), "C2SIM_CLIENT_ALREADY_JOINED");
+    at.sessions.check().unwrap();
+}
+
+#[test]
+fn a_trigger_is_told_to_all_but_its_author_each_in_its_own_format() {
+    let mut at = Fixture::new();
+    let [author, json, xml] =
+        [("CA", "json"), ("CB", "json"), ("CC", "xml")].map(|(name, format)| at.join("default", name, format));
+    for key in [author, json, xml] {
+        at.heard(key);
+    }
+    let answer = at.done("default", "CA", "submit_initialization", Value::Null).answer.unwrap();
+    assert_eq!((&answer["state"], &answer["seq"]), (&json!("INITIALIZING"), &json!(4)));
+    assert_eq!(at.heard(author), "");
+    let (heard, document) = (at.heard(json), at.heard(xml));
+    assert!(heard.contains(r#""trigger":"SUBMIT_INITIALIZATION""#) && !heard.contains("<?xml"), "{heard}");
+    assert!(document.contains("<SubmitInitialization") && !document.contains("jsonrpc"), "{document}");
+}
+
+#[test]
+fn what_follows_from_a_change_of_state_is_said_and_not_done() {
+    let mut at = Fixture::new();
+    at.join("default", "CA", "json");
+    let session = at.sessions.named("default").unwrap();
+    assert_eq!(at.lent.events(), [], "joining is nobody else's matter");
+    drop(at.done("default", "CA", "submit_initialization", Value::Null));
+    let (was, now) = (State::Uninitialized, State::Initializing);
+    assert_eq!(at.lent.events(), [Event::FlowChanged { session, was, now, multiple: 1.0 }]);
+}
+
+#[test]
+fn a_refused_trigger_changes_nothing() {
+    let mut at = Fixture::new();
+    let link = at.join("default", "CA", "json");
+    at.heard(link);
+    let answer = at.done("default", "CA", "start_scenario", Value::Null).answer;
+    assert_eq!(code(&answer), "STATE_TRANSITION_NOT_ALLOWED");
+    assert_eq!((at.state("default"), at.lent.events(), at.heard(link)), (State::Uninitialized, vec![], String::new()));
+    assert_eq!(at.lent.peers.counters.session_refusals, 1);
+    let answer = at.done("default", "CX", "start_scenario", Value::Null).answer;
+    assert_eq!(code(&answer), "CLIENT_NOT_JOINED_SHARED_SESSION");
+}
+
+#[test]
+fn a_scheduled_trigger_is_pulled_at_its_moment_and_told_to_its_author_too() {
+    let mut at = Fixture::new();
+    let link = at.join("default", "CA", "json");
+    let moment = at.lent.peers.unix_ms() + 400;
+    drop(at.done("default", "CA", "submit_initialization", json!({"at": moment})));
+    at.heard(link);
+    assert_eq!((at.state("default"), at.lent.events()), (State::Uninitialized, vec![]));
+    assert_eq!(at.sessions.soonest(), Some(Tick(1400)));
+    at.lent.peers.advance(Tick(1400));
+    let due = at.sessions.next_due(at.lent.peers.now).unwrap();
+    at.sessions.schedule_due(&mut at.lent.peers, &at.lent.names, due);
+    assert_eq!(at.state("default"), State::Initializing);
+    assert!(at.heard(link).contains(&format!(r#""effective_at":{moment}"#)));
+    assert_eq!((at.lent.events().len(), at.sessions.soonest()), (1, None));
+}
+
+#[test]
+fn what_is_owed_comes_behind_the_answer_or_before_the_next_event() {
+    let mut at = Fixture::new();
+    let link = at.join("default", "CA", "json");
+    let session = at.sessions.named("default").unwrap();
+    for and_then in ["tell_owed", "resume"] {
+        at.heard(link);
+        let draft = super::Draft { to_all: true, ..super::Draft::new(super::What::Message, "N1.CA".into()) };
+        at.sessions.table.get_mut(session).unwrap().owed.push(draft);
+        assert!(at.sessions.check().is_err(), "it must not be forgotten");
+        if and_then == "tell_owed" {
+            at.sessions.tell_owed(&mut at.lent.peers, &at.lent.names, session);
+        } else {
+            at.join("default", "CB", "json");
+        }
+        let heard = at.heard(link);
+        let place = heard.find(r#""event":"message""#).unwrap();
+        assert!(heard.find(r#""event":"joined""#).is_none_or(|joined| place < joined), "{heard}");
+        at.sessions.check().unwrap();
+    }
+}
+
+#[test]
+fn a_component_that_has_left_is_taken_out_at_the_next_occasion() {
+    let mut at = Fixture::new();
+    let other = at.join("default", "CA", "json");
+    at.join("default", "CB", "json");
+    at.heard(other);
+    let component = at.lent.names.directory.find(b"CB").unwrap();
+    at.lent.names.directory.remove(component);
+    at.sessions.component_left(&at.lent.names, b"CB");
+    assert!(at.sessions.has_left_members() && at.heard(other).is_empty());
+    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
+    assert!(at.heard(other).contains(r#""event":"lost""#));
+    assert_eq!(at.lent.peers.counters.session_members_lost, 1);
+    at.sessions.check().unwrap();
+}
+
+#[test]
+fn a_member_that_takes_no_more_is_cut_off_and_the_others_are_not() {
+    let mut at = Fixture::new();
+    let [slow, quick] = ["CA", "CB"].map(|name| at.join("default", name, "json"));
+    let session = at.sessions.named("default").unwrap();
+    let document: Arc<[u8]> = vec![b' '; at.lent.peers.config.ring_bytes_max / 2].into();
+    for _ in 0..3 {
+        let draft = super::Draft {
+            document: Some(Arc::clone(&document)),
+            ..super::Draft::new(super::What::Message, "x".into())
+        };
+        at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
+        at.heard(quick);
+    }
+    assert!(!at.lent.peers.is_open(slow) && at.lent.peers.is_open(quick));
+    assert!(matches!(at.lent.events()[..], [Event::NameLeft { .. }]));
+}
+
+#[test]
+fn a_made_session_asks_for_its_provider_and_one_for_a_provider_runs() {
+    let mut at = Fixture::new();
+    let provider = ProviderKey::from_bits(1);
+    let Ok(Said::Now(aftermath)) = at.create("a", Some(provider)) else { panic!("no ledger, no waiting") };
+    let session = at.sessions.named("a").unwrap();
+    assert_eq!(aftermath.answer.unwrap()["creation"], "CREATED");
+    assert_eq!(aftermath.about, Some(session));
+    assert_eq!(at.lent.events(), [Event::ProviderChosen { session, provider }]);
+    at.make("provider-7");
+    let made = at.sessions.make_for_provider(&mut at.lent.peers, &at.lent.names, 7).unwrap();
+    let made = at.sessions.get(made).unwrap();
+    assert_eq!((made.name.as_str(), made.state(), made.seq), ("provider-7-2", State::Running, 1));
+}
+
+#[test]
+fn a_session_in_use_is_deleted_by_force_only_and_its_members_hear_it() {
+    let mut at = Fixture::new();
+    let session = at.make("a");
+    let link = at.join("a", "CA", "json");
+    at.heard(link);
+    let delete = |at: &mut Fixture, params: Value, is_used| {
+        let Value::Object(params) = params else { panic!("named parameters") };
+        let deletion = at.sessions.to_delete(Params::Names(params), true).unwrap();
+        match at.sessions.delete(&mut at.lent.peers, &at.lent.names, deletion, is_used, true) {
+            Said::Now(aftermath) => aftermath.answer,
+            said @ (Said::Later(_) | Said::Busy(_)) => panic!("{said:?}"),
+        }
+    };
+    assert_eq!(code(&delete(&mut at, json!({"name": "a"}), false)), "SHARED_SESSION_IN_USE", "it has a member");
+    drop(at.done("a", "CA", "resign", Value::Null));
+    assert_eq!(code(&delete(&mut at, json!({"name": "a"}), true)), "SHARED_SESSION_IN_USE", "others use it");
+    drop(at.done("a", "CA", "join", json!({})));
+    assert!(delete(&mut at, json!({"name": "a", "force": true}), true).is_ok());
+    assert!(at.heard(link).contains(r#""event":"lost""#));
+    assert_eq!(at.lent.events(), [Event::SessionEnded { session, was: State::Uninitialized }]);
+    assert!(at.sessions.get(session).is_none() && at.sessions.named("a").is_none());
+    at.sessions.check().unwrap();
+}
+
+#[test]
+fn a_change_is_told_once_it_is_durable_and_everything_else_waits() {
+    let (mut at, notes) = Fixture::with_ledger();
+    let link = at.join("default", "CA", "json");
+    at.heard(link);
+    let Said::Later(session) = at.call("default", "CA", "submit_initialization", Value::Null) else { panic!("later") };
+    let waiting = RequestKey::from_bits(1);
+    at.sessions.set_waiter(&mut at.lent.peers, session, ReplyTo::Request(waiting), 100);
+    assert_eq!((at.state("default"), at.heard(link), at.lent.events()), (State::Uninitialized, String::new(), vec![]));
+    assert_eq!(at.sessions.busy(b"session:default", false), Some(session));
+    at.sessions.check().unwrap();
+    let settled = at.settle(notes.take(), Ok(())).unwrap();
+    assert_eq!((settled.reply_to, settled.session), (ReplyTo::Request(waiting), session));
+    assert_eq!(settled.aftermath.answer.unwrap()["state"], "INITIALIZING");
+    assert_eq!((at.state("default"), at.lent.events().len()), (State::Initializing, 1));
+    assert_eq!(at.sessions.busy(b"session:default", false), None);
+    at.sessions.check().unwrap();
+}
+
+#[test]
+fn a_session_that_cannot_be_kept_is_not_made_and_whoever_waited_for_it_goes_on() {
+    let (mut at, notes) = Fixture::with_ledger();
+    let session = at.make("a");
+    let waiting = RequestKey::from_bits(5);
+    at.sessions.enter_line(&mut at.lent.peers, session, waiting, 100);
+    let settled = at.settle(notes.take(), Err("the disk is full".to_owned())).unwrap();
+    assert_eq!(code(&settled.aftermath.answer), "IO_ERROR");
+    assert_eq!(settled.aftermath.freed, [waiting]);
+    assert_eq!((at.sessions.named("a"), at.sessions.bytes()), (None, 0));
+    assert_eq!(at.lent.events(), [Event::SessionEnded { session, was: State::Uninitialized }]);
+}
+
+#[test]
+fn the_line_and_the_controllers_take_turns() {
+    let (mut at, notes) = Fixture::with_ledger();
+    let session = at.make("a");
+    let controller = at.lent.open(Door::Control, NEAR).unwrap();
+    let requests = [1, 2].map(RequestKey::from_bits);
+    for request in requests {
+        assert!(at.sessions.has_room_in_line(&at.lent.peers, session, 10));
+        at.sessions.enter_line(&mut at.lent.peers, session, request, 10);
+    }
+    at.lent.peers.wait(controller, For::Session(session));
+    assert!(!at.sessions.has_lines(), "the session is being written");
+    drop(at.settle(notes.take(), Ok(())));
+    at.sessions.go_on(&mut at.lent.peers, &at.lent.names, session);
+    assert_eq!((at.lent.peers.waits.next(), at.sessions.next_line()), (None, Some(session)), "the line came first");
+    assert_eq!(at.sessions.next_in_line(&mut at.lent.peers, session), Some(requests[0]));
+    at.sessions.serve_line(&mut at.lent.peers, session);
+    assert_eq!(at.lent.peers.waits.next(), Some(controller), "the controller's turn");
+    assert_eq!(at.sessions.next_line(), Some(session));
+    assert_eq!(at.sessions.next_in_line(&mut at.lent.peers, session), Some(requests[1]));
+    assert_eq!((at.sessions.next_in_line(&mut at.lent.peers, session), at.sessions.bytes()), (None, 0));
+}
+
+#[test]
+fn what_was_written_is_there_again_with_numbers_that_were_never_given() {
+    let (mut at, notes) = Fixture::with_ledger();
+    at.join("default", "CA", "json");
+    let author = Author { by: "N1.CA".into(), system: "SIM".into() };
+    let session = at.sessions.named("default").unwrap();
+    let said =
+        at.sessions.pull(&mut at.lent.peers, &at.lent.names, session, &author, Trigger::SubmitInitialization, None);
+    assert!(matches!(said, Said::Later(_)), "{said:?}");
+    let written = Notes(Arc::new(Mutex::new(notes.0.lock().unwrap().clone())));
+    drop(at.settle(notes.take(), Ok(())));
+    let seq = at.sessions.get(session).unwrap().seq;
+    let mut again = Fixture::new();
+    again.sessions.set_ledger(&mut again.lent.peers, &again.lent.names, Box::new(written)).unwrap();
+    assert_eq!(again.state("default"), State::Initializing);
+    assert!(again.sessions.get(again.sessions.named("default").unwrap()).unwrap().seq > seq);
+    again.sessions.check().unwrap();
+}

@@ -1,0 +1,120 @@
+//! In which formats members are told what happens: for each of them the tail of a notice, made once for all who hear it, and the head for
+//! one of them.
+
+use std::sync::Arc;
+
+use crate::c2sim::kind::Schema;
+use crate::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
+use crate::hub::keys::PeerKey;
+use crate::hub::names::new_header;
+use crate::hub::peers::{Peer, Peers};
+use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
+use crate::zmtp::frame;
+
+use super::history::Draft;
+
+/// How a member is told what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// C2SIM documents, and nothing but them.
+    Xml,
+    /// JSON-RPC notifications.
+    Json,
+}
+
+impl Voice {
+    /// In the order in which tails are made.
+    pub(super) const ALL: [Self; 2] = [Self::Json, Self::Xml];
+
+    /// The voice of this word.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|voice| voice.word() == word)
+    }
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Xml => "xml",
+            Self::Json => "json",
+        }
+    }
+
+    /// What of the notice of an event is the same for all who are told in this format; `None` if they are told nothing.
+    pub(super) fn tail(
+        self,
+        peers: &mut Peers,
+        sender: &[u8],
+        schema: Schema,
+        draft: &Draft,
+        note: &str,
+    ) -> Option<Vec<u8>> {
+        match self {
+            Self::Json => Some(notification_tail(peers, sender, note, draft.document.as_deref())),
+            Self::Xml => {
+                let document = document_for_xml(peers, draft, schema)?;
+                let mut header = new_header(peers);
+                header[HEADER_BYTES - 1] = TYPE_C2SIM;
+                Some(frames(sender, &header, &[&document]))
+            }
+        }
+    }
+}
+
+/// The tail of a JSON-RPC notification, with the document of the event in a frame of its own.
+pub(super) fn notification_tail(peers: &mut Peers, sender: &[u8], note: &str, document: Option<&[u8]>) -> Vec<u8> {
+    let call = format!(r#"{{"jsonrpc":"2.0","method":"session_event","params":{note}}}"#);
+    let payload: [&[u8]; 2] = [call.as_bytes(), document.unwrap_or_default()];
+    let header = new_header(peers);
+    frames(sender, &header, payload.get(..1 + usize::from(document.is_some())).unwrap_or_default())
+}
+
+/// What XML members get for an event: its document, or one of our own for a trigger that came without.
+fn document_for_xml(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<Arc<[u8]>> {
+    if let Some(document) = &draft.document {
+        return Some(Arc::clone(document));
+    }
+    let (trigger, system) = draft.written.as_ref()?;
+    let stamp = stamp(peers);
+    let mut out = Vec::new();
+    write_trigger(*trigger, schema, system, &stamp, &mut out);
+    Some(out.into())
+}
+
+/// A fresh header for a document of our own.
+pub(super) fn stamp(peers: &mut Peers) -> Stamp {
+    Stamp {
+        message_id: Uuid::from_random(peers.wide_random()),
+        conversation_id: Uuid::from_random(peers.wide_random()),
+        sending_time: IsoDateTime(peers.unix_ms() / 1000),
+    }
+}
+
+/// Queues a notice, its head for this receiver and its tail: whole or not at all.
+pub(super) fn push(peers: &mut Peers, link: PeerKey, receiver: &[u8], tail: &[u8], bytes_max: usize) -> bool {
+    if !peers.get(link).is_some_and(Peer::takes_messages) {
+        return false;
+    }
+    let mut version = [0; 9];
+    let version_bytes = frame::write_head(&mut version, true, VERSION.len());
+    let mut head = [0; 9];
+    let head_bytes = frame::write_head(&mut head, true, receiver.len());
+    let parts: [&[u8]; 5] = [
+        version.get(..version_bytes).unwrap_or_default(),
+        VERSION,
+        head.get(..head_bytes).unwrap_or_default(),
+        receiver,
+        tail,
+    ];
+    peers.queue_parts(link, &parts, bytes_max).is_ok()
+}
+
+/// What of a notice is the same for all its receivers: sender, header and payload, as frames.
+fn frames(sender: &[u8], header: &[u8; HEADER_BYTES], payload: &[&[u8]]) -> Vec<u8> {
+    let bytes: usize = payload.iter().map(|part| part.len() + 9).sum();
+    let mut out = Vec::with_capacity(sender.len() + HEADER_BYTES + 18 + bytes);
+    frame::push_frame(&mut out, true, sender);
+    frame::push_frame(&mut out, true, header);
+    for (n, part) in payload.iter().enumerate() {
+        frame::push_frame(&mut out, n + 1 < payload.len(), part);
+    }
+    out
+}
