@@ -394,4 +394,12 @@ impl Hub {
     pub const fn data_in_use(&self) -> usize {
         self.peers.pool.data_in_use()
     }
+
+    /// Checks that all tables agree with each other.
+    ///
+    /// # Errors
+    /// A sentence about the first thing that does not hold.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        audit::check(&self.peers, &self.names, &self.sessions, &self.manager)
+    }
 }

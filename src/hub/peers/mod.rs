@@ -9,6 +9,7 @@
 //! of these, [`Peers::unlink`] says so to those above, once.
 
 mod budget;
+mod check;
 mod connect;
 mod deadlines;
 mod expire;
@@ -437,13 +438,6 @@ impl Peers {
             peer.flush = Flush::Queued;
             self.flushes.push_back(key);
         }
-    }
-
-    // ---- Counts, for the audit and the counters ----
-
-    /// Handshakes under way, controllers and viewers, connections in the tarpit, as they are counted on the way.
-    pub(super) const fn counts(&self) -> (usize, usize, usize) {
-        (self.handshakes, self.plain, self.tarpit)
     }
 }
 
