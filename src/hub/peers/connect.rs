@@ -10,6 +10,7 @@ use crate::zmtp::command::Built;
 use crate::zmtp::link::Link;
 use crate::zmtp::mechanism::Mechanism;
 
+use super::deadlines::FAREWELL;
 use super::peer::{Life, is_loopback};
 use super::results::Results;
 use super::{For, Peer, PeerTimer, Peers, Role, Undelivered};
@@ -24,8 +25,6 @@ const LATELY: Span = Span(50);
 const TARPIT: Span = Span(1500);
 /// How long a controller or viewer may take until its first request: somebody may have to press a button for it.
 const FIRST_REQUEST: Span = Span(60_000);
-/// How long a link that is to be closed may take for what still waits in its ring.
-pub(in crate::hub) const FAREWELL: Span = Span(2000);
 
 impl Peers {
     /// A connection came in by `door`; `None`: close it at once.

@@ -1,5 +1,10 @@
 //! Deadlines of peers and of the process, by kind.
 
+use crate::time::Span;
+
+/// How long a link that is to be closed may take for what still waits in its ring.
+pub(in crate::hub) const FAREWELL: Span = Span(2000);
+
 /// Deadlines of one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum PeerTimer {
@@ -77,4 +82,19 @@ mod tests {
         }
         assert_eq!((PeerTimer::from_index(PeerTimer::KINDS), ProcessTimer::from_index(9)), (None, None));
     }
+}
+
+/// A deadline of the process that others must deal with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Due {
+    /// The directory is cleaned, silent peers are asked for a sign of life.
+    Clean,
+    /// The directory is sent to the other Coordinators.
+    SendDirectory,
+    /// Everybody is told goodbye.
+    Goodbye,
+    /// What was taken in has been dealt with, or has taken long enough.
+    SeeOff,
+    /// The last words have taken long enough.
+    Stop,
 }

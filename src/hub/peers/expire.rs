@@ -2,25 +2,11 @@
 
 use crate::time::{Span, Tick};
 
+use super::deadlines::Due;
 use super::peer::Life;
 use super::{For, Peer, PeerTimer, Peers, ProcessTimer, Role};
 use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
-
-/// A deadline of the process that others must deal with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Due {
-    /// The directory is cleaned, silent peers are asked for a sign of life.
-    Clean,
-    /// The directory is sent to the other Coordinators.
-    SendDirectory,
-    /// Everybody is told goodbye.
-    Goodbye,
-    /// What was taken in has been dealt with, or has taken long enough.
-    SeeOff,
-    /// The last words have taken long enough.
-    Stop,
-}
 
 impl Peers {
     /// Deals with every deadline of a connection that has passed.

@@ -23,9 +23,7 @@ mod waits;
 use std::collections::VecDeque;
 
 pub(super) use budget::{Budget, Work};
-pub(super) use connect::FAREWELL;
-pub(super) use deadlines::{PeerTimer, ProcessTimer};
-pub(super) use expire::Due;
+pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{Journal, cut};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role};
