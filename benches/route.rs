@@ -44,7 +44,7 @@ impl House {
             expiration_s: 1_000_000,
             ..Config::default()
         };
-        let mut hub = Hub::new(config, Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 });
+        let mut hub = Hub::new(config, Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap();
         hub.handle_timeout(NOW);
         let mut house = Self { hub, peers: Vec::new() };
         let dialled = house.carry_out().expect("the other node is dialled");

@@ -4,6 +4,7 @@ macro_rules! counters {
     ($($name:ident: $help:literal,)*) => {
         /// What happened since the process started. Each field counts one kind of event.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
         pub struct Counters {
             $(#[doc = $help] pub $name: u64,)*
         }

@@ -21,24 +21,42 @@
 //! Helpers may stand beside the loop: a thread that looks a host name up, for as long as that takes, and those that wait for the disk, one
 //! for the state directory and one for the directory of recordings.
 //!
-//! This page is the map. `README.md` tells how to use the program; here is how it is built and how to embed it.
+//! This page is the map. `README.md` tells how to use the program; here is how to embed it and how it is built.
+//!
+//! # What you may build upon
+//! Without default features this crate shows its face and nothing else; that is what keeps its meaning from one version to the next, and
+//! what `tests/it/face.rs` has a list of:
+//!
+//! * [`net::Server`]: the event loop, in a thread of its own or a turn at a time inside yours; [`config::Config`] says what it is to do.
+//! * [`hub::Hub`]: all of it without sockets, files and clocks, for a loop of your own or a simulation; [`hub::ledger`] and
+//!   [`hub::recorder`] are what it asks of a disk, [`time`] is how it is told the time.
+//! * [`client::Client`] and [`client::Machine`]: a Component, blocking or as a machine without I/O.
+//!
+//! ```toml
+//! instep = { version = "0.1", default-features = false, features = ["ledger"] }
+//! ```
+//!
+//! Of other crates only `serde_json::Value` shows, and `log::LevelFilter` as [`config::LevelFilter`]. What will grow is `#[non_exhaustive]`:
+//! the reasons why links end, errors, events, counters. Three things are not, and say why: a configuration, the commands
+//! of a machine, and what a machine is started with. The feature `internals`, which the program (feature `daemon`), the tests, the
+//! benchmarks and the fuzz targets have, opens every room below. It promises nothing: what it shows may change in any version.
 //!
 //! # Rooms, and who may know whom
-//! [`limits`], [`time`] <- [`store`] <- [`zmtp`], [`leco`], [`control`], [`rcrs`], [`c2sim`] <- [`hub`] <- [`net`] <- the program.
-//! [`client`] stands beside the hub, upon [`zmtp`] and [`leco`].
+//! `limits`, [`time`] <- `store` <- `zmtp`, `leco`, `control`, `rcrs`, `c2sim` <- [`hub`] <- [`net`] <- the program.
+//! [`client`] stands beside the hub, upon `zmtp` and `leco`.
 //!
 //! | room | owns | must not know |
 //! |---|---|---|
-//! | [`limits`] | every hard bound, with const assertions among them | anything |
+//! | `limits` | every hard bound, with const assertions among them | anything |
 //! | [`time`] | [`time::Tick`] and [`time::Span`], milliseconds since the start; the calendar | any clock |
 //! | [`config`] | what a user may choose: one table for file, environment and flags | files, the environment |
-//! | [`counters`] | one number per observable event | who reads them |
-//! | [`store`] | table with aged keys, name index, byte ring, tail, block pool, timers | any protocol |
-//! | [`zmtp`] | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
-//! | [`leco`] | names, messages, JSON-RPC, the directory, the routing verdict, other nodes | ZMTP, connections |
-//! | [`control`] | the Manager's MsgPack protocols: requests, results, viewer records, recordings | sessions, connections |
-//! | [`rcrs`] | the rescue simulation kernel's protocol, its logs, its worlds | viewers, files |
-//! | [`c2sim`] | the flow state of a session and the messages that drive it | sessions, members |
+//! | `counters` | one number per observable event | who reads them |
+//! | `store` | table with aged keys, name index, byte ring, tail, block pool, timers | any protocol |
+//! | `zmtp` | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
+//! | `leco` | names, messages, JSON-RPC, the directory, the routing verdict, other nodes | ZMTP, connections |
+//! | `control` | the Manager's MsgPack protocols: requests, results, viewer records, recordings | sessions, connections |
+//! | `rcrs` | the rescue simulation kernel's protocol, its logs, its worlds | viewers, files |
+//! | `c2sim` | the flow state of a session and the messages that drive it | sessions, members |
 //! | [`client`] | a Component's end of a link, as a machine; and around it a socket and a clock for those who want to block | the hub, sessions |
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
@@ -57,7 +75,7 @@
 //! 2. A bounded read into the server's one scratch buffer; a peer with more stays on the ready list.
 //! 3. The ZMTP scan finds whole messages lying contiguous. What is left over is kept in a pooled block; nothing is reserved from an
 //!    announced size.
-//! 4. [`leco::route::route`] answers a verdict: deliver, forward, ours, refuse. A link remembers its last receiver, so a sender that
+//! 4. `leco::route::route` answers a verdict: deliver, forward, ours, refuse. A link remembers its last receiver, so a sender that
 //!    keeps to one receiver costs no hash.
 //! 5. The wire bytes are copied once, verbatim, into the receiver's ring.
 //! 6. At the end of the turn each receiver is written to once, with two slices; both interests are registered once at accept.
@@ -67,7 +85,7 @@
 //!
 //! # Invariants
 //! * A message is queued whole or not at all. What was accepted is delivered, or its sender gets an error, or a counter says why not.
-//! * Every count, length, depth and rate that a peer controls has a bound in [`limits`] or [`config`]; the bytes that wait in the
+//! * Every count, length, depth and rate that a peer controls has a bound in `limits` or [`config`]; the bytes that wait in the
 //!   whole process come from one pool under `memory_max`, and half-sent messages may take half of it.
 //! * Time only moves forward; after [`hub::Hub::handle_timeout`] the next deadline lies in the future, unless work that does not fit one
 //!   turn waits for the next: then it is due at once.
@@ -75,7 +93,7 @@
 //! * Panics are bugs of this crate, never an answer to bytes.
 //!
 //! # Life of a timestep
-//! 1. A kernel's bytes, or a log in bounded pieces ([`hub::shelf::Shelf`]), become records; updates end a timestep.
+//! 1. A kernel's bytes, or a log in bounded pieces (`hub::shelf::Shelf`), become records; updates end a timestep.
 //! 2. When its session's clock says so the timestep is applied to the provider's world, which answers what really differs.
 //! 3. Its sections are encoded once; each distinct selection among the session's viewers makes one result, which all of
 //!    them share by reference. Who does not keep up loses timesteps and starts again from a fresh initial result.
@@ -144,17 +162,53 @@
 //! * **ticket**: the number under which the outcome of a write comes back.
 //! * **turn**: all that the loop does between two waits; every part of it is bounded.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "rooms that are shut have doors for the program, the tests and the benchmarks"
+    )
+)]
 
-pub mod c2sim;
 pub mod client;
 pub mod config;
-pub mod control;
-pub mod counters;
 pub mod hub;
-pub mod leco;
-pub mod limits;
 pub mod net;
-pub mod rcrs;
-pub mod store;
 pub mod time;
+
+// Shut, but to those who ask for `internals`.
+#[cfg(not(feature = "internals"))]
+mod c2sim;
+#[cfg(not(feature = "internals"))]
+mod control;
+#[cfg(not(feature = "internals"))]
+mod counters;
+#[cfg(not(feature = "internals"))]
+mod leco;
+#[cfg(not(feature = "internals"))]
+mod limits;
+#[cfg(not(feature = "internals"))]
+mod rcrs;
+#[cfg(not(feature = "internals"))]
+mod store;
+#[cfg(not(feature = "internals"))]
+mod zmtp;
+
+#[cfg(feature = "internals")]
+pub mod c2sim;
+#[cfg(feature = "internals")]
+pub mod control;
+#[cfg(feature = "internals")]
+pub mod counters;
+#[cfg(feature = "internals")]
+pub mod leco;
+#[cfg(feature = "internals")]
+pub mod limits;
+#[cfg(feature = "internals")]
+pub mod rcrs;
+#[cfg(feature = "internals")]
+pub mod store;
+#[cfg(feature = "internals")]
 pub mod zmtp;

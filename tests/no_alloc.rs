@@ -70,7 +70,7 @@ struct Bare {
 
 impl Bare {
     fn new() -> Self {
-        let hub = Hub::new(config(1), Start { seed: 3, now: Tick(0), unix_ms: 1_700_000_000_000 });
+        let hub = Hub::new(config(1), Start { seed: 3, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
         Self { hub, now: Tick(1), left: 0, dialled: None }
     }
 

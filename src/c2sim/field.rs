@@ -2,10 +2,7 @@
 
 /// The header fields that are read. Credentials, act type and classification are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the header element of the same name, which the C2SIM standard defines"
-)]
+#[allow(missing_docs, reason = "each variant is the header element of the same name, which the C2SIM standard defines")]
 pub enum Field {
     ConversationId,
     FromSendingSystem,

@@ -2,7 +2,7 @@
 
 /// What a message is, by the element that decides it (34 kinds that have a name on the wire, and three that share UNKNOWN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each variant is the element of the same name, which the C2SIM standard defines")]
+#[allow(missing_docs, reason = "each variant is the element of the same name, which the C2SIM standard defines")]
 pub enum Kind {
     C2simInitialization,
     ObjectInitialization,
@@ -275,6 +275,7 @@ impl Kind {
 
 /// The schema version of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Schema {
     /// `2.0.0`, namespace `.../C2SIM/2.0.0-cwix2026`.
     #[default]

@@ -57,7 +57,7 @@ impl<'a> Header<'a> {
 
 /// What a part of an initialization is, in the order in which a merged body lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each variant is the element of the same name, which the C2SIM standard defines")]
+#[allow(missing_docs, reason = "each variant is the element of the same name, which the C2SIM standard defines")]
 pub enum Part {
     InitializationDataFile,
     AbstractObject,

@@ -31,6 +31,7 @@ words!(UnknownBodies: Refuse = "refuse", Relay = "relay");
 
 /// Which domain messages PAUSED lets through. System messages are not its business.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PausedAllows {
     /// Reports (and plans, requests, acknowledgements), but no orders.
     #[default]
@@ -43,6 +44,7 @@ pub enum PausedAllows {
 
 /// When ShareScenario is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ShareGuard {
     /// As soon as initialization is stored.
     #[default]
@@ -55,6 +57,7 @@ pub enum ShareGuard {
 
 /// What becomes of several initializations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum InitMerge {
     /// The last C2SIMInitializationBody counts; ObjectInitializationBody is relayed and not kept.
     #[default]
@@ -65,6 +68,7 @@ pub enum InitMerge {
 
 /// What becomes of a body that no schema defines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum UnknownBodies {
     /// Refused in every state, as a schema check would.
     #[default]

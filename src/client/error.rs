@@ -12,7 +12,8 @@ use crate::zmtp::Fault;
 /// An error as JSON-RPC writes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorObject {
-    /// The number; those of LECO stand in [`crate::leco::rpc`].
+    /// The number; JSON-RPC 2.0 (section 5.1) has -32700 and -32600 to -32603, LECO -32090 to -32093, and instep -32094 for a
+    /// receiver that does not take its messages.
     pub code: i64,
     /// The sentence beside it.
     pub message: String,
@@ -46,6 +47,7 @@ impl fmt::Display for ErrorObject {
 
 /// How far a client had come when it lost its Coordinator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Stage {
     /// There was no connection yet.
     Connecting,
@@ -85,7 +87,7 @@ pub enum Loss {
         /// Full name of who answered.
         by: String,
     },
-    /// More came than is kept for an owner who does not ask for it, see [`crate::limits::CLIENT_EVENT_BYTES_MAX`].
+    /// More came than is kept for an owner who does not ask for it, 64 MiB.
     Overrun,
     /// We signed out.
     SignedOut,
@@ -165,7 +167,7 @@ pub enum Error {
 impl Error {
     /// The error of a call that cannot be made because of this loss.
     #[must_use]
-    pub fn of_loss(stage: Stage, loss: Loss) -> Self {
+    pub(super) fn of_loss(stage: Stage, loss: Loss) -> Self {
         match (stage, loss) {
             (_, Loss::Refused { by, error }) => Self::Refused { by, error },
             (_, Loss::Nonsense { by }) => Self::Nonsense { by },

@@ -34,7 +34,7 @@ const BOUNDS: Bounds =
 /// An empty buffer that is larger goes back to the system.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// What the owner of the connection is to do.
+/// What the owner of the connection is to do: all of it, so that this is not `#[non_exhaustive]`, like the hub's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Connect to the Coordinator, and report through [`Machine::handle_connected`] or [`Machine::handle_closed`].
@@ -273,8 +273,7 @@ impl Machine {
         self.outputs.pop_front()
     }
 
-    /// What has happened next. To be asked after every call of a door in: more than [`crate::limits::CLIENT_EVENT_BYTES_MAX`] is
-    /// not kept.
+    /// What has happened next. To be asked after every call of a door in: more than 64 MiB is not kept, the link is lost instead.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
     }
@@ -406,6 +405,7 @@ impl Machine {
     /// Hands out the reading side: the link, and what has come and is no whole message yet. For one who can tell what comes more cheaply
     /// than [`Machine::handle_bytes`], such as a load generator that knows each byte beforehand. The machine goes on with whatever is
     /// fed to it later, from the beginning of a message.
+    #[cfg(feature = "internals")]
     pub fn release(&mut self) -> (Link, Vec<u8>) {
         let afresh = self.link.afresh();
         (core::mem::replace(&mut self.link, afresh), core::mem::take(&mut self.buffer))

@@ -5,7 +5,7 @@
 //! binary messages, give signs of life, and after a lost connection come back under the same name.
 //!
 //! Owns one connection's worth of LECO from the Component's side. Must not know the hub, or what a session or the Manager means by
-//! its messages. Only [`blocking`] touches sockets and the clock.
+//! its messages. Only `blocking` touches sockets and the clock.
 //!
 //! # Example: without sockets
 //! ```
@@ -74,6 +74,9 @@
 //! # }
 //! ```
 
+#[cfg(not(feature = "internals"))]
+mod blocking;
+#[cfg(feature = "internals")]
 pub mod blocking;
 mod error;
 mod event;
@@ -86,12 +89,14 @@ mod outbox;
 mod questions;
 mod state;
 
-pub use blocking::Client;
+pub use blocking::{Client, now, start};
 pub use error::{Error, ErrorObject, Loss, Stage};
 pub use event::Event;
 pub use machine::{Machine, Output};
-pub use message::{Call, Conversation, Message, Reply, encode};
+#[cfg(feature = "internals")]
+pub use message::encode;
+pub use message::{Call, Conversation, Message, Reply};
 pub use options::{Options, Start};
 
 pub use crate::leco::message::{TYPE_C2SIM, TYPE_JSON, TYPE_UNDEFINED};
-pub use crate::zmtp::Fault;
+pub use crate::zmtp::{Fault, SocketType};

@@ -8,6 +8,10 @@ mod predefined;
 mod settings;
 mod values;
 
+pub use log::LevelFilter;
 pub use predefined::Predefined;
 pub use settings::{SETTINGS, Setting, Value};
 pub use values::{Config, Invalid};
+
+pub use crate::c2sim::kind::Schema;
+pub use crate::c2sim::state::{InitMerge, Options as SessionOptions, PausedAllows, ShareGuard, UnknownBodies};

@@ -7,14 +7,18 @@ use crate::leco::DEFAULT_PORT;
 use crate::limits;
 use crate::time::Span;
 
-/// Everything that can be chosen. [`Config::check`] says whether the values fit together.
+/// Everything that can be chosen. [`Config::check`] says whether the values fit together, and each key's range.
+///
+/// There will be more fields. Write `Config { namespace: "N1".into(), ..Config::default() }`, which a new field does not break; it is why
+/// this is not `#[non_exhaustive]`, which would forbid that form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Namespace of this node; empty means the machine's name up to the first dot.
+    /// Namespace of this node, a name as LECO has them: 1 to 255 printable ASCII characters without a dot. Empty means the machine's name up to
+    /// its first dot.
     pub namespace: String,
-    /// Name or address under which other Coordinators reach this one; empty means the machine's name.
+    /// Name or address under which other Coordinators reach this one, up to 294 bytes; empty means the machine's name.
     pub host: String,
-    /// Port to listen on, and the port in the address that other Coordinators are told.
+    /// Port to listen on, and the port in the address that other Coordinators are told; 0: one that is free.
     pub port: u16,
     /// Addresses to listen on, as `address:port`; empty means all addresses of the machine on `port`.
     pub bind: Vec<String>,
@@ -28,29 +32,34 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// File to log to instead of standard error; reopened at SIGHUP.
     pub log_file: String,
-    /// Seconds of silence after which a component is asked whether it lives; three times that removes it.
+    /// Seconds of silence after which a component is asked whether it lives; three times that removes it. 1 to 86,400.
     pub expiration_s: u64,
     /// Seconds between two cleanings of the directory, each followed by an update to all other Coordinators.
+    /// 1 to 86,400.
     pub cleaning_interval_s: u64,
-    /// Milliseconds in which the silent owner of a name must answer when a newcomer claims the name.
+    /// Milliseconds in which the silent owner of a name must answer when a newcomer claims the name. 1 to 60,000.
     pub takeover_ms: u64,
-    /// Seconds of silence after which a ZMTP 3.1 peer gets a PING; three times that closes its link. 0: never.
+    /// Seconds of silence after which a ZMTP 3.1 peer gets a PING; three times that closes its link. Up to 86,400; 0:
+    /// never.
     pub heartbeat_s: u64,
-    /// Seconds in which a new connection must finish its handshake.
+    /// Seconds in which a new connection must finish its handshake. 1 to 3,600.
     pub handshake_s: u64,
-    /// Connections held at a time.
+    /// Connections held at a time, 1 to 1,048,576.
     pub connections_max: usize,
-    /// Bytes of one frame.
+    /// Bytes of one frame, 64 to 1 GiB.
     pub frame_bytes_max: usize,
-    /// Bytes of one message, all its frames together.
+    /// Bytes of one message, all its frames together, 1,024 to 1 GiB.
     pub message_bytes_max: usize,
-    /// Bytes that may wait for one receiver.
+    /// Bytes that may wait for one receiver, 4,096 to 1 GiB.
     pub ring_bytes_max: usize,
-    /// Milliseconds for which the senders to a receiver without room are held back before their messages are refused.
+    /// Milliseconds for which the senders to a receiver without room are held back before their messages are refused. Up to
+    /// `slow_ms`.
     pub stall_ms: u64,
-    /// Milliseconds without progress after which a receiver, or the sender of a half-sent message, is disconnected.
+    /// Milliseconds without progress after which a receiver, or the sender of a half-sent message, is disconnected. 1 to
+    /// 3,600,000.
     pub slow_ms: u64,
-    /// Bytes that may wait in the whole process.
+    /// Bytes that may wait in the whole process: at least three times the power of two into which `message_bytes_max` and one read of
+    /// 256 KiB go.
     pub memory_max: usize,
     /// Addresses of the control port; empty means 127.0.0.1 on the LECO port + 10, `off` means none.
     pub control_bind: Vec<String>,
@@ -64,22 +73,23 @@ pub struct Config {
     pub state_dir: String,
     /// Whether kernels are first addressed in the old 1.x protocol.
     pub rcrs_legacy: bool,
-    /// Seconds for which a kernel that does not answer is tried.
+    /// Seconds for which a kernel that does not answer is tried. 1 to 86,400.
     pub kernel_connect_s: u64,
     /// Speed at which logs are played, in percent of their pace: the think-time of the kernel's settings in the log, otherwise a timestep
-    /// per second.
+    /// per second. 1 to 1,000,000.
     pub play_speed_percent: u64,
-    /// Providers open at a time.
+    /// Providers open at a time, 1 to 1,024.
     pub providers_max: usize,
-    /// Bytes of old timesteps kept for each live kernel.
+    /// Bytes of old timesteps kept for each live kernel, up to 1 GiB.
     pub history_bytes_max: usize,
-    /// Shared sessions that are there from the start, beside `default`.
+    /// Shared sessions that are there from the start, beside `default`; fewer than 1,024, each with a name of its own.
     pub sessions: Vec<Predefined>,
-    /// Bytes of one C2SIM document. It is read in one piece, at about 3 ms a mebibyte, while everybody else waits.
+    /// Bytes of one C2SIM document. It is read in one piece, at about 3 ms a mebibyte, while everybody else waits. 1 KiB to
+    /// 10 MiB.
     pub document_bytes_max: usize,
     /// XSD files of C2SIM: documents in sessions of these schemas are checked against them. Empty means that content is not checked.
     pub c2sim_schema: Vec<String>,
-    /// Bytes of past events kept for each session, for members that come back.
+    /// Bytes of past events kept for each session, for members that come back, up to 1 GiB.
     pub session_history_bytes_max: usize,
 }
 
@@ -127,6 +137,7 @@ impl Default for Config {
 
 /// Why a word from a file, the environment or the command line was not taken. Displays as one line that names the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Invalid {
     /// The key as written in the file.
     pub key: String,
@@ -152,7 +163,7 @@ pub(super) fn as_u64(value: impl TryInto<u64>) -> u64 {
 }
 
 impl Config {
-    /// Whether the values fit together and the bounds of [`crate::limits`].
+    /// Whether the values fit together and their bounds. An empty namespace or host passes: a server takes the machine's name.
     ///
     /// # Errors
     /// [`Invalid`] naming the first key that does not fit, with the reason.
@@ -211,6 +222,16 @@ impl Config {
             return Err(invalid("stall_ms", "must not be larger than slow_ms"));
         }
         Ok(())
+    }
+
+    /// As [`Config::check`]; but nothing is left here for the machine's name to stand in for.
+    pub(crate) fn check_named(&self) -> Result<(), Invalid> {
+        for (key, word) in [("namespace", &self.namespace), ("host", &self.host)] {
+            if word.is_empty() {
+                return Err(invalid(key, "is empty, and a hub by itself does not know the machine's name"));
+            }
+        }
+        self.check()
     }
 
     /// `expiration_s` as a span.

@@ -5,8 +5,9 @@ use core::fmt;
 use crate::counters::Counters;
 use crate::zmtp::Fault;
 
-/// Why a link ended.
+/// Why a link ended. Displays as a sentence for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// The peer closed its end: it says no more, and may still read.
     Peer,
@@ -57,12 +58,12 @@ impl Cause {
 
     /// Whether bytes still waiting for the peer are returned to their senders as undelivered: not when the end was agreed.
     #[must_use]
-    pub const fn returns_messages(self) -> bool {
+    pub(super) const fn returns_messages(self) -> bool {
         !matches!(self, Self::Stopping | Self::Superfluous | Self::SignedOut)
     }
 
     /// The cause's counter.
-    pub const fn counter(self, counters: &mut Counters) -> &mut u64 {
+    pub(super) const fn counter(self, counters: &mut Counters) -> &mut u64 {
         match self {
             Self::Peer | Self::Gone => &mut counters.closed_by_peer,
             Self::Io => &mut counters.closed_by_io,

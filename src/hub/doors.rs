@@ -5,6 +5,7 @@ use super::keys::{NodeKey, PeerKey, ProviderKey};
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Door {
     /// Components and Coordinators, over ZMTP.
     Leco,
@@ -14,7 +15,7 @@ pub enum Door {
     Viewer,
 }
 
-/// What the hub cannot know by itself.
+/// What the hub cannot know by itself, and all of it: chance, a first moment and the time of day. What else it is to know, a configuration says.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
     /// Keys the hash of names and feeds conversation ids and jitter; should differ from process to process.
@@ -26,6 +27,9 @@ pub struct Start {
 }
 
 /// What the event loop is to do. Bytes never travel in here: they wait in rings, see [`super::Hub::unsent`].
+///
+/// Not `#[non_exhaustive]`: a loop has to do all of it, so a command that is new to it is better met when it is built than passed over
+/// when it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Write what waits for this peer; comes at most once per peer until [`super::Hub::sent`] has been called.

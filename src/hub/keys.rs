@@ -10,7 +10,7 @@ use crate::store::table::Key;
 pub enum OfPeers {}
 /// Marks keys of sessions.
 #[derive(Clone, Copy, Debug)]
-pub enum OfSessions {}
+pub(super) enum OfSessions {}
 /// Marks keys of providers.
 #[derive(Clone, Copy, Debug)]
 pub enum OfProviders {}
@@ -23,9 +23,9 @@ pub type PeerKey = Key<OfPeers>;
 /// Key of another node.
 pub type NodeKey = nodes::NodeKey<PeerKey>;
 /// Key of a signed-in component.
-pub type ComponentKey = directory::ComponentKey<PeerKey>;
+pub(super) type ComponentKey = directory::ComponentKey<PeerKey>;
 /// Key of a session.
-pub type SessionKey = Key<OfSessions>;
+pub(super) type SessionKey = Key<OfSessions>;
 /// Key of a provider.
 pub type ProviderKey = Key<OfProviders>;
 /// Key of a request that is not answered yet.

@@ -5,46 +5,43 @@
 //! runs under the event loop of `net`, in a simulation of many nodes with a virtual clock, and inside another program.
 //!
 //! # Life of a message
-//! `handle_bytes` walks the input with the peer's ZMTP link. A whole message is judged by [`crate::leco::route`] and its wire bytes are
+//! `handle_bytes` walks the input with the peer's ZMTP link. A whole message is judged by the routing chart of LECO and its wire bytes are
 //! copied once, verbatim, into the receiver's ring; the receiver is put on the list of peers to flush, once. What does not
 //! yet make a whole message waits in a pooled block. When the ring has no room the sender is held: its bytes stay where
 //! they are and it is not read, until there is room or `stall_ms` is over and the message is refused to its sender.
 //!
 //! # Example: one component, no sockets
 //! ```
+//! use instep::client::{self, Machine, Options};
 //! use instep::config::Config;
 //! use instep::hub::{Hub, Output, Start};
 //! use instep::time::Tick;
-//! use instep::zmtp::{SocketType, link::Link, mechanism::Mechanism};
 //!
 //! let config = Config { namespace: "N1".into(), host: "lab".into(), ..Config::default() };
-//! let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
-//! let peer = hub.open(Tick(1), "127.0.0.1:5000".parse().unwrap()).expect("there is room");
+//! let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 })?;
+//! let peer = hub.open(Tick(1), "127.0.0.1:5000".parse()?).expect("there is room");
 //!
-//! // The other end: greeting and READY of a DEALER, then a sign_in message of five frames.
-//! let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
-//! let mut bytes = [&greeting[..], ready.expect("NULL speaks first").bytes()].concat();
-//! for (more, body) in [
-//!     (1, &b"\0"[..]),
-//!     (1, b"COORDINATOR"),
-//!     (1, b"CA"),
-//!     (1, b"0123456789abcdef\0\0\0\x01"),
-//!     (0, br#"{"jsonrpc":"2.0","id":1,"method":"sign_in"}"#),
-//! ] {
-//!     bytes.extend_from_slice(&[more, body.len() as u8]);
-//!     bytes.extend_from_slice(body);
-//! }
-//! hub.handle_bytes(Tick(2), peer, &bytes);
+//! // The other end: a Component that needs no socket either.
+//! let start = client::Start { seed: 2, now: Tick(0), unix_ms: 1_700_000_000_000 };
+//! let mut component = Machine::new("CA", Options::new(), start)?;
+//! component.handle_connected(Tick(1));
 //!
-//! // What the event loop would do: write what waits, say how much left.
-//! while let Some(output) = hub.poll_output(Tick(2)) {
-//!     if let Output::Flush(key) = output {
-//!         let waiting = hub.unsent(key).concat();
-//!         assert!(waiting.windows(5).any(|w| w == b"N1.CA"), "the answer to sign_in names the component in full");
-//!         hub.sent(Tick(2), key, waiting.len());
+//! while !component.is_signed_in() {
+//!     let bytes = component.unsent().to_vec();
+//!     component.sent(bytes.len());
+//!     hub.handle_bytes(Tick(2), peer, &bytes);
+//!     // What an event loop would do: write what waits, say how much left.
+//!     while let Some(output) = hub.poll_output(Tick(2)) {
+//!         if let Output::Flush(key) = output {
+//!             let waiting = hub.unsent(key).concat();
+//!             component.handle_bytes(Tick(2), &waiting);
+//!             hub.sent(Tick(2), key, waiting.len());
+//!         }
 //!     }
 //! }
+//! assert_eq!(component.full_name(), "N1.CA");
 //! assert_eq!(hub.counters().sign_ins, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod audit;
@@ -65,6 +62,9 @@ mod names;
 mod peers;
 pub mod recorder;
 mod sessions;
+#[cfg(not(feature = "internals"))]
+pub(crate) mod shelf;
+#[cfg(feature = "internals")]
 pub mod shelf;
 mod turn;
 
@@ -72,11 +72,16 @@ use core::net::SocketAddr;
 
 pub use cause::Cause;
 pub use doors::{Door, Output, Start};
-pub use keys::{ComponentKey, NodeKey, PeerKey, ProviderKey, SessionKey};
+pub use keys::{NodeKey, PeerKey, ProviderKey};
+#[cfg(feature = "internals")]
 pub use peers::Peer;
 
-use crate::config::Config;
-use crate::counters::{Counters, count};
+pub use crate::counters::Counters;
+pub use crate::store::table::Key;
+pub use crate::zmtp::{Fault, SocketType};
+
+use crate::config::{Config, Invalid};
+use crate::counters::count;
 use crate::leco::nodes;
 use crate::time::Tick;
 
@@ -108,10 +113,12 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub without peers. `config` must have passed [`Config::check`] and name a namespace and a host.
-    #[must_use]
-    pub fn new(mut config: Config, start: Start) -> Self {
-        debug_assert!(!config.namespace.is_empty() && !config.host.is_empty(), "the caller knows the machine's name");
+    /// A hub without peers. It knows no machine, so `config` names a namespace and a host.
+    ///
+    /// # Errors
+    /// [`Invalid`]: the namespace or the host is empty, or [`Config::check`] does not pass.
+    pub fn new(mut config: Config, start: Start) -> Result<Self, Invalid> {
+        config.check_named()?;
         let predefined = core::mem::take(&mut config.sessions);
         let coordinators = core::mem::take(&mut config.coordinators);
         let mut hub = Self {
@@ -125,19 +132,20 @@ impl Hub {
             peers: Peers::new(config, start),
         };
         hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined);
-        for text in coordinators {
-            match nodes::address(&text) {
-                Some(address) => {
-                    hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, None, true);
-                }
-                None => log::warn!("'{text}' is not an address of a Coordinator"),
-            }
+        for address in coordinators.iter().filter_map(|text| nodes::address(text)) {
+            hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, None, true);
         }
-        hub
+        Ok(hub)
     }
 
     /// Gives the hub files: logs to play. Without, it has none.
+    #[cfg(feature = "internals")]
     pub fn set_shelf(&mut self, shelf: Box<dyn Shelf>) {
+        self.put_shelf(shelf);
+    }
+
+    /// As [`Hub::set_shelf`], which is no part of the face: a shelf has the records of kernels on it.
+    pub(crate) fn put_shelf(&mut self, shelf: Box<dyn Shelf>) {
         self.manager.set_shelf(shelf);
     }
 

@@ -44,10 +44,15 @@ mod clock;
 mod dial;
 mod door;
 mod file;
+#[cfg(not(feature = "internals"))]
+mod host;
+#[cfg(feature = "internals")]
 pub mod host;
 #[cfg(feature = "ledger")]
 mod ledger_file;
-#[cfg(feature = "ledger")]
+#[cfg(all(feature = "ledger", not(feature = "internals")))]
+mod ledger_thread;
+#[cfg(all(feature = "ledger", feature = "internals"))]
 pub mod ledger_thread;
 mod linger;
 mod open;
@@ -63,4 +68,5 @@ mod writer;
 pub use server::{Server, Stopper, Turn};
 #[cfg(feature = "daemon")]
 pub use signals::OnHangup;
+#[cfg(feature = "internals")]
 pub use writer::{Outcome, Outcomes};

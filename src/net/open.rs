@@ -65,8 +65,8 @@ pub(super) fn hub(
     let files = Files::new(&config.log_dir);
     let recordings = open_recordings(&config.record, waker)?;
     let (state_dir, schemas) = (config.state_dir.clone(), config.c2sim_schema.clone());
-    let mut hub = Hub::new(config, start);
-    hub.set_shelf(Box::new(files));
+    let mut hub = Hub::new(config, start).map_err(|wrong| invalid(wrong.to_string()))?;
+    hub.put_shelf(Box::new(files));
     load_schemas(&schemas, |xsd| hub.load_schema(xsd))?;
     let mut outcomes = Vec::new();
     if let Some((recordings, told)) = recordings {

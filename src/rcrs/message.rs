@@ -76,7 +76,7 @@ pub struct Command {
 
 /// What a command asks for. Coordinates are millimetres, -1 where no exact point is meant.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are named as the simulator names them")]
+#[allow(missing_docs, reason = "the fields are named as the simulator names them")]
 pub enum Action {
     /// Do nothing.
     Rest,

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 
 use slab::Slab;
 
-/// A key of a [`Table`]: where the entry lies and which of the slot's tenants is meant. `T` only tells tables apart: the type of the
+/// A key of a table: where the entry lies and which of the slot's tenants is meant. `T` only tells tables apart: the type of the
 /// entries, or a mark of its own where a key must be known to somebody who must not know the entries.
 pub struct Key<T> {
     slot: u32,

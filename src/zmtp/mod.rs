@@ -18,6 +18,7 @@ use core::fmt;
 
 /// What a peer's socket says it is. The patterns that a ROUTER or DEALER cannot talk to are only named to refuse them clearly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SocketType {
     /// Request: the only client type that puts an empty delimiter frame before each message.
     Req,
@@ -55,6 +56,7 @@ impl SocketType {
 
 /// Why a link cannot go on. Each variant closes it; [`Fault::helps`] tells whether the peer is told so in an ERROR command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// First byte of an HTTP request.
     Http,

@@ -88,7 +88,7 @@ impl World {
         self.addresses.push(format!("{}:{}", config.host, config.port));
         self.caps.push(config.memory_max);
         let start = Start { seed: 7 + self.hubs.len() as u64, now: self.now, unix_ms: 1_700_000_000_000 };
-        self.hubs.push(Hub::new(config, start));
+        self.hubs.push(Hub::new(config, start).unwrap());
         let n = self.hubs.len() - 1;
         self.pump();
         n
@@ -224,7 +224,7 @@ impl World {
         self.dark.remove(&hub);
         self.boots += 1;
         let start = Start { seed: 1000 + self.boots, now: self.now, unix_ms: 1_700_000_000_000 + self.now.0 - 1000 };
-        self.hubs[hub] = Hub::new(config, start);
+        self.hubs[hub] = Hub::new(config, start).unwrap();
     }
 
     /// From now on the client takes only `n` more bytes from its socket; what waits beyond stays in the hub.

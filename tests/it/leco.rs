@@ -1074,7 +1074,7 @@ fn our_own_address_under_another_name_is_found_out() {
 #[test]
 fn of_two_links_to_one_node_the_first_that_is_answered_stays() {
     let config = Config { coordinators: vec!["alias2:12300".into()], ..config(1) };
-    let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
     let now = Tick(1);
     let here = "127.0.0.1:5000".parse().unwrap();
     let router = [wire::greeting(1), wire::ready("ROUTER", b"")].concat();

@@ -21,6 +21,7 @@ mod control;
 #[cfg(feature = "daemon")]
 mod ctl_cli;
 mod examples;
+mod face;
 mod fuzz;
 mod leco;
 #[cfg(feature = "ledger")]

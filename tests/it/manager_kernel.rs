@@ -240,7 +240,7 @@ fn the_earliest_time_of_all_is_a_time() {
 #[test]
 fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
     let config = instep::config::Config { namespace: "N1".into(), host: "n1".into(), ..Default::default() };
-    let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
     let mut now = Tick(1);
     let here = "127.0.0.1:5000".parse().unwrap();
     let controller = hub.open_at(now, here, Door::Control).unwrap();

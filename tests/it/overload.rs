@@ -281,7 +281,7 @@ fn viewers_and_controllers_leave_connections_to_components() {
 
 #[test]
 fn a_controller_that_asks_for_much_gets_a_share_of_each_turn() {
-    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
     let now = Tick(1);
     let controller = hub.open_at(now, "127.0.0.1:5000".parse().unwrap(), Door::Control).unwrap();
     hub.handle_bytes(now, controller, &manager_information().repeat(10_000));

@@ -26,7 +26,7 @@ struct House {
 impl House {
     fn new() -> Self {
         let config = Config { namespace: "N1".into(), host: "n1".into(), ..Default::default() };
-        let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+        let mut hub = Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
         let disk = Disk::default();
         hub.set_recorder(Box::new(disk.clone()));
         let now = Tick(1);

@@ -303,7 +303,7 @@ fn a_ledger_that_no_hub_has_written_is_refused_with_a_reason() {
     ] {
         let ledger = Memory::default();
         ledger.put(key, value);
-        let mut hub = Hub::new(config(1), start);
+        let mut hub = Hub::new(config(1), start).unwrap();
         let refused = hub.set_ledger(Box::new(ledger)).unwrap_err();
         assert!(refused.starts_with(wanted), "{refused}");
     }
@@ -337,7 +337,7 @@ fn a_newer_ledger_is_refused_with_its_version_and_stays_as_it_is() {
     // Nor does it help to have what nobody of this version knows.
     ledger.put("archive/default", "");
     let commits = ledger.commits();
-    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1 });
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1 }).unwrap();
     let refused = hub.set_ledger(Box::new(ledger.clone())).unwrap_err();
     let wanted = "the ledger's session 'newer' cannot be read: it has version 2, and this program knows versions up to 1: start a newer \
                   instep, or use another state_dir";
@@ -620,7 +620,7 @@ fn a_stop_waits_for_those_whose_change_is_being_written() {
 
 #[test]
 fn a_controller_comes_to_its_turn_although_the_line_never_ends() {
-    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
     hub.set_ledger(Box::new(Memory::default())).unwrap();
     let mut heard = BTreeMap::<PeerKey, usize>::new();
     let mut turn = |hub: &mut Hub, now: Tick| {

@@ -15,7 +15,7 @@ fn hub(namespace: &str, change: impl FnOnce(&mut Config)) -> Hub {
     let mut config = Config { namespace: namespace.into(), host: "sim".into(), ..Config::default() };
     change(&mut config);
     config.check().expect("a legal configuration");
-    Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 0 })
+    Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 0 }).unwrap()
 }
 
 fn address() -> SocketAddr {

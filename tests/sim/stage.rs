@@ -243,7 +243,7 @@ impl Stage {
             play_speed_percent: rng.pick(&[50, 100, 1000]),
             ..Config::default()
         };
-        let mut hub = Hub::new(config, Start { seed, now: Tick(1000), unix_ms: 1_700_000_000_000 });
+        let mut hub = Hub::new(config, Start { seed, now: Tick(1000), unix_ms: 1_700_000_000_000 }).unwrap();
         hub.set_shelf(Box::new(Logs { rng: Rng::new(seed + 1), open: BTreeMap::new(), next: 0 }));
         let disk = Disk::default();
         hub.set_recorder(Box::new(disk.clone()));

@@ -148,7 +148,7 @@ impl World {
             swarm,
         };
         for hub in 0..world.swarm.hubs {
-            let hub = Hub::new(world.config_of(hub), world.start());
+            let hub = Hub::new(world.config_of(hub), world.start()).unwrap();
             world.nodes.push(Node {
                 hub,
                 boot: 0,
@@ -744,7 +744,7 @@ impl World {
         let config = self.config_of(hub);
         let start = self.start();
         let node = &mut self.nodes[hub];
-        node.hub = Hub::new(config, start);
+        node.hub = Hub::new(config, start).unwrap();
         node.up = true;
         node.stopping = false;
         node.stopped = false;

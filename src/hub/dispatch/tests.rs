@@ -25,7 +25,7 @@ struct Fixture(Hub);
 impl Fixture {
     fn new(remote_admin: bool) -> Self {
         let config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), remote_admin, ..Config::default() };
-        let mut fixture = Self(Hub::new(config, Start { seed: 7, now: NOW, unix_ms: 1_700_000_000_000 }));
+        let mut fixture = Self(Hub::new(config, Start { seed: 7, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap());
         let maker = fixture.component(NEAR, "MAKER");
         let made = fixture.call(maker, "MAKER", "COORDINATOR", "create_session", &json!({"name": "s"}));
         assert_eq!(code(&made), None, "{made}");

@@ -130,7 +130,7 @@ pub(crate) fn run(bytes: &[u8]) {
     };
     config.check().expect("the configuration is legal");
     let (now, unix_ms) = (Tick(1000), 1_700_000_000_000);
-    let hub = Hub::new(config, Start { seed: 7, now, unix_ms });
+    let hub = Hub::new(config, Start { seed: 7, now, unix_ms }).unwrap();
     let mut house = House { hub, now, unix_ms, peers: Vec::new(), appetite: usize::MAX, dials: 0 };
     house.pump();
     let mut rest = bytes;
