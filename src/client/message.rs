@@ -7,7 +7,7 @@ use crate::leco::message::{HEADER_BYTES, Malformed, TYPE_JSON, VERSION, View, an
 use crate::leco::rpc::weight;
 use crate::zmtp::frame::{self, push_frame};
 
-/// What ties an answer to its question: a UUID in the header of both.
+/// What ties an answer to its question: a UUID of version 7 (RFC 9562), big endian, in the header of both (LECO's message layer, "Header").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conversation(pub [u8; 16]);
 
@@ -36,7 +36,7 @@ pub fn encode(out: &mut Vec<u8>, receiver: &[u8], sender: &[u8], header: &[u8; H
 pub struct Message {
     /// Full name of the sender.
     pub sender: String,
-    /// Conversation, message id and content type.
+    /// Conversation (16 bytes), message id (3) and content type (1), as LECO's message layer has them.
     pub header: [u8; HEADER_BYTES],
     /// The payload, frame by frame: C2SIM documents, binary data, anything.
     pub payload: Vec<Vec<u8>>,

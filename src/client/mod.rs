@@ -2,7 +2,8 @@
 //!
 //! [`Client`] blocks, each call with a timeout. [`Machine`] is the same without sockets and clock, for an event loop of your own; it is
 //! made as [`crate::hub::Hub`] is, with doors for bytes and time. Both connect as a ZMTP DEALER, sign in, ask, answer and notify, send and take
-//! binary messages, give signs of life, and after a lost connection come back under the same name.
+//! binary messages, give signs of life, and after a lost connection come back under the same name: ZMTP 3.1 by RFC 37, LECO by its message layer,
+//! control protocol and method lists (`sign_in`, `sign_out`, `pong`).
 //!
 //! Owns one connection's worth of LECO from the Component's side. Must not know the hub, or what a session or the Manager means by
 //! its messages. Only `blocking` touches sockets and the clock.

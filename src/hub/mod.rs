@@ -154,7 +154,7 @@ impl Hub {
         self.manager.set_recorder(recorder);
     }
 
-    /// Has the content of C2SIM documents checked against the schema in `xsd`, in all sessions of that schema.
+    /// Has the content of C2SIM documents (SISO-STD-019 and 020) checked against the schema in `xsd`, in all sessions of that schema.
     ///
     /// # Errors
     /// It is no schema that can be used, or of none that sessions may have, or of one that is loaded already; says why, and in which line.
@@ -177,7 +177,8 @@ impl Hub {
 
     // ---- Doors in ----
 
-    /// A connection was accepted on the LECO listener. `None`: close it at once.
+    /// A connection was accepted on the LECO listener: a ZMTP ROUTER's (RFC 37, and RFC 23 for older peers). `None`: close it at once,
+    /// there are too many, too many half-open ones from that address, or the hub is stopping.
     #[must_use]
     pub fn open(&mut self, now: Tick, remote: SocketAddr) -> Option<PeerKey> {
         self.open_at(now, remote, Door::Leco)
@@ -195,7 +196,9 @@ impl Hub {
         key
     }
 
-    /// Bytes came in from a peer. The caller has asked [`Hub::read_budget`] before it read them.
+    /// Bytes came in from a peer, in pieces of any size: no more than [`Hub::read_budget`] has said before. ZMTP frames are taken apart
+    /// as RFC 37 has them ("Framing Layer"), messages judged by the routing chart of LECO's control protocol. Bytes that break a protocol end in
+    /// an [`Output::Close`], never in an error here. A stale key does nothing, here and elsewhere.
     pub fn handle_bytes(&mut self, now: Tick, key: PeerKey, input: &[u8]) {
         self.advance(now);
         let Some(peer) = self.peers.get_mut(key) else { return };
@@ -338,7 +341,7 @@ impl Hub {
         output
     }
 
-    /// Bytes that may be read from this peer now; zero while it is held.
+    /// Bytes that may be read from this peer now, up to 256 KiB; zero while it is held, until an [`Output::Read`].
     #[must_use]
     pub fn read_budget(&mut self, key: PeerKey) -> usize {
         self.peers.read_budget(key)
@@ -350,7 +353,8 @@ impl Hub {
         self.peers.unsent(key)
     }
 
-    /// The first `n` bytes of what waited have been taken by the operating system; 0 if it takes nothing now.
+    /// The first `n` bytes of what waited, see [`Hub::unsent`], have been taken by the operating system; 0 if it takes nothing now. Answers an
+    /// [`Output::Flush`], and is called again when the operating system has taken more.
     pub fn sent(&mut self, now: Tick, key: PeerKey, n: usize) {
         self.advance(now);
         self.peers.sent(key, n);

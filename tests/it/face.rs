@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use instep::config::Config;
+use instep::hub::{Hub, Start};
+use instep::time::Tick;
+
 const LIST: &str = include_str!("face.txt");
 
 /// The documentation of the library without features, in a folder of its own: nobody else's is overwritten. Its warnings, such as a link to
@@ -72,4 +76,24 @@ fn the_face_is_what_the_list_says() {
         added.is_empty() && gone.is_empty() && wanted.is_sorted(),
         "the list is no longer true. In the sources, not in it:\n{added:#?}\nin it, not in the sources:\n{gone:#?}"
     );
+}
+
+#[test]
+fn a_hub_says_which_key_does_not_fit() {
+    let start = Start { seed: 1, now: Tick(0), unix_ms: 0 };
+    let refused = |config: Config| Hub::new(config, start).unwrap_err();
+    let named = || Config { namespace: "N1".into(), host: "lab".into(), ..Config::default() };
+    let cases = [
+        ("namespace", Config { namespace: String::new(), ..named() }),
+        ("namespace", Config { namespace: "a.b".into(), ..named() }),
+        ("host", Config { host: String::new(), ..named() }),
+        ("memory_max", Config { memory_max: 1 << 20, ..named() }),
+        ("coordinators", Config { coordinators: vec!["http://x".into()], ..named() }),
+    ];
+    for (key, config) in cases {
+        let wrong = refused(config);
+        assert_eq!(wrong.key, key);
+        assert!(wrong.to_string().starts_with(&format!("{key}: ")) && wrong.reason.len() > 8, "{wrong}");
+    }
+    assert_eq!(Hub::new(named(), start).unwrap().full_name(), b"N1.COORDINATOR");
 }
