@@ -59,6 +59,7 @@ counters! {
     refused_node_unknown: "messages refused because the receiver's node is not linked",
     refused_receiver_unknown: "messages refused because this node has no such component",
     refused_overload: "messages refused because their receiver does not take them",
+    refused_too_large: "messages refused because they are larger than message_bytes_max or frame_bytes_max",
     returned_undelivered: "queued messages returned to their senders because the receiver's link ended",
     errors_dropped: "errors that could not be sent because their receiver has left or has no room",
     answers_dropped: "answers that could not be sent because their receiver has left or has no room",

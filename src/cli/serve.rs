@@ -77,9 +77,15 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The defaults on this machine.
+fn fresh() -> Config {
+    host::memory_bytes().map_or_else(Config::default, Config::for_machine)
+}
+
 /// File, then environment, then flags, then the check of the whole. Says which variables look like settings and are none.
 fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Result<(Config, Vec<String>), Failure> {
-    let mut config = Config::default();
+    let fresh = fresh();
+    let mut config = fresh.clone();
     let variable = || std::env::var("INSTEP_CONFIG").ok().filter(|path| !path.is_empty());
     let file = file.map(|path| ("--config", path)).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
     if let Some((source, path)) = file {
@@ -109,6 +115,11 @@ fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Re
         config
             .set(&key, &word)
             .map_err(|error| Failure::usage(format!("--{}: {}", key.replace('_', "-"), error.reason)))?;
+    }
+    // Where only the memory was chosen, messages follow it.
+    let sizes = |config: &Config| (config.frame_bytes_max, config.message_bytes_max);
+    if config.memory_max != fresh.memory_max && sizes(&config) == sizes(&fresh) {
+        config.fit_messages();
     }
     config.log_level = louder(config.log_level, steps);
     config.check().map_err(Failure::usage)?;
@@ -222,7 +233,7 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
         };
         // A list may be given in several flags.
         let earlier = parsed.set.iter_mut().find(|(set, _)| *set == key);
-        match (setting.value(&Config::default()), earlier) {
+        match (setting.value(&fresh()), earlier) {
             (Value::List(_), Some((_, words))) => {
                 words.push(',');
                 words.push_str(&value);
@@ -257,7 +268,7 @@ pub(super) fn help() -> Result<(), Failure> {
             "coordinators" => "-c,",
             _ => "   ",
         };
-        let default = match setting.value(&Config::default()) {
+        let default = match setting.value(&fresh()) {
             Value::Number(n) => format!(" [{n}]"),
             Value::Text(text) if !text.is_empty() => format!(" [{text}]"),
             Value::Text(_) | Value::List(_) | Value::Switch(_) => String::new(),

@@ -93,6 +93,29 @@ pub struct Config {
     pub session_history_bytes_max: usize,
 }
 
+/// What fits a block of 64 MiB with one read behind it: an image of 2048 by 2048 doubles, and as much again.
+const LARGE_MESSAGE: usize = (64 << 20) - limits::READ_BYTES_PER_TURN;
+
+impl Config {
+    /// The defaults for a machine with so many bytes of memory: a quarter of them for what waits, at most 1 GiB, and messages as large as
+    /// that allows.
+    #[must_use]
+    pub fn for_machine(memory_bytes: u64) -> Self {
+        let quarter = usize::try_from(memory_bytes / 4).unwrap_or(usize::MAX);
+        let mut config = Self { memory_max: quarter.clamp(48 << 20, 1 << 30), ..Self::default() };
+        config.fit_messages();
+        config
+    }
+
+    /// Lets messages and frames be as large as `memory_max` allows: a whole one may have a third of it, in a block of a power of two, with
+    /// one read behind it.
+    pub fn fit_messages(&mut self) {
+        let block: usize = 1 << (self.memory_max / 3).max(1).ilog2();
+        let most = block.saturating_sub(limits::READ_BYTES_PER_TURN).max(1024);
+        (self.frame_bytes_max, self.message_bytes_max) = (most, most);
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -111,8 +134,8 @@ impl Default for Config {
             heartbeat_s: 10,
             handshake_s: 10,
             connections_max: 16_384,
-            frame_bytes_max: 32 << 20,
-            message_bytes_max: 32 << 20,
+            frame_bytes_max: LARGE_MESSAGE,
+            message_bytes_max: LARGE_MESSAGE,
             ring_bytes_max: 8 << 20,
             stall_ms: 1000,
             slow_ms: 10_000,

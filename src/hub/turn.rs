@@ -181,6 +181,15 @@ impl Hub {
                     used += len;
                 }
                 Err(fault) => {
+                    let front = peer.link.front();
+                    let is_large = matches!(fault, Fault::FrameTooLarge | Fault::MessageTooLarge);
+                    if let Some(view) = relay::beginning(rest, &front).filter(|_| is_large) {
+                        if relay::refuse_large(&mut self.peers, &self.names, key, &view) == Outcome::Held {
+                            return (used, Halt::Held);
+                        }
+                        used += self.peers.get_mut(key).map_or(0, |peer| peer.link.pass_over(rest));
+                        continue;
+                    }
                     self.fault(key, fault);
                     return (used, Halt::Gone);
                 }

@@ -39,6 +39,10 @@ pub const RECEIVER_UNKNOWN: RpcError = RpcError { code: -32093, message: "Receiv
 pub const RECEIVER_OVERLOADED: RpcError =
     RpcError { code: -32094, message: "Receiver does not take its messages, this one was not delivered." };
 
+/// The message is larger than this Coordinator takes; the data has the limit and the settings that it comes from.
+pub const MESSAGE_TOO_LARGE: RpcError =
+    RpcError { code: -32095, message: "Message is too large for this Coordinator, it was not delivered." };
+
 /// The call is for this machine's own components only, unless the configuration says otherwise.
 pub const NOT_PERMITTED: RpcError =
     RpcError { code: -32001, message: "Not permitted from another machine without remote_admin." };

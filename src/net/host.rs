@@ -22,6 +22,14 @@ pub fn default_namespace() -> String {
     if crate::leco::name::is_legal(short.as_bytes()) { short.to_owned() } else { "instep".to_owned() }
 }
 
+/// Bytes of memory that the machine has, where it says so.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Warns when the process may not open as many descriptors as it may hold connections.
 pub(super) fn warn_about_descriptors(connections_max: usize) {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();

@@ -149,6 +149,12 @@ impl Scan {
         self.at > 0
     }
 
+    /// The frames of an unfinished message that have been walked, with their places in the buffer that was scanned.
+    #[must_use]
+    pub const fn front(&self) -> Message {
+        Message { len: self.at, frames: self.frames, parts: self.parts }
+    }
+
     /// Goes on through `buffer`, which must begin with the same unfinished message as the last time.
     ///
     /// # Errors

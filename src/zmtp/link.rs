@@ -4,7 +4,7 @@
 //! the step's bytes away, and calls again until the step is [`Step::Need`].
 
 use super::command::{Built, Command, Metadata};
-use super::frame::{self, Bounds, COMMAND, Found, LONG, Message, Scan};
+use super::frame::{self, Bounds, COMMAND, Found, LONG, MORE, Message, Scan};
 use super::mechanism::Mechanism;
 use super::{Fault, SocketType, greeting};
 use crate::limits::{GREETING_BYTES, HANDSHAKE_COMMAND_BYTES_MAX};
@@ -18,6 +18,8 @@ pub enum Phase {
     Handshake,
     /// Messages flow.
     Ready,
+    /// The same, but the rest of a message that is too large is passed over.
+    PassingOver,
 }
 
 /// What the buffer begins with.
@@ -58,13 +60,15 @@ pub struct Link {
     mechanism: Mechanism,
     phase: Phase,
     minor: u8,
+    /// What is left to be passed over of a frame, and whether more frames of its message follow.
+    over: (u64, bool),
 }
 
 impl Link {
     /// A link whose peer has sent nothing yet.
     #[must_use]
     pub fn new(ours: SocketType, mechanism: Mechanism) -> Self {
-        Self { scan: Scan::default(), ours, mechanism, phase: Phase::Greeting, minor: 0 }
+        Self { scan: Scan::default(), ours, mechanism, phase: Phase::Greeting, minor: 0, over: (0, false) }
     }
 
     /// What to send first: our greeting, and our READY where the mechanism allows that. Nothing else may be sent before
@@ -91,7 +95,68 @@ impl Link {
     /// Whether the peer understands PING (ZMTP 3.1).
     #[must_use]
     pub fn pings(&self) -> bool {
-        self.phase == Phase::Ready && self.minor >= 1
+        self.phase >= Phase::Ready && self.minor >= 1
+    }
+
+    /// Whether the handshake is over.
+    #[must_use]
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.phase >= Phase::Ready
+    }
+
+    /// After [`Fault::FrameTooLarge`] or [`Fault::MessageTooLarge`]: the frames before the one that is too large, which lie at the front
+    /// of the buffer.
+    #[must_use]
+    pub fn front(&self) -> Message {
+        self.scan.front()
+    }
+
+    /// After the same: passes the whole message over as it comes, however large it is, and stays ready for what follows. Says how many bytes at
+    /// the front of `buffer` are to be taken away at once.
+    pub fn pass_over(&mut self, buffer: &[u8]) -> usize {
+        let at = self.scan.front().len;
+        let Ok(head) = frame::head(buffer.get(at..).unwrap_or_default()) else { return 0 };
+        self.scan = Scan::default();
+        self.begin_over(head);
+        at + head.bytes
+    }
+
+    const fn begin_over(&mut self, head: frame::Head) {
+        self.over = (head.body, head.flags & MORE != 0);
+        self.end_over();
+    }
+
+    const fn end_over(&mut self) {
+        self.phase = if self.over.0 == 0 && !self.over.1 { Phase::Ready } else { Phase::PassingOver };
+    }
+
+    /// Passes over what is there of a message that is too large.
+    #[cold]
+    fn over<'a>(&mut self, buffer: &'a [u8]) -> Result<Step<'a>, Fault> {
+        if buffer.is_empty() {
+            return Ok(Step::Need(1));
+        }
+        if self.over.0 > 0 {
+            let len = usize::try_from(self.over.0).unwrap_or(usize::MAX).min(buffer.len());
+            self.over.0 -= len as u64;
+            self.end_over();
+            return Ok(Step::Skip { len });
+        }
+        let head = match frame::head(buffer) {
+            Ok(head) => head,
+            Err(missing) => return Ok(Step::Need(missing)),
+        };
+        if head.flags & !(MORE | LONG) == 0 {
+            self.begin_over(head);
+            return Ok(Step::Skip { len: head.bytes });
+        }
+        // A command between the frames.
+        match self.scan.next(buffer, &Bounds { frame_bytes_max: 0, message_bytes_max: 0 })? {
+            Found::Command { head, body, .. } => command(buffer, 0, head, body),
+            Found::Need(n) => Ok(Step::Need(n)),
+            Found::Message(_) => Err(Fault::Flags),
+        }
     }
 
     /// Judges what `buffer`, the unconsumed bytes of the connection, begins with.
@@ -100,20 +165,15 @@ impl Link {
     /// The [`Fault`] that ends the link.
     #[inline(always)]
     pub fn next<'a>(&mut self, buffer: &'a [u8], bounds: &Bounds) -> Result<Step<'a>, Fault> {
-        if self.phase != Phase::Ready {
-            return self.handshake(buffer);
+        match self.phase {
+            Phase::Ready => {}
+            Phase::PassingOver => return self.over(buffer),
+            Phase::Greeting | Phase::Handshake => return self.handshake(buffer),
         }
         match self.scan.next(buffer, bounds)? {
             Found::Message(message) => Ok(Step::Message(message)),
             Found::Need(n) => Ok(Step::Need(n)),
-            Found::Command { at, head, body } => {
-                let len = head + body;
-                let command = Command::parse(buffer.get(at + head..at + len).unwrap_or_default())?;
-                if matches!(command, Command::Error(_)) {
-                    return Err(Fault::PeerError);
-                }
-                Ok(Step::Command { at, len, command })
-            }
+            Found::Command { at, head, body } => command(buffer, at, head, body),
         }
     }
 
@@ -147,6 +207,16 @@ impl Link {
         self.phase = Phase::Ready;
         Ok(Step::Ready { len, peer })
     }
+}
+
+/// The command in a frame at `at`.
+fn command(buffer: &[u8], at: usize, head: usize, body: usize) -> Result<Step<'_>, Fault> {
+    let len = head + body;
+    let command = Command::parse(buffer.get(at + head..at + len).unwrap_or_default())?;
+    if matches!(command, Command::Error(_)) {
+        return Err(Fault::PeerError);
+    }
+    Ok(Step::Command { at, len, command })
 }
 
 #[cfg(test)]
@@ -241,6 +311,45 @@ mod tests {
         ] {
             let bytes = [&greeting[..], tail].concat();
             assert_eq!(hear(SocketType::Router, &bytes, 7), [fault], "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_too_large_is_passed_over_however_it_comes() {
+        let large =
+            [&[MORE, 1, b'a'][..], &[MORE | LONG, 0, 0, 0, 0, 0, 1, 0, 1], &[7; 65_537], b"\x04\x05\x04PONG"].concat();
+        let after = b"\x01\x00\x00\x03end\x00\x04next";
+        let bytes = [&client(SocketType::Dealer)[..], &large, after].concat();
+        for step in [1, 7, 1000, bytes.len()] {
+            let (mut link, mut buffer) = (Link::new(SocketType::Router, Mechanism::Null), Vec::new());
+            let mut heard = Vec::new();
+            for chunk in bytes.chunks(step) {
+                buffer.extend_from_slice(chunk);
+                loop {
+                    let cut = match link.next(&buffer, &BOUNDS) {
+                        Err(fault) => {
+                            assert_eq!((fault, link.front().part(&buffer, 0)), (Fault::FrameTooLarge, Some(&b"a"[..])));
+                            0..link.pass_over(&buffer)
+                        }
+                        Ok(Step::Need(n)) => {
+                            assert!(n > 0 && buffer.len() < 100, "nothing of it is kept");
+                            break;
+                        }
+                        Ok(Step::Skip { len } | Step::Ready { len, .. }) => 0..len,
+                        Ok(Step::Message(message)) => {
+                            heard.push(buffer[..message.len].to_vec());
+                            0..message.len
+                        }
+                        Ok(Step::Command { at, len, command }) => {
+                            assert_eq!(command, Command::Pong);
+                            at..at + len
+                        }
+                    };
+                    buffer.drain(cut);
+                }
+            }
+            assert_eq!(heard, [b"\x00\x04next"], "{step} bytes at a time");
+            assert!(link.is_ready() && link.phase() == Phase::Ready);
         }
     }
 

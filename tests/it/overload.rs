@@ -848,3 +848,25 @@ fn over_real_sockets_partial_messages_are_bounded_by_the_memory_cap() {
     let counters = live.served();
     assert_eq!(counters["partial_bytes_now"], 0, "{counters}");
 }
+
+#[test]
+fn a_message_above_the_limit_is_refused_and_costs_neither_link_nor_name() {
+    let limit = 100_000;
+    let mut world =
+        World::new(Config { message_bytes_max: limit, frame_bytes_max: limit, memory_max: 8 << 20, ..small() });
+    let (ca, cb) = (world.component("CA"), world.component("CB"));
+    for size in [limit + 1, 20 * limit] {
+        // It streams by in pieces, with an end behind it and the next message at its heels.
+        let mut bytes = leco(b"CB", b"CA", 1, &[&vec![7; size], b"more"]);
+        bytes.extend_from_slice(&leco(b"CB", b"CA", 2, &[b"next"]));
+        for chunk in bytes.chunks(9_999) {
+            world.feed(ca, chunk);
+            assert_eq!(world.hub().bytes_waiting().1, 0, "nothing of it is kept");
+        }
+        let heard = world.hear(ca);
+        assert_eq!((numbers(&heard), wire::code(&heard[0])), (vec![1], Some(-32095)));
+        assert_eq!(wire::json(&heard[0])["error"]["data"]["bytes_max"], limit);
+        assert_eq!(numbers(&world.hear(cb)), [2]);
+    }
+    assert_eq!((world.count("refused_too_large"), world.count("closed_too_large")), (2, 0));
+}

@@ -4,7 +4,7 @@ use crate::leco::message::{self, HEADER_BYTES, Malformed, TYPE_JSON, View};
 use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
-use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
+use crate::leco::rpc::{self, Document, Id, Item, MESSAGE_TOO_LARGE, RECEIVER_OVERLOADED, RpcError};
 use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING};
 use crate::store::ring::{Refused, Ring};
 use crate::time::Span;
@@ -182,6 +182,37 @@ pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool,
         if forwarded { &mut peers.counters.messages_forwarded } else { &mut peers.counters.messages_delivered };
     *queued += count;
     len
+}
+
+/// What is known of a LECO message before its payload.
+#[cold]
+pub(in crate::hub) fn beginning<'a>(buffer: &'a [u8], front: &frame::Message) -> Option<View<'a>> {
+    let part = |n| front.part(buffer, n);
+    View::new(part(0), part(1), part(2), part(3), None).ok()
+}
+
+/// A message is larger than may be taken: its sender is told, from the frames before its payload, and what comes of it is passed over.
+#[cold]
+pub(in crate::hub) fn refuse_large(peers: &mut Peers, names: &Names, from: PeerKey, view: &View<'_>) -> Outcome {
+    if peers.get(from).is_some_and(|peer| peer.role == Role::Accepted) {
+        let data = serde_json::json!({
+            "bytes_max": peers.config.message_bytes_max.min(peers.config.frame_bytes_max),
+            "settings": ["frame_bytes_max", "message_bytes_max", "memory_max"],
+        });
+        if answer_error(peers, names, from, view, MESSAGE_TOO_LARGE, &data) == Outcome::Held {
+            return Outcome::Held;
+        }
+        if peers.may_log() {
+            log::warn!(
+                "{} -> {}: a message is too large and was refused (frame_bytes_max, message_bytes_max, memory_max)",
+                name::shown(view.sender),
+                name::shown(view.receiver)
+            );
+        }
+    }
+    peers.counters.messages_in += 1;
+    peers.counters.refused_too_large += 1;
+    Outcome::Done
 }
 
 /// The ring has no room: holds the sender, or refuses the message once the receiver has stood still for `stall_ms`.

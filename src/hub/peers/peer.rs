@@ -8,7 +8,7 @@ use crate::store::ring::Ring;
 use crate::store::tail::Tail;
 use crate::time::Tick;
 use crate::zmtp::frame::whole_before;
-use crate::zmtp::link::{Link, Phase};
+use crate::zmtp::link::Link;
 
 use super::results::Results;
 use super::waits::For;
@@ -132,7 +132,7 @@ impl Peer {
     /// Whether its handshake is over. A controller or viewer has none, its first request stands for it.
     pub(in crate::hub) fn is_ready(&self) -> bool {
         match self.role {
-            Role::Accepted | Role::Dialled(_) => self.link.phase() == Phase::Ready,
+            Role::Accepted | Role::Dialled(_) => self.link.is_ready(),
             Role::Controller | Role::Viewer => self.has_asked,
             Role::Kernel(_) => true,
         }
