@@ -173,9 +173,12 @@ impl World {
             }
             Some(Habit::Oversize) => {
                 let to = self.somebody();
-                let payload =
-                    if self.rng.one_in(2) { vec![vec![7; MESSAGE_BYTES_MAX + 1]] } else { vec![Vec::new(); 5000] };
-                self.twin.trouble(self.speakers[session].cable, self.moment());
+                // What is too large is refused, what has too many frames ends the link.
+                let is_large = self.rng.one_in(2);
+                let payload = if is_large { vec![vec![7; MESSAGE_BYTES_MAX + 1]] } else { vec![Vec::new(); 5000] };
+                if !is_large {
+                    self.twin.trouble(self.speakers[session].cable, self.moment());
+                }
                 self.say(|| format!("session {session} sends a message beyond all bounds"));
                 self.send_to(session, to, (0, payload));
             }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::swarm::MESSAGE_BYTES_MAX;
 use crate::wire;
 
 /// A moment: milliseconds, and the step within the millisecond.
@@ -35,6 +36,7 @@ const NOT_YOURS: i64 = -32091;
 const NODE_UNKNOWN: i64 = -32092;
 const RECEIVER_UNKNOWN: i64 = -32093;
 const OVERLOADED: i64 = -32094;
+const TOO_LARGE: i64 = -32095;
 
 /// A connection: of a component, or of one hub's DEALER to another hub.
 #[derive(Debug)]
@@ -439,6 +441,11 @@ impl Twin {
         }
         if let To::Sign { sign_in } = message.to {
             return self.may_sign(message, sign_in, value, at);
+        }
+        // Judged before anything else: of such a message only the beginning is ever read.
+        if message.frames.iter().any(|frame| frame.len() > MESSAGE_BYTES_MAX) {
+            let is_so = code == Some(TOO_LARGE);
+            return if is_so { Ok(()) } else { Err("it is too large".to_owned()) };
         }
         // The chart: first the sender, then the receiver.
         let signed = if message.pretends { Signed::No } else { self.signed(message.session, message.signs_before) };

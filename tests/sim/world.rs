@@ -82,6 +82,8 @@ pub(crate) struct Node {
     pub(crate) boot: u32,
     pub(crate) up: bool,
     pub(crate) stopping: bool,
+    /// Pauses that its hub had counted when it was last looked at, while it ends.
+    pub(crate) pauses: u64,
     stopped: bool,
     unsettled: bool,
     wires: BTreeMap<PeerKey, Wire>,
@@ -154,6 +156,7 @@ impl World {
                 boot: 0,
                 up: true,
                 stopping: false,
+                pauses: 0,
                 stopped: false,
                 unsettled: false,
                 wires: BTreeMap::new(),
@@ -723,6 +726,7 @@ impl World {
             }
         }
         self.nodes[hub].stopping = true;
+        self.nodes[hub].pauses = self.nodes[hub].hub.counters().pauses;
         self.nodes[hub].hub.handle_stop(Tick(self.now));
         self.after_call(hub);
         self.plan(2500, Event::Boot { hub });
@@ -731,6 +735,11 @@ impl World {
     fn boot(&mut self, hub: usize) {
         if self.nodes[hub].stopping {
             self.settle(hub);
+            let pauses = self.nodes[hub].hub.counters().pauses;
+            if !self.nodes[hub].stopped && core::mem::replace(&mut self.nodes[hub].pauses, pauses) != pauses {
+                // The clock has jumped while it was ending: its last words have as much longer.
+                return self.plan(2500, Event::Boot { hub });
+            }
             if !self.nodes[hub].stopped && self.nodes[hub].hub.poll_timeout().is_some_and(|at| at.0 <= self.now) {
                 // The clock has jumped to both moments at once.
                 return self.plan(1, Event::Boot { hub });
