@@ -75,6 +75,8 @@ counters! {
     pings_sent: "ZMTP PINGs sent",
     pongs_sent: "ZMTP PONGs sent",
     nodes_joined: "Coordinators signed in, either way",
+    nodes_displaced: "links of Coordinators closed because another link turned out to be that node's, or nobody could tell",
+    nodes_asked: "nodes asked which of two links is their own",
     nodes_left: "Coordinators signed out or removed",
     dials: "connections to other Coordinators begun",
     dials_failed: "connections to other Coordinators that could not be made",

@@ -70,7 +70,13 @@ struct Bare {
 
 impl Bare {
     fn new() -> Self {
-        let hub = Hub::new(config(1), Start { seed: 3, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(1);
+        change(&mut config);
+        let hub = Hub::new(config, Start { seed: 3, now: Tick(0), unix_ms: 1_700_000_000_000 }).unwrap();
         Self { hub, now: Tick(1), left: 0, dialled: None }
     }
 
@@ -127,10 +133,8 @@ fn routing_to_a_local_component_allocates_nothing() {
 
 #[test]
 fn forwarding_to_another_node_allocates_nothing() {
-    let mut bare = Bare::new();
+    let mut bare = Bare::with(|config| config.coordinators = vec!["n2:1".to_owned()]);
     let ca = bare.component("CA");
-    let call = br#"{"jsonrpc":"2.0","id":1,"method":"add_nodes","params":{"nodes":{"N2":"n2:1"}}}"#;
-    bare.feed(ca, &leco(b"COORDINATOR", b"CA", 1, &[call]));
     bare.hub.handle_timeout(bare.now);
     bare.carry_out();
     let node = bare.dialled.expect("the node is dialled");

@@ -24,7 +24,7 @@ pub(super) enum At {
 pub(super) enum Right {
     /// Anybody.
     Anybody,
-    /// The Coordinator of another node.
+    /// The Coordinator of another node, signed in on this link.
     Node,
     /// A member of the session.
     Member,
@@ -172,13 +172,13 @@ pub(super) fn described(title: &[u8], at: At) -> Value {
 /// Every method.
 pub(super) const METHODS: &[Method] = &[
     own(OwnCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
-    own(OwnCall::SetLogLevel, "set_log_level", "Sets the level of the log: DEBUG, INFO, WARNING, ERROR or CRITICAL.", &[("level", "string", true)], "null"),
+    own(OwnCall::SetLogLevel, "set_log_level", "Sets the level of the log: DEBUG, INFO, WARNING, ERROR or CRITICAL.", &[("level", "string", true)], "null").needs(Right::Admin),
     own(OwnCall::ShutDown, "shut_down", "Signs out from all Coordinators and ends the program.", &[], "null").needs(Right::Admin),
     own(OwnCall::SignIn, "sign_in", "Signs the sender in under its component name; with suggest, a taken name is answered with a free variation.", &[("suggest", "boolean", false)], "null"),
     own(OwnCall::SignOut, "sign_out", "Signs the sender out.", &[], "null"),
-    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null").needs(Right::Node),
-    own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null").needs(Right::Node),
-    own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null"),
+    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null"),
+    own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null"),
+    own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::Node),
     own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
     own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node.", &[("components", "array", true)], "null").needs(Right::Node),
     own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question(),

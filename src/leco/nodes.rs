@@ -39,6 +39,20 @@ impl<L: Copy> Dealer<L> {
     }
 }
 
+/// How far the link by which somebody speaks to us as a node is believed to be that node's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Somebody has signed in under the namespace. Nobody has let us in under it yet.
+    Claimed,
+    /// Our own link was let in under that namespace at the node's address.
+    Plausible,
+    /// Another link claims the namespace: the node was asked a question in this conversation, on our own link to it. Its answer comes on
+    /// the link that is really its own.
+    Asked([u8; 16]),
+    /// The node's answer came on this link.
+    Proven,
+}
+
 /// Another node.
 #[derive(Debug)]
 pub struct Node<L> {
@@ -54,6 +68,8 @@ pub struct Node<L> {
     pub dealer: Dealer<L>,
     /// Its link to us.
     pub inbound: Option<L>,
+    /// How far that link is believed to be the node's own.
+    pub standing: Standing,
     /// Its components, as it recorded them here.
     pub components: Vec<String>,
     /// Since when it has had no link at all, or when it was entered.
@@ -75,6 +91,7 @@ impl<L: Copy + PartialEq> Node<L> {
             permanent: false,
             dealer: Dealer::None,
             inbound: None,
+            standing: Standing::Claimed,
             components: Vec::new(),
             lost_since: now,
             backoff: BACKOFF_MIN,
@@ -174,6 +191,19 @@ impl<L: Copy + PartialEq> Nodes<L> {
     #[must_use]
     pub fn has_address(&self, address: &str) -> bool {
         self.table.iter().any(|(_, node)| node.address.as_deref() == Some(address))
+    }
+
+    /// Whether no more nodes fit.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.table.len() >= NODES_MAX
+    }
+
+    /// The node that has been without any link for longest, those that were named at start left out: it makes room for one that speaks.
+    #[must_use]
+    pub fn oldest_unlinked(&self) -> Option<NodeKey<L>> {
+        let idle = self.table.iter().filter(|(_, node)| !node.is_linked() && !node.permanent);
+        idle.min_by_key(|(_, node)| node.lost_since).map(|(key, _)| key)
     }
 
     /// All nodes in the order of their slots.

@@ -3,7 +3,7 @@
 //! Decides only; the hub acts. The chart is the seed's flow chart in the order of the LECO specification's routing section: first
 //! the sender, then the receiver.
 
-use super::name::COORDINATOR;
+use super::name::{COORDINATOR, shown};
 use super::rpc::{DUPLICATE_NAME, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, RpcError};
 
 /// What the names of sessions begin with. No component can sign in under such a name.
@@ -124,6 +124,15 @@ pub enum Place<'a> {
         /// The component name.
         name: &'a [u8],
     },
+}
+
+impl core::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Here(name) => f.write_str(&shown(name)),
+            Self::There { namespace, name } => write!(f, "{}.{}", shown(namespace), shown(name)),
+        }
+    }
 }
 
 impl<'a> Place<'a> {

@@ -43,6 +43,9 @@ pub const RECEIVER_OVERLOADED: RpcError =
 pub const MESSAGE_TOO_LARGE: RpcError =
     RpcError { code: -32095, message: "Message is too large for this Coordinator, it was not delivered." };
 
+/// One of the server's tables has no room left for what was asked, or the caller's machine has its share of it.
+pub const SERVER_FULL: RpcError = RpcError { code: -32096, message: "The server has no room for this." };
+
 /// The call is for this machine's own components only, unless the configuration says otherwise.
 pub const NOT_PERMITTED: RpcError =
     RpcError { code: -32001, message: "Not permitted from another machine without remote_admin." };

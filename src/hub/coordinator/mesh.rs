@@ -11,24 +11,20 @@ use serde_json::Value;
 use crate::leco::message::View;
 use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR, FullName};
-use crate::leco::nodes::{Dealer, Node};
+use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::route::Place;
-use crate::leco::rpc::{
-    self, DUPLICATE_NAME, Document, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Item, NOT_SIGNED_IN,
-};
-use crate::limits::{ADD_NODES_MAX, COMPONENTS_PER_NODE_MAX};
+use crate::leco::rpc::{self, Document, Item, NOT_SIGNED_IN};
 use crate::time::Span;
 use crate::zmtp::SocketType;
 
 use super::Coordinator;
 use crate::counters::count;
-use crate::hub::call::{Answer, Caller, plain_error};
 use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::events::Event;
 use crate::hub::keys::{NodeKey, PeerKey};
-use crate::hub::names::{Names, new_header, shown};
-use crate::hub::peers::{Outcome, Peer, PeerTimer, Peers, ProcessTimer, Role};
+use crate::hub::names::{Names, new_header};
+use crate::hub::peers::{Outcome, PeerTimer, Peers, ProcessTimer, Role};
 
 /// Components for which one millisecond must pass between two directory updates. Each update names all of them, so a small
 /// directory is told at every change and a large one, whose changes come in bursts, a few times in a second.
@@ -239,6 +235,9 @@ impl Coordinator {
         }
         if let Some(node) = names.nodes.get_mut(bound) {
             node.dealer = Dealer::Up(link);
+            if node.standing == Standing::Claimed {
+                node.standing = Standing::Plausible;
+            }
         }
         if let Some(replaced) = replaced {
             // We were signing in under another address of it too.
@@ -295,7 +294,7 @@ impl Coordinator {
     }
 
     /// Removes a node; one that was named at start stays to be dialled.
-    fn forget(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, why: &str) {
+    pub(super) fn forget(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, why: &str) {
         let Some(node) = names.nodes.get_mut(key) else { return };
         log::info!("node {} removed: {why}", node.label());
         if node.namespace.is_some() {
@@ -327,75 +326,9 @@ impl Coordinator {
         }
     }
 
-    // ---- Methods called by other Coordinators ----
+    // ---- Goodbye ----
 
-    pub(in crate::hub) fn coordinator_sign_in(peers: &mut Peers, names: &mut Names, caller: Caller<'_>) -> Answer {
-        let namespace = match caller.sender {
-            Place::There { namespace, name: COORDINATOR } => namespace,
-            Place::Here(COORDINATOR) => return Err((DUPLICATE_NAME, Value::from(peers.config.namespace.as_str()))),
-            Place::Here(_) | Place::There { .. } => {
-                return Err((INVALID_REQUEST, Value::from("only a Coordinator signs in as one")));
-            }
-        };
-        if !name::is_legal(namespace) {
-            return Err((INVALID_PARAMS, Value::from("a namespace is 1 to 255 bytes of printable ASCII without '.'")));
-        }
-        if !peers.get(caller.link).is_some_and(Peer::is_open) {
-            return Err((INVALID_REQUEST, Value::from("this link has ended")));
-        }
-        let known = names.nodes.find(namespace);
-        if peers.get(caller.link).and_then(|peer| peer.node).is_some_and(|node| Some(node) != known) {
-            return Err((INVALID_REQUEST, Value::from("this link is another Coordinator's")));
-        }
-        let key = match known {
-            Some(key) => {
-                let inbound = names.nodes.get(key).and_then(|node| node.inbound);
-                if inbound.is_some_and(|link| link != caller.link && peers.get(link).is_some()) {
-                    return Err((DUPLICATE_NAME, shown(namespace)));
-                }
-                key
-            }
-            None => {
-                let mut node = Node::new(peers.now);
-                node.namespace = Some(namespace.into());
-                names.nodes.add(node).map_err(|_| (INTERNAL_ERROR, Value::from("too many nodes")))?
-            }
-        };
-        if let Some(node) = names.nodes.get_mut(key) {
-            node.inbound = Some(caller.link);
-        }
-        if let Some(peer) = peers.get_mut(caller.link) {
-            peer.node = Some(key);
-            log::info!("node {} signed in from {}", name::shown(namespace), peer.remote);
-        }
-        peers.counters.nodes_joined += 1;
-        peers.ensure_cleaning();
-        Ok(Value::Null)
-    }
-
-    pub(in crate::hub) fn coordinator_sign_out(
-        &mut self,
-        peers: &mut Peers,
-        names: &mut Names,
-        caller: Caller<'_>,
-    ) -> Answer {
-        let Place::There { namespace, .. } = caller.sender else { return Err(plain_error(INVALID_REQUEST)) };
-        let Some(key) = names.nodes.find(namespace) else { return Ok(Value::Null) };
-        let (inbound, dealer) = match names.nodes.get(key) {
-            Some(node) => (node.inbound, node.dealer),
-            None => (None, Dealer::None),
-        };
-        if inbound != Some(caller.link) {
-            return Err((DUPLICATE_NAME, shown(namespace)));
-        }
-        if let Dealer::Up(link) = dealer {
-            Self::say_goodbye(peers, names, link, namespace);
-        }
-        self.forget(peers, names, key, "signed out");
-        Ok(Value::Null)
-    }
-
-    fn say_goodbye(peers: &mut Peers, names: &Names, link: PeerKey, namespace: &[u8]) {
+    pub(super) fn say_goodbye(peers: &mut Peers, names: &Names, link: PeerKey, namespace: &[u8]) {
         let receiver = [namespace, b".", COORDINATOR].concat();
         let header = new_header(peers);
         let request = rpc::request(100, "coordinator_sign_out", &Value::Null);
@@ -411,91 +344,6 @@ impl Coordinator {
                 Self::say_goodbye(peers, names, link, &namespace);
             }
         }
-    }
-
-    pub(in crate::hub) fn add_nodes(
-        &mut self,
-        peers: &mut Peers,
-        names: &mut Names,
-        caller: Caller<'_>,
-        params: rpc::Params,
-    ) -> Answer {
-        let [nodes] = params.take(["nodes"])?;
-        let wrong = || (INVALID_PARAMS, Value::from("nodes maps namespaces to addresses host:port"));
-        let nodes = nodes.as_ref().and_then(Value::as_object).ok_or_else(wrong)?;
-        if nodes.len() > ADD_NODES_MAX {
-            return Err((INVALID_PARAMS, Value::from("too many nodes")));
-        }
-        // All or nothing: first everything is read, then acted upon.
-        let mut wanted = Vec::new();
-        for (namespace, address) in nodes {
-            let address = address.as_str().and_then(crate::leco::nodes::address).ok_or_else(wrong)?;
-            if !name::is_legal(namespace.as_bytes()) {
-                return Err(wrong());
-            }
-            wanted.push((namespace.as_bytes(), address));
-        }
-        for (namespace, address) in wanted {
-            if *namespace == *names.namespace() || self.has_moved(peers, names, caller, namespace, &address) {
-                continue;
-            }
-            if !names.nodes.expects(namespace) {
-                self.know_address(peers, names, &address, Some(namespace), false);
-            }
-        }
-        Ok(Value::Null)
-    }
-
-    /// A node that we cannot reach tells an address of its own that is not the one we try: it has moved. Answers whether that is so.
-    fn has_moved(
-        &mut self,
-        peers: &Peers,
-        names: &mut Names,
-        caller: Caller<'_>,
-        namespace: &[u8],
-        address: &str,
-    ) -> bool {
-        let Some(key) = peers.get(caller.link).and_then(|peer| peer.node) else { return false };
-        let Some(node) = names.nodes.get_mut(key) else { return false };
-        let tried = matches!(node.dealer, Dealer::Waiting | Dealer::Dialling) && !node.permanent;
-        if !tried || node.namespace.as_deref() != Some(namespace) || node.address.as_deref() == Some(address) {
-            return false;
-        }
-        node.address = Some(address.into());
-        node.reset_backoff();
-        if node.dealer == Dealer::Waiting {
-            self.dial_at(key, peers.now);
-        }
-        true
-    }
-
-    pub(in crate::hub) fn record_components(
-        peers: &mut Peers,
-        names: &mut Names,
-        caller: Caller<'_>,
-        params: rpc::Params,
-    ) -> Answer {
-        let [listed] = params.take(["components"])?;
-        let Some(Value::Array(items)) = listed else {
-            return Err((INVALID_PARAMS, Value::from("components is a list of names")));
-        };
-        let Some(node) = peers.get(caller.link).and_then(|peer| peer.node) else {
-            return Err((INVALID_REQUEST, Value::from("only a Coordinator records components")));
-        };
-        if items.len() > COMPONENTS_PER_NODE_MAX {
-            return Err((INVALID_PARAMS, Value::from("too many components")));
-        }
-        let mut components = Vec::new();
-        for item in items {
-            let wrong = || (INVALID_PARAMS, Value::from("components is a list of names"));
-            let name = item.as_str().filter(|name| name::is_legal(name.as_bytes())).ok_or_else(wrong)?;
-            components.push(name.to_owned());
-        }
-        if let Some(node) = names.nodes.get_mut(node) {
-            node.components = components;
-        }
-        peers.events.push_back(Event::NodeListed { node });
-        Ok(Value::Null)
     }
 
     // ---- Updates ----

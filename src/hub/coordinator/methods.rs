@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{Owner, Place, is_session};
-use crate::leco::rpc::{DUPLICATE_NAME, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Params};
+use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
 use crate::limits::COMPONENTS_PER_PEER_MAX;
 use crate::time::Span;
 
@@ -57,11 +57,11 @@ impl Coordinator {
         }
         let Some(peer) = peers.get_mut(caller.link) else { return Ok(Value::Null) };
         if peer.names.len() >= COMPONENTS_PER_PEER_MAX {
-            return Err((INTERNAL_ERROR, Value::from("too many names on one connection")));
+            return Err((SERVER_FULL, Value::from("too many names on one connection")));
         }
         match names.directory.add(name, caller.link) {
             Ok(key) => peer.names.push(key),
-            Err(_) => return Err((INTERNAL_ERROR, Value::from("too many components"))),
+            Err(_) => return Err((SERVER_FULL, Value::from("too many components"))),
         }
         log::info!("component {} signed in from {}", name::shown(name), peer.remote);
         peers.counters.sign_ins += 1;
@@ -134,7 +134,7 @@ impl Coordinator {
 
     // ---- Administration ----
 
-    pub(in crate::hub) fn set_log_level(peers: &mut Peers, params: Params) -> Answer {
+    pub(in crate::hub) fn set_log_level(peers: &mut Peers, caller: Caller<'_>, params: Params) -> Answer {
         let [level] = params.take(["level"])?;
         let filter = match level.as_ref().and_then(Value::as_str) {
             Some("DEBUG") => LevelFilter::Debug,
@@ -143,6 +143,9 @@ impl Coordinator {
             Some("ERROR" | "CRITICAL") => LevelFilter::Error,
             _ => return Err((INVALID_PARAMS, Value::from("level is DEBUG, INFO, WARNING, ERROR or CRITICAL"))),
         };
+        // Said before it is done: whoever reads the log learns why it goes silent.
+        let remote = peers.get(caller.link).map(|peer| peer.remote.to_string()).unwrap_or_default();
+        log::warn!("{} at {remote} sets the log level to {filter}", caller.sender);
         peers.outputs.push_back(Output::LogLevel(filter));
         Ok(Value::Null)
     }

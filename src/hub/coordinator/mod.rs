@@ -3,6 +3,7 @@
 //! Owns when the directory is sent to the other nodes and when each of them is dialled; it changes [`Names`], which everybody reads. It must
 //! not know sessions, providers or viewers: who must hear of a name or a node that left is told by an event.
 
+mod inbound;
 mod mesh;
 mod methods;
 pub(super) mod relay;

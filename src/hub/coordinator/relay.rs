@@ -283,10 +283,13 @@ pub(in crate::hub) fn contest(peers: &mut Peers, names: &Names, from: PeerKey, s
 }
 
 /// Asks `owner` for a sign of life on behalf of `newcomer`, who is held until there is one or `takeover_ms` is over. Answers
-/// `false` if the owner has just given one.
+/// `false` if the owner has just given one, or is on another machine: only who may be the same program come back takes a name over.
 fn probe(peers: &mut Peers, names: &Names, owner: PeerKey, newcomer: PeerKey) -> bool {
     let patience = Span(peers.config.takeover_ms);
-    let Some(peer) = peers.get(owner) else { return false };
+    let (Some(peer), Some(claimant)) = (peers.get(owner), peers.get(newcomer)) else { return false };
+    if peer.address() != claimant.address() {
+        return false;
+    }
     let alive = peers.now.since(peer.last_heard) < patience || peer.held.is_some();
     if alive && !peer.probed || owner == newcomer {
         return false;
@@ -311,10 +314,21 @@ fn probe(peers: &mut Peers, names: &Names, owner: PeerKey, newcomer: PeerKey) ->
 
 /// A probed owner lives: those who claim its name are judged again, and refused.
 pub(in crate::hub) fn probe_answered(peers: &mut Peers, key: PeerKey) {
-    if let Some(peer) = peers.get_mut(key) {
-        peer.probed = false;
+    let Some(peer) = peers.get_mut(key) else { return };
+    peer.probed = false;
+    if !peer.must_prove {
+        peers.cancel_peer_timer(key, PeerTimer::Takeover);
     }
-    peers.cancel_peer_timer(key, PeerTimer::Takeover);
+    peers.wake(For::Probe(key));
+}
+
+/// A node has answered on this link: whoever else claims to be it is judged again, and refused.
+pub(super) fn proof_given(peers: &mut Peers, key: PeerKey) {
+    let Some(peer) = peers.get_mut(key) else { return };
+    peer.must_prove = false;
+    if !peer.probed {
+        peers.cancel_peer_timer(key, PeerTimer::Takeover);
+    }
     peers.wake(For::Probe(key));
 }
 

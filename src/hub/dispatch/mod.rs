@@ -9,7 +9,9 @@ mod sessions;
 use serde_json::Value;
 
 use crate::control::function::Function;
-use crate::leco::rpc::{MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED, Params};
+use crate::leco::name::COORDINATOR;
+use crate::leco::route::Place;
+use crate::leco::rpc::{INVALID_REQUEST, MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED, Params};
 use crate::time::Span;
 
 use super::Hub;
@@ -33,8 +35,8 @@ impl Hub {
     ) -> Said {
         let Some(method) = method else { return Said::now(Err((METHOD_NOT_FOUND, Value::from(name)))) };
         let caller = request.caller(&self.names.prefix);
-        if method.right == Right::Admin && !self.may_administer(caller.link) {
-            return Said::now(Err(not_permitted(method)));
+        if let Err(refused) = self.has_right(caller, method) {
+            return Said::now(Err(refused));
         }
         match method.call {
             Call::Own(call) => Said::now(self.own_call(caller, call, params)),
@@ -59,7 +61,7 @@ impl Hub {
                 Ok(Value::Null)
             }
             OwnCall::CoordinatorSignIn => {
-                none(params).and_then(|()| Coordinator::coordinator_sign_in(peers, names, caller))
+                none(params).and_then(|()| coordinator.coordinator_sign_in(peers, names, caller))
             }
             OwnCall::CoordinatorSignOut => {
                 none(params).and_then(|()| coordinator.coordinator_sign_out(peers, names, caller))
@@ -70,10 +72,28 @@ impl Hub {
             OwnCall::SendLocalComponents => none(params).map(|()| Coordinator::local_components(names)),
             OwnCall::SendGlobalComponents => none(params).map(|()| Coordinator::global_components(names)),
             OwnCall::SendCounters => none(params).map(|()| Coordinator::counters_as_json(peers, names)),
-            OwnCall::SetLogLevel => Coordinator::set_log_level(peers, params),
+            OwnCall::SetLogLevel => Coordinator::set_log_level(peers, caller, params),
             OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),
             OwnCall::ShutDown => none(params).and_then(|()| Coordinator::shut_down(peers)),
         }
+    }
+
+    /// Whether a caller is who it must be for a method, as far as that can be told without its owner.
+    fn has_right(&self, caller: Caller<'_>, method: &Method) -> Result<(), Refused> {
+        match method.right {
+            Right::Admin if !self.may_administer(caller.link) => Err(not_permitted(method)),
+            Right::Node if !self.is_node(caller) => {
+                let why = format!("only a Coordinator that is signed in on this link calls {}", method.name);
+                Err((INVALID_REQUEST, Value::from(why)))
+            }
+            Right::Anybody | Right::Node | Right::Member | Right::Admin | Right::AdminToForce => Ok(()),
+        }
+    }
+
+    /// Whether a caller is the Coordinator of another node, and not one of its Components.
+    fn is_node(&self, caller: Caller<'_>) -> bool {
+        matches!(caller.sender, Place::There { name: COORDINATOR, .. })
+            && self.names.is_signed_in(&self.peers, caller.link, caller.sender)
     }
 
     /// Whether a caller is on this machine, or need not be.

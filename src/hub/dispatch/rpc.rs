@@ -10,7 +10,7 @@ use crate::limits::{RING_RESERVE_BYTES, RPC_BYTES_MAX};
 
 use crate::hub::Hub;
 use crate::hub::call::{Answer, ReplyTo, plain_error};
-use crate::hub::coordinator::relay;
+use crate::hub::coordinator::{Coordinator, relay};
 use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
 use crate::hub::methods::{At, Method};
@@ -36,6 +36,9 @@ impl Hub {
     /// Deals with a message for this Coordinator. With a `refusal`, only the calls that it allows are answered.
     #[cold]
     pub(in crate::hub) fn own_message(&mut self, from: PeerKey, view: &View<'_>, refusal: Option<Refusal>) -> Outcome {
+        if self.peers.get(from).is_some_and(|peer| peer.must_prove) {
+            Coordinator::hear_proof(&mut self.peers, &mut self.names, from, view);
+        }
         let Some(payload) = view.payload.filter(|payload| !payload.is_empty()) else {
             // An empty payload is a heartbeat, unless nobody knows whose.
             return match refusal {
@@ -62,6 +65,9 @@ impl Hub {
             if refusal == Refusal::NotYours && relay::contest(&mut self.peers, &self.names, from, view.sender) {
                 return Outcome::Held;
             }
+            if refusal == Refusal::NotACoordinator && self.is_contested(from, view.sender, &document) {
+                return Outcome::Held;
+            }
         }
         let mut request = Request::new(Asked::Coordinator, from, view);
         request.refusal = refusal;
@@ -69,6 +75,13 @@ impl Hub {
             matches!(&document, Ok(Document::Single(Item::Call(call))) if call.method == "coordinator_sign_in");
         self.begin(request, document);
         self.own_done()
+    }
+
+    /// Whether it must be asked first whose the namespace is that this document signs in under.
+    fn is_contested(&mut self, from: PeerKey, sender: &[u8], document: &Result<Document, rpc::RpcError>) -> bool {
+        let Ok(Some(Item::Call(call))) = document.as_ref().map(Document::first) else { return false };
+        let Place::There { namespace, .. } = Place::of(sender, &self.names.prefix) else { return false };
+        call.method == "coordinator_sign_in" && Coordinator::contest(&mut self.peers, &mut self.names, from, namespace)
     }
 
     /// Whether a refused sender may make the first call of this document all the same.

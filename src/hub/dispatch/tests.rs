@@ -183,7 +183,7 @@ fn from_another_machine_nobody_administers_unless_the_configuration_says_so() {
         }
     }
     let of = |right| METHODS.iter().filter(move |method| method.right == right).map(|method| method.name);
-    assert!(of(Right::Admin).eq(["shut_down", "remove_expired_addresses", "exit"]));
+    assert!(of(Right::Admin).eq(["set_log_level", "shut_down", "remove_expired_addresses", "exit"]));
     assert!(of(Right::AdminToForce).eq(["delete_session"]));
 }
 

@@ -169,7 +169,7 @@ impl Peers {
     /// Tells all who know the peer that it is not to be reckoned with any more; nothing more is read from it. Comes once in its life.
     fn unlink(&mut self, key: PeerKey, cause: Cause) {
         let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_open()) else { return };
-        peer.probed = false;
+        (peer.probed, peer.must_prove) = (false, false);
         let names = core::mem::take(&mut peer.names);
         self.events.extend(names.into_iter().map(|component| Event::NameLeft { component, why: Left::Link(cause) }));
         if let Some(node) = peer.node.take() {

@@ -53,12 +53,29 @@ impl Peers {
             PeerTimer::Half => self.half_due(key),
             PeerTimer::Slow => self.slow_due(key),
             PeerTimer::Stall => self.stall_due(key),
-            PeerTimer::Takeover if peer.probed => {
-                self.counters.names_taken_over += 1;
-                self.close(key, Cause::Takeover);
-            }
+            PeerTimer::Takeover if peer.probed || peer.must_prove => self.take_over(key),
             PeerTimer::Takeover => {}
         }
+    }
+
+    /// Whoever has what another claims has not answered: it loses it, with its link.
+    fn take_over(&mut self, key: PeerKey) {
+        let newcomer = self.waits.first(For::Probe(key)).and_then(|newcomer| self.get(newcomer));
+        let (Some(peer), newcomer) = (self.get(key), newcomer.map(|peer| peer.remote)) else { return };
+        let (old, is_name) = (peer.remote, peer.probed);
+        if is_name {
+            self.counters.names_taken_over += 1;
+        } else {
+            self.counters.nodes_displaced += 1;
+        }
+        if self.may_log() {
+            let what = if is_name { "its name" } else { "its place as a node's Coordinator" };
+            match newcomer {
+                Some(newcomer) => log::warn!("{old} does not answer and loses {what} to {newcomer}"),
+                None => log::warn!("{old} does not answer and loses {what}; whoever claimed it has left"),
+            }
+        }
+        self.close(key, Cause::Takeover);
     }
 
     /// A half-sent message should have gone on.

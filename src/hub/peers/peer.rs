@@ -1,6 +1,6 @@
 //! One connection as the hub sees it: its ZMTP link, what waits on the way in and out, the names it holds.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS};
 use crate::store::pool::Pool;
@@ -83,6 +83,8 @@ pub struct Peer {
     pub(in crate::hub) flush: Flush,
     /// A sign of life is asked for because its name was claimed.
     pub(in crate::hub) probed: bool,
+    /// A node was asked whether this link is its own, because another link claims so, too.
+    pub(in crate::hub) must_prove: bool,
     /// Names signed in on this link; nearly always one.
     pub(in crate::hub) names: Vec<ComponentKey>,
     /// The node whose Coordinator this accepted link is.
@@ -115,6 +117,7 @@ impl Peer {
             held: None,
             flush: Flush::None,
             probed: false,
+            must_prove: false,
             names: Vec::new(),
             node: None,
             last_receiver: None,
@@ -164,6 +167,11 @@ impl Peer {
     /// Whether nothing waits for it, and nothing is being looked for on its behalf.
     pub(in crate::hub) fn has_all_answers(&self) -> bool {
         self.is_drained() && self.results.as_ref().is_none_or(|results| results.promised == 0)
+    }
+
+    /// The machine that it runs on, as far as that shows.
+    pub(in crate::hub) fn address(&self) -> IpAddr {
+        self.remote.ip().to_canonical()
     }
 
     /// Whether it runs on this machine, as far as its address shows.

@@ -13,8 +13,8 @@ use crate::hub::events::Event;
 use crate::hub::fixture::{FAR, Lent, NEAR, coordinator_of, leco, view};
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::peers::{Due, For};
-use crate::leco::nodes::{Dealer, Node};
-use crate::leco::rpc::{DUPLICATE_NAME, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, NOT_SIGNED_IN};
+use crate::leco::nodes::{Dealer, Node, Standing};
+use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, NOT_SIGNED_IN, SERVER_FULL};
 use crate::limits::{ADD_NODES_MAX, NODES_MAX};
 use crate::time::{Span, Tick};
 
@@ -66,7 +66,7 @@ impl Office {
 
     fn coordinator_signs_in(&mut self, link: PeerKey, namespace: &str) -> Answer {
         let caller = there(link, namespace, "COORDINATOR");
-        Coordinator::coordinator_sign_in(&mut self.lent.peers, &mut self.lent.names, caller)
+        self.coordinator.coordinator_sign_in(&mut self.lent.peers, &mut self.lent.names, caller)
     }
 
     fn add_nodes(&mut self, link: PeerKey, nodes: &Value) -> Answer {
@@ -319,6 +319,7 @@ fn a_coordinator_signs_in_on_one_link_and_may_do_so_again() {
     }
     let node = office.lent.names.nodes.find(b"N2").unwrap();
     assert_eq!(office.lent.peers.get(link).and_then(|peer| peer.node), Some(node));
+    office.lent.names.nodes.get_mut(node).unwrap().standing = Standing::Proven;
     assert_eq!(refused(office.coordinator_signs_in(other, "N2")), (DUPLICATE_NAME.code, json!("N2")));
     assert_eq!(refused(office.coordinator_signs_in(link, "N3")).0, INVALID_REQUEST.code, "it is N2's");
     office.lent.peers.close(link, Cause::Gone);
@@ -337,7 +338,7 @@ fn only_a_coordinator_of_another_namespace_signs_in_as_one() {
         (there(link, "N2", "CA"), INVALID_REQUEST.code),
         (there(link, "N\t2", "COORDINATOR"), INVALID_PARAMS.code),
     ] {
-        assert_eq!(refused(Coordinator::coordinator_sign_in(peers, names, caller)).0, code, "{caller:?}");
+        assert_eq!(refused(office.coordinator.coordinator_sign_in(peers, names, caller)).0, code, "{caller:?}");
     }
     assert_eq!(office.nodes(), 0);
 }
@@ -345,11 +346,14 @@ fn only_a_coordinator_of_another_namespace_signs_in_as_one() {
 #[test]
 fn there_are_so_many_nodes_and_no_more() {
     let mut office = Office::new();
-    for _ in 0..NODES_MAX {
-        office.lent.names.nodes.add(Node::new(Tick(0))).unwrap();
+    for n in 0..NODES_MAX {
+        let mut node = Node::new(Tick(0));
+        node.permanent = n != 7;
+        office.lent.names.nodes.add(node).unwrap();
     }
-    let link = office.lent.dealer_from(FAR);
-    assert_eq!(refused(office.coordinator_signs_in(link, "N2")).0, INTERNAL_ERROR.code);
+    let [link, other] = [(); 2].map(|()| office.lent.dealer_from(FAR));
+    assert_eq!(office.coordinator_signs_in(link, "N2"), Ok(Value::Null), "one was only heard of");
+    assert_eq!(refused(office.coordinator_signs_in(other, "N3")).0, SERVER_FULL.code);
     office.know("n2:12300", None, true);
     assert_eq!((office.nodes(), office.coordinator.soonest()), (NODES_MAX, None));
 }

@@ -15,7 +15,7 @@ use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Due, For};
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::Place;
-use crate::leco::rpc::{DUPLICATE_NAME, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Params};
+use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
 use crate::limits::COMPONENTS_PER_PEER_MAX;
 use crate::time::Span;
 
@@ -132,7 +132,7 @@ fn a_link_has_so_many_names_and_no_more() {
     for n in 0..COMPONENTS_PER_PEER_MAX {
         assert_eq!(office.sign_in(link, &format!("C{n}"), &Value::Null), Ok(Value::Null));
     }
-    assert_eq!(refused(office.sign_in(link, "ONE_MORE", &Value::Null)).0, INTERNAL_ERROR.code);
+    assert_eq!(refused(office.sign_in(link, "ONE_MORE", &Value::Null)).0, SERVER_FULL.code);
     assert_eq!(office.lent.names.directory.len(), COMPONENTS_PER_PEER_MAX);
 }
 
@@ -250,8 +250,9 @@ fn what_is_counted_and_what_is_there_now_are_told_together() {
 #[test]
 fn the_level_of_the_log_has_five_names() {
     let mut office = Office::new();
+    let caller = here(office.lent.component("CA"), "CA");
     let peers = &mut office.lent.peers;
-    let mut set = |level: Value| Coordinator::set_log_level(peers, given(&json!({"level": level}))).is_ok();
+    let mut set = |level: Value| Coordinator::set_log_level(peers, caller, given(&json!({"level": level}))).is_ok();
     assert!(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].into_iter().all(|level| set(json!(level))));
     assert!(!set(json!("debug")) && !set(json!(3)));
     assert_eq!(office.lent.outputs().into_iter().filter(|output| matches!(output, Output::LogLevel(_))).count(), 5);
