@@ -135,6 +135,8 @@ pub const PLAIN_RESERVE_SHARE: usize = 4;
 pub const HANDSHAKES_MAX: usize = 1024;
 /// The same from one remote address; loopback is exempt, as every local program shares it.
 pub const HANDSHAKES_PER_ADDRESS_MAX: u32 = 16;
+/// One other machine may have one in so many of the connections, names, nodes, providers and sessions.
+pub const ADDRESS_SHARE: usize = 4;
 /// Refused connections that are held for a moment before they are closed, so that their clients reconnect less often.
 pub const TARPIT_MAX: usize = 64;
 /// Closed sockets that are kept open until their peers have read what was written to them; one more ends the oldest.

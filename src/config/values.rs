@@ -28,6 +28,8 @@ pub struct Config {
     pub name: String,
     /// Whether other machines may end this program, clean its directory, and delete sessions that have members.
     pub remote_admin: bool,
+    /// Whether other machines may have loopback and link-local addresses connected to, by telling of a node or opening a provider there.
+    pub dial_local: bool,
     /// Log level: error, warn, info, debug, trace or off.
     pub log_level: log::LevelFilter,
     /// File to log to instead of standard error; reopened at SIGHUP.
@@ -126,6 +128,7 @@ impl Default for Config {
             coordinators: Vec::new(),
             name: "instep".to_owned(),
             remote_admin: false,
+            dial_local: false,
             log_level: log::LevelFilter::Info,
             log_file: String::new(),
             expiration_s: 15,

@@ -1,5 +1,7 @@
 //! The contract with the event loop: what it must know to start a hub, by which door a connection came, and what the hub wants done.
 
+use core::net::IpAddr;
+
 use super::cause::Cause;
 use super::keys::{NodeKey, PeerKey, ProviderKey};
 
@@ -13,6 +15,16 @@ pub enum Door {
     Control,
     /// Viewers.
     Viewer,
+}
+
+/// Whether an address is one of this very machine or of this very cable: loopback, link-local, or none in particular, which is this machine
+/// to whoever connects to it. Services that listen there trust whoever can.
+#[must_use]
+pub const fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified(),
+    }
 }
 
 /// What the hub cannot know by itself, and all of it: chance, a first moment and the time of day. What else it is to know, a configuration says.
@@ -46,4 +58,30 @@ pub enum Output {
     LogLevel(log::LevelFilter),
     /// Everything is said; end the process.
     Stop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_near_is_so_in_every_spelling() {
+        for (text, expected) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", true),
+            ("::", true),
+            ("169.254.169.254", true),
+            ("::ffff:169.254.1.1", true),
+            ("fe80::1", true),
+            ("10.0.0.1", false),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+            ("fd00::1", false),
+        ] {
+            assert_eq!(is_near(text.parse().unwrap()), expected, "{text}");
+        }
+    }
 }

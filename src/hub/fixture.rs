@@ -101,7 +101,7 @@ impl Lent {
     /// Signs one more name in on a link.
     pub(super) fn name(&mut self, link: PeerKey, name: &str) -> ComponentKey {
         let component = self.names.directory.add(name.as_bytes(), link).unwrap();
-        self.peers.get_mut(link).unwrap().names.push(component);
+        self.peers.add_name(link, component);
         component
     }
 

@@ -71,7 +71,7 @@ mod turn;
 use core::net::SocketAddr;
 
 pub use cause::Cause;
-pub use doors::{Door, Output, Start};
+pub use doors::{Door, Output, Start, is_near};
 pub use keys::{NodeKey, PeerKey, ProviderKey};
 #[cfg(feature = "internals")]
 pub use peers::Peer;
@@ -85,7 +85,7 @@ use crate::counters::count;
 use crate::leco::nodes;
 use crate::time::Tick;
 
-use coordinator::{Coordinator, relay};
+use coordinator::{Coordinator, Origin, relay};
 use front::Front;
 use ledger::Ledger;
 use manager::Manager;
@@ -132,8 +132,9 @@ impl Hub {
             peers: Peers::new(config, start),
         };
         hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined);
+        let from = Origin { is_permanent: true, ..Origin::default() };
         for address in coordinators.iter().filter_map(|text| nodes::address(text)) {
-            hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, None, true);
+            hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, from);
         }
         Ok(hub)
     }
@@ -365,6 +366,19 @@ impl Hub {
     #[must_use]
     pub fn dial_address(&self, node: NodeKey) -> Option<&str> {
         self.names.nodes.get(node)?.address.as_deref()
+    }
+
+    /// Whether the connection of an [`Output::Dial`] may be made to an address that [`is_near`]: not where another machine has asked for it,
+    /// unless `dial_local` says so.
+    #[must_use]
+    pub fn may_dial_near(&self, node: NodeKey) -> bool {
+        self.peers.config.dial_local || self.names.nodes.get(node).is_some_and(|node| node.told_by.is_none())
+    }
+
+    /// The same for an [`Output::DialKernel`].
+    #[must_use]
+    pub fn may_dial_kernel_near(&self, provider: ProviderKey) -> bool {
+        self.peers.config.dial_local || self.manager.is_asked_here(provider)
     }
 
     /// `host:port` to connect to for an [`Output::DialKernel`].

@@ -4,6 +4,8 @@
 //! its Coordinator has answered; or under its namespace when its Coordinator has signed in here before we knew an address. The
 //! two entries of one node are merged by [`Nodes::bind`].
 
+use core::net::IpAddr;
+
 use super::DEFAULT_PORT;
 use crate::limits::{ADDRESS_BYTES_MAX, NODES_MAX};
 use crate::store::table::{Full, Key, Table};
@@ -62,6 +64,8 @@ pub struct Node<L> {
     pub hint: Option<Box<[u8]>>,
     /// `host:port` as it was given to us.
     pub address: Option<Box<str>>,
+    /// The other machine that told us the address, unless it was one of this machine or the configuration.
+    pub told_by: Option<IpAddr>,
     /// Named at start: redialled for ever.
     pub permanent: bool,
     /// Our link to it.
@@ -88,6 +92,7 @@ impl<L: Copy + PartialEq> Node<L> {
             namespace: None,
             hint: None,
             address: None,
+            told_by: None,
             permanent: false,
             dealer: Dealer::None,
             inbound: None,
@@ -187,10 +192,10 @@ impl<L: Copy + PartialEq> Nodes<L> {
         })
     }
 
-    /// Whether this address is a node's already.
+    /// The node that is dialled at this address.
     #[must_use]
-    pub fn has_address(&self, address: &str) -> bool {
-        self.table.iter().any(|(_, node)| node.address.as_deref() == Some(address))
+    pub fn at_address(&self, address: &str) -> Option<NodeKey<L>> {
+        self.table.iter().find(|(_, node)| node.address.as_deref() == Some(address)).map(|(key, _)| key)
     }
 
     /// Whether no more nodes fit.
@@ -234,6 +239,7 @@ impl<L: Copy + PartialEq> Nodes<L> {
                 if let Some(node) = self.table.get_mut(known) {
                     replaced = core::mem::replace(&mut node.dealer, fresh.dealer).link();
                     node.address = fresh.address;
+                    node.told_by = fresh.told_by;
                     node.permanent |= fresh.permanent;
                     node.reset_backoff();
                 }

@@ -11,7 +11,7 @@ use mio::{Interest, Registry, Token, Waker};
 use super::resolve::Resolver;
 use super::target::Target;
 use super::token::FIRST_DIAL;
-use crate::hub::Hub;
+use crate::hub::{Hub, is_near};
 use crate::time::{Span, Tick};
 
 /// How long one address may take to accept.
@@ -81,7 +81,12 @@ impl Dials {
         registry: &Registry,
     ) {
         let mut reason = reason.to_owned();
+        let may_be_near = target.may_be_near(hub);
         while let Some(address) = left.pop_front() {
+            if is_near(address.ip()) && !may_be_near {
+                reason = format!("{} is this machine's, and another machine asks for it (dial_local)", address.ip());
+                continue;
+            }
             let token = Token(FIRST_DIAL + target.slot());
             let begun = TcpStream::connect(address).and_then(|mut stream| {
                 registry.register(&mut stream, token, Interest::WRITABLE)?;
@@ -149,4 +154,61 @@ impl Dials {
 /// A loopback connection to a free port of the ephemeral range can meet itself (TCP simultaneous open).
 fn is_self_connected(stream: &TcpStream) -> bool {
     matches!((stream.local_addr(), stream.peer_addr()), (Ok(ours), Ok(theirs)) if ours == theirs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use mio::{Poll, Token};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::hub::{Output, Start};
+    use crate::zmtp::SocketType;
+    use crate::zmtp::frame::push_frame;
+    use crate::zmtp::link::Link;
+    use crate::zmtp::mechanism::Mechanism;
+
+    /// A Coordinator at `remote` signs in and tells of a node at `told`; the node is dialled. Gives the dials that failed at once.
+    fn told_by(remote: &str, told: SocketAddr, dial_local: bool) -> u64 {
+        let now = Tick(1);
+        let config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), dial_local, ..Config::default() };
+        let mut hub = Hub::new(config, Start { seed: 1, now, unix_ms: 0 });
+        let link = hub.open(now, remote.parse().unwrap()).unwrap();
+        let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::default()).opening();
+        let mut bytes = [&greeting[..], ready.unwrap().bytes()].concat();
+        let nodes = format!(r#"{{"jsonrpc":"2.0","method":"add_nodes","params":{{"nodes":{{"N3":"{told}"}}}}}}"#);
+        for payload in [r#"{"jsonrpc":"2.0","id":1,"method":"coordinator_sign_in"}"#, &nodes] {
+            let mut header = [0; 20];
+            header[19] = 1;
+            for part in [&[0][..], b"COORDINATOR", b"N2.COORDINATOR", &header] {
+                push_frame(&mut bytes, true, part);
+            }
+            push_frame(&mut bytes, false, payload.as_bytes());
+        }
+        hub.handle_bytes(now, link, &bytes);
+        hub.handle_timeout(now);
+        let node = core::iter::from_fn(|| hub.poll_output(now))
+            .find_map(|output| if let Output::Dial(node) = output { Some(node) } else { None })
+            .expect("it is dialled");
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        Dials::new(waker).begin(Target::Node(node), now, &mut hub, poll.registry());
+        hub.counters().dials_failed
+    }
+
+    #[test]
+    fn nobody_elsewhere_has_us_knock_at_doors_of_this_machine() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(told_by("192.0.2.1:4000", here, false), 1);
+        assert!(listener.accept().is_err(), "nobody came");
+        for (remote, dial_local) in [("127.0.0.1:4000", false), ("192.0.2.1:4000", true)] {
+            assert_eq!(told_by(remote, here, dial_local), 0);
+            listener.set_nonblocking(false).unwrap();
+            assert!(listener.accept().is_ok(), "{remote}");
+        }
+    }
 }

@@ -31,6 +31,14 @@ impl Target {
         }
     }
 
+    /// Whether it may be at an address of this machine.
+    pub(super) fn may_be_near(self, hub: &Hub) -> bool {
+        match self {
+            Self::Node(node) => hub.may_dial_near(node),
+            Self::Kernel(provider) => hub.may_dial_kernel_near(provider),
+        }
+    }
+
     /// Tells the hub what came of it.
     pub(super) fn report(self, now: Tick, hub: &mut Hub, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
         match self {

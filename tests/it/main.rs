@@ -47,6 +47,7 @@ mod session_cli;
 mod session_keep;
 mod session_manager;
 #[cfg(all(feature = "daemon", feature = "ledger"))]
+mod shares;
 mod state_cli;
 mod tidy;
 mod walls;

@@ -10,16 +10,17 @@ use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::route::Place;
 use crate::leco::rpc::{self, DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
-use crate::limits::{ADD_NODES_MAX, COMPONENTS_PER_NODE_MAX};
+use crate::limits::{ADD_NODES_MAX, COMPONENTS_PER_NODE_MAX, NODES_MAX};
 use crate::time::Span;
 
+use super::origin::Origin;
 use super::{Coordinator, relay};
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::cause::Cause;
 use crate::hub::events::Event;
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::names::{Names, new_header, shown};
-use crate::hub::peers::{For, Peer, PeerTimer, Peers};
+use crate::hub::peers::{For, Peer, PeerTimer, Peers, share_of};
 
 impl Coordinator {
     // ---- In and out ----
@@ -52,7 +53,7 @@ impl Coordinator {
                 Self::make_way(peers, names, key, caller.link)?;
                 key
             }
-            None => self.enter(peers, names, namespace)?,
+            None => self.enter(peers, names, namespace, caller.link)?,
         };
         if let Some(node) = names.nodes.get_mut(key) {
             if node.inbound != Some(caller.link) {
@@ -71,7 +72,21 @@ impl Coordinator {
     }
 
     /// Enters a node that has signed in here. In a full table one that only was heard of makes room.
-    fn enter(&mut self, peers: &mut Peers, names: &mut Names, namespace: &[u8]) -> Result<NodeKey, Refused> {
+    fn enter(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        namespace: &[u8],
+        link: PeerKey,
+    ) -> Result<NodeKey, Refused> {
+        if let Some(address) = peers.get(link).and_then(Peer::far_address) {
+            let is_there = |node: &Node<PeerKey>| {
+                node.inbound.and_then(|link| peers.get(link)).is_some_and(|peer| peer.address() == address)
+            };
+            if names.nodes.iter().filter(|(_, node)| is_there(node)).count() >= share_of(NODES_MAX) {
+                return Err((SERVER_FULL, Value::from("too many nodes from one machine")));
+            }
+        }
         let mut node = Node::new(peers.now);
         node.namespace = Some(namespace.into());
         if names.nodes.is_full()
@@ -201,12 +216,14 @@ impl Coordinator {
             }
             wanted.push((namespace.as_bytes(), address));
         }
+        let told_by = peers.get(caller.link).and_then(Peer::far_address);
         for (namespace, address) in wanted {
             if *namespace == *names.namespace() || self.has_moved(peers, names, caller, namespace, &address) {
                 continue;
             }
             if !names.nodes.expects(namespace) {
-                self.know_address(peers, names, &address, Some(namespace), false);
+                let from = Origin { hint: Some(namespace), told_by, is_permanent: false };
+                self.know_address(peers, names, &address, from);
             }
         }
         Ok(Value::Null)
@@ -221,13 +238,15 @@ impl Coordinator {
         namespace: &[u8],
         address: &str,
     ) -> bool {
-        let Some(key) = peers.get(caller.link).and_then(|peer| peer.node) else { return false };
+        let Some(peer) = peers.get(caller.link) else { return false };
+        let (Some(key), told_by) = (peer.node, peer.far_address()) else { return false };
         let Some(node) = names.nodes.get_mut(key) else { return false };
         let tried = matches!(node.dealer, Dealer::Waiting | Dealer::Dialling) && !node.permanent;
         if !tried || node.namespace.as_deref() != Some(namespace) || node.address.as_deref() == Some(address) {
             return false;
         }
         node.address = Some(address.into());
+        node.told_by = told_by;
         node.reset_backoff();
         if node.dealer == Dealer::Waiting {
             self.dial_at(key, peers.now);

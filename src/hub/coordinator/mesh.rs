@@ -4,7 +4,7 @@
 //! by address is dialled, gets its namespace from the answer to our sign-in, and is told all nodes and our components; it signs
 //! in here in the same way when it learns our address. So one known address builds the whole mesh.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
@@ -14,21 +14,29 @@ use crate::leco::name::{self, COORDINATOR, FullName};
 use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::route::Place;
 use crate::leco::rpc::{self, Document, Item, NOT_SIGNED_IN};
+use crate::limits::NODES_MAX;
 use crate::time::Span;
 use crate::zmtp::SocketType;
 
 use super::Coordinator;
+use super::origin::Origin;
 use crate::counters::count;
 use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::events::Event;
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::names::{Names, new_header};
-use crate::hub::peers::{Outcome, PeerTimer, Peers, ProcessTimer, Role};
+use crate::hub::peers::{Outcome, PeerTimer, Peers, ProcessTimer, Role, share_of};
 
 /// Components for which one millisecond must pass between two directory updates. Each update names all of them, so a small
 /// directory is told at every change and a large one, whose changes come in bursts, a few times in a second.
 const COMPONENTS_PER_PAUSE_MS: usize = 64;
+
+/// Whether one other machine has told of as many nodes as it may that we have no link with.
+fn has_told_its_share(names: &Names, teller: IpAddr) -> bool {
+    let told = names.nodes.iter().filter(|(_, node)| node.told_by == Some(teller) && !node.is_linked());
+    told.count() >= share_of(NODES_MAX)
+}
 
 impl Coordinator {
     // ---- Our DEALERs ----
@@ -39,18 +47,26 @@ impl Coordinator {
         peers: &mut Peers,
         names: &mut Names,
         address: &str,
-        hint: Option<&[u8]>,
-        permanent: bool,
+        from: Origin<'_>,
     ) {
-        if address == &*names.address || names.nodes.has_address(address) {
+        if address == &*names.address {
             return;
         }
+        if let Some(known) = names.nodes.at_address(address) {
+            // Who may have local addresses dialled vouches for this one.
+            if let Some(node) = names.nodes.get_mut(known).filter(|_| from.told_by.is_none()) {
+                node.told_by = None;
+            }
+            return;
+        }
+        let Origin { hint, told_by, is_permanent } = from;
         // A node that signed in here before we knew its address gets it now.
         let known = hint.and_then(|hint| names.nodes.find(hint));
         let key = match known {
             Some(key) => {
                 if let Some(node) = names.nodes.get_mut(key) {
                     node.address = Some(address.into());
+                    node.told_by = told_by;
                     node.dealer = Dealer::Waiting;
                 }
                 key
@@ -59,9 +75,15 @@ impl Coordinator {
                 let mut node = Node::new(peers.now);
                 node.address = Some(address.into());
                 node.hint = hint.map(Into::into);
-                node.permanent = permanent;
+                node.permanent = is_permanent;
+                node.told_by = told_by;
                 node.dealer = Dealer::Waiting;
-                let Ok(key) = names.nodes.add(node) else {
+                let added = if told_by.is_some_and(|teller| has_told_its_share(names, teller)) {
+                    None
+                } else {
+                    names.nodes.add(node).ok()
+                };
+                let Some(key) = added else {
                     if peers.may_log() {
                         log::warn!("too many nodes: {address} is not dialled");
                     }

@@ -7,14 +7,14 @@ use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{Owner, Place, is_session};
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
-use crate::limits::COMPONENTS_PER_PEER_MAX;
+use crate::limits::{COMPONENTS_MAX, COMPONENTS_PER_PEER_MAX};
 use crate::time::Span;
 
 use super::Coordinator;
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::doors::Output;
 use crate::hub::names::{Names, shown};
-use crate::hub::peers::{Peers, ProcessTimer};
+use crate::hub::peers::{Peers, ProcessTimer, share_of};
 
 impl Coordinator {
     // ---- Components ----
@@ -55,15 +55,19 @@ impl Coordinator {
                 return Err((DUPLICATE_NAME, data));
             }
         }
-        let Some(peer) = peers.get_mut(caller.link) else { return Ok(Value::Null) };
+        let Some(peer) = peers.get(caller.link) else { return Ok(Value::Null) };
         if peer.names.len() >= COMPONENTS_PER_PEER_MAX {
             return Err((SERVER_FULL, Value::from("too many names on one connection")));
         }
+        if peers.shares.names(peer.address()) >= share_of(COMPONENTS_MAX) {
+            return Err((SERVER_FULL, Value::from("too many components from one machine")));
+        }
+        let remote = peer.remote;
         match names.directory.add(name, caller.link) {
-            Ok(key) => peer.names.push(key),
+            Ok(key) => peers.add_name(caller.link, key),
             Err(_) => return Err((SERVER_FULL, Value::from("too many components"))),
         }
-        log::info!("component {} signed in from {}", name::shown(name), peer.remote);
+        log::info!("component {} signed in from {remote}", name::shown(name));
         peers.counters.sign_ins += 1;
         self.is_changed = true;
         Ok(Value::Null)
@@ -84,9 +88,7 @@ impl Coordinator {
             return Err((DUPLICATE_NAME, shown(name)));
         }
         names.directory.remove(key);
-        if let Some(peer) = peers.get_mut(caller.link) {
-            peer.names.retain(|held| *held != key);
-        }
+        peers.drop_name(caller.link, key);
         log::info!("component {} signed out", name::shown(name));
         peers.counters.sign_outs += 1;
         self.is_changed = true;

@@ -6,7 +6,10 @@
 mod inbound;
 mod mesh;
 mod methods;
+mod origin;
 pub(super) mod relay;
+
+pub(super) use origin::Origin;
 
 use crate::store::timers::Timers;
 use crate::time::{Span, Tick};
@@ -86,9 +89,7 @@ impl Coordinator {
             .collect();
         for (key, link, idle) in silent {
             if idle >= expiration.times(3) {
-                if let Some(peer) = peers.get_mut(link) {
-                    peer.names.retain(|name| *name != key);
-                }
+                peers.drop_name(link, key);
                 peers.events.push_back(Event::NameLeft { component: key, why: Left::Silent });
             } else if let Some(component) = names.directory.get(key) {
                 let name = names.named_here(&component.name);

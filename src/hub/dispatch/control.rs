@@ -3,6 +3,8 @@
 //! The coat of MsgPack over the functions of `manager` and over the sessions. A controller whose request waits for a session is not read
 //! meanwhile: it has nothing else to say.
 
+use core::net::IpAddr;
+
 use serde_json::Value;
 
 use crate::c2sim::state::{Options, Trigger};
@@ -98,7 +100,8 @@ impl Hub {
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
             Ok(request) => {
-                self.control_function(to, request, &mut out);
+                let asked_by = self.peers.get(key).and_then(Peer::far_address);
+                self.control_function(to, request, asked_by, &mut out);
                 self.drain_events();
             }
             Err(error) => {
@@ -175,6 +178,7 @@ impl Hub {
             text: word(wanted.description),
             provider: wanted.provider,
             options: options.filter_map(|(key, word)| Some((key, word?.to_owned()))).collect(),
+            asked_by: self.peers.get(key).and_then(Peer::far_address),
         };
         let said = self.create_session(&wish, false);
         match self.sessions.named(&wish.name) {
@@ -236,7 +240,7 @@ impl Hub {
         }
     }
 
-    fn control_function(&mut self, to: ReplyTo, request: Request<'_>, out: &mut Vec<u8>) {
+    fn control_function(&mut self, to: ReplyTo, request: Request<'_>, asked_by: Option<IpAddr>, out: &mut Vec<u8>) {
         match request {
             Request::Exit => {
                 self.exit();
@@ -261,7 +265,7 @@ impl Hub {
                 let rows = self.session_rows(&chosen(which));
                 Reply::begin(out, to, true).sessioninfo(rows.iter().map(SessionRow::info)).finish();
             }
-            Request::Open(wanted) => match self.manager.open_provider(&mut self.peers, wanted) {
+            Request::Open(wanted) => match self.manager.open_provider(&mut self.peers, wanted, asked_by) {
                 Ok(id) => {
                     let rows = self.manager.provider_rows(&Some(vec![id]));
                     let infos = rows.iter().map(ProviderRow::info);

@@ -9,10 +9,11 @@ use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
 use crate::limits::SESSIONS_MAX;
 
 use crate::hub::Hub;
-use crate::hub::call::{Answer, none};
+use crate::hub::call::{Answer, Caller, none};
 use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
+use crate::hub::peers::Peer;
 use crate::hub::sessions::Session;
 
 /// A session as it is shown.
@@ -101,10 +102,10 @@ impl Hub {
     // ---- JSON-RPC ----
 
     /// The Manager's functions as methods of the Coordinator.
-    pub(super) fn manager_call(&mut self, call: ManagerCall, params: Params) -> Answer {
+    pub(super) fn manager_call(&mut self, caller: Caller<'_>, call: ManagerCall, params: Params) -> Answer {
         let failed = |reason: String| (MANAGER_FAILED, Value::from(reason));
         let answer = match call {
-            ManagerCall::OpenProvider => self.rpc_open(params),
+            ManagerCall::OpenProvider => self.rpc_open(caller, params),
             ManagerCall::CloseProvider => one_list(params, "provider")
                 .and_then(|ids| self.manager.close_providers(&mut self.peers, &ids).outcome().map_err(failed))
                 .map(|()| Value::Null),
@@ -145,7 +146,7 @@ impl Hub {
         answer
     }
 
-    fn rpc_open(&mut self, params: Params) -> Answer {
+    fn rpc_open(&mut self, caller: Caller<'_>, params: Params) -> Answer {
         let [address, file] = params.take(["address", "logfilename"])?;
         let wrong = || (INVALID_PARAMS, Value::from("address is {host, port} or [host, port], logfilename a string"));
         let address = match &address {
@@ -167,9 +168,10 @@ impl Hub {
             (None, Some(name)) => Wanted::File(name),
             (None, None) => return Err(wrong()),
         };
+        let asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
         let id = self
             .manager
-            .open_provider(&mut self.peers, wanted)
+            .open_provider(&mut self.peers, wanted, asked_by)
             .map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
         let rows: Vec<Value> = self.manager.provider_rows(&Some(vec![id])).iter().map(ProviderRow::json).collect();
         Ok(json!({"provider": id, "providerinfo": rows}))

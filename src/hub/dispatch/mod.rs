@@ -40,7 +40,7 @@ impl Hub {
         }
         match method.call {
             Call::Own(call) => Said::now(self.own_call(caller, call, params)),
-            Call::Manager(call) => Said::now(self.manager_call(call, params)),
+            Call::Manager(call) => Said::now(self.manager_call(caller, call, params)),
             Call::Sessions(call) => self.sessions_call(caller, call, params, fresh),
             Call::AtSession(call) => self.session_call(request, call, name, params),
         }

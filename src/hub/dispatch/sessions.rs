@@ -9,6 +9,7 @@ use crate::hub::front::{Asked, Request};
 use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
 use crate::hub::manager::Unfit;
 use crate::hub::methods::{AtSessionCall, SessionsCall};
+use crate::hub::peers::Peer;
 use crate::hub::sessions::{Aftermath, Asker, Said, Settled, Wish};
 use crate::leco::rpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Params};
 
@@ -24,7 +25,10 @@ impl Hub {
         match call {
             SessionsCall::SendSessions => Said::now(none(params).map(|()| self.sessions_json())),
             SessionsCall::CreateSession => match Wish::read(params) {
-                Ok(wish) => self.create_session(&wish, fresh),
+                Ok(mut wish) => {
+                    wish.asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
+                    self.create_session(&wish, fresh)
+                }
                 Err(refused) => Said::now(Err(refused)),
             },
             SessionsCall::DeleteSession => {

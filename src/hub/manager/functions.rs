@@ -1,5 +1,7 @@
 //! The Manager's functions, whoever calls them and in whatever protocol.
 
+use core::net::IpAddr;
+
 use crate::control::PROTOCOL_VERSION;
 use crate::control::reply::{ManagerInfo, ProviderType, Status};
 use crate::control::request::Source as Wanted;
@@ -11,29 +13,50 @@ use super::jobs::Job;
 use super::provider::{Entry, Kernel, Play, Source};
 use super::rows::{Batch, Chosen, ProviderRow, ViewerRow, is_chosen, no_such};
 use crate::hub::cause::Cause;
+use crate::hub::doors::is_near;
 use crate::hub::keys::{PeerKey, ProviderKey, SessionKey};
-use crate::hub::peers::Peers;
+use crate::hub::peers::{Peers, share_of};
 use crate::hub::shelf::Content;
 
 /// The port on which kernels of the old protocol listen.
 const LEGACY_PORT: u16 = 7000;
 
+/// Whether a host is this machine by its very name. What others resolve to is seen when they are connected to.
+fn is_named_near(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_near)
+}
+
 impl Manager {
     // ---- Providers ----
 
-    /// Opens a provider; what cannot be seen at once (a kernel that does not answer) shows in its status later. Answers its id.
+    /// Opens a provider for whoever asks, from the machine `asked_by` if that is another one; what cannot be seen at once (a kernel that does not answer) shows in its status later. Answers its id.
     ///
     /// # Errors
     /// Says why there is none.
-    pub(in crate::hub) fn open_provider(&mut self, peers: &mut Peers, wanted: Wanted<'_>) -> Result<i64, String> {
+    pub(in crate::hub) fn open_provider(
+        &mut self,
+        peers: &mut Peers,
+        wanted: Wanted<'_>,
+        asked_by: Option<IpAddr>,
+    ) -> Result<i64, String> {
         if self.providers.len() >= peers.config.providers_max {
             return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
+        }
+        let of_asker = self.providers.entries().filter(|(_, entry)| asked_by.is_some() && entry.asked_by == asked_by);
+        let (has, share) = (of_asker.count(), share_of(peers.config.providers_max));
+        if has >= share {
+            return Err(format!(
+                "{has} providers of one machine are open, more are not allowed (a quarter of providers_max)"
+            ));
         }
         if peers.pool.data_room() == 0 {
             return Err("no memory is left for a provider (memory_max)".to_owned());
         }
         let (kind, ids, source) = match wanted {
             Wanted::Address { host, port } => {
+                if asked_by.is_some() && !peers.config.dial_local && is_named_near(host) {
+                    return Err(format!("{host} is not connected to for another machine (dial_local)"));
+                }
                 let is_legacy = peers.config.rcrs_legacy || port == LEGACY_PORT;
                 let dialect = if is_legacy { Dialect::Legacy } else { Dialect::Current };
                 let kernel = Kernel::new(host, port, dialect, peers.now);
@@ -50,7 +73,8 @@ impl Manager {
         };
         let is_log = matches!(source, Source::Log(_));
         let (word, shown) = (kind.word(), ids.clone());
-        let (key, id) = self.providers.open(kind, ids, source).ok_or_else(|| "too many providers".to_owned())?;
+        let (key, id) =
+            self.providers.open(kind, ids, source, asked_by).ok_or_else(|| "too many providers".to_owned())?;
         log::info!("provider {id} opened: {word} {shown}");
         if is_log {
             self.jobs.add(Job::Play(key));
@@ -78,7 +102,7 @@ impl Manager {
 
     fn close_provider(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.end_recording(peers, key);
-        let Some(Entry { provider, source }) = self.providers.remove(key) else { return };
+        let Some(Entry { provider, source, .. }) = self.providers.remove(key) else { return };
         peers.pool.refund(provider.accounted);
         self.timers.cancel_all(key.slot());
         log::info!("provider {} closed: {}", provider.id, provider.ids);

@@ -25,6 +25,11 @@ impl Manager {
         Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
     }
 
+    /// Whether a provider was opened by somebody on this machine.
+    pub(in crate::hub) fn is_asked_here(&self, key: ProviderKey) -> bool {
+        self.providers.entry(key).is_some_and(|entry| entry.asked_by.is_none())
+    }
+
     /// The connection to a provider's kernel.
     pub(in crate::hub) fn kernel_link(&self, key: ProviderKey) -> Option<PeerKey> {
         self.providers.kernel(key)?.1.peer

@@ -34,7 +34,7 @@ impl Manager {
     fn exhaust(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.end_provider(peers, key, Status::Errored, "no memory is left for its data (memory_max)");
         self.timers.cancel_all(key.slot());
-        let Some(Entry { provider, source }) = self.providers.entry_mut(key) else { return };
+        let Some(Entry { provider, source, .. }) = self.providers.entry_mut(key) else { return };
         provider.give_back();
         let (link, seek) = match source {
             Source::Kernel(kernel) => (kernel.peer, None),

@@ -2,6 +2,7 @@
 //!
 //! Owns the table of them, and of each of them only what it is: when something happens to it is decided by the Manager.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::sync::Weak;
 
@@ -321,12 +322,14 @@ impl Provider {
 pub(super) struct Entry {
     pub(super) provider: Provider,
     pub(super) source: Source,
+    /// The other machine that had it opened.
+    pub(super) asked_by: Option<IpAddr>,
 }
 
 impl Entry {
     /// Memory it holds, about: worlds, what is encoded of them, old timesteps, what has been read ahead.
     pub(super) fn bytes(&self) -> usize {
-        let Self { provider, source } = self;
+        let Self { provider, source, .. } = self;
         let encoded = provider.statics.map.len()
             + provider.statics.config.len()
             + provider.map_draft.out.len()
@@ -354,9 +357,15 @@ impl Providers {
     }
 
     /// Opens a provider; nothing changes where there are too many.
-    pub(super) fn open(&mut self, kind: ProviderType, ids: String, source: Source) -> Option<(ProviderKey, i64)> {
+    pub(super) fn open(
+        &mut self,
+        kind: ProviderType,
+        ids: String,
+        source: Source,
+        asked_by: Option<IpAddr>,
+    ) -> Option<(ProviderKey, i64)> {
         let id = self.next_id;
-        let key = self.table.insert(Entry { provider: Provider::new(id, kind, ids), source }).ok()?;
+        let key = self.table.insert(Entry { provider: Provider::new(id, kind, ids), source, asked_by }).ok()?;
         self.next_id += 1;
         Some((key, id))
     }
@@ -398,6 +407,10 @@ impl Providers {
         Some(&mut self.entry_mut(key)?.provider)
     }
 
+    pub(super) fn entry(&self, key: ProviderKey) -> Option<&Entry> {
+        self.table.get(key)
+    }
+
     pub(super) fn entry_mut(&mut self, key: ProviderKey) -> Option<&mut Entry> {
         self.table.get_mut(key)
     }
@@ -405,7 +418,7 @@ impl Providers {
     /// The provider, if its data comes from a log.
     pub(super) fn log(&self, key: ProviderKey) -> Option<(&Provider, &Play)> {
         match self.table.get(key)? {
-            Entry { provider, source: Source::Log(play) } => Some((provider, play)),
+            Entry { provider, source: Source::Log(play), .. } => Some((provider, play)),
             Entry { source: Source::Kernel(_), .. } => None,
         }
     }
@@ -413,7 +426,7 @@ impl Providers {
     /// The same, to change it.
     pub(super) fn log_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Play)> {
         match self.table.get_mut(key)? {
-            Entry { provider, source: Source::Log(play) } => Some((provider, play)),
+            Entry { provider, source: Source::Log(play), .. } => Some((provider, play)),
             Entry { source: Source::Kernel(_), .. } => None,
         }
     }
@@ -421,7 +434,7 @@ impl Providers {
     /// The provider, if its data comes from a kernel.
     pub(super) fn kernel(&self, key: ProviderKey) -> Option<(&Provider, &Kernel)> {
         match self.table.get(key)? {
-            Entry { provider, source: Source::Kernel(kernel) } => Some((provider, kernel)),
+            Entry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
             Entry { source: Source::Log(_), .. } => None,
         }
     }
@@ -429,7 +442,7 @@ impl Providers {
     /// The same, to change it.
     pub(super) fn kernel_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Kernel)> {
         match self.table.get_mut(key)? {
-            Entry { provider, source: Source::Kernel(kernel) } => Some((provider, kernel)),
+            Entry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
             Entry { source: Source::Log(_), .. } => None,
         }
     }

@@ -137,12 +137,13 @@ impl Fixture {
 
     /// A log of so many timesteps, its id and key.
     fn log(&mut self, steps: i32) -> (i64, ProviderKey) {
-        let id = self.manager.open_provider(&mut self.peers, Wanted::File(&steps.to_string())).unwrap();
+        let id = self.manager.open_provider(&mut self.peers, Wanted::File(&steps.to_string()), None).unwrap();
         (id, self.manager.provider_for(None, id).unwrap())
     }
 
     fn kernel(&mut self) -> ProviderKey {
-        let id = self.manager.open_provider(&mut self.peers, Wanted::Address { host: "::1", port: 27931 }).unwrap();
+        let id =
+            self.manager.open_provider(&mut self.peers, Wanted::Address { host: "::1", port: 27931 }, None).unwrap();
         self.manager.provider_for(None, id).unwrap()
     }
 

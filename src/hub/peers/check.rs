@@ -1,6 +1,6 @@
 //! What must be true of the connections between any two calls.
 
-use super::{For, Life, Peers, Role};
+use super::{For, Life, Peers, Role, Shares};
 use crate::counters::count;
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
@@ -20,6 +20,14 @@ impl Peers {
             handshakes += usize::from(peer.is_open() && !peer.is_ready());
             plain += usize::from(matches!(peer.role, Role::Controller | Role::Viewer));
             tarpit += usize::from(peer.life == Life::Tarpit);
+        }
+        let mut shares = Shares::default();
+        for (_, peer) in self.iter().filter(|(_, peer)| peer.is_counted()) {
+            shares.add_connection(peer.address());
+            shares.add_names(peer.address(), peer.names.len());
+        }
+        if shares != self.shares {
+            return Err(format!("other machines have {shares:?}, noted is {:?}", self.shares));
         }
         let (counted, noted) = ((handshakes, plain, tarpit), self.counts());
         if counted != noted {

@@ -13,11 +13,11 @@ use crate::zmtp::mechanism::Mechanism;
 use super::deadlines::FAREWELL;
 use super::peer::{Life, is_loopback};
 use super::results::Results;
-use super::{For, Peer, PeerTimer, Peers, Role, Undelivered};
+use super::{For, Peer, PeerTimer, Peers, Role, Undelivered, share_of};
 use crate::hub::cause::Cause;
 use crate::hub::doors::{Door, Output};
 use crate::hub::events::{Event, Left};
-use crate::hub::keys::PeerKey;
+use crate::hub::keys::{ComponentKey, PeerKey};
 
 /// Who has sent something so short a time ago may be sending more.
 const LATELY: Span = Span(50);
@@ -34,7 +34,8 @@ impl Peers {
         }
         let crowded = self.len() - self.tarpit >= self.config.connections_max
             || self.plain >= self.plain_max(door)
-            || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX);
+            || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX)
+            || self.shares.connections(remote.ip().to_canonical()) >= share_of(self.config.connections_max);
         if crowded {
             return self.refuse_connection(remote);
         }
@@ -92,6 +93,9 @@ impl Peers {
 
     /// A connection that must show that it speaks: by its handshake, or by a first request.
     fn note_newcomer(&mut self, key: PeerKey) {
+        if let Some(peer) = self.table.get(key).filter(|peer| peer.is_counted()) {
+            self.shares.add_connection(peer.address());
+        }
         self.handshakes += 1;
         self.handshaking.push_back(key);
         if self.handshaking.len() > 4 * HANDSHAKES_MAX {
@@ -164,6 +168,23 @@ impl Peers {
         }
     }
 
+    // ---- Names ----
+
+    /// A name is signed in on this link.
+    pub(in crate::hub) fn add_name(&mut self, key: PeerKey, name: ComponentKey) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        peer.names.push(name);
+        self.shares.add_names(peer.address(), 1);
+    }
+
+    /// It is not any more.
+    pub(in crate::hub) fn drop_name(&mut self, key: PeerKey, name: ComponentKey) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        let before = peer.names.len();
+        peer.names.retain(|held| *held != name);
+        self.shares.take_names(peer.address(), before - peer.names.len());
+    }
+
     // ---- Ends ----
 
     /// Tells all who know the peer that it is not to be reckoned with any more; nothing more is read from it. Comes once in its life.
@@ -171,6 +192,7 @@ impl Peers {
         let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_open()) else { return };
         (peer.probed, peer.must_prove) = (false, false);
         let names = core::mem::take(&mut peer.names);
+        self.shares.take_names(peer.address(), names.len());
         self.events.extend(names.into_iter().map(|component| Event::NameLeft { component, why: Left::Link(cause) }));
         if let Some(node) = peer.node.take() {
             self.events.push_back(Event::InboundLost { node, peer: key });
@@ -244,6 +266,9 @@ impl Peers {
             Life::Open | Life::Finishing(_) => {}
         }
         self.plain -= usize::from(matches!(peer.role, Role::Viewer | Role::Controller));
+        if peer.is_counted() {
+            self.shares.take_connection(peer.address());
+        }
         peer.tail.clear(&mut self.pool);
         if let Some(results) = &mut peer.results {
             self.pool.refund(results.clear());

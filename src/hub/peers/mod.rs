@@ -17,6 +17,7 @@ mod journal;
 mod peer;
 mod queue;
 mod results;
+mod shares;
 mod undelivered;
 mod waits;
 
@@ -28,6 +29,7 @@ pub(super) use journal::{Journal, cut};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role};
 pub(super) use results::{Kind, Results, Waiting};
+pub(super) use shares::{Shares, share_of};
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};
 
@@ -99,6 +101,7 @@ pub(super) struct Peers {
     /// Controllers and viewers.
     plain: usize,
     tarpit: usize,
+    pub(super) shares: Shares,
     /// Sockets with bytes in them are left that nobody has looked at.
     pub(super) is_unread: bool,
     /// No new connection is wanted: the process ends.
@@ -137,6 +140,7 @@ impl Peers {
             handshakes: 0,
             plain: 0,
             tarpit: 0,
+            shares: Shares::default(),
             is_unread: false,
             stopping: false,
             config,

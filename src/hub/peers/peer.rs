@@ -174,6 +174,16 @@ impl Peer {
         self.remote.ip().to_canonical()
     }
 
+    /// Whether it came by itself, and has one of the places for those who do.
+    pub(in crate::hub) fn is_counted(&self) -> bool {
+        self.life != Life::Tarpit && matches!(self.role, Role::Accepted | Role::Controller | Role::Viewer)
+    }
+
+    /// The other machine that it runs on, if it is not this one.
+    pub(in crate::hub) fn far_address(&self) -> Option<IpAddr> {
+        Some(self.address()).filter(|address| !address.is_loopback())
+    }
+
     /// Whether it runs on this machine, as far as its address shows.
     pub(in crate::hub) fn is_local(&self) -> bool {
         is_loopback(self.remote)

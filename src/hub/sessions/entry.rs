@@ -1,5 +1,7 @@
 //! What a session is made of before it is one: what was chosen for it, its flow, who does something in it; and the words of a refusal.
 
+use core::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::code::Code;
@@ -88,6 +90,8 @@ pub(in crate::hub) struct Wish {
     pub(in crate::hub) provider: Option<i64>,
     /// Key and word of each option that is given.
     pub(in crate::hub) options: Vec<(&'static str, String)>,
+    /// The other machine that it comes from.
+    pub(in crate::hub) asked_by: Option<IpAddr>,
 }
 
 impl Wish {
@@ -126,6 +130,7 @@ impl Wish {
             text: word(text, "description")?,
             provider,
             options,
+            asked_by: None,
         })
     }
 

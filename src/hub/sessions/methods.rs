@@ -8,7 +8,7 @@ use crate::hub::call::{Refused, none, plain_error};
 use crate::hub::keys::{ProviderKey, SessionKey};
 use crate::hub::methods::{At, AtSessionCall, described};
 use crate::hub::names::Names;
-use crate::hub::peers::Peers;
+use crate::hub::peers::{Peers, share_of};
 use crate::leco::name;
 use crate::leco::rpc::{INVALID_PARAMS, METHOD_NOT_FOUND, NOT_PERMITTED, Params};
 use crate::limits::{HISTORY_ANSWER_BYTES_MAX, SESSION_SYSTEM_BYTES_MAX, SESSIONS_MAX};
@@ -220,9 +220,17 @@ impl Sessions {
         let schema = schema.unwrap_or_default();
         let base = SessionInfo { schema, created_ms: peers.unix_ms(), ..SessionInfo::default() };
         let info = wish.info(&base).map_err(invalid)?;
+        let share = share_of(SESSIONS_MAX);
+        let of_asker = self.table.iter().filter(|(_, session)| session.asked_by == wish.asked_by).count();
+        if wish.asked_by.is_some() && of_asker >= share {
+            return Err(refused(Code::TooManySharedSessions, "MAX_SESSIONS", share));
+        }
         let Some(key) = self.add(peers, names, &wish.name, info, State::Uninitialized) else {
             return Err(refused(Code::TooManySharedSessions, "MAX_SESSIONS", SESSIONS_MAX));
         };
+        if let Some(session) = self.table.get_mut(key) {
+            session.asked_by = wish.asked_by;
+        }
         log::info!("session {} made", wish.name);
         if let Some(session) = self.table.get_mut(key).filter(|_| self.ledger.is_some()) {
             session.durable = Some(Durable::default());

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the others, nor of how it is told or made durable.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub(in crate::hub) struct Session {
     pub(super) info: SessionInfo,
     /// How the configuration describes it, if it does.
     pub(super) configured: Option<Box<str>>,
+    /// The other machine that had it made, since the start of the process.
+    pub(super) asked_by: Option<IpAddr>,
     pub(in crate::hub) flow: Flow,
     /// The number of its last event; each event has one more.
     pub(in crate::hub) seq: u64,
@@ -58,6 +61,7 @@ impl Session {
             full_name,
             info,
             configured: None,
+            asked_by: None,
             flow: Flow::new(state),
             seq: 0,
             state_seq: 0,

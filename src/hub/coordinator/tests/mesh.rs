@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Office, given, here, refused, there};
 use crate::hub::call::Answer;
 use crate::hub::cause::Cause;
-use crate::hub::coordinator::Coordinator;
+use crate::hub::coordinator::{Coordinator, Origin};
 use crate::hub::doors::Output;
 use crate::hub::events::Event;
 use crate::hub::fixture::{FAR, Lent, NEAR, coordinator_of, leco, view};
@@ -23,7 +23,8 @@ const ACCEPTED: &[u8] = br#"{"id":1,"jsonrpc":"2.0","result":null}"#;
 impl Office {
     fn know(&mut self, address: &str, hint: Option<&str>, permanent: bool) {
         let Lent { peers, names } = &mut self.lent;
-        self.coordinator.know_address(peers, names, address, hint.map(str::as_bytes), permanent);
+        let from = Origin { hint: hint.map(str::as_bytes), is_permanent: permanent, ..Origin::default() };
+        self.coordinator.know_address(peers, names, address, from);
     }
 
     /// Dials whoever is due, and answers whom.

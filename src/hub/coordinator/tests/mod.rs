@@ -3,6 +3,8 @@
 mod mesh;
 mod relay;
 
+use core::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::Coordinator;
@@ -16,7 +18,7 @@ use crate::hub::peers::{Due, For};
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::Place;
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
-use crate::limits::COMPONENTS_PER_PEER_MAX;
+use crate::limits::{COMPONENTS_MAX, COMPONENTS_PER_PEER_MAX};
 use crate::time::Span;
 
 /// The Coordinator, and what it is lent.
@@ -274,4 +276,19 @@ fn a_remote_component_signs_in_as_a_near_one_does() {
         assert_eq!(office.sign_in(link, name, &Value::Null), Ok(Value::Null));
     }
     assert_eq!(office.lent.names.directory.len(), 2);
+}
+
+#[test]
+fn one_other_machine_signs_a_quarter_of_the_names_in() {
+    let mut office = Office::new();
+    let [far, elsewhere, near] = [FAR, "10.0.0.2:4000", NEAR].map(|remote| office.lent.dealer_from(remote));
+    office.lent.peers.shares.add_names(FAR.parse::<SocketAddr>().unwrap().ip(), COMPONENTS_MAX / 4 - 1);
+    assert_eq!(office.sign_in(far, "CA", &Value::Null), Ok(Value::Null));
+    assert_eq!(refused(office.sign_in(far, "CB", &Value::Null)).0, SERVER_FULL.code);
+    for (link, name) in [(elsewhere, "CC"), (near, "CD")] {
+        assert_eq!(office.sign_in(link, name, &Value::Null), Ok(Value::Null));
+    }
+    office.sign_out(far, "CA").unwrap();
+    assert_eq!(office.sign_in(far, "CB", &Value::Null), Ok(Value::Null));
+    assert_eq!(office.lent.peers.shares.names(office.lent.peers.get(far).unwrap().address()), COMPONENTS_MAX / 4);
 }
