@@ -113,7 +113,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list coordinators, "Coordinators to join, host:port, comma separated"),
     setting!(text name, "name of this program in its log"),
     setting!(switch remote_admin, "let other machines use exit, shut_down, set_log_level, remove_expired_addresses and force"),
-    setting!(switch dial_local, "let other machines have nodes and kernels at loopback and link-local addresses connected to"),
+    setting!(switch dial_local, "let other machines have kernels and nodes at loopback or link-local addresses dialled"),
     Setting {
         key: "log_level",
         help: "off, error, warn, info, debug or trace",

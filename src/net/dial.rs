@@ -174,7 +174,7 @@ mod tests {
     fn told_by(remote: &str, told: SocketAddr, dial_local: bool) -> u64 {
         let now = Tick(1);
         let config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), dial_local, ..Config::default() };
-        let mut hub = Hub::new(config, Start { seed: 1, now, unix_ms: 0 });
+        let mut hub = Hub::new(config, Start { seed: 1, now, unix_ms: 0 }).unwrap();
         let link = hub.open(now, remote.parse().unwrap()).unwrap();
         let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::default()).opening();
         let mut bytes = [&greeting[..], ready.unwrap().bytes()].concat();
