@@ -21,7 +21,8 @@ use serde_json::{Map, Value, json};
 use super::client::{self, Trouble};
 use super::failure::Failure;
 use super::print::say;
-use super::table::{Column, table, visible, word};
+use super::table::{Column, table, word};
+use super::visible::visible;
 use command::{Argument, Command, Commands, Connection, Given, Report, Stop};
 
 use Argument::{Many, May, Must, Number, Switch};
@@ -119,7 +120,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
             if parsed.json {
                 say(&format!("{}\n", as_json(&trouble)))?;
             }
-            let text = visible(&trouble.to_string());
+            let text = trouble.to_string();
             Err(if trouble.is_absence() { Failure::nobody(text) } else { Failure::other(text) })
         }
     }
@@ -233,7 +234,7 @@ fn signature(method: &Value) -> String {
         .and_then(Value::as_array)
         .map_or_else(|| "...".to_owned(), |params| params.iter().map(param).collect::<Vec<_>>().join(", "));
     let result = method.get("result").map_or_else(String::new, |result| format!(" -> {}", kind(result)));
-    visible(&format!("{}({params}){result}", name(method)))
+    visible(&format!("{}({params}){result}", name(method))).into_owned()
 }
 
 fn counters(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {

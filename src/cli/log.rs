@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::print::say;
-use super::table::{Column, grid, visible, word};
+use super::table::{Column, grid, word};
+use super::visible::visible;
 use digest::{Counts, Digest, Timestep};
 
 const HELP: &str = "\
@@ -55,7 +56,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         }
     }
     let path = path.ok_or_else(|| Failure::usage("log: FILE is missing (usage: instep log [options] FILE)"))?;
-    let name = visible(&path.to_string_lossy());
+    let name = visible(&path.to_string_lossy()).into_owned();
     let digest = reading::read(&path, &wanted).map_err(|text| Failure::other(format!("{name}: {text}")))?;
     say(&if wants_json { format!("{}\n", as_json(&digest)) } else { as_text(&name, &digest) })
 }

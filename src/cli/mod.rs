@@ -15,13 +15,13 @@ mod print;
 mod serve;
 mod table;
 mod view;
+mod visible;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use failure::Failure;
-use print::say;
+use print::{complain, say};
 
 const HELP: &str = "\
 instep keeps every participant of a distributed experiment or simulation in step.
@@ -62,8 +62,7 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let written = writeln!(std::io::stderr(), "instep: {}", failure.text);
-            debug_assert!(written.is_ok(), "standard error takes a line");
+            complain(&failure.text);
             ExitCode::from(failure.code)
         }
     }

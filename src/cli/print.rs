@@ -1,24 +1,32 @@
-//! Printing to standard output.
+//! Printing: to standard output what was asked for, to standard error what went wrong. What is printed has gone through the filter of
+//! [`super::visible`]; no other file prints anything but digits and words of its own.
 
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write};
 
 use super::failure::{Failure, in_words};
+use super::visible::{visible, visible_lines};
+
+/// Writes all at once; false when nobody reads any more.
+fn put(mut out: impl Write, text: &str) -> io::Result<bool> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true),
+    }
+}
 
 /// Prints to standard output; a closed pipe is the reader's wish to stop.
 pub(in crate::cli) fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::other(error)),
-        _ => Ok(()),
-    }
+    put(io::stdout().lock(), &visible_lines(text)).map(|_| ()).map_err(Failure::other)
 }
 
 /// Prints a line, all at once; false when nobody reads any more.
 pub(in crate::cli) fn print(text: &str) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::other(in_words(&error))),
-    }
+    let line = format!("{}\n", visible_lines(text));
+    put(io::stdout().lock(), &line).map_err(|error| Failure::other(in_words(&error)))
+}
+
+/// Says a line on standard error, as the program.
+pub(in crate::cli) fn complain(text: &str) {
+    let written = put(io::stderr().lock(), &format!("instep: {}\n", visible(text)));
+    debug_assert!(written.is_ok(), "standard error takes a line");
 }

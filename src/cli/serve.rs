@@ -67,6 +67,9 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     for line in welcome(&server, &name, &told) {
         log::info!("{line}");
     }
+    if host::is_root() {
+        log::warn!("it runs as root, which it does not need: give it a user of its own (systemd: DynamicUser=yes)");
+    }
     server.run().map_err(|error| Failure::other(in_words(&error)))?;
     let (turns, longest_us) = server.turns();
     log::info!(

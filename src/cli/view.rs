@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::time::Duration;
 
 use instep::control::client::{Value as Whole, ViewerResult, decode_viewer, encode_viewer};
@@ -19,8 +18,8 @@ use serde_json::json;
 use super::client::{Trouble, now, seconds};
 use super::failure::Failure;
 use super::framed::{self, Framed, Silence};
-use super::print::{print, say};
-use super::table::visible;
+use super::print::{complain, print, say};
+use super::visible::visible;
 
 /// The viewer port is so much higher than that of the Coordinator.
 const VIEWER_PORT: u16 = DEFAULT_PORT + 11;
@@ -89,7 +88,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
             hint(&line, result.message);
         }
         if !result.result {
-            let text = visible(result.message);
+            let text = result.message;
             return Err(Failure::other(match wishes.time {
                 Some(time) if asked => format!("timestep {time}: {text}"),
                 Some(_) | None => format!("the Manager refused: {text}"),
@@ -126,17 +125,14 @@ fn ask(line: &mut Framed, bits: Bits, time: Option<i64>) -> Result<(), Failure> 
 
 /// Says on standard error how a viewer that sees nothing comes to see something.
 fn hint(line: &Framed, message: &str) {
-    let text = format!(
-        "instep: {}; this viewer is {} in: instep ctl viewers, and sees data after: instep ctl connect VIEWER PROVIDER",
-        visible(message),
+    complain(&format!(
+        "{message}; this viewer is {} in: instep ctl viewers, and sees data after: instep ctl connect VIEWER PROVIDER",
         line.own_address()
-    );
-    let written = writeln!(std::io::stderr(), "{text}");
-    debug_assert!(written.is_ok(), "standard error takes a line");
+    ));
 }
 
 fn failure(trouble: Trouble) -> Failure {
-    let text = visible(&trouble.to_string());
+    let text = trouble.to_string();
     if trouble.is_absence() { Failure::nobody(text) } else { Failure::other(text) }
 }
 
@@ -272,7 +268,7 @@ fn as_text(result: &ViewerResult<'_>, sections: &Sections<'_>) -> Result<String,
         });
     }
     if !result.message.is_empty() {
-        parts.push(visible(result.message));
+        parts.push(visible(result.message).into_owned());
     }
     let text = if parts.is_empty() { "nothing to show".to_owned() } else { parts.join("; ") };
     Ok(format!("{:>5}  {text}", result.time))

@@ -189,6 +189,7 @@ impl Hub {
     #[must_use]
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
+        let remote = peers::canonical(remote);
         let key = self.peers.admit(remote, door);
         if let Some(key) = key.filter(|_| door == Door::Viewer) {
             self.manager.viewer_came(&self.peers, key, remote);
@@ -232,6 +233,7 @@ impl Hub {
     /// connection, the node is no longer wanted.
     pub fn handle_dialed(&mut self, now: Tick, node: NodeKey, outcome: Result<SocketAddr, &str>) -> Option<PeerKey> {
         self.advance(now);
+        let outcome = outcome.map(peers::canonical);
         let link = self.coordinator.dialed(&mut self.peers, &mut self.names, node, outcome);
         self.drain_events();
         link
@@ -245,6 +247,7 @@ impl Hub {
         outcome: Result<SocketAddr, &str>,
     ) -> Option<PeerKey> {
         self.advance(now);
+        let outcome = outcome.map(peers::canonical);
         let link = self.manager.kernel_dialed(&mut self.peers, provider, outcome);
         self.drain_events();
         link

@@ -36,6 +36,19 @@ pub fn is_legal(name: &[u8]) -> bool {
         && name.iter().all(|byte| matches!(byte, 0x20..=0x7e) && *byte != b'.')
 }
 
+/// The name under which `instep ctl` signs in for a moment.
+#[must_use]
+pub fn of_visitor(process: u32) -> String {
+    format!("ctl-{process}")
+}
+
+/// Whether a name is made by [`of_visitor`], or a free variation of one. Who comes only to ask something is not news.
+#[must_use]
+pub fn is_visitor(name: &[u8]) -> bool {
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    name.strip_prefix(b"ctl-").is_some_and(|rest| rest.splitn(2, |byte| *byte == b'_').all(is_number))
+}
+
 /// The name for people and for JSON: printable ASCII as it is, anything else escaped, never longer than a legal full name.
 #[must_use]
 pub fn shown(name: &[u8]) -> String {
@@ -60,6 +73,14 @@ mod tests {
         assert_eq!(FullName::split(b"N1.CA"), FullName { namespace: b"N1", name: b"CA" });
         assert_eq!(FullName::split(b"a.b.c"), FullName { namespace: b"a.b", name: b"c" });
         assert_eq!(FullName::split(b"."), FullName { namespace: b"", name: b"" });
+    }
+
+    #[test]
+    fn visitors_are_told_from_components() {
+        assert!(is_visitor(of_visitor(1).as_bytes()) && is_visitor(b"ctl-30895_2"));
+        for name in ["ctl-", "ctl-a", "ctl-1_", "ctl-1_2_3", "ctl-1 ", "xctl-1", "Ctl-1", "control"] {
+            assert!(!is_visitor(name.as_bytes()), "{name}");
+        }
     }
 
     #[test]

@@ -45,6 +45,17 @@ pub(super) fn warn_about_descriptors(connections_max: usize) {
     }
 }
 
+/// Whether this process may do everything on this machine, which nothing here needs.
+#[must_use]
+pub fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|text| effective_user(&text) == Some(0))
+}
+
+/// The user by whom access is judged, in the text of `/proc/self/status`: real, effective, saved, of the file system.
+fn effective_user(text: &str) -> Option<u32> {
+    text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// ` by NAME (pid N)` for the program that listens on a TCP port, as far as this user may see it.
 pub(super) fn port_holder(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
@@ -80,6 +91,12 @@ fn listening_inode(text: &str, port: u16) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_is_the_one_who_counts() {
+        assert_eq!(effective_user("Name:\tinstep\nUid:\t1000\t0\t1000\t1000\nGid:\t5\t6\t5\t5\n"), Some(0));
+        assert_eq!(effective_user("Name:\tinstep\n"), None);
+    }
 
     #[test]
     fn the_holder_of_a_port_is_found_in_the_kernels_table() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use instep::leco::name::of_visitor;
 use serde_json::Value;
 
 use super::super::client::{Client, Trouble};
@@ -128,7 +129,7 @@ impl Connection {
     pub(super) fn client(&mut self) -> Result<&mut Client, Trouble> {
         let client = match self.client.take() {
             Some(client) => client,
-            None => Client::connect(&self.address, &format!("ctl-{}", std::process::id()), self.timeout)?,
+            None => Client::connect(&self.address, &of_visitor(std::process::id()), self.timeout)?,
         };
         Ok(self.client.insert(client))
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::super::client::{Denial, Trouble, now, seconds};
 use super::super::framed::{self, Framed, Silence};
-use super::super::table::{Column, table, visible, word};
+use super::super::table::{Column, table, word};
+use super::super::visible::visible;
 use super::answer::{Cells, cell, list, part, table_of};
 use super::command::{Connection, Given, Report, Stop};
 

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::client::{Trouble, unix_ms};
 use super::super::failure::{Failure, in_words};
-use super::super::table::{Column, table, visible, word};
+use super::super::table::{Column, table, word};
 use super::answer::{Cells, cell, part, table_of};
 use super::command::Argument::{self, May, Must, Number, Switch, Text};
 use super::command::{Command, Connection, Given, Report, Stop};
@@ -188,7 +188,7 @@ fn create(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let done = if cell(&json, "creation") == "UPDATED" { "was there and is as wished" } else { "is there" };
     let (id, state, next) = (cell(&info, "id"), cell(&info, "state"), cell(&info, "permitted").replace(',', ", "));
     let text = format!("{} {done}: id {id}, {state}, next {next}\n", place.name);
-    Ok(Report { json, text: visible_lines(&text) })
+    Ok(Report { json, text })
 }
 
 fn delete(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
@@ -253,17 +253,12 @@ fn members(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
 fn initialization(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let receiver = SessionName::of(given)?.receiver(connection)?;
     let json = connection.ask(&receiver, "initialization", &Value::Null)?;
-    Ok(Report { text: visible_lines(&format!("{}\n", word(&json).trim_end())), json })
+    Ok(Report { text: format!("{}\n", word(&json).trim_end()), json })
 }
 
 fn diagram(_: &Given, _: &mut Connection) -> Result<Report, Stop> {
     let text = Diagram.to_string();
     Ok(Report { json: Value::from(text.as_str()), text })
-}
-
-/// Text of several lines without anything that a terminal would obey.
-fn visible_lines(text: &str) -> String {
-    text.split_inclusive('\n').map(|line| format!("{}\n", visible(line.trim_end_matches('\n')))).collect()
 }
 
 // ---- Triggers ----
@@ -332,7 +327,7 @@ fn pulled(place: &SessionName, trigger: Trigger, at: Option<u64>, answer: &Value
         }
         None => format!("{} is {state} (seq {seq})\n", place.name),
     };
-    Report { json, text: visible_lines(&text) }
+    Report { json, text }
 }
 
 /// A moment as the command line gives it, in milliseconds since 1970.
@@ -371,7 +366,7 @@ fn send(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let json = answer?;
     let [kind, state, seq, tracking] = ["kind", "state", "seq", "trackingId"].map(|key| cell(&json, key));
     let text = format!("{} took {kind} and is {state} (seq {seq}, tracking id {tracking})\n", place.name);
-    Ok(Report { json, text: visible_lines(&text) })
+    Ok(Report { json, text })
 }
 
 /// The document in a file, or on standard input.
@@ -411,10 +406,5 @@ mod tests {
         }
         let said = moment("1764150000", NOW).unwrap_err();
         assert!(said.contains("1970-01-21T10:02:30Z, has passed; milliseconds"), "{said}");
-    }
-
-    #[test]
-    fn text_from_elsewhere_keeps_its_lines_and_nothing_else_that_moves_a_terminal() {
-        assert_eq!(visible_lines("a\u{1b}[1m\nb\n"), "a\\u{1b}[1m\nb\n");
     }
 }

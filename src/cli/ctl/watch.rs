@@ -8,7 +8,7 @@ use signal_hook_mio::v1_0::Signals;
 use super::super::client::{Event, now};
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
-use super::super::table::visible;
+use super::super::visible::visible;
 use super::command::{Connection, Given, Report, Stop};
 use super::member::{SYSTEM, SessionName, clock, resign, span};
 
@@ -108,7 +108,7 @@ impl Watch<'_> {
 
     /// Prints an event; says so to the session where it is one of the state.
     fn show(&mut self, event: &Event) -> Result<(), Stop> {
-        let line = if self.connection.json { as_json(event) } else { visible(&as_text(event)) };
+        let line = if self.connection.json { as_json(event) } else { visible(&as_text(event)).into_owned() };
         if !print(&line).map_err(Stop::Failed)? {
             return Err(Stop::Said);
         }

@@ -10,7 +10,7 @@ use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, 
 use crate::limits::{COMPONENTS_MAX, COMPONENTS_PER_PEER_MAX};
 use crate::time::Span;
 
-use super::Coordinator;
+use super::{Coordinator, news_of};
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::doors::Output;
 use crate::hub::names::{Names, shown};
@@ -67,7 +67,7 @@ impl Coordinator {
             Ok(key) => peers.add_name(caller.link, key),
             Err(_) => return Err((SERVER_FULL, Value::from("too many components"))),
         }
-        log::info!("component {} signed in from {remote}", name::shown(name));
+        log::log!(news_of(name), "component {} signed in from {remote}", name::shown(name));
         peers.counters.sign_ins += 1;
         self.is_changed = true;
         Ok(Value::Null)
@@ -89,7 +89,7 @@ impl Coordinator {
         }
         names.directory.remove(key);
         peers.drop_name(caller.link, key);
-        log::info!("component {} signed out", name::shown(name));
+        log::log!(news_of(name), "component {} signed out", name::shown(name));
         peers.counters.sign_outs += 1;
         self.is_changed = true;
         Ok(Some(name))

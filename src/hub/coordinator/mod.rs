@@ -11,6 +11,7 @@ pub(super) mod relay;
 
 pub(super) use origin::Origin;
 
+use crate::leco::name::is_visitor;
 use crate::store::timers::Timers;
 use crate::time::{Span, Tick};
 
@@ -66,7 +67,7 @@ impl Coordinator {
         match why {
             Left::Link(cause) => {
                 peers.counters.names_freed += 1;
-                log::info!("component {name} is gone: {cause}");
+                log::log!(news_of(&component.name), "component {name} is gone: {cause}");
             }
             Left::Silent => {
                 peers.counters.names_expired += 1;
@@ -97,6 +98,11 @@ impl Coordinator {
             }
         }
     }
+}
+
+/// How loud a component's coming and going is told: who only asks something comes and goes all the time.
+fn news_of(name: &[u8]) -> log::Level {
+    if is_visitor(name) { log::Level::Debug } else { log::Level::Info }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl ViewerRow {
     }
 
     pub(super) fn new(viewer: &Viewer) -> Self {
-        let host = viewer.remote.ip().to_canonical().to_string();
+        let host = viewer.remote.ip().to_string();
         Self { id: viewer.id, host, port: viewer.remote.port(), status: Status::Online }
     }
 

@@ -63,7 +63,7 @@ impl Viewers {
         let viewer = self.all.remove(&key)?;
         self.ids.remove(&viewer.id);
         let status = if cause.is_warning() { Status::Errored } else { Status::Closed };
-        let host = viewer.remote.ip().to_canonical().to_string();
+        let host = viewer.remote.ip().to_string();
         self.departed.push_back(Departed { id: viewer.id, host, port: viewer.remote.port(), status });
         if self.departed.len() > DEPARTED_MAX {
             self.departed.pop_front();

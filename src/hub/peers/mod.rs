@@ -27,7 +27,7 @@ pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{Journal, cut};
 pub use peer::Peer;
-pub(super) use peer::{Flush, Life, Role};
+pub(super) use peer::{Flush, Life, Role, canonical};
 pub(super) use results::{Kind, Results, Waiting};
 pub(super) use shares::{Shares, share_of};
 pub(super) use undelivered::Undelivered;

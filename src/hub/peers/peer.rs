@@ -234,6 +234,15 @@ fn skip([first, second]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
     }
 }
 
+/// The address of a peer: of IPv4 as such, also where it came in by a socket for both kinds.
+pub(in crate::hub) fn canonical(remote: SocketAddr) -> SocketAddr {
+    match remote.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, remote.port()),
+        // With its scope, where it has one.
+        IpAddr::V6(_) => remote,
+    }
+}
+
 /// Whether the address is of this machine's loopback, as IPv4 in IPv6 too.
 pub(in crate::hub) fn is_loopback(remote: SocketAddr) -> bool {
     remote.ip().to_canonical().is_loopback()
