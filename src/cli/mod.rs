@@ -11,6 +11,7 @@ mod framed;
 mod log;
 mod logger;
 mod memory;
+mod ports;
 mod print;
 mod serve;
 mod table;

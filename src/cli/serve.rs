@@ -58,13 +58,13 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     for name in &strangers {
         log::warn!("{}", stranger(name));
     }
-    let (name, told) = (config.name.clone(), config.host.clone());
+    let name = config.name.clone();
     let mut server = Server::bind(config).map_err(|error| {
         let is_wrong = error.kind() == io::ErrorKind::InvalidInput;
         if is_wrong { Failure::usage(in_words(&error)) } else { Failure::other(in_words(&error)) }
     })?;
     server.watch_signals(reopen).map_err(|error| Failure::other(in_words(&error)))?;
-    for line in welcome(&server, &name, &told) {
+    for line in welcome(&server, &name) {
         log::info!("{line}");
     }
     if host::is_root() {
@@ -130,22 +130,22 @@ fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Re
     Ok((config, strangers))
 }
 
-/// What a person who starts the server wants to know: that it is there, and what to type next. `told` is the configured name or
-/// address that others are told; empty for the machine's name.
-fn welcome(server: &Server, name: &str, told: &str) -> Vec<String> {
+/// What a person who starts the server wants to know: that it is there, and what to type next.
+fn welcome(server: &Server, name: &str) -> Vec<String> {
     let all: Vec<SocketAddr> = server.local_addresses().collect();
     let addresses: Vec<String> = all.iter().map(SocketAddr::to_string).collect();
     let full_name = String::from_utf8_lossy(server.hub().full_name()).into_owned();
     let port = all.first().map_or(0, SocketAddr::port);
-    let host = if told.is_empty() { host::name() } else { told.to_owned() };
+    let told = server.hub().address();
+    let (host, told_port) = told.rsplit_once(':').unwrap_or((told, ""));
     let mut lines = vec![format!("{name} {} is {full_name} on {}", env!("CARGO_PKG_VERSION"), addresses.join(", "))];
     if all.iter().all(|address| address.ip().is_loopback()) {
         lines.push(format!("a pyleco program connects with port={port}; other machines cannot reach this address"));
     } else {
         lines.push(format!(
-            "a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={port}"
+            "a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={told_port}"
         ));
-        lines.push(format!("another Coordinator joins with: instep -c {host}:{port}"));
+        lines.push(format!("another Coordinator joins with: instep -c {told}"));
     }
     let doors = [(Door::Control, "controllers connect to"), (Door::Viewer, "viewers connect to")];
     let doors = doors.map(|(door, what)| (what, server.addresses(door).map(|a| a.to_string()).collect::<Vec<_>>()));

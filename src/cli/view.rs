@@ -10,19 +10,18 @@ use instep::control::section::Section;
 use instep::control::value::Reader;
 use instep::control::viewer::Bits;
 use instep::control::{self, record::EntityType};
-use instep::leco::DEFAULT_PORT;
-use instep::leco::nodes;
+use instep::leco::name::of_visitor;
+use instep::leco::{DEFAULT_PORT, address};
 use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::json;
 
-use super::client::{Trouble, now, seconds};
+use super::client::{Client, Trouble, now, seconds};
 use super::failure::Failure;
 use super::framed::{self, Framed, Silence};
+use super::ports;
 use super::print::{complain, print, say};
 use super::visible::visible;
 
-/// The viewer port is so much higher than that of the Coordinator.
-const VIEWER_PORT: u16 = DEFAULT_PORT + 11;
 /// Longest wait for the connection and for the first answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// What can be chosen.
@@ -40,8 +39,9 @@ const EACH_STEP: Bits = Bits(Bits::ACTION.0 | Bits::UPDATE.0 | Bits::WORLD.0 | B
 const HELP: &str = "\
 instep view watches a session as a viewer does, one line a timestep.
 
-Usage: instep view [options] [HOST:PORT]      the viewer port [127.0.0.1:12311]
+Usage: instep view [options] [HOST:PORT]      the viewer port [as the Coordinator says]
 
+  -a, --address HOST:PORT  the Coordinator [127.0.0.1:12300, or that of HOST]
   --changes       what changed of entities      }
   --commands      what agents did               } both, when nothing is chosen
   --world         all entities as they are
@@ -62,7 +62,12 @@ Exit codes: 0 it worked, 1 it was refused or failed, 2 the command line is wrong
 /// What is wanted.
 #[derive(Debug)]
 struct Wishes {
-    address: String,
+    /// The viewer port, where it was named.
+    viewer: Option<String>,
+    /// The Coordinator that knows it otherwise.
+    coordinator: String,
+    /// The Coordinator was named: it must be there.
+    needs_coordinator: bool,
     bits: Bits,
     time: Option<i64>,
     steps: Option<u32>,
@@ -72,7 +77,11 @@ struct Wishes {
 /// Watches until there is no more to see.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let Some(wishes) = parse(words)? else { return say(HELP) };
-    let mut line = Framed::connect(&wishes.address, TIMEOUT).map_err(failure)?;
+    let address = match &wishes.viewer {
+        Some(address) => address.clone(),
+        None => find(&wishes)?,
+    };
+    let mut line = Framed::connect(&address, TIMEOUT).map_err(failure)?;
     ask(&mut line, Bits::OPEN | wishes.bits, None)?;
     let mut deadline = Some(now() + TIMEOUT);
     let (mut steps, mut asked) = (0, false);
@@ -117,6 +126,23 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
 }
 
+/// The viewer port of the Coordinator's Manager.
+fn find(wishes: &Wishes) -> Result<String, Failure> {
+    let coordinator = &wishes.coordinator;
+    let client = Client::connect(coordinator, &of_visitor(std::process::id()), TIMEOUT);
+    let told = client.and_then(|mut client| {
+        let told = ports::ask(&mut client);
+        client.leave();
+        told
+    });
+    let told = match told {
+        Err(trouble) if wishes.needs_coordinator => return Err(failure(trouble)),
+        told => told.ok().flatten(),
+    };
+    let nowhere = || Failure::usage(format!("view: --address '{coordinator}': name the viewer port as HOST:PORT"));
+    ports::viewer(coordinator, told.as_ref()).ok_or_else(nowhere)
+}
+
 fn ask(line: &mut Framed, bits: Bits, time: Option<i64>) -> Result<(), Failure> {
     let mut request = Vec::new();
     encode_viewer(&mut request, bits, time);
@@ -156,12 +182,27 @@ fn ended(line: &Framed, silence: Silence) -> Failure {
 }
 
 fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
-    let mut address = None;
-    let mut wishes = Wishes { address: String::new(), bits: Bits::NONE, time: None, steps: None, json: false };
+    let mut wishes = Wishes {
+        viewer: None,
+        coordinator: format!("127.0.0.1:{DEFAULT_PORT}"),
+        needs_coordinator: false,
+        bits: Bits::NONE,
+        time: None,
+        steps: None,
+        json: false,
+    };
+    let mut has_host = false;
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next()? {
         match word {
             Short('h') | Long("help") => return Ok(None),
+            Short('a') | Long("address") => {
+                let text = parser.value()?.to_string_lossy().into_owned();
+                let wrong =
+                    || format!("view: --address '{text}': a host and port like 127.0.0.1:{DEFAULT_PORT} is wanted");
+                wishes.coordinator = address::with_port(&text).ok_or_else(|| Failure::usage(wrong()))?;
+                wishes.needs_coordinator = true;
+            }
             Long("json") => wishes.json = true,
             Long("time") => wishes.time = Some(number(&mut parser, "--time")?.into()),
             Long("steps") => wishes.steps = Some(number(&mut parser, "--steps")?),
@@ -176,13 +217,16 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
             }
             Word(word) => {
                 let text = word.to_string_lossy();
-                let known = nodes::address_or(&text, VIEWER_PORT).ok_or_else(|| {
-                    Failure::usage(format!("view: '{text}': a host and port like 127.0.0.1:{VIEWER_PORT} is wanted"))
-                })?;
-                if address.replace(known).is_some() {
+                if core::mem::replace(&mut has_host, true) {
                     return Err(Failure::usage(format!(
                         "view: '{text}' is one word too many (try: instep view --help)"
                     )));
+                }
+                let wrong = || format!("view: '{text}': a host and port like 127.0.0.1:12311 is wanted");
+                let known = address::with_port(&text).ok_or_else(|| Failure::usage(wrong()))?;
+                match address::split(&text) {
+                    Some((_, Some(_))) => wishes.viewer = Some(known),
+                    _ => wishes.coordinator = known,
                 }
             }
         }
@@ -190,7 +234,9 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
     if wishes.time.is_some() && wishes.bits.0 & (Bits::MAP | Bits::CONFIG).0 != 0 {
         return Err(Failure::usage("view: --time shows a timestep, which has neither --map nor --config"));
     }
-    wishes.address = address.unwrap_or_else(|| format!("127.0.0.1:{VIEWER_PORT}"));
+    if has_host && wishes.needs_coordinator {
+        return Err(Failure::usage("view: --address names the Coordinator, HOST:PORT the viewer port; one is enough"));
+    }
     if wishes.bits == Bits::NONE {
         wishes.bits = Bits::ACTION | Bits::UPDATE;
     }
@@ -301,11 +347,15 @@ mod tests {
     #[test]
     fn without_a_choice_changes_and_commands_are_chosen() {
         let wishes = parsed("").unwrap();
-        assert_eq!((wishes.address.as_str(), wishes.bits), ("127.0.0.1:12311", Bits(12)));
+        assert_eq!((wishes.viewer, wishes.coordinator.as_str(), wishes.bits), (None, "127.0.0.1:12300", Bits(12)));
         assert_eq!((wishes.time, wishes.steps, wishes.json), (None, None, false));
         let wishes = parsed("--world lab --perceptions --time 3 --steps 2 --json").unwrap();
-        assert_eq!((wishes.address.as_str(), wishes.bits), ("lab:12311", Bits::WORLD | Bits::PERCEPTION));
+        assert_eq!((wishes.viewer, wishes.coordinator.as_str()), (None, "lab:12300"));
+        assert_eq!(wishes.bits, Bits::WORLD | Bits::PERCEPTION);
         assert_eq!((wishes.time, wishes.steps, wishes.json), (Some(3), Some(2), true));
+        assert_eq!(parsed("lab:5").unwrap().viewer.as_deref(), Some("lab:5"));
+        let wishes = parsed("-a [::1]:7").unwrap();
+        assert_eq!((wishes.viewer, wishes.coordinator.as_str()), (None, "[::1]:7"));
     }
 
     #[test]
@@ -315,6 +365,8 @@ mod tests {
             ("-x", "view: there is no flag -x"),
             ("a b", "view: 'b' is one word too many"),
             ("h:x", "view: 'h:x': a host and port"),
+            ("-a h:x", "view: --address 'h:x': a host and port"),
+            ("-a h i", "view: --address names the Coordinator"),
             ("--time 0", "--time '0': a whole number"),
             ("--time 1 --map", "view: --time shows a timestep, which has neither"),
             ("--steps x", "--steps 'x': a whole number"),

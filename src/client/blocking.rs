@@ -20,8 +20,8 @@ use super::event::Event;
 use super::machine::{Machine, Output};
 use super::message::{Conversation, Message, Reply, call};
 use super::options::{Options, Start};
+use crate::leco::address;
 use crate::leco::message::TYPE_JSON;
-use crate::leco::nodes;
 use crate::time::{Span, Tick};
 
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -352,9 +352,18 @@ fn set_up(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
 /// # Errors
 /// What the look-up or the last attempt came to; [`io::ErrorKind::TimedOut`] after `timeout`.
 pub fn dial(address: &str, timeout: Duration) -> io::Result<TcpStream> {
-    let with_port = nodes::address(address);
-    let all = with_port.as_deref().unwrap_or(address).to_socket_addrs()?;
-    dial_any(all, timeout)
+    dial_any(resolve(address)?, timeout)
+}
+
+/// The addresses behind `address` (`host:port`; without port: 12300).
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] for what is no address; whatever the name service says.
+pub fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let wrong =
+        || io::Error::new(io::ErrorKind::InvalidInput, format!("'{address}' is not an address like 127.0.0.1:12300"));
+    let whole = address::with_port(address).ok_or_else(wrong)?;
+    Ok(address::host_and_port(&whole).ok_or_else(wrong)?.to_socket_addrs()?.collect())
 }
 
 /// Connects to the first of these addresses that takes the connection.

@@ -107,7 +107,7 @@ macro_rules! setting {
 /// Every key, in the order in which help and `--print-config` show them.
 pub const SETTINGS: &[Setting] = &[
     setting!(text namespace, "namespace of this node (default: the machine's name up to the first dot)"),
-    setting!(text host, "name or address that other Coordinators are told (default: the machine's name)"),
+    setting!(text host, "name or address that others are told, also with a port (default: the machine's name)"),
     setting!(number port, "port to listen on"),
     setting!(list bind, "addresses to listen on, address:port, comma separated (default: all on port)"),
     setting!(list coordinators, "Coordinators to join, host:port, comma separated"),
@@ -137,8 +137,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number stall_ms, "time (ms) senders wait for room at a receiver before their messages are refused"),
     setting!(number slow_ms, "time (ms) without progress before a receiver or a half-sent message is cut off"),
     setting!(number memory_max, "bytes that wait in the whole process; worlds and sessions may have a quarter"),
-    setting!(list control_bind, "addresses of the control port (default: 127.0.0.1 on port + 10; 'off': none)"),
-    setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11; 'off': none)"),
+    setting!(list control_bind, "addresses of the control port (default: loopback on port + 10 or a free one; 'off': none)"),
+    setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11 or a free one; 'off': none)"),
     setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),
     setting!(text record, "directory for recordings of every provider (default: none are made)"),
     setting!(text state_dir, "directory in which shared sessions outlive the process (default: they do not)"),

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::predefined::Predefined;
-use crate::leco::DEFAULT_PORT;
+use crate::leco::{DEFAULT_PORT, address};
 use crate::limits;
 use crate::time::Span;
 
@@ -16,7 +16,8 @@ pub struct Config {
     /// Namespace of this node, a name as LECO has them: 1 to 255 printable ASCII characters without a dot. Empty means the machine's name up to
     /// its first dot.
     pub namespace: String,
-    /// Name or address under which other Coordinators reach this one, up to 294 bytes; empty means the machine's name.
+    /// Name or address under which other Coordinators reach this one, up to 292 bytes, with a port where it is not `port`; empty means the
+    /// machine's name.
     pub host: String,
     /// Port to listen on, and the port in the address that other Coordinators are told; 0: one that is free.
     pub port: u16,
@@ -63,9 +64,9 @@ pub struct Config {
     /// Bytes that may wait in the whole process: at least three times the power of two into which `message_bytes_max` and one read of
     /// 256 KiB go.
     pub memory_max: usize,
-    /// Addresses of the control port; empty means 127.0.0.1 on the LECO port + 10, `off` means none.
+    /// Addresses of the control port; empty means loopback on the LECO port + 10 or, if that is taken, a free one; `off` means none.
     pub control_bind: Vec<String>,
-    /// Addresses of the viewer port; empty means all on the LECO port + 11, `off` means none.
+    /// Addresses of the viewer port; empty means all on the LECO port + 11 or, if that is taken, a free one; `off` means none.
     pub viewer_bind: Vec<String>,
     /// Directories below which logs may be opened; empty means no logs.
     pub log_dir: Vec<String>,
@@ -197,10 +198,8 @@ impl Config {
         if !self.namespace.is_empty() && !crate::leco::name::is_legal(self.namespace.as_bytes()) {
             return Err(invalid("namespace", "printable ASCII without '.', 1 to 255 bytes, is wanted"));
         }
-        if self.host.len() > limits::ADDRESS_BYTES_MAX - 6 || self.host.contains(['/', ' ', ',']) {
-            return Err(invalid("host", format!("'{}' is not a host name or address", self.host)));
-        }
-        if let Some(wrong) = self.coordinators.iter().find(|text| crate::leco::nodes::address(text).is_none()) {
+        self.check_host()?;
+        if let Some(wrong) = self.coordinators.iter().find(|text| address::with_port(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
         // Found here, and not as whatever the operating system makes of it.
@@ -258,6 +257,19 @@ impl Config {
             }
         }
         self.check()
+    }
+
+    /// Whether `host` is something that other machines can use.
+    fn check_host(&self) -> Result<(), Invalid> {
+        let host = &self.host;
+        let is_address = host.len() <= limits::ADDRESS_BYTES_MAX - 8 && address::with_port(host).is_some();
+        if !host.is_empty() && (!is_address || host.contains(['/', ','])) {
+            return Err(invalid("host", format!("'{host}' is not a host name or address, with or without a port")));
+        }
+        if address::has_scope(host) {
+            return Err(invalid("host", format!("'{host}': what stands behind % holds on this machine only")));
+        }
+        Ok(())
     }
 
     /// `expiration_s` as a span.

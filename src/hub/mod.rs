@@ -82,7 +82,7 @@ pub use crate::zmtp::{Fault, SocketType};
 
 use crate::config::{Config, Invalid};
 use crate::counters::count;
-use crate::leco::nodes;
+use crate::leco::address;
 use crate::time::Tick;
 
 use coordinator::{Coordinator, Origin, relay};
@@ -133,7 +133,7 @@ impl Hub {
         };
         hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined);
         let from = Origin { is_permanent: true, ..Origin::default() };
-        for address in coordinators.iter().filter_map(|text| nodes::address(text)) {
+        for address in coordinators.iter().filter_map(|text| address::with_port(text)) {
             hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, from);
         }
         Ok(hub)
@@ -174,6 +174,11 @@ impl Hub {
     /// The port that viewers are told to connect to.
     pub const fn set_viewer_port(&mut self, port: u16) {
         self.manager.set_viewer_port(port);
+    }
+
+    /// The addresses on which controllers are heard, as clients are told.
+    pub fn set_control_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        self.manager.set_control_addresses(addresses);
     }
 
     // ---- Doors in ----
@@ -410,6 +415,12 @@ impl Hub {
     #[must_use]
     pub fn full_name(&self) -> &[u8] {
         &self.names.full_name
+    }
+
+    /// The address that other Coordinators are told, as `host:port`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.names.address
     }
 
     /// Bytes waiting in the whole process: for receivers, and in half-sent messages.

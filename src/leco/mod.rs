@@ -1,4 +1,4 @@
-//! The LECO control protocol: names, messages, JSON-RPC, the routing verdict, the directory and what is known of other nodes.
+//! The LECO control protocol: names, addresses, messages, JSON-RPC, the routing verdict, the directory and what is known of other nodes.
 //!
 //! Owns the meaning of a message's frames. Must not know ZMTP framing, connections beyond an opaque key, sockets or clocks.
 //!
@@ -6,6 +6,7 @@
 //! payload frames. A Component signs in at its Coordinator under a name; the Coordinator routes by the receiver's name,
 //! answers for itself under the name COORDINATOR, and shares its directory with the Coordinators of other nodes.
 
+pub mod address;
 pub mod directory;
 pub mod message;
 pub mod methods;

@@ -6,8 +6,7 @@
 
 use core::net::IpAddr;
 
-use super::DEFAULT_PORT;
-use crate::limits::{ADDRESS_BYTES_MAX, NODES_MAX};
+use crate::limits::NODES_MAX;
 use crate::store::table::{Full, Key, Table};
 use crate::time::{Span, Tick};
 
@@ -256,59 +255,9 @@ impl<L: Copy + PartialEq> Nodes<L> {
     }
 }
 
-/// `host:port` from what a user or another Coordinator wrote; the port of LECO where none is given.
-///
-/// `None` for an empty host, an impossible port, or a text longer than any host name.
-#[must_use]
-pub fn address(text: &str) -> Option<String> {
-    address_or(text, DEFAULT_PORT)
-}
-
-/// As [`address`], with another port where none is given.
-#[must_use]
-pub fn address_or(text: &str, port_default: u16) -> Option<String> {
-    let text = text.trim();
-    let text = text.strip_prefix("tcp://").unwrap_or(text);
-    if text.len() > ADDRESS_BYTES_MAX || text.bytes().any(|byte| !(0x21..=0x7e).contains(&byte)) {
-        return None;
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        // A bare IPv6 address has colons but no port.
-        Some((host, _)) if host.contains(':') && !host.ends_with(']') => (text, None),
-        Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port != 0)?)),
-        None => (text, None),
-    };
-    let port = port.unwrap_or(port_default);
-    match host {
-        "" => None,
-        _ if host.contains(':') && !host.starts_with('[') => Some(format!("[{host}]:{port}")),
-        _ => Some(format!("{host}:{port}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_get_a_port_and_nonsense_is_refused() {
-        for (text, wanted) in [
-            ("localhost", Some("localhost:12300")),
-            (" lab.example:99 ", Some("lab.example:99")),
-            ("[::1]:5", Some("[::1]:5")),
-            ("::1", Some("[::1]:12300")),
-            ("tcp://h:1", Some("h:1")),
-            ("", None),
-            (":5", None),
-            ("h:0", None),
-            ("h:70000", None),
-            ("h:x", None),
-            ("a b:1", None),
-        ] {
-            assert_eq!(address(text).as_deref(), wanted, "{text}");
-        }
-        assert_eq!(address(&"h".repeat(400)), None);
-    }
 
     #[test]
     fn the_two_entries_of_a_node_become_one() {

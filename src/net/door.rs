@@ -1,7 +1,7 @@
 //! Listeners: opening them, and saying who holds a port that is taken.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::host;
 use crate::config::Config;
 use crate::hub::Door;
+use crate::leco::address;
 
 const BACKLOG: i32 = 1024;
 
@@ -45,74 +46,117 @@ impl Listener {
 pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     let mut listeners = open_leco(config)?;
     let port = listeners.first().map_or(config.port, |listener| listener.address.port());
-    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    listeners.extend(open_beside(
-        &config.control_bind,
-        "control_bind",
-        port.checked_add(10).map(local),
-        Door::Control,
-    )?);
-    listeners.extend(open_beside(
-        &config.viewer_bind,
-        "viewer_bind",
-        port.checked_add(11).map(everywhere),
-        Door::Viewer,
-    )?);
+    let near = near(if config.bind.is_empty() { &[] } else { &listeners });
+    let doors = [
+        Beside {
+            door: Door::Control,
+            key: "control_bind",
+            who: "controllers",
+            places: [&near, &NEAR[1..]],
+            offset: 10,
+        },
+        Beside { door: Door::Viewer, key: "viewer_bind", who: "viewers", places: EVERYWHERE, offset: 11 },
+    ];
+    let mut elsewhere = Vec::new();
+    for (beside, texts) in doors.iter().zip([&config.control_bind, &config.viewer_bind]) {
+        let port = port.checked_add(beside.offset);
+        if texts.is_empty() {
+            listeners.extend(beside.open(port, &mut elsewhere));
+        } else if !texts.iter().any(|text| text == "off") {
+            listeners.extend(open_each(texts, beside.key, port.unwrap_or(0), beside.door)?);
+        }
+    }
+    if !elsewhere.is_empty() {
+        log::warn!("{}", elsewhere.join("; "));
+    }
     Ok(listeners)
 }
 
-/// Opens a port of the Manager. One that nobody asked for by name may be missing: two servers with neighbouring ports are no
-/// reason not to start.
-fn open_beside(texts: &[String], key: &str, default: Option<SocketAddr>, door: Door) -> io::Result<Vec<Listener>> {
-    if texts.iter().any(|text| text == "off") {
-        return Ok(Vec::new());
+/// Addresses to listen on, all of them; and those instead, where the machine has none of the first.
+type Places<'a> = [&'a [IpAddr]; 2];
+
+/// All of the machine; the other one is for a machine without IPv6.
+const EVERYWHERE: Places<'_> = [&[IpAddr::V6(Ipv6Addr::UNSPECIFIED)], &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)]];
+/// Loopback.
+const NEAR: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// The loopback addresses of those kinds that Components use, where somebody has chosen those.
+fn near(chosen: &[Listener]) -> Vec<IpAddr> {
+    let ips = || chosen.iter().map(|listener| listener.address.ip());
+    let takes_v4 = chosen.is_empty() || ips().any(|ip| ip.is_ipv4() || ip.is_unspecified());
+    let takes_v6 = ips().any(|ip| ip.is_ipv6());
+    NEAR.into_iter().filter(|ip| if ip.is_ipv4() { takes_v4 } else { takes_v6 }).collect()
+}
+
+/// A port of the Manager beside that of LECO.
+struct Beside<'a> {
+    door: Door,
+    /// The setting that chooses its addresses.
+    key: &'static str,
+    who: &'static str,
+    places: Places<'a>,
+    /// It is so much higher than that of LECO.
+    offset: u16,
+}
+
+impl Beside<'_> {
+    /// Opens it where nobody has chosen an address. Two servers with neighbouring ports are no reason not to start: if the port is taken,
+    /// any other will do, since clients are told. What people must know of it goes into `elsewhere`.
+    fn open(&self, port: Option<u16>, elsewhere: &mut Vec<String>) -> Vec<Listener> {
+        let (who, key) = (self.who, self.key);
+        let beyond = || io::Error::new(io::ErrorKind::AddrInUse, "there is no port so high");
+        let error = match port.map_or_else(|| Err(beyond()), |port| open_any(self.places, port, self.door)) {
+            Ok(listeners) => return listeners,
+            Err(error) => error,
+        };
+        let other = (error.kind() == io::ErrorKind::AddrInUse).then(|| open_any(self.places, 0, self.door));
+        let Some(Ok(listeners)) = other else {
+            elsewhere.push(format!("{who} cannot connect: {error} ({key} chooses another address)"));
+            return Vec::new();
+        };
+        let addresses: Vec<String> = listeners.iter().map(|listener| listener.address.to_string()).collect();
+        elsewhere.push(format!("{who} connect to {}: {error} ({key} chooses)", addresses.join(", ")));
+        listeners
     }
-    if texts.is_empty() {
-        let Some(address) = default else { return Ok(Vec::new()) };
-        let opened = listen(address, door).or_else(|error| match address {
-            SocketAddr::V6(_) if error.kind() != io::ErrorKind::AddrInUse => {
-                listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())), door)
-            }
-            SocketAddr::V6(_) | SocketAddr::V4(_) => Err(error),
-        });
-        return Ok(match opened {
-            Ok(listener) => vec![listener],
-            Err(error) => {
-                log::warn!("{}; choose another with {key}", explain(address, &error));
-                Vec::new()
-            }
-        });
+}
+
+/// Listens on one port of all these addresses that the machine has; one in use is an error.
+fn open_any([wanted, instead]: Places<'_>, port: u16, door: Door) -> io::Result<Vec<Listener>> {
+    open_all(wanted, port, door).or_else(|error| {
+        if error.kind() == io::ErrorKind::AddrInUse { Err(error) } else { open_all(instead, port, door) }
+    })
+}
+
+fn open_all(ips: &[IpAddr], port: u16, door: Door) -> io::Result<Vec<Listener>> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    let mut missing = None;
+    for ip in ips {
+        // Port 0 is any; the others take the same.
+        let address = SocketAddr::new(*ip, listeners.first().map_or(port, |listener| listener.address.port()));
+        match listen(address, door) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(explain(address, &error)),
+            Err(error) => missing = Some(explain(address, &error)),
+        }
     }
-    let port = default.map_or(0, |address| address.port());
-    let mut listeners = Vec::new();
-    for text in texts {
+    missing.filter(|_| listeners.is_empty()).map_or(Ok(listeners), Err)
+}
+
+/// Opens addresses that somebody has chosen.
+fn open_each(texts: &[String], key: &str, port: u16, door: Door) -> io::Result<Vec<Listener>> {
+    let open = |text: &String| {
         let address = address(key, text, port)?;
-        listeners.push(listen(address, door).map_err(|error| explain(address, &error))?);
-    }
-    Ok(listeners)
+        listen(address, door).map_err(|error| explain(address, &error))
+    };
+    texts.iter().map(open).collect()
 }
 
 /// Without any address, all of the machine, IPv6 and IPv4.
 fn open_leco(config: &Config) -> io::Result<Vec<Listener>> {
     if config.bind.is_empty() {
-        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, config.port));
-        let listener = match listen(everywhere, Door::Leco) {
-            // A machine without IPv6.
-            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-                let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, config.port));
-                listen(everywhere, Door::Leco).map_err(|error| explain(everywhere, &error))
-            }
-            other => other.map_err(|error| explain(everywhere, &error)),
-        };
-        return Ok(vec![listener?]);
+        return open_any(EVERYWHERE, config.port, Door::Leco);
     }
-    let mut listeners = Vec::new();
-    for text in &config.bind {
-        let address = address("bind", text, config.port)?;
-        listeners.push(listen(address, Door::Leco).map_err(|error| explain(address, &error))?);
-    }
-    Ok(listeners)
+    open_each(&config.bind, "bind", config.port, Door::Leco)
 }
 
 /// Whether every address of the configuration is one.
@@ -126,26 +170,24 @@ pub(super) fn check(config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// An address to listen on: numeric, with or without port, `*` for all, or a name in the hosts file.
+/// An address to listen on: numeric, with or without port or scope, `*` for all, or a name in the hosts file.
 fn address(key: &str, text: &str, port: u16) -> io::Result<SocketAddr> {
     let wrong = || {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{key}: '{text}' is not an address like 127.0.0.1:12300"))
     };
-    let text = text.strip_prefix("tcp://").unwrap_or(text);
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, number)) if !host.contains(':') || host.ends_with(']') => {
-            (host, if number == "0" { 0 } else { number.parse().map_err(|_| wrong())? })
-        }
-        _ => (text, port),
-    };
+    let (host, number) = address::split(text).ok_or_else(wrong)?;
+    let port = number.map_or(Ok(port), |number| number.parse().map_err(|_| wrong()))?;
     if host == "*" {
         return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
     }
-    if let Ok(ip) = host.trim_matches(['[', ']']).parse() {
+    if let Ok(ip) = host.parse() {
         return Ok(SocketAddr::new(ip, port));
+    }
+    if address::has_scope(host) {
+        // The system knows its networks; no name service is asked for a number.
+        let found = (host, port).to_socket_addrs().ok().and_then(|mut found| found.next());
+        let unknown = || format!("{key}: '{text}': this machine has no network of that name");
+        return found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, unknown()));
     }
     super::resolve::hosts_file(host).first().map(|ip| SocketAddr::new(*ip, port)).ok_or_else(wrong)
 }
@@ -223,7 +265,14 @@ mod tests {
         assert_eq!(said("[::1]:7"), Ok("[::1]:7".to_owned()));
         assert_eq!(said("::1"), Ok("[::1]:12300".to_owned()));
         assert!(said("no such host:7").unwrap_err().starts_with("bind: 'no such host:7'"));
-        assert!(said("127.0.0.1:99999").is_err());
+        assert_eq!(said("[::1]"), Ok("[::1]:12300".to_owned()));
+        assert_eq!(said("tcp://[::1]:0"), Ok("[::1]:0".to_owned()));
+        assert!(said("127.0.0.1:99999").is_err() && said("[::1").is_err() && said("[127.0.0.1]:5").is_err());
+        let unknown = said("fe80::1%nonetwork").unwrap_err();
+        assert_eq!(unknown, "bind: 'fe80::1%nonetwork': this machine has no network of that name");
+        if let Ok(local) = said("[fe80::1%lo]:7") {
+            assert!(local.starts_with("[fe80::1%") && local.ends_with("]:7"), "{local}");
+        }
         let bind =
             |words: &[&str]| Config { bind: words.iter().map(|w| (*w).to_owned()).collect(), ..Config::default() };
         assert!(check(&bind(&["127.0.0.1", "*:0"])).is_ok() && check(&bind(&["127.0.0.1", "x:y"])).is_err());

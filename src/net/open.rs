@@ -79,6 +79,8 @@ pub(super) fn hub(
     if let Some(viewers) = listeners.iter().find(|listener| listener.door() == Door::Viewer) {
         hub.set_viewer_port(viewers.address().port());
     }
+    let control = listeners.iter().filter(|listener| listener.door() == Door::Control);
+    hub.set_control_addresses(control.map(Listener::address).collect());
     Ok((hub, outcomes))
 }
 

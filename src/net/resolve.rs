@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::Waker;
 
 use super::target::Target;
+use crate::leco::address;
 
 /// An answer: for whom, and the addresses or the reason why there are none.
 pub(super) type Resolved = (Target, Result<Vec<SocketAddr>, String>);
@@ -58,8 +59,7 @@ impl Resolver {
         if let Ok(address) = text.parse() {
             return Some(vec![address]);
         }
-        let (host, port) = text.rsplit_once(':')?;
-        let port = port.parse().ok()?;
+        let (host, port) = address::host_and_port(text)?;
         let found = hosts_file(host);
         (!found.is_empty()).then(|| found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
@@ -100,9 +100,10 @@ fn serve(shared: &Mutex<Queue<Target>>, answer: &Sender<Resolved>, waker: &Waker
             next
         };
         let Some((_, target, text)) = next else { return };
-        let found = match text.to_socket_addrs() {
-            Ok(addresses) => Ok(addresses.collect()),
-            Err(error) => Err(error.to_string()),
+        let found = match address::host_and_port(&text) {
+            // A scope by name is known to the system alone.
+            Some(place) => place.to_socket_addrs().map(Iterator::collect).map_err(|error| error.to_string()),
+            None => Err("not an address like host:12300".to_owned()),
         };
         if answer.send((target, found)).is_err() || waker.wake().is_err() {
             return;

@@ -33,6 +33,8 @@ mod manager_data;
 mod manager_kernel;
 mod manager_memory;
 mod overload;
+#[cfg(feature = "daemon")]
+mod ports_cli;
 mod rcrs_data;
 mod rcrs_kernel;
 mod rcrs_log;

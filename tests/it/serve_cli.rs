@@ -60,7 +60,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn start(words: &[&str]) -> Self {
+    pub(super) fn start(words: &[&str]) -> Self {
         Self::start_in(words, &[])
     }
 
@@ -89,6 +89,17 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    /// All lines up to the next one that holds `wanted`.
+    pub(super) fn lines_to(&self, wanted: &str) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines: Vec<String> = Vec::new();
+        while !lines.last().is_some_and(|line| line.contains(wanted)) {
+            let line = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            lines.push(line.unwrap_or_else(|_| panic!("no line with '{wanted}': {lines:?}")));
+        }
+        lines
     }
 
     pub(super) fn signal(&self, name: &str) {

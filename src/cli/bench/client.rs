@@ -5,7 +5,7 @@
 //! Coordinator spends on them.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use instep::client::{self, Client, Error, Loss, Machine, blocking, encode};
@@ -92,19 +92,10 @@ pub(super) fn connect_members(
 
 /// The addresses behind `host` or `host:port`.
 fn resolve(text: &str) -> Result<Vec<SocketAddr>, Failure> {
-    let text = text.strip_prefix("tcp://").unwrap_or(text);
-    let has_port = text.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']'));
-    let found = if has_port {
-        text.to_socket_addrs()
-    } else {
-        (text.trim_matches(['[', ']']), instep::leco::DEFAULT_PORT).to_socket_addrs()
-    };
-    match found.map(Iterator::collect::<Vec<_>>) {
+    match blocking::resolve(text) {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         Ok(_) => Err(Failure::other(format!("{text} has no address"))),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            Err(Failure::usage(format!("'{text}' is not an address like 127.0.0.1:12300")))
-        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(Failure::usage(error)),
         Err(error) => Err(Failure::other(format!("{text}: {error}"))),
     }
 }

@@ -5,50 +5,50 @@
 use instep::control::client::{ControlRequest, decode_control};
 use instep::control::envelope::Shape;
 use instep::control::function::Function;
+use instep::leco::address;
 use serde_json::{Value, json};
 
 use super::super::client::{Denial, Trouble, now, seconds};
 use super::super::framed::{self, Framed, Silence};
+use super::super::ports;
 use super::super::table::{Column, table, word};
 use super::super::visible::visible;
 use super::answer::{Cells, cell, list, part, table_of};
 use super::command::{Connection, Given, Report, Stop};
 
-/// The control port is so much higher than that of the Coordinator.
-const CONTROL_PORT_OFFSET: u16 = 10;
-
 impl Connection {
-    fn control_address(&self) -> Result<String, Stop> {
+    fn control_address(&mut self) -> Result<String, Stop> {
         if let Some(control) = &self.control {
             return Ok(control.clone());
         }
-        let (host, port) = self.address.rsplit_once(':').unwrap_or((&self.address, ""));
-        match port.parse::<u16>().ok().and_then(|port| port.checked_add(CONTROL_PORT_OFFSET)) {
-            Some(port) => Ok(format!("{host}:{port}")),
-            None => Err(Stop::Usage(format!(
-                "--address '{}': there is no port {CONTROL_PORT_OFFSET} higher; name the control port with --control",
-                self.address
-            ))),
-        }
+        let told = ports::ask(self.client()?)?;
+        let control = ports::control(&self.address, told.as_ref())?.ok_or_else(|| {
+            let (address, offset) = (&self.address, ports::CONTROL_OFFSET);
+            let wrong = format!("there is no port {offset} higher; name the control port with --control");
+            Stop::Usage(format!("--address '{address}': {wrong}"))
+        })?;
+        Ok(self.control.insert(control).clone())
     }
 
     /// A connection to the Manager's control port.
-    pub(super) fn control_line(&self) -> Result<Framed, Stop> {
-        Ok(Framed::connect(&self.control_address()?, self.timeout)?)
+    pub(super) fn control_line(&mut self) -> Result<Framed, Stop> {
+        let address = self.control_address()?;
+        Ok(Framed::connect(&address, self.timeout)?)
     }
 
     /// Calls a function of the Manager and gives its data object.
     fn control(
-        &self,
+        &mut self,
         function: Function,
         arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
     ) -> Result<Value, Stop> {
-        self.control_through(self.control_line()?, function, arguments)
+        let line = self.control_line()?;
+        self.control_through(line, function, arguments)
     }
 
     /// Calls a function for the ids that the command line names, which `name` writes into the request; for all where there are none.
     fn control_some(
-        &self,
+        &mut self,
         given: &Given,
         function: Function,
         name: impl for<'o> FnOnce(ControlRequest<'o>, &[i64]) -> ControlRequest<'o>,
@@ -147,7 +147,7 @@ pub(super) fn viewers(given: &Given, connection: &mut Connection) -> Result<Repo
     let address = |row: &Value| {
         let address = part(row, "address");
         let (host, port) = (cell(&address, "host"), cell(&address, "port"));
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        port.parse().map_or_else(|_| format!("{host} {port}"), |port| address::join(&host, port))
     };
     let columns = [
         (Column::Right("ID"), Cells::Key("id")),

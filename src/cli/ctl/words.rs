@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use instep::leco::DEFAULT_PORT;
-use instep::leco::nodes;
+use instep::leco::address;
 use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::super::failure::Failure;
@@ -81,13 +81,13 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
             }
             Short('a') | Long("address") => {
                 let text = utf8(parser.value()?)?;
-                address = nodes::address(&text).ok_or_else(|| {
+                address = address::with_port(&text).ok_or_else(|| {
                     Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
                 })?;
             }
             Long("control") => {
                 let text = utf8(parser.value()?)?;
-                control = Some(nodes::address_or(&text, DEFAULT_PORT + 10).ok_or_else(|| {
+                control = Some(address::with_port_or(&text, DEFAULT_PORT + 10).ok_or_else(|| {
                     Failure::usage(format!("--control '{text}': a host and port like 127.0.0.1:12310 is wanted"))
                 })?);
             }
@@ -195,7 +195,7 @@ fn usage(command: &Command) -> String {
 
 /// The options that every command has.
 const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
-      --control HOST:PORT    the Manager's control port [that of the Coordinator + 10]
+      --control HOST:PORT    the Manager's control port [as the Coordinator says]
   -t, --timeout SECONDS      longest wait for an answer [5]
       --json                 one JSON document instead of text (watch: one a line); {\"error\": ...} when refused
 ";

@@ -210,7 +210,7 @@ impl Coordinator {
         // All or nothing: first everything is read, then acted upon.
         let mut wanted = Vec::new();
         for (namespace, address) in nodes {
-            let address = address.as_str().and_then(crate::leco::nodes::address).ok_or_else(wrong)?;
+            let address = address.as_str().and_then(crate::leco::address::with_port).ok_or_else(wrong)?;
             if !name::is_legal(namespace.as_bytes()) {
                 return Err(wrong());
             }

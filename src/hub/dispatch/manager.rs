@@ -1,6 +1,8 @@
 //! The Manager's functions as methods of the Coordinator, and what it takes several owners to do: a viewer's connection with a session that
 //! is made for it, and the description of a session, of which each of two owners knows one half.
 
+use core::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::control::reply::{ManagerInfo, SessionInfo, Status};
@@ -129,9 +131,10 @@ impl Hub {
             ManagerCall::Manager => none(params).map(|()| {
                 let version = Manager::version();
                 let info = self.manager_info(&version);
+                let control: Vec<_> = self.manager.control_addresses().iter().map(SocketAddr::to_string).collect();
                 json!({"manager": {"port": info.port, "providers": info.providers, "vieweres": info.viewers,
                     "viewers": info.viewers, "sessions": info.sessions, "errors": info.errors,
-                    "status": info.status.word(), "version": info.version}})
+                    "status": info.status.word(), "version": info.version, "control": control}})
             }),
             ManagerCall::Errors => none(params).map(|()| json!({"errors": self.peers.journal.errors().collect::<Vec<_>>()})),
             ManagerCall::Exit => none(params).map(|()| {

@@ -1,6 +1,6 @@
 //! The Manager's functions, whoever calls them and in whatever protocol.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::control::PROTOCOL_VERSION;
 use crate::control::reply::{ManagerInfo, ProviderType, Status};
@@ -233,6 +233,11 @@ impl Manager {
     /// Version of the protocol, and of this program.
     pub(in crate::hub) fn version() -> String {
         format!("{PROTOCOL_VERSION} (instep {})", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Where controllers are heard.
+    pub(in crate::hub) fn control_addresses(&self) -> &[SocketAddr] {
+        &self.control_addresses
     }
 
     /// The Manager itself, which knows not all of the sessions.

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::control::reply::Status;
+use crate::leco::address;
 use crate::rcrs::kernel::{Dialect, Event, KernelViewer, Poll};
 use crate::rcrs::world::World;
 use crate::time::Span;
@@ -21,8 +22,7 @@ impl Manager {
     /// `host:port` to connect to for an [`Output::DialKernel`].
     pub(in crate::hub) fn kernel_address(&self, key: ProviderKey) -> Option<String> {
         let (_, kernel) = self.providers.kernel(key)?;
-        let (host, port) = (&kernel.host, kernel.port);
-        Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+        Some(address::join(&kernel.host, kernel.port))
     }
 
     /// Whether a provider was opened by somebody on this machine.

@@ -28,6 +28,7 @@ mod viewer;
 mod viewers;
 mod world;
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use crate::config::Config;
@@ -80,6 +81,7 @@ pub(super) struct Manager {
     shelf: Box<dyn Shelf>,
     recordings: Recordings,
     viewer_port: u16,
+    control_addresses: Vec<SocketAddr>,
 }
 
 impl Manager {
@@ -93,6 +95,7 @@ impl Manager {
             shelf: Box::new(NoShelf),
             recordings: Recordings::new(config.memory_max),
             viewer_port: config.port.wrapping_add(11),
+            control_addresses: Vec::new(),
         }
     }
 
@@ -109,6 +112,11 @@ impl Manager {
     /// The port that viewers are told to connect to.
     pub(super) const fn set_viewer_port(&mut self, port: u16) {
         self.viewer_port = port;
+    }
+
+    /// The addresses on which controllers are heard.
+    pub(super) fn set_control_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        self.control_addresses = addresses;
     }
 
     // ---- Deadlines and jobs ----

@@ -4,10 +4,11 @@
 //! names. It must not know why somebody is looked for.
 
 use crate::config::Config;
+use crate::leco::address;
 use crate::leco::directory::Directory;
 use crate::leco::message::{self, HEADER_BYTES};
 use crate::leco::name::{self, COORDINATOR};
-use crate::leco::nodes::{self, Dealer, Nodes};
+use crate::leco::nodes::{Dealer, Nodes};
 use crate::leco::route::{Owner, Place};
 use crate::leco::rpc;
 use crate::store::ring::Refused;
@@ -41,13 +42,13 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(config: &Config, seed: u64) -> Self {
         let namespace = config.namespace.as_bytes();
-        let address = format!("{}:{}", config.host, config.port);
+        let address = address::with_port_or(&config.host, config.port);
         Self {
             directory: Directory::new(seed),
             nodes: Nodes::default(),
             prefix: [namespace, b"."].concat().into(),
             full_name: [namespace, b".", COORDINATOR].concat().into(),
-            address: nodes::address(&address).unwrap_or(address).into(),
+            address: address.unwrap_or_else(|| address::join(&config.host, config.port)).into(),
         }
     }
 

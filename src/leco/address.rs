@@ -1,0 +1,131 @@
+//! Addresses as people and other Coordinators write them: `host:port`, a bare IPv6 address, brackets, `tcp://`, a scope behind `%`.
+//!
+//! Owns the one way to take them apart and to put them together. Must not know what a name stands for: that is looked up elsewhere.
+
+use core::net::Ipv6Addr;
+
+use super::DEFAULT_PORT;
+use crate::limits::ADDRESS_BYTES_MAX;
+
+/// `host:port` from what a user or another Coordinator wrote; the port of LECO where none is given.
+///
+/// `None` for an empty host, an impossible port, brackets around anything but an IPv6 address, or a text longer than any host name.
+#[must_use]
+pub fn with_port(text: &str) -> Option<String> {
+    with_port_or(text, DEFAULT_PORT)
+}
+
+/// As [`with_port`], with another port where none is given.
+#[must_use]
+pub fn with_port_or(text: &str, port_default: u16) -> Option<String> {
+    let (host, port) = split(text)?;
+    let port = match port {
+        Some(port) => port.parse::<u16>().ok().filter(|port| *port != 0)?,
+        None => port_default,
+    };
+    Some(join(host, port))
+}
+
+/// Takes a text apart: the host without brackets, and what stands for its port, if anything. Colons that make an IPv6 address have no port
+/// behind them.
+///
+/// `None` where there is no host.
+#[must_use]
+pub fn split(text: &str) -> Option<(&str, Option<&str>)> {
+    let text = text.trim();
+    let text = text.strip_prefix("tcp://").unwrap_or(text);
+    if text.len() > ADDRESS_BYTES_MAX || text.bytes().any(|byte| !(0x21..=0x7e).contains(&byte)) {
+        return None;
+    }
+    if let Some(inside) = text.strip_prefix('[') {
+        let (host, rest) = inside.split_once(']')?;
+        let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
+        return is_ipv6(host).then_some((host, port));
+    }
+    if is_ipv6(text) {
+        return Some((text, None));
+    }
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    (!host.is_empty() && !host.contains(['[', ']', '%'])).then_some((host, port))
+}
+
+/// Puts an address together, with brackets where the host has colons.
+#[must_use]
+pub fn join(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Host, without brackets, and port of an address that has both.
+#[must_use]
+pub fn host_and_port(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = split(address)?;
+    Some((host, port?.parse().ok()?))
+}
+
+/// Whether the host holds only on one network of one machine: `fe80::1%eth0`.
+#[must_use]
+pub fn has_scope(host: &str) -> bool {
+    host.contains('%')
+}
+
+/// Whether it is an IPv6 address, with or without a scope.
+fn is_ipv6(host: &str) -> bool {
+    let (ip, scope) = host.split_once('%').map_or((host, None), |(ip, scope)| (ip, Some(scope)));
+    let is_name = |scope: &str| {
+        !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte))
+    };
+    ip.parse::<Ipv6Addr>().is_ok() && scope.is_none_or(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_get_a_port_and_nonsense_is_refused() {
+        for (text, wanted) in [
+            ("localhost", Some("localhost:12300")),
+            (" lab.example:99 ", Some("lab.example:99")),
+            ("127.0.0.1", Some("127.0.0.1:12300")),
+            ("[::1]:5", Some("[::1]:5")),
+            ("[::1]", Some("[::1]:12300")),
+            ("::1", Some("[::1]:12300")),
+            ("::1:5", Some("[::1:5]:12300")),
+            ("tcp://h:1", Some("h:1")),
+            ("tcp://[2001:db8::1]:1", Some("[2001:db8::1]:1")),
+            ("fe80::1%eth0", Some("[fe80::1%eth0]:12300")),
+            ("[fe80::1%2]:7", Some("[fe80::1%2]:7")),
+            ("", None),
+            (":5", None),
+            ("h:0", None),
+            ("h:70000", None),
+            ("h:x", None),
+            ("h:1:2", None),
+            ("a b:1", None),
+            ("[::1", None),
+            ("[::1]5", None),
+            ("[::1]:", None),
+            ("[[::1]]:5", None),
+            ("[lab]:5", None),
+            ("[127.0.0.1]:5", None),
+            ("fe80::1%", None),
+            ("fe80::1%a]b", None),
+            ("lab%eth0:5", None),
+        ] {
+            assert_eq!(with_port(text).as_deref(), wanted, "{text}");
+        }
+        assert_eq!(with_port(&"h".repeat(400)), None);
+    }
+
+    #[test]
+    fn what_was_put_together_comes_apart_again() {
+        for (host, port, text) in [("lab", 1, "lab:1"), ("::1", 2, "[::1]:2"), ("fe80::1%eth0", 3, "[fe80::1%eth0]:3")]
+        {
+            assert_eq!(join(host, port), text);
+            assert_eq!(host_and_port(text), Some((host, port)));
+        }
+        assert_eq!(join("[::1]", 4), "[::1]:4", "once in brackets is enough");
+        assert_eq!((host_and_port("lab"), host_and_port("lab:x")), (None, None));
+        assert!(has_scope("fe80::1%eth0") && !has_scope("fe80::1"));
+    }
+}
