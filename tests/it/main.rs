@@ -17,6 +17,7 @@ mod c2sim_schema;
 mod c2sim_state;
 mod chunks;
 mod client;
+mod clock;
 mod control;
 #[cfg(feature = "daemon")]
 mod ctl_cli;
@@ -32,6 +33,8 @@ mod manager_cli;
 mod manager_data;
 mod manager_kernel;
 mod manager_memory;
+#[cfg(feature = "daemon")]
+mod output_cli;
 mod overload;
 #[cfg(feature = "daemon")]
 mod ports_cli;

@@ -40,6 +40,12 @@ impl Rng {
         of[self.index(of.len())]
     }
 
+    /// By how much somebody sets a clock: a bit or up to a day, forward or back.
+    pub(crate) fn step_ms(&mut self) -> i64 {
+        let most = if self.one_in(4) { 86_400_000 } else { 20_000 };
+        self.below(2 * most + 1) as i64 - most as i64
+    }
+
     pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
         (0..n).map(|_| self.next() as u8).collect()
     }

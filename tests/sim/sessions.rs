@@ -85,6 +85,8 @@ struct Run {
     rng: Rng,
     world: World,
     ledger: Memory,
+    /// How far the clock on the wall is ahead of where it began.
+    ahead_ms: i64,
     players: Vec<Player>,
     /// What happened under each number.
     events: BTreeMap<u64, Value>,
@@ -126,7 +128,19 @@ impl Run {
             })
             .collect();
         let told = ("UNINITIALIZED".to_owned(), 0);
-        Self { seed, rng, world, ledger, players, events: BTreeMap::new(), told, unheard: 0, answered: 0, restarts: 0 }
+        Self {
+            seed,
+            rng,
+            world,
+            ledger,
+            ahead_ms: 0,
+            players,
+            events: BTreeMap::new(),
+            told,
+            unheard: 0,
+            answered: 0,
+            restarts: 0,
+        }
     }
 
     fn config(hub: usize) -> Config {
@@ -195,6 +209,10 @@ impl Run {
                 self.world.drain(client, usize::MAX);
             }
             35 if self.rng.one_in(4) => self.restart(),
+            36 if self.rng.one_in(4) => {
+                self.ahead_ms += self.rng.step_ms();
+                self.set_clock();
+            }
             _ => {
                 let ms = self.rng.between(1, 800);
                 self.world.wait(ms);
@@ -203,7 +221,14 @@ impl Run {
     }
 
     fn unix_ms(&self) -> u64 {
-        1_700_000_000_000 + self.world.now.0 - 1000
+        (1_700_000_000_000 + self.world.now.0 - 1000).checked_add_signed(self.ahead_ms).unwrap()
+    }
+
+    /// The node of the session looks at the clock.
+    fn set_clock(&mut self) {
+        let (now, unix_ms) = (self.world.now, self.unix_ms());
+        self.world.hubs[0].handle_clock(now, unix_ms);
+        self.world.pump();
     }
 
     fn ask(&mut self, who: usize, method: &str, params: &Value, asked: Asked) {
@@ -252,6 +277,7 @@ impl Run {
         self.ledger.crash();
         self.world.kill(0);
         self.world.revive(0, Self::config(0));
+        self.set_clock();
         self.ledger.give_to(&mut self.world, 0);
         self.ledger.settle_all(&mut self.world, 0);
         self.world.wait(11_000);

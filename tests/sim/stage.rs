@@ -328,6 +328,12 @@ impl Stage {
             11 | 12 => self.dialled(),
             13 => self.kernel_acts(),
             14 => self.disk_acts(),
+            15 if self.rng.one_in(8) => {
+                // Nothing that people see of the Manager goes by the clock on the wall.
+                let unix_ms = 1_700_000_000_000_u64.checked_add_signed(self.rng.step_ms()).unwrap();
+                self.hub.handle_clock(Tick(self.now), unix_ms);
+                self.check();
+            }
             _ => {
                 let ms = self.rng.between(1, 300);
                 self.pass(ms);
