@@ -71,6 +71,11 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         log::warn!("it runs as root, which it does not need: give it a user of its own (systemd: DynamicUser=yes)");
     }
     server.run().map_err(|error| Failure::other(in_words(&error)))?;
+    let counted = server.hub().counters().iter().filter(|(_, _, value)| *value > 0);
+    log::debug!(
+        "counted: {}",
+        counted.map(|(name, _, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+    );
     let (turns, longest_us) = server.turns();
     log::info!(
         "{name} has ended after {turns} turns, the longest of {}.{:03} ms",

@@ -56,10 +56,10 @@ impl Cause {
         matches!(self, Self::Peer | Self::Gone | Self::Io)
     }
 
-    /// Whether bytes still waiting for the peer are returned to their senders as undelivered: not when the end was agreed.
+    /// Whether bytes still waiting for the peer are returned to their senders as undelivered: on a superfluous link nobody has sent any.
     #[must_use]
     pub(super) const fn returns_messages(self) -> bool {
-        !matches!(self, Self::Stopping | Self::Superfluous | Self::SignedOut)
+        !matches!(self, Self::Superfluous)
     }
 
     /// The cause's counter.

@@ -108,6 +108,8 @@ pub struct Hub {
     sessions: Sessions,
     front: Front,
     has_said_stop: bool,
+    /// How often nodes are waited for once more before the end.
+    last_waits: u64,
     /// Whether the next piece of work left over is a session's, where the Manager has some too.
     is_turn_of_sessions: bool,
 }
@@ -128,6 +130,7 @@ impl Hub {
             sessions: Sessions::new(),
             front: Front::new(),
             has_said_stop: false,
+            last_waits: 0,
             is_turn_of_sessions: false,
             peers: Peers::new(config, start),
         };

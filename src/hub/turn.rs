@@ -18,6 +18,9 @@ use crate::time::Span;
 
 /// How long messages that are on their way are still routed when the process is to end.
 const LAST_TURNS: Span = Span(300);
+/// How long, and how often, nodes are waited for that have not answered our goodbye by then.
+const NODES_WAIT: Span = Span(50);
+const NODES_WAITS: u64 = 10;
 
 /// Why a walk through input stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +287,7 @@ impl Hub {
                 Due::Clean => self.clean_up(),
                 Due::SendDirectory => self.coordinator.send_directory(&mut self.peers, &self.names),
                 Due::Goodbye => self.stop(),
-                Due::SeeOff => self.see_off(),
+                Due::SeeOff => self.see_off_once_all_have_spoken(),
                 Due::Stop => self.say_stop(),
             }
             self.drain_events();
@@ -409,15 +412,28 @@ impl Hub {
             return;
         }
         self.peers.stopping = true;
-        let is_busy = self.peers.are_busy();
-        Coordinator::sign_out_everywhere(&mut self.peers, &self.names);
+        let has_nodes = self.names.nodes.iter().any(|(_, node)| node.is_linked());
+        let is_busy = self.peers.are_busy() || has_nodes;
+        Coordinator::sign_out_everywhere(&mut self.peers, &mut self.names);
         // Nobody is held any more: what finds no room is answered.
         self.peers.wake_all_for_room();
         if is_busy {
             self.peers.set_timer(ProcessTimer::SeeOff, LAST_TURNS);
-            self.peers.set_timer(ProcessTimer::Stop, Span(LAST_TURNS.0 + FAREWELL.0));
+            self.last_waits = NODES_WAITS;
+            self.peers.set_timer(ProcessTimer::Stop, Span(LAST_TURNS.0 + NODES_WAIT.0 * NODES_WAITS + FAREWELL.0));
         } else {
             self.peers.set_timer(ProcessTimer::Stop, FAREWELL);
+            self.see_off();
+        }
+    }
+
+    /// A node that has not answered our goodbye yet may still be sending.
+    fn see_off_once_all_have_spoken(&mut self) {
+        let speaks = self.names.nodes.iter().any(|(_, node)| node.is_leaving && node.inbound.is_some());
+        if speaks && self.last_waits > 0 {
+            self.last_waits -= 1;
+            self.peers.set_timer(ProcessTimer::SeeOff, NODES_WAIT);
+        } else {
             self.see_off();
         }
     }

@@ -73,6 +73,9 @@ pub struct Node<L> {
     pub inbound: Option<L>,
     /// How far that link is believed to be the node's own.
     pub standing: Standing,
+    /// One of us has said goodbye. It gets no more messages, only what must be said about those that it sent before, and those are still
+    /// taken from it.
+    pub is_leaving: bool,
     /// Its components, as it recorded them here.
     pub components: Vec<String>,
     /// Since when it has had no link at all, or when it was entered.
@@ -96,6 +99,7 @@ impl<L: Copy + PartialEq> Node<L> {
             dealer: Dealer::None,
             inbound: None,
             standing: Standing::Claimed,
+            is_leaving: false,
             components: Vec::new(),
             lost_since: now,
             backoff: BACKOFF_MIN,

@@ -14,6 +14,8 @@ use crate::hub::ledger::{Change, Entry};
 const NAME: &str = "sessions.redb";
 /// Bytes that `redb` may keep of the file in memory.
 const CACHE_BYTES: usize = 1 << 20;
+/// Bytes of the mark by which `redb` knows its files.
+const MARK_BYTES: usize = 9;
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kept");
 
 /// A file, open unless it has failed.
@@ -79,7 +81,27 @@ impl LedgerFile {
     }
 }
 
+/// Opens the file. One whose first making was cut short, by a kill or a power cut, is laid aside: nothing has ever been kept in it.
 fn open(path: &Path) -> io::Result<Database> {
+    match open_as_it_is(path) {
+        Err(error) if error.kind() == ErrorKind::InvalidData && is_unfinished(path) => {
+            let aside = path.with_extension("unfinished");
+            std::fs::rename(path, &aside)?;
+            log::warn!("{} was never finished: it is {} now, and a new one begins", path.display(), aside.display());
+            open_as_it_is(path)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether the first thing that is missing is what `redb` writes last when it makes a file: the mark at its beginning.
+fn is_unfinished(path: &Path) -> bool {
+    let mut mark = [1; MARK_BYTES];
+    let read = std::fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut mark));
+    read.is_ok() && mark == [0; MARK_BYTES]
+}
+
+fn open_as_it_is(path: &Path) -> io::Result<Database> {
     let told = |kind: ErrorKind, why: &str| io::Error::new(kind, format!("{}: {why}", path.display()));
     // A damaged file is no reason to panic on, in whatever way it is damaged.
     Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| {
@@ -167,6 +189,24 @@ mod tests {
         drop(other);
         file.append([put("b", "2")].iter()).unwrap();
         assert_eq!(all(&file), [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
+    }
+
+    #[test]
+    fn a_file_whose_making_was_cut_short_is_laid_aside_and_one_that_lacks_more_is_not() {
+        let directory = TemporaryDirectory::new();
+        drop(LedgerFile::open(&directory.0).unwrap());
+        let path = directory.0.join(NAME);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[..MARK_BYTES].fill(0);
+        std::fs::write(&path, &bytes).unwrap();
+        let mut file = LedgerFile::open(&directory.0).unwrap();
+        file.append([put("a", "1")].iter()).unwrap();
+        drop(file);
+        assert_eq!(std::fs::read(path.with_extension("unfinished")).unwrap(), bytes);
+        assert_eq!(all(&LedgerFile::open(&directory.0).unwrap()), [("a".to_owned(), "1".to_owned())]);
+        bytes[0] = b'r';
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(LedgerFile::open(&directory.0).unwrap_err().kind(), ErrorKind::InvalidData);
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn run(seed: u64, sabotage: Sabotage, sum: &mut Summary) -> Result<(), Failure> 
             world.stop(hub);
         }
     }
-    let stopped_by = world.now + 2_400;
+    let stopped_by = world.now + 2_900;
     world.play_until(stopped_by);
     if !world.all_stopped() {
         world.fail("not every hub has stopped with all its connections closed".to_owned());

@@ -729,7 +729,7 @@ impl World {
         self.nodes[hub].pauses = self.nodes[hub].hub.counters().pauses;
         self.nodes[hub].hub.handle_stop(Tick(self.now));
         self.after_call(hub);
-        self.plan(2500, Event::Boot { hub });
+        self.plan(3000, Event::Boot { hub });
     }
 
     fn boot(&mut self, hub: usize) {

@@ -2,6 +2,10 @@
 //!
 //! A namespace is taken once our own DEALER has been let in at its address. Until then whoever signs in under it gives way to the next who
 //! does; after that a second one makes us ask: our DEALER puts a question to the node, and the answer comes on the link that is really its own.
+//!
+//! Who says goodbye sends no messages behind it but what must be said about those that it has got before. Who hears it answers with
+//! the same, sends what still waits, and takes in what comes until the other one ends its link. So nothing is on its way any more when
+//! the links end.
 
 use serde_json::Value;
 
@@ -20,7 +24,7 @@ use crate::hub::cause::Cause;
 use crate::hub::events::Event;
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::names::{Names, new_header, shown};
-use crate::hub::peers::{For, Peer, PeerTimer, Peers, share_of};
+use crate::hub::peers::{FAREWELL, For, Peer, PeerTimer, Peers, share_of};
 
 impl Coordinator {
     // ---- In and out ----
@@ -44,7 +48,15 @@ impl Coordinator {
         if !peers.get(caller.link).is_some_and(Peer::is_open) {
             return Err((INVALID_REQUEST, Value::from("this link has ended")));
         }
-        let known = names.nodes.find(namespace);
+        let mut known = names.nodes.find(namespace);
+        if let Some(key) = known.filter(|key| names.nodes.get(*key).is_some_and(|node| node.is_leaving)) {
+            if peers.get(caller.link).is_some_and(|peer| peer.node == known) {
+                return Err((INVALID_REQUEST, Value::from("this link is signed out")));
+            }
+            // It is back before its last link has come to its end.
+            self.forget(peers, names, key, "signed out");
+            known = None;
+        }
         if peers.get(caller.link).and_then(|peer| peer.node).is_some_and(|node| Some(node) != known) {
             return Err((INVALID_REQUEST, Value::from("this link is another Coordinator's")));
         }
@@ -178,17 +190,23 @@ impl Coordinator {
     ) -> Answer {
         let Place::There { namespace, .. } = caller.sender else { return Err(plain_error(INVALID_REQUEST)) };
         let Some(key) = names.nodes.find(namespace) else { return Ok(Value::Null) };
-        let (inbound, dealer) = match names.nodes.get(key) {
-            Some(node) => (node.inbound, node.dealer),
-            None => (None, Dealer::None),
-        };
-        if inbound != Some(caller.link) {
+        let Some(node) = names.nodes.get_mut(key).filter(|node| node.inbound == Some(caller.link)) else {
             return Err((DUPLICATE_NAME, shown(namespace)));
+        };
+        let answers = core::mem::replace(&mut node.is_leaving, true);
+        let Some(link) = names.link_to(key).filter(|_| !answers) else {
+            self.forget(peers, names, key, "signed out");
+            return Ok(Value::Null);
+        };
+        Self::say_goodbye(peers, names, link, namespace);
+        if let Some(node) = names.nodes.get_mut(key) {
+            node.dealer = Dealer::None;
+            node.components.clear();
         }
-        if let Dealer::Up(link) = dealer {
-            Self::say_goodbye(peers, names, link, namespace);
-        }
-        self.forget(peers, names, key, "signed out");
+        peers.events.push_back(Event::NodeUnlinked { node: key });
+        peers.finish(link, Cause::SignedOut);
+        // What it says about messages that we have sent it before is on its way; then it ends the link.
+        peers.set_peer_timer(caller.link, PeerTimer::Life, FAREWELL);
         Ok(Value::Null)
     }
 

@@ -257,6 +257,7 @@ impl Coordinator {
         }
         if let Some(node) = names.nodes.get_mut(bound) {
             node.dealer = Dealer::Up(link);
+            node.is_leaving = false;
             if node.standing == Standing::Claimed {
                 node.standing = Standing::Plausible;
             }
@@ -302,6 +303,10 @@ impl Coordinator {
             return;
         }
         node.inbound = None;
+        if node.is_leaving {
+            self.forget(peers, names, key, "signed out");
+            return;
+        }
         log::info!("node {} has lost its link to us", node.label());
         if !node.is_linked() {
             node.lost_since = now;
@@ -328,6 +333,7 @@ impl Coordinator {
         let links = [node.inbound.take(), node.dealer.link()];
         node.namespace = None;
         node.hint = None;
+        node.is_leaving = false;
         node.lost_since = peers.now;
         if node.permanent && !peers.stopping {
             node.dealer = Dealer::Waiting;
@@ -359,10 +365,12 @@ impl Coordinator {
         }
     }
 
-    pub(in crate::hub) fn sign_out_everywhere(peers: &mut Peers, names: &Names) {
+    /// Says goodbye to every node. Each answers with the same once it has nothing more for us.
+    pub(in crate::hub) fn sign_out_everywhere(peers: &mut Peers, names: &mut Names) {
         for key in names.nodes.keys() {
-            let Some(node) = names.nodes.get(key) else { continue };
+            let Some(node) = names.nodes.get_mut(key) else { continue };
             if let (Some(namespace), Dealer::Up(link)) = (node.namespace.clone(), node.dealer) {
+                node.is_leaving = true;
                 Self::say_goodbye(peers, names, link, &namespace);
             }
         }

@@ -101,7 +101,7 @@ impl Coordinator {
 
     pub(in crate::hub) fn global_components(names: &Names) -> Value {
         let mut all = Map::new();
-        for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked()) {
+        for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked() && !node.is_leaving) {
             if let Some(namespace) = &node.namespace {
                 all.insert(name::shown(namespace), node.components.iter().map(String::as_str).collect());
             }

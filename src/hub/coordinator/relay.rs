@@ -61,7 +61,11 @@ impl Known for Chart<'_> {
     #[inline]
     fn node(&self, namespace: &[u8]) -> Option<NodeKey> {
         let key = self.names.nodes.find(namespace)?;
-        matches!(self.names.nodes.get(key)?.dealer, Dealer::Up(_)).then_some(key)
+        self.names
+            .nodes
+            .get(key)
+            .is_some_and(|node| matches!(node.dealer, Dealer::Up(_)) && !node.is_leaving)
+            .then_some(key)
     }
 }
 
@@ -403,8 +407,13 @@ fn return_some(peers: &mut Peers, names: &Names, ring: &mut Ring) -> bool {
 fn return_one(peers: &mut Peers, names: &Names, wire: &[u8], message: &frame::Message) -> bool {
     let part = |n| message.part(wire, n);
     let Ok(view) = View::new(part(0), part(1), part(2), part(3), part(4)) else { return true };
+    if is_answer(&view) {
+        // Whoever waits for it waits in vain.
+        peers.counters.answers_dropped += 1;
+        return true;
+    }
     let ours = view.sender.strip_prefix(&*names.prefix).is_some_and(is_session);
-    if ours || *view.sender == *names.full_name || is_answer(&view) {
+    if ours || *view.sender == *names.full_name {
         return true;
     }
     let link = names.home_of(view.sender).and_then(|home| names.link_of(home));

@@ -46,6 +46,8 @@ impl Peers {
                 Life::Open if !peer.is_ready() => self.close(key, Cause::HandshakeTime),
                 // A dialled Coordinator that has not answered our sign-in.
                 Life::Open if matches!(peer.role, Role::Dialled(_)) => self.close(key, Cause::Silent),
+                // A Coordinator that has signed out and does not end its link.
+                Life::Open if peer.node.is_some() => self.close(key, Cause::SignedOut),
                 Life::Open => {}
                 Life::Finishing(cause) => self.end(key, cause),
                 Life::Tarpit => self.end(key, Cause::Refused),

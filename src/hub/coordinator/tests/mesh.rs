@@ -42,7 +42,7 @@ impl Office {
     }
 
     /// A node is dialled and answers the phone; our sign-in waits for it.
-    fn reach(&mut self, address: &str, permanent: bool) -> (NodeKey, PeerKey) {
+    pub(super) fn reach(&mut self, address: &str, permanent: bool) -> (NodeKey, PeerKey) {
         self.know(address, None, permanent);
         let node = *self.dial().last().unwrap();
         let link = self.dialed(node, Ok(())).unwrap();
@@ -65,9 +65,14 @@ impl Office {
         self.lent.names.nodes.get(node).map(|node| node.dealer)
     }
 
-    fn coordinator_signs_in(&mut self, link: PeerKey, namespace: &str) -> Answer {
+    pub(super) fn coordinator_signs_in(&mut self, link: PeerKey, namespace: &str) -> Answer {
         let caller = there(link, namespace, "COORDINATOR");
         self.coordinator.coordinator_sign_in(&mut self.lent.peers, &mut self.lent.names, caller)
+    }
+
+    pub(super) fn signs_out(&mut self, link: PeerKey, namespace: &str) -> Answer {
+        let caller = there(link, namespace, "COORDINATOR");
+        self.coordinator.coordinator_sign_out(&mut self.lent.peers, &mut self.lent.names, caller)
     }
 
     fn add_nodes(&mut self, link: PeerKey, nodes: &Value) -> Answer {
@@ -80,7 +85,7 @@ impl Office {
         self.coordinator.clean_nodes(peers, names, Span(expiration));
     }
 
-    fn nodes(&self) -> usize {
+    pub(super) fn nodes(&self) -> usize {
         self.lent.names.nodes.iter().count()
     }
 }
@@ -357,46 +362,6 @@ fn there_are_so_many_nodes_and_no_more() {
     assert_eq!(refused(office.coordinator_signs_in(other, "N3")).0, SERVER_FULL.code);
     office.know("n2:12300", None, true);
     assert_eq!((office.nodes(), office.coordinator.soonest()), (NODES_MAX, None));
-}
-
-#[test]
-fn a_coordinator_that_signs_out_is_told_goodbye_and_forgotten() {
-    let mut office = Office::new();
-    let (node, inbound, dealer) = office.lent.node("N2");
-    let caller = there(inbound, "N2", "COORDINATOR");
-    let Lent { peers, names } = &mut office.lent;
-    assert_eq!(office.coordinator.coordinator_sign_out(peers, names, caller), Ok(Value::Null));
-    assert_eq!(office.coordinator.coordinator_sign_out(peers, names, caller), Ok(Value::Null), "it is out");
-    let (receiver, _, content) = office.lent.hear_one(dealer);
-    assert_eq!((receiver, &content["method"]), (coordinator_of("N2"), &json!("coordinator_sign_out")));
-    assert_eq!(office.nodes(), 0);
-    assert_eq!(office.settle(), [Event::NodeUnlinked { node }]);
-    assert_eq!(office.lent.outputs(), [inbound, dealer].map(|link| Output::Close(link, Cause::SignedOut)));
-}
-
-#[test]
-fn nobody_signs_another_coordinator_out() {
-    let mut office = Office::new();
-    office.lent.node("N2");
-    let link = office.lent.dealer();
-    let Lent { peers, names } = &mut office.lent;
-    for (caller, code) in
-        [(there(link, "N2", "COORDINATOR"), DUPLICATE_NAME.code), (here(link, "CA"), INVALID_REQUEST.code)]
-    {
-        assert_eq!(refused(office.coordinator.coordinator_sign_out(peers, names, caller)).0, code);
-    }
-    assert_eq!(office.nodes(), 1);
-}
-
-#[test]
-fn at_the_end_every_node_is_told_goodbye() {
-    let mut office = Office::new();
-    let dealers = ["N2", "N3"].map(|namespace| office.lent.node(namespace).2);
-    office.reach("n4:12300", true);
-    Coordinator::sign_out_everywhere(&mut office.lent.peers, &office.lent.names);
-    for dealer in dealers {
-        assert_eq!(office.lent.hear_one(dealer).2["method"], json!("coordinator_sign_out"));
-    }
 }
 
 // ---- Learning ----

@@ -1,5 +1,6 @@
 //! The Coordinator alone: who signs in and out, and what is cleaned away. No session hears of it, no Manager.
 
+mod going;
 mod mesh;
 mod relay;
 
