@@ -33,6 +33,10 @@ pub(super) enum Event {
     KernelLost { provider: ProviderKey, peer: PeerKey, cause: Cause },
     /// A viewer has left.
     ViewerLeft { peer: PeerKey, cause: Cause },
+    /// There is room in the ring of this peer, which somebody has asked to be told.
+    Room { peer: PeerKey },
+    /// A peer of ours that speaks ZMTP takes nothing more.
+    LinkEnded { peer: PeerKey },
     /// Nothing waits for this viewer any more.
     Drained { peer: PeerKey },
     /// The state of a session has changed from `was` to `now`; where they are the same, its speed has. Both at a time are said one after

@@ -353,6 +353,8 @@ impl Hub {
                 Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peer, cause),
+                Event::Room { peer } => sessions.notices_go_on(peers, peer),
+                Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
                 Event::ProviderClosed { session } => {
                     let freed = sessions.end(peers, names, session, "its provider was closed");

@@ -432,7 +432,34 @@ fn a_node_that_dies_takes_its_members_with_it() {
 // ---- Members that do not keep up ----
 
 #[test]
-fn a_member_that_takes_nothing_is_closed_and_delays_nobody() {
+fn an_author_is_slowed_to_its_slowest_reader_and_nobody_who_reads_is_cut() {
+    let mut world = World::new(Config { ring_bytes_max: 64 << 10, ..config(1) });
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut b = Member::joined(&mut world, 0, "B", "json");
+    let mut slow = Member::joined(&mut world, 0, "D", "json");
+    a.run(&mut world);
+    b.events(&mut world);
+    slow.events(&mut world);
+    let report = c2sim::domain("A", "ReportBody", 10_000);
+    a.events(&mut world);
+    world.limit(slow.client, 0);
+    for n in 0..20 {
+        let (held, at) = (world.count("senders_held"), a.send_document(&mut world, &report));
+        // It takes a little at a time, never too late.
+        for _ in 0..if world.count("senders_held") > held { 4 } else { 0 } {
+            world.wait(500);
+            world.drain(slow.client, 10_000);
+        }
+        assert_eq!(a.answer(&mut world, at, "N1.session:default")["result"]["kind"], "REPORT", "{n}");
+    }
+    assert!(world.count("senders_held") > 3, "the author was slowed");
+    world.drain(slow.client, usize::MAX);
+    assert_eq!((b.events(&mut world).len(), slow.events(&mut world).len()), (20, 20));
+    assert_eq!((world.count("closed_notice"), world.count("closed_slow")), (0, 0));
+}
+
+#[test]
+fn a_member_that_takes_nothing_is_named_to_the_author_and_closed_as_slow() {
     let mut world = World::new(Config { ring_bytes_max: 64 << 10, ..config(1) });
     let mut a = Member::joined(&mut world, 0, "A", "json");
     let mut b = Member::joined(&mut world, 0, "B", "json");
@@ -442,15 +469,52 @@ fn a_member_that_takes_nothing_is_closed_and_delays_nobody() {
     a.events(&mut world);
     b.events(&mut world);
     let report = c2sim::domain("A", "ReportBody", 10_000);
-    for n in 0..20 {
-        assert_eq!(a.document(&mut world, &report)["result"]["kind"], "REPORT", "{n}");
+    let (mut taken, mut refused) = (0, 0);
+    while refused == 0 {
+        let (held, at) = (world.count("senders_held"), a.send_document(&mut world, &report));
+        if world.count("senders_held") > held {
+            world.wait(1001);
+        }
+        let answer = a.answer(&mut world, at, "N1.session:default");
+        taken += usize::from(answer.get("result").is_some());
+        if answer["error"]["code"] == -32094 {
+            refused += 1;
+            assert_eq!(answer["error"]["data"]["member"], "N1.D");
+        }
+        assert!(taken < 20, "the ring has room for a few of them");
     }
-    assert_eq!(world.clients[deaf.client].closed, Some(Cause::Notice));
+    assert_eq!((world.clients[deaf.client].closed, b.events(&mut world).len()), (None, taken));
+    // A trigger has room that documents do not have.
+    assert_eq!(a.pull(&mut world, "pause_scenario")["result"]["state"], "PAUSED");
+    assert_eq!(a.pull(&mut world, "resume_scenario")["result"]["state"], "RUNNING");
+    world.wait(10_000);
+    assert_eq!(world.clients[deaf.client].closed, Some(Cause::Slow));
+    assert_eq!(a.document(&mut world, &report)["result"]["kind"], "REPORT");
     let events = b.events(&mut world);
     let seqs: Vec<u64> = events.iter().map(|(event, _)| event["seq"].as_u64().unwrap()).collect();
     assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
-    assert_eq!(events.len(), 21, "every report, and the word that one was lost");
-    assert_eq!(world.count("closed_notice"), 1);
+    assert_eq!(events.len(), 4, "two triggers, the word that one was lost, and a report");
+    assert_eq!(world.count("closed_notice"), 0);
+}
+
+#[test]
+fn what_is_too_much_for_a_ring_goes_out_as_it_drains() {
+    let mut world = World::new(Config { ring_bytes_max: 64 << 10, ..config(1) });
+    let mut a = Member::joined(&mut world, 0, "A", "xml");
+    let mut slow = Member::joined(&mut world, 0, "D", "xml");
+    a.pull(&mut world, "submit_initialization");
+    let large = c2sim::initialization("A", &["A"])
+        .replace("</ScenarioSetting>", &format!("</ScenarioSetting><!--{}-->", "x".repeat(40_000)));
+    a.document(&mut world, &large);
+    world.limit(slow.client, 0);
+    // The shared document, a trigger each way, again and again: more than a ring holds.
+    for trigger in ["share_scenario", "start_scenario", "stop_scenario", "start_scenario"] {
+        assert!(a.pull(&mut world, trigger).get("result").is_some(), "{trigger}");
+    }
+    world.drain(slow.client, usize::MAX);
+    let heard = slow.documents(&mut world);
+    assert!(heard.iter().any(|text| text.len() > 40_000) && heard.len() >= 4, "{}", heard.len());
+    assert_eq!(world.count("closed_notice"), 0);
 }
 
 #[test]

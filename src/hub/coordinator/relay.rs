@@ -11,7 +11,7 @@ use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use crate::hub::keys::{ComponentKey, NodeKey, PeerKey};
-use crate::hub::names::{Names, shown};
+use crate::hub::names::{Names, say_as, shown};
 use crate::hub::peers::{For, Outcome, Peer, PeerTimer, Peers, Role};
 
 /// What the routing chart asks, answered from the tables for one sending peer.
@@ -219,6 +219,33 @@ pub(in crate::hub) fn refuse_large(peers: &mut Peers, names: &Names, from: PeerK
     Outcome::Done
 }
 
+/// A document cannot be taken in, as a member of its session has no room for it: holds its author, or refuses it once that member has
+/// stood still for `stall_ms`.
+#[cold]
+pub(in crate::hub) fn hold_for_member(
+    peers: &mut Peers,
+    names: &Names,
+    from: PeerKey,
+    (link, member): (PeerKey, &[u8]),
+    view: &View<'_>,
+) -> Outcome {
+    let Some(waited) = peers.stood_still(link) else { return Outcome::Done };
+    if waited < Span(peers.config.stall_ms) && !peers.stopping {
+        return peers.hold(from, link, Refused::Full, waited);
+    }
+    let data = serde_json::json!({
+        "session": name::shown(view.receiver),
+        "member": name::shown(member),
+        "reason": "this member does not take what the session has for it",
+    });
+    let by = names.full_name_of(view.receiver);
+    if answer_error_by(peers, names, &by, from, view, RECEIVER_OVERLOADED, &data) == Outcome::Held {
+        return Outcome::Held;
+    }
+    peers.counters.refused_overload += 1;
+    Outcome::Done
+}
+
 /// The ring has no room: holds the sender, or refuses the message once the receiver has stood still for `stall_ms`.
 #[cold]
 fn hold_for_room(
@@ -346,6 +373,19 @@ pub(in crate::hub) fn answer_error(
     error: RpcError,
     data: &serde_json::Value,
 ) -> Outcome {
+    answer_error_by(peers, names, &names.full_name, from, view, error, data)
+}
+
+/// The same, said by somebody else at this node.
+fn answer_error_by(
+    peers: &mut Peers,
+    names: &Names,
+    by: &[u8],
+    from: PeerKey,
+    view: &View<'_>,
+    error: RpcError,
+    data: &serde_json::Value,
+) -> Outcome {
     if is_answer(view) {
         peers.counters.errors_dropped += 1;
         return Outcome::Done;
@@ -356,7 +396,7 @@ pub(in crate::hub) fn answer_error(
     };
     let mut text = String::new();
     rpc::write_error(&mut text, &Id::NULL, error, data);
-    match names.say(peers, link, view.sender, &message::answer_header(view.header), text.as_bytes()) {
+    match say_as(peers, link, by, view.sender, &message::answer_header(view.header), text.as_bytes()) {
         Ok(()) => Outcome::Done,
         Err(refused) => peers.hold_for_answer(from, link, refused),
     }

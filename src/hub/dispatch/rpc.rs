@@ -103,9 +103,6 @@ impl Hub {
         if payload.is_empty() {
             return self.own_done();
         }
-        if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
-            return Outcome::Held;
-        }
         let is_xml = match view.content_type() {
             TYPE_C2SIM => true,
             TYPE_UNDEFINED => {
@@ -114,6 +111,15 @@ impl Hub {
             }
             _ => false,
         };
+        if is_xml {
+            let Self { peers, names, sessions, .. } = self;
+            if let Some((link, member)) = sessions.who_has_no_room(peers, names, receiver, from, payload.len()) {
+                return relay::hold_for_member(peers, names, from, (link, member), view);
+            }
+        }
+        if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
+            return Outcome::Held;
+        }
         let mut request = Request::new(Asked::Session(receiver.into()), from, view);
         if is_xml {
             // Longer ones are refused without being kept.

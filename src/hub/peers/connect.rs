@@ -197,6 +197,9 @@ impl Peers {
         if let Some(node) = peer.node.take() {
             self.events.push_back(Event::InboundLost { node, peer: key });
         }
+        if peer.tells_of_room {
+            self.events.push_back(Event::LinkEnded { peer: key });
+        }
         match peer.role {
             Role::Dialled(node) => self.events.push_back(Event::DealerLost { node, peer: key }),
             Role::Kernel(provider) => self.events.push_back(Event::KernelLost { provider, peer: key, cause }),

@@ -93,6 +93,8 @@ pub struct Peer {
     pub(in crate::hub) last_receiver: Option<ComponentKey>,
     /// What waits for it, if it is a viewer.
     pub(in crate::hub) results: Option<Box<Results>>,
+    /// Somebody wants to know when there is room in its ring.
+    pub(in crate::hub) tells_of_room: bool,
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
     commands: (u64, u32),
@@ -122,6 +124,7 @@ impl Peer {
             node: None,
             last_receiver: None,
             results: None,
+            tells_of_room: false,
             has_asked: false,
             commands: (0, 0),
             work: (now, 0),

@@ -160,6 +160,10 @@ impl Peers {
                 peer.full_since = if has_room { None } else { Some(self.now) };
             }
         }
+        let has_half = peer.waiting() <= self.config.ring_bytes_max / 2;
+        if n > 0 && has_half && core::mem::take(&mut peer.tells_of_room) {
+            self.events.push_back(Event::Room { peer: key });
+        }
         let (is_drained, life, has_all) = (peer.is_drained(), peer.life, peer.has_all_answers());
         let has_results = n > 0 && peer.results.is_some();
         if has_room {
@@ -198,6 +202,13 @@ impl Peers {
     }
 
     // ---- No room ----
+
+    /// Has it said, by an event, when the ring of a peer has room for more.
+    pub(in crate::hub) fn tell_of_room(&mut self, key: PeerKey) {
+        if let Some(peer) = self.get_mut(key) {
+            peer.tells_of_room = true;
+        }
+    }
 
     /// How long a receiver has stood still with somebody waiting for room in its ring, counted from now if nobody has.
     pub(in crate::hub) fn stood_still(&mut self, to: PeerKey) -> Option<Span> {

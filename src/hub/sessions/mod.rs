@@ -6,6 +6,7 @@
 //! the process in `durable`. It must not know providers, viewers or protocols: what follows for those is said as an
 //! [`Event`], and what it answers is an [`Aftermath`].
 
+mod backlog;
 mod change;
 mod durable;
 mod entry;
@@ -46,6 +47,7 @@ use super::ledger::{Ledger, Ticket};
 use super::names::Names;
 use super::peers::{For, Peers};
 
+use backlog::Backlog;
 use change::Purpose;
 use entry::{SessionInfo, refused};
 use history::{Draft, What};
@@ -69,6 +71,8 @@ pub(super) struct Sessions {
     abroad: BTreeMap<NodeKey, Box<[u8]>>,
     leavers: VecDeque<Leaver>,
     lost_notices: VecDeque<LostNotice>,
+    /// Notices that wait for room.
+    backlog: Backlog,
     /// Bytes that all sessions keep: initializations, histories, waiting requests.
     bytes: usize,
     /// What the content of documents must be, for each schema that is loaded.
@@ -90,6 +94,7 @@ impl Sessions {
             abroad: BTreeMap::new(),
             leavers: VecDeque::new(),
             lost_notices: VecDeque::new(),
+            backlog: Backlog::default(),
             bytes: 0,
             schemas: Schemas::default(),
             ledger: None,
@@ -267,7 +272,7 @@ impl Sessions {
 
     /// Bytes that all sessions keep.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.backlog.bytes()
     }
 
     // ---- Audit ----

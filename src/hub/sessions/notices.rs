@@ -3,22 +3,30 @@
 //! Each event has the session's next number. A JSON member gets a notification with it, an XML member the document of the event, if
 //! it has one. The bytes behind the receiver's name are made once for each format. A member that cannot take an event has fallen out of step
 //! and is never quietly passed over: here its link is closed; on another node, whose link others share, it is taken out of the session
-//! and told so as soon as its node takes messages again.
+//! and told so as soon as its node takes messages again. That happens only where there is no memory left or a link ends: what finds no room in a ring
+//! waits in the `backlog`, and documents are taken in only as fast as members read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::hub::cause::Cause;
-use crate::hub::keys::SessionKey;
+use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names};
-use crate::hub::peers::{Peers, Work};
+use crate::hub::peers::{Peer, Peers, Work};
 use crate::leco::name;
 use crate::limits::{FAREWELLS_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
 
 use super::Sessions;
+use super::backlog::Waiting;
 use super::history::{Draft, Past, What};
 use super::session::{Leaver, LostNotice};
 use super::voice::{self, Voice};
+
+/// Bytes of a notice besides its document, about: names, header, the word of the event.
+const NOTICE_HEAD_BYTES: usize = 512;
 
 impl Sessions {
     /// Gives an event its number and tells every member but `except` (unless the event is for all); answers the number.
@@ -112,10 +120,17 @@ impl Sessions {
         for (name, member) in &session.members {
             let tail = tails.iter().find(|(voice, _)| *voice == member.voice).and_then(|(_, tail)| tail.as_ref());
             let (Some(tail), false) = (tail, except == Some(name)) else { continue };
-            let link = names.link_of(member.home);
-            if link.is_some_and(|link| voice::push(peers, link, name, tail, bytes_max)) {
+            let link = names.link_of(member.home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
+            if link.is_some_and(|link| !self.backlog.has(link) && voice::push(peers, link, name, tail, bytes_max)) {
                 peers.counters.session_notices += 1;
                 continue;
+            }
+            if let Some(link) = link {
+                let waiting = Waiting { session: key, member: name.clone(), tail: Arc::clone(tail) };
+                if self.backlog.push(link, waiting, &mut peers.pool).is_ok() {
+                    peers.tell_of_room(link);
+                    continue;
+                }
             }
             match member.home {
                 Home::Here(_) => cut.extend(link),
@@ -128,6 +143,50 @@ impl Sessions {
         for link in cut {
             peers.close(link, Cause::Notice);
         }
+    }
+
+    /// There is room in the ring of a link: what waits for it goes on.
+    pub(in crate::hub) fn notices_go_on(&mut self, peers: &mut Peers, link: PeerKey) {
+        let bytes_max = peers.own_bytes_max();
+        while let Some(waiting) = self.backlog.first(link) {
+            if !voice::push(peers, link, &waiting.member, &waiting.tail, bytes_max) {
+                peers.tell_of_room(link);
+                return;
+            }
+            peers.counters.session_notices += 1;
+            self.backlog.pop(link, &mut peers.pool);
+        }
+    }
+
+    /// A link has ended: members who were to hear something on it have missed it.
+    pub(in crate::hub) fn link_ended(&mut self, peers: &mut Peers, link: PeerKey) {
+        for waiting in self.backlog.take(link, &mut peers.pool) {
+            if self.table.get(waiting.session).is_some_and(|session| session.members.contains_key(&waiting.member)) {
+                self.drop_fallen_behind(peers, waiting.session, &waiting.member);
+            }
+        }
+    }
+
+    /// The first member of a session whose link has no room now for a document of so many bytes for everybody behind it, and that link.
+    /// Whoever hands the document in is not asked.
+    pub(in crate::hub) fn who_has_no_room(
+        &self,
+        peers: &Peers,
+        names: &Names,
+        local_name: &[u8],
+        author: PeerKey,
+        bytes: usize,
+    ) -> Option<(PeerKey, &[u8])> {
+        let session = self.table.get(self.at(local_name)?)?;
+        let mut wanted: BTreeMap<PeerKey, usize> = BTreeMap::new();
+        session.members.iter().find_map(|(name, member)| {
+            let link = names.link_of(member.home).filter(|link| *link != author)?;
+            let wanted = wanted.entry(link).or_default();
+            *wanted += bytes + NOTICE_HEAD_BYTES;
+            let waiting = peers.get(link)?.waiting();
+            let is_full = waiting > 0 && waiting + *wanted > peers.config.ring_bytes_max;
+            (is_full || self.backlog.has(link)).then_some((link, &**name))
+        })
     }
 
     /// Whether all members of a session can be given `bytes` each without running out of memory.

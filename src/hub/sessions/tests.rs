@@ -234,7 +234,7 @@ fn a_component_that_has_left_is_taken_out_at_the_next_occasion() {
 }
 
 #[test]
-fn a_member_that_takes_no_more_is_cut_off_and_the_others_are_not() {
+fn what_a_member_takes_no_more_waits_for_it_in_order_and_the_others_hear_at_once() {
     let mut at = Fixture::new();
     let [slow, quick] = ["CA", "CB"].map(|name| at.join("default", name, "json"));
     let session = at.sessions.named("default").unwrap();
@@ -247,8 +247,40 @@ fn a_member_that_takes_no_more_is_cut_off_and_the_others_are_not() {
         at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
         at.heard(quick);
     }
-    assert!(!at.lent.peers.is_open(slow) && at.lent.peers.is_open(quick));
-    assert!(matches!(at.lent.events()[..], [Event::NameLeft { .. }]));
+    assert!(at.lent.peers.is_open(slow) && at.lent.events().is_empty());
+    let who = at.sessions.who_has_no_room(&at.lent.peers, &at.lent.names, b"session:default", quick, 1);
+    assert_eq!(who, Some((slow, &b"N1.CA"[..])));
+    // It reads: what waited comes, and nothing is left.
+    let first = at.heard(slow);
+    assert_eq!(at.lent.events(), [Event::Room { peer: slow }]);
+    at.sessions.notices_go_on(&mut at.lent.peers, slow);
+    let all = first + &at.heard(slow);
+    let seqs: Vec<usize> = (1..=6).filter_map(|seq| all.find(&format!(r#""seq":{seq},"#))).collect();
+    assert!(seqs.len() >= 3 && seqs.is_sorted());
+    assert_eq!(at.sessions.who_has_no_room(&at.lent.peers, &at.lent.names, b"session:default", quick, 1), None);
+    assert_eq!(at.sessions.bytes(), at.lent.peers.pool.data_in_use());
+}
+
+#[test]
+fn who_ends_with_notices_waiting_has_missed_them() {
+    let mut at = Fixture::new();
+    let [slow, other] = ["CA", "CB"].map(|name| at.join("default", name, "json"));
+    let session = at.sessions.named("default").unwrap();
+    let document: Arc<[u8]> = vec![b' '; at.lent.peers.config.ring_bytes_max].into();
+    for _ in 0..2 {
+        let draft = super::Draft {
+            document: Some(Arc::clone(&document)),
+            ..super::Draft::new(super::What::Message, "x".into())
+        };
+        at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
+        at.heard(other);
+    }
+    at.lent.peers.close(slow, crate::hub::cause::Cause::Slow);
+    assert!(at.lent.events().contains(&Event::LinkEnded { peer: slow }));
+    at.sessions.link_ended(&mut at.lent.peers, slow);
+    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
+    assert!(at.heard(other).contains(r#""event":"lost""#));
+    at.sessions.check().unwrap();
 }
 
 #[test]

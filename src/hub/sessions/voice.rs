@@ -46,14 +46,14 @@ impl Voice {
         schema: Schema,
         draft: &Draft,
         note: &str,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Arc<[u8]>> {
         match self {
-            Self::Json => Some(notification_tail(peers, sender, note, draft.document.as_deref())),
+            Self::Json => Some(notification_tail(peers, sender, note, draft.document.as_deref()).into()),
             Self::Xml => {
                 let document = document_for_xml(peers, draft, schema)?;
                 let mut header = new_header(peers);
                 header[HEADER_BYTES - 1] = TYPE_C2SIM;
-                Some(frames(sender, &header, &[&document]))
+                Some(frames(sender, &header, &[&document]).into())
             }
         }
     }

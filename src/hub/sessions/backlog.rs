@@ -1,0 +1,132 @@
+//! Notices that found no room: they wait here, in order, and go out as the rings of their links drain.
+//!
+//! Owns what waits for each link. The bytes of an event are kept once, however many members still have to hear it. A link for which
+//! something waits gets nothing past it, so that every member hears the events of its sessions in their order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::hub::keys::{PeerKey, SessionKey};
+use crate::store::pool::Pool;
+
+/// A notice that waits for its place in the ring of a link.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) session: SessionKey,
+    pub(super) member: Box<[u8]>,
+    pub(super) tail: Arc<[u8]>,
+}
+
+/// What waits for links.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    links: BTreeMap<PeerKey, VecDeque<Waiting>>,
+    /// How many wait for each tail, by where it lies.
+    tails: BTreeMap<usize, usize>,
+    /// Bytes of tails that wait, each counted once: so many are charged to the pool.
+    bytes: usize,
+}
+
+impl Backlog {
+    /// Whether something waits for a link.
+    pub(super) fn has(&self, link: PeerKey) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// Bytes that wait, what several wait for counted once.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Puts a notice behind those that wait for a link. Gives it back when there is no memory for it.
+    pub(super) fn push(&mut self, link: PeerKey, waiting: Waiting, pool: &mut Pool) -> Result<(), Waiting> {
+        let waits = self.tails.entry(place(&waiting.tail)).or_default();
+        // The tail is counted with the first who waits for it.
+        if *waits == 0 {
+            if !pool.charge(waiting.tail.len()) {
+                self.tails.remove(&place(&waiting.tail));
+                return Err(waiting);
+            }
+            self.bytes += waiting.tail.len();
+        }
+        *waits += 1;
+        self.links.entry(link).or_default().push_back(waiting);
+        Ok(())
+    }
+
+    /// The next notice for a link.
+    pub(super) fn first(&self, link: PeerKey) -> Option<&Waiting> {
+        self.links.get(&link)?.front()
+    }
+
+    /// The next notice for a link is in its ring.
+    pub(super) fn pop(&mut self, link: PeerKey, pool: &mut Pool) {
+        let Some(waiting) = self.links.get_mut(&link) else { return };
+        let gone = waiting.pop_front();
+        if waiting.is_empty() {
+            self.links.remove(&link);
+        }
+        if let Some(gone) = gone {
+            self.forget_tail(&gone.tail, pool);
+        }
+    }
+
+    /// A link has ended: what waits for it reaches nobody.
+    pub(super) fn take(&mut self, link: PeerKey, pool: &mut Pool) -> VecDeque<Waiting> {
+        let all = self.links.remove(&link).unwrap_or_default();
+        for waiting in &all {
+            self.forget_tail(&waiting.tail, pool);
+        }
+        all
+    }
+
+    fn forget_tail(&mut self, tail: &Arc<[u8]>, pool: &mut Pool) {
+        let Some(waits) = self.tails.get_mut(&place(tail)) else { return };
+        *waits -= 1;
+        if *waits == 0 {
+            self.tails.remove(&place(tail));
+            self.bytes -= tail.len();
+            pool.refund(tail.len());
+        }
+    }
+}
+
+/// Where a tail lies: the same place is the same tail, as long as somebody has it.
+fn place(tail: &Arc<[u8]>) -> usize {
+    tail.as_ptr().addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(tail: &Arc<[u8]>) -> Waiting {
+        Waiting { session: SessionKey::from_bits(1), member: b"N1.A"[..].into(), tail: Arc::clone(tail) }
+    }
+
+    #[test]
+    fn what_several_wait_for_is_counted_once_and_until_the_last_has_it() {
+        let (mut backlog, mut pool) = (Backlog::default(), Pool::new(1 << 20));
+        let [a, b] = [1, 2].map(PeerKey::from_bits);
+        let tail: Arc<[u8]> = vec![0; 1000].into();
+        for link in [a, a, b] {
+            backlog.push(link, waiting(&tail), &mut pool).unwrap();
+        }
+        assert_eq!((backlog.bytes(), pool.data_in_use()), (1000, 1000));
+        backlog.pop(a, &mut pool);
+        assert_eq!(backlog.take(b, &mut pool).len(), 1);
+        assert!(backlog.has(a) && !backlog.has(b));
+        assert_eq!(pool.data_in_use(), 1000);
+        backlog.pop(a, &mut pool);
+        assert_eq!((backlog.bytes(), pool.data_in_use(), backlog.has(a)), (0, 0, false));
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_comes_back() {
+        let (mut backlog, mut pool) = (Backlog::default(), Pool::new(1 << 20));
+        let tail: Arc<[u8]> = vec![0; 1 << 20].into();
+        let link = PeerKey::from_bits(1);
+        assert!(backlog.push(link, waiting(&tail), &mut pool).is_err());
+        assert_eq!((backlog.has(link), pool.data_in_use()), (false, 0));
+    }
+}
