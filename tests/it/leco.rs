@@ -1151,6 +1151,44 @@ fn a_signed_out_coordinator_gets_the_same_back() {
 }
 
 #[test]
+fn a_run_of_messages_is_counted_message_by_message() {
+    let mut world = mesh(2);
+    let (ca, cb, cc) = (world.component_at(0, "CA"), world.component_at(0, "CB"), world.component_at(1, "CC"));
+    world.wait(100);
+    for (receiver, there) in [(&b"N1.CB"[..], cb), (b"N2.CC", cc)] {
+        let before = ["messages_in", "messages_delivered", "messages_forwarded"].map(|name| world.count(name));
+        let run: Vec<u8> = (0..7).flat_map(|n| leco(receiver, b"N1.CA", n, &[b"x"])).collect();
+        world.feed(ca, &run);
+        assert_eq!(world.hear(there).len(), 7);
+        let after = ["messages_in", "messages_delivered", "messages_forwarded"].map(|name| world.count(name));
+        let (delivered, forwarded) = if there == cb { (7, 0) } else { (0, 7) };
+        assert_eq!(after, [before[0] + 7, before[1] + delivered, before[2] + forwarded]);
+    }
+}
+
+/// A node that has been told goodbye may have sent something before it heard so: it is listened to until it answers.
+#[test]
+fn a_node_that_stops_takes_what_comes_before_the_answer_to_its_goodbye() {
+    let mut world = mesh(2);
+    let ca = world.component_at(0, "CA");
+    let cb = world.component_at(1, "CB");
+    world.wait(100);
+    world.hear(ca);
+    // The goodbye is on its way for a while.
+    world.hubs[0].handle_stop(world.now);
+    world.send(cb, "N1.CA", "N2.CB", &[b"late"]);
+    world.wait(100);
+    let heard = world.hear(ca);
+    assert_eq!(heard.iter().filter(|message| message.get(4).is_some_and(|payload| payload == b"late")).count(), 1);
+    assert_eq!((world.count_at(1, "nodes_left"), world.count("nodes_left")), (1, 1), "both have said goodbye");
+    world.send(cb, "N1.CA", "N2.CB", &[b"later"]);
+    assert_eq!(wire::json(world.hear(cb).last().unwrap())["error"]["code"], -32092);
+    world.dark.insert(0);
+    world.wait(2_500);
+    assert!(world.outputs.contains(&(0, Output::Stop)));
+}
+
+#[test]
 fn our_own_address_is_not_dialled() {
     let mut world = World::new(Config { coordinators: vec!["n1:12300".into(), "n1".into()], ..config(1) });
     let link = teller(&mut world);

@@ -68,11 +68,15 @@ impl Fixture {
     }
 
     fn call(&mut self, session: &str, name: &str, method: &str, params: Value) -> Said {
+        self.call_as(session, &format!("N1.{name}"), method, params)
+    }
+
+    fn call_as(&mut self, session: &str, full_name: &str, method: &str, params: Value) -> Said {
         let Some(Method { call: Call::AtSession(call), .. }) = Method::find(At::Session, method) else {
             panic!("{method} is a method of sessions");
         };
         let params = params.as_object().cloned().map_or(Params::None, Params::Names);
-        let (local, full_name) = (format!("session:{session}"), format!("N1.{name}"));
+        let local = format!("session:{session}");
         let asker = Asker { session: local.as_bytes(), full_name: full_name.as_bytes() };
         self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, *call, method, params)
     }
@@ -193,6 +197,38 @@ fn a_scheduled_trigger_is_pulled_at_its_moment_and_told_to_its_author_too() {
     assert_eq!(at.state("default"), State::Initializing);
     assert!(at.heard(link).contains(&format!(r#""effective_at":{moment}"#)));
     assert_eq!((at.lent.events().len(), at.sessions.soonest()), (1, None));
+}
+
+#[test]
+fn a_schedule_that_is_cancelled_leaves_no_deadline() {
+    let mut at = Fixture::new();
+    at.join("default", "CA", "json");
+    let moment = at.lent.peers.unix_ms() + 400;
+    drop(at.done("default", "CA", "submit_initialization", json!({"at": moment})));
+    assert!(at.sessions.soonest().is_some());
+    let answer = at.done("default", "CA", "submit_initialization", json!({})).answer;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!((at.state("default"), at.sessions.soonest()), (State::Initializing, None));
+}
+
+#[test]
+fn a_member_of_another_node_that_has_missed_something_is_told_so_once_its_node_takes_messages() {
+    let mut at = Fixture::new();
+    let (_, _, dealer) = at.lent.node("N2");
+    assert!(matches!(at.call_as("default", "N2.CB", "join", json!({})), Said::Now(Aftermath { answer: Ok(_), .. })));
+    let session = at.sessions.named("default").unwrap();
+    at.lent.choke(dealer);
+    let draft = super::Draft::new(super::What::Message, "x".into());
+    at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
+    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
+    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+    assert!(!at.heard(dealer).contains("lost"), "there was no room for it");
+    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+    let heard = at.heard(dealer);
+    assert!(heard.contains("N2.CB") && heard.contains(r#""event":"lost""#), "{heard}");
+    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+    assert_eq!((at.heard(dealer).as_str(), at.lent.peers.counters.session_members_lost), ("", 1), "once");
+    at.sessions.check().unwrap();
 }
 
 #[test]

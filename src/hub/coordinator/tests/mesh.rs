@@ -303,6 +303,19 @@ fn a_node_without_an_address_is_forgotten_with_its_link() {
 }
 
 #[test]
+fn of_a_node_whose_links_have_both_ended_no_component_is_known() {
+    let mut office = Office::new();
+    let (node, inbound, dealer) = office.lent.node("N2");
+    office.lent.names.nodes.get_mut(node).unwrap().components = vec!["CX".to_owned()];
+    office.lent.peers.close(dealer, Cause::Gone);
+    office.settle();
+    let components = |office: &Office| office.lent.names.nodes.get(node).unwrap().components.len();
+    assert_eq!(components(&office), 1, "it still tells of them");
+    office.lent.peers.close(inbound, Cause::Gone);
+    assert_eq!((office.settle(), components(&office)), (vec![Event::NodeUnlinked { node }], 0));
+}
+
+#[test]
 fn the_end_of_a_link_that_is_not_the_nodes_any_more_is_no_matter() {
     let mut office = Office::new();
     let (node, inbound, dealer) = office.lent.node("N2");

@@ -5,7 +5,7 @@ use crate::hub::coordinator::relay::{self, Taken};
 use crate::hub::doors::Output;
 use crate::hub::fixture::{Lent, coordinator_of, leco, view};
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{For, Outcome, PeerTimer};
+use crate::hub::peers::{FAREWELL, For, Outcome, PeerTimer};
 use crate::leco::message::Malformed;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::Refusal;
@@ -283,6 +283,33 @@ fn senders_hear_of_each_message_that_its_receiver_has_not_read() {
     assert_eq!(heard.len(), 2, "none about an answer, none to us, none to a session");
     assert_eq!(heard[0][1], b"N1.CA");
     assert_eq!((lent.peers.counters.returned_undelivered, lent.peers.pool.in_use().0), (2, 0));
+    assert_eq!(lent.peers.counters.answers_dropped, 1, "nobody is told of it, so it is counted");
+}
+
+#[test]
+fn what_waits_for_a_node_when_a_link_ends_in_agreement_goes_back_too() {
+    let mut lent = Lent::new();
+    let a = lent.component("CA");
+    let (_, _, dealer) = lent.node("N2");
+    lent.send(a, "N2.CX", "N1.CA", REQUEST);
+    lent.peers.finish(dealer, Cause::SignedOut);
+    lent.pass(FAREWELL.0);
+    lent.peers.expire();
+    lent.return_undelivered();
+    assert_eq!(lent.hear_error(a), i64::from(RECEIVER_OVERLOADED.code));
+}
+
+#[test]
+fn behind_a_goodbye_nothing_is_forwarded_and_what_was_sent_before_is_still_taken() {
+    let mut lent = Lent::new();
+    let a = lent.component("CA");
+    let (node, inbound, dealer) = lent.node("N2");
+    lent.names.nodes.get_mut(node).unwrap().is_leaving = true;
+    assert_eq!(lent.send(a, "N2.CX", "N1.CA", REQUEST), Outcome::Done);
+    assert_eq!((lent.hear_error(a), lent.hear(dealer).len()), (i64::from(NODE_UNKNOWN.code), 0));
+    assert_eq!(lent.send(inbound, "N1.CA", "N2.CX", REQUEST), Outcome::Queued { to: a, forwarded: false });
+    assert_eq!(lent.send(inbound, "N1.CY", "N2.CX", REQUEST), Outcome::Done);
+    assert_eq!(lent.hear_error(dealer), i64::from(RECEIVER_UNKNOWN.code), "it is told what became of it");
 }
 
 #[test]
