@@ -24,6 +24,10 @@ pub(crate) enum Fault {
     Stop,
     /// The clock jumps forward.
     Jump,
+    /// A hub's process is stopped for a while: what comes waits, and so do its deadlines.
+    Freeze,
+    /// Somebody sets the clock on the wall of a hub's machine, forward or back.
+    Clock,
 }
 
 /// What components do beside sending messages to each other.
@@ -87,6 +91,8 @@ impl Swarm {
             Fault::Restart,
             Fault::Stop,
             Fault::Jump,
+            Fault::Freeze,
+            Fault::Clock,
         ] {
             if !quiet && rng.one_in(2) {
                 faults.push(fault);

@@ -85,6 +85,8 @@ pub(crate) struct Node {
     /// Pauses that its hub had counted when it was last looked at, while it ends.
     pub(crate) pauses: u64,
     stopped: bool,
+    /// Nobody comes to look at its hub until then.
+    frozen_until: u64,
     unsettled: bool,
     wires: BTreeMap<PeerKey, Wire>,
     /// Flushes that are done a little later.
@@ -119,6 +121,14 @@ pub(crate) struct World {
 const EVENTS_KEPT: usize = 20_000;
 const EVENTS_SHOWN: usize = 30;
 const STEPS_MAX: u64 = 20_000_000;
+
+impl Node {
+    /// When its deadlines are looked at next.
+    fn wakes_at(&self) -> Option<u64> {
+        let at = self.hub.poll_timeout().filter(|_| self.up)?;
+        Some(at.0.max(self.frozen_until))
+    }
+}
 
 impl World {
     pub(crate) fn new(seed: u64, sabotage: Sabotage) -> Self {
@@ -158,6 +168,7 @@ impl World {
                 stopping: false,
                 pauses: 0,
                 stopped: false,
+                frozen_until: 0,
                 unsettled: false,
                 wires: BTreeMap::new(),
                 later: Vec::new(),
@@ -199,9 +210,9 @@ impl World {
     /// Lets the world go on until `end`.
     pub(crate) fn play_until(&mut self, end: u64) {
         while self.failure.is_none() {
-            let deadline = self.nodes.iter().filter(|node| node.up).filter_map(|node| node.hub.poll_timeout()).min();
+            let deadline = self.nodes.iter().filter_map(Node::wakes_at).min();
             let event = self.agenda.first_key_value().map(|((at, _), _)| *at);
-            let next = [deadline.map(|at| at.0), event].into_iter().flatten().min().unwrap_or(u64::MAX);
+            let next = [deadline, event].into_iter().flatten().min().unwrap_or(u64::MAX);
             self.step += 1;
             self.steps_total += 1;
             if self.step >= 1 << STEPS.min(20) || self.steps_total > STEPS_MAX {
@@ -225,7 +236,7 @@ impl World {
                 self.step = 0;
             }
             let due = event.is_some_and(|at| at <= self.now);
-            let fired = deadline.is_some_and(|at| at.0 <= self.now);
+            let fired = deadline.is_some_and(|at| at <= self.now);
             if due && (!fired || self.rng.one_in(2)) {
                 if let Some((_, event)) = self.agenda.pop_first() {
                     self.happen(event);
@@ -240,7 +251,7 @@ impl World {
     fn fire(&mut self) {
         for n in 0..self.nodes.len() {
             let node = &mut self.nodes[n];
-            if !node.up || node.hub.poll_timeout().is_none_or(|at| at.0 > self.now) {
+            if node.wakes_at().is_none_or(|at| at > self.now) {
                 continue;
             }
             node.hub.handle_timeout(Tick(self.now));
@@ -251,7 +262,25 @@ impl World {
         }
     }
 
+    /// The hub that an event of a cable, or the outcome of its own dialling, would be told to.
+    fn listener(&self, event: Event) -> Option<usize> {
+        let end = match event {
+            Event::Deliver { cable, pipe } => self.cables[cable].ends[1 - pipe],
+            Event::Writable { cable, pipe } => self.cables[cable].ends[pipe],
+            Event::Notice { cable, end } => self.cables[cable].ends[end],
+            Event::Dialed { hub, .. } => return Some(hub),
+            Event::Act { .. } | Event::Fault | Event::Boot { .. } => return None,
+        };
+        if let End::Hub { hub, .. } = end { Some(hub) } else { None }
+    }
+
     fn happen(&mut self, event: Event) {
+        if let Some(hub) = self.listener(event)
+            && self.nodes[hub].frozen_until > self.now
+        {
+            let wait = self.nodes[hub].frozen_until - self.now;
+            return self.plan(wait, event);
+        }
         match event {
             Event::Deliver { cable, pipe } => self.deliver(cable, pipe),
             Event::Writable { cable, pipe } => self.writable(cable, pipe),
@@ -407,7 +436,8 @@ impl World {
 
     /// A hub's door: `None` when it lets nobody in.
     pub(crate) fn knock(&mut self, hub: usize) -> Option<End> {
-        if !self.nodes[hub].up {
+        // Of one that is frozen the callers give up.
+        if !self.nodes[hub].up || self.nodes[hub].frozen_until > self.now {
             return None;
         }
         let host = if self.rng.one_in(2) { 1 } else { 127 };
@@ -676,7 +706,41 @@ impl World {
                     }
                 }
             }
+            Fault::Freeze => {
+                let hub = self.rng.index(self.nodes.len());
+                // Never so long that somebody is taken for dead who is not.
+                let longest = self.rng.pick(&[100, 2000, 2 * patience]).min(12_000);
+                let span = self.rng.between(1, longest);
+                if self.nodes[hub].up && !self.nodes[hub].stopping {
+                    self.freeze(hub, span);
+                }
+            }
+            Fault::Clock => {
+                let hub = self.rng.index(self.nodes.len());
+                if self.nodes[hub].up && self.nodes[hub].frozen_until <= self.now {
+                    let unix_ms = self.rng.below(4_000_000_000_000);
+                    self.say(|| format!("hub {hub}: it is {unix_ms} by the clock on the wall"));
+                    self.nodes[hub].hub.handle_clock(Tick(self.now), unix_ms);
+                    self.after_call(hub);
+                }
+            }
             Fault::Stall | Fault::Cut | Fault::HalfOpen | Fault::Mute => {}
+        }
+    }
+
+    /// A hub's process is stopped, and goes on after `span` ms as if nothing had been.
+    fn freeze(&mut self, hub: usize, span: u64) {
+        self.say(|| format!("hub {hub} is frozen for {span} ms"));
+        self.settle(hub);
+        self.nodes[hub].frozen_until = self.now + span;
+        // While its process stands still nothing leaves it, and its own time does: to others it is a standstill.
+        self.twin.jumps(self.moment(), span);
+        if 2 * span + self.swarm.pause_ms >= self.swarm.config.expiration_s * 1000 {
+            for cable in 0..self.cables.len() {
+                if self.cables[cable].ends.iter().any(|end| matches!(end, End::Hub { hub: of, .. } if *of == hub)) {
+                    self.twin.trouble(cable, self.moment());
+                }
+            }
         }
     }
 
@@ -694,6 +758,7 @@ impl World {
 
     /// The hub ends; its connections break and its neighbours hear of it sooner or later.
     fn crash(&mut self, hub: usize) {
+        self.nodes[hub].frozen_until = 0;
         self.say(|| format!("hub {hub} dies"));
         self.end_of(hub);
         let pause = self.rng.between(1, 3000);
@@ -719,6 +784,7 @@ impl World {
 
     /// Stops a hub in order and waits for its end.
     pub(crate) fn stop(&mut self, hub: usize) {
+        self.nodes[hub].frozen_until = 0;
         self.say(|| format!("hub {hub} is stopped"));
         for n in 0..self.cables.len() {
             if self.cables[n].ends.iter().any(|end| matches!(end, End::Hub { hub: of, .. } if *of == hub)) {
@@ -766,6 +832,9 @@ impl World {
     pub(crate) fn calm_down(&mut self) {
         self.say(|| "faults stop".to_owned());
         self.calm = true;
+        for node in &mut self.nodes {
+            node.frozen_until = 0;
+        }
         for cable in &mut self.cables {
             for pipe in &mut cable.pipes {
                 pipe.stalled_until = 0;

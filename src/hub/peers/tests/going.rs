@@ -6,7 +6,7 @@ use super::pass;
 use crate::hub::cause::Cause;
 use crate::hub::doors::{Door, Output};
 use crate::hub::events::{Event, Left};
-use crate::hub::fixture::{Lent, NEAR, leco};
+use crate::hub::fixture::{Lent, NEAR, leco, opening};
 use crate::hub::keys::{NodeKey, ProviderKey};
 use crate::hub::peers::Role;
 use crate::zmtp::SocketType;
@@ -157,6 +157,24 @@ fn messages_of_a_lost_receiver_are_kept_to_be_returned() {
         [first, second].concat(),
         "of the first a part has left, and so no whole"
     );
+}
+
+#[test]
+fn the_greeting_that_has_not_left_is_no_message_to_be_returned() {
+    let mut lent = Lent::new();
+    let key = lent.open(Door::Leco, NEAR).unwrap();
+    let greeting = lent.peers.unsent(key).concat().len();
+    let bounds = lent.peers.bounds;
+    let opening = opening(SocketType::Dealer);
+    let link = &mut lent.peers.get_mut(key).unwrap().link;
+    let shaken = [link.next(&opening, &bounds).is_ok(), link.next(&opening[64..], &bounds).is_ok()];
+    lent.peers.handshake_done(key);
+    let wire = leco("CA", "CB", b"1");
+    lent.peers.queue(key, &wire).unwrap();
+    lent.peers.sent(key, greeting - 1);
+    lent.peers.close(key, Cause::Gone);
+    let mut undelivered = lent.peers.undelivered.pop_front().unwrap();
+    assert_eq!((shaken, undelivered.ring.contiguous()), ([true; 2], &wire[..]));
 }
 
 #[test]

@@ -277,6 +277,18 @@ fn time_never_runs_backwards_and_the_clock_may() {
 }
 
 #[test]
+fn a_pause_moves_the_day_and_not_the_deadlines() {
+    let mut lent = Lent::new();
+    let (began, today) = (lent.peers.now, lent.peers.unix_ms());
+    let due = began + Span(100);
+    assert!(!lent.peers.skip_pause(began + Span(1100), due), "a second late is a long turn");
+    assert!(lent.peers.skip_pause(began + Span(50_100), due));
+    lent.peers.advance(began + Span(50_100));
+    assert!(lent.peers.now <= due && lent.peers.outside(due) > began + Span(50_100), "what was due comes later");
+    assert_eq!((lent.peers.unix_ms(), lent.peers.counters.pauses), (today + 50_100, 1));
+}
+
+#[test]
 fn a_deadline_of_the_process_that_is_set_stays_and_comes_once() {
     let mut lent = Lent::new();
     lent.peers.set_timer(ProcessTimer::Clean, Span(10));

@@ -89,6 +89,19 @@ fn senders_go_on_when_the_ring_is_half_empty() {
 }
 
 #[test]
+fn a_receiver_that_takes_a_little_has_its_whole_patience_again() {
+    let mut lent = Lent::with(|config| config.ring_bytes_max = 1000);
+    let to = lent.dealer();
+    lent.peers.queue(to, &leco("CA", "CB", &[b' '; 900])).unwrap();
+    assert_eq!(lent.peers.stood_still(to), Some(Span(0)));
+    lent.pass(400);
+    assert_eq!(lent.peers.stood_still(to), Some(Span(400)));
+    lent.peers.sent(to, 1);
+    lent.pass(300);
+    assert_eq!(lent.peers.stood_still(to), Some(Span(300)));
+}
+
+#[test]
 fn who_lacks_memory_goes_on_when_there_is_more_or_after_a_while() {
     let mut lent = Lent::new();
     let [from, to] = [(); 2].map(|()| lent.dealer());
