@@ -92,8 +92,14 @@ class Account:
         """Messages that have come to no end yet, of those that may still do so."""
         return sum(1 for sent in self.all.values() if sent.at and not sent.came and not sent.errors)
 
-    def judge(self, killed: list[list[float]], drops: int, unknown_ends: list[int]) -> list[Fault]:
-        """All that is wrong. `killed`: moments, by node; `drops`: what all nodes counted; `unknown_ends`: the same, by node."""
+    def judge(
+        self,
+        killed: list[list[float]],
+        frozen: list[list[tuple[float, float]]],
+        drops: int,
+        unknown_ends: list[int],
+    ) -> list[Fault]:
+        """All that is wrong. `killed`, `frozen`: moments, by node; `drops`: what all nodes counted; `unknown_ends`: the same, by node."""
         for sent in self.all.values():
             if len(sent.came) > 1:
                 self.faults.append(Fault("delivered twice", sent, sent.came[1][1]))
@@ -104,7 +110,7 @@ class Account:
         for life in self.lives:
             self._judge_order(life)
         silent = [sent for life in self.lives for sent in self._silent(life)]
-        unexplained = [sent for sent in silent if not self._is_explained(sent, killed, unknown_ends)]
+        unexplained = [sent for sent in silent if not self._is_explained(sent, killed, frozen, unknown_ends)]
         if len(unexplained) <= drops:
             self.reasons["counted"] += len(unexplained)
         else:
@@ -128,7 +134,13 @@ class Account:
     def _silent(life: Life) -> list[Sent]:
         return [sent for sent in life.sent if sent.end <= life.taken and not sent.came and not sent.errors]
 
-    def _is_explained(self, sent: Sent, killed: list[list[float]], unknown_ends: list[int]) -> bool:
+    def _is_explained(
+        self,
+        sent: Sent,
+        killed: list[list[float]],
+        frozen: list[list[tuple[float, float]]],
+        unknown_ends: list[int],
+    ) -> bool:
         life = sent.life
         heard_of = max((other.place for other in life.sent if other.came or other.errors), default=-1)
         way = {life.node, sent.to_node}
@@ -136,6 +148,13 @@ class Account:
             reason = "its sender's link ended"
         elif any(sent.at <= moment for node in way for moment in killed[node]):
             reason = "a node was killed"
+        elif any(
+            since <= moment <= until and sent.at <= until
+            for moment in killed[sent.to_node]
+            for since, until in frozen[life.node]
+        ):
+            # Its own node could not hear of it before it went on.
+            reason = "a node was killed while its neighbour was frozen"
         elif any(sent.at <= moment for name in (sent.receiver, life.full) for moment in self.resets.get(name, [])):
             # What lay in its socket, a message or an error about one, it has thrown away itself.
             reason = "its receiver or sender was reset"

@@ -77,6 +77,9 @@ class Node:
         #: When it was killed, and when it was told to end.
         self.killed: list[float] = []
         self.stopped: list[float] = []
+        #: From when to when it was frozen.
+        self.frozen: list[tuple[float, float]] = []
+        self._frozen_since = 0.0
         self._told = 0
         self.start()
 
@@ -94,12 +97,15 @@ class Node:
             self.process.send_signal(number)
 
     def freeze(self, seconds: float) -> None:
+        if not self.frozen_until:
+            self._frozen_since = time.monotonic()
         self.frozen_until = time.monotonic() + seconds
         self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         if self.frozen_until:
             self.frozen_until = 0.0
+            self.frozen.append((self._frozen_since, time.monotonic()))
             self.signal(signal.SIGCONT)
 
     def stop(self) -> None:
@@ -133,7 +139,8 @@ class Node:
         if not self.stopping_since and code is not None:
             raise RuntimeError(f"{self.name} ended by itself with {code}:\n{self.tail()}")
         if self.stopping_since and code is not None:
-            if code != 0:
+            # One that is told so before it listens to signals ends by the signal.
+            if code not in (0, -signal.SIGTERM):
                 raise RuntimeError(f"{self.name} was told to end and ended with {code}:\n{self.tail()}")
             self.stopping_since = 0.0
             self.start()
@@ -163,7 +170,7 @@ class Node:
         moment = datetime.now(timezone.utc) + timedelta(seconds=at - time.monotonic())
         first, last = ((moment + timedelta(seconds=by)).strftime("%Y-%m-%dT%H:%M:%S.%f") for by in (-0.5, 1.0))
         near = [line for line in self.log.read_text(errors="replace").splitlines() if first <= line <= last]
-        return "\n".join(f"    {line[11:23]} {line.partition(' ')[2]}" for line in near if " refused: " not in line and "DEBUG" not in line)[: lines * 120]
+        return "\n".join(f"    {line[11:23]} {line.partition(' ')[2]}" for line in near if " refused: " not in line)[: lines * 120]
 
 
 class Mesh:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Three nodes under chance: clients that send, stall, go and come back, nodes that are frozen, stopped and killed, a slow disk.
+"""Three nodes under chance: clients that send, stall, go and come back, nodes that are frozen, stopped and killed, a session on a slow disk.
 
 Every message has an id, and at the end each one has been delivered once and in order, or answered with an error, or there is a reason
 that can be named (see account.py). Needs Python 3 and the built program (cargo build --release; or INSTEP_BIN=path), nothing else.
@@ -26,6 +26,7 @@ from typing import Any, Optional
 import wire
 from account import DROPS, UNKNOWN_ENDS, Account, Fault
 from mesh import Mesh, Node
+from party import Party
 from people import Client
 
 #: Clients at each node, and how long a run is in chaos; after that it has so long to come to rest.
@@ -69,6 +70,7 @@ class Run:
         self.burst = self.dice.choice([1, 10, 60])
         self.bytes = 0
         self.drops = 0
+        self.has_frozen = False
         self.unknown_ends = [0, 0, 0]
         self.base: list[dict[str, int]] = [{}, {}, {}]
 
@@ -80,6 +82,10 @@ class Run:
     def play(self) -> list[Fault]:
         self.turn_until(lambda: all(client.is_in for client in self.clients), REST_SECONDS, "all clients are in")
         self.meet()
+        self.party = Party(self.clients[0], self.clients[1::CLIENTS_PER_NODE], self.say)
+        self.party.gather()
+        self.turn_until(self.party.is_gathered, 10.0, "all members have joined")
+        self.party.begin()
         self.base = [self.counters(node) for node in self.mesh.nodes]
         for node in self.mesh.nodes:
             node.last_counts()
@@ -89,11 +95,20 @@ class Run:
         for n, node in enumerate(self.mesh.nodes):
             self.take_count(n, node)
         killed = [node.killed for node in self.mesh.nodes]
-        faults = self.account.judge(killed, self.drops, self.unknown_ends)
+        frozen = [node.frozen for node in self.mesh.nodes]
+        faults = self.account.judge(killed, frozen, self.drops, self.unknown_ends)
+        faults += self.party.judge(self.is_unharmed, time.monotonic())
+        self.account.reasons["events heard"] += sum(map(len, self.party.heard.values()))
         for client in self.clients:
             client.close(reset=True, back_in=3600)
         self.selector.close()
         return faults
+
+    def is_unharmed(self, client: Client) -> bool:
+        """Whether nothing has happened in this run that may have cost a member an event."""
+        way = (self.mesh.nodes[0], self.mesh.nodes[client.node])
+        harmed = any(moment > self.began for node in way for moment in [*node.killed, *node.stopped])
+        return not harmed and client.life is not None and not client.life.has_stood_still and not self.has_frozen
 
     def meet(self) -> None:
         """Waits until messages go from each node to each other."""
@@ -120,12 +135,15 @@ class Run:
 
     def chaos(self) -> None:
         ends = time.monotonic() + CHAOS_SECONDS
-        next_action = time.monotonic()
+        next_action = next_trigger = time.monotonic()
         next_burst = {client: time.monotonic() for client in self.clients}
         while (now := time.monotonic()) < ends:
             if now >= next_action:
                 self.act()
                 next_action = now + self.dice.uniform(0, 2 * self.action_gap)
+            if now >= next_trigger:
+                self.party.act()
+                next_trigger = now + self.dice.uniform(0, 0.1)
             for client in self.clients:
                 if now >= next_burst[client]:
                     self.send_burst(client)
@@ -199,6 +217,7 @@ class Run:
         if action in ("freeze", "long freeze"):
             span = self.dice.uniform(0.05, 0.4) if action == "freeze" else self.dice.uniform(0.4, 1.6)
             self.say(f"{node.name} is frozen for {span:.2f} s")
+            self.has_frozen = True
             node.freeze(span)
         elif not any(other.stopping_since for other in self.mesh.nodes):
             if action == "stop" and not node.frozen_until:
