@@ -24,6 +24,7 @@ counters! {
     connections_refused: "connections refused because too many are open or in their handshake",
     connections_held: "refused connections held for a moment so that their clients come back less often",
     handshakes_done: "ZMTP handshakes completed",
+    handshakes_left: "connections whose peer left before the handshake was over, as one of another version or mechanism does",
     closed_by_peer: "links ended by the peer",
     closed_by_io: "links ended by an error of the operating system",
     closed_not_zmtp: "links closed because the first bytes were another protocol or an old ZMTP",

@@ -48,6 +48,11 @@ pub const NODES_MAX: usize = 256;
 pub const ADD_NODES_MAX: usize = 2 * NODES_MAX;
 /// Component names recorded for one other node.
 pub const COMPONENTS_PER_NODE_MAX: usize = 1 << 16;
+/// Bytes of memory for the names of all other nodes' Components; one node has at most a quarter of it. In a hundred nodes of a thousand
+/// Components each they take some 5 MB.
+pub const NODE_NAMES_BYTES_MAX: usize = 32 << 20;
+/// Bytes that a name takes beside its letters.
+pub const NODE_NAME_BYTES: usize = 32;
 /// Bytes of an address `host:port` of another Coordinator.
 pub const ADDRESS_BYTES_MAX: usize = 300;
 /// Requests of one JSON-RPC batch.
@@ -151,6 +156,8 @@ pub const RING_RESERVE_BYTES: usize = 64 << 10;
 pub const BLOCK_BYTES_MIN: usize = 512;
 /// Log lines about one kind of misbehaviour within one second; more are counted and summed up.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
+/// Machines of which the log tells within one minute, where one line tells of one of them and once.
+pub const LOG_MACHINES_PER_MINUTE: usize = 256;
 
 // ---- Client ----
 
@@ -166,6 +173,10 @@ pub const CLIENT_QUESTIONS_MAX: usize = 1024;
 pub const CLIENT_SIGN_INS_MAX: u32 = 8;
 
 const _: () = assert!(FULL_NAME_BYTES_MAX > 2 * NAME_BYTES_MAX, "a full name holds two names and a dot");
+const _: () = assert!(
+    NODE_NAMES_BYTES_MAX / ADDRESS_SHARE > RPC_BYTES_MAX + COMPONENTS_PER_NODE_MAX * NODE_NAME_BYTES,
+    "whatever one node can tell fits the share of one node"
+);
 const _: () = assert!(HANDSHAKE_COMMAND_BYTES_MAX >= METADATA_BYTES_MAX, "legal metadata must fit its command");
 const _: () = assert!(COMMAND_BYTES_MAX >= 7 + PING_CONTEXT_BYTES_MAX, "a PING with full context must fit");
 const _: () = assert!(MESSAGE_BYTES_CEILING <= u32::MAX as u64, "offsets inside a message are u32");

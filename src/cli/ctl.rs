@@ -28,7 +28,12 @@ use command::{Argument, Command, Commands, Connection, Given, Report, Stop};
 use Argument::{Many, May, Must, Number, Switch};
 
 const COMMANDS: &[Command] = &[
-    Command { name: "nodes", arguments: &[], help: "namespace and address of every node", run: all_nodes },
+    Command {
+        name: "nodes",
+        arguments: &[],
+        help: "namespace and address of every node, and how it is linked",
+        run: all_nodes,
+    },
     Command {
         name: "components",
         arguments: &[Switch { long: "local", help: "only those of the Coordinator's own node" }],
@@ -140,9 +145,42 @@ fn as_json(trouble: &Trouble) -> Value {
 
 fn all_nodes(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let json = connection.ask("COORDINATOR", "send_nodes", &Value::Null)?;
-    let rows: Vec<[String; 2]> =
-        json.as_object().into_iter().flatten().map(|(namespace, address)| [namespace.clone(), word(address)]).collect();
-    Ok(Report { text: table([Column::Left("NAMESPACE"), Column::Left("ADDRESS")], &rows), json })
+    let text = match connection.ask("COORDINATOR", "send_links", &Value::Null) {
+        Ok(links) => linked_nodes(&json, &links),
+        // A Coordinator of another make does not tell.
+        Err(trouble) if client::is_method_unknown(&trouble) => {
+            let nodes = json.as_object().into_iter().flatten();
+            let rows: Vec<[String; 2]> = nodes.map(|(namespace, address)| [namespace.clone(), word(address)]).collect();
+            table([Column::Left("NAMESPACE"), Column::Left("ADDRESS")], &rows)
+        }
+        Err(trouble) => return Err(trouble.into()),
+    };
+    Ok(Report { text, json })
+}
+
+/// The nodes of a network as one of them sees it: itself, and how it is linked with each of the others.
+fn linked_nodes(nodes: &Value, links: &Value) -> String {
+    let of =
+        |link: &Value, key: &str| link.get(key).filter(|value| !value.is_null()).map_or_else(|| "-".to_owned(), word);
+    let links = links.as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_other = |namespace: &str| links.iter().any(|link| of(link, "namespace") == namespace);
+    let own = nodes.as_object().into_iter().flatten().filter(|(namespace, _)| !is_other(namespace));
+    let mut rows: Vec<[String; 4]> = own
+        .map(|(namespace, address)| [namespace.clone(), word(address), "this node".to_owned(), String::new()])
+        .collect();
+    rows.extend(links.iter().map(|link| {
+        let state = match of(link, "state").as_str() {
+            "both" => "both ways".to_owned(),
+            "out" => "only to it".to_owned(),
+            "in" => "only from it".to_owned(),
+            state => state.to_owned(),
+        };
+        [of(link, "namespace"), of(link, "address"), state, format!("{} s", of(link, "since_s"))]
+    }));
+    rows.sort();
+    let columns = ["NAMESPACE", "ADDRESS", "LINK"].map(Column::Left);
+    let [namespace, address, link] = columns;
+    table([namespace, address, link, Column::Right("SINCE")], &rows)
 }
 
 fn components(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {

@@ -60,6 +60,7 @@ pub(super) enum OwnCall {
     SendLocalComponents,
     SendGlobalComponents,
     RemoveExpiredAddresses,
+    SendLinks,
     SendCounters,
 }
 
@@ -180,9 +181,10 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null"),
     own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::Node),
     own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
+    own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long.", &[], "array").question(),
     own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node.", &[("components", "array", true)], "null").needs(Right::Node),
     own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question(),
-    own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node.", &[], "object").question(),
+    own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node; an entry without namespace says what was left out.", &[], "object").question(),
     own(OwnCall::RemoveExpiredAddresses, "remove_expired_addresses", "Cleans the directory: asks components silent for expiration_time (s), removes those silent three times as long.", &[("expiration_time", "number", true)], "null").needs(Right::Admin),
     of_manager(ManagerCall::OpenProvider, "open_provider", "Opens a live kernel by address or a log file below log_dir as a provider.", &[("address", "object", false), ("logfilename", "string", false)], "object").is_function(Function::Open),
     of_manager(ManagerCall::CloseProvider, "close_provider", "Closes providers, and the sessions that Connect made for them; a named session stays, without a provider.", &[("provider", "array", true)], "null").is_function(Function::Close),

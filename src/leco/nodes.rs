@@ -6,7 +6,7 @@
 
 use core::net::IpAddr;
 
-use crate::limits::NODES_MAX;
+use crate::limits::{ADDRESS_SHARE, NODE_NAME_BYTES, NODE_NAMES_BYTES_MAX, NODES_MAX};
 use crate::store::table::{Full, Key, Table};
 use crate::time::{Span, Tick};
 
@@ -54,6 +54,47 @@ pub enum Standing {
     Proven,
 }
 
+/// What keeps a node from being linked both ways, as far as somebody must do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Whoever is at the address has our own namespace.
+    Namesake,
+    /// The node is linked with another one of our namespace.
+    Taken,
+    /// The node refuses us with this error.
+    Refused(i64),
+    /// Nobody answers at the address.
+    Unreachable,
+    /// The node has let us in and does not come to us.
+    OneWay,
+}
+
+/// Which links there are with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// Messages go both ways.
+    BothWays,
+    /// Only to the node: it has let us in and has not signed in here.
+    Out,
+    /// Only from the node: it has signed in here and we have not been let in there.
+    In,
+    /// Neither.
+    Down,
+}
+
+impl Linked {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BothWays => "both",
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// Another node.
 #[derive(Debug)]
 pub struct Node<L> {
@@ -76,12 +117,25 @@ pub struct Node<L> {
     /// One of us has said goodbye. It gets no more messages, only what must be said about those that it sent before, and those are still
     /// taken from it.
     pub is_leaving: bool,
-    /// Its components, as it recorded them here.
+    /// Its components, as it recorded them here: those for which there was room.
     pub components: Vec<String>,
+    /// How many more it has.
+    pub left_out: usize,
+    /// Bytes that their names take here, about.
+    names_bytes: usize,
     /// Since when it has had no link at all, or when it was entered.
     pub lost_since: Tick,
+    /// Which links there were when that was noted last, and since when.
+    pub linked: (Linked, Tick),
+    /// What an operator has been told of.
+    trouble: Option<Trouble>,
+    /// Attempts to reach it that have failed in a row.
+    failures: u32,
     backoff: Span,
 }
+
+/// Attempts in a row that fail before somebody should know: the next ones are a second and more apart.
+const FAILURES_TOLD: u32 = 4;
 
 /// Key of a node.
 pub type NodeKey<L> = Key<Node<L>>;
@@ -101,9 +155,63 @@ impl<L: Copy + PartialEq> Node<L> {
             standing: Standing::Claimed,
             is_leaving: false,
             components: Vec::new(),
+            left_out: 0,
+            names_bytes: 0,
             lost_since: now,
+            linked: (Linked::Down, now),
+            trouble: None,
+            failures: 0,
             backoff: BACKOFF_MIN,
         }
+    }
+
+    /// Notes which links there are now.
+    pub fn note_links(&mut self, now: Tick) {
+        let linked = match (matches!(self.dealer, Dealer::Up(_)), self.inbound.is_some()) {
+            (true, true) => Linked::BothWays,
+            (true, false) => Linked::Out,
+            (false, true) => Linked::In,
+            (false, false) => Linked::Down,
+        };
+        if linked != self.linked.0 {
+            self.linked = (linked, now);
+        }
+        if linked == Linked::BothWays {
+            self.trouble = None;
+        }
+    }
+
+    /// Records its components, as many as fit into `room` bytes.
+    pub fn list(&mut self, mut components: Vec<String>, room: usize) {
+        let mut bytes = 0;
+        let fits = components.iter().take_while(|name| {
+            let more = bytes + name.len() + NODE_NAME_BYTES;
+            let fits = more <= room;
+            if fits {
+                bytes = more;
+            }
+            fits
+        });
+        let kept = fits.count();
+        self.left_out = components.len() - kept;
+        components.truncate(kept);
+        (self.components, self.names_bytes) = (components, bytes);
+    }
+
+    /// Forgets its components: nobody is to be reached there.
+    pub fn unlist(&mut self) {
+        self.list(Vec::new(), 0);
+    }
+
+    /// Notes what is wrong; answers whether that is to be told: not if it was the last time, too.
+    pub fn is_new(&mut self, trouble: Trouble) -> bool {
+        self.trouble.replace(trouble) != Some(trouble)
+    }
+
+    /// An attempt to reach it has failed; answers whether it has for so long that somebody should know, once.
+    pub fn is_unreachable(&mut self) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        self.failures >= FAILURES_TOLD && self.is_new(Trouble::Unreachable)
     }
 
     /// The pause before the next attempt, doubled each time up to 10 s; `random` adds up to a quarter.
@@ -115,6 +223,7 @@ impl<L: Copy + PartialEq> Node<L> {
 
     /// Attempts start from the shortest pause again: the node has answered.
     pub const fn reset_backoff(&mut self) {
+        self.failures = 0;
         self.backoff = BACKOFF_MIN;
     }
 
@@ -199,6 +308,13 @@ impl<L: Copy + PartialEq> Nodes<L> {
     #[must_use]
     pub fn at_address(&self, address: &str) -> Option<NodeKey<L>> {
         self.table.iter().find(|(_, node)| node.address.as_deref() == Some(address)).map(|(key, _)| key)
+    }
+
+    /// Bytes that the names of a node's components may take, beside those of all others.
+    #[must_use]
+    pub fn names_room(&self, key: NodeKey<L>) -> usize {
+        let others = self.table.iter().filter(|(other, _)| *other != key).map(|(_, node)| node.names_bytes);
+        NODE_NAMES_BYTES_MAX.saturating_sub(others.sum()).min(NODE_NAMES_BYTES_MAX / ADDRESS_SHARE)
     }
 
     /// Whether no more nodes fit.
@@ -291,5 +407,54 @@ mod tests {
             node.reset_backoff();
             node.next_pause(u64::MAX).0
         }));
+    }
+
+    #[test]
+    fn what_an_operator_should_know_is_told_once_until_it_is_mended() {
+        let mut node: Node<u8> = Node::new(Tick(0));
+        let told: Vec<bool> = (0..6).map(|_| node.is_unreachable()).collect();
+        assert_eq!(told, [false, false, false, true, false, false]);
+        assert!(node.is_new(Trouble::Namesake) && !node.is_new(Trouble::Namesake) && node.is_new(Trouble::Taken));
+        (node.dealer, node.inbound) = (Dealer::Up(1), Some(2));
+        node.note_links(Tick(5));
+        assert!(node.is_new(Trouble::Taken), "it was linked in between");
+    }
+
+    #[test]
+    fn names_of_a_node_are_kept_as_far_as_there_is_room() {
+        let mut nodes: Nodes<u8> = Nodes::default();
+        let keys: Vec<_> = (0..5).map(|_| nodes.add(Node::new(Tick(0))).unwrap()).collect();
+        let share = NODE_NAMES_BYTES_MAX / ADDRESS_SHARE;
+        let names = |count: usize| vec!["x".repeat(32); count];
+        for (n, key) in keys.iter().enumerate() {
+            let room = nodes.names_room(*key);
+            assert_eq!(room, if n < 4 { share } else { 0 });
+            let node = nodes.get_mut(*key).unwrap();
+            node.list(names(share / 64 + 3), room);
+            assert_eq!(
+                (node.components.len(), node.left_out),
+                if n < 4 { (share / 64, 3) } else { (0, share / 64 + 3) }
+            );
+        }
+        nodes.get_mut(keys[0]).unwrap().unlist();
+        assert_eq!((nodes.names_room(keys[4]), nodes.get(keys[0]).unwrap().left_out), (share, 0));
+    }
+
+    #[test]
+    fn links_are_noted_with_the_moment_since_when_they_are_so() {
+        let mut node: Node<u8> = Node::new(Tick(0));
+        let mut noted = Vec::new();
+        for (at, dealer, inbound) in [
+            (1, Dealer::Waiting, None),
+            (2, Dealer::SigningIn(1), Some(2)),
+            (3, Dealer::Up(1), Some(2)),
+            (4, Dealer::Up(1), Some(3)),
+            (5, Dealer::Up(1), None),
+        ] {
+            (node.dealer, node.inbound) = (dealer, inbound);
+            node.note_links(Tick(at));
+            noted.push((node.linked.0.word(), node.linked.1.0));
+        }
+        assert_eq!(noted, [("down", 0), ("in", 2), ("both", 3), ("both", 3), ("out", 5)]);
     }
 }

@@ -4,7 +4,7 @@
 //! the sender, then the receiver.
 
 use super::name::{COORDINATOR, shown};
-use super::rpc::{DUPLICATE_NAME, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, RpcError};
+use super::rpc::{DUPLICATE_NAME, NAMESPACE_MISSING, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, RpcError};
 
 /// What the names of sessions begin with. No component can sign in under such a name.
 pub const SESSION_PREFIX: &[u8] = b"session:";
@@ -78,8 +78,12 @@ pub enum Verdict<'a, C, N> {
 pub enum Refusal {
     /// A local sender's name is not signed in.
     NotSignedIn,
-    /// A foreign sender came over a link that is not its Coordinator's.
+    /// Another node's Coordinator speaks on a link on which it has not signed in.
     NotACoordinator,
+    /// A component of another node came over a link that is not its Coordinator's.
+    NotOurs,
+    /// A sender gave no namespace, so that an answer from another node would not find back to it.
+    NoNamespace,
     /// The sender's name belongs to another link.
     NotYours,
     /// There is no link to the receiver's node.
@@ -93,7 +97,8 @@ impl Refusal {
     #[must_use]
     pub const fn error(self) -> RpcError {
         match self {
-            Self::NotSignedIn | Self::NotACoordinator => NOT_SIGNED_IN,
+            Self::NotSignedIn | Self::NotACoordinator | Self::NotOurs => NOT_SIGNED_IN,
+            Self::NoNamespace => NAMESPACE_MISSING,
             Self::NotYours => DUPLICATE_NAME,
             Self::NodeUnknown => NODE_UNKNOWN,
             Self::ReceiverUnknown => RECEIVER_UNKNOWN,
@@ -107,7 +112,9 @@ impl Refusal {
         match self {
             Self::NotSignedIn | Self::NotYours => matches!(method, "sign_in" | "sign_out"),
             Self::NotACoordinator => matches!(method, "coordinator_sign_in" | "coordinator_sign_out"),
-            Self::NodeUnknown | Self::ReceiverUnknown => false,
+            // It is told what is wrong with its name.
+            Self::NotOurs => method == "sign_in",
+            Self::NoNamespace | Self::NodeUnknown | Self::ReceiverUnknown => false,
         }
     }
 }
@@ -164,12 +171,8 @@ pub fn route<'a, K: Known>(
             Owner::Nobody => Some(Refusal::NotSignedIn),
         },
         Place::There { namespace, .. } if known.is_coordinator_of(namespace) => None,
-        Place::There { name, .. } => {
-            if name != COORDINATOR {
-                return Verdict::Refuse(Refusal::NotACoordinator);
-            }
-            Some(Refusal::NotACoordinator)
-        }
+        Place::There { name: COORDINATOR, .. } => Some(Refusal::NotACoordinator),
+        Place::There { .. } => Some(Refusal::NotOurs),
     };
     match (refusal, receiver) {
         (None, Place::Here(COORDINATOR)) => Verdict::Own,
@@ -181,7 +184,7 @@ pub fn route<'a, K: Known>(
             None => Verdict::Refuse(Refusal::ReceiverUnknown),
         },
         // An answer from another node finds back by the full name only, so a sender must use it; signing in anew tells it.
-        (None, Place::There { .. }) if !sender.contains(&b'.') => Verdict::Refuse(Refusal::NotSignedIn),
+        (None, Place::There { .. }) if !sender.contains(&b'.') => Verdict::Refuse(Refusal::NoNamespace),
         (None, Place::There { namespace, .. }) => match known.node(namespace) {
             Some(node) => Verdict::Forward(node),
             None => Verdict::Refuse(Refusal::NodeUnknown),
@@ -243,7 +246,7 @@ mod tests {
             ("CA", "N1.CX", false, Refuse(ReceiverUnknown)),
             ("N1.CA", "N2.CX", false, Forward("N2")),
             ("N1.CA", "N9.CX", false, Refuse(NodeUnknown)),
-            ("CA", "N2.CX", false, Refuse(NotSignedIn)),
+            ("CA", "N2.CX", false, Refuse(NoNamespace)),
             ("CA", "COORDINATOR", false, Own),
             ("CA", "N1.COORDINATOR", false, Own),
             ("N1.CA", "N2.COORDINATOR", false, Forward("N2")),
@@ -252,13 +255,13 @@ mod tests {
             ("CX", "CA", false, Refuse(NotSignedIn)),
             ("CX", "N1.COORDINATOR", false, Unnamed(NotSignedIn)),
             ("COORDINATOR", "CA", false, Refuse(NotSignedIn)),
-            ("N2.CX", "N1.CA", false, Refuse(NotACoordinator)),
+            ("N2.CX", "N1.CA", false, Refuse(NotOurs)),
             ("N2.COORDINATOR", "COORDINATOR", false, Unnamed(NotACoordinator)),
             ("N2.CX", "N1.CA", true, Deliver("CA")),
             ("N2.COORDINATOR", "N1.COORDINATOR", true, Own),
-            ("N3.CX", "N1.CA", true, Refuse(NotACoordinator)),
+            ("N3.CX", "N1.CA", true, Refuse(NotOurs)),
             ("N2.CX", "N3.CY", true, Forward("N3")),
-            ("N2.CX", "COORDINATOR", false, Refuse(NotACoordinator)),
+            ("N2.CX", "COORDINATOR", false, Unnamed(NotOurs)),
         ];
         for (sender, receiver, coordinator, wanted) in rows {
             let verdict = route(&Twin { coordinator }, b"N1.", sender.as_bytes(), receiver.as_bytes());
@@ -271,6 +274,7 @@ mod tests {
         assert!(Refusal::NotSignedIn.allows("sign_in") && Refusal::NotYours.allows("sign_out"));
         assert!(Refusal::NotACoordinator.allows("coordinator_sign_in"));
         assert!(!Refusal::NotSignedIn.allows("coordinator_sign_in") && !Refusal::NotACoordinator.allows("sign_in"));
+        assert!(Refusal::NotOurs.allows("sign_in") && !Refusal::NotOurs.allows("coordinator_sign_in"));
         assert!(!Refusal::NotSignedIn.allows("pong") && !Refusal::ReceiverUnknown.allows("sign_in"));
     }
 }

@@ -29,6 +29,9 @@ pub const INVALID_PARAMS: RpcError = RpcError { code: -32602, message: "Invalid 
 pub const INTERNAL_ERROR: RpcError = RpcError { code: -32603, message: "Internal error" };
 /// The sender has not signed in.
 pub const NOT_SIGNED_IN: RpcError = RpcError { code: -32090, message: "Component not signed in yet!" };
+/// The sender gave its name without namespace, and another node could not answer it. The code makes clients sign in anew, which tells it.
+pub const NAMESPACE_MISSING: RpcError =
+    RpcError { code: -32090, message: "To reach another node a sender must give its namespace, as its full name." };
 /// The name belongs to another link.
 pub const DUPLICATE_NAME: RpcError = RpcError { code: -32091, message: "The name is already taken." };
 /// No link to the receiver's node.

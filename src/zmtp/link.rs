@@ -92,6 +92,12 @@ impl Link {
         self.phase
     }
 
+    /// Whether the peer has greeted.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.phase > Phase::Greeting
+    }
+
     /// Whether the peer understands PING (ZMTP 3.1).
     #[must_use]
     pub fn pings(&self) -> bool {

@@ -36,7 +36,7 @@ Maker = Callable[..., Client]
 
 METHODS = {
     "pong", "set_log_level", "shut_down", "sign_in", "sign_out", "coordinator_sign_in", "coordinator_sign_out",
-    "add_nodes", "send_nodes", "record_components", "send_local_components", "send_global_components",
+    "add_nodes", "send_nodes", "send_links", "record_components", "send_local_components", "send_global_components",
     "remove_expired_addresses",
 }  # fmt: skip
 

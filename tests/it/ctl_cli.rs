@@ -105,9 +105,19 @@ fn nodes_and_components_of_the_whole_network_are_listed() {
     let _ca = Component::start(&first, "CA");
     let _cb = Component::start(&second, "a longer name");
     let (a, b) = (first.address, second.address);
-    let table = format!("NAMESPACE  ADDRESS\nN1         {a}\nSecond     {b}\n");
-    assert_eq!(second.ctl_until(&["nodes"], "N1 ").good(), table);
-    assert_eq!(first.ctl_until(&["nodes"], "Second").good(), table);
+    let rows = |said: &str| {
+        said.lines()
+            .map(|row| row.split("  ").filter(|cell| !cell.is_empty()).map(|cell| cell.trim().to_owned()).collect())
+            .collect()
+    };
+    let nodes = |node: &Node| -> Vec<Vec<String>> { rows(node.ctl_until(&["nodes"], "both ways").good()) };
+    for (seen, mine) in [(nodes(&first), 1), (nodes(&second), 2)] {
+        assert_eq!(seen[0], ["NAMESPACE", "ADDRESS", "LINK", "SINCE"]);
+        assert_eq!([&seen[1][..2], &seen[2][..2]].concat(), ["N1", &a.to_string(), "Second", &b.to_string()]);
+        assert_eq!(seen[mine][2], "this node");
+        let other = &seen[3 - mine];
+        assert!(other[2] == "both ways" && other[3].ends_with(" s"), "{other:?}");
+    }
     assert_eq!(first.ctl(&["nodes", "--json"]).json(), json!({"N1": a.to_string(), "Second": b.to_string()}));
 
     // The client itself is not shown.

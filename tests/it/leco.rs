@@ -98,7 +98,11 @@ fn nobody_signs_in_as_the_coordinator_or_from_another_namespace_or_under_an_ille
         a > COORDINATOR COORDINATOR {"jsonrpc":"2.0","id":1,"method":"sign_in"}
         a < COORDINATOR N1.COORDINATOR ! 1 -32091
         a > COORDINATOR N2.CA {"jsonrpc":"2.0","id":2,"method":"sign_in"}
-        a < N2.CA N1.COORDINATOR ! null -32090
+        a < N2.CA N1.COORDINATOR ! 2 -32602 "a name has no '.', or is of this node: N1.NAME"
+        a > COORDINATOR N1.a.b {"jsonrpc":"2.0","id":3,"method":"sign_in"}
+        a < N1.a.b N1.COORDINATOR ! 3 -32602
+        a > COORDINATOR .CA {"jsonrpc":"2.0","id":3,"method":"sign_out"}
+        a < .CA N1.COORDINATOR = 3
     "#);
     let a = world.link("a");
     for name in [&b"\x01"[..], b"\xff\xfe", b"tab\there", &[b'x'; 256], "ü".as_bytes()] {
@@ -108,6 +112,23 @@ fn nobody_signs_in_as_the_coordinator_or_from_another_namespace_or_under_an_ille
         assert_eq!(heard[0][1], name, "the answer goes to the name as given");
     }
     assert_eq!(world.count("sign_ins"), 0);
+}
+
+/// Not even such a name is left without an answer, and the log tells of it once.
+#[test]
+fn who_has_no_name_or_one_beyond_measure_is_answered() {
+    let mut world = World::plain();
+    let a = world.dealer();
+    for len in [0, 512, 70_000] {
+        let name = vec![b'x'; len];
+        world.feed(a, &leco(b"COORDINATOR", &name, 1, &[wire::request(1, "sign_in").as_bytes()]));
+        let heard = world.hear(a);
+        let error =
+            json!({"code": -32600, "message": "Invalid Request", "data": "receiver or sender is empty or too long"});
+        assert_eq!((heard.len(), &wire::json(&heard[0])["error"]), (1, &error), "{len}");
+        assert_eq!(heard[0][1], name[..len.min(511)], "no name is longer");
+    }
+    assert_eq!((world.count("messages_malformed"), world.count("log_lines_spared")), (3, 2));
 }
 
 #[test]
@@ -1055,6 +1076,63 @@ fn the_first_words_on_our_dealer_are_notifications() {
 }
 
 #[test]
+fn every_node_tells_how_it_is_linked_with_the_others() {
+    let mut world = World::new(Config { coordinators: vec!["n2".into(), "gone:1".into()], ..config(1) });
+    world.add_hub(config(2));
+    let ca = world.component("CA");
+    let link = teller(&mut world);
+    world.wait(3_000);
+    let row = |namespace: &str, address: Value, state: &str, since: u64| json!({"namespace": namespace, "address": address, "state": state, "since_s": since});
+    let mut gone = row("", json!("gone:1"), "down", 3);
+    gone["namespace"] = Value::Null;
+    let n2 = row("N2", json!("n2:12300"), "both", 2);
+    let n99 = row("N99", Value::Null, "in", 3);
+    assert_eq!(ask(&mut world, ca, "CA", "send_links"), json!([n2, gone, n99]));
+    world.kill(1);
+    world.close(link);
+    world.wait(2_000);
+    let links = ask(&mut world, ca, "CA", "send_links");
+    assert_eq!(
+        (&links[0]["state"], &links[0]["since_s"], links.as_array().unwrap().len()),
+        (&json!("down"), &json!(2), 2)
+    );
+    assert_eq!(ask(&mut world, ca, "CA", "send_nodes"), json!({"N1": "n1:12300"}), "as ever");
+}
+
+/// The answer is what a client expects that never heard of this: lists of names, by namespace. No node has the empty one.
+#[test]
+fn what_does_not_fit_the_global_directory_is_said_in_it() {
+    let mut world = World::new(Config { ring_bytes_max: 4096, ..config(1) });
+    let ca = world.component("CA");
+    let link = teller(&mut world);
+    let names: Vec<String> = (0..300).map(|n| format!("C{n:04}")).collect();
+    let call = json!({"jsonrpc": "2.0", "method": "record_components", "params": {"components": names}}).to_string();
+    world.send(link, "N1.COORDINATOR", "N99.COORDINATOR", &[call.as_bytes()]);
+    let told = ask(&mut world, ca, "CA", "send_global_components");
+    assert_eq!(told["N1"], json!(["CA"]));
+    let listed = told["N99"].as_array().unwrap().len();
+    let why = format!("{} components are left out: they do not fit (ring_bytes_max)", 300 - listed);
+    assert!(listed > 200 && told[""][0].as_str().unwrap().starts_with(&why), "{listed}: {}", told[""]);
+}
+
+#[test]
+fn who_leaves_in_the_handshake_is_counted() {
+    let mut world = World::plain();
+    for bytes in [&b""[..], b"\xff", &wire::greeting(1)] {
+        let client = world.connect(0);
+        world.feed(client, bytes);
+        world.close(client);
+    }
+    let done = world.dealer();
+    world.close(done);
+    assert_eq!(
+        (world.count("handshakes_left"), world.count("log_lines_spared")),
+        (3, 1),
+        "one line for two that spoke"
+    );
+}
+
+#[test]
 fn every_change_is_published_to_all_nodes() {
     let mut world = mesh(3);
     let watcher = world.component_at(2, "CW");
@@ -1105,6 +1183,15 @@ fn errors_find_their_way_to_senders_on_other_nodes() {
     // Calls for a remote Coordinator work the same way.
     world.send(ca, "N2.COORDINATOR", "N1.CA", &[wire::request(4, "send_local_components").as_bytes()]);
     assert_eq!(wire::json(&world.hear(ca)[0]), json!({"jsonrpc":"2.0","id":4,"result":[]}));
+}
+
+#[test]
+fn a_sender_without_namespace_is_told_what_it_takes_to_reach_another_node() {
+    let mut world = mesh(2);
+    let ca = world.component_at(0, "CA");
+    world.send(ca, "N2.COORDINATOR", "CA", &[wire::request(1, "pong").as_bytes()]);
+    let message = "To reach another node a sender must give its namespace, as its full name.";
+    assert_eq!(wire::json(&world.hear(ca)[0])["error"], json!({"code": -32090, "message": message, "data": "CA"}));
 }
 
 /// Another node cannot know whose a sender without namespace is. Its error is that sender's, and no sign that the node has forgotten us.

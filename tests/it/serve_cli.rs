@@ -370,3 +370,25 @@ fn a_quiet_server_logs_less_and_a_verbose_one_more() {
     drop(TcpStream::connect(line.rsplit_once(' ').unwrap().1).unwrap());
     server.line("[DEBUG] connection from");
 }
+
+/// The first words tell all of it; after them it goes on trying and says no more.
+#[test]
+fn two_nodes_of_one_namespace_are_both_told_what_to_do_and_once() {
+    let mut first = Running::start(&[]);
+    let line = first.line(" is N1.COORDINATOR on 127.0.0.1:");
+    let address = line.rsplit(' ').next().unwrap();
+    let mut second = Running::start(&["-c", address]);
+    let told = "give one of the two another --namespace";
+    assert!(first.line(told).contains("has our namespace N1, too"));
+    let line = second.line(told);
+    assert!(
+        line.contains(&format!("{address} is this Coordinator itself, and need not be named to it, or another")),
+        "{line}"
+    );
+    thread::sleep(Duration::from_millis(800));
+    for server in [&mut first, &mut second] {
+        server.signal("-TERM");
+        assert_eq!(server.end(), Some(0));
+        assert!(server.lines.iter().all(|line| !line.contains(told)));
+    }
+}

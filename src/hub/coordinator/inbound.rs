@@ -24,7 +24,7 @@ use crate::hub::cause::Cause;
 use crate::hub::events::Event;
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::names::{Names, new_header, shown};
-use crate::hub::peers::{FAREWELL, For, Peer, PeerTimer, Peers, share_of};
+use crate::hub::peers::{About, FAREWELL, For, Peer, PeerTimer, Peers, share_of};
 
 impl Coordinator {
     // ---- In and out ----
@@ -37,7 +37,17 @@ impl Coordinator {
     ) -> Answer {
         let namespace = match caller.sender {
             Place::There { namespace, name: COORDINATOR } => namespace,
-            Place::Here(COORDINATOR) => return Err((DUPLICATE_NAME, Value::from(peers.config.namespace.as_str()))),
+            Place::Here(COORDINATOR) => {
+                if let Some(remote) = peers.get(caller.link).map(|peer| peer.remote)
+                    && peers.may_log_of(caller.link, About::Namesake)
+                {
+                    let ours = &peers.config.namespace;
+                    log::warn!(
+                        "a Coordinator at {remote} has our namespace {ours}, too: give one of the two another --namespace"
+                    );
+                }
+                return Err((DUPLICATE_NAME, Value::from(peers.config.namespace.as_str())));
+            }
             Place::Here(_) | Place::There { .. } => {
                 return Err((INVALID_REQUEST, Value::from("only a Coordinator signs in as one")));
             }
@@ -73,6 +83,7 @@ impl Coordinator {
                 node.standing = if is_let_in { Standing::Plausible } else { Standing::Claimed };
             }
             node.inbound = Some(caller.link);
+            node.note_links(peers.now);
         }
         if let Some(peer) = peers.get_mut(caller.link) {
             peer.node = Some(key);
@@ -119,7 +130,7 @@ impl Coordinator {
         let remotes = [held, newcomer].map(|link| peers.get(link).map(|peer| peer.remote));
         let [Some(old), Some(new)] = remotes else { return Ok(()) };
         if node.standing != Standing::Claimed {
-            if peers.may_log() {
+            if peers.may_log_of(newcomer, About::Namesake) {
                 log::warn!(
                     "{new} is refused as node {label}, which is linked from {old}: two nodes have the same namespace; give one of them another --namespace"
                 );
@@ -128,7 +139,7 @@ impl Coordinator {
         }
         log::warn!("{old} gives way to {new} as node {label}: nobody has let us in under that name yet");
         node.inbound = None;
-        node.components.clear();
+        node.unlist();
         peers.events.push_back(Event::NodeUnlinked { node: key });
         if let Some(peer) = peers.get_mut(held) {
             peer.node = None;
@@ -201,7 +212,8 @@ impl Coordinator {
         Self::say_goodbye(peers, names, link, namespace);
         if let Some(node) = names.nodes.get_mut(key) {
             node.dealer = Dealer::None;
-            node.components.clear();
+            node.unlist();
+            node.note_links(peers.now);
         }
         peers.events.push_back(Event::NodeUnlinked { node: key });
         peers.finish(link, Cause::SignedOut);
@@ -294,10 +306,18 @@ impl Coordinator {
             let name = item.as_str().filter(|name| name::is_legal(name.as_bytes())).ok_or_else(wrong)?;
             components.push(name.to_owned());
         }
+        let (all, room) = (components.len(), names.nodes.names_room(node));
+        let mut left_out = 0;
         if let Some(node) = names.nodes.get_mut(node) {
-            node.components = components;
+            node.list(components, room);
+            left_out = node.left_out;
         }
         peers.events.push_back(Event::NodeListed { node });
+        if left_out > 0 {
+            let why =
+                format!("{left_out} of {all} components are left out: the names of other nodes have had their room");
+            return Err((SERVER_FULL, Value::from(why)));
+        }
         Ok(Value::Null)
     }
 }

@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::leco::message::View;
 use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR, FullName};
-use crate::leco::nodes::{Dealer, Node, Standing};
+use crate::leco::nodes::{Dealer, Linked, Node, Standing, Trouble};
 use crate::leco::route::Place;
-use crate::leco::rpc::{self, Document, Item, NOT_SIGNED_IN};
+use crate::leco::rpc::{self, DUPLICATE_NAME, Document, Item, NOT_SIGNED_IN};
 use crate::limits::NODES_MAX;
 use crate::time::Span;
 use crate::zmtp::SocketType;
@@ -115,14 +115,13 @@ impl Coordinator {
         key: NodeKey,
         outcome: Result<SocketAddr, &str>,
     ) -> Option<PeerKey> {
-        let node = names.nodes.get(key).filter(|node| node.dealer == Dealer::Dialling)?;
+        if names.nodes.get(key)?.dealer != Dealer::Dialling {
+            return None;
+        }
         match outcome {
             Err(reason) => {
-                let address = node.address.clone().unwrap_or_default();
                 peers.counters.dials_failed += 1;
-                if peers.may_log() {
-                    log::info!("no connection to Coordinator at {address}: {reason}");
-                }
+                Self::tell_unreachable(peers, names, key, reason);
                 self.redial(peers, names, key);
                 None
             }
@@ -133,6 +132,53 @@ impl Coordinator {
                     _ => self.redial(peers, names, key),
                 }
                 link
+            }
+        }
+    }
+
+    /// A node could not be connected to. The first attempts may come too early; when they go on failing somebody must do something.
+    fn tell_unreachable(peers: &mut Peers, names: &mut Names, key: NodeKey, reason: &str) {
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        let address = node.address.clone().unwrap_or_default();
+        if !node.is_unreachable() {
+            if peers.may_log() {
+                log::info!("no connection to Coordinator at {address}: {reason}");
+            }
+        } else if node.inbound.is_some() {
+            log::warn!(
+                "node {} speaks to us, and we do not reach it at {address}: {reason}; start it with --host and a name or address that this machine reaches, and let its port through",
+                node.label()
+            );
+        } else {
+            log::warn!(
+                "no Coordinator is reached at {address}: {reason}; see that it runs and that this is its address; it is tried again, with growing pauses"
+            );
+        }
+    }
+
+    /// The other side refused our sign-in, or is one of our own namespace.
+    fn tell_refused(peers: &mut Peers, names: &mut Names, key: NodeKey, by: &[u8], code: i64) {
+        let ours = name::shown(names.namespace());
+        let trouble = match code {
+            _ if *by == *names.namespace() => Trouble::Namesake,
+            code if code == i64::from(DUPLICATE_NAME.code) => Trouble::Taken,
+            code => Trouble::Refused(code),
+        };
+        let by = name::shown(by);
+        let Some(node) = names.nodes.get_mut(key).filter(|node| node.address.is_some()) else { return };
+        let address = node.address.clone().unwrap_or_default();
+        if !node.is_new(trouble) || !peers.may_log() {
+            return;
+        }
+        match trouble {
+            Trouble::Namesake => log::warn!(
+                "{address} is this Coordinator itself, and need not be named to it, or another one of the same namespace {ours}: give one of the two another --namespace"
+            ),
+            Trouble::Taken => log::warn!(
+                "node {by} at {address} is linked with another node {ours}, or takes its last link for living: give one of the two another --namespace"
+            ),
+            Trouble::Refused(_) | Trouble::Unreachable | Trouble::OneWay => {
+                log::warn!("Coordinator at {address} refused our sign-in with error {code}");
             }
         }
     }
@@ -188,10 +234,8 @@ impl Coordinator {
         match item {
             Some(Item::Result { is_null: true }) if signing_in => self.signed_in_at(peers, names, key, link, view),
             Some(Item::Error { code }) if signing_in => {
-                if peers.may_log() {
-                    let label = names.nodes.get(key).map(Node::label).unwrap_or_default();
-                    log::warn!("Coordinator at {label} refused our sign-in with error {}", code.unwrap_or(0));
-                }
+                let by = FullName::split(view.sender).namespace;
+                Self::tell_refused(peers, names, key, by, code.unwrap_or(0));
                 peers.close(link, Cause::Superfluous);
             }
             Some(Item::Error { code }) => {
@@ -234,8 +278,7 @@ impl Coordinator {
             return;
         }
         if *namespace == *names.namespace() {
-            let address = names.nodes.get(key).and_then(|node| node.address.clone()).unwrap_or_default();
-            log::info!("{address} is this Coordinator itself, or one of the same namespace");
+            Self::tell_refused(peers, names, key, namespace, 0);
             peers.close(link, Cause::Superfluous);
             return;
         }
@@ -261,6 +304,7 @@ impl Coordinator {
             if node.standing == Standing::Claimed {
                 node.standing = Standing::Plausible;
             }
+            node.note_links(peers.now);
         }
         if let Some(replaced) = replaced {
             // We were signing in under another address of it too.
@@ -285,9 +329,10 @@ impl Coordinator {
             return;
         }
         node.dealer = Dealer::Waiting;
+        node.note_links(now);
         if !node.is_linked() {
             node.lost_since = now;
-            node.components.clear();
+            node.unlist();
             peers.events.push_back(Event::NodeUnlinked { node: key });
         }
         if !peers.stopping {
@@ -303,6 +348,7 @@ impl Coordinator {
             return;
         }
         node.inbound = None;
+        node.note_links(now);
         if node.is_leaving {
             self.forget(peers, names, key, "signed out");
             return;
@@ -310,7 +356,7 @@ impl Coordinator {
         log::info!("node {} has lost its link to us", node.label());
         if !node.is_linked() {
             node.lost_since = now;
-            node.components.clear();
+            node.unlist();
             let has_address = node.address.is_some();
             peers.events.push_back(Event::NodeUnlinked { node: key });
             // Without an address there is nothing to try.
@@ -327,7 +373,7 @@ impl Coordinator {
         if node.namespace.is_some() {
             peers.counters.nodes_left += 1;
         }
-        node.components.clear();
+        node.unlist();
         peers.events.push_back(Event::NodeUnlinked { node: key });
         let Some(node) = names.nodes.get_mut(key) else { return };
         let links = [node.inbound.take(), node.dealer.link()];
@@ -337,6 +383,7 @@ impl Coordinator {
         node.lost_since = peers.now;
         if node.permanent && !peers.stopping {
             node.dealer = Dealer::Waiting;
+            node.note_links(peers.now);
             let random = peers.random();
             if let Some(node) = names.nodes.get_mut(key) {
                 let at = peers.now + node.next_pause(random);
@@ -417,9 +464,23 @@ impl Coordinator {
         }
     }
 
+    /// A node that let us in should have come here since.
+    fn tell_one_way(peers: &Peers, names: &mut Names, key: NodeKey) {
+        let ours = names.address.clone();
+        let Some(node) = names.nodes.get_mut(key) else { return };
+        let (Linked::Out, since) = node.linked else { return };
+        if peers.now.since(since) >= peers.config.expiration() && node.is_new(Trouble::OneWay) {
+            log::warn!(
+                "node {} let us in and does not come to us: it may not reach {ours}; start this node with --host and a name or address that the other machine reaches, and let the port through",
+                node.label()
+            );
+        }
+    }
+
     /// Asks nodes that have been silent for `expiration`, removes those silent three times as long.
     pub(in crate::hub) fn clean_nodes(&mut self, peers: &mut Peers, names: &mut Names, expiration: Span) {
         for key in names.nodes.keys() {
+            Self::tell_one_way(peers, names, key);
             let Some(node) = names.nodes.get(key) else { continue };
             let inbound = node.inbound.and_then(|link| peers.get(link));
             match inbound.map(|peer| (peer.held, peers.now.since(peer.last_heard))) {

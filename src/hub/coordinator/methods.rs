@@ -4,7 +4,7 @@ use log::LevelFilter;
 use serde_json::{Map, Value};
 
 use crate::leco::name::{self, COORDINATOR};
-use crate::leco::nodes::Dealer;
+use crate::leco::nodes::{Dealer, Node};
 use crate::leco::route::{Owner, Place, is_session};
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
 use crate::limits::{COMPONENTS_MAX, COMPONENTS_PER_PEER_MAX};
@@ -14,7 +14,32 @@ use super::{Coordinator, news_of};
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::doors::Output;
 use crate::hub::names::{Names, shown};
-use crate::hub::peers::{Peers, ProcessTimer, share_of};
+use crate::hub::peers::{About, Peers, ProcessTimer, share_of};
+
+/// How much of an answer is left, and what did not fit.
+#[derive(Debug)]
+struct Fitting {
+    room: usize,
+    left_out: usize,
+}
+
+impl Fitting {
+    /// Takes as many names as fit.
+    fn take(&mut self, names: impl Iterator<Item = String>) -> Value {
+        let mut taken = Vec::new();
+        for name in names {
+            // Quotes, a comma, and a backslash before what needs one.
+            let bytes = name.len() + 3 + name.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+            if self.left_out == 0 && bytes <= self.room {
+                self.room -= bytes;
+                taken.push(Value::from(name));
+            } else {
+                self.left_out += 1;
+            }
+        }
+        Value::from(taken)
+    }
+}
 
 impl Coordinator {
     // ---- Components ----
@@ -33,9 +58,17 @@ impl Coordinator {
             Some(value) => value.as_bool().ok_or(plain_error(INVALID_PARAMS))?,
         };
         let Place::Here(name) = caller.sender else {
-            return Err((INVALID_REQUEST, Value::from("a component of another node cannot sign in here")));
+            if peers.may_log_of(caller.link, About::Name) {
+                log::warn!("{} is no name to sign in under: it has a '.', and is not of this node", caller.sender);
+            }
+            let ours = name::shown(names.namespace());
+            let why = format!("a name has no '.', or is of this node: {ours}.NAME");
+            return Err((INVALID_PARAMS, Value::from(why)));
         };
         if !name::is_legal(name) {
+            if peers.may_log_of(caller.link, About::Name) {
+                log::warn!("'{}' is no name to sign in under", name::shown(name));
+            }
             return Err((INVALID_PARAMS, Value::from("a name is 1 to 255 bytes of printable ASCII without '.'")));
         }
         if is_session(name) {
@@ -99,14 +132,25 @@ impl Coordinator {
         names.directory.iter().map(|(_, component)| shown(&component.name)).collect()
     }
 
-    pub(in crate::hub) fn global_components(names: &Names) -> Value {
-        let mut all = Map::new();
+    /// The component names of every node, ours first, as far as they fit the answer. Where some are left out there is one more entry, under
+    /// a name that no node has: the empty one. It says how many, and why.
+    pub(in crate::hub) fn global_components(peers: &Peers, names: &Names) -> Value {
+        let mut answer = Fitting { room: peers.config.ring_bytes_max / 2, left_out: 0 };
+        let ours = names.directory.iter().map(|(_, component)| name::shown(&component.name));
+        let mut all = Map::from_iter([(name::shown(names.namespace()), answer.take(ours))]);
         for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked() && !node.is_leaving) {
             if let Some(namespace) = &node.namespace {
-                all.insert(name::shown(namespace), node.components.iter().map(String::as_str).collect());
+                all.insert(name::shown(namespace), answer.take(node.components.iter().cloned()));
+                answer.left_out += node.left_out;
             }
         }
-        all.insert(name::shown(names.namespace()), Self::local_components(names));
+        if answer.left_out > 0 {
+            let why = format!(
+                "{} components are left out: they do not fit (ring_bytes_max), or not the memory for names of other nodes",
+                answer.left_out
+            );
+            all.insert(String::new(), Value::from(vec![why]));
+        }
         Value::Object(all)
     }
 
@@ -120,6 +164,20 @@ impl Coordinator {
             }
         }
         Value::Object(all)
+    }
+
+    /// Every other node, linked or not: which links there are, and since when.
+    pub(in crate::hub) fn links_as_json(peers: &Peers, names: &Names) -> Value {
+        let link = |(_, node): (_, &Node<_>)| {
+            let (linked, since) = node.linked;
+            serde_json::json!({
+                "namespace": node.namespace.as_deref().or(node.hint.as_deref()).map(name::shown),
+                "address": node.address,
+                "state": linked.word(),
+                "since_s": peers.now.since(since).0 / 1000,
+            })
+        };
+        names.nodes.iter().map(link).collect()
     }
 
     pub(in crate::hub) fn counters_as_json(peers: &Peers, names: &Names) -> Value {

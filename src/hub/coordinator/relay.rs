@@ -12,7 +12,7 @@ use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use crate::hub::keys::{ComponentKey, NodeKey, PeerKey};
 use crate::hub::names::{Names, say_as, shown};
-use crate::hub::peers::{For, Outcome, Peer, PeerTimer, Peers, Role};
+use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
 
 /// What the routing chart asks, answered from the tables for one sending peer.
 struct Chart<'a> {
@@ -124,9 +124,11 @@ pub(in crate::hub) fn malformed(
     let [receiver, sender, header, payload] = parts;
     let header = header.and_then(|header| header.try_into().ok()).unwrap_or(&[0; HEADER_BYTES]);
     if let (Some(receiver), Some(sender)) = (receiver, sender)
-        && (1..=FULL_NAME_BYTES_MAX).contains(&sender.len())
+        && (malformed == Malformed::Name || (1..=FULL_NAME_BYTES_MAX).contains(&sender.len()))
         && peers.get(key).is_some_and(|peer| peer.role == Role::Accepted)
     {
+        // Whoever has such a name is told so, under as much of it as a name can have.
+        let sender = sender.get(..FULL_NAME_BYTES_MAX).unwrap_or(sender);
         let view = View { receiver, sender, header, payload };
         let reason = serde_json::Value::from(malformed.to_string());
         if answer_error(peers, names, key, &view, rpc::INVALID_REQUEST, &reason) == Outcome::Held {
@@ -135,9 +137,8 @@ pub(in crate::hub) fn malformed(
     }
     peers.counters.messages_in += 1;
     peers.counters.messages_malformed += 1;
-    if peers.may_log()
-        && let Some(peer) = peers.get(key)
-    {
+    let may_log = if malformed == Malformed::Name { peers.may_log_of(key, About::Name) } else { peers.may_log() };
+    if may_log && let Some(peer) = peers.get(key) {
         log::warn!("{}: message dropped: {malformed}", peer.remote);
     }
     Outcome::Done
@@ -283,13 +284,19 @@ pub(in crate::hub) fn refuse(
     let data = match refusal {
         Refusal::NodeUnknown => shown(name::FullName::split(view.receiver).namespace),
         Refusal::ReceiverUnknown => shown(view.receiver),
-        Refusal::NotSignedIn | Refusal::NotACoordinator | Refusal::NotYours => shown(view.sender),
+        Refusal::NotSignedIn
+        | Refusal::NotACoordinator
+        | Refusal::NotOurs
+        | Refusal::NoNamespace
+        | Refusal::NotYours => shown(view.sender),
     };
     if answer_error(peers, names, from, view, refusal.error(), &data) == Outcome::Held {
         return Outcome::Held;
     }
     let counter = match refusal {
-        Refusal::NotSignedIn | Refusal::NotACoordinator => &mut peers.counters.refused_not_signed_in,
+        Refusal::NotSignedIn | Refusal::NotACoordinator | Refusal::NotOurs | Refusal::NoNamespace => {
+            &mut peers.counters.refused_not_signed_in
+        }
         Refusal::NotYours => &mut peers.counters.refused_not_yours,
         Refusal::NodeUnknown => &mut peers.counters.refused_node_unknown,
         Refusal::ReceiverUnknown => &mut peers.counters.refused_receiver_unknown,

@@ -13,7 +13,7 @@ use crate::zmtp::mechanism::Mechanism;
 use super::deadlines::FAREWELL;
 use super::peer::{Life, is_loopback};
 use super::results::Results;
-use super::{For, Peer, PeerTimer, Peers, Role, Undelivered, share_of};
+use super::{About, For, Peer, PeerTimer, Peers, Role, Undelivered, share_of};
 use crate::hub::cause::Cause;
 use crate::hub::doors::{Door, Output};
 use crate::hub::events::{Event, Left};
@@ -261,6 +261,10 @@ impl Peers {
     /// The last of a peer: its socket is closed, its memory given back.
     pub(super) fn end(&mut self, key: PeerKey, cause: Cause) {
         self.timers.cancel_all(key.slot());
+        let is_shaking = self.get(key).is_some_and(|peer| peer.role.is_zmtp() && !peer.is_ready());
+        if is_shaking && cause != Cause::Refused {
+            self.note_broken_handshake(key, cause);
+        }
         let Some(mut peer) = self.table.remove(key) else { return };
         debug_assert!(peer.held.is_none() && peer.names.is_empty(), "who ends has been unlinked");
         match peer.life {
@@ -287,12 +291,30 @@ impl Peers {
         if cause != Cause::Refused {
             *cause.counter(&mut self.counters) += 1;
         }
-        if !cause.is_warning() {
+        if is_shaking || !cause.is_warning() {
             log::debug!("{} closed: {cause}", peer.remote);
         } else if self.may_log() {
             log::warn!("{} closed: {cause}", peer.remote);
         }
         self.outputs.push_back(Output::Close(key, cause));
+    }
+
+    /// A connection ends before its handshake has: whoever is there may speak another version or mechanism, and gives up as we do.
+    fn note_broken_handshake(&mut self, key: PeerKey, cause: Cause) {
+        let Some(peer) = self.get(key) else { return };
+        let (remote, is_dialled) = (peer.remote, matches!(peer.role, Role::Dialled(_)));
+        // Who connects and leaves without a word looks whether somebody listens.
+        let has_spoken = peer.link.has_begun() || !peer.tail.is_empty() || is_dialled;
+        if cause.is_theirs() {
+            self.counters.handshakes_left += 1;
+            if has_spoken && self.may_log_of(key, About::Handshake) {
+                log::warn!(
+                    "{remote} left during the handshake: it may want another version than ZMTP 3 or a mechanism such as CURVE, where this node speaks NULL"
+                );
+            }
+        } else if cause.is_warning() && self.may_log_of(key, About::Handshake) {
+            log::warn!("{remote} closed: {cause}");
+        }
     }
 
     /// Whether anything that was taken in is still on its way, or may just be coming in.

@@ -1,14 +1,29 @@
 //! What is worth a line: the gate that keeps peers from filling the log, and the list of errors that controllers are shown.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::limits::{ERROR_LINE_BYTES_MAX, ERRORS_MAX, LOG_LINES_PER_SECOND};
+use crate::limits::{ERROR_LINE_BYTES_MAX, ERRORS_MAX, LOG_LINES_PER_SECOND, LOG_MACHINES_PER_MINUTE};
 use crate::time::Tick;
+
+/// What a line that is told once is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::hub) enum About {
+    /// A handshake that was broken, or that the peer left.
+    Handshake,
+    /// A name that nobody can have.
+    Name,
+    /// Two nodes of one namespace.
+    Namesake,
+}
 
 /// The gate of the log and the error list.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Journal {
+    minute: u64,
+    /// What has been told within this minute, and of which machine.
+    told: BTreeSet<(IpAddr, About)>,
     second: u64,
     lines: u32,
     errors: VecDeque<String>,
@@ -27,6 +42,16 @@ impl Journal {
         }
         self.lines = self.lines.saturating_add(1);
         self.lines <= LOG_LINES_PER_SECOND
+    }
+
+    /// Whether a line about this machine is due: one of each kind within a minute, and of so many machines.
+    pub(super) fn admits_once(&mut self, now: Tick, address: IpAddr, about: About) -> bool {
+        let minute = now.0 / 60_000;
+        if self.minute != minute {
+            self.minute = minute;
+            self.told.clear();
+        }
+        self.told.len() < LOG_MACHINES_PER_MINUTE && self.told.insert((address, about))
     }
 
     /// Adds a line to the error list, with the time of day; the oldest line goes when the list is full.
@@ -64,6 +89,25 @@ mod tests {
         assert_eq!(admitted(&mut journal, 5_000), LOG_LINES_PER_SECOND as usize);
         assert_eq!(admitted(&mut journal, 5_999), 0);
         assert_eq!(admitted(&mut journal, 6_000), LOG_LINES_PER_SECOND as usize);
+    }
+
+    #[test]
+    fn a_minute_has_one_line_of_a_kind_about_a_machine_and_so_many_machines() {
+        let mut journal = Journal::default();
+        let [a, b] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
+        let told = [
+            (60_000, a, About::Name),
+            (60_000, a, About::Name),
+            (60_000, b, About::Name),
+            (119_999, a, About::Handshake),
+            (119_999, a, About::Name),
+            (120_000, a, About::Name),
+        ]
+        .map(|(at, address, about)| journal.admits_once(Tick(at), address, about));
+        assert_eq!(told, [true, false, true, true, false, true]);
+        let machines = (0..1000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
+        let told = machines.filter(|address| journal.admits_once(Tick(180_000), *address, About::Name)).count();
+        assert_eq!(told, LOG_MACHINES_PER_MINUTE);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 
 pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
-pub(super) use journal::{Journal, cut};
+pub(super) use journal::{About, Journal, cut};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical};
 pub(super) use results::{Kind, Results, Waiting};
@@ -256,6 +256,14 @@ impl Peers {
     /// Whether one more log line about a peer's misbehaviour is due within this second.
     pub(super) fn may_log(&mut self) -> bool {
         let admitted = self.journal.admits(self.now);
+        self.counters.log_lines_spared += u64::from(!admitted);
+        admitted
+    }
+
+    /// Whether a log line about the machine of this peer is due, of a kind that comes once a minute.
+    pub(super) fn may_log_of(&mut self, key: PeerKey, about: About) -> bool {
+        let Some(address) = self.get(key).map(Peer::address) else { return false };
+        let admitted = self.journal.admits_once(self.now, address, about);
         self.counters.log_lines_spared += u64::from(!admitted);
         admitted
     }

@@ -157,6 +157,10 @@ impl Sessions {
         let Some(front) = self.abroad.get(&node).cloned() else { return };
         let patience = peers.config.expiration().times(3);
         let Some(found) = names.nodes.get(node) else { return };
+        if found.left_out > 0 {
+            // Who is not in the list may be there all the same.
+            return;
+        }
         let listed: BTreeSet<&str> = found.components.iter().map(String::as_str).collect();
         let mut gone: Vec<Box<[u8]>> = Vec::new();
         for (name, sessions) in self.memberships.range(front.clone()..) {

@@ -285,7 +285,7 @@ fn a_lost_dealer_is_dialled_again_and_the_node_is_there_while_it_speaks_to_us() 
     let (node, inbound, dealer) = office.lent.node("N2");
     office.lent.peers.close(dealer, Cause::Gone);
     assert_eq!((office.settle(), office.state(node)), (vec![], Some(Dealer::Waiting)));
-    office.lent.names.nodes.get_mut(node).unwrap().components = vec!["CX".to_owned()];
+    office.lent.names.nodes.get_mut(node).unwrap().list(vec!["CX".to_owned()], 1000);
     office.lent.peers.close(inbound, Cause::Gone);
     assert_eq!(office.settle(), [Event::NodeUnlinked { node }]);
     let gone = office.lent.names.nodes.get(node).unwrap();

@@ -124,7 +124,7 @@ fn some_names_are_nobodys_to_take() {
     }
     let Lent { peers, names } = &mut office.lent;
     let stranger = there(link, "N2", "CA");
-    assert_eq!(refused(office.coordinator.sign_in(peers, names, stranger, Params::None)).0, INVALID_REQUEST.code);
+    assert_eq!(refused(office.coordinator.sign_in(peers, names, stranger, Params::None)).0, INVALID_PARAMS.code);
     assert!(names.directory.is_empty());
 }
 
@@ -223,18 +223,18 @@ fn only_nodes_within_reach_are_told_of() {
     office.lent.component("CA");
     let (near, _, _) = office.lent.node("N2");
     let (away, inbound, dealer) = office.lent.node("N3");
-    office.lent.names.nodes.get_mut(near).unwrap().components = vec!["CX".to_owned()];
-    office.lent.names.nodes.get_mut(away).unwrap().components = vec!["CY".to_owned()];
-    let names = &office.lent.names;
+    office.lent.names.nodes.get_mut(near).unwrap().list(vec!["CX".to_owned()], 1000);
+    office.lent.names.nodes.get_mut(away).unwrap().list(vec!["CY".to_owned()], 1000);
+    let Lent { peers, names } = &office.lent;
     assert_eq!(Coordinator::local_components(names), json!(["CA"]));
-    assert_eq!(Coordinator::global_components(names), json!({"N1": ["CA"], "N2": ["CX"], "N3": ["CY"]}));
+    assert_eq!(Coordinator::global_components(peers, names), json!({"N1": ["CA"], "N2": ["CX"], "N3": ["CY"]}));
     assert_eq!(Coordinator::nodes_as_json(names), json!({"N1": "n1:12300", "N2": "n2:12300", "N3": "n3:12300"}));
     for link in [inbound, dealer] {
         office.lent.peers.close(link, Cause::Gone);
     }
     office.settle();
-    let names = &office.lent.names;
-    assert_eq!(Coordinator::global_components(names), json!({"N1": ["CA"], "N2": ["CX"]}));
+    let Lent { peers, names } = &office.lent;
+    assert_eq!(Coordinator::global_components(peers, names), json!({"N1": ["CA"], "N2": ["CX"]}));
     assert_eq!(Coordinator::nodes_as_json(names), json!({"N1": "n1:12300", "N2": "n2:12300"}));
 }
 
