@@ -26,6 +26,8 @@ pub(super) enum Right {
     Anybody,
     /// The Coordinator of another node, signed in on this link.
     Node,
+    /// The same, or who may administer.
+    NodeOrAdmin,
     /// A member of the session.
     Member,
     /// On this machine, unless the configuration says otherwise.
@@ -179,7 +181,7 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::SignOut, "sign_out", "Signs the sender out.", &[], "null"),
     own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null"),
     own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null"),
-    own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::Node),
+    own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::NodeOrAdmin),
     own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
     own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long.", &[], "array").question(),
     own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node.", &[("components", "array", true)], "null").needs(Right::Node),

@@ -106,6 +106,8 @@ pub struct Node<L> {
     pub address: Option<Box<str>>,
     /// The other machine that told us the address, unless it was one of this machine or the configuration.
     pub told_by: Option<IpAddr>,
+    /// A Component told us the address.
+    pub is_by_hand: bool,
     /// Named at start: redialled for ever.
     pub permanent: bool,
     /// Our link to it.
@@ -149,6 +151,7 @@ impl<L: Copy + PartialEq> Node<L> {
             hint: None,
             address: None,
             told_by: None,
+            is_by_hand: false,
             permanent: false,
             dealer: Dealer::None,
             inbound: None,

@@ -145,28 +145,13 @@ def test_nodes_that_name_each_other_before_they_exist(make_node: NodeMaker, join
     mesh.assert_all_pairs_talk()
 
 
-def tell_nodes(make_client: Maker, node: Node, nodes: dict[str, str]) -> None:
-    """Tell a node of others as a Coordinator does, which signs in, tells, and signs out."""
-    teller = make_client(node, "COORDINATOR")
-    assert teller.ask("coordinator_sign_in", sender=b"TELLER.COORDINATOR").data["result"] is None
-    content = {"jsonrpc": "2.0", "method": "add_nodes", "params": {"nodes": nodes}}
-    teller.send_json("COORDINATOR", content, sender=b"TELLER.COORDINATOR")
-    content = {"jsonrpc": "2.0", "id": 2, "method": "coordinator_sign_out"}
-    teller.send_json("COORDINATOR", content, sender=b"TELLER.COORDINATOR")
-
-
 @pytest.mark.parametrize("told", ["P1", "I1"])
-def test_add_nodes_joins_nodes_that_run_alone(
-    make_node: NodeMaker, join: Maker, make_client: Maker, told: str
-) -> None:
+def test_add_nodes_joins_nodes_that_run_alone(make_node: NodeMaker, join: Maker, told: str) -> None:
     mesh = Mesh([make_node(name, kind=kind) for name, kind in KINDS.items()], join)
     for name, client in mesh.clients.items():
         assert client.call("send_nodes") == {name: mesh.nodes[name].address}
     others = [node for node in mesh.nodes.values() if node.namespace != told]
-    if KINDS[told] == INSTEP:
-        tell_nodes(make_client, mesh.nodes[told], addresses(others))
-    else:
-        assert mesh.clients[told].call("add_nodes", {"nodes": addresses(others)}) is None
+    assert mesh.clients[told].call("add_nodes", {"nodes": addresses(others)}) is None
     mesh.assert_agreement()
     mesh.assert_all_pairs_talk()
 
@@ -262,10 +247,10 @@ def test_pylecos_programs_talk_across_nodes(make_node: NodeMaker, join: Maker) -
 # Refusals
 
 
-@pytest.mark.ours("takes nodes from everybody")
-def test_a_component_does_not_tell_of_nodes(node: Node, join: Maker) -> None:
+@pytest.mark.ours("takes components from everybody")
+def test_a_component_does_not_tell_of_components(node: Node, join: Maker) -> None:
     client = join(node, "CA")
-    content = {"jsonrpc": "2.0", "id": 23, "method": "add_nodes", "params": {"nodes": {"N2": "dead:1"}}}
+    content = {"jsonrpc": "2.0", "id": 23, "method": "record_components", "params": {"components": ["CX"]}}
     assert client.ask_json(content).error_code == INVALID_REQUEST
 
 
@@ -330,11 +315,11 @@ def test_a_stranger_cannot_sign_a_node_out(make_node: NodeMaker, join: Maker, ma
 
 
 @pytest.mark.ours("ends at once if told of itself at the start")
-def test_a_node_may_be_told_of_itself(make_node: NodeMaker, join: Maker, make_client: Maker) -> None:
+def test_a_node_may_be_told_of_itself(make_node: NodeMaker, join: Maker) -> None:
     port = free_port()
     node = make_node("I1", port=port, coordinators=[f"127.0.0.1:{port}"])
     client = join(node, "CA")
-    tell_nodes(make_client, node, {"I1": node.address, "alias": node.address})
+    client.call("add_nodes", {"nodes": {"I1": node.address, "alias": node.address}})
     for _ in range(10):
         assert client.call("send_nodes") == {"I1": node.address}
     client.assert_silence()

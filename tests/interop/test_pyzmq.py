@@ -396,6 +396,7 @@ def test_each_invalid_element_of_a_batch_has_its_own_error(node: Node, join: Mak
         ("set_log_level", {"volume": "INFO"}),
         ("remove_expired_addresses", {}),
         ("remove_expired_addresses", {"expiration_time": "soon"}),
+        ("add_nodes", {"nodes": ["N2"]}),
     ],
 )
 def test_wrong_params_are_an_error(node: Node, join: Maker, method: str, params: Any) -> None:

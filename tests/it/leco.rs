@@ -369,7 +369,10 @@ fn errors_have_the_standard_codes_and_the_id_where_it_is_known() {
         (r#"{"jsonrpc":"2.0","id":4,"method":"pong","params":{"x":1}}"#, json!(4), -32602),
         (r#"{"jsonrpc":"2.0","id":4,"method":"set_log_level","params":{"level":"LOUD"}}"#, json!(4), -32602),
         (r#"{"jsonrpc":"2.0","id":4,"method":"set_log_level"}"#, json!(4), -32602),
-        (r#"{"jsonrpc":"2.0","id":4,"method":"add_nodes","params":{"nodes":{"N2":"h:1"}}}"#, json!(4), -32600),
+        (r#"{"jsonrpc":"2.0","id":4,"method":"add_nodes","params":{"nodes":[]}}"#, json!(4), -32602),
+        (r#"{"jsonrpc":"2.0","id":4,"method":"add_nodes","params":{"nodes":{"N2":5}}}"#, json!(4), -32602),
+        (r#"{"jsonrpc":"2.0","id":4,"method":"add_nodes","params":{"nodes":{"N2":"h:99999"}}}"#, json!(4), -32602),
+        (r#"{"jsonrpc":"2.0","id":4,"method":"add_nodes","params":{"nodes":{"a.b":"h"}}}"#, json!(4), -32602),
         (r#"{"jsonrpc":"2.0","id":4,"method":"record_components","params":{"components":["CA"]}}"#, json!(4), -32600),
         (r#"{"jsonrpc":"2.0","id":4,"method":"remove_expired_addresses"}"#, json!(4), -32602),
         (r#"{"jsonrpc":"2.0","id":4,"method":"remove_expired_addresses","params":[-1]}"#, json!(4), -32602),
@@ -935,8 +938,15 @@ fn a_stranger_does_not_get_the_place_of_a_linked_node() {
 #[test]
 fn only_a_coordinator_that_is_signed_in_tells_of_nodes_and_components() {
     let mut world = World::plain();
-    let link = teller(&mut world);
-    let ca = world.component("CA");
+    world.script(&format!(
+        "a: far
+         a > COORDINATOR CA {{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sign_in\"}}
+         a < N1.CA N1.COORDINATOR = 1
+         c: far
+         c > COORDINATOR N99.COORDINATOR {SIGN_IN}
+         c < COORDINATOR N1.COORDINATOR = 1"
+    ));
+    let (ca, link) = (world.link("a"), world.link("c"));
     for (client, sender) in [(ca, "N1.CA"), (link, "N99.CX")] {
         for (method, params) in
             [("add_nodes", json!({"nodes": {"N7": "dead:1"}})), ("record_components", json!({"components": ["CY"]}))]
@@ -945,13 +955,29 @@ fn only_a_coordinator_that_is_signed_in_tells_of_nodes_and_components() {
             world.send(client, "COORDINATOR", sender, &[call.to_string().as_bytes()]);
         }
     }
-    let codes: Vec<_> = world.hear(ca).iter().map(|heard| wire::json(heard)["error"].clone()).collect();
+    let errors: Vec<_> = world.hear(ca).iter().map(|heard| wire::json(heard)["error"].clone()).collect();
     let told = "only a Coordinator that is signed in on this link calls";
-    assert_eq!(codes[0], json!({"code": -32600, "message": "Invalid Request", "data": format!("{told} add_nodes")}));
-    assert_eq!(codes[1]["data"], json!(format!("{told} record_components")));
+    let why = format!("{told} add_nodes, or a Component of this machine (remote_admin)");
+    assert_eq!(errors[0], json!({"code": -32600, "message": "Invalid Request", "data": why}));
+    assert_eq!(errors[1]["data"], json!(format!("{told} record_components")));
     world.wait(1_000);
     assert_eq!(world.dials, []);
     assert_eq!(ask(&mut world, ca, "CA", "send_global_components"), json!({"N1":["CA"],"N99":[]}));
+}
+
+/// Whoever runs the network may join nodes by hand, and cannot fill the table.
+#[test]
+fn components_of_this_machine_tell_of_a_quarter_of_the_nodes() {
+    let mut world = World::plain();
+    for name in ["CA", "CB"] {
+        let client = world.component(name);
+        let nodes: serde_json::Map<_, _> =
+            (0..NODES_MAX).map(|n| (format!("{name}{n}"), format!("{name}{n}:1").into())).collect();
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "add_nodes", "params": {"nodes": nodes}});
+        world.send(client, "COORDINATOR", name, &[call.to_string().as_bytes()]);
+        assert_eq!(wire::json(&world.hear(client)[0])["result"], Value::Null);
+        assert_eq!(world.count("dials"), NODES_MAX as u64 / 4, "all together");
+    }
 }
 
 /// However many dead addresses somebody tells, a node that speaks finds a place.

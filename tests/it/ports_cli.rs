@@ -160,8 +160,8 @@ fn nodes_join_by_ipv6_addresses() {
         |name: &str, joins: Vec<String>| Config { host: "::1".into(), coordinators: joins, ..config(name, "[::1]:0") };
     let first = Plain::start(at("N1", vec![]));
     let second = Plain::start(at("N2", vec![first.leco.to_string()]));
-    let table = format!("NAMESPACE  ADDRESS\nN1         {}\nN2         {}\n", first.leco, second.leco);
-    until("both know both", || [&first, &second].iter().all(|node| node.ctl(&["nodes"]).out == table));
+    let nodes = json!({"N1": first.leco.to_string(), "N2": second.leco.to_string()}).to_string();
+    until("both know both", || [&first, &second].iter().all(|node| node.ctl(&["nodes", "--json"]).out.trim() == nodes));
 }
 
 #[test]

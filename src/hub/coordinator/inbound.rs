@@ -247,12 +247,13 @@ impl Coordinator {
             wanted.push((namespace.as_bytes(), address));
         }
         let told_by = peers.get(caller.link).and_then(Peer::far_address);
+        let is_by_hand = !matches!(caller.sender, Place::There { name: COORDINATOR, .. });
         for (namespace, address) in wanted {
             if *namespace == *names.namespace() || self.has_moved(peers, names, caller, namespace, &address) {
                 continue;
             }
             if !names.nodes.expects(namespace) {
-                let from = Origin { hint: Some(namespace), told_by, is_permanent: false };
+                let from = Origin { hint: Some(namespace), told_by, is_by_hand, is_permanent: false };
                 self.know_address(peers, names, &address, from);
             }
         }

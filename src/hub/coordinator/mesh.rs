@@ -4,7 +4,7 @@
 //! by address is dialled, gets its namespace from the answer to our sign-in, and is told all nodes and our components; it signs
 //! in here in the same way when it learns our address. So one known address builds the whole mesh.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use serde_json::Value;
 
@@ -32,10 +32,12 @@ use crate::hub::peers::{Outcome, PeerTimer, Peers, ProcessTimer, Role, share_of}
 /// directory is told at every change and a large one, whose changes come in bursts, a few times in a second.
 const COMPONENTS_PER_PAUSE_MS: usize = 64;
 
-/// Whether one other machine has told of as many nodes as it may that we have no link with.
-fn has_told_its_share(names: &Names, teller: IpAddr) -> bool {
-    let told = names.nodes.iter().filter(|(_, node)| node.told_by == Some(teller) && !node.is_linked());
-    told.count() >= share_of(NODES_MAX)
+/// Whether one other machine, or all Components together, have told of as many nodes as they may that we have no link with.
+fn has_told_its_share(names: &Names, from: Origin<'_>) -> bool {
+    let unlinked = || names.nodes.iter().filter(|(_, node)| !node.is_linked());
+    let share = share_of(NODES_MAX);
+    from.told_by.is_some() && unlinked().filter(|(_, node)| node.told_by == from.told_by).count() >= share
+        || from.is_by_hand && unlinked().filter(|(_, node)| node.is_by_hand).count() >= share
 }
 
 impl Coordinator {
@@ -59,7 +61,7 @@ impl Coordinator {
             }
             return;
         }
-        let Origin { hint, told_by, is_permanent } = from;
+        let Origin { hint, told_by, is_by_hand, is_permanent } = from;
         // A node that signed in here before we knew its address gets it now.
         let known = hint.and_then(|hint| names.nodes.find(hint));
         let key = match known {
@@ -77,12 +79,9 @@ impl Coordinator {
                 node.hint = hint.map(Into::into);
                 node.permanent = is_permanent;
                 node.told_by = told_by;
+                node.is_by_hand = is_by_hand;
                 node.dealer = Dealer::Waiting;
-                let added = if told_by.is_some_and(|teller| has_told_its_share(names, teller)) {
-                    None
-                } else {
-                    names.nodes.add(node).ok()
-                };
+                let added = if has_told_its_share(names, from) { None } else { names.nodes.add(node).ok() };
                 let Some(key) = added else {
                     if peers.may_log() {
                         log::warn!("too many nodes: {address} is not dialled");

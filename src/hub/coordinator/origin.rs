@@ -9,6 +9,8 @@ pub(in crate::hub) struct Origin<'a> {
     pub(in crate::hub) hint: Option<&'a [u8]>,
     /// The other machine that said so.
     pub(in crate::hub) told_by: Option<IpAddr>,
+    /// It was a Component that said so, for whoever runs this network.
+    pub(in crate::hub) is_by_hand: bool,
     /// The configuration names it.
     pub(in crate::hub) is_permanent: bool,
 }

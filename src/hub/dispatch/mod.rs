@@ -87,7 +87,16 @@ impl Hub {
                 let why = format!("only a Coordinator that is signed in on this link calls {}", method.name);
                 Err((INVALID_REQUEST, Value::from(why)))
             }
-            Right::Anybody | Right::Node | Right::Member | Right::Admin | Right::AdminToForce => Ok(()),
+            Right::NodeOrAdmin if !self.is_node(caller) && !self.may_administer(caller.link) => {
+                let why = format!(
+                    "only a Coordinator that is signed in on this link calls {}, or a Component of this machine (remote_admin)",
+                    method.name
+                );
+                Err((INVALID_REQUEST, Value::from(why)))
+            }
+            Right::Anybody | Right::Node | Right::NodeOrAdmin | Right::Member | Right::Admin | Right::AdminToForce => {
+                Ok(())
+            }
         }
     }
 

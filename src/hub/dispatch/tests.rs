@@ -202,9 +202,11 @@ fn only_force_needs_an_administrator_where_the_table_says_so() {
 
 #[test]
 fn what_is_a_coordinators_is_refused_to_a_component() {
-    for method in METHODS.iter().filter(|method| method.right == Right::Node) {
+    let of = |right| METHODS.iter().filter(move |method| method.right == right);
+    let rows = of(Right::Node).map(|method| (method, NEAR)).chain(of(Right::NodeOrAdmin).map(|method| (method, FAR)));
+    for (method, remote) in rows {
         let mut fixture = Fixture::new(false);
-        let key = fixture.component(NEAR, "CA");
+        let key = fixture.component(remote, "CA");
         let params = if method.params.is_empty() { Value::Null } else { json!([[]]) };
         let answer = fixture.call(key, "CA", receiver(method.at), method.name, &params);
         assert_eq!(code(&answer), Some(i64::from(INVALID_REQUEST.code)), "{}", method.name);

@@ -24,7 +24,10 @@ fn a_coordinator_that_signs_out_is_told_goodbye_and_taken_from_to_its_end() {
     // It is still known by its link: what it has sent to others here before it heard us is taken from it.
     let names = &office.lent.names;
     assert!(names.is_signed_in(&office.lent.peers, inbound, Place::of(b"N2.CB", b"N1.")));
-    assert_eq!((names.link_to(node), Coordinator::global_components(names)), (None, json!({"N1": []})));
+    assert_eq!(
+        (names.link_to(node), Coordinator::global_components(&office.lent.peers, names)),
+        (None, json!({"N1": []}))
+    );
     assert_eq!(refused(office.coordinator_signs_in(inbound, "N2")).0, INVALID_REQUEST.code, "this link is over");
     office.lent.peers.close(inbound, Cause::Peer);
     office.settle();
