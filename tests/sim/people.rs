@@ -57,7 +57,7 @@ const BAD_CALLS: &[(&str, Expect)] = &[
     (r#"{"jsonrpc":"2.0","id":1,"method":"sign in"}"#, Expect::Code(-32601)),
     (r#"{"jsonrpc":"2.0","id":1,"method":"pong","params":[1]}"#, Expect::Code(-32602)),
     (r#"{"jsonrpc":"2.0","id":1,"method":"record_components"}"#, Expect::Code(-32600)),
-    (r#"{"jsonrpc":"2.0","id":1,"method":"add_nodes","params":{"nodes":{"N.9":"h:1"}}}"#, Expect::Code(-32602)),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"open_provider","params":{"address":["",0]}}"#, Expect::Code(-32602)),
     (r#"[1,{"jsonrpc":"2.0","method":"pong"},{"jsonrpc":"2.0","method":"no","id":4}]"#, Expect::Batch(2)),
     (r#"{"jsonrpc":"2.0","method":"pong"}"#, Expect::Silence),
     (r#"[{"jsonrpc":"2.0","method":"nothing"}]"#, Expect::Silence),
