@@ -109,8 +109,13 @@ pub const DEPARTED_MAX: usize = 64;
 
 /// Connections that a configuration may allow.
 pub const CONNECTIONS_CEILING: usize = 1 << 20;
-/// Bytes read from one peer in one turn of the loop.
-pub const READ_BYTES_PER_TURN: usize = 256 << 10;
+/// Bytes taken from a peer's socket by one read.
+pub const READ_BYTES_MAX: usize = 256 << 10;
+/// Reads from one peer in a row, while each brings as much as it may. What a peer has sent costs half as much when it goes through before
+/// anybody else's has taken its place in the caches.
+pub const READS_IN_A_ROW: usize = 4;
+/// Bytes read from all peers in one turn of the loop, but for what the last of them brings beyond.
+pub const READ_BYTES_OF_ALL: usize = 4 << 20;
 /// Messages to the Coordinator itself, or requests of a controller, that one peer gets answered in one turn of the loop: they cost far more than routed ones.
 pub const OWN_PER_TURN: u32 = 32;
 /// Microseconds of our own work, as it is estimated, that one peer has done for it in one turn of the loop.

@@ -97,7 +97,7 @@ pub struct Config {
 }
 
 /// What fits a block of 64 MiB with one read behind it: an image of 2048 by 2048 doubles, and as much again.
-const LARGE_MESSAGE: usize = (64 << 20) - limits::READ_BYTES_PER_TURN;
+const LARGE_MESSAGE: usize = (64 << 20) - limits::READ_BYTES_MAX;
 
 impl Config {
     /// The defaults for a machine with so many bytes of memory: a quarter of them for what waits, at most 1 GiB, and messages as large as
@@ -114,7 +114,7 @@ impl Config {
     /// one read behind it.
     pub fn fit_messages(&mut self) {
         let block: usize = 1 << (self.memory_max / 3).max(1).ilog2();
-        let most = block.saturating_sub(limits::READ_BYTES_PER_TURN).max(1024);
+        let most = block.saturating_sub(limits::READ_BYTES_MAX).max(1024);
         (self.frame_bytes_max, self.message_bytes_max) = (most, most);
     }
 }
@@ -239,7 +239,7 @@ impl Config {
         }
         // Partial input may use half of the memory, in blocks of a power of two: the largest legal message must fit with what
         // one read can bring behind it while the block that it outgrew, half as large, is still out.
-        let least = 3 * ((self.message_bytes_max + limits::READ_BYTES_PER_TURN).next_power_of_two());
+        let least = 3 * ((self.message_bytes_max + limits::READ_BYTES_MAX).next_power_of_two());
         if self.memory_max < least {
             return Err(invalid("memory_max", format!("at least {least} is needed for message_bytes_max")));
         }

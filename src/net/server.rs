@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::config::Config;
 use crate::hub::{Cause, Door, Hub, Output, PeerKey};
-use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_PER_TURN};
+use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW};
 use crate::time::{Span, Tick};
 
 use super::clock::{self, Clock};
@@ -79,6 +79,8 @@ pub struct Server {
     outcomes: Vec<Outcomes>,
     /// Slots of peers that may have bytes to read.
     ready: VecDeque<u32>,
+    /// How many of them are still to be read in this lap.
+    lap: usize,
     scratch: Box<[u8]>,
     stopper: Stopper,
     stopping: bool,
@@ -120,7 +122,8 @@ impl Server {
             dials: Dials::new(Arc::clone(&waker)),
             outcomes,
             ready: VecDeque::new(),
-            scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
+            lap: 0,
+            scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             stopper: Stopper { asked: Arc::new(AtomicBool::new(false)), waker },
             stopping: false,
             has_stopped: false,
@@ -233,13 +236,14 @@ impl Server {
         for event in &events {
             ended |= self.dispatch(now, event) == Turn::Ended;
         }
-        self.hub.note_unread(events.iter().count() == EVENTS_PER_TURN);
+        let may_be_more = events.iter().count() == EVENTS_PER_TURN;
         self.events = events;
         if ended {
             return Ok(Turn::Ended);
         }
         self.accept(now);
         self.read_ready(now);
+        self.hub.note_unread(may_be_more || self.lap > 0);
         self.dials.expire(now, &mut self.hub, self.poll.registry());
         if self.hub.poll_timeout().is_some_and(|at| at <= now) {
             self.hub.handle_timeout(now);
@@ -401,35 +405,62 @@ impl Server {
         }
     }
 
-    /// Reads once from every peer on the ready list; those that may have more stay on it.
+    /// Reads from the peers on the ready list, in laps of a turn or several; who may have more stays on it.
     fn read_ready(&mut self, now: Tick) {
-        for _ in 0..self.ready.len() {
+        if self.lap == 0 {
+            self.lap = self.ready.len();
+        }
+        let mut bytes = 0;
+        while self.lap > 0 && bytes < READ_BYTES_OF_ALL {
+            self.lap -= 1;
             let Some(slot) = self.ready.pop_front() else { break };
-            let Some(wire) = self.wires.at(slot as usize) else { continue };
+            bytes += self.read_in_a_row(now, slot as usize);
+        }
+    }
+
+    /// Reads from a socket until it is empty or has had its share; how many bytes that were.
+    fn read_in_a_row(&mut self, now: Tick, slot: usize) -> usize {
+        if let Some(wire) = self.wires.at(slot) {
             wire.queued = false;
-            let key = wire.key;
-            let budget = self.hub.read_budget(key);
-            let Some(buffer) = self.scratch.get_mut(..budget).filter(|buffer| !buffer.is_empty()) else { continue };
-            match wire.stream.read(buffer) {
-                Ok(0) => self.hub.handle_closed(now, key, Cause::Peer),
-                Ok(n) => {
-                    // A short read has emptied the socket, unless its end has been announced behind the bytes.
-                    let more = n == buffer.len() || wire.ends;
-                    if let Some(bytes) = self.scratch.get(..n) {
-                        self.hub.handle_bytes(now, key, bytes);
-                    }
-                    if more {
-                        self.want_read(slot as usize);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.want_read(slot as usize),
-                Err(error) => {
-                    log::debug!("read: {error}");
-                    self.hub.handle_closed(now, key, broken_by(&error));
-                }
+        }
+        let mut bytes = 0;
+        for _ in 0..READS_IN_A_ROW {
+            let (n, more) = self.read_once(now, slot);
+            bytes += n;
+            if !more {
+                return bytes;
             }
         }
+        self.want_read(slot);
+        bytes
+    }
+
+    /// Reads once; how many bytes, and whether there may be more.
+    fn read_once(&mut self, now: Tick, slot: usize) -> (usize, bool) {
+        let Some(wire) = self.wires.at(slot) else { return (0, false) };
+        let key = wire.key;
+        let budget = self.hub.read_budget(key);
+        let Some(buffer) = self.scratch.get_mut(..budget).filter(|buffer| !buffer.is_empty()) else {
+            return (0, false);
+        };
+        match wire.stream.read(buffer) {
+            Ok(0) => self.hub.handle_closed(now, key, Cause::Peer),
+            Ok(n) => {
+                // A short read has emptied the socket, unless its end has been announced behind the bytes.
+                let more = n == buffer.len() || wire.ends;
+                if let Some(bytes) = self.scratch.get(..n) {
+                    self.hub.handle_bytes(now, key, bytes);
+                }
+                return (n, more);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return (0, true),
+            Err(error) => {
+                log::debug!("read: {error}");
+                self.hub.handle_closed(now, key, broken_by(&error));
+            }
+        }
+        (0, false)
     }
 
     // ---- Acting ----

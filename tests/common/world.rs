@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use instep::config::Config;
 use instep::hub::{Cause, Door, Hub, NodeKey, Output, PeerKey, Start};
-use instep::limits::READ_BYTES_PER_TURN;
+use instep::limits::READ_BYTES_MAX;
 use instep::time::Tick;
 use serde_json::{Value, json};
 
@@ -357,7 +357,7 @@ impl World {
                     }
                     continue;
                 };
-                let n = waiting.len().min(budget).min(READ_BYTES_PER_TURN);
+                let n = waiting.len().min(budget).min(READ_BYTES_MAX);
                 let bytes: Vec<u8> = waiting.drain(..n).collect();
                 self.hubs[hub].handle_bytes(self.now, key, &bytes);
                 self.check(hub);

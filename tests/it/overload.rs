@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "two of these tests measure real time")]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::common::driver;
@@ -18,8 +20,10 @@ use instep::control::function::Function;
 use instep::control::viewer::Bits;
 use instep::hub::{Cause, Door, Hub, Start};
 use instep::limits::{
-    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, OWN_PER_TURN, READ_BYTES_PER_TURN, RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
+    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, OWN_PER_TURN, READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW,
+    RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
 };
+use instep::net::{Server, Turn};
 use instep::time::Tick;
 use serde_json::{Value, json};
 
@@ -453,7 +457,7 @@ fn the_largest_legal_message_passes_in_the_least_legal_memory() {
         let body = vec![9; bytes_max - 60];
         let whole = leco(b"CB", b"CA", 1, &[&body]);
         assert!(whole.len() <= bytes_max);
-        for part in whole.chunks(READ_BYTES_PER_TURN / 3) {
+        for part in whole.chunks(READ_BYTES_MAX / 3) {
             world.feed(ca, part);
         }
         assert_eq!(numbers(&world.hear(cb)), [1], "{bytes_max} bytes");
@@ -847,6 +851,36 @@ fn over_real_sockets_partial_messages_are_bounded_by_the_memory_cap() {
     }
     let counters = live.served();
     assert_eq!(counters["partial_bytes_now"], 0, "{counters}");
+}
+
+#[test]
+fn a_turn_reads_only_so_much_however_many_send_and_nobody_is_passed_over() {
+    const CLIENTS: usize = 40;
+    let mut server = Server::bind(Config { bind: vec!["127.0.0.1:0".into()], ..Config::default() }).unwrap();
+    let address = server.local_addresses().next().unwrap();
+    // The beginning of a message, so that the bytes stay where they are.
+    let bytes = [wire::opening(1), frame(1, &vec![1; 1 << 20])[..1 << 20].to_vec()].concat();
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            (stream, 0)
+        })
+        .collect();
+    let most = READ_BYTES_OF_ALL - 1 + READS_IN_A_ROW * READ_BYTES_MAX;
+    let began = Instant::now();
+    let mut before = 0;
+    while before < CLIENTS * bytes.len() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{before} bytes were read");
+        for (stream, sent) in &mut clients {
+            *sent += stream.write(&bytes[*sent..]).unwrap_or(0);
+        }
+        assert_eq!(server.turn(Some(Duration::from_millis(1))).unwrap(), Turn::Goes);
+        let read = usize::try_from(server.hub().counters().bytes_in).unwrap();
+        assert!(read - before <= most, "{} bytes in one turn", read - before);
+        before = read;
+    }
+    assert_eq!(server.hub().counters().connections_closed, 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bytes on their way: into tails, into rings and results, and out; and who is held where there is no room.
 
-use crate::limits::{READ_BYTES_PER_TURN, RING_RESERVE_BYTES};
+use crate::limits::{READ_BYTES_MAX, RING_RESERVE_BYTES};
 use crate::store::ring::Refused;
 use crate::time::Span;
 use crate::zmtp::command::Built;
@@ -23,7 +23,7 @@ impl Peers {
         // A read may have to be kept whole.
         let budget = peer.tail.room(&self.pool);
         if budget > 0 {
-            return budget.min(READ_BYTES_PER_TURN);
+            return budget.min(READ_BYTES_MAX);
         }
         self.wait_for_memory(key, For::Memory);
         self.counters.senders_held += 1;
