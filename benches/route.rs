@@ -41,7 +41,7 @@ impl House {
             namespace: "N1".into(),
             host: "lab".into(),
             coordinators: vec!["far:12300".into()],
-            expiration_s: 1_000_000,
+            expiration_s: 86_400,
             ..Config::default()
         };
         let mut hub = Hub::new(config, Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap();

@@ -5,13 +5,14 @@
 
 use crate::limits::COMPONENTS_MAX;
 use crate::store::index::Index;
+use crate::store::name::Name;
 use crate::store::table::{Full, Key, Table};
 
 /// A signed-in component.
 #[derive(Debug)]
 pub struct Component<L> {
     /// Component name, legal by [`crate::leco::name::is_legal`].
-    pub name: Box<[u8]>,
+    pub name: Name,
     /// The link that signed it in.
     pub link: L,
 }
@@ -37,12 +38,8 @@ impl<L: Copy + PartialEq> Directory<L> {
     #[must_use]
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<ComponentKey<L>> {
-        let slot = self.index.find(name, |slot| self.named(slot, name))?;
+        let slot = self.index.find(name, |slot| self.table.at(slot).is_some_and(|found| found.name == *name))?;
         self.table.key_at(slot)
-    }
-
-    fn named(&self, slot: usize, name: &[u8]) -> bool {
-        self.table.key_at(slot).and_then(|key| self.table.get(key)).is_some_and(|found| *found.name == *name)
     }
 
     /// The component behind a key, unless it has left.

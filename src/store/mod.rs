@@ -1,10 +1,11 @@
 //! Containers that know no protocol: a capped [`table`] with aged keys, a name [`index`] over a table, a bounded byte
-//! [`ring`] of what goes out, the [`tail`] of what came in, the block [`pool`] that feeds both, and [`timers`] with one entry per
-//! subject and kind.
+//! [`ring`] of what goes out, the [`tail`] of what came in, the block [`pool`] that feeds both, [`timers`] with one entry per
+//! subject and kind, and a [`name`] that lies in its entry.
 //!
 //! Nothing here reads bytes for their meaning, and nothing here is ordered by a hash.
 
 pub mod index;
+pub mod name;
 pub mod pool;
 pub mod ring;
 pub mod table;

@@ -74,10 +74,18 @@ impl<T> Key<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// An entry with its age. It begins with a line of the caches: what an entry has first is found together with its age.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Slot<T> {
+    age: u32,
+    value: T,
+}
+
 /// A slab of at most `cap` entries, found by aged keys of the mark `M`.
 #[derive(Debug)]
 pub struct Table<T, M = T> {
-    slots: Slab<(u32, T)>,
+    slots: Slab<Slot<T>>,
     cap: usize,
     next_age: u32,
     of: PhantomData<fn() -> M>,
@@ -101,7 +109,7 @@ impl<T, M> Table<T, M> {
         let age = self.next_age;
         let slot = u32::try_from(self.slots.vacant_key()).map_err(|_| Full)?;
         self.next_age = self.next_age.wrapping_add(1);
-        self.slots.insert((age, value));
+        self.slots.insert(Slot { age, value });
         Ok(Key { slot, age, of: PhantomData })
     }
 
@@ -110,7 +118,7 @@ impl<T, M> Table<T, M> {
     #[inline(always)]
     pub fn get(&self, key: Key<M>) -> Option<&T> {
         match self.slots.get(key.slot()) {
-            Some((age, value)) if *age == key.age => Some(value),
+            Some(Slot { age, value }) if *age == key.age => Some(value),
             _ => None,
         }
     }
@@ -119,22 +127,29 @@ impl<T, M> Table<T, M> {
     #[inline(always)]
     pub fn get_mut(&mut self, key: Key<M>) -> Option<&mut T> {
         match self.slots.get_mut(key.slot()) {
-            Some((age, value)) if *age == key.age => Some(value),
+            Some(Slot { age, value }) if *age == key.age => Some(value),
             _ => None,
         }
+    }
+
+    /// Whoever holds `slot` now.
+    #[must_use]
+    #[inline(always)]
+    pub fn at(&self, slot: usize) -> Option<&T> {
+        self.slots.get(slot).map(|slot| &slot.value)
     }
 
     /// The key of whoever holds `slot` now.
     #[must_use]
     pub fn key_at(&self, slot: usize) -> Option<Key<M>> {
-        let (age, _) = self.slots.get(slot)?;
+        let Slot { age, .. } = self.slots.get(slot)?;
         Some(Key { slot: u32::try_from(slot).ok()?, age: *age, of: PhantomData })
     }
 
     /// Takes the entry out; the key and its copies are stale from here on.
     pub fn remove(&mut self, key: Key<M>) -> Option<T> {
         self.get(key)?;
-        self.slots.try_remove(key.slot()).map(|(_, value)| value)
+        self.slots.try_remove(key.slot()).map(|slot| slot.value)
     }
 
     /// Entries in the table.
@@ -157,14 +172,14 @@ impl<T, M> Table<T, M> {
 
     /// All entries in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (Key<M>, &T)> {
-        self.slots.iter().filter_map(|(slot, (age, value))| {
+        self.slots.iter().filter_map(|(slot, Slot { age, value })| {
             Some((Key { slot: u32::try_from(slot).ok()?, age: *age, of: PhantomData }, value))
         })
     }
 
     /// All entries in slot order, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key<M>, &mut T)> {
-        self.slots.iter_mut().filter_map(|(slot, (age, value))| {
+        self.slots.iter_mut().filter_map(|(slot, Slot { age, value })| {
             Some((Key { slot: u32::try_from(slot).ok()?, age: *age, of: PhantomData }, value))
         })
     }

@@ -12,6 +12,7 @@ pub(super) mod relay;
 pub(super) use origin::Origin;
 
 use crate::leco::name::is_visitor;
+use crate::store::name::Name;
 use crate::store::timers::Timers;
 use crate::time::{Span, Tick};
 
@@ -60,7 +61,7 @@ impl Coordinator {
         names: &mut Names,
         key: ComponentKey,
         why: Left,
-    ) -> Option<Box<[u8]>> {
+    ) -> Option<Name> {
         let component = names.directory.remove(key)?;
         self.is_changed = true;
         let name = crate::leco::name::shown(&component.name);

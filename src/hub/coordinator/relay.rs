@@ -29,7 +29,7 @@ impl Known for Chart<'_> {
     fn owner(&self, name: &[u8]) -> Owner {
         // The usual case: the one name of this link.
         if let Some(first) = self.peer.names.first()
-            && self.names.directory.get(*first).is_some_and(|component| *component.name == *name)
+            && self.names.directory.get(*first).is_some_and(|component| component.name == *name)
         {
             return Owner::ThisLink;
         }
@@ -51,7 +51,7 @@ impl Known for Chart<'_> {
     #[inline(always)]
     fn component(&self, name: &[u8]) -> Option<ComponentKey> {
         if let Some(last) = self.peer.last_receiver
-            && self.names.directory.get(last).is_some_and(|component| *component.name == *name)
+            && self.names.directory.get(last).is_some_and(|component| component.name == *name)
         {
             return Some(last);
         }

@@ -1,6 +1,6 @@
 //! What must be true of the connections between any two calls.
 
-use super::{For, Life, Peers, Role, Shares};
+use super::{For, Life, PeerTimer, Peers, Role, Shares};
 use crate::counters::count;
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
@@ -52,8 +52,11 @@ impl Peers {
             if !peer.is_open() && (!peer.names.is_empty() || peer.node.is_some()) {
                 return Err(format!("{key:?} is being closed and still known"));
             }
-            if peer.left.max(peer.opening) > peer.ring.len() || (peer.left > 0 && peer.left == peer.ring.len()) {
+            if peer.left.max(peer.opening.into()) > peer.ring.len() || (peer.left > 0 && peer.left == peer.ring.len()) {
                 return Err(format!("{key:?}: more has left than there was"));
+            }
+            if self.timers.is_set(key.slot(), PeerTimer::Slow as usize) && !peer.is_watched {
+                return Err(format!("{key:?} has a deadline that nobody will cancel"));
             }
             if let Some(For::Ring(on) | For::Probe(on)) = peer.held
                 && self.get(on).is_none()

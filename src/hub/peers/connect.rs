@@ -62,7 +62,7 @@ impl Peers {
         let opening = [&greeting[..], ready];
         if let Some(peer) = self.table.get_mut(key) {
             let pushed = peer.ring.push(&opening, self.config.ring_bytes_max, &mut self.pool);
-            peer.opening = peer.ring.len();
+            peer.opening = u16::try_from(peer.ring.len()).unwrap_or(u16::MAX);
             if pushed.is_err() {
                 self.close(key, Cause::Memory);
                 return None;
@@ -282,8 +282,9 @@ impl Peers {
         }
         let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
         let mut ring: Ring = core::mem::take(&mut peer.ring);
-        if returns && ring.len() > peer.opening {
-            self.undelivered.push_back(Undelivered::new(ring, peer.opening, &mut self.pool));
+        let opening = usize::from(peer.opening);
+        if returns && ring.len() > opening {
+            self.undelivered.push_back(Undelivered::new(ring, opening, &mut self.pool));
         } else {
             ring.clear(&mut self.pool);
         }

@@ -60,41 +60,48 @@ pub(in crate::hub) enum Flush {
 }
 
 /// One connection. Opaque outside the hub: its key is what the event loop holds.
+///
+/// What a message costs its receiver comes first and fills two lines of the caches with the key's age: a message to one of thousands finds
+/// none of it there.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Peer {
-    pub(in crate::hub) role: Role,
-    pub(in crate::hub) life: Life,
-    pub(in crate::hub) remote: SocketAddr,
-    pub(in crate::hub) link: Link,
-    pub(in crate::hub) tail: Tail,
+    /// Names signed in on this link; nearly always one.
+    pub(in crate::hub) names: Vec<ComponentKey>,
     pub(in crate::hub) ring: Ring,
-    /// Bytes at the ring's front that are no message: what a ZMTP connection opens with.
-    pub(in crate::hub) opening: usize,
     /// Bytes at the ring's front that have left already. They are kept until the message is whole that they belong to: if it never is, it
     /// goes back to its sender.
     pub(in crate::hub) left: usize,
-    pub(in crate::hub) last_heard: Tick,
+    /// What waits for it, if it is a viewer.
+    pub(in crate::hub) results: Option<Box<Results>>,
     /// When bytes of the ring last left, or when it last began to fill.
     pub(in crate::hub) last_progress: Tick,
     /// Since when somebody has been refused room in the ring, without progress in between.
     pub(in crate::hub) full_since: Option<Tick>,
+    /// Bytes at the ring's front that are no message: what a ZMTP connection opens with.
+    pub(in crate::hub) opening: u16,
+    pub(in crate::hub) life: Life,
+    pub(in crate::hub) flush: Flush,
+    /// It has a deadline for the progress of what waits.
+    pub(in crate::hub) is_watched: bool,
+    /// Somebody wants to know when there is room in its ring.
+    pub(in crate::hub) tells_of_room: bool,
+    // ---- What a receiver is not asked for ----
+    pub(in crate::hub) role: Role,
+    pub(in crate::hub) remote: SocketAddr,
+    pub(in crate::hub) link: Link,
+    pub(in crate::hub) tail: Tail,
+    pub(in crate::hub) last_heard: Tick,
     /// Why it is not read.
     pub(in crate::hub) held: Option<For>,
-    pub(in crate::hub) flush: Flush,
     /// A sign of life is asked for because its name was claimed.
     pub(in crate::hub) probed: bool,
     /// A node was asked whether this link is its own, because another link claims so, too.
     pub(in crate::hub) must_prove: bool,
-    /// Names signed in on this link; nearly always one.
-    pub(in crate::hub) names: Vec<ComponentKey>,
     /// The node whose Coordinator this accepted link is.
     pub(in crate::hub) node: Option<NodeKey>,
     /// Where the last message from here went: most senders have one receiver.
     pub(in crate::hub) last_receiver: Option<ComponentKey>,
-    /// What waits for it, if it is a viewer.
-    pub(in crate::hub) results: Option<Box<Results>>,
-    /// Somebody wants to know when there is room in its ring.
-    pub(in crate::hub) tells_of_room: bool,
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
     commands: (u64, u32),
@@ -102,29 +109,32 @@ pub struct Peer {
     work: (Tick, u64),
 }
 
+const _: () = assert!(core::mem::offset_of!(Peer, role) <= 120, "two lines of 64 bytes, less the age of the key");
+
 impl Peer {
     pub(in crate::hub) fn new(role: Role, link: Link, remote: SocketAddr, now: Tick) -> Self {
         Self {
-            role,
+            names: Vec::new(),
+            ring: Ring::new(),
+            left: 0,
+            results: None,
+            last_progress: now,
+            full_since: None,
+            opening: 0,
             life: Life::Open,
+            flush: Flush::None,
+            is_watched: false,
+            tells_of_room: false,
+            role,
             remote,
             link,
             tail: Tail::default(),
-            ring: Ring::new(),
-            opening: 0,
-            left: 0,
             last_heard: now,
-            last_progress: now,
-            full_since: None,
             held: None,
-            flush: Flush::None,
             probed: false,
             must_prove: false,
-            names: Vec::new(),
             node: None,
             last_receiver: None,
-            results: None,
-            tells_of_room: false,
             has_asked: false,
             commands: (0, 0),
             work: (now, 0),
@@ -220,10 +230,11 @@ impl Peer {
             return;
         }
         let left = self.left + n;
-        let is_all = left >= self.ring.len() || left < self.opening || !self.role.is_zmtp();
-        let gone = if is_all { left } else { whole_before(self.ring.unsent(), self.opening, left) };
+        let opening = usize::from(self.opening);
+        let is_all = left >= self.ring.len() || left < opening || !self.role.is_zmtp();
+        let gone = if is_all { left } else { whole_before(self.ring.unsent(), opening, left) };
         self.left = left - gone;
-        self.opening = self.opening.saturating_sub(gone);
+        self.opening = self.opening.saturating_sub(u16::try_from(gone).unwrap_or(u16::MAX));
         self.ring.consume(gone, pool);
     }
 }

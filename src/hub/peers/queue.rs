@@ -185,7 +185,9 @@ impl Peers {
             return;
         }
         // The next wait begins anew, with all of its time.
-        self.cancel_peer_timer(key, PeerTimer::Slow);
+        if self.table.get_mut(key).is_some_and(|peer| core::mem::take(&mut peer.is_watched)) {
+            self.cancel_peer_timer(key, PeerTimer::Slow);
+        }
         if let Life::Finishing(cause) = life {
             self.end(key, cause);
         }
@@ -197,6 +199,7 @@ impl Peers {
             && let Some(peer) = self.table.get_mut(key)
         {
             peer.last_progress = self.now;
+            peer.is_watched = true;
             self.set_peer_timer(key, PeerTimer::Slow, Span(self.config.slow_ms));
         }
     }
