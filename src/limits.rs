@@ -87,7 +87,7 @@ pub const SESSION_QUEUE_BYTES_MAX: usize = 4 << 20;
 /// Requests that wait for sessions, all together: a full line for each of them, and one whose change is being written.
 pub const REQUESTS_MAX: usize = SESSIONS_MAX * (SESSION_QUEUE_MAX + 1);
 /// Members of other nodes that were taken out of a session and still have to be told so.
-pub const FAREWELLS_MAX: usize = 1024;
+pub const LOST_NOTICES_MAX: usize = 1024;
 /// Numbers of events that a session reserves in its ledger at a time.
 pub const SEQ_BLOCK: u64 = 1 << 15;
 /// Providers that a configuration may allow.

@@ -9,7 +9,7 @@ use crate::limits::CLIENT_SIGN_INS_MAX;
 
 /// What comes of a refused sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum AfterRefusal {
     /// Another attempt at once, with another name or without a wish that the Coordinator does not know.
     Again,
     /// The same attempt after a pause: our name is still somebody's, perhaps our own lost connection's.
@@ -79,22 +79,22 @@ impl Identity {
     }
 
     /// The Coordinator refuses.
-    pub(super) fn refused(&mut self, error: &ErrorObject) -> Refused {
+    pub(super) fn refused(&mut self, error: &ErrorObject) -> AfterRefusal {
         let is_taken = error.code == i64::from(DUPLICATE_NAME.code);
         self.refusals = self.refusals.saturating_add(1);
         if self.is_known {
-            return if is_taken { Refused::Later } else { Refused::Final };
+            return if is_taken { AfterRefusal::Later } else { AfterRefusal::Final };
         }
         if !self.varies || self.refusals >= CLIENT_SIGN_INS_MAX {
-            return Refused::Final;
+            return AfterRefusal::Final;
         }
         if is_taken {
             let suggestion = error.data.get("suggestion").and_then(Value::as_str);
             let suggestion = suggestion.filter(|name| is_legal(name.as_bytes())).map(str::to_owned);
             self.name = suggestion.unwrap_or_else(|| format!("{}_{}", self.wanted, self.refusals + 1));
-            return Refused::Again;
+            return AfterRefusal::Again;
         }
         // A Coordinator that makes no suggestions has a sign_in without parameters.
-        if core::mem::take(&mut self.suggest) { Refused::Again } else { Refused::Final }
+        if core::mem::take(&mut self.suggest) { AfterRefusal::Again } else { AfterRefusal::Final }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::error::{Error, ErrorObject, Loss, Stage};
 use super::event::{Event, Events};
-use super::identity::{Identity, Refused};
+use super::identity::{AfterRefusal, Identity};
 use super::ids::Ids;
 use super::message::{Call, Conversation, Message, Reply, call, encode};
 use super::options::{Options, Start};
@@ -436,9 +436,9 @@ impl Machine {
             Err(_) => return self.lose(Loss::Nonsense { by }),
         };
         match self.identity.refused(&error) {
-            Refused::Again => self.sign_in(),
-            Refused::Later if self.options.reconnect => self.state = State::Taken(self.now + self.ids.pause()),
-            Refused::Later | Refused::Final => self.lose(Loss::Refused { by, error }),
+            AfterRefusal::Again => self.sign_in(),
+            AfterRefusal::Later if self.options.reconnect => self.state = State::Taken(self.now + self.ids.pause()),
+            AfterRefusal::Later | AfterRefusal::Final => self.lose(Loss::Refused { by, error }),
         }
     }
 

@@ -99,7 +99,7 @@ pub enum Request<'a> {
     /// Describe the Manager.
     Manager,
     /// Open a provider.
-    Open(Source<'a>),
+    Open(Wanted<'a>),
     /// Close these providers.
     Close(Ids<'a>),
     /// Describe providers.
@@ -175,7 +175,7 @@ pub struct NewSession<'a> {
 
 /// Where a provider's data comes from. When a request names both, the address wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source<'a> {
+pub enum Wanted<'a> {
     /// A simulation server.
     Address {
         /// Host name or address; 1 to [`CONTROL_HOST_BYTES_MAX`] bytes.
@@ -404,11 +404,11 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    fn source(&self) -> Result<Source<'a>, Error> {
+    fn source(&self) -> Result<Wanted<'a>, Error> {
         let address = self.value(Argument::Address).map(address).transpose();
         let (host, port) = address.map_err(|error| error.in_argument(Argument::Address.key()))?.unwrap_or_default();
         if let (false, Some(port)) = (host.is_empty(), port) {
-            return Ok(Source::Address { host, port });
+            return Ok(Wanted::Address { host, port });
         }
         let file = match self.value(Argument::LogFileName) {
             Some(mut name) => name.text().and_then(|text| bounded(text.unwrap_or(""), CONTROL_FILE_BYTES_MAX)),
@@ -416,7 +416,7 @@ impl<'a> Arguments<'a> {
         };
         let file = file.map_err(|error| error.in_argument(Argument::LogFileName.key()))?;
         if !file.is_empty() {
-            return Ok(Source::File(file));
+            return Ok(Wanted::File(file));
         }
         let problem = match (host.is_empty(), port) {
             (true, None) => "is missing, and logfilename too",

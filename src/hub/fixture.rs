@@ -23,7 +23,7 @@ use super::doors::{Door, Output, Start};
 use super::events::Event;
 use super::keys::{ComponentKey, NodeKey, PeerKey};
 use super::names::Names;
-use super::peers::{Kind, Peers, Role, Waiting};
+use super::peers::{Peers, QueuedResult, ResultKind, Role};
 
 /// On this machine.
 pub(super) const NEAR: &str = "127.0.0.1:4000";
@@ -172,7 +172,7 @@ impl Lent {
     /// So many bytes of a result wait for a viewer.
     pub(super) fn result(&mut self, key: PeerKey, bytes: usize) {
         assert!(self.peers.pool.charge(bytes));
-        self.peers.queue_result(key, Waiting { bytes: Arc::new(vec![0; bytes]), kind: Kind::Answer });
+        self.peers.queue_result(key, QueuedResult { bytes: Arc::new(vec![0; bytes]), kind: ResultKind::Answer });
     }
 }
 

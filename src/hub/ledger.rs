@@ -1,6 +1,6 @@
 //! What the heart wants kept beyond the end of the process, and how it asks for that.
 //!
-//! Owns the words of the bargain: changes, tickets, and the promise that a commit is kept whole or not at all. It must not know what
+//! Owns the words of the bargain: writes, tickets, and the promise that a commit is kept whole or not at all. It must not know what
 //! a key or a value means, nor where they are kept: `net` keeps them in a file, a test in memory.
 //!
 //! The heart never waits. It hands over a commit with a ticket and goes on; the outcome comes back later through
@@ -8,9 +8,9 @@
 
 use core::fmt::Debug;
 
-/// One change of what is kept.
+/// One change of what is kept: a key is written, or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct Write {
     /// Under which key.
     pub key: Vec<u8>,
     /// The new value, in place of any earlier one; `None`: the key goes.
@@ -34,10 +34,10 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 
 /// A place where keys and values outlive the process.
 pub trait Ledger: Send + Debug {
-    /// Begins to write `changes`, all or none, in their order; returns at once. The outcome comes through
+    /// Begins to make `writes`, all or none, in their order; returns at once. The outcome comes through
     /// [`super::Hub::handle_committed`], once for each ticket. Commits become durable in the order of the calls: when one is, all
     /// earlier ones that succeeded are.
-    fn commit(&mut self, ticket: Ticket, changes: Vec<Change>);
+    fn commit(&mut self, ticket: Ticket, writes: Vec<Write>);
 
     /// Everything that is kept, in the order of the keys' bytes; asked once at the start, before any commit.
     ///

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageError, TableDefinition};
 
-use crate::hub::ledger::{Change, Entry};
+use crate::hub::ledger::{Entry, Write};
 
 /// The file in the directory.
 const NAME: &str = "sessions.redb";
@@ -55,8 +55,8 @@ impl LedgerFile {
         read().map_err(|error| error.to_string())
     }
 
-    /// Makes `changes` durable, all or none.
-    pub(super) fn append<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) -> Result<(), String> {
+    /// Makes `writes` durable, all or none.
+    pub(super) fn append<'a>(&mut self, writes: impl Iterator<Item = &'a Write>) -> Result<(), String> {
         let database = match self.database.take() {
             Some(database) => database,
             None => open(&self.path).map_err(|error| error.to_string())?,
@@ -65,10 +65,10 @@ impl LedgerFile {
             let transaction = database.begin_write()?;
             {
                 let mut table = transaction.open_table(TABLE)?;
-                for change in changes {
-                    match &change.value {
-                        Some(value) => drop(table.insert(change.key.as_slice(), value.as_slice())?),
-                        None => drop(table.remove(change.key.as_slice())?),
+                for one in writes {
+                    match &one.value {
+                        Some(value) => drop(table.insert(one.key.as_slice(), value.as_slice())?),
+                        None => drop(table.remove(one.key.as_slice())?),
                     }
                 }
             }
@@ -140,8 +140,8 @@ mod tests {
         }
     }
 
-    fn put(key: &str, value: &str) -> Change {
-        Change { key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
+    fn put(key: &str, value: &str) -> Write {
+        Write { key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
     }
 
     fn all(file: &LedgerFile) -> Vec<(String, String)> {
@@ -155,7 +155,7 @@ mod tests {
         let mut file = LedgerFile::open(&directory.0.join("deeper")).unwrap();
         assert_eq!(all(&file), []);
         file.append([put("b", "1"), put("a", "2"), put("c", "3")].iter()).unwrap();
-        file.append([Change { key: b"b".to_vec(), value: None }, put("a", "4")].iter()).unwrap();
+        file.append([Write { key: b"b".to_vec(), value: None }, put("a", "4")].iter()).unwrap();
         drop(file);
         let file = LedgerFile::open(&directory.0.join("deeper")).unwrap();
         assert_eq!(all(&file), [("a".to_owned(), "4".to_owned()), ("c".to_owned(), "3".to_owned())]);

@@ -5,13 +5,13 @@
 //! everything that waits is written before the drop returns.
 //!
 //! ```
-//! use instep::hub::ledger::{Change, Ledger as _, Ticket};
+//! use instep::hub::ledger::{Ledger as _, Ticket, Write};
 //! use instep::net::ledger_thread::LedgerThread;
 //!
 //! let directory = std::env::temp_dir().join(format!("instep-ledger-{}", std::process::id()));
 //! let (wake, woken) = std::sync::mpsc::channel();
 //! let (mut ledger, outcomes) = LedgerThread::open(&directory, move || wake.send(()).unwrap_or_default())?;
-//! ledger.commit(Ticket(1), vec![Change { key: b"a".to_vec(), value: Some(b"1".to_vec()) }]);
+//! ledger.commit(Ticket(1), vec![Write { key: b"a".to_vec(), value: Some(b"1".to_vec()) }]);
 //! woken.recv().expect("the thread tells");
 //! assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);
 //! drop(ledger);
@@ -29,14 +29,14 @@ use std::sync::Arc;
 
 use super::ledger_file::LedgerFile;
 use super::writer::{Job, Outcomes, Writer};
-use crate::hub::ledger::{Change, Entry, Ledger, Ticket};
+use crate::hub::ledger::{Entry, Ledger, Ticket, Write};
 use crate::limits::{COMMIT_BYTES_MAX, COMMITS_WAITING_BYTES_MAX, COMMITS_WAITING_MAX};
 
 /// Keeps keys and values in the file of a directory. See the module's documentation.
 #[derive(Debug)]
 pub struct LedgerThread {
     kept: Vec<Entry>,
-    writer: Writer<Vec<Change>>,
+    writer: Writer<Vec<Write>>,
 }
 
 impl LedgerThread {
@@ -49,7 +49,7 @@ impl LedgerThread {
         let mut file = LedgerFile::open(directory)?;
         let kept = file.everything().map_err(io::Error::other)?;
         let (writer, outcomes) = Writer::start("ledger", Arc::new(wake), move |commits| {
-            let written = file.append(commits.iter().flat_map(|commit: &Job<Vec<Change>>| &commit.work));
+            let written = file.append(commits.iter().flat_map(|commit: &Job<Vec<Write>>| &commit.work));
             vec![written; commits.len()]
         })?;
         Ok((Self { kept, writer }, outcomes))
@@ -57,8 +57,8 @@ impl LedgerThread {
 }
 
 impl Ledger for LedgerThread {
-    fn commit(&mut self, ticket: Ticket, changes: Vec<Change>) {
-        let bytes = changes.iter().map(|change| change.key.len() + change.value.as_ref().map_or(0, Vec::len)).sum();
+    fn commit(&mut self, ticket: Ticket, writes: Vec<Write>) {
+        let bytes = writes.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, Vec::len)).sum();
         if bytes > COMMIT_BYTES_MAX {
             self.writer.refuse(ticket, format!("{bytes} bytes in one commit, more than {COMMIT_BYTES_MAX}"));
             return;
@@ -69,7 +69,7 @@ impl Ledger for LedgerThread {
             self.writer.refuse(ticket, "too much waits for the disk already".to_owned());
             return;
         }
-        self.writer.send(Job { ticket, work: changes, bytes });
+        self.writer.send(Job { ticket, work: writes, bytes });
     }
 
     fn load(&mut self) -> Result<Vec<Entry>, String> {

@@ -15,7 +15,7 @@
 //!
 //! # Traps
 //! * A viewer that joins a running simulation loses the steps between its world and its acknowledgement, without a word:
-//!   [`Event::Step`] says what time was due instead. Changes and deletions of unknown ids are normal then.
+//!   [`Event::Timestep`] says what time was due instead. Changes and deletions of unknown ids are normal then.
 //! * A kernel whose run is over still accepts viewers, sends its last world, and never a step.
 //! * Minutes may pass before the first step: silence is no fault.
 
@@ -54,7 +54,7 @@ pub enum Event {
         reason: String,
     },
     /// One step of the simulation.
-    Step {
+    Timestep {
         /// Its number, from 1.
         time: i32,
         /// The step that was due, if this is another one: steps were lost, or the kernel went back.
@@ -289,7 +289,7 @@ impl KernelViewer {
             Phase::Connected(viewer) if control == Control::KvTimestep && draft.target == Some(viewer) => {
                 let due = self.time_last.saturating_add(1);
                 self.time_last = draft.time;
-                Poll::Event(Event::Step {
+                Poll::Event(Event::Timestep {
                     time: draft.time,
                     missed_from: (draft.time != due).then_some(due),
                     commands: draft.commands,

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use instep::hub::ledger::{Change, Entry, Ledger, Ticket};
+use instep::hub::ledger::{Entry, Ledger, Ticket, Write};
 
 use super::world::World;
 
 #[derive(Debug, Default)]
 struct Store {
     kept: BTreeMap<Vec<u8>, Vec<u8>>,
-    waiting: VecDeque<(Ticket, Vec<Change>)>,
+    waiting: VecDeque<(Ticket, Vec<Write>)>,
     commits: u64,
 }
 
@@ -19,10 +19,10 @@ struct Store {
 pub(crate) struct Memory(Arc<Mutex<Store>>);
 
 impl Ledger for Memory {
-    fn commit(&mut self, ticket: Ticket, changes: Vec<Change>) {
+    fn commit(&mut self, ticket: Ticket, writes: Vec<Write>) {
         let mut store = self.0.lock().unwrap();
         store.commits += 1;
-        store.waiting.push_back((ticket, changes));
+        store.waiting.push_back((ticket, writes));
     }
 
     fn load(&mut self) -> Result<Vec<Entry>, String> {
@@ -39,12 +39,12 @@ impl Memory {
 
     /// The oldest commit becomes durable; whether there was one.
     pub(crate) fn settle(&self, world: &mut World, hub: usize) -> bool {
-        let Some((ticket, changes)) = self.0.lock().unwrap().waiting.pop_front() else { return false };
-        for change in changes {
+        let Some((ticket, writes)) = self.0.lock().unwrap().waiting.pop_front() else { return false };
+        for write in writes {
             let mut store = self.0.lock().unwrap();
-            match change.value {
-                Some(value) => drop(store.kept.insert(change.key, value)),
-                None => drop(store.kept.remove(&change.key)),
+            match write.value {
+                Some(value) => drop(store.kept.insert(write.key, value)),
+                None => drop(store.kept.remove(&write.key)),
             }
         }
         let now = world.now;

@@ -11,7 +11,7 @@ use instep::control::record::{
 };
 use instep::control::replay::{self, Record};
 use instep::control::reply::{ManagerInfo, ProviderInfo, ProviderType, Reply, SessionInfo, Status, ViewerInfo};
-use instep::control::request::{self, Call, ReplyTo, Request, Source, Which};
+use instep::control::request::{self, Call, ReplyTo, Request, Wanted, Which};
 use instep::control::section::{self, Perception, Section};
 use instep::control::value::Reader;
 use instep::control::viewer::{self, Bits, Head};
@@ -52,8 +52,8 @@ fn describe(call: &Call<'_>) -> String {
         Ok(Request::Providers(which)) => ids("Providers", which),
         Ok(Request::Refresh(which)) => ids("Refresh", which),
         Ok(Request::Sessions(which)) => ids("Sessions", which),
-        Ok(Request::Open(Source::Address { host, port })) => format!("Open {host} {port}"),
-        Ok(Request::Open(Source::File(name))) => format!("Open file {name}"),
+        Ok(Request::Open(Wanted::Address { host, port })) => format!("Open {host} {port}"),
+        Ok(Request::Open(Wanted::File(name))) => format!("Open file {name}"),
         Ok(Request::Close(ids)) => format!("Close {:?}", ids.collect::<Vec<_>>()),
         Ok(Request::Disconnect(ids)) => format!("Disconnect {:?}", ids.collect::<Vec<_>>()),
         Ok(Request::Connect(connections)) => {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use instep::config::Config;
-use instep::hub::ledger::{Change, Entry, Ledger as _, Ticket};
+use instep::hub::ledger::{Entry, Ledger as _, Ticket, Write};
 use instep::limits::COMMIT_BYTES_MAX;
 use instep::net::ledger_thread::LedgerThread;
 use instep::net::{Outcome, Outcomes, Server};
@@ -58,20 +58,20 @@ impl Fixture {
         found
     }
 
-    fn commit(&mut self, ticket: u64, changes: Vec<Change>) -> Result<(), String> {
-        self.ledger.commit(Ticket(ticket), changes);
+    fn commit(&mut self, ticket: u64, writes: Vec<Write>) -> Result<(), String> {
+        self.ledger.commit(Ticket(ticket), writes);
         let [(answered, outcome)] = self.wait(1).try_into().unwrap();
         assert_eq!(answered, Ticket(ticket));
         outcome
     }
 }
 
-fn put(key: &str, value: impl Into<Vec<u8>>) -> Change {
-    Change { key: key.into(), value: Some(value.into()) }
+fn put(key: &str, value: impl Into<Vec<u8>>) -> Write {
+    Write { key: key.into(), value: Some(value.into()) }
 }
 
-fn gone(key: &str) -> Change {
-    Change { key: key.into(), value: None }
+fn gone(key: &str) -> Write {
+    Write { key: key.into(), value: None }
 }
 
 fn kept(path: &Path) -> Vec<Entry> {

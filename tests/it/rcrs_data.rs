@@ -241,7 +241,7 @@ fn on_event(session: &mut Session, event: Event) {
             session.first = World::new(entities).unwrap();
             session.last = session.first.clone();
         }
-        Event::Step { time, missed_from, commands, changes } => {
+        Event::Timestep { time, missed_from, commands, changes } => {
             assert!(commands.iter().all(|command| command.time == time || command.time == time - 1));
             session.commands += commands.len();
             session.steps.push((time, missed_from));

@@ -83,7 +83,7 @@ fn world() -> Vec<Entity> {
 
 fn times(events: &[Event]) -> Vec<(i32, Option<i32>)> {
     let times = events.iter().map(|event| match event {
-        Event::Step { time, missed_from, .. } => (*time, *missed_from),
+        Event::Timestep { time, missed_from, .. } => (*time, *missed_from),
         Event::Connected { .. } | Event::Refused { .. } | Event::Shutdown => panic!("{event:?}"),
     });
     times.collect()
@@ -102,7 +102,7 @@ fn whole_session(kernel: Kernel) -> (Vec<u8>, Vec<Event>) {
         kernel.shutdown(),
         b"whatever follows".to_vec(),
     ];
-    let step = |time, commands, changes| Event::Step { time, missed_from: None, commands, changes };
+    let step = |time, commands, changes| Event::Timestep { time, missed_from: None, commands, changes };
     let events = vec![
         Event::Connected { viewer: VIEWER, entities: world(), config: pairs },
         step(1, commands, changes),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::wire::Heard;
 use crate::common::{c2sim, wire};
-use instep::hub::ledger::{Change, Ledger as _, Ticket};
+use instep::hub::ledger::{Ledger as _, Ticket, Write};
 use instep::net::ledger_thread::LedgerThread;
 use serde_json::{Value, json};
 
@@ -188,7 +188,7 @@ fn directory(name: &str, entries: &[(&str, &str)]) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{name}-{}", std::process::id()));
     drop(std::fs::remove_dir_all(&folder));
     let (mut ledger, outcomes) = LedgerThread::open(&folder, || {}).unwrap();
-    let change = |(key, value): &(&str, &str)| Change { key: (*key).into(), value: Some((*value).into()) };
+    let change = |(key, value): &(&str, &str)| Write { key: (*key).into(), value: Some((*value).into()) };
     ledger.commit(Ticket(1), entries.iter().map(change).collect());
     drop(ledger);
     assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::control::reply::{ManagerInfo, SessionInfo, Status};
-use crate::control::request::Source as Wanted;
+use crate::control::request::Wanted;
 use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
 use crate::limits::SESSIONS_MAX;
 

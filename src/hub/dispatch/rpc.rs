@@ -19,7 +19,7 @@ use crate::hub::peers::{For, Outcome, Work};
 use crate::hub::sessions::{Aftermath, Said, Sessions};
 
 /// What one part of a request came to.
-enum Step {
+enum PartOutcome {
     /// It has this answer, under this id.
     Answered(Option<Id>, Aftermath),
     /// Its answer comes once the session's change is durable.
@@ -177,19 +177,19 @@ impl Hub {
             }
             let Some(part) = request.parts.pop_front() else { break };
             self.peers.spend(Work::Call);
-            let step = self.step(&request, part, fresh);
+            let outcome = self.part(&request, part, fresh);
             self.drain_events();
-            match step {
-                Step::Nothing => continue,
-                Step::Answered(id, aftermath) => {
+            match outcome {
+                PartOutcome::Nothing => continue,
+                PartOutcome::Answered(id, aftermath) => {
                     let answer = self.conclude(aftermath, owes);
                     self.note_answer(&mut request, id, answer);
                 }
-                Step::Later(id, session) => {
+                PartOutcome::Later(id, session) => {
                     request.awaited = id;
                     return self.await_change(session, request);
                 }
-                Step::Busy(session, part) => {
+                PartOutcome::Busy(session, part) => {
                     request.parts.push_front(part);
                     return self.stand_in_line(session, request);
                 }
@@ -201,37 +201,37 @@ impl Hub {
     }
 
     /// Deals with one part of a request.
-    fn step(&mut self, request: &Request, part: Part, fresh: bool) -> Step {
+    fn part(&mut self, request: &Request, part: Part, fresh: bool) -> PartOutcome {
         let item = match part {
-            Part::Document(bytes) => return self.document_step(request, bytes, fresh),
+            Part::Document(bytes) => return self.document_part(request, bytes, fresh),
             Part::Item(item) => item,
         };
         match item {
-            Item::Call(call) => self.call_step(request, call, fresh),
-            Item::Result { .. } => Step::Nothing,
+            Item::Call(call) => self.call_part(request, call, fresh),
+            Item::Result { .. } => PartOutcome::Nothing,
             Item::Error { code } => {
                 if self.peers.may_log() {
                     log::info!("an error {} came for the Coordinator", code.unwrap_or(0));
                 }
-                Step::Nothing
+                PartOutcome::Nothing
             }
             Item::Invalid => answered(Some(Id::NULL), Err(plain_error(INVALID_REQUEST))),
         }
     }
 
-    fn document_step(&mut self, request: &Request, bytes: Box<[u8]>, fresh: bool) -> Step {
+    fn document_part(&mut self, request: &Request, bytes: Box<[u8]>, fresh: bool) -> PartOutcome {
         let said = match self.busy(&request.asked, fresh) {
             Some(key) => Said::Busy(key),
             None => self.session_document(request, &bytes),
         };
         match said {
-            Said::Now(aftermath) => Step::Answered(Some(Id::NULL), aftermath),
-            Said::Later(key) => Step::Later(Some(Id::NULL), key),
-            Said::Busy(key) => Step::Busy(key, Part::Document(bytes)),
+            Said::Now(aftermath) => PartOutcome::Answered(Some(Id::NULL), aftermath),
+            Said::Later(key) => PartOutcome::Later(Some(Id::NULL), key),
+            Said::Busy(key) => PartOutcome::Busy(key, Part::Document(bytes)),
         }
     }
 
-    fn call_step(&mut self, request: &Request, mut call: rpc::Call, fresh: bool) -> Step {
+    fn call_part(&mut self, request: &Request, mut call: rpc::Call, fresh: bool) -> PartOutcome {
         let at = match request.asked {
             Asked::Coordinator => At::Coordinator,
             Asked::Session(_) => At::Session,
@@ -248,14 +248,14 @@ impl Hub {
         }
         if call.id.is_none() && method.is_some_and(|method| method.is_question) {
             // Nobody would hear the answer.
-            return Step::Nothing;
+            return PartOutcome::Nothing;
         }
         if request.text.len() > RPC_BYTES_MAX {
             // A batch asks for many answers with few bytes.
             return answered(call.id, Err((INTERNAL_ERROR, Value::from("the answer is too large"))));
         }
         if let Some(key) = self.busy(&request.asked, fresh) {
-            return Step::Busy(key, Part::Item(Item::Call(call)));
+            return PartOutcome::Busy(key, Part::Item(Item::Call(call)));
         }
         // Only where there is a ledger may it have to be made again.
         let params = if self.sessions.has_ledger() {
@@ -264,15 +264,15 @@ impl Hub {
             core::mem::replace(&mut call.params, Params::None)
         };
         match self.call(request, method, &call.method, params, fresh) {
-            Said::Busy(key) => Step::Busy(key, Part::Item(Item::Call(call))),
-            Said::Later(key) => Step::Later(call.id, key),
+            Said::Busy(key) => PartOutcome::Busy(key, Part::Item(Item::Call(call))),
+            Said::Later(key) => PartOutcome::Later(call.id, key),
             Said::Now(aftermath) => {
                 if let (None, Err((error, _))) = (&call.id, &aftermath.answer)
                     && self.peers.may_log()
                 {
                     log::info!("notification {} failed: {}", name::shown(call.method.as_bytes()), error.message);
                 }
-                Step::Answered(call.id, aftermath)
+                PartOutcome::Answered(call.id, aftermath)
             }
         }
     }
@@ -441,6 +441,6 @@ impl Hub {
     }
 }
 
-const fn answered(id: Option<Id>, answer: Answer) -> Step {
-    Step::Answered(id, Aftermath::plain(answer))
+const fn answered(id: Option<Id>, answer: Answer) -> PartOutcome {
+    PartOutcome::Answered(id, Aftermath::plain(answer))
 }

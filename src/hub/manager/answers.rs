@@ -8,7 +8,7 @@ use crate::limits::VIEWER_WORDS_MAX;
 use super::viewer::Viewer;
 use super::world::{Statics, Timestep};
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{Kind, Peers, Results, Waiting};
+use crate::hub::peers::{Peers, QueuedResult, ResultKind, Results};
 
 /// Answers that may wait for one viewer before it is not read any more.
 const ANSWERS_MAX: usize = 16;
@@ -29,7 +29,7 @@ pub(super) const fn word(message: &str, time: i64) -> Head<'_> {
 
 /// Whether a viewer's next request must wait until it has read answers to those before.
 pub(super) fn is_behind_with_answers(results: &Results) -> bool {
-    results.count(Kind::Answer) + results.promised >= ANSWERS_MAX
+    results.count(ResultKind::Answer) + results.promised >= ANSWERS_MAX
 }
 
 /// Counts the bytes of a result, unless there is no memory for them.
@@ -64,7 +64,7 @@ pub(super) fn answer(peers: &mut Peers, key: PeerKey, head: Head<'_>, sections: 
         viewer::write_result(&mut out, no_memory(Bits::NONE), &[]);
         peers.pool.charge_small(out.len());
     }
-    peers.queue_result(key, Waiting { bytes: Arc::new(out), kind: Kind::Answer });
+    peers.queue_result(key, QueuedResult { bytes: Arc::new(out), kind: ResultKind::Answer });
 }
 
 /// Says something to one viewer that it has not asked for.
@@ -83,12 +83,12 @@ pub(super) fn say_in_state(peers: &mut Peers, viewer: &mut Viewer, key: PeerKey,
 
 /// A viewer that takes nothing keeps the newest words; since it has lost others it starts anew.
 fn send_word(peers: &mut Peers, viewer: &mut Viewer, key: PeerKey, bytes: Vec<u8>) {
-    let Some(words) = peers.results(key).map(|results| results.count(Kind::Word)) else { return };
+    let Some(words) = peers.results(key).map(|results| results.count(ResultKind::Word)) else { return };
     if words >= VIEWER_WORDS_MAX {
         peers.drop_oldest_word(key);
         let was_behind = core::mem::replace(&mut viewer.behind, true);
         peers.counters.viewers_behind += u64::from(!was_behind);
     }
     peers.pool.charge_small(bytes.len());
-    peers.queue_result(key, Waiting { bytes: Arc::new(bytes), kind: Kind::Word });
+    peers.queue_result(key, QueuedResult { bytes: Arc::new(bytes), kind: ResultKind::Word });
 }

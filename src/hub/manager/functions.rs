@@ -4,13 +4,13 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::control::PROTOCOL_VERSION;
 use crate::control::reply::{ManagerInfo, ProviderType, Status};
-use crate::control::request::Source as Wanted;
+use crate::control::request::Wanted;
 use crate::counters::count;
 use crate::rcrs::kernel::Dialect;
 
 use super::Manager;
 use super::jobs::Job;
-use super::provider::{Entry, Kernel, Play, Source};
+use super::provider::{Kernel, Play, ProviderEntry, Source};
 use super::rows::{Batch, Chosen, ProviderRow, ViewerRow, is_chosen, no_such};
 use crate::hub::cause::Cause;
 use crate::hub::doors::is_near;
@@ -102,7 +102,7 @@ impl Manager {
 
     fn close_provider(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.end_recording(peers, key);
-        let Some(Entry { provider, source, .. }) = self.providers.remove(key) else { return };
+        let Some(ProviderEntry { provider, source, .. }) = self.providers.remove(key) else { return };
         peers.pool.refund(provider.accounted);
         self.timers.cancel_all(key.slot());
         log::info!("provider {} closed: {}", provider.id, provider.ids);

@@ -214,7 +214,7 @@ impl Manager {
             Event::Refused { reason } => {
                 self.give_up_kernel(peers, link, key, Status::Errored, &format!("the kernel refused: {reason}"));
             }
-            Event::Step { time, missed_from, commands, changes } => {
+            Event::Timestep { time, missed_from, commands, changes } => {
                 if let Some(due) = missed_from {
                     let ids = self.providers.get(key).map_or("", |provider| &provider.ids);
                     peers

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::control::reply::Status;
 
 use super::Manager;
-use super::provider::{Entry, Source};
+use super::provider::{ProviderEntry, Source};
 use crate::hub::cause::Cause;
 use crate::hub::keys::ProviderKey;
-use crate::hub::peers::{Peers, Role, Waiting};
+use crate::hub::peers::{Peers, QueuedResult, Role};
 
 impl Manager {
     /// Counts what a provider holds now. One that holds more than there is memory for ends.
@@ -34,7 +34,7 @@ impl Manager {
     fn exhaust(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.end_provider(peers, key, Status::Errored, "no memory is left for its data (memory_max)");
         self.timers.cancel_all(key.slot());
-        let Some(Entry { provider, source, .. }) = self.providers.entry_mut(key) else { return };
+        let Some(ProviderEntry { provider, source, .. }) = self.providers.entry_mut(key) else { return };
         provider.give_back();
         let (link, seek) = match source {
             Source::Kernel(kernel) => (kernel.peer, None),
@@ -94,7 +94,7 @@ impl Manager {
     pub(in crate::hub) fn bytes(&self, peers: &Peers) -> usize {
         let mut results = BTreeMap::new();
         for (_, peer) in peers.iter() {
-            results.extend(peer.results.iter().flat_map(|results| results.iter()).map(Waiting::identity));
+            results.extend(peer.results.iter().flat_map(|results| results.iter()).map(QueuedResult::identity));
         }
         let providers: usize = self.providers.iter().map(|(_, provider)| provider.accounted).sum();
         providers + results.values().sum::<usize>()

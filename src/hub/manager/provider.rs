@@ -319,14 +319,14 @@ impl Provider {
 
 /// A provider and where its data comes from.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ProviderEntry {
     pub(super) provider: Provider,
     pub(super) source: Source,
     /// The other machine that had it opened.
     pub(super) asked_by: Option<IpAddr>,
 }
 
-impl Entry {
+impl ProviderEntry {
     /// Memory it holds, about: worlds, what is encoded of them, old timesteps, what has been read ahead.
     pub(super) fn bytes(&self) -> usize {
         let Self { provider, source, .. } = self;
@@ -347,7 +347,7 @@ impl Entry {
 /// Every provider that is open. Ids are never given twice.
 #[derive(Debug)]
 pub(super) struct Providers {
-    table: Table<Entry, OfProviders>,
+    table: Table<ProviderEntry, OfProviders>,
     next_id: i64,
 }
 
@@ -365,12 +365,12 @@ impl Providers {
         asked_by: Option<IpAddr>,
     ) -> Option<(ProviderKey, i64)> {
         let id = self.next_id;
-        let key = self.table.insert(Entry { provider: Provider::new(id, kind, ids), source, asked_by }).ok()?;
+        let key = self.table.insert(ProviderEntry { provider: Provider::new(id, kind, ids), source, asked_by }).ok()?;
         self.next_id += 1;
         Some((key, id))
     }
 
-    pub(super) fn remove(&mut self, key: ProviderKey) -> Option<Entry> {
+    pub(super) fn remove(&mut self, key: ProviderKey) -> Option<ProviderEntry> {
         self.table.remove(key)
     }
 
@@ -395,7 +395,7 @@ impl Providers {
         self.entries().map(|(key, entry)| (key, &entry.provider))
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (ProviderKey, &Entry)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (ProviderKey, &ProviderEntry)> {
         self.table.iter()
     }
 
@@ -407,43 +407,43 @@ impl Providers {
         Some(&mut self.entry_mut(key)?.provider)
     }
 
-    pub(super) fn entry(&self, key: ProviderKey) -> Option<&Entry> {
+    pub(super) fn entry(&self, key: ProviderKey) -> Option<&ProviderEntry> {
         self.table.get(key)
     }
 
-    pub(super) fn entry_mut(&mut self, key: ProviderKey) -> Option<&mut Entry> {
+    pub(super) fn entry_mut(&mut self, key: ProviderKey) -> Option<&mut ProviderEntry> {
         self.table.get_mut(key)
     }
 
     /// The provider, if its data comes from a log.
     pub(super) fn log(&self, key: ProviderKey) -> Option<(&Provider, &Play)> {
         match self.table.get(key)? {
-            Entry { provider, source: Source::Log(play), .. } => Some((provider, play)),
-            Entry { source: Source::Kernel(_), .. } => None,
+            ProviderEntry { provider, source: Source::Log(play), .. } => Some((provider, play)),
+            ProviderEntry { source: Source::Kernel(_), .. } => None,
         }
     }
 
     /// The same, to change it.
     pub(super) fn log_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Play)> {
         match self.table.get_mut(key)? {
-            Entry { provider, source: Source::Log(play), .. } => Some((provider, play)),
-            Entry { source: Source::Kernel(_), .. } => None,
+            ProviderEntry { provider, source: Source::Log(play), .. } => Some((provider, play)),
+            ProviderEntry { source: Source::Kernel(_), .. } => None,
         }
     }
 
     /// The provider, if its data comes from a kernel.
     pub(super) fn kernel(&self, key: ProviderKey) -> Option<(&Provider, &Kernel)> {
         match self.table.get(key)? {
-            Entry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
-            Entry { source: Source::Log(_), .. } => None,
+            ProviderEntry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
+            ProviderEntry { source: Source::Log(_), .. } => None,
         }
     }
 
     /// The same, to change it.
     pub(super) fn kernel_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Kernel)> {
         match self.table.get_mut(key)? {
-            Entry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
-            Entry { source: Source::Log(_), .. } => None,
+            ProviderEntry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
+            ProviderEntry { source: Source::Log(_), .. } => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::control::vlog;
 
 use super::Manager;
 use super::provider::Provider;
-use super::recordings::Written;
+use super::recordings::PieceOutcome;
 use super::world::Timestep;
 use crate::hub::keys::ProviderKey;
 use crate::hub::ledger::Ticket;
@@ -86,9 +86,9 @@ impl Manager {
         outcome: Result<(), String>,
     ) -> Result<(), Result<(), String>> {
         match self.recordings.written(ticket, outcome)? {
-            Written::On => {}
-            Written::Whole => peers.counters.recordings_whole += 1,
-            Written::Failed { recording, provider, reason } => {
+            PieceOutcome::On => {}
+            PieceOutcome::Whole => peers.counters.recordings_whole += 1,
+            PieceOutcome::Failed { recording, provider, reason } => {
                 self.recording_failed(peers, provider, recording, &reason)
             }
         }

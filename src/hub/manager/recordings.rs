@@ -41,11 +41,11 @@ struct Recording {
 struct Piece {
     recording: RecordingId,
     bytes: usize,
-    part: Part,
+    position: Position,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Position {
     Begin,
     Middle,
     End,
@@ -53,7 +53,7 @@ enum Part {
 
 /// What a piece that was written, or could not be, means for its recording.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Written {
+pub(in crate::hub) enum PieceOutcome {
     /// It goes on, or nothing new is known of it.
     On,
     /// All of it is in its file.
@@ -105,14 +105,14 @@ impl Recordings {
 
     pub(super) fn hand_over(&mut self, ticket: Ticket, id: RecordingId, deed: Deed) {
         let (Some(recorder), Some(recording)) = (&mut self.recorder, self.all.get_mut(&id)) else { return };
-        let (part, bytes) = match &deed {
-            Deed::Begin { .. } => (Part::Begin, 0),
-            Deed::Append(bytes) => (Part::Middle, bytes.len()),
-            Deed::End => (Part::End, 0),
+        let (position, bytes) = match &deed {
+            Deed::Begin { .. } => (Position::Begin, 0),
+            Deed::Append(bytes) => (Position::Middle, bytes.len()),
+            Deed::End => (Position::End, 0),
         };
         recording.bytes += bytes;
         self.bytes += bytes;
-        self.waiting.insert(ticket, Piece { recording: id, bytes, part });
+        self.waiting.insert(ticket, Piece { recording: id, bytes, position });
         recorder.hand_over(ticket, id, deed);
     }
 
@@ -136,23 +136,23 @@ impl Recordings {
         &mut self,
         ticket: Ticket,
         outcome: Result<(), String>,
-    ) -> Result<Written, Result<(), String>> {
+    ) -> Result<PieceOutcome, Result<(), String>> {
         let Some(piece) = self.waiting.remove(&ticket) else { return Err(outcome) };
         self.bytes -= piece.bytes;
-        let Some(recording) = self.all.get_mut(&piece.recording) else { return Ok(Written::On) };
+        let Some(recording) = self.all.get_mut(&piece.recording) else { return Ok(PieceOutcome::On) };
         recording.bytes -= piece.bytes;
         let (provider, had_failed) = (recording.provider, recording.failed);
         recording.failed |= outcome.is_err();
-        if piece.part == Part::End {
+        if piece.position == Position::End {
             self.all.remove(&piece.recording);
         }
         Ok(match outcome {
             Err(reason) if !had_failed => {
-                let what = if piece.part == Part::Begin { "no recording" } else { "the recording has ended" };
-                Written::Failed { recording: piece.recording, provider, reason: format!("{what}: {reason}") }
+                let what = if piece.position == Position::Begin { "no recording" } else { "the recording has ended" };
+                PieceOutcome::Failed { recording: piece.recording, provider, reason: format!("{what}: {reason}") }
             }
-            Ok(()) if piece.part == Part::End && !had_failed => Written::Whole,
-            Ok(()) | Err(_) => Written::On,
+            Ok(()) if piece.position == Position::End && !had_failed => PieceOutcome::Whole,
+            Ok(()) | Err(_) => PieceOutcome::On,
         })
     }
 
@@ -215,7 +215,7 @@ mod tests {
             self.hand_over(id, Deed::Append(vec![0; bytes]))
         }
 
-        fn written(&mut self, ticket: Ticket, outcome: Result<(), &str>) -> Written {
+        fn written(&mut self, ticket: Ticket, outcome: Result<(), &str>) -> PieceOutcome {
             let written = self.recordings.written(ticket, outcome.map_err(str::to_owned)).unwrap();
             self.recordings.check().unwrap();
             written
@@ -234,8 +234,10 @@ mod tests {
         let (id, begun) = fixture.begin();
         let tickets = [begun, fixture.append(id, 10), fixture.append(id, 20)];
         let end = fixture.hand_over(id, Deed::End);
-        assert!(tickets.map(|ticket| fixture.written(ticket, Ok(()))).iter().all(|written| *written == Written::On));
-        assert_eq!(fixture.written(end, Ok(())), Written::Whole);
+        assert!(
+            tickets.map(|ticket| fixture.written(ticket, Ok(()))).iter().all(|written| *written == PieceOutcome::On)
+        );
+        assert_eq!(fixture.written(end, Ok(())), PieceOutcome::Whole);
         assert!(fixture.recordings.all.is_empty() && fixture.recordings.waiting.is_empty());
     }
 
@@ -244,7 +246,7 @@ mod tests {
         let mut fixture = Fixture::new(256 * MIB);
         let (_, begun) = fixture.begin();
         assert_eq!(fixture.recordings.written(Ticket(99), Err("no".to_owned())), Err(Err("no".to_owned())));
-        assert_eq!(fixture.written(begun, Ok(())), Written::On);
+        assert_eq!(fixture.written(begun, Ok(())), PieceOutcome::On);
         assert_eq!(fixture.recordings.written(begun, Ok(())), Err(Ok(())), "once for each ticket");
     }
 
@@ -253,13 +255,13 @@ mod tests {
         let mut fixture = Fixture::new(256 * MIB);
         let (id, begun) = fixture.begin();
         let (first, second) = (fixture.append(id, 1), fixture.append(id, 1));
-        assert_eq!(fixture.written(begun, Ok(())), Written::On);
+        assert_eq!(fixture.written(begun, Ok(())), PieceOutcome::On);
         let reason = "the recording has ended: a.vlog: full".to_owned();
-        let told = Written::Failed { recording: id, provider: fixture.provider, reason };
+        let told = PieceOutcome::Failed { recording: id, provider: fixture.provider, reason };
         assert_eq!(fixture.written(first, Err("a.vlog: full")), told);
-        assert_eq!(fixture.written(second, Err("the file is closed")), Written::On);
+        assert_eq!(fixture.written(second, Err("the file is closed")), PieceOutcome::On);
         let end = fixture.hand_over(id, Deed::End);
-        assert_eq!(fixture.written(end, Ok(())), Written::On);
+        assert_eq!(fixture.written(end, Ok(())), PieceOutcome::On);
         assert!(fixture.recordings.all.is_empty());
     }
 
@@ -268,7 +270,7 @@ mod tests {
         let mut fixture = Fixture::new(256 * MIB);
         let (id, begun) = fixture.begin();
         let reason = "no recording: no such directory".to_owned();
-        let told = Written::Failed { recording: id, provider: fixture.provider, reason };
+        let told = PieceOutcome::Failed { recording: id, provider: fixture.provider, reason };
         assert_eq!(fixture.written(begun, Err("no such directory")), told);
     }
 
@@ -278,7 +280,10 @@ mod tests {
         let (id, begun) = fixture.begin();
         fixture.recordings.fail(id);
         let end = fixture.hand_over(id, Deed::End);
-        assert_eq!((fixture.written(begun, Ok(())), fixture.written(end, Ok(()))), (Written::On, Written::On));
+        assert_eq!(
+            (fixture.written(begun, Ok(())), fixture.written(end, Ok(()))),
+            (PieceOutcome::On, PieceOutcome::On)
+        );
     }
 
     #[test]
@@ -292,7 +297,7 @@ mod tests {
         let (other, _) = fixture.begin();
         assert!(fixture.has_room(other, 11), "others have room of their own");
         fixture.append(id, 10);
-        assert_eq!(fixture.written(first, Ok(())), Written::On);
+        assert_eq!(fixture.written(first, Ok(())), PieceOutcome::On);
         assert!(fixture.has_room(id, RECORDING_WAITING_BYTES_MAX - 10));
     }
 
@@ -336,7 +341,7 @@ mod tests {
         }
         assert!(!fixture.has_room(id, 0));
         let end = fixture.hand_over(id, Deed::End);
-        assert_eq!(fixture.written(end, Ok(())), Written::Whole);
+        assert_eq!(fixture.written(end, Ok(())), PieceOutcome::Whole);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::answers::{charge, chosen_sections, no_memory, say};
 use super::provider::Provider;
 use super::world::Timestep;
 use crate::hub::keys::ProviderKey;
-use crate::hub::peers::{Kind, Peers, Results, Waiting};
+use crate::hub::peers::{Peers, QueuedResult, ResultKind, Results};
 
 /// Timesteps that may wait for one viewer before it counts as slow.
 const RESULTS_MAX: usize = 4;
@@ -28,7 +28,7 @@ impl Manager {
             if !viewer.open || viewer.behind || selection == Bits::NONE {
                 continue;
             }
-            if peers.results(key).is_some_and(|results| results.count(Kind::Step) >= RESULTS_MAX) {
+            if peers.results(key).is_some_and(|results| results.count(ResultKind::Step) >= RESULTS_MAX) {
                 // One stays, so that there is a moment when everything has left.
                 peers.drop_steps(key, true);
                 viewer.behind = true;
@@ -57,7 +57,7 @@ impl Manager {
                 continue;
             }
             peers.counters.results_sent += 1;
-            peers.queue_result(key, Waiting { bytes, kind: Kind::Step });
+            peers.queue_result(key, QueuedResult { bytes, kind: ResultKind::Step });
         }
         // What was made for viewers that all fell behind.
         let unused = built.iter().filter(|(_, bytes)| Arc::strong_count(bytes) == 1);

@@ -6,7 +6,7 @@ use super::*;
 use crate::c2sim::state::State;
 use crate::control::record::{Entity, EntityType};
 use crate::control::reply::Status;
-use crate::control::request::Source as Wanted;
+use crate::control::request::Wanted;
 use crate::control::viewer::{Bits, ViewerRequest};
 use crate::control::{section, vlog};
 use crate::hub::cause::Cause;
@@ -84,9 +84,9 @@ impl Shelf for Files {
 
 /// Notes what is to be written.
 #[derive(Clone, Debug, Default)]
-struct Written(Arc<Mutex<Vec<(Ticket, Deed)>>>);
+struct Handed(Arc<Mutex<Vec<(Ticket, Deed)>>>);
 
-impl Recorder for Written {
+impl Recorder for Handed {
     fn hand_over(&mut self, ticket: Ticket, _: RecordingId, deed: Deed) {
         self.0.lock().unwrap().push((ticket, deed));
     }
@@ -469,7 +469,7 @@ fn a_provider_that_brings_more_than_there_is_memory_for_ends_and_gives_it_back()
 #[test]
 fn what_was_played_is_recorded_up_to_the_end_of_its_provider() {
     let mut fixture = Fixture::new();
-    let written = Written::default();
+    let written = Handed::default();
     fixture.manager.set_recorder(Box::new(written.clone()));
     // Recordings are not recorded once more.
     fixture.running(1);

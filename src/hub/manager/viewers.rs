@@ -16,7 +16,7 @@ use super::answers::{self, answer, no_memory, say};
 use super::provider::Initial;
 use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, ProviderKey};
-use crate::hub::peers::{Kind, Peer, Peers, Waiting};
+use crate::hub::peers::{Peer, Peers, QueuedResult, ResultKind};
 
 /// Initial results that are remembered for each provider so that viewers can share them.
 const INITIALS_MAX: usize = 16;
@@ -154,7 +154,7 @@ impl Manager {
         let Some(viewer) = self.viewers.get(key).filter(|viewer| viewer.open) else { return };
         let echoed = viewer.initial;
         match self.initial(peers, key, echoed, behind) {
-            Some(bytes) => peers.queue_result(key, Waiting { bytes, kind: Kind::Step }),
+            Some(bytes) => peers.queue_result(key, QueuedResult { bytes, kind: ResultKind::Step }),
             None => {
                 if let Some(viewer) = self.viewers.get_mut(key) {
                     say(peers, viewer, key, no_memory(echoed));
@@ -166,7 +166,7 @@ impl Manager {
     /// Answers OPEN with a fresh start.
     fn answer_initial(&mut self, peers: &mut Peers, key: PeerKey, echoed: Bits) {
         match self.initial(peers, key, echoed, false) {
-            Some(bytes) => peers.queue_result(key, Waiting { bytes, kind: Kind::Answer }),
+            Some(bytes) => peers.queue_result(key, QueuedResult { bytes, kind: ResultKind::Answer }),
             None => answer(peers, key, no_memory(echoed), &[]),
         }
     }

@@ -28,7 +28,7 @@ pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{About, Journal, cut};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical};
-pub(super) use results::{Kind, Results, Waiting};
+pub(super) use results::{QueuedResult, ResultKind, Results};
 pub(super) use shares::{Shares, share_of};
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};

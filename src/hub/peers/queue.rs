@@ -5,7 +5,7 @@ use crate::store::ring::Refused;
 use crate::time::Span;
 use crate::zmtp::command::Built;
 
-use super::results::{Results, Waiting};
+use super::results::{QueuedResult, Results};
 use super::{Flush, For, Life, Outcome, Peer, PeerTimer, Peers, Role};
 use crate::hub::cause::Cause;
 use crate::hub::events::Event;
@@ -107,7 +107,7 @@ impl Peers {
     // ---- Results ----
 
     /// Puts a result behind those that wait for a viewer.
-    pub(in crate::hub) fn queue_result(&mut self, key: PeerKey, waiting: Waiting) {
+    pub(in crate::hub) fn queue_result(&mut self, key: PeerKey, waiting: QueuedResult) {
         let Some(results) = self.results_mut(key) else {
             self.pool.refund(waiting.last_bytes());
             return;

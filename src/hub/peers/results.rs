@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Why a result is sent, which decides what becomes of it when the viewer does not keep up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Kind {
+pub(in crate::hub) enum ResultKind {
     /// The viewer has asked for it: it is never left out.
     Answer,
     /// It comes of the session's course, and is left out when the viewer starts anew.
@@ -18,12 +18,12 @@ pub(in crate::hub) enum Kind {
 
 /// A result that waits for a viewer.
 #[derive(Debug)]
-pub(in crate::hub) struct Waiting {
+pub(in crate::hub) struct QueuedResult {
     pub(in crate::hub) bytes: Arc<Vec<u8>>,
-    pub(in crate::hub) kind: Kind,
+    pub(in crate::hub) kind: ResultKind,
 }
 
-impl Waiting {
+impl QueuedResult {
     /// Its bytes, if nobody else waits for them.
     pub(super) fn last_bytes(&self) -> usize {
         if Arc::strong_count(&self.bytes) == 1 { self.bytes.len() } else { 0 }
@@ -39,7 +39,7 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Results {
     /// Oldest first.
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<QueuedResult>,
     /// How much of the first has left.
     begun: usize,
     /// Answers that are still being looked for.
@@ -51,11 +51,11 @@ impl Results {
         self.queue.is_empty()
     }
 
-    pub(in crate::hub) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+    pub(in crate::hub) fn iter(&self) -> impl Iterator<Item = &QueuedResult> {
         self.queue.iter()
     }
 
-    pub(super) fn push(&mut self, waiting: Waiting) {
+    pub(super) fn push(&mut self, waiting: QueuedResult) {
         self.queue.push_back(waiting);
     }
 
@@ -88,7 +88,7 @@ impl Results {
         let mut keep = keep_first || self.begun > 0;
         let mut freed = 0;
         self.queue.retain(|waiting| {
-            let stays = core::mem::take(&mut keep) || waiting.kind != Kind::Step;
+            let stays = core::mem::take(&mut keep) || waiting.kind != ResultKind::Step;
             freed += if stays { 0 } else { waiting.last_bytes() };
             stays
         });
@@ -104,13 +104,13 @@ impl Results {
     /// Drops the oldest word that has not begun to leave. Says how many bytes of results nobody waits for any more.
     pub(super) fn drop_oldest_word(&mut self) -> usize {
         let begun = usize::from(self.begun > 0);
-        let oldest = self.queue.iter().skip(begun).position(|waiting| waiting.kind == Kind::Word);
+        let oldest = self.queue.iter().skip(begun).position(|waiting| waiting.kind == ResultKind::Word);
         let dropped = oldest.and_then(|at| self.queue.remove(begun + at));
         dropped.map_or(0, |waiting| waiting.last_bytes())
     }
 
     /// How many of a kind wait.
-    pub(in crate::hub) fn count(&self, kind: Kind) -> usize {
+    pub(in crate::hub) fn count(&self, kind: ResultKind) -> usize {
         self.queue.iter().filter(|waiting| waiting.kind == kind).count()
     }
 }
@@ -119,10 +119,10 @@ impl Results {
 mod tests {
     use super::*;
 
-    fn results(kinds: &[Kind]) -> Results {
+    fn results(kinds: &[ResultKind]) -> Results {
         let mut results = Results::default();
         for (n, kind) in kinds.iter().enumerate() {
-            results.push(Waiting { bytes: Arc::new(vec![u8::try_from(n).unwrap(); 4]), kind: *kind });
+            results.push(QueuedResult { bytes: Arc::new(vec![u8::try_from(n).unwrap(); 4]), kind: *kind });
         }
         results
     }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn bytes_leave_from_the_front_and_are_freed_with_their_last_reader() {
-        let mut results = results(&[Kind::Step, Kind::Step]);
+        let mut results = results(&[ResultKind::Step, ResultKind::Step]);
         let shared = Arc::clone(&results.iter().next().unwrap().bytes);
         assert_eq!(results.unsent().map(<[u8]>::len), [4, 4]);
         assert_eq!(results.note_sent(3), 0);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn steps_may_be_left_out_answers_and_words_stay() {
-        let kinds = [Kind::Step, Kind::Answer, Kind::Step, Kind::Word];
+        let kinds = [ResultKind::Step, ResultKind::Answer, ResultKind::Step, ResultKind::Word];
         let mut all = results(&kinds);
         assert_eq!(all.drop_steps(false), 8);
         assert_eq!(first_bytes(&all), [1, 3]);
@@ -159,11 +159,11 @@ mod tests {
 
     #[test]
     fn the_oldest_word_goes_but_not_one_that_is_leaving() {
-        let mut results = results(&[Kind::Word, Kind::Answer, Kind::Word]);
+        let mut results = results(&[ResultKind::Word, ResultKind::Answer, ResultKind::Word]);
         results.note_sent(2);
         assert_eq!(results.drop_oldest_word(), 4);
         assert_eq!(first_bytes(&results), [0, 1]);
         assert_eq!(results.drop_oldest_word(), 0);
-        assert_eq!((results.count(Kind::Word), results.clear(), results.is_empty()), (1, 8, true));
+        assert_eq!((results.count(ResultKind::Word), results.clear(), results.is_empty()), (1, 8, true));
     }
 }

@@ -11,7 +11,7 @@ use crate::store::pool::Pool;
 
 /// A notice that waits for its place in the ring of a link.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingNotice {
     pub(super) session: SessionKey,
     pub(super) member: Box<[u8]>,
     pub(super) tail: Arc<[u8]>,
@@ -20,7 +20,7 @@ pub(super) struct Waiting {
 /// What waits for links.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    links: BTreeMap<PeerKey, VecDeque<Waiting>>,
+    links: BTreeMap<PeerKey, VecDeque<WaitingNotice>>,
     /// How many wait for each tail, by where it lies.
     tails: BTreeMap<usize, usize>,
     /// Bytes of tails that wait, each counted once: so many are charged to the pool.
@@ -39,7 +39,7 @@ impl Backlog {
     }
 
     /// Puts a notice behind those that wait for a link. Gives it back when there is no memory for it.
-    pub(super) fn push(&mut self, link: PeerKey, waiting: Waiting, pool: &mut Pool) -> Result<(), Waiting> {
+    pub(super) fn push(&mut self, link: PeerKey, waiting: WaitingNotice, pool: &mut Pool) -> Result<(), WaitingNotice> {
         let waits = self.tails.entry(place(&waiting.tail)).or_default();
         // The tail is counted with the first who waits for it.
         if *waits == 0 {
@@ -55,7 +55,7 @@ impl Backlog {
     }
 
     /// The next notice for a link.
-    pub(super) fn first(&self, link: PeerKey) -> Option<&Waiting> {
+    pub(super) fn first(&self, link: PeerKey) -> Option<&WaitingNotice> {
         self.links.get(&link)?.front()
     }
 
@@ -72,7 +72,7 @@ impl Backlog {
     }
 
     /// A link has ended: what waits for it reaches nobody.
-    pub(super) fn take(&mut self, link: PeerKey, pool: &mut Pool) -> VecDeque<Waiting> {
+    pub(super) fn take(&mut self, link: PeerKey, pool: &mut Pool) -> VecDeque<WaitingNotice> {
         let all = self.links.remove(&link).unwrap_or_default();
         for waiting in &all {
             self.forget_tail(&waiting.tail, pool);
@@ -100,8 +100,8 @@ fn place(tail: &Arc<[u8]>) -> usize {
 mod tests {
     use super::*;
 
-    fn waiting(tail: &Arc<[u8]>) -> Waiting {
-        Waiting { session: SessionKey::from_bits(1), member: b"N1.A"[..].into(), tail: Arc::clone(tail) }
+    fn waiting(tail: &Arc<[u8]>) -> WaitingNotice {
+        WaitingNotice { session: SessionKey::from_bits(1), member: b"N1.A"[..].into(), tail: Arc::clone(tail) }
     }
 
     #[test]

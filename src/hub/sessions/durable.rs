@@ -10,7 +10,7 @@ use crate::c2sim::code::Code;
 use crate::hub::call::ReplyTo;
 use crate::hub::events::Event;
 use crate::hub::keys::{ProviderKey, SessionKey};
-use crate::hub::ledger::{Change as Write, Ledger, Ticket};
+use crate::hub::ledger::{Ledger, Ticket, Write};
 use crate::hub::names::Names;
 use crate::hub::peers::Peers;
 use crate::limits::{MEMBERS_MAX, SEQ_BLOCK};

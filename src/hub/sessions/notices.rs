@@ -16,11 +16,11 @@ use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names};
 use crate::hub::peers::{Peer, Peers, Work};
 use crate::leco::name;
-use crate::limits::{FAREWELLS_MAX, RING_RESERVE_BYTES};
+use crate::limits::{LOST_NOTICES_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
 
 use super::Sessions;
-use super::backlog::Waiting;
+use super::backlog::WaitingNotice;
 use super::history::{Draft, Past, What};
 use super::session::{Leaver, LostNotice};
 use super::voice::{self, Voice};
@@ -126,7 +126,7 @@ impl Sessions {
                 continue;
             }
             if let Some(link) = link {
-                let waiting = Waiting { session: key, member: name.clone(), tail: Arc::clone(tail) };
+                let waiting = WaitingNotice { session: key, member: name.clone(), tail: Arc::clone(tail) };
                 if self.backlog.push(link, waiting, &mut peers.pool).is_ok() {
                     peers.tell_of_room(link);
                     continue;
@@ -225,7 +225,7 @@ impl Sessions {
     }
 
     fn send_lost_notice_later(&mut self, peers: &mut Peers, member: &[u8], session: &[u8], note: &str) {
-        if self.lost_notices.len() >= FAREWELLS_MAX {
+        if self.lost_notices.len() >= LOST_NOTICES_MAX {
             self.lost_notices.pop_front();
             peers.counters.session_farewells_dropped += 1;
         }

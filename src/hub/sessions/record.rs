@@ -13,7 +13,7 @@ use crate::c2sim::is_session_name;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::scan;
 use crate::c2sim::state::{Options, State, Trigger};
-use crate::hub::ledger::{Change as Write, Entry};
+use crate::hub::ledger::{Entry, Write};
 
 use super::change::{Durable, Written};
 use super::entry::{Author, Flow, Scheduled, SessionInfo};

@@ -11,7 +11,7 @@ use crate::hub::doors::Door;
 use crate::hub::events::Event;
 use crate::hub::fixture::{Lent, NEAR};
 use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
-use crate::hub::ledger::{Change, Entry, Ledger, Ticket};
+use crate::hub::ledger::{Entry, Ledger, Ticket, Write};
 use crate::hub::methods::{At, Call, Method};
 use crate::hub::peers::For;
 use crate::leco::nodes::Dealer;
@@ -22,17 +22,17 @@ use crate::time::Tick;
 #[derive(Clone, Debug, Default)]
 struct Notes(Arc<Mutex<Vec<Commit>>>);
 
-type Commit = (Ticket, Vec<Change>);
+type Commit = (Ticket, Vec<Write>);
 
 impl Ledger for Notes {
-    fn commit(&mut self, ticket: Ticket, changes: Vec<Change>) {
-        self.0.lock().unwrap().push((ticket, changes));
+    fn commit(&mut self, ticket: Ticket, writes: Vec<Write>) {
+        self.0.lock().unwrap().push((ticket, writes));
     }
 
     fn load(&mut self) -> Result<Vec<Entry>, String> {
         let notes = self.0.lock().unwrap();
-        let changes = notes.iter().flat_map(|(_, changes)| changes);
-        Ok(changes.filter_map(|change| Some((change.key.clone(), change.value.clone()?))).collect())
+        let writes = notes.iter().flat_map(|(_, writes)| writes);
+        Ok(writes.filter_map(|write| Some((write.key.clone(), write.value.clone()?))).collect())
     }
 }
 

@@ -6,7 +6,7 @@ use instep::control::framing::{self, Frame};
 use instep::control::function::{Argument, Function};
 use instep::control::ids::Ids;
 use instep::control::replay::{self, Record};
-use instep::control::request::{self, Call, NewSession, Request, SessionRef, Source, Which};
+use instep::control::request::{self, Call, NewSession, Request, SessionRef, Wanted, Which};
 use instep::control::section::Section;
 use instep::control::value::{Reader, Skim};
 use instep::control::viewer;
@@ -173,10 +173,10 @@ fn write(shape: Shape, asked: &Request<'_>) -> Option<Vec<u8>> {
         Request::Disconnect(ids) => {
             ControlRequest::begin(&mut out, shape, Function::Disconnect).viewer(&list(ids)).finish()
         }
-        Request::Open(Source::Address { host, port }) => {
+        Request::Open(Wanted::Address { host, port }) => {
             ControlRequest::begin(&mut out, shape, Function::Open).address(host, *port).finish()
         }
-        Request::Open(Source::File(name)) => {
+        Request::Open(Wanted::File(name)) => {
             ControlRequest::begin(&mut out, shape, Function::Open).logfilename(name).finish()
         }
         Request::Connect(connections) => {
