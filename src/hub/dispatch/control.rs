@@ -119,8 +119,8 @@ impl Hub {
         if fatal {
             self.peers.finish(key, Cause::Undecodable);
         }
-        if let Called::Answered(owes) = called {
-            self.tell_owed(owes);
+        if let Called::Answered(Some(session)) = called {
+            self.tell_owed(session);
         }
         called
     }

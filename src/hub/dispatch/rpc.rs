@@ -163,7 +163,9 @@ impl Hub {
     /// has more to tell behind the answer.
     pub(super) fn run(&mut self, request: Request, fresh: bool, mut owes: Option<SessionKey>) {
         self.run_parts(request, fresh, &mut owes);
-        self.tell_owed(owes);
+        if let Some(session) = owes {
+            self.tell_owed(session);
+        }
     }
 
     fn run_parts(&mut self, mut request: Request, mut fresh: bool, owes: &mut Option<SessionKey>) {
@@ -177,9 +179,7 @@ impl Hub {
             }
             let Some(part) = request.parts.pop_front() else { break };
             self.peers.spend(Work::Call);
-            let outcome = self.part(&request, part, fresh);
-            self.drain_events();
-            match outcome {
+            match self.part(&request, part, fresh) {
                 PartOutcome::Nothing => continue,
                 PartOutcome::Answered(id, aftermath) => {
                     let answer = self.conclude(aftermath, owes);
@@ -352,7 +352,12 @@ impl Hub {
 
     /// What a request has waited for is there.
     pub(super) fn go_on(&mut self, waiting: RequestKey, answer: Answer, owes: Option<SessionKey>) {
-        let Some(mut request) = self.front.take(waiting) else { return self.tell_owed(owes) };
+        let Some(mut request) = self.front.take(waiting) else {
+            if let Some(session) = owes {
+                self.tell_owed(session);
+            }
+            return;
+        };
         let id = request.awaited.take();
         self.note_answer(&mut request, id, answer);
         self.run(request, false, owes);

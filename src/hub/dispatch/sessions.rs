@@ -117,10 +117,8 @@ impl Hub {
     }
 
     /// Tells what was to come right behind an answer.
-    pub(super) fn tell_owed(&mut self, owes: Option<SessionKey>) {
-        if let Some(session) = owes {
-            self.sessions.tell_owed(&mut self.peers, &self.names, session);
-        }
+    pub(super) fn tell_owed(&mut self, session: SessionKey) {
+        self.sessions.tell_owed(&mut self.peers, &self.names, session);
     }
 
     /// Requests that have waited for a session that is no more find that out.
