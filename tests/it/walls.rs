@@ -461,6 +461,45 @@ fn the_front_page_begins_with_code() {
     assert!(code <= 3 && library.lines().take(code).all(|line| !line.starts_with("//! #")));
 }
 
+/// A call from one file of the hub to another, as `docs/ways.md` writes it.
+struct Call<'a> {
+    caller: &'a str,
+    called: &'a str,
+    function: &'a str,
+    is_step: bool,
+}
+
+/// The calls of each of the ways.
+fn ways(text: &str) -> Vec<Vec<Call<'_>>> {
+    let call = |line| {
+        let (mark, rest): (&str, &str) = str::split_once(line, " `")?;
+        let (files, function) = rest.strip_suffix('`')?.split_once(": ")?;
+        let (caller, called) = files.split_once(" -> ")?;
+        Some(Call { caller, called, function, is_step: mark != "-" })
+    };
+    text.split("\n## ").skip(1).map(|way| way.lines().filter_map(call).collect()).collect()
+}
+
+#[test]
+fn the_ways_through_the_hub_are_as_they_are_written_and_short() {
+    let files: BTreeMap<String, Vec<Token>> =
+        shipped().into_iter().map(|(path, text)| (path, without_tests(&tokens(&text)))).collect();
+    let has = |file: &str, words: &[&str]| {
+        let tokens = &files[&format!("src/hub/{file}.rs")];
+        tokens.windows(words.len()).any(|part| part.iter().zip(words).all(|(token, word)| token.text == *word))
+    };
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ways.md")).unwrap();
+    let ways = ways(&text);
+    for Call { caller, called, function, .. } in ways.iter().flatten() {
+        assert!(caller != called && has(called, &["fn", function]), "{called} has no {function}");
+        let is_called = [".", "::"].iter().any(|mark| has(caller, &[mark, function, "("]));
+        let is_named = is_called || (has(caller, &[function, "("]) && !has(caller, &["fn", function]));
+        assert!(is_named, "{caller} does not call {function}");
+    }
+    let steps: Vec<usize> = ways.iter().map(|way| way.iter().filter(|call| call.is_step).count()).collect();
+    assert!(matches!(steps[..], [1..=25, 1..=14]), "{steps:?} steps");
+}
+
 // ---- The rules on small trees ----
 
 #[test]
