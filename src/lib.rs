@@ -151,9 +151,12 @@
 //! * **state**: where a session is in C2SIM's flow control, from UNINITIALIZED to RUNNING and PAUSED.
 //! * **Trigger**: what moves a session from one state to the next, now or at a moment.
 //! * **initialization**: the documents that a session collects until they are shared.
-//! * **event**: a change of a session, or a document in it, under a number of its own.
+//! * **event**: what has happened, told to whom it concerns: in a session a change or a document, under a number of its own; in the hub a
+//!   small value from an owner to those above it.
 //! * **notice**: an event as a member is told of it: a notification, or a document, which the server writes where nobody sent one.
 //! * **draft**: an event that is planned and not told yet.
+//! * **backlog**: the notices that wait because the ring of their link has no room.
+//! * **aftermath**: what is left to do once a request is carried out: the answer, and what comes before and behind it.
 //! * **verdict**: what a pure function says is to be done, before anything has been.
 //! * **ring**: the bounded bytes that wait to be sent to one peer.
 //! * **tail**: the bytes of one peer that have come in and do not make a whole message yet.
@@ -161,6 +164,10 @@
 //! * **ledger**: what of the sessions is kept on disk.
 //! * **ticket**: the number under which the outcome of a write comes back.
 //! * **turn**: all that the loop does between two waits; every part of it is bounded.
+//! * **budget**: how much may be read, or worked, for one peer or for all of them before the turn goes on.
+//! * **owner**: who alone may change a thing: of a table a part of the hub, which is lent what else it needs; of a name the link that it
+//!   is signed in on.
+//! * **linger**: of a socket, to stay half closed until its peer has read what was written to it.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(feature = "internals"),
