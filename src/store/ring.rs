@@ -5,9 +5,9 @@
 
 use super::pool::{Pool, Use};
 
-/// Why bytes were not taken.
+/// Why there is no room for bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum NoRoom {
     /// The ring holds as much as it may.
     Full,
     /// The process-wide cap is reached.
@@ -57,13 +57,13 @@ impl Ring {
     /// message larger than the bound still passes to a receiver that keeps up.
     ///
     /// # Errors
-    /// [`Refused::Full`] over the bound, [`Refused::Memory`] when the pool has no block; the ring is unchanged.
+    /// [`NoRoom::Full`] over the bound, [`NoRoom::Memory`] when the pool has no block; the ring is unchanged.
     #[inline(always)]
-    pub fn push(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), Refused> {
+    pub fn push(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), NoRoom> {
         let more: usize = parts.iter().map(|part| part.len()).sum();
         let total = self.len + more;
         if total > bytes_max && self.len > 0 {
-            return Err(Refused::Full);
+            return Err(NoRoom::Full);
         }
         if total > self.block.len() {
             self.grow(total, pool)?;
@@ -97,11 +97,11 @@ impl Ring {
     }
 
     #[cold]
-    fn grow(&mut self, total: usize, pool: &mut Pool) -> Result<(), Refused> {
+    fn grow(&mut self, total: usize, pool: &mut Pool) -> Result<(), NoRoom> {
         let wanted = if self.len == 0 { total.max(self.hint) } else { total };
         let mut block = match pool.take(wanted, Use::Ring) {
             Some(block) => block,
-            None => pool.take(total, Use::Ring).ok_or(Refused::Memory)?,
+            None => pool.take(total, Use::Ring).ok_or(NoRoom::Memory)?,
         };
         let [first, second] = self.unsent();
         let (a, rest) = block.split_at_mut(first.len());
@@ -176,11 +176,11 @@ mod tests {
         let mut pool = Pool::new(1 << 20);
         let mut ring = Ring::new();
         assert_eq!(ring.push(&[b"abc", b"def"], 10, &mut pool), Ok(()));
-        assert_eq!(ring.push(&[b"12345"], 10, &mut pool), Err(Refused::Full));
+        assert_eq!(ring.push(&[b"12345"], 10, &mut pool), Err(NoRoom::Full));
         assert_eq!(content(&ring), b"abcdef");
         ring.consume(6, &mut pool);
         assert_eq!(ring.push(&[&[7; 50]], 10, &mut pool), Ok(()), "an empty ring takes an oversized message");
-        assert_eq!(ring.push(&[b"x"], 10, &mut pool), Err(Refused::Full));
+        assert_eq!(ring.push(&[b"x"], 10, &mut pool), Err(NoRoom::Full));
         ring.clear(&mut pool);
         assert_eq!(pool.in_use(), (0, 0));
     }
@@ -190,7 +190,7 @@ mod tests {
         let mut pool = Pool::new(1024);
         let mut ring = Ring::new();
         ring.push(&[&[1; 600]], 4096, &mut pool).unwrap();
-        assert_eq!(ring.push(&[&[2; 600]], 4096, &mut pool), Err(Refused::Memory));
+        assert_eq!(ring.push(&[&[2; 600]], 4096, &mut pool), Err(NoRoom::Memory));
         assert_eq!(content(&ring), [1; 600]);
     }
 

@@ -6,7 +6,7 @@ use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
 use crate::leco::rpc::{self, Document, Id, Item, MESSAGE_TOO_LARGE, RECEIVER_OVERLOADED, RpcError};
 use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING};
-use crate::store::ring::{Refused, Ring};
+use crate::store::ring::{NoRoom, Ring};
 use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
@@ -232,7 +232,7 @@ pub(in crate::hub) fn hold_for_member(
 ) -> Outcome {
     let Some(waited) = peers.stood_still(link) else { return Outcome::Done };
     if waited < Span(peers.config.stall_ms) && !peers.stopping {
-        return peers.hold(from, link, Refused::Full, waited);
+        return peers.hold(from, link, NoRoom::Full, waited);
     }
     let data = serde_json::json!({
         "session": name::shown(view.receiver),
@@ -254,7 +254,7 @@ fn hold_for_room(
     names: &Names,
     from: PeerKey,
     to: PeerKey,
-    refused: Refused,
+    refused: NoRoom,
     view: &View<'_>,
 ) -> Outcome {
     let Some(waited) = peers.stood_still(to) else { return Outcome::Done };
@@ -473,9 +473,9 @@ fn return_one(peers: &mut Peers, names: &Names, wire: &[u8], message: &frame::Me
     let queued = names.say(peers, link, view.sender, &message::answer_header(view.header), text.as_bytes());
     match queued {
         Ok(()) => peers.counters.returned_undelivered += 1,
-        Err(Refused::Full) => return false,
+        Err(NoRoom::Full) => return false,
         // The very ring that is being returned may hold the last of the memory.
-        Err(Refused::Memory) => peers.counters.errors_dropped += 1,
+        Err(NoRoom::Memory) => peers.counters.errors_dropped += 1,
     }
     true
 }

@@ -16,7 +16,7 @@ use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionR
 use crate::control::{self, viewer};
 use crate::leco::rpc::RpcError;
 use crate::limits::CONTROL_REQUEST_BYTES_MAX;
-use crate::store::ring::Refused;
+use crate::store::ring::NoRoom;
 
 use super::elsewhere;
 use super::manager::SessionRow;
@@ -364,7 +364,7 @@ impl Hub {
                 return (used, Halt::Gone);
             }
             if self.peers.get(key).is_some_and(Manager::is_behind_with_answers)
-                && self.peers.hold_for_answer(key, key, Refused::Full) == Outcome::Held
+                && self.peers.hold_for_answer(key, key, NoRoom::Full) == Outcome::Held
             {
                 return (used, Halt::Held);
             }

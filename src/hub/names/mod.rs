@@ -11,7 +11,7 @@ use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Nodes};
 use crate::leco::route::{Owner, Place};
 use crate::leco::rpc;
-use crate::store::ring::Refused;
+use crate::store::ring::NoRoom;
 use crate::zmtp::frame;
 
 use super::keys::{ComponentKey, NodeKey, PeerKey};
@@ -144,7 +144,7 @@ impl Names {
         receiver: &[u8],
         header: &[u8; HEADER_BYTES],
         payload: &[u8],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NoRoom> {
         say_as(peers, to, &self.full_name, receiver, header, payload)
     }
 
@@ -166,7 +166,7 @@ pub(super) fn say_as(
     receiver: &[u8],
     header: &[u8; HEADER_BYTES],
     payload: &[u8],
-) -> Result<(), Refused> {
+) -> Result<(), NoRoom> {
     if !peers.get(to).is_some_and(Peer::takes_messages) {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use crate::hub::names::Names;
 use crate::leco::message::TYPE_JSON;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{Owner, Place};
-use crate::store::ring::Refused;
+use crate::store::ring::NoRoom;
 
 fn there<'a>(namespace: &'a str, name: &'a str) -> Place<'a> {
     Place::There { namespace: namespace.as_bytes(), name: name.as_bytes() }
@@ -152,7 +152,7 @@ fn our_words_have_a_reserve_in_a_full_ring_and_no_more() {
     let words = [b' '; 10_000];
     let said = (0..10).map_while(|_| names.say(peers, key, b"N1.CA", &[0; 20], &words).ok()).count();
     assert_eq!(said, 6);
-    assert_eq!(names.say(peers, key, b"N1.CA", &[0; 20], &words), Err(Refused::Full));
+    assert_eq!(names.say(peers, key, b"N1.CA", &[0; 20], &words), Err(NoRoom::Full));
     names.ask_pong(peers, key, b"N1.CA");
     assert_eq!(lent.hear(key).len(), 7, "a question is short");
 }

@@ -381,7 +381,7 @@ impl Peers {
             return false;
         }
         if self.get(key).is_some_and(|peer| peer.waiting() > ring_bytes_max) {
-            return self.hold_for_answer(key, key, crate::store::ring::Refused::Full) != Outcome::Held;
+            return self.hold_for_answer(key, key, crate::store::ring::NoRoom::Full) != Outcome::Held;
         }
         self.spend(Work::Document(bytes));
         true

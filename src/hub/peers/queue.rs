@@ -1,7 +1,7 @@
 //! Bytes on their way: into tails, into rings and results, and out; and who is held where there is no room.
 
 use crate::limits::{READ_BYTES_MAX, RING_RESERVE_BYTES};
-use crate::store::ring::Refused;
+use crate::store::ring::NoRoom;
 use crate::time::Span;
 use crate::zmtp::command::Built;
 
@@ -54,7 +54,7 @@ impl Peers {
 
     /// Queues a message's wire bytes, whole or not at all.
     #[inline(always)]
-    pub(in crate::hub) fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), Refused> {
+    pub(in crate::hub) fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), NoRoom> {
         let Some(peer) = self.table.get_mut(to) else {
             debug_assert!(false, "names and nodes lead to living links");
             return Ok(());
@@ -68,12 +68,7 @@ impl Peers {
     }
 
     /// Queues parts of one message, whole or not at all, in a ring that may hold `bytes_max`.
-    pub(in crate::hub) fn queue_parts(
-        &mut self,
-        to: PeerKey,
-        parts: &[&[u8]],
-        bytes_max: usize,
-    ) -> Result<(), Refused> {
+    pub(in crate::hub) fn queue_parts(&mut self, to: PeerKey, parts: &[&[u8]], bytes_max: usize) -> Result<(), NoRoom> {
         let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
         peer.ring.push(parts, bytes_max + peer.left, &mut self.pool)?;
         self.want_flush(to);
@@ -221,8 +216,8 @@ impl Peers {
     }
 
     /// Does not read `from` until `to` has room, or the pool where that is what is lacking, or `to` has stood still for `stall_ms`.
-    pub(in crate::hub) fn hold(&mut self, from: PeerKey, to: PeerKey, refused: Refused, waited: Span) -> Outcome {
-        let lacks_memory = refused == Refused::Memory;
+    pub(in crate::hub) fn hold(&mut self, from: PeerKey, to: PeerKey, refused: NoRoom, waited: Span) -> Outcome {
+        let lacks_memory = refused == NoRoom::Memory;
         if lacks_memory {
             self.wait_for_memory(from, For::Copy);
         } else {
@@ -239,7 +234,7 @@ impl Peers {
 
     /// There is no room for an answer: the asking peer is held until there is. If the way back leads over another link that has
     /// stood still for `stall_ms`, the answer is given up.
-    pub(in crate::hub) fn hold_for_answer(&mut self, from: PeerKey, link: PeerKey, refused: Refused) -> Outcome {
+    pub(in crate::hub) fn hold_for_answer(&mut self, from: PeerKey, link: PeerKey, refused: NoRoom) -> Outcome {
         let Some(waited) = self.stood_still(link) else { return Outcome::Done };
         if self.stopping || (from != link && waited >= Span(self.config.stall_ms)) {
             self.counters.answers_dropped += 1;

@@ -6,7 +6,7 @@ use crate::hub::doors::Output;
 use crate::hub::fixture::{Lent, leco};
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{For, Outcome, Work};
-use crate::store::ring::Refused;
+use crate::store::ring::NoRoom;
 use crate::time::Span;
 
 /// Those who may go on.
@@ -63,7 +63,7 @@ fn a_held_sender_goes_on_once_its_receiver_has_stood_still_too_long() {
     let [from, to] = [(); 2].map(|()| lent.dealer());
     lent.choke(to);
     let waited = lent.peers.stood_still(to).unwrap();
-    assert_eq!(lent.peers.hold(from, to, Refused::Full, waited), Outcome::Held);
+    assert_eq!(lent.peers.hold(from, to, NoRoom::Full, waited), Outcome::Held);
     lent.pass(600);
     lent.peers.sent(to, 1);
     pass(&mut lent, 400);
@@ -79,9 +79,9 @@ fn senders_go_on_when_the_ring_is_half_empty() {
     let [from, to] = [(); 2].map(|()| lent.dealer());
     let wire = leco("CA", "CB", &[b' '; 900]);
     lent.peers.queue(to, &wire).unwrap();
-    assert_eq!(lent.peers.queue(to, &wire), Err(Refused::Full));
+    assert_eq!(lent.peers.queue(to, &wire), Err(NoRoom::Full));
     let waited = lent.peers.stood_still(to).unwrap();
-    lent.peers.hold(from, to, Refused::Full, waited);
+    lent.peers.hold(from, to, NoRoom::Full, waited);
     lent.peers.sent(to, wire.len() - 501);
     assert_eq!(woken(&mut lent), []);
     lent.peers.sent(to, 1);
@@ -106,14 +106,14 @@ fn who_lacks_memory_goes_on_when_there_is_more_or_after_a_while() {
     let mut lent = Lent::new();
     let [from, to] = [(); 2].map(|()| lent.dealer());
     lent.peers.queue(to, &leco("CA", "CB", b"1")).unwrap();
-    lent.peers.hold(from, to, Refused::Memory, Span(0));
+    lent.peers.hold(from, to, NoRoom::Memory, Span(0));
     assert_eq!(held(&lent, from), Some(For::Copy));
     lent.peers.wake_where_memory_came_free();
     assert_eq!(woken(&mut lent), []);
     lent.read(to);
     lent.peers.wake_where_memory_came_free();
     assert_eq!(woken(&mut lent), [from]);
-    lent.peers.hold(from, to, Refused::Memory, Span(0));
+    lent.peers.hold(from, to, NoRoom::Memory, Span(0));
     pass(&mut lent, 1000);
     assert_eq!(woken(&mut lent), [from]);
 }
@@ -201,9 +201,9 @@ fn an_answer_for_somebody_behind_a_choked_link_is_given_up_after_a_while() {
     let mut lent = Lent::new();
     let [from, link] = [(); 2].map(|()| lent.dealer());
     lent.choke(link);
-    assert_eq!(lent.peers.hold_for_answer(from, link, Refused::Full), Outcome::Held);
+    assert_eq!(lent.peers.hold_for_answer(from, link, NoRoom::Full), Outcome::Held);
     pass(&mut lent, 1000);
     assert_eq!(woken(&mut lent), [from]);
-    assert_eq!(lent.peers.hold_for_answer(from, link, Refused::Full), Outcome::Done);
+    assert_eq!(lent.peers.hold_for_answer(from, link, NoRoom::Full), Outcome::Done);
     assert_eq!(lent.peers.counters.answers_dropped, 1);
 }
