@@ -44,6 +44,7 @@ counters! {
     closed_undecodable: "links of controllers and viewers closed because a request could not be decoded",
     closed_notice: "links closed because an event of a joined session found no room",
     ends_unknown: "links that we ended and whose peer did not confirm the end: what was in its socket may not have arrived",
+    hints: "newcomers that said nothing and were told that they have not signed in",
     pauses: "times the process or its machine stood still for more than a second while deadlines were due",
     closed_by_us: "links closed for a reason of our own: signed out, superfluous, shutting down",
     bytes_in: "bytes received",

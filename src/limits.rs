@@ -149,6 +149,14 @@ pub const HANDSHAKES_PER_ADDRESS_MAX: u32 = 16;
 pub const ADDRESS_SHARE: usize = 4;
 /// Refused connections that are held for a moment before they are closed, so that their clients reconnect less often.
 pub const TARPIT_MAX: usize = 64;
+/// Milliseconds that a newcomer may say nothing before it is told, within `hint_s`, that it has not signed in.
+pub const HINT_AFTER_MS: u64 = 500;
+/// Addresses whose links we have closed lately, that are remembered for that.
+pub const CUT_ADDRESSES_MAX: usize = 64;
+/// Milliseconds after the start in which a message for a name that nobody has may be held.
+pub const RETURN_WINDOW_MS: u64 = 5000;
+/// Names that were lost with their links lately, and may come back.
+pub const LOST_NAMES_MAX: usize = 1024;
 /// Closed sockets that are kept open until their peers have read what was written to them; one more ends the oldest.
 pub const LINGERS_MAX: usize = 1024;
 /// Milliseconds that such a socket is kept at the most, and while the process ends.

@@ -128,6 +128,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number expiration_s, "silence (s) before a component is asked if it lives; three times that removes it"),
     setting!(number cleaning_interval_s, "time (s) between two cleanings of the directory"),
     setting!(number takeover_ms, "time (ms) for a silent owner to answer when its name is claimed"),
+    setting!(number return_ms, "milliseconds that a message waits for a name that may come back"),
+    setting!(number hint_s, "seconds in which silent newcomers are told to sign in"),
     setting!(number heartbeat_s, "silence (s) before a ZMTP 3.1 peer gets a PING; three times that closes it; 0: never"),
     setting!(number handshake_s, "time (s) for a new connection to finish its handshake"),
     setting!(number connections_max, "connections held at a time"),

@@ -42,6 +42,12 @@ pub struct Config {
     pub cleaning_interval_s: u64,
     /// Milliseconds in which the silent owner of a name must answer when a newcomer claims the name. 1 to 60,000.
     pub takeover_ms: u64,
+    /// Milliseconds, 0 to 60,000, that a message waits for a name of this node that nobody has, but that was lost with its link just now, or
+    /// may not have come back yet as the process has just started. 0: it is refused at once.
+    pub return_ms: u64,
+    /// Seconds, 0 to 86,400, after the start or after we have closed a link, in which a newcomer that says nothing is told that it has not
+    /// signed in: it may not know that it lost its Coordinator. 0: never.
+    pub hint_s: u64,
     /// Seconds of silence after which a ZMTP 3.1 peer gets a PING; three times that closes its link. Up to 86,400; 0:
     /// never.
     pub heartbeat_s: u64,
@@ -135,6 +141,8 @@ impl Default for Config {
             expiration_s: 15,
             cleaning_interval_s: 5,
             takeover_ms: 500,
+            return_ms: 1000,
+            hint_s: 60,
             heartbeat_s: 10,
             handshake_s: 10,
             connections_max: 16_384,
@@ -213,7 +221,7 @@ impl Config {
                 format!("each has a name of its own, and there are fewer than {}", limits::SESSIONS_MAX),
             ));
         }
-        let counted: [(&str, u64, u64, u64); 17] = [
+        let counted: [(&str, u64, u64, u64); 19] = [
             ("document_bytes_max", as_u64(self.document_bytes_max), 1024, as_u64(limits::C2SIM_MESSAGE_BYTES_MAX)),
             ("session_history_bytes_max", as_u64(self.session_history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
             ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
@@ -223,6 +231,8 @@ impl Config {
             ("expiration_s", self.expiration_s, 1, 86_400),
             ("cleaning_interval_s", self.cleaning_interval_s, 1, 86_400),
             ("takeover_ms", self.takeover_ms, 1, 60_000),
+            ("return_ms", self.return_ms, 0, 60_000),
+            ("hint_s", self.hint_s, 0, 86_400),
             ("heartbeat_s", self.heartbeat_s, 0, 86_400),
             ("handshake_s", self.handshake_s, 1, 3600),
             ("stall_ms", self.stall_ms, 0, 3_600_000),

@@ -33,6 +33,8 @@ pub(super) enum Event {
     KernelLost { provider: ProviderKey, peer: PeerKey, cause: Cause },
     /// A viewer has left.
     ViewerLeft { peer: PeerKey, cause: Cause },
+    /// This peer has finished its handshake a while ago and has said nothing since.
+    Speechless { peer: PeerKey },
     /// There is room in the ring of this peer, which somebody has asked to be told.
     Room { peer: PeerKey },
     /// A peer of ours that speaks ZMTP takes nothing more.

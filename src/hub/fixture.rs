@@ -50,7 +50,8 @@ impl Lent {
 
     /// The same with another configuration; it may be one that no user could choose.
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), ..Config::default() };
+        let (namespace, host) = ("N1".to_owned(), "n1".to_owned());
+        let mut config = Config { namespace, host, return_ms: 0, hint_s: 0, ..Config::default() };
         change(&mut config);
         let start = Start { seed: 7, now: Tick(1000), unix_ms: 1_700_000_000_000 };
         Self { names: Names::new(&config, start.seed), peers: Peers::new(config, start) }

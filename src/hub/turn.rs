@@ -353,6 +353,7 @@ impl Hub {
                 Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peer, cause),
+                Event::Speechless { peer } => relay::hint(peers, names, peer),
                 Event::Room { peer } => sessions.notices_go_on(peers, peer),
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),

@@ -34,7 +34,14 @@ pub(crate) struct Live {
 impl Live {
     /// Node N1 on a free port of loopback.
     pub(crate) fn start(config: Config) -> Self {
-        let config = Config { namespace: "N1".into(), host: "n1".into(), bind: vec!["127.0.0.1:0".into()], ..config };
+        let config = Config {
+            namespace: "N1".into(),
+            host: "n1".into(),
+            bind: vec!["127.0.0.1:0".into()],
+            return_ms: 0,
+            hint_s: 0,
+            ..config
+        };
         let mut server = Server::bind(config).expect("a free port");
         let address = server.local_addresses().next().unwrap();
         let stopper = server.stopper();

@@ -67,7 +67,8 @@ pub(crate) struct World {
 
 /// A configuration for tests: node `N1` at `n1:12300`.
 pub(crate) fn config(n: usize) -> Config {
-    Config { namespace: format!("N{n}"), host: format!("n{n}"), ..Config::default() }
+    // Waiting for those who may come back is tried where it is the matter.
+    Config { namespace: format!("N{n}"), host: format!("n{n}"), return_ms: 0, hint_s: 0, ..Config::default() }
 }
 
 impl World {

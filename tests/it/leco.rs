@@ -1485,3 +1485,61 @@ fn a_batch_that_ends_its_own_link_ends_with_it() {
     let ca = world.component("CA");
     assert_eq!(ask(&mut world, ca, "CA", "send_global_components"), json!({"N1":["CA"]}));
 }
+
+// ---- After a restart ----
+
+#[test]
+fn a_newcomer_that_says_nothing_after_a_start_is_told_once_to_sign_in() {
+    let mut world = World::new(Config { hint_s: 60, heartbeat_s: 0, ..config(1) });
+    let (silent, ca) = (world.dealer(), world.component("CA"));
+    world.wait(499);
+    assert!(world.hear(silent).is_empty());
+    world.wait(2);
+    let heard = world.hear(silent);
+    assert_eq!((heard.len(), wire::code(&heard[0]), &*heard[0][2]), (1, Some(-32090), &b"N1.COORDINATOR"[..]));
+    world.wait(5000);
+    assert!(world.hear(silent).is_empty() && world.hear(ca).is_empty());
+    assert_eq!(world.count("hints"), 1);
+    world.wait(60_000);
+    let late = world.dealer();
+    world.wait(2000);
+    assert!(world.hear(late).is_empty(), "who comes later knows what it does");
+}
+
+#[test]
+fn a_message_for_a_name_that_is_just_coming_back_waits_for_it() {
+    let mut world = World::new(Config { return_ms: 1000, ..config(1) });
+    let ca = world.component("CA");
+    world.feed(ca, &leco(b"CB", b"CA", 1, &[b"early"]));
+    world.wait(500);
+    assert!(world.hear(ca).is_empty());
+    world.component("CB");
+    assert_eq!(world.count("messages_delivered"), 1);
+    // Somebody who does not come: refused after a second in all, and from then on at once.
+    world.feed(ca, &leco(b"CX", b"CA", 2, &[b"lost"]));
+    world.wait(499);
+    assert!(world.hear(ca).is_empty());
+    world.wait(2);
+    assert_eq!(wire::code(&world.hear(ca)[0]), Some(-32093));
+    world.feed(ca, &leco(b"CX", b"CA", 3, &[b"lost"]));
+    assert_eq!(wire::code(&world.hear(ca)[0]), Some(-32093));
+}
+
+#[test]
+fn a_message_for_a_name_that_was_cut_off_just_now_waits_for_it_and_one_that_left_in_order_is_gone() {
+    let mut world = World::new(Config { return_ms: 1000, ..config(1) });
+    world.wait(10_000);
+    let (ca, cb, cc) = (world.component("CA"), world.component("CB"), world.component("CC"));
+    let (_, key) = world.clients[cb].side;
+    let now = world.now;
+    world.hubs[0].handle_closed(now, key, Cause::Gone);
+    world.pump();
+    world.close(cc);
+    world.feed(ca, &leco(b"CC", b"CA", 1, &[b"x"]));
+    assert_eq!(wire::code(&world.hear(ca)[0]), Some(-32093));
+    world.feed(ca, &leco(b"CB", b"CA", 2, &[b"x"]));
+    world.wait(900);
+    assert!(world.hear(ca).is_empty());
+    world.component("CB");
+    assert_eq!(world.count("messages_delivered"), 1);
+}

@@ -12,7 +12,8 @@ use crate::wire::{encode, header, opening};
 const NOW: Tick = Tick(10);
 
 fn hub(namespace: &str, change: impl FnOnce(&mut Config)) -> Hub {
-    let mut config = Config { namespace: namespace.into(), host: "sim".into(), ..Config::default() };
+    let mut config =
+        Config { namespace: namespace.into(), host: "sim".into(), return_ms: 0, hint_s: 0, ..Config::default() };
     change(&mut config);
     config.check().expect("a legal configuration");
     Hub::new(config, Start { seed: 1, now: Tick(0), unix_ms: 0 }).unwrap()

@@ -120,6 +120,8 @@ impl Swarm {
             expiration_s: rng.pick(&[2, 5, 15]),
             cleaning_interval_s: rng.pick(&[1, 2, 5]),
             takeover_ms: rng.pick(&[100, 500]),
+            return_ms: 0,
+            hint_s: 0,
             heartbeat_s: rng.pick(&[1, 5, 10]),
             handshake_s: rng.pick(&[2, 10]),
             frame_bytes_max: MESSAGE_BYTES_MAX,

@@ -14,7 +14,7 @@ use super::{Coordinator, news_of};
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::doors::Output;
 use crate::hub::names::{Names, shown};
-use crate::hub::peers::{About, Peers, ProcessTimer, share_of};
+use crate::hub::peers::{About, For, Peers, ProcessTimer, share_of};
 
 /// How much of an answer is left, and what did not fit.
 #[derive(Debug)]
@@ -101,6 +101,8 @@ impl Coordinator {
             Err(_) => return Err((SERVER_FULL, Value::from("too many components"))),
         }
         log::log!(news_of(name), "component {} signed in from {remote}", name::shown(name));
+        // Messages for it may have waited.
+        peers.wake(For::Name);
         peers.counters.sign_ins += 1;
         self.is_changed = true;
         Ok(Value::Null)

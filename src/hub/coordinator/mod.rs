@@ -16,6 +16,7 @@ use crate::store::name::Name;
 use crate::store::timers::Timers;
 use crate::time::{Span, Tick};
 
+use super::cause::Cause;
 use super::events::{Event, Left};
 use super::keys::{ComponentKey, NodeKey};
 use super::names::Names;
@@ -68,6 +69,10 @@ impl Coordinator {
         match why {
             Left::Link(cause) => {
                 peers.counters.names_freed += 1;
+                // Who ends in order is not about to come back.
+                if cause != Cause::Peer && cause != Cause::Takeover {
+                    names.note_lost(peers.now, Span(peers.config.return_ms), &component.name);
+                }
                 log::log!(news_of(&component.name), "component {name} is gone: {cause}");
             }
             Left::Silent => {

@@ -5,13 +5,13 @@ use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
 use crate::leco::rpc::{self, Document, Id, Item, MESSAGE_TOO_LARGE, RECEIVER_OVERLOADED, RpcError};
-use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING};
+use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RETURN_WINDOW_MS};
 use crate::store::ring::{NoRoom, Ring};
 use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use crate::hub::keys::{ComponentKey, NodeKey, PeerKey};
-use crate::hub::names::{Names, say_as, shown};
+use crate::hub::names::{Names, new_header, say_as, shown};
 use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
 
 /// What the routing chart asks, answered from the tables for one sending peer.
@@ -281,6 +281,9 @@ pub(in crate::hub) fn refuse(
     if refusal == Refusal::NotYours && contest(peers, names, from, view.sender) {
         return Outcome::Held;
     }
+    if refusal == Refusal::ReceiverUnknown && may_come_back(peers, names, from, view.receiver) {
+        return Outcome::Held;
+    }
     let data = match refusal {
         Refusal::NodeUnknown => shown(name::FullName::split(view.receiver).namespace),
         Refusal::ReceiverUnknown => shown(view.receiver),
@@ -311,6 +314,43 @@ pub(in crate::hub) fn refuse(
         );
     }
     Outcome::Done
+}
+
+/// Nobody has the receiver's name at this node, but somebody has just had it, or nobody can have come back yet as we have just started:
+/// holds the sender, for a second at the most. An error in between makes programs give up for good that would go on.
+fn may_come_back(peers: &mut Peers, names: &Names, from: PeerKey, receiver: &[u8]) -> bool {
+    let Place::Here(name) = Place::of(receiver, &names.prefix) else { return false };
+    let Some(peer) = peers.get(from).filter(|peer| peer.role == Role::Accepted && peer.node.is_none()) else {
+        return false;
+    };
+    let is_new = peers.now.since(peers.born).0 < RETURN_WINDOW_MS;
+    // After the start each sender waits once, after a cut each name.
+    let since = match names.lost_at(name) {
+        Some(lost) => lost,
+        None if is_new => peer.waited_for_names.unwrap_or(peers.now),
+        None => return false,
+    };
+    let waited = peers.now.since(since).0;
+    if waited >= peers.config.return_ms || peers.stopping {
+        return false;
+    }
+    if let Some(peer) = peers.get_mut(from) {
+        peer.waited_for_names.get_or_insert(since);
+    }
+    peers.wait(from, For::Name);
+    peers.set_peer_timer(from, PeerTimer::Stall, Span(peers.config.return_ms - waited));
+    true
+}
+
+/// Tells a newcomer that says nothing that it has not signed in: a Component that has lost its Coordinator by our restart, or by our closing its link,
+/// does not know that.
+pub(in crate::hub) fn hint(peers: &mut Peers, names: &Names, to: PeerKey) {
+    let mut text = String::new();
+    rpc::write_error(&mut text, &Id::NULL, rpc::NOT_SIGNED_IN, &serde_json::Value::Null);
+    let header = new_header(peers);
+    if names.say(peers, to, name::COORDINATOR, &header, text.as_bytes()).is_ok() {
+        peers.counters.hints += 1;
+    }
 }
 
 /// Somebody uses a name that another link holds. Answers `true`, with the newcomer held, if the owner has been silent and

@@ -3,6 +3,8 @@
 //! Owns the directory and the table of nodes, which the Coordinator changes and everybody reads, and the way in which we speak under our
 //! names. It must not know why somebody is looked for.
 
+use std::collections::VecDeque;
+
 use crate::config::Config;
 use crate::leco::address;
 use crate::leco::directory::Directory;
@@ -11,7 +13,9 @@ use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Nodes};
 use crate::leco::route::{Owner, Place};
 use crate::leco::rpc;
+use crate::limits::LOST_NAMES_MAX;
 use crate::store::ring::NoRoom;
+use crate::time::{Span, Tick};
 use crate::zmtp::frame;
 
 use super::keys::{ComponentKey, NodeKey, PeerKey};
@@ -37,6 +41,8 @@ pub(super) struct Names {
     pub(super) full_name: Box<[u8]>,
     /// The address that other Coordinators are told.
     pub(super) address: Box<str>,
+    /// Names that were lost with their links lately, and when.
+    lost: VecDeque<(Box<[u8]>, Tick)>,
 }
 
 impl Names {
@@ -49,12 +55,30 @@ impl Names {
             prefix: [namespace, b"."].concat().into(),
             full_name: [namespace, b".", COORDINATOR].concat().into(),
             address: address.unwrap_or_else(|| address::join(&config.host, config.port)).into(),
+            lost: VecDeque::new(),
         }
     }
 
     /// Our namespace.
     pub(super) fn namespace(&self) -> &[u8] {
         self.prefix.strip_suffix(b".").unwrap_or(&self.prefix)
+    }
+
+    // ---- Names that may come back ----
+
+    /// Notes that a name was lost with its link.
+    pub(super) fn note_lost(&mut self, now: Tick, patience: Span, name: &[u8]) {
+        while self.lost.len() >= LOST_NAMES_MAX
+            || self.lost.front().is_some_and(|(_, lost)| now.since(*lost) >= patience)
+        {
+            self.lost.pop_front();
+        }
+        self.lost.push_back((name.into(), now));
+    }
+
+    /// When a name was lost with its link, if that is not long ago.
+    pub(super) fn lost_at(&self, name: &[u8]) -> Option<Tick> {
+        self.lost.iter().rev().find(|(lost, _)| **lost == *name).map(|(_, moment)| *moment)
     }
 
     // ---- Finding ----

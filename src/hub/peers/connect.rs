@@ -2,9 +2,11 @@
 
 use core::net::SocketAddr;
 
-use crate::limits::{HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, PLAIN_RESERVE_SHARE, TARPIT_MAX};
+use crate::limits::{
+    CUT_ADDRESSES_MAX, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, HINT_AFTER_MS, PLAIN_RESERVE_SHARE, TARPIT_MAX,
+};
 use crate::store::ring::Ring;
-use crate::time::Span;
+use crate::time::{Span, Tick};
 use crate::zmtp::SocketType;
 use crate::zmtp::command::Built;
 use crate::zmtp::link::Link;
@@ -156,6 +158,13 @@ impl Peers {
         self.handshakes -= 1;
         self.counters.handshakes_done += 1;
         self.cancel_peer_timer(key, PeerTimer::Life);
+        let Some(peer) = self.get(key).filter(|peer| peer.role == Role::Accepted) else { return };
+        let address = peer.remote.ip();
+        let is_within = |moment: Tick| self.now.since(moment) < Span::seconds(self.config.hint_s);
+        let was_cut = self.cut.iter().any(|(cut, moment)| *cut == address && is_within(*moment));
+        if is_within(self.born) || was_cut {
+            self.set_peer_timer(key, PeerTimer::Hint, Span(HINT_AFTER_MS));
+        }
     }
 
     /// A controller or viewer has sent a whole request: from here on it may be silent as long as it likes.
@@ -192,6 +201,12 @@ impl Peers {
         let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_open()) else { return };
         (peer.probed, peer.must_prove) = (false, false);
         let names = core::mem::take(&mut peer.names);
+        if !names.is_empty() && !cause.is_theirs() {
+            if self.cut.len() >= CUT_ADDRESSES_MAX {
+                self.cut.pop_front();
+            }
+            self.cut.push_back((peer.remote.ip(), self.now));
+        }
         self.shares.take_names(peer.address(), names.len());
         self.events.extend(names.into_iter().map(|component| Event::NameLeft { component, why: Left::Link(cause) }));
         if let Some(node) = peer.node.take() {

@@ -18,10 +18,12 @@ pub(in crate::hub) enum PeerTimer {
     Stall,
     /// The peer must have given a sign of life, as its name is claimed.
     Takeover,
+    /// The peer should have said something since its handshake, and may not know that it has to.
+    Hint,
 }
 
 impl PeerTimer {
-    pub(in crate::hub) const KINDS: usize = 5;
+    pub(in crate::hub) const KINDS: usize = 6;
 
     pub(super) const fn from_index(index: usize) -> Option<Self> {
         Some(match index {
@@ -30,6 +32,7 @@ impl PeerTimer {
             2 => Self::Slow,
             3 => Self::Stall,
             4 => Self::Takeover,
+            5 => Self::Hint,
             _ => return None,
         })
     }

@@ -1,5 +1,7 @@
 //! Deadlines of connections: what happens when nothing happens.
 
+use crate::hub::events::Event;
+use crate::limits::HINT_AFTER_MS;
 use crate::time::{Span, Tick};
 
 use super::deadlines::Due;
@@ -57,6 +59,12 @@ impl Peers {
             PeerTimer::Stall => self.stall_due(key),
             PeerTimer::Takeover if peer.probed || peer.must_prove => self.take_over(key),
             PeerTimer::Takeover => {}
+            PeerTimer::Hint => {
+                let is_strange = peer.is_open() && peer.names.is_empty() && peer.node.is_none();
+                if is_strange && self.now.since(peer.last_heard).0 >= HINT_AFTER_MS {
+                    self.events.push_back(Event::Speechless { peer: key });
+                }
+            }
         }
     }
 
@@ -119,7 +127,7 @@ impl Peers {
         let stall = Span(self.config.stall_ms);
         let on = match self.get(key).and_then(|peer| peer.held) {
             Some(For::Ring(on)) => on,
-            Some(For::Copy) => return self.resume(key),
+            Some(For::Copy | For::Name) => return self.resume(key),
             Some(For::Probe(_) | For::Memory | For::Turn | For::Answer | For::Session(_) | For::Decoding) | None => {
                 return;
             }

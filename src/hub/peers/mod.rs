@@ -21,6 +21,7 @@ mod shares;
 mod undelivered;
 mod waits;
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 
 pub(super) use budget::{Budget, Work};
@@ -70,6 +71,10 @@ pub(super) struct Peers {
     /// The hub's own time: that of the event loop, less the pauses in which nobody came to look.
     pub(super) now: Tick,
     paused: Span,
+    /// When it began, by that time.
+    pub(super) born: Tick,
+    /// Addresses of which we have closed a link with names lately, and when.
+    cut: VecDeque<(IpAddr, Tick)>,
     start: Start,
     random: u64,
     /// The last ticket that was drawn, for whatever is written.
@@ -117,6 +122,8 @@ impl Peers {
             },
             now: start.now,
             paused: Span(0),
+            born: start.now,
+            cut: VecDeque::new(),
             start,
             random: start.seed,
             last_ticket: Ticket::default(),

@@ -102,6 +102,8 @@ pub struct Peer {
     pub(in crate::hub) node: Option<NodeKey>,
     /// Where the last message from here went: most senders have one receiver.
     pub(in crate::hub) last_receiver: Option<ComponentKey>,
+    /// Since when it has waited for a name to come back.
+    pub(in crate::hub) waited_for_names: Option<Tick>,
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
     commands: (u64, u32),
@@ -135,6 +137,7 @@ impl Peer {
             must_prove: false,
             node: None,
             last_receiver: None,
+            waited_for_names: None,
             has_asked: false,
             commands: (0, 0),
             work: (now, 0),

@@ -18,6 +18,8 @@ pub(in crate::hub) enum For {
     Copy,
     /// The pool has no room for what a read could bring.
     Memory,
+    /// Its next message is for a name that may come back any moment.
+    Name,
     /// It has had its share of this turn.
     Turn,
     /// Its last request is longer than a turn, and is still being answered.
