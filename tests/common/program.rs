@@ -12,6 +12,13 @@ use serde_json::Value;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_instep");
 
+/// The program with nothing of our environment: whoever runs the tests may have settings in it.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear();
+    command
+}
+
 /// A server in a thread with all its doors at free ports of loopback, stopped when it goes out of scope.
 pub(crate) struct Node {
     pub(crate) namespace: String,
@@ -119,7 +126,7 @@ impl From<Output> for Said {
 
 /// Runs the program to its end.
 pub(crate) fn run(words: &[&str]) -> Said {
-    Command::new(PROGRAM).args(words).output().unwrap().into()
+    program().args(words).output().unwrap().into()
 }
 
 /// Asks until the answer is as wanted.

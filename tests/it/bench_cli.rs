@@ -37,7 +37,7 @@ impl House {
 }
 
 fn bench(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_instep")).arg("bench").args(words).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_instep")).env_clear().arg("bench").args(words).output().unwrap()
 }
 
 fn json(output: &Output) -> Value {

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::common::live::Raw;
-use crate::common::program::{Node, PROGRAM, Said, run};
+use crate::common::program::{self, Node, PROGRAM, Said, run};
 use crate::common::wire;
 use serde_json::{Value, json};
 
@@ -332,7 +332,7 @@ fn help_names_every_command_and_a_closed_pipe_is_no_error() {
     }
     assert!(ctl("127.0.0.1:1", &["ping", "--help"]).good().contains("-n, --count N"));
     let mut child =
-        Command::new(PROGRAM).args(["ctl", "--help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        program::program().args(["ctl", "--help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));

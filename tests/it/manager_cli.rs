@@ -10,12 +10,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::program::{self, PROGRAM, Said, run, until};
+use crate::common::program::{self, Said, run, until};
 use crate::common::rcrs;
 use instep::config::Config;
 use instep::rcrs::urn::{CommandKind, EntityKind};
@@ -67,7 +67,7 @@ impl Node {
     }
 
     fn view(&self, words: &[&str]) -> Watching {
-        let child = Command::new(PROGRAM)
+        let child = program::program()
             .args(["view", &self.viewer])
             .args(words)
             .stdout(Stdio::piped())

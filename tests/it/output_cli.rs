@@ -3,11 +3,11 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::serve_cli::Running;
 use crate::common::live::Raw;
-use crate::common::program::{Node, PROGRAM, run, until};
+use crate::common::program::{self, Node, run, until};
 use serde_json::json;
 
 /// Letters that a terminal obeys, and letters that turn the text around them.
@@ -128,7 +128,7 @@ fn logged(folder: &str, journal: impl FnOnce(&File) -> Option<String>) -> String
     let path =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("output-{}-{folder}", std::process::id()));
     let file = File::create(&path).unwrap();
-    let mut program = Command::new(PROGRAM);
+    let mut program = program::program();
     program.env_clear().args(["--bind", "127.0.0.1:0", "--namespace", "N1"]).stdin(Stdio::null());
     if let Some(stream) = journal(&file) {
         program.env("JOURNAL_STREAM", stream);

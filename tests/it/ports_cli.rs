@@ -3,11 +3,11 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use super::serve_cli::Running;
-use crate::common::program::{PROGRAM, Said, run, until};
+use crate::common::program::{self, Said, run, until};
 use instep::config::Config;
 use instep::hub::Door;
 use instep::net::{Server, Stopper};
@@ -76,7 +76,7 @@ fn ports_that_a_neighbour_has_are_others_and_everybody_finds_them() {
     let said = server.ctl(&["session", "submit", "default", "--json"]).json();
     assert_eq!(said["as"], "control", "{said}");
 
-    let mut view = Command::new(PROGRAM)
+    let mut view = program::program()
         .args(["view", "-a", &server.leco.to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

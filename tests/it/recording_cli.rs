@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::common::program::{PROGRAM, Said, run, until};
+use crate::common::program::{self, Said, run, until};
 use crate::common::rcrs;
 use crate::serve_cli::Running;
 
@@ -70,7 +70,7 @@ impl Node {
 
     /// Opens the log and plays it to its end for a viewer, whether it is recorded or not.
     fn play(&self) -> i64 {
-        let mut viewer = Command::new(PROGRAM)
+        let mut viewer = program::program()
             .args(["view", &self.viewer, "--steps", "2"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -4,12 +4,12 @@
 
 use std::io::{BufRead as _, BufReader, Lines};
 use std::net::TcpListener;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::c2sim;
-use crate::common::program::{self, Node, PROGRAM, Said, run};
+use crate::common::program::{self, Node, Said, run};
 use serde_json::{Value, json};
 
 /// A running `instep ctl session watch`.
@@ -22,7 +22,7 @@ impl Watch {
     /// One that has joined: its own joining is in the session's list of members.
     fn begin(node: &Node, session: &str, words: &[&str]) -> Self {
         let before = members(node, session).len();
-        let mut child = Command::new(PROGRAM)
+        let mut child = program::program()
             .args(["ctl", "-a", &node.address.to_string(), "session", "watch", session])
             .args(words)
             .stdout(Stdio::piped())
@@ -251,7 +251,7 @@ fn the_diagram_and_the_help_need_no_server() {
 
 #[test]
 fn the_demonstration_goes_to_its_end_and_leaves_nothing_behind() {
-    let child = Command::new(PROGRAM).arg("demo").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = program::program().arg("demo").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let folder = std::env::temp_dir().join(format!("instep-demo-{}-0", child.id()));
     let said = Said::from(child.wait_with_output().unwrap());
     for wanted in [
