@@ -36,9 +36,9 @@ impl<L: Copy + PartialEq> Directory<L> {
 
     /// The component called `name`.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, name: &[u8]) -> Option<ComponentKey<L>> {
-        let slot = self.index.find(name, |slot| self.table.at(slot).is_some_and(|found| found.name == *name))?;
+        let slot = self.index.find(name, |slot| matches!(self.table.at(slot), Some(found) if found.name == *name))?;
         self.table.key_at(slot)
     }
 

@@ -164,7 +164,8 @@ pub fn route<'a, K: Known>(
     receiver: &'a [u8],
 ) -> Verdict<'a, K::Component, K::Node> {
     let receiver = Place::of(receiver, prefix);
-    let refusal = match Place::of(sender, prefix) {
+    let origin = Place::of(sender, prefix);
+    let refusal = match origin {
         Place::Here(name) => match known.owner(name) {
             Owner::ThisLink => None,
             Owner::OtherLink => Some(Refusal::NotYours),
@@ -184,7 +185,9 @@ pub fn route<'a, K: Known>(
             None => Verdict::Refuse(Refusal::ReceiverUnknown),
         },
         // An answer from another node finds back by the full name only, so a sender must use it; signing in anew tells it.
-        (None, Place::There { .. }) if !sender.contains(&b'.') => Verdict::Refuse(Refusal::NoNamespace),
+        (None, Place::There { .. }) if matches!(origin, Place::Here(name) if name.len() == sender.len()) => {
+            Verdict::Refuse(Refusal::NoNamespace)
+        }
         (None, Place::There { namespace, .. }) => match known.node(namespace) {
             Some(node) => Verdict::Forward(node),
             None => Verdict::Refuse(Refusal::NodeUnknown),

@@ -13,7 +13,7 @@ impl PartialEq<[u8]> for Name {
     #[inline(always)]
     fn eq(&self, other: &[u8]) -> bool {
         match &self.0 {
-            Held::Here { len, bytes } => usize::from(*len) == other.len() && bytes.starts_with(other),
+            Held::Here { len, bytes } => matches!(bytes.get(..usize::from(*len)), Some(here) if here == other),
             Held::Elsewhere(bytes) => **bytes == *other,
         }
     }

@@ -29,7 +29,8 @@ impl Known for Chart<'_> {
     fn owner(&self, name: &[u8]) -> Owner {
         // The usual case: the one name of this link.
         if let Some(first) = self.peer.names.first()
-            && self.names.directory.get(*first).is_some_and(|component| component.name == *name)
+            && let Some(component) = self.names.directory.get(*first)
+            && component.name == *name
         {
             return Owner::ThisLink;
         }
@@ -51,14 +52,15 @@ impl Known for Chart<'_> {
     #[inline(always)]
     fn component(&self, name: &[u8]) -> Option<ComponentKey> {
         if let Some(last) = self.peer.last_receiver
-            && self.names.directory.get(last).is_some_and(|component| component.name == *name)
+            && let Some(component) = self.names.directory.get(last)
+            && component.name == *name
         {
             return Some(last);
         }
         self.names.directory.find(name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn node(&self, namespace: &[u8]) -> Option<NodeKey> {
         let key = self.names.nodes.find(namespace)?;
         self.names
@@ -160,6 +162,7 @@ fn deliver(peers: &mut Peers, names: &Names, from: PeerKey, to: ComponentKey, wi
     }
 }
 
+#[inline(always)]
 fn forward(peers: &mut Peers, names: &Names, from: PeerKey, to: NodeKey, wire: &[u8], view: &View<'_>) -> Outcome {
     let Some(link) = names.link_to(to) else {
         return refuse(peers, names, from, view, Refusal::NodeUnknown);
