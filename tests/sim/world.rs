@@ -803,8 +803,8 @@ impl World {
             self.settle(hub);
             let pauses = self.nodes[hub].hub.counters().pauses;
             if !self.nodes[hub].stopped && core::mem::replace(&mut self.nodes[hub].pauses, pauses) != pauses {
-                // The clock has jumped while it was ending: its last words have as much longer.
-                return self.plan(2500, Event::Boot { hub });
+                // The clock has jumped while it was ending: all of its last words may lie before it still, and what a pause spares.
+                return self.plan(4000, Event::Boot { hub });
             }
             if !self.nodes[hub].stopped && self.nodes[hub].hub.poll_timeout().is_some_and(|at| at.0 <= self.now) {
                 // The clock has jumped to both moments at once.
