@@ -2,7 +2,6 @@
 
 use crate::leco::message::{self, HEADER_BYTES, Malformed, TYPE_JSON, View};
 use crate::leco::name;
-use crate::leco::nodes::Dealer;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
 use crate::leco::rpc::{self, Document, Id, Item, MESSAGE_TOO_LARGE, RECEIVER_OVERLOADED, RpcError};
 use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RETURN_WINDOW_MS};
@@ -10,7 +9,7 @@ use crate::store::ring::{NoRoom, Ring};
 use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
-use crate::hub::keys::{ComponentKey, NodeKey, PeerKey};
+use crate::hub::keys::{ComponentKey, PeerKey};
 use crate::hub::names::{Names, new_header, say_as, shown};
 use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
 
@@ -23,7 +22,8 @@ struct Chart<'a> {
 
 impl Known for Chart<'_> {
     type Component = ComponentKey;
-    type Node = NodeKey;
+    /// Our DEALER to it.
+    type Node = PeerKey;
 
     #[inline(always)]
     fn owner(&self, name: &[u8]) -> Owner {
@@ -34,19 +34,12 @@ impl Known for Chart<'_> {
         {
             return Owner::ThisLink;
         }
-        match self.names.directory.find(name).and_then(|found| self.names.directory.get(found)) {
-            Some(component) if component.link == self.key => Owner::ThisLink,
-            Some(_) => Owner::OtherLink,
-            None => Owner::Nobody,
-        }
+        self.names.owner_of(name, self.key)
     }
 
     #[inline]
     fn is_coordinator_of(&self, namespace: &[u8]) -> bool {
-        self.peer
-            .node
-            .and_then(|node| self.names.nodes.get(node))
-            .is_some_and(|node| node.namespace.as_deref() == Some(namespace))
+        self.names.is_coordinator_of(self.peer, namespace)
     }
 
     #[inline(always)]
@@ -61,13 +54,9 @@ impl Known for Chart<'_> {
     }
 
     #[inline(always)]
-    fn node(&self, namespace: &[u8]) -> Option<NodeKey> {
-        let key = self.names.nodes.find(namespace)?;
-        self.names
-            .nodes
-            .get(key)
-            .is_some_and(|node| matches!(node.dealer, Dealer::Up(_)) && !node.is_leaving)
-            .then_some(key)
+    fn node(&self, namespace: &[u8]) -> Option<PeerKey> {
+        let node = self.names.nodes.find(namespace)?;
+        if self.names.nodes.get(node)?.is_leaving { None } else { self.names.link_to(node) }
     }
 }
 
@@ -106,7 +95,7 @@ pub(in crate::hub) fn take<'a>(
     let verdict = route::route(&Chart { names, key, peer }, &names.prefix, view.sender, view.receiver);
     Taken::Routed(match verdict {
         Verdict::Deliver(component) => deliver(peers, names, key, component, wire, view),
-        Verdict::Forward(node) => forward(peers, names, key, node, wire, view),
+        Verdict::Forward(link) => forward(peers, names, key, link, wire, view),
         Verdict::Own => return Taken::Own(None),
         Verdict::Session(name) => return Taken::Session(name),
         Verdict::Unnamed(refusal) => return Taken::Own(Some(refusal)),
@@ -163,10 +152,7 @@ fn deliver(peers: &mut Peers, names: &Names, from: PeerKey, to: ComponentKey, wi
 }
 
 #[inline(always)]
-fn forward(peers: &mut Peers, names: &Names, from: PeerKey, to: NodeKey, wire: &[u8], view: &View<'_>) -> Outcome {
-    let Some(link) = names.link_to(to) else {
-        return refuse(peers, names, from, view, Refusal::NodeUnknown);
-    };
+fn forward(peers: &mut Peers, names: &Names, from: PeerKey, link: PeerKey, wire: &[u8], view: &View<'_>) -> Outcome {
     match peers.queue(link, wire) {
         Ok(()) => {
             peers.counters.messages_forwarded += 1;

@@ -136,11 +136,16 @@ impl Names {
     pub(super) fn is_signed_in(&self, peers: &Peers, link: PeerKey, sender: Place<'_>) -> bool {
         match sender {
             Place::Here(name) => self.owner_of(name, link) == Owner::ThisLink,
-            Place::There { namespace, .. } => peers
-                .get(link)
-                .and_then(|peer: &Peer| self.nodes.get(peer.node?))
-                .is_some_and(|node| node.namespace.as_deref() == Some(namespace)),
+            Place::There { namespace, .. } => {
+                peers.get(link).is_some_and(|peer| self.is_coordinator_of(peer, namespace))
+            }
         }
+    }
+
+    /// Whether a link is that of the Coordinator of `namespace`.
+    pub(super) fn is_coordinator_of(&self, peer: &Peer, namespace: &[u8]) -> bool {
+        let node = peer.node.and_then(|node| self.nodes.get(node));
+        node.is_some_and(|node| node.namespace.as_deref() == Some(namespace))
     }
 
     // ---- Full names ----
