@@ -274,6 +274,9 @@ pub const CONTROL_HOST_BYTES_MAX: usize = 255;
 /// Bytes of a file name in an Open request.
 pub const CONTROL_FILE_BYTES_MAX: usize = 4096;
 
+/// Keys of a control request that no argument has which are named to whoever sent them.
+pub const CONTROL_KEYS_NAMED_MAX: usize = 8;
+
 /// Entities, actions, areas, edges and config entries together in one record that is decoded into owned data.
 /// An entity is the largest of them at about 200 bytes, so a hostile record costs about 110 MB at most.
 pub const RECORD_ITEMS_MAX: usize = 512 * 1024;

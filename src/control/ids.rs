@@ -4,6 +4,9 @@ use super::Error;
 use super::value::{Reader, Token};
 use crate::limits::CONTROL_IDS_MAX;
 
+/// What ids are said to be that are not given.
+pub(super) const MISSING_IDS: Error = Error::Malformed("is missing: an id or a list of ids");
+
 /// A list of ids, at most [`CONTROL_IDS_MAX`], read straight from the request. An id may come twice, or never have been given.
 #[derive(Clone, Copy, Debug)]
 pub struct Ids<'a> {
@@ -62,10 +65,17 @@ pub struct Connections<'a> {
 }
 
 impl<'a> Connections<'a> {
-    /// How many pairs there are in all. With several the result's `session` is a list, with one it is an integer.
+    /// How many pairs there are in all.
     #[must_use]
     pub const fn total(&self) -> usize {
         self.total
+    }
+
+    /// Whether several connections were asked for, so that the result's `session` is a list: with one it is an integer, however many
+    /// viewers that connects.
+    #[must_use]
+    pub fn are_several(&self) -> bool {
+        self.left > 1 || self.now.is_some_and(|pairs| !pairs.one_provider)
     }
 
     /// Reads one connection or a list of them; `None` when none is given.
@@ -81,9 +91,20 @@ impl<'a> Connections<'a> {
         unchecked.map(Self::checked).transpose()
     }
 
-    /// Those among these; `None` when neither are given.
-    pub(super) fn of(providers: Option<Ids<'a>>, viewers: Option<Ids<'a>>) -> Result<Option<Self>, Error> {
+    /// Reads a pair of viewer and provider, in this order, or what [`Self::read`] does.
+    pub(super) fn read_bare(mut value: Reader<'a>) -> Result<Option<Self>, Error> {
+        let whole = value;
+        if value.pull()? != Token::Array(2) || matches!(value.peek()?, Token::Map(_)) {
+            return Self::read(whole);
+        }
+        let viewers = ids_in("connection.viewer", &mut value)?;
+        let providers = ids_in("connection.provider", &mut value)?;
         both(providers, viewers)?.map(Self::from).map(Self::checked).transpose()
+    }
+
+    /// Those among these.
+    pub(super) fn of(providers: Ids<'a>, viewers: Ids<'a>) -> Result<Self, Error> {
+        Self::checked(Self::from(Pairs::of(providers, viewers)?))
     }
 
     /// Checks and counts what `unchecked` will give.
@@ -158,25 +179,35 @@ impl<'a> From<Pairs<'a>> for Connections<'a> {
 
 /// Reads one connection; `None` when it names nothing.
 fn pairs<'a>(reader: &mut Reader<'a>) -> Result<Option<Pairs<'a>>, Error> {
+    if !matches!(reader.peek()?, Token::Map(_) | Token::Nil) {
+        return Err(Error::Malformed("is not {provider, viewer}"));
+    }
     let (mut providers, mut viewers) = (None, None);
     reader.fields(|key, value| {
         let mut at = *value;
         match key {
-            b"provider" => providers = Ids::read(&mut at)?,
-            b"viewer" => viewers = Ids::read(&mut at)?,
+            b"provider" => providers = ids_in("connection.provider", &mut at)?,
+            b"viewer" => viewers = ids_in("connection.viewer", &mut at)?,
             _ => {}
         }
         value.skip()
     })?;
-    let named = |ids: &Ids<'_>| ids.left > 0;
-    both(providers.filter(named), viewers.filter(named))
+    both(providers, viewers)
+}
+
+/// Reads a list of ids that is not empty; `None` when none is given.
+fn ids_in<'a>(key: &'static str, value: &mut Reader<'a>) -> Result<Option<Ids<'a>>, Error> {
+    let whole = *value;
+    value.skip()?;
+    let ids = Ids::read(&mut { whole }).map_err(|error| error.in_argument(key))?;
+    Ok(ids.filter(|ids| ids.left > 0))
 }
 
 fn both<'a>(providers: Option<Ids<'a>>, viewers: Option<Ids<'a>>) -> Result<Option<Pairs<'a>>, Error> {
     match (providers, viewers) {
         (Some(providers), Some(viewers)) => Pairs::of(providers, viewers).map(Some),
-        (Some(_), None) => Err(Error::Malformed("names no viewer")),
-        (None, Some(_)) => Err(Error::Malformed("names no provider")),
+        (Some(_), None) => Err(MISSING_IDS.in_argument("connection.viewer")),
+        (None, Some(_)) => Err(MISSING_IDS.in_argument("connection.provider")),
         (None, None) => Ok(None),
     }
 }

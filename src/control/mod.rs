@@ -24,6 +24,7 @@
 
 use core::fmt;
 
+mod arguments;
 pub mod client;
 pub mod envelope;
 pub mod framing;

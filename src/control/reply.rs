@@ -3,8 +3,9 @@
 //! Owns the keys and types of every result, and the plain data they are made from. Must not know where that data is kept.
 //!
 //! What the documents leave open, as settled here: a failure has its text under `message`. Open gives `provider` as an integer and
-//! `providerinfo` with that one provider; Refresh gives `provider` as a list. Connect gives `session` as an integer (a list if the
-//! request held several connections) and `sessioninfo`; a failed one has `session` nil. Manager information has the
+//! `providerinfo` with that one provider; Refresh gives `provider` as a list. Connect gives `session` as an integer (a list, with each
+//! session once, if the request held several connections) and `sessioninfo`; a failed one has `session` nil. Keys of a request that no
+//! argument has are named in `message`, whether it succeeded or not. Manager information has the
 //! number of viewers as `vieweres`, the document's spelling, and as `viewers`.
 
 use core::fmt;
@@ -169,6 +170,16 @@ impl<'o> Reply<'o> {
     /// Writes the whole result of a request that failed for `reason`, and says how many bytes it takes.
     pub fn failure(out: &'o mut Vec<u8>, to: ReplyTo, reason: &dyn fmt::Display) -> usize {
         Self::begin(out, to, false).message(&reason.to_string()).finish()
+    }
+
+    /// Begins the result of a request that succeeded or failed for a reason, with what there is to remark on it; both are its `message`.
+    pub fn answer(out: &'o mut Vec<u8>, to: ReplyTo, outcome: Result<(), &str>, remark: &str) -> Self {
+        let reply = Self::begin(out, to, outcome.is_ok());
+        match (outcome.err().unwrap_or_default(), remark) {
+            ("", "") => reply,
+            ("", text) | (text, "") => reply.message(text),
+            (reason, remark) => reply.message(&format!("{reason}; {remark}")),
+        }
     }
 
     /// Adds what went wrong.

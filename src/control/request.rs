@@ -4,25 +4,30 @@
 //!
 //! # Which form of "nothing" means what
 //! An argument is *not given* when its key is absent, when it is nil, and when it is the default of its kind: empty text, an
-//! address without host or without port, a bare 0 in place of a list. (Ids therefore start at 1.) The whole object may be absent,
-//! nil or an empty array. One case is left, the empty list, on which the two sources differ:
+//! address without host and without port, a bare 0 in place of a list. (Ids therefore start at 1.) The whole object may be absent, or nil.
 //!
-//! * A caller who writes `{"provider": []}` and nothing else means what it says: none. A list of information is empty, Refresh
-//!   refreshes nothing, Close closes nothing and succeeds.
-//! * The surviving old controller fills in every argument of the protocol with its default, lists with `[]`. There the empty list
-//!   must mean the same as absent. Such a request is told by its loose shape, or by carrying an argument that its function
-//!   does not take.
+//! An empty list is given: it means none, whatever stands beside it. A list of information is empty, Refresh refreshes nothing, Close
+//! closes nothing and succeeds. The one exception is the surviving old controller, which fills in every argument of the protocol with its
+//! default, lists with `[]`, and means all. It is told by its loose shape, which no other has.
 //!
 //! What *not given* means lies with the function: all, for the three information functions and Refresh; a
 //! [`Error::BadArgument`] that names the argument, for Open, Close, Connect and Disconnect.
+//!
+//! # Bare arguments
+//! The document lists one argument for most functions and leaves open whether it lies under a key. In place of the map there may be
+//! the argument itself: a list of ids or one id, a file, `[host, port]` or `{host, port}`, and for Connect `[viewer, provider]` or
+//! `{viewer, provider}`.
 
 use core::fmt;
 
 use super::Error;
+pub use super::arguments::UnknownKeys;
+use super::arguments::{Address, Arguments, MISSING};
 use super::envelope::Shape;
 use super::function::{Argument, Function};
-use super::ids::{Connections, Ids};
+use super::ids::{Connections, Ids, MISSING_IDS};
 use super::value::{Reader, Token};
+#[cfg(doc)]
 use crate::limits::{CONTROL_FILE_BYTES_MAX, CONTROL_HOST_BYTES_MAX};
 
 /// The MsgVersion a request came with. The document gives it no value, so any is taken.
@@ -41,14 +46,18 @@ pub enum Version<'a> {
 }
 
 impl Version<'_> {
-    /// True unless the caller named another version than [`super::PROTOCOL_VERSION`]; worth a line in the error list if not.
+    /// True unless the caller named another version than [`super::PROTOCOL_VERSION`] and its revisions, 1.0 and on; worth a line in
+    /// the error list if not.
     #[must_use]
     pub fn is_ours(self) -> bool {
         match self {
-            Self::Absent => true,
-            Self::Text(text) => text == super::PROTOCOL_VERSION,
+            Self::Absent | Self::Text("") => true,
+            Self::Text(text) => {
+                let rest = text.strip_prefix(super::PROTOCOL_VERSION);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            }
             Self::Int(number) => number == 1,
-            Self::Float(number) => (number - 1.0).abs() < f64::EPSILON,
+            Self::Float(number) => (1.0..2.0).contains(&number),
             Self::Other => false,
         }
     }
@@ -85,6 +94,8 @@ pub struct Call<'a> {
     pub version: Version<'a>,
     /// What is asked, or why it cannot be done. After an error that [`Error::is_fatal`], answer and close.
     pub request: Result<Request<'a>, Error>,
+    /// Keys of its data object that no argument has: they change nothing, and whoever wrote them is told.
+    pub unknown: UnknownKeys<'a>,
 }
 
 /// What a controller asks.
@@ -200,8 +211,15 @@ pub enum Which<'a> {
 #[must_use]
 pub fn decode(body: &[u8]) -> Call<'_> {
     match envelope(body) {
-        Ok(Opened { to, version, object }) => Call { to, version, request: request(to, object) },
-        Err((shape, error)) => Call { to: ReplyTo { id: 0, shape }, version: Version::Absent, request: Err(error) },
+        Ok(Opened { to, version, object }) => {
+            let mut arguments = Arguments::new(to.shape);
+            let request = request(to.id, object, &mut arguments);
+            Call { to, version, request, unknown: arguments.unknown }
+        }
+        Err((shape, error)) => {
+            let (to, version) = (ReplyTo { id: 0, shape }, Version::Absent);
+            Call { to, version, request: Err(error), unknown: UnknownKeys::default() }
+        }
     }
 }
 
@@ -274,190 +292,89 @@ fn version<'a>(reader: &mut Reader<'a>) -> Result<Version<'a>, Error> {
     }
 }
 
-fn request(to: ReplyTo, object: Option<Reader<'_>>) -> Result<Request<'_>, Error> {
-    let function = Function::of_id(to.id).ok_or(Error::UnknownFunction(to.id))?;
-    let arguments = Arguments::read(function, to.shape, object)?;
-    let of = |argument: Argument| arguments.ids(argument).map_err(|error| error.in_argument(argument.key()));
-    let which = |argument| Ok(of(argument)?.map_or(Which::All, Which::These));
-    let these = |argument: Argument| of(argument)?.ok_or_else(|| MISSING.in_argument(argument.key()));
+fn request<'a>(id: i64, object: Option<Reader<'a>>, arguments: &mut Arguments<'a>) -> Result<Request<'a>, Error> {
+    let function = Function::of_id(id).ok_or(Error::UnknownFunction(id))?;
+    if let Some(object) = object {
+        arguments.read(function, object)?;
+    }
+    let arguments = &*arguments;
+    let which = |argument| Ok(arguments.ids(argument)?.map_or(Which::All, Which::These));
+    let these = |argument: Argument| arguments.ids(argument)?.ok_or_else(|| MISSING_IDS.in_argument(argument.key()));
     Ok(match function {
         Function::Exit => Request::Exit,
         Function::GetErrorList => Request::Errors,
         Function::GetViewerInformation => Request::Viewers(which(Argument::Viewer)?),
         Function::GetManagerInformation => Request::Manager,
-        Function::Open => Request::Open(arguments.source()?),
+        Function::Open => Request::Open(source(arguments)?),
         Function::Close => Request::Close(these(Argument::Provider)?),
         Function::GetProviderInformation => Request::Providers(which(Argument::Provider)?),
-        Function::Connect => {
-            Request::Connect(arguments.connections().map_err(|e| e.in_argument(Argument::Connection.key()))?)
-        }
+        Function::Connect => Request::Connect(arguments.connections()?),
         Function::Disconnect => Request::Disconnect(these(Argument::Viewer)?),
         Function::Refresh => Request::Refresh(which(Argument::Provider)?),
         Function::GetSessionInformation => Request::Sessions(which(Argument::Session)?),
         Function::Trigger => Request::Trigger {
-            session: arguments.session()?,
+            session: session(arguments)?,
             trigger: arguments.text(Argument::Trigger)?.ok_or_else(|| MISSING.in_argument(Argument::Trigger.key()))?,
-            at: arguments.moment()?,
+            at: moment(arguments)?,
         },
-        Function::CreateSession => Request::CreateSession(arguments.new_session()?),
+        Function::CreateSession => Request::CreateSession(new_session(arguments)?),
     })
 }
 
-const MISSING: Error = Error::Malformed("is missing");
-
-/// The values of a data object, each at its own cursor; `None` when the key is absent.
-struct Arguments<'a> {
-    values: [Option<Reader<'a>>; Argument::ALL.len()],
-    /// An empty list stands for "not given": see the module's page.
-    filled_in: bool,
-}
-
-impl<'a> Arguments<'a> {
-    fn read(function: Function, shape: Shape, object: Option<Reader<'a>>) -> Result<Self, Error> {
-        let mut arguments = Self { values: [None; Argument::ALL.len()], filled_in: shape == Shape::Loose };
-        let Some(mut object) = object else {
-            return Ok(arguments);
-        };
-        // Some languages have one empty container, which comes out as an array.
-        if object.peek()? == Token::Array(0) {
-            return Ok(arguments);
-        }
-        object
-            .fields(|key, value| {
-                let known = Argument::ALL
-                    .into_iter()
-                    .zip(&mut arguments.values)
-                    .find(|(argument, _)| argument.key().as_bytes() == key);
-                if let Some((argument, slot)) = known {
-                    *slot = Some(*value);
-                    arguments.filled_in |= !function.takes().contains(&argument);
-                }
-                value.skip()
-            })
-            .map_err(|error| error.in_argument("object"))?;
-        Ok(arguments)
+/// One session, by its id (alone or as the only one of a list) or by its name.
+fn session<'a>(arguments: &Arguments<'a>) -> Result<SessionRef<'a>, Error> {
+    let key = Argument::Session.key();
+    let value = arguments.value(Argument::Session).ok_or_else(|| MISSING.in_argument(key))?;
+    if let Token::Text(_) = value.peek().map_err(|error| error.in_argument(key))? {
+        let name = arguments.text(Argument::Session)?.ok_or_else(|| MISSING.in_argument(key))?;
+        return Ok(SessionRef::Name(name));
     }
-
-    /// The cursor at an argument that is there and not nil.
-    fn value(&self, wanted: Argument) -> Option<Reader<'a>> {
-        let found = Argument::ALL.into_iter().zip(self.values).find(|(argument, _)| *argument == wanted)?;
-        found.1.filter(|value| value.peek() != Ok(Token::Nil))
-    }
-
-    /// A list of ids; `None` when it is not given.
-    fn ids(&self, argument: Argument) -> Result<Option<Ids<'a>>, Error> {
-        let Some(mut value) = self.value(argument) else {
-            return Ok(None);
-        };
-        Ok(Ids::read(&mut value)?.filter(|ids| ids.len() > 0 || !self.filled_in))
-    }
-
-    /// A text; `None` when it is not given or empty.
-    fn text(&self, argument: Argument) -> Result<Option<&'a str>, Error> {
-        let Some(mut value) = self.value(argument) else { return Ok(None) };
-        let text = value.text().map_err(|error| error.in_argument(argument.key()))?;
-        Ok(text.filter(|text| !text.is_empty()))
-    }
-
-    /// One session, by its id (alone or as the only one of a list) or by its name.
-    fn session(&self) -> Result<SessionRef<'a>, Error> {
-        let key = Argument::Session.key();
-        let value = self.value(Argument::Session).ok_or_else(|| MISSING.in_argument(key))?;
-        if let Token::Text(_) = value.peek().map_err(|error| error.in_argument(key))? {
-            let name = self.text(Argument::Session)?.ok_or_else(|| MISSING.in_argument(key))?;
-            return Ok(SessionRef::Name(name));
-        }
-        let mut ids = self.ids(Argument::Session).map_err(|error| error.in_argument(key))?.into_iter().flatten();
-        match (ids.next(), ids.next()) {
-            (Some(id), None) => Ok(SessionRef::Id(id)),
-            (None, _) => Err(MISSING.in_argument(key)),
-            (Some(_), Some(_)) => Err(Error::BadArgument { argument: key, problem: "names more than one session" }),
-        }
-    }
-
-    fn moment(&self) -> Result<Option<u64>, Error> {
-        let key = Argument::At.key();
-        let Some(mut value) = self.value(Argument::At) else { return Ok(None) };
-        let at = value.int().map_err(|error| error.in_argument(key))?.unwrap_or(0);
-        let at = u64::try_from(at).map_err(|_| Error::BadArgument { argument: key, problem: "lies before 1970" })?;
-        Ok(Some(at).filter(|at| *at > 0))
-    }
-
-    fn new_session(&self) -> Result<NewSession<'a>, Error> {
-        let key = Argument::Provider.key();
-        let mut providers = self.ids(Argument::Provider).map_err(|error| error.in_argument(key))?.into_iter().flatten();
-        let provider = providers.next();
-        if providers.next().is_some() {
-            return Err(Error::BadArgument { argument: key, problem: "names more than one provider" });
-        }
-        let mut options = [None; Argument::OPTIONS.len()];
-        for (option, argument) in options.iter_mut().zip(Argument::OPTIONS) {
-            *option = self.text(argument)?;
-        }
-        Ok(NewSession {
-            name: self.text(Argument::Name)?.ok_or_else(|| MISSING.in_argument(Argument::Name.key()))?,
-            schema: self.text(Argument::Schema)?,
-            display_name: self.text(Argument::DisplayName)?,
-            description: self.text(Argument::Description)?,
-            provider,
-            options,
-        })
-    }
-
-    fn source(&self) -> Result<Wanted<'a>, Error> {
-        let address = self.value(Argument::Address).map(address).transpose();
-        let (host, port) = address.map_err(|error| error.in_argument(Argument::Address.key()))?.unwrap_or_default();
-        if let (false, Some(port)) = (host.is_empty(), port) {
-            return Ok(Wanted::Address { host, port });
-        }
-        let file = match self.value(Argument::LogFileName) {
-            Some(mut name) => name.text().and_then(|text| bounded(text.unwrap_or(""), CONTROL_FILE_BYTES_MAX)),
-            None => Ok(""),
-        };
-        let file = file.map_err(|error| error.in_argument(Argument::LogFileName.key()))?;
-        if !file.is_empty() {
-            return Ok(Wanted::File(file));
-        }
-        let problem = match (host.is_empty(), port) {
-            (true, None) => "is missing, and logfilename too",
-            (true, Some(_)) => "has no host",
-            (false, _) => "has no port",
-        };
-        Err(Error::BadArgument { argument: Argument::Address.key(), problem })
-    }
-
-    fn connections(&self) -> Result<Connections<'a>, Error> {
-        if let Some(connections) = self.value(Argument::Connection).map(Connections::read).transpose()?.flatten() {
-            return Ok(connections);
-        }
-        // "{ViewerID, ProviderID} as Object" may also be read as the data object itself.
-        let part = |argument| Ok::<_, Error>(self.ids(argument)?.filter(|ids| ids.len() > 0));
-        Connections::of(part(Argument::Provider)?, part(Argument::Viewer)?)?.ok_or(MISSING)
+    let mut ids = arguments.ids(Argument::Session)?.into_iter().flatten();
+    match (ids.next(), ids.next()) {
+        (Some(id), None) => Ok(SessionRef::Id(id)),
+        (None, _) => Err(MISSING.in_argument(key)),
+        (Some(_), Some(_)) => Err(Error::BadArgument { argument: key, problem: "names more than one session" }),
     }
 }
 
-/// Reads an address as a map or as a pair; host empty or port `None` where they are not given.
-fn address(mut value: Reader<'_>) -> Result<(&str, Option<u16>), Error> {
-    let (mut host, mut port) = ("", None);
-    let head = value.peek()?;
-    if head == Token::Array(2) {
-        value.pull()?;
-        host = value.text()?.unwrap_or("");
-        port = value.int()?;
-    } else if !matches!(head, Token::Int(0) | Token::Array(0) | Token::Text(b"")) {
-        value.fields(|key, value| match key {
-            b"host" => value.text().map(|text| host = text.unwrap_or("")),
-            b"port" => value.int().map(|number| port = number),
-            _ => value.skip(),
-        })?;
-    }
-    let port = match port.unwrap_or(0) {
-        0 => None,
-        port => Some(u16::try_from(port).map_err(|_| Error::Malformed("has a port that is not between 1 and 65535"))?),
-    };
-    Ok((bounded(host, CONTROL_HOST_BYTES_MAX)?, port))
+fn moment(arguments: &Arguments<'_>) -> Result<Option<u64>, Error> {
+    let before = |_| Error::BadArgument { argument: Argument::At.key(), problem: "lies before 1970" };
+    arguments.number(Argument::At)?.map(u64::try_from).transpose().map_err(before)
 }
 
-fn bounded(text: &str, max: usize) -> Result<&str, Error> {
-    if text.len() <= max { Ok(text) } else { Err(Error::Malformed("is too long")) }
+fn new_session<'a>(arguments: &Arguments<'a>) -> Result<NewSession<'a>, Error> {
+    let mut providers = arguments.ids(Argument::Provider)?.into_iter().flatten();
+    let provider = providers.next();
+    if providers.next().is_some() {
+        let problem = "names more than one provider";
+        return Err(Error::BadArgument { argument: Argument::Provider.key(), problem });
+    }
+    let mut options = [None; Argument::OPTIONS.len()];
+    for (option, argument) in options.iter_mut().zip(Argument::OPTIONS) {
+        *option = arguments.text(argument)?;
+    }
+    Ok(NewSession {
+        name: arguments.text(Argument::Name)?.ok_or_else(|| MISSING.in_argument(Argument::Name.key()))?,
+        schema: arguments.text(Argument::Schema)?,
+        display_name: arguments.text(Argument::DisplayName)?,
+        description: arguments.text(Argument::Description)?,
+        provider,
+        options,
+    })
+}
+
+/// What is to be opened. Half an address is as good as none where a file is named.
+fn source<'a>(arguments: &Arguments<'a>) -> Result<Wanted<'a>, Error> {
+    let address = arguments.address()?;
+    if let Address::Whole { host, port } = address {
+        return Ok(Wanted::Address { host, port });
+    }
+    match (arguments.file()?, address) {
+        ("", Address::Half(missing)) => Err(missing),
+        ("", _) => {
+            let problem = "is missing, and logfilename too: {host, port} or a file";
+            Err(Error::BadArgument { argument: Argument::Address.key(), problem })
+        }
+        (file, _) => Ok(Wanted::File(file)),
+    }
 }

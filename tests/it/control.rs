@@ -68,7 +68,8 @@ fn describe(call: &Call<'_>) -> String {
         ),
     };
     let ours = if call.version.is_ours() { "" } else { " (not ours)" };
-    format!("{:?} {} v{}{ours}: {asked}", call.to.shape, call.to.id, call.version)
+    let gap = if call.unknown.is_empty() { "" } else { "; " };
+    format!("{:?} {} v{}{ours}: {asked}{gap}{}", call.to.shape, call.to.id, call.version, call.unknown)
 }
 
 #[test]

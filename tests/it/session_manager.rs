@@ -231,7 +231,7 @@ fn a_session_outlives_its_provider_and_may_get_another() {
     wait_until("the viewer is told", || viewer.see().message == "the provider was closed");
     let rows = controller.ask(Function::GetSessionInformation).data["sessioninfo"].clone();
     assert_eq!(
-        (&rows[1]["name"], &rows[1]["provider"], &rows[1]["state"]),
+        (&rows[0]["name"], &rows[0]["provider"], &rows[0]["state"]),
         (&json!("drill"), &json!(0), &json!("RUNNING"))
     );
     house.directory.put("other.log", &log(200, 20));

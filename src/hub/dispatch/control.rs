@@ -83,9 +83,14 @@ impl Hub {
     }
 
     fn control_call(&mut self, key: PeerKey, body: &[u8]) -> Called {
-        let Call { to, version, request } = request::decode(body);
-        if !version.is_ours() {
-            self.peers.note_error("a controller speaks another version of the protocol");
+        let Call { to, version, request, unknown } = request::decode(body);
+        let to = &Asked { to, remark: unknown.to_string() };
+        if !version.is_ours()
+            && let Some(peer) = self.peers.get_mut(key)
+            && !core::mem::replace(&mut peer.has_other_version, true)
+        {
+            let line = format!("the controller at {} speaks another version of the protocol: {version}", peer.remote);
+            self.peers.note_error(&line);
         }
         let mut out = core::mem::take(&mut self.front.reply);
         out.clear();
@@ -93,7 +98,7 @@ impl Hub {
         let mut called = Called::Answered(None);
         match request {
             Ok(request) if !self.may_call(key, request.function()) => {
-                Reply::failure(&mut out, to, &elsewhere(request.function()));
+                to.fail(&mut out, &elsewhere(request.function()));
             }
             Ok(Request::Trigger { session, trigger, at }) => {
                 called = self.control_trigger(key, to, (session, trigger, at), &mut out);
@@ -107,8 +112,11 @@ impl Hub {
             Err(error) => {
                 fatal = error.is_fatal();
                 self.peers.note_error(&format!("a controller's request was refused: {error}"));
-                Reply::failure(&mut out, to, &error);
+                to.fail(&mut out, &error.to_string());
             }
+        }
+        if called == Called::Later && !to.remark.is_empty() {
+            self.front.keep_remark(key, &to.remark);
         }
         self.peers.spend(Work::Answer(out.len()));
         if let Called::Answered(_) = called {
@@ -135,7 +143,7 @@ impl Hub {
     fn control_trigger(
         &mut self,
         key: PeerKey,
-        to: ReplyTo,
+        to: &Asked,
         (session, trigger, at): (SessionRef<'_>, &str, Option<u64>),
         out: &mut Vec<u8>,
     ) -> Called {
@@ -150,7 +158,7 @@ impl Hub {
             };
             self.peers.note_error(&reason);
             let code = crate::c2sim::code::Code::SharedSessionNotFound.name();
-            Reply::begin(out, to, false).message(&reason).code(code).finish();
+            to.answer(out, Err(&reason)).code(code).finish();
             return Called::Answered(None);
         };
         let Some(trigger) = Trigger::from_word(trigger) else {
@@ -168,7 +176,7 @@ impl Hub {
     }
 
     /// Function 206: a controller makes a session.
-    fn control_create(&mut self, key: PeerKey, to: ReplyTo, wanted: &NewSession<'_>, out: &mut Vec<u8>) -> Called {
+    fn control_create(&mut self, key: PeerKey, to: &Asked, wanted: &NewSession<'_>, out: &mut Vec<u8>) -> Called {
         let word = |word: Option<&str>| word.map(str::to_owned);
         let options = Options::KEYS.into_iter().zip(wanted.options);
         let wish = Wish {
@@ -195,14 +203,7 @@ impl Hub {
         }
     }
 
-    fn control_said(
-        &mut self,
-        key: PeerKey,
-        to: ReplyTo,
-        session: SessionKey,
-        said: Said,
-        out: &mut Vec<u8>,
-    ) -> Called {
+    fn control_said(&mut self, key: PeerKey, to: &Asked, session: SessionKey, said: Said, out: &mut Vec<u8>) -> Called {
         match said {
             Said::Now(aftermath) => {
                 let mut owes = None;
@@ -211,14 +212,19 @@ impl Hub {
                 Called::Answered(owes)
             }
             Said::Later(session) => {
-                self.sessions.set_waiter(&mut self.peers, session, AwaitedBy::Control { peer: key, envelope: to }, 0);
+                self.sessions.set_waiter(
+                    &mut self.peers,
+                    session,
+                    AwaitedBy::Control { peer: key, envelope: to.to },
+                    0,
+                );
                 Called::Later
             }
             Said::Busy(session) => Called::Busy(session),
         }
     }
 
-    fn write_control_answer(&mut self, out: &mut Vec<u8>, to: ReplyTo, session: SessionKey, answer: Answer) {
+    fn write_control_answer(&mut self, out: &mut Vec<u8>, to: &Asked, session: SessionKey, answer: Answer) {
         match answer {
             Ok(answer) => {
                 let found = self.sessions.get(session);
@@ -226,12 +232,12 @@ impl Hub {
                 let seq = answer.get("seq").and_then(Value::as_u64).unwrap_or(seq);
                 let rows = self.session_rows(&Some(vec![id]));
                 let infos = rows.iter().map(SessionRow::info);
-                Reply::begin(out, to, true).session(Some(id)).state(state, seq).sessioninfo(infos).finish();
+                to.answer(out, Ok(())).session(Some(id)).state(state, seq).sessioninfo(infos).finish();
             }
             Err((error, data)) => {
                 let reason = sentence(error, &data);
                 self.peers.note_error(&reason);
-                let reply = Reply::begin(out, to, false).message(&reason);
+                let reply = to.answer(out, Err(&reason));
                 match data.get("code").and_then(Value::as_str) {
                     Some(code) => reply.code(code).finish(),
                     None => reply.finish(),
@@ -240,36 +246,36 @@ impl Hub {
         }
     }
 
-    fn control_function(&mut self, to: ReplyTo, request: Request<'_>, asked_by: Option<IpAddr>, out: &mut Vec<u8>) {
+    fn control_function(&mut self, to: &Asked, request: Request<'_>, asked_by: Option<IpAddr>, out: &mut Vec<u8>) {
         match request {
             Request::Exit => {
                 self.exit();
-                Reply::begin(out, to, true).finish();
+                to.answer(out, Ok(())).finish();
             }
             Request::Errors => {
-                Reply::begin(out, to, true).errors(self.peers.journal.errors()).finish();
+                to.answer(out, Ok(())).errors(self.peers.journal.errors()).finish();
             }
             Request::Manager => {
                 let version = Manager::version();
-                Reply::begin(out, to, true).manager(self.manager_info(&version)).finish();
+                to.answer(out, Ok(())).manager(self.manager_info(&version)).finish();
             }
             Request::Providers(which) => {
                 let rows = self.manager.provider_rows(&chosen(which));
-                Reply::begin(out, to, true).providerinfo(rows.iter().map(ProviderRow::info)).finish();
+                to.answer(out, Ok(())).providerinfo(rows.iter().map(ProviderRow::info)).finish();
             }
             Request::Viewers(which) => {
                 let rows = self.manager.viewer_rows(&chosen(which));
-                Reply::begin(out, to, true).viewerinfo(rows.iter().map(ViewerRow::info)).finish();
+                to.answer(out, Ok(())).viewerinfo(rows.iter().map(ViewerRow::info)).finish();
             }
             Request::Sessions(which) => {
-                let rows = self.session_rows(&chosen(which));
-                Reply::begin(out, to, true).sessioninfo(rows.iter().map(SessionRow::info)).finish();
+                let rows = self.listed_sessions(&chosen(which));
+                to.answer(out, Ok(())).sessioninfo(rows.iter().map(SessionRow::info)).finish();
             }
             Request::Open(wanted) => match self.manager.open_provider(&mut self.peers, wanted, asked_by) {
                 Ok(id) => {
                     let rows = self.manager.provider_rows(&Some(vec![id]));
                     let infos = rows.iter().map(ProviderRow::info);
-                    Reply::begin(out, to, true).provider(id).providerinfo(infos).finish();
+                    to.answer(out, Ok(())).provider(id).providerinfo(infos).finish();
                 }
                 Err(reason) => self.control_failure(out, to, &reason),
             },
@@ -286,15 +292,8 @@ impl Hub {
             Request::Refresh(which) => {
                 let batch = self.manager.refresh_providers(&mut self.peers, &chosen(which));
                 let outcome = batch.outcome();
-                let reply = Reply::begin(out, to, outcome.is_ok()).provider_list(batch.done.iter().copied());
-                match &outcome {
-                    Ok(()) => {
-                        reply.finish();
-                    }
-                    Err(reason) => {
-                        reply.message(reason).finish();
-                    }
-                }
+                let outcome = outcome.as_ref().copied().map_err(String::as_str);
+                to.answer(out, outcome).provider_list(batch.done.iter().copied()).finish();
             }
             // They may have to wait for a session, and are dealt with before.
             Request::Trigger { .. } | Request::CreateSession(_) => {}
@@ -303,8 +302,8 @@ impl Hub {
     }
 
     /// Function 201: viewers are brought into the sessions of providers.
-    fn control_connect(&mut self, to: ReplyTo, connections: Connections<'_>, out: &mut Vec<u8>) {
-        let several = connections.total() > 1;
+    fn control_connect(&mut self, to: &Asked, connections: Connections<'_>, out: &mut Vec<u8>) {
+        let several = connections.are_several();
         let mut batch = Batch::default();
         for (provider, viewer) in connections {
             match self.connect_viewer(provider, viewer) {
@@ -316,42 +315,36 @@ impl Hub {
         if let Err(reason) = &outcome {
             self.peers.note_error(reason);
         }
-        let rows = self.session_rows(&these(batch.done.clone()));
-        let reply = Reply::begin(out, to, outcome.is_ok());
+        let sessions = these(batch.done.clone());
+        let rows = self.session_rows(&sessions);
+        let reply = to.answer(out, outcome.as_ref().copied().map_err(String::as_str));
         let reply = match (several, batch.done.first()) {
-            (true, _) => reply.session_list(batch.done.iter().copied()),
+            (true, _) => reply.session_list(sessions.into_iter().flatten()),
             (false, first) => reply.session(first.copied()),
         };
-        let reply = reply.sessioninfo(rows.iter().map(SessionRow::info));
-        match &outcome {
-            Ok(()) => {
-                reply.finish();
-            }
-            Err(reason) => {
-                reply.message(reason).finish();
-            }
-        }
+        reply.sessioninfo(rows.iter().map(SessionRow::info)).finish();
     }
 
     /// Answers a controller whose request has waited for a session.
     pub(in crate::hub) fn answer_control(&mut self, peer: PeerKey, to: ReplyTo, key: SessionKey, answer: Answer) {
         let mut out = Vec::new();
+        let to = &Asked { to, remark: self.front.take_remark(peer) };
         self.write_control_answer(&mut out, to, key, answer);
         self.peers.send_plain(peer, &out);
     }
 
-    fn control_outcome(&mut self, out: &mut Vec<u8>, to: ReplyTo, outcome: Result<(), String>) {
+    fn control_outcome(&mut self, out: &mut Vec<u8>, to: &Asked, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => {
-                Reply::begin(out, to, true).finish();
+                to.answer(out, Ok(())).finish();
             }
             Err(reason) => self.control_failure(out, to, &reason),
         }
     }
 
-    fn control_failure(&mut self, out: &mut Vec<u8>, to: ReplyTo, reason: &str) {
+    fn control_failure(&mut self, out: &mut Vec<u8>, to: &Asked, reason: &str) {
         self.peers.note_error(reason);
-        Reply::failure(out, to, &reason);
+        to.fail(out, reason);
     }
 
     // ---- The viewer port ----
@@ -390,6 +383,23 @@ impl Hub {
                 }
             }
         }
+    }
+}
+
+/// Where the answer to a controller's request goes, and what there is to remark on the request.
+struct Asked {
+    to: ReplyTo,
+    /// Empty where there is nothing.
+    remark: String,
+}
+
+impl Asked {
+    fn answer<'o>(&self, out: &'o mut Vec<u8>, outcome: Result<(), &str>) -> Reply<'o> {
+        Reply::answer(out, self.to, outcome, &self.remark)
+    }
+
+    fn fail(&self, out: &mut Vec<u8>, reason: &str) {
+        self.answer(out, Err(reason)).finish();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
 use crate::hub::peers::Peer;
-use crate::hub::sessions::Session;
+use crate::hub::sessions::{DEFAULT, Session};
 
 /// A session as it is shown.
 pub(super) struct SessionRow {
@@ -88,6 +88,13 @@ impl Hub {
         rows
     }
 
+    /// The sessions that somebody has made or uses, by id: the one that always exists is not shown while it shows nothing.
+    pub(super) fn listed_sessions(&self, which: &Chosen) -> Vec<SessionRow> {
+        let mut rows = self.session_rows(which);
+        rows.retain(|row| row.name != DEFAULT || row.provider.is_some() || !row.viewers.is_empty());
+        rows
+    }
+
     /// Adds provider and viewers to what a session says of itself.
     pub(super) fn complete_info(&self, info: &mut Value, session: SessionKey) {
         let Shown { provider, viewers, .. } = self.manager.shown(session);
@@ -98,7 +105,7 @@ impl Hub {
     }
 
     pub(super) fn manager_info<'a>(&self, version: &'a str) -> ManagerInfo<'a> {
-        self.manager.info(&self.peers, self.sessions.len(), version)
+        self.manager.info(&self.peers, self.listed_sessions(&None).len(), version)
     }
 
     // ---- JSON-RPC ----
@@ -126,7 +133,7 @@ impl Hub {
                 |which| json!({"viewerinfo": self.manager.viewer_rows(&which).iter().map(ViewerRow::json).collect::<Vec<_>>()}),
             ),
             ManagerCall::Sessions => optional_list(params, "session").map(|which| {
-                json!({"sessioninfo": self.session_rows(&which).iter().map(SessionRow::json).collect::<Vec<_>>()})
+                json!({"sessioninfo": self.listed_sessions(&which).iter().map(SessionRow::json).collect::<Vec<_>>()})
             }),
             ManagerCall::Manager => none(params).map(|()| {
                 let version = Manager::version();

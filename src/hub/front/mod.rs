@@ -5,11 +5,11 @@
 
 mod requests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use requests::{Asked, Part, Request};
 
-use super::keys::{OfRequests, RequestKey};
+use super::keys::{OfRequests, PeerKey, RequestKey};
 use crate::limits::REQUESTS_MAX;
 use crate::store::table::Table;
 
@@ -19,18 +19,35 @@ pub(super) struct Front {
     waiting: Table<Request, OfRequests>,
     /// Batches that were too long for the last turn.
     next_turn: VecDeque<Request>,
+    /// What there is to remark on requests of controllers that wait.
+    remarks: BTreeMap<PeerKey, Box<str>>,
     /// Scratch for answers to controllers.
     pub(super) reply: Vec<u8>,
 }
 
 impl Front {
     pub(super) const fn new() -> Self {
-        Self { waiting: Table::new(REQUESTS_MAX), next_turn: VecDeque::new(), reply: Vec::new() }
+        Self {
+            waiting: Table::new(REQUESTS_MAX),
+            next_turn: VecDeque::new(),
+            remarks: BTreeMap::new(),
+            reply: Vec::new(),
+        }
     }
 
     /// Keeps a request until it may go on, if there is room.
     pub(super) fn keep(&mut self, request: Request) -> Option<RequestKey> {
         self.waiting.insert(request).ok()
+    }
+
+    /// Keeps what there is to remark on the request of a controller, which waits for its answer.
+    pub(super) fn keep_remark(&mut self, controller: PeerKey, remark: &str) {
+        self.remarks.insert(controller, remark.into());
+    }
+
+    /// The remark that belongs to the answer of this controller's request; empty where there is none.
+    pub(super) fn take_remark(&mut self, controller: PeerKey) -> String {
+        self.remarks.remove(&controller).unwrap_or_default().into()
     }
 
     /// Whether one more request can be kept.

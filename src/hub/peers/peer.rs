@@ -106,6 +106,8 @@ pub struct Peer {
     pub(in crate::hub) waited_for_names: Option<Tick>,
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
+    /// It speaks another version of the control protocol, which has been said.
+    pub(in crate::hub) has_other_version: bool,
     commands: (u64, u32),
     /// Microseconds of our own work that it has had done since a moment.
     work: (Tick, u64),
@@ -139,6 +141,7 @@ impl Peer {
             last_receiver: None,
             waited_for_names: None,
             has_asked: false,
+            has_other_version: false,
             commands: (0, 0),
             work: (now, 0),
         }

@@ -54,7 +54,7 @@ use history::{Draft, What};
 use session::{Leaver, LostNotice};
 
 /// The session that is always there.
-const DEFAULT: &str = "default";
+pub(in crate::hub) const DEFAULT: &str = "default";
 
 /// All sessions. See the module's documentation.
 #[derive(Debug)]
@@ -133,10 +133,6 @@ impl Sessions {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
         self.table.iter()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.table.len()
     }
 
     /// The id that the next session gets: those below it have been given.
