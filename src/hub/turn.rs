@@ -160,6 +160,10 @@ impl Hub {
                                 let rest = buffer.get(used..).unwrap_or_default();
                                 used += relay::queue_run(&mut self.peers, to, forwarded, front, rest);
                             }
+                            // The usual end of a read.
+                            if used == buffer.len() {
+                                return (used, Halt::Need(frame::SHORT_HEAD));
+                            }
                         }
                         Outcome::Held => return (used, Halt::Held),
                     }

@@ -3,6 +3,8 @@
 //! Decides only; the hub acts. The chart is the seed's flow chart in the order of the LECO specification's routing section: first
 //! the sender, then the receiver.
 
+use crate::store::name::same;
+
 use super::name::{COORDINATOR, shown};
 use super::rpc::{DUPLICATE_NAME, NAMESPACE_MISSING, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_UNKNOWN, RpcError};
 
@@ -147,7 +149,9 @@ impl<'a> Place<'a> {
     #[must_use]
     #[inline(always)]
     pub fn of(full_name: &'a [u8], prefix: &[u8]) -> Self {
-        if let Some(name) = full_name.strip_prefix(prefix) {
+        if let Some((begin, name)) = full_name.split_at_checked(prefix.len())
+            && same(begin, prefix)
+        {
             return Self::Here(name);
         }
         let super::name::FullName { namespace, name } = super::name::FullName::split(full_name);

@@ -14,6 +14,11 @@ pub const LONG: u8 = 2;
 /// Flag: a command, not part of a message.
 pub const COMMAND: u8 = 4;
 
+/// Bytes of the header of a frame whose size takes one byte: a frame has no fewer.
+pub const SHORT_HEAD: usize = 2;
+/// Bytes of the header of a frame whose size takes eight bytes.
+const LONG_HEAD: usize = 9;
+
 /// Frames of a message whose place is kept: as many as those who read messages look at one by one.
 pub const PARTS: usize = 5;
 
@@ -109,12 +114,12 @@ pub struct Head {
 #[inline(always)]
 pub const fn head(bytes: &[u8]) -> Result<Head, usize> {
     match bytes {
-        [flags, size, ..] if *flags & LONG == 0 => Ok(Head { flags: *flags, bytes: 2, body: *size as u64 }),
+        [flags, size, ..] if *flags & LONG == 0 => Ok(Head { flags: *flags, bytes: SHORT_HEAD, body: *size as u64 }),
         [flags, a, b, c, d, e, f, g, h, ..] => {
-            Ok(Head { flags: *flags, bytes: 9, body: u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) })
+            Ok(Head { flags: *flags, bytes: LONG_HEAD, body: u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) })
         }
-        [flags, ..] if *flags & LONG != 0 => Err(9 - bytes.len()),
-        _ => Err(2 - bytes.len()),
+        [flags, ..] if *flags & LONG != 0 => Err(LONG_HEAD - bytes.len()),
+        _ => Err(SHORT_HEAD - bytes.len()),
     }
 }
 
@@ -128,13 +133,15 @@ pub const fn head(bytes: &[u8]) -> Result<Head, usize> {
 pub fn run(front: &[u8], middle: usize, buffer: &[u8], bounds: &Bounds) -> (usize, u64) {
     let mut rest = buffer;
     let mut count = 0;
+    // What the last frame may have: with it, neither the frame nor the message is too large.
+    let around = front.len() + middle + LONG_HEAD;
+    let most = bounds.frame_bytes_max.min(bounds.message_bytes_max.saturating_sub(around as u64));
     while let Some(last) = rest.strip_prefix(front).and_then(|after| after.get(middle..))
         && let Ok(head) = head(last)
         && head.flags & !LONG == 0
-        && head.body <= bounds.frame_bytes_max
+        && head.body <= most
         && let Ok(body) = usize::try_from(head.body)
         && let Some(next) = last.get(head.bytes + body..)
-        && (rest.len() - next.len()) as u64 <= bounds.message_bytes_max
     {
         rest = next;
         count += 1;
@@ -162,8 +169,8 @@ impl Scan {
     /// there.
     #[inline(always)]
     pub fn next(&mut self, buffer: &[u8], bounds: &Bounds) -> Result<Found, Fault> {
+        let mut rest = buffer.get(self.at..).unwrap_or_default();
         loop {
-            let rest = buffer.get(self.at..).unwrap_or_default();
             let head = match head(rest) {
                 Ok(head) => head,
                 // Even an incomplete header shows its flags.
@@ -185,17 +192,17 @@ impl Scan {
             if end as u64 > bounds.message_bytes_max {
                 return Err(Fault::MessageTooLarge);
             }
-            if self.frames >= FRAMES_MAX {
+            let part = self.parts.get_mut(self.frames as usize);
+            if part.is_none() && self.frames >= FRAMES_MAX {
                 return Err(Fault::TooManyFrames);
             }
-            if end > buffer.len() {
-                return Ok(Found::Need(end - buffer.len()));
-            }
-            if let Some(part) = self.parts.get_mut(self.frames as usize) {
+            let Some(next) = rest.get(head.bytes + body..) else { return Ok(Found::Need(end - buffer.len())) };
+            if let Some(part) = part {
                 #[expect(clippy::cast_possible_truncation, reason = "message_bytes_max is at most 2^30")]
                 let range = (start as u32, end as u32);
                 *part = range;
             }
+            rest = next;
             self.frames += 1;
             self.at = end;
             if head.flags & MORE == 0 {
