@@ -83,6 +83,8 @@ counters! {
     dials: "connections to other Coordinators begun",
     dials_failed: "connections to other Coordinators that could not be made",
     updates_published: "directory updates sent to other Coordinators",
+    multicasts_sent: "events sent once to another node for several members there",
+    multicasts_spread: "messages of other nodes spread among several components of this one",
     control_requests: "requests of controllers",
     manager_errors: "lines put on the Manager's error list",
     timesteps: "timesteps of providers applied",

@@ -154,6 +154,8 @@
 //! * **event**: what has happened, told to whom it concerns: in a session a change or a document, under a number of its own; in the hub a
 //!   small value from an owner to those above it.
 //! * **notice**: an event as a member is told of it: a notification, or a document, which the server writes where nobody sent one.
+//! * **multicast**: one message to the Coordinator of another node for several Components there; each of them gets a copy from it, as if the
+//!   message had been sent to it alone.
 //! * **draft**: an event that is planned and not told yet.
 //! * **backlog**: the notices that wait because the ring of their link has no room.
 //! * **aftermath**: what is left to do once a request is carried out: the answer, and what comes before and behind it.

@@ -53,6 +53,10 @@ pub const COMPONENTS_PER_NODE_MAX: usize = 1 << 16;
 pub const NODE_NAMES_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a name takes beside its letters.
 pub const NODE_NAME_BYTES: usize = 32;
+/// Bytes of the list of receivers of one message for several of them: some hundred names. To more goes another copy.
+pub const MULTICAST_LIST_BYTES_MAX: usize = 4096;
+/// Bytes of one such message that are copied in one turn of the loop, but for what the last copy has beyond: below half a millisecond.
+pub const MULTICAST_BYTES_PER_TURN: usize = 1 << 20;
 /// Bytes of an address `host:port` of another Coordinator.
 pub const ADDRESS_BYTES_MAX: usize = 300;
 /// Requests of one JSON-RPC batch.
@@ -134,6 +138,8 @@ pub const CALL_MICROS: u64 = 4;
 pub const DOCUMENT_BYTES_PER_MICRO: usize = 256;
 /// Bytes of an answer that are put together in a microsecond.
 pub const ANSWER_BYTES_PER_MICRO: usize = 50;
+/// Bytes that are copied from one ring into others in a microsecond.
+pub const COPIED_BYTES_PER_MICRO: usize = 4096;
 /// Members of a session that are told of an event in a microsecond.
 pub const NOTICES_PER_MICRO: usize = 4;
 /// Connections accepted from one listener in one turn of the loop.
@@ -196,6 +202,7 @@ const _: () = assert!(MESSAGE_BYTES_CEILING <= u32::MAX as u64, "offsets inside 
 const _: () = assert!(NAME_BYTES_MAX >= 8 + 3 * SESSION_NAME_BYTES_MAX, "every session has a LECO name");
 const _: () =
     assert!(SEQ_BLOCK / 2 > 2 * MEMBERS_MAX as u64, "all members may be lost while numbers are being reserved");
+const _: () = assert!(MULTICAST_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");
 const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");

@@ -15,6 +15,7 @@ use crate::leco::nodes::{Dealer, Node};
 use crate::limits::MESSAGE_BYTES_CEILING;
 use crate::time::{Span, Tick};
 use crate::zmtp::SocketType;
+use crate::zmtp::command::Built;
 use crate::zmtp::frame::{Bounds, Found, Scan, push_frame};
 use crate::zmtp::link::{Link, Step};
 use crate::zmtp::mechanism::Mechanism;
@@ -82,11 +83,14 @@ impl Lent {
 
     /// The other end of a link does its part of the handshake, and reads ours.
     pub(super) fn shake_hands(&mut self, key: PeerKey) {
+        let role = self.peers.get(key).unwrap().role;
+        self.hear_opening(key, &opening(if role == Role::Accepted { SocketType::Dealer } else { SocketType::Router }));
+    }
+
+    fn hear_opening(&mut self, key: PeerKey, opening: &[u8]) {
         let bounds = self.peers.bounds;
         let peer = self.peers.get_mut(key).unwrap();
-        let theirs = if peer.role == Role::Accepted { SocketType::Dealer } else { SocketType::Router };
-        let opening = opening(theirs);
-        assert!(matches!(peer.link.next(&opening, &bounds), Ok(Step::Skip { len: 64 })));
+        assert!(matches!(peer.link.next(opening, &bounds), Ok(Step::Skip { len: 64 })));
         assert!(matches!(peer.link.next(&opening[64..], &bounds), Ok(Step::Ready { .. })));
         self.peers.handshake_done(key);
         self.read(key);
@@ -108,6 +112,19 @@ impl Lent {
 
     /// Another node, signed in both ways: its key, its link to us, our DEALER to it.
     pub(super) fn node(&mut self, namespace: &str) -> (NodeKey, PeerKey, PeerKey) {
+        self.node_that_opens(namespace, &opening(SocketType::Router))
+    }
+
+    /// The same, of which nobody says that it is an instep.
+    pub(super) fn plain_node(&mut self, namespace: &str) -> (NodeKey, PeerKey, PeerKey) {
+        let (greeting, _) = Link::new(SocketType::Router, Mechanism::default()).opening();
+        let mut theirs = Built::ready(SocketType::Dealer).bytes().to_vec();
+        let at = theirs.windows(6).position(|name| name == b"DEALER").expect("it says what it is");
+        theirs[at..at + 6].copy_from_slice(b"ROUTER");
+        self.node_that_opens(namespace, &[&greeting[..], &theirs].concat())
+    }
+
+    fn node_that_opens(&mut self, namespace: &str, opening: &[u8]) -> (NodeKey, PeerKey, PeerKey) {
         let inbound = self.dealer_from(FAR);
         let mut node = Node::new(self.peers.now);
         node.namespace = Some(namespace.as_bytes().into());
@@ -117,7 +134,7 @@ impl Lent {
         self.peers.get_mut(inbound).unwrap().node = Some(key);
         let remote: SocketAddr = FAR.parse().unwrap();
         let dealer = self.peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote).unwrap();
-        self.shake_hands(dealer);
+        self.hear_opening(dealer, opening);
         self.names.nodes.get_mut(key).unwrap().dealer = Dealer::Up(dealer);
         (key, inbound, dealer)
     }

@@ -7,13 +7,14 @@ use crate::zmtp::link::Step;
 
 use super::Hub;
 use super::cause::Cause;
-use super::coordinator::Coordinator;
 use super::coordinator::relay::{self, Taken};
+use super::coordinator::{Coordinator, multicast};
 use super::doors::Output;
 use super::events::Event;
 use super::keys::{PeerKey, ProviderKey};
 use super::peers::{Due, FAREWELL, For, Outcome, ProcessTimer, Role};
 use crate::leco::message::View;
+use crate::leco::multicast::TYPE_MULTICAST;
 use crate::time::Span;
 
 /// How long messages that are on their way are still routed when the process is to end.
@@ -221,6 +222,9 @@ impl Hub {
         }
         let outcome = match relay::take(peers, names, key, wire, &view) {
             Taken::Routed(outcome) => outcome,
+            Taken::Own(None) if view.content_type() == TYPE_MULTICAST && peers.is_node(key) => {
+                multicast::spread(peers, names, key, wire, message, &view)
+            }
             Taken::Own(refusal) => self.own_message(key, &view, refusal),
             Taken::Session(name) => self.session_message(key, name, &view),
         };

@@ -10,6 +10,7 @@ pub mod address;
 pub mod directory;
 pub mod message;
 pub mod methods;
+pub mod multicast;
 pub mod name;
 pub mod nodes;
 pub mod route;

@@ -57,7 +57,15 @@ pub struct Metadata<'a> {
     pub socket_type: SocketType,
     /// The peer's identity; empty when it has none. Only a label for the log.
     pub identity: &'a [u8],
+    /// It is a Coordinator that understands what instep's say to one another.
+    pub is_instep: bool,
 }
+
+/// The property by which a ROUTER of ours says that it is one. Names that begin with `X-` are the application's (RFC 37, "The NULL Security
+/// Mechanism"): who does not know them passes them over.
+const INSTEP: &[u8] = b"X-Instep-Node";
+/// Its value: how much is understood. Later versions understand what earlier ones do.
+const INSTEP_LEVEL: &[u8] = b"1";
 
 impl<'a> Metadata<'a> {
     /// Reads the properties of a READY command. Names are accepted in any case, the last of two equal ones counts.
@@ -68,7 +76,7 @@ impl<'a> Metadata<'a> {
         if data.len() > METADATA_BYTES_MAX {
             return Err(Fault::Metadata);
         }
-        let mut metadata = Self { socket_type: SocketType::Other, identity: &[] };
+        let mut metadata = Self { socket_type: SocketType::Other, identity: &[], is_instep: false };
         let mut properties = 0;
         while let Some((&name_len, rest)) = data.split_first() {
             properties += 1;
@@ -86,6 +94,8 @@ impl<'a> Metadata<'a> {
                     return Err(Fault::Identity);
                 }
                 metadata.identity = value;
+            } else if name.eq_ignore_ascii_case(INSTEP) {
+                metadata.is_instep = !value.is_empty();
             }
             data = rest;
         }
@@ -135,12 +145,15 @@ impl Built {
         self.put(value);
     }
 
-    /// READY with our socket type and an empty identity, spelled as libzmq wants them.
+    /// READY with our socket type and an empty identity, spelled as libzmq wants them. A ROUTER is a Coordinator's, and says so.
     #[must_use]
     pub fn ready(socket_type: SocketType) -> Self {
         let mut built = Self::new(b"READY");
         built.put_property(b"Socket-Type", socket_type.name().as_bytes());
         built.put_property(b"Identity", b"");
+        if socket_type == SocketType::Router {
+            built.put_property(INSTEP, INSTEP_LEVEL);
+        }
         built
     }
 
@@ -182,17 +195,31 @@ mod tests {
     #[test]
     fn ready_is_spelled_as_libzmq_spells_it() {
         let mut wanted = vec![4, 0x29];
-        wanted.extend_from_slice(b"\x05READY\x0bSocket-Type\0\0\0\x06ROUTER\x08Identity\0\0\0\0");
-        assert_eq!(Built::ready(SocketType::Router).bytes(), wanted);
+        wanted.extend_from_slice(b"\x05READY\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0");
+        assert_eq!(Built::ready(SocketType::Dealer).bytes(), wanted);
         let Ok(Command::Ready(data)) = Command::parse(&wanted[2..]) else { panic!() };
         let metadata = Metadata::parse(data).unwrap();
-        assert_eq!(metadata, Metadata { socket_type: SocketType::Router, identity: b"" });
+        assert_eq!(metadata, Metadata { socket_type: SocketType::Dealer, identity: b"", is_instep: false });
+    }
+
+    #[test]
+    fn a_coordinator_says_what_it_is_in_a_property_of_the_application() {
+        let mut wanted = vec![4, 0x3c];
+        wanted.extend_from_slice(b"\x05READY\x0bSocket-Type\0\0\0\x06ROUTER\x08Identity\0\0\0\0");
+        wanted.extend_from_slice(b"\x0dX-Instep-Node\0\0\0\x011");
+        assert_eq!(Built::ready(SocketType::Router).bytes(), wanted);
+        let Ok(Command::Ready(data)) = Command::parse(&wanted[2..]) else { panic!() };
+        assert!(Metadata::parse(data).unwrap().is_instep);
+        assert!(!Metadata::parse(b"\x0dX-Instep-Node\0\0\0\0").unwrap().is_instep, "it says nothing");
     }
 
     #[test]
     fn property_names_are_accepted_in_any_case_and_the_last_wins() {
         let data = b"\x0bsocket-TYPE\0\0\0\x06DEALER\x08identity\0\0\0\x01a\x08Identity\0\0\0\x01b\x03X-Y\0\0\0\0";
-        assert_eq!(Metadata::parse(data), Ok(Metadata { socket_type: SocketType::Dealer, identity: b"b" }));
+        assert_eq!(
+            Metadata::parse(data),
+            Ok(Metadata { socket_type: SocketType::Dealer, identity: b"b", is_instep: false })
+        );
     }
 
     #[test]

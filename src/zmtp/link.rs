@@ -60,6 +60,7 @@ pub struct Link {
     mechanism: Mechanism,
     phase: Phase,
     minor: u8,
+    is_instep: bool,
     /// What is left to be passed over of a frame, and whether more frames of its message follow.
     over: (u64, bool),
 }
@@ -68,7 +69,15 @@ impl Link {
     /// A link whose peer has sent nothing yet.
     #[must_use]
     pub fn new(ours: SocketType, mechanism: Mechanism) -> Self {
-        Self { scan: Scan::default(), ours, mechanism, phase: Phase::Greeting, minor: 0, over: (0, false) }
+        Self {
+            scan: Scan::default(),
+            ours,
+            mechanism,
+            phase: Phase::Greeting,
+            minor: 0,
+            is_instep: false,
+            over: (0, false),
+        }
     }
 
     /// What to send first: our greeting, and our READY where the mechanism allows that. Nothing else may be sent before
@@ -102,6 +111,12 @@ impl Link {
     #[must_use]
     pub fn pings(&self) -> bool {
         self.phase >= Phase::Ready && self.minor >= 1
+    }
+
+    /// Whether the peer is a Coordinator that understands what instep's say to one another.
+    #[must_use]
+    pub const fn is_instep(&self) -> bool {
+        self.is_instep
     }
 
     /// Whether the handshake is over.
@@ -211,6 +226,7 @@ impl Link {
         let Some(body) = buffer.get(head.bytes..len) else { return Ok(Step::Need(len - buffer.len())) };
         let peer = self.mechanism.on_command(Command::parse(body)?, self.ours)?;
         self.phase = Phase::Ready;
+        self.is_instep = peer.is_instep;
         Ok(Step::Ready { len, peer })
     }
 }

@@ -146,3 +146,11 @@ impl Dice {
         (0..n).map(|_| self.roll() as u8).collect()
     }
 }
+
+/// Hides in the opening of a connection that it is an instep's.
+pub(crate) fn disguise(bytes: &mut [u8]) {
+    const NAME: &[u8] = b"X-Instep-Node";
+    if let Some(at) = bytes.windows(NAME.len()).position(|window| window == NAME) {
+        bytes[at..at + NAME.len()].copy_from_slice(b"X-Nobody-Node");
+    }
+}

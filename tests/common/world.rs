@@ -48,6 +48,8 @@ pub(crate) struct World {
     addresses: Vec<String>,
     /// Hubs that nobody can reach.
     pub(crate) dark: BTreeSet<usize>,
+    /// Hubs that nobody takes for an instep: a Coordinator of somebody else's says nothing of itself.
+    pub(crate) plain: BTreeSet<usize>,
     caps: Vec<usize>,
     far: BTreeMap<Side, Far>,
     /// Bytes on their way to a hub: what a socket's receive buffer holds.
@@ -285,7 +287,10 @@ impl World {
             Some(Far::Hub(_)) => usize::MAX,
             None => 0,
         };
-        let bytes = driver::take(&mut self.hubs[hub], self.now, key, most);
+        let mut bytes = driver::take(&mut self.hubs[hub], self.now, key, most);
+        if self.plain.contains(&hub) {
+            wire::disguise(&mut bytes);
+        }
         match far {
             Some(Far::Client(client)) => {
                 let client = &mut self.clients[client];

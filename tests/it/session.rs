@@ -409,6 +409,60 @@ fn members_of_other_nodes_trigger_and_hear_alike() {
     assert_eq!(a.events(&mut world)[0].0["event"], "resigned");
 }
 
+/// What members of another node hear, byte for byte, and how often an event crossed the link for several of them.
+fn heard_behind_one_link(is_plain: bool) -> (Vec<Vec<Vec<Vec<u8>>>>, u64, u64) {
+    let mut world = World::plain();
+    world.plain.extend(is_plain.then_some(1));
+    world.add_hub(Config { coordinators: vec!["n1:12300".into()], ..config(2) });
+    world.wait(1000);
+    let mut author = Member::joined(&mut world, 0, "A", "json");
+    let formats = ["json", "xml", "json", "xml", "json"];
+    let members: Vec<Member> = formats
+        .into_iter()
+        .enumerate()
+        .map(|(n, format)| Member::joined(&mut world, 1, &format!("B{n}"), format))
+        .collect();
+    author.run(&mut world);
+    author.document(&mut world, &c2sim::domain("A", "OrderBody", 3000));
+    let heard = members.iter().map(|member| world.hear(member.client)).collect();
+    (heard, world.count("multicasts_sent"), world.count("session_notices"))
+}
+
+#[test]
+fn members_behind_one_link_share_a_copy_there_and_hear_what_each_would_alone() {
+    let (alone, none, notices) = heard_behind_one_link(true);
+    let (shared, copies, same) = heard_behind_one_link(false);
+    assert_eq!((none, notices), (0, same));
+    assert!(copies >= 8, "{copies}");
+    assert!(alone.iter().all(|heard| heard.len() >= 5));
+    assert_eq!(alone, shared);
+}
+
+#[test]
+fn a_member_that_takes_nothing_does_not_keep_a_copy_from_those_beside_it() {
+    let mut world = World::plain();
+    let small = Config { ring_bytes_max: 64 << 10, ..config(2) };
+    world.add_hub(Config { coordinators: vec!["n1:12300".into()], ..small });
+    world.wait(1000);
+    let mut author = Member::joined(&mut world, 0, "A", "json");
+    let mut members = ["B", "C", "D"].map(|name| Member::joined(&mut world, 1, name, "json"));
+    author.run(&mut world);
+    for member in &mut members {
+        member.events(&mut world);
+    }
+    world.limit(members[1].client, 0);
+    for _ in 0..3 {
+        author.document(&mut world, &c2sim::domain("A", "OrderBody", 30_000));
+    }
+    // Its ring is full: the link waits for it, then its copy is refused and the next one gets his.
+    assert_eq!(members.each_mut().map(|member| member.events(&mut world).len()), [3, 0, 2]);
+    world.wait(1500);
+    assert_eq!((members[2].events(&mut world).len(), world.count_at(1, "refused_overload")), (1, 1));
+    world.drain(members[1].client, usize::MAX);
+    assert_eq!(members[1].events(&mut world).len(), 2);
+    assert_eq!(world.count_at(1, "multicasts_spread"), world.count("multicasts_sent"));
+}
+
 #[test]
 fn a_member_that_leaves_its_own_node_is_lost() {
     let (mut world, mut a, b) = two_nodes();

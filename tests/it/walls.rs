@@ -198,7 +198,8 @@ impl Tree {
         while n < tokens.len() {
             let word = text_at(tokens, n);
             let before = text_at(tokens, n.wrapping_sub(1));
-            if word == "use" {
+            // Behind a bound it says which lifetimes are captured.
+            if word == "use" && text_at(tokens, n + 1) != "<" {
                 let (end, found) = use_tree(tokens, n + 1);
                 n = end;
                 for (path, name) in found {

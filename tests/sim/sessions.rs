@@ -113,6 +113,9 @@ impl Run {
         let mut world = World::new(Self::config(0));
         let hubs = rng.between(1, 3) as usize;
         for hub in 1..hubs {
+            if rng.one_in(3) {
+                world.plain.insert(hub);
+            }
             world.add_hub(Self::config(hub));
         }
         world.wait(1000);

@@ -6,6 +6,7 @@
 mod inbound;
 mod mesh;
 mod methods;
+pub(super) mod multicast;
 mod origin;
 pub(super) mod relay;
 

@@ -238,7 +238,7 @@ pub(in crate::hub) fn hold_for_member(
 
 /// The ring has no room: holds the sender, or refuses the message once the receiver has stood still for `stall_ms`.
 #[cold]
-fn hold_for_room(
+pub(super) fn hold_for_room(
     peers: &mut Peers,
     names: &Names,
     from: PeerKey,

@@ -191,6 +191,11 @@ impl Peers {
         self.get(key).is_some_and(Peer::is_open)
     }
 
+    /// Whether a peer has signed in as the Coordinator of a node.
+    pub(super) fn is_node(&self, key: PeerKey) -> bool {
+        self.get(key).is_some_and(|peer| peer.node.is_some())
+    }
+
     // ---- Time, chance, words ----
 
     /// The event loop says that it is `now`. Time never runs backwards here, whatever a caller says.

@@ -102,6 +102,8 @@ pub struct Peer {
     pub(in crate::hub) node: Option<NodeKey>,
     /// Where the last message from here went: most senders have one receiver.
     pub(in crate::hub) last_receiver: Option<ComponentKey>,
+    /// Receivers of the message for several of them that it has sent last, for whom that has been done.
+    pub(in crate::hub) receivers_done: usize,
     /// Since when it has waited for a name to come back.
     pub(in crate::hub) waited_for_names: Option<Tick>,
     /// It has sent a whole request, if it is a controller or viewer.
@@ -139,6 +141,7 @@ impl Peer {
             must_prove: false,
             node: None,
             last_receiver: None,
+            receivers_done: 0,
             waited_for_names: None,
             has_asked: false,
             has_other_version: false,
@@ -163,6 +166,11 @@ impl Peer {
     /// Whether messages may be sent to it.
     pub(in crate::hub) fn takes_messages(&self) -> bool {
         self.is_open() && self.role.is_zmtp() && self.is_ready()
+    }
+
+    /// Whether it is the Coordinator of another node that spreads one message among several receivers.
+    pub(in crate::hub) fn takes_multicasts(&self) -> bool {
+        matches!(self.role, Role::Dialled(_)) && self.link.is_instep()
     }
 
     /// What waits for it, as two slices.

@@ -13,7 +13,8 @@ use crate::store::pool::Pool;
 #[derive(Debug)]
 pub(super) struct WaitingNotice {
     pub(super) session: SessionKey,
-    pub(super) member: Box<[u8]>,
+    /// For whom it is; for several, where their node spreads it among them.
+    pub(super) members: Box<[Box<[u8]>]>,
     pub(super) tail: Arc<[u8]>,
 }
 
@@ -101,7 +102,11 @@ mod tests {
     use super::*;
 
     fn waiting(tail: &Arc<[u8]>) -> WaitingNotice {
-        WaitingNotice { session: SessionKey::from_bits(1), member: b"N1.A"[..].into(), tail: Arc::clone(tail) }
+        WaitingNotice {
+            session: SessionKey::from_bits(1),
+            members: Box::new([b"N1.A"[..].into()]),
+            tail: Arc::clone(tail),
+        }
     }
 
     #[test]

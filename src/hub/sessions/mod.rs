@@ -8,6 +8,7 @@
 
 mod backlog;
 mod change;
+mod copies;
 mod durable;
 mod entry;
 mod flow;

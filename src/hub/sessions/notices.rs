@@ -15,12 +15,14 @@ use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names};
 use crate::hub::peers::{Peer, Peers, Work};
+use crate::leco::multicast::entry_bytes;
 use crate::leco::name;
 use crate::limits::{LOST_NOTICES_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
 
 use super::Sessions;
-use super::backlog::WaitingNotice;
+use super::backlog::{Backlog, WaitingNotice};
+use super::copies::{Copies, Copy, Sharing};
 use super::history::{Draft, Past, What};
 use super::session::{Leaver, LostNotice};
 use super::voice::{self, Voice};
@@ -117,24 +119,23 @@ impl Sessions {
         let reserve = if draft.what == What::Message { 0 } else { RING_RESERVE_BYTES };
         let bytes_max = peers.config.ring_bytes_max + reserve;
         let (mut cut, mut missed) = (Vec::new(), Vec::new());
+        let mut copies = Copies::default();
         for (name, member) in &session.members {
             let tail = tails.iter().find(|(voice, _)| *voice == member.voice).and_then(|(_, tail)| tail.as_ref());
             let (Some(tail), false) = (tail, except == Some(name)) else { continue };
             let link = names.link_of(member.home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
-            if link.is_some_and(|link| !self.backlog.has(link) && voice::push(peers, link, name, tail, bytes_max)) {
-                peers.counters.session_notices += 1;
-                continue;
-            }
-            if let Some(link) = link {
-                let waiting = WaitingNotice { session: key, member: name.clone(), tail: Arc::clone(tail) };
-                if self.backlog.push(link, waiting, &mut peers.pool).is_ok() {
-                    peers.tell_of_room(link);
-                    continue;
+            if let Some(link) = link.filter(|link| peers.get(*link).is_some_and(Peer::takes_multicasts)) {
+                copies.add(link, member.voice, name, tail);
+            } else if !link.is_some_and(|link| tell(&mut self.backlog, peers, key, link, &[&**name], tail, bytes_max)) {
+                match member.home {
+                    Home::Here(_) => cut.extend(link),
+                    Home::There(_) => missed.push(name.clone()),
                 }
             }
-            match member.home {
-                Home::Here(_) => cut.extend(link),
-                Home::There(_) => missed.push(name.clone()),
+        }
+        for Copy { link, members, tail } in copies.all {
+            if !tell(&mut self.backlog, peers, key, link, &members, &tail, bytes_max) {
+                missed.extend(members.into_iter().map(Box::from));
             }
         }
         for member in missed {
@@ -149,20 +150,21 @@ impl Sessions {
     pub(in crate::hub) fn notices_go_on(&mut self, peers: &mut Peers, link: PeerKey) {
         let bytes_max = peers.own_bytes_max();
         while let Some(waiting) = self.backlog.first(link) {
-            if !voice::push(peers, link, &waiting.member, &waiting.tail, bytes_max) {
+            if !voice::push_for(peers, link, &waiting.members, &waiting.tail, bytes_max) {
                 peers.tell_of_room(link);
                 return;
             }
-            peers.counters.session_notices += 1;
             self.backlog.pop(link, &mut peers.pool);
         }
     }
 
     /// A link has ended: members who were to hear something on it have missed it.
     pub(in crate::hub) fn link_ended(&mut self, peers: &mut Peers, link: PeerKey) {
-        for waiting in self.backlog.take(link, &mut peers.pool) {
-            if self.table.get(waiting.session).is_some_and(|session| session.members.contains_key(&waiting.member)) {
-                self.drop_fallen_behind(peers, waiting.session, &waiting.member);
+        for WaitingNotice { session: key, members, .. } in self.backlog.take(link, &mut peers.pool) {
+            for member in members {
+                if self.table.get(key).is_some_and(|session| session.members.contains_key(&member)) {
+                    self.drop_fallen_behind(peers, key, &member);
+                }
             }
         }
     }
@@ -179,11 +181,18 @@ impl Sessions {
     ) -> Option<(PeerKey, &[u8])> {
         let session = self.table.get(self.at(local_name)?)?;
         let mut wanted: BTreeMap<PeerKey, usize> = BTreeMap::new();
+        let mut sharing = Sharing::default();
         session.members.iter().find_map(|(name, member)| {
             let link = names.link_of(member.home).filter(|link| *link != author)?;
+            let peer = peers.get(link)?;
             let wanted = wanted.entry(link).or_default();
-            *wanted += bytes + NOTICE_HEAD_BYTES;
-            let waiting = peers.get(link)?.waiting();
+            if !peer.takes_multicasts() || sharing.begins(link, member.voice, name) {
+                *wanted += bytes + NOTICE_HEAD_BYTES;
+            }
+            if peer.takes_multicasts() {
+                *wanted += entry_bytes(name);
+            }
+            let waiting = peer.waiting();
             let is_full = waiting > 0 && waiting + *wanted > peers.config.ring_bytes_max;
             (is_full || self.backlog.has(link)).then_some((link, &**name))
         })
@@ -257,4 +266,27 @@ impl Sessions {
             }
         }
     }
+}
+
+/// Puts a notice into the ring of a link for those who share it there, or behind what waits for room in that ring; `false` if there is no
+/// memory for it.
+fn tell(
+    backlog: &mut Backlog,
+    peers: &mut Peers,
+    session: SessionKey,
+    link: PeerKey,
+    members: &[&[u8]],
+    tail: &Arc<[u8]>,
+    bytes_max: usize,
+) -> bool {
+    if !backlog.has(link) && voice::push_for(peers, link, members, tail, bytes_max) {
+        return true;
+    }
+    let members = members.iter().map(|member| Box::from(*member)).collect();
+    let is_kept =
+        backlog.push(link, WaitingNotice { session, members, tail: Arc::clone(tail) }, &mut peers.pool).is_ok();
+    if is_kept {
+        peers.tell_of_room(link);
+    }
+    is_kept
 }

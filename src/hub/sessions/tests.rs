@@ -9,7 +9,7 @@ use crate::c2sim::state::{State, Trigger};
 use crate::hub::call::{Answer, ReplyTo};
 use crate::hub::doors::Door;
 use crate::hub::events::Event;
-use crate::hub::fixture::{Lent, NEAR};
+use crate::hub::fixture::{Lent, NEAR, leco};
 use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
 use crate::hub::ledger::{Entry, Ledger, Ticket, Write};
 use crate::hub::methods::{At, Call, Method};
@@ -298,6 +298,60 @@ fn what_a_member_takes_no_more_waits_for_it_in_order_and_the_others_hear_at_once
     assert!(seqs.len() >= 3 && seqs.is_sorted());
     assert_eq!(at.sessions.who_has_no_room(&at.lent.peers, &at.lent.names, b"session:default", quick, 1), None);
     assert_eq!(at.sessions.bytes(), at.lent.peers.pool.data_in_use());
+}
+
+#[test]
+fn a_link_that_takes_one_copy_for_several_needs_room_for_one_and_its_list() {
+    let mut at = Fixture::new();
+    let author = at.join("default", "CA", "json");
+    let (_, _, dealer) = at.lent.node("N2");
+    let (_, _, plain) = at.lent.plain_node("N3");
+    for name in ["N2.CB", "N2.CC", "N2.CD"] {
+        drop(at.call_as("default", name, "join", json!({})));
+    }
+    let half = at.lent.peers.config.ring_bytes_max / 2;
+    let who = |at: &Fixture| {
+        let found =
+            at.sessions.who_has_no_room(&at.lent.peers, &at.lent.names, b"session:default", author, half - 4096);
+        found.map(|(link, _)| link)
+    };
+    let fill = |at: &mut Fixture, link| {
+        at.heard(link);
+        at.lent.peers.queue_parts(link, &[&leco("CX", "N1.CY", &vec![b' '; half - 4096])], usize::MAX).unwrap();
+    };
+    fill(&mut at, dealer);
+    assert_eq!(who(&at), None);
+    for name in ["N3.CB", "N3.CC"] {
+        drop(at.call_as("default", name, "join", json!({})));
+    }
+    fill(&mut at, plain);
+    assert_eq!(who(&at), Some(plain));
+    at.heard(plain);
+    drop(at.call_as("default", "N2.CX", "join", json!({"format": "xml"})));
+    fill(&mut at, dealer);
+    assert_eq!(who(&at), Some(dealer), "who is told in another format needs a copy of its own");
+}
+
+#[test]
+fn a_copy_that_waited_for_several_is_missed_by_each_of_them() {
+    let mut at = Fixture::new();
+    let (_, _, dealer) = at.lent.node("N2");
+    for name in ["N2.CB", "N2.CC"] {
+        drop(at.call_as("default", name, "join", json!({})));
+    }
+    let session = at.sessions.named("default").unwrap();
+    at.lent.choke(dealer);
+    let draft = super::Draft {
+        document: Some(vec![b' '; 100_000].into()),
+        ..super::Draft::new(super::What::Message, "x".into())
+    };
+    at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
+    assert_eq!(at.lent.peers.counters.multicasts_sent, 0);
+    assert_eq!(at.sessions.bytes(), at.lent.peers.pool.data_in_use(), "kept once");
+    at.sessions.link_ended(&mut at.lent.peers, dealer);
+    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
+    assert_eq!(at.lent.peers.counters.session_members_lost, 2);
+    at.sessions.check().unwrap();
 }
 
 #[test]

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
+use crate::counters::count;
 use crate::hub::keys::PeerKey;
 use crate::hub::names::new_header;
 use crate::hub::peers::{Peer, Peers};
 use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
+use crate::leco::multicast::{TYPE_MULTICAST, write_list};
+use crate::leco::name::{COORDINATOR, FullName};
 use crate::zmtp::frame;
 
 use super::history::Draft;
@@ -88,8 +91,53 @@ pub(super) fn stamp(peers: &mut Peers) -> Stamp {
     }
 }
 
+/// Queues a notice for those who share a copy of it: whole or not at all.
+pub(super) fn push_for(
+    peers: &mut Peers,
+    link: PeerKey,
+    members: &[impl AsRef<[u8]>],
+    tail: &[u8],
+    bytes_max: usize,
+) -> bool {
+    let is_queued = match members {
+        [member] => push(peers, link, member.as_ref(), tail, bytes_max),
+        _ => push_multicast(peers, link, members, tail, bytes_max).is_some(),
+    };
+    if is_queued {
+        peers.counters.session_notices += count(members.len());
+        peers.counters.multicasts_sent += u64::from(members.len() > 1);
+    }
+    is_queued
+}
+
+/// Queues one copy of a notice for several members of another node, whose Coordinator spreads it among them.
+fn push_multicast(
+    peers: &mut Peers,
+    link: PeerKey,
+    members: &[impl AsRef<[u8]>],
+    tail: &[u8],
+    bytes_max: usize,
+) -> Option<()> {
+    // The tail begins with the sender, then comes the header, which ends in the type.
+    let sender = frame::head(tail).ok()?;
+    let type_at = sender.bytes + usize::try_from(sender.body).ok()? + 2 + HEADER_BYTES - 1;
+    let (front, rest) = tail.split_at_checked(type_at)?;
+    let (&content_type, content) = rest.split_first()?;
+    let namespace = FullName::split(members.first()?.as_ref()).namespace;
+    let list = write_list(content_type, members.iter().map(|member| FullName::split(member.as_ref()).name));
+    let mut head = [0; 9];
+    let head_bytes = frame::write_head(&mut head, true, list.len());
+    let receiver = [namespace, b".", COORDINATOR].concat();
+    let list_head = head.get(..head_bytes).unwrap_or_default();
+    push_parts(peers, link, &receiver, [front, &[TYPE_MULTICAST], list_head, &list, content], bytes_max).then_some(())
+}
+
 /// Queues a notice, its head for this receiver and its tail: whole or not at all.
 pub(super) fn push(peers: &mut Peers, link: PeerKey, receiver: &[u8], tail: &[u8], bytes_max: usize) -> bool {
+    push_parts(peers, link, receiver, [tail, &[], &[], &[], &[]], bytes_max)
+}
+
+fn push_parts(peers: &mut Peers, link: PeerKey, receiver: &[u8], tail: [&[u8]; 5], bytes_max: usize) -> bool {
     if !peers.get(link).is_some_and(Peer::takes_messages) {
         return false;
     }
@@ -97,12 +145,17 @@ pub(super) fn push(peers: &mut Peers, link: PeerKey, receiver: &[u8], tail: &[u8
     let version_bytes = frame::write_head(&mut version, true, VERSION.len());
     let mut head = [0; 9];
     let head_bytes = frame::write_head(&mut head, true, receiver.len());
-    let parts: [&[u8]; 5] = [
+    let [a, b, c, d, e] = tail;
+    let parts = [
         version.get(..version_bytes).unwrap_or_default(),
         VERSION,
         head.get(..head_bytes).unwrap_or_default(),
         receiver,
-        tail,
+        a,
+        b,
+        c,
+        d,
+        e,
     ];
     peers.queue_parts(link, &parts, bytes_max).is_ok()
 }

@@ -2,6 +2,7 @@
 
 mod going;
 mod mesh;
+mod multicast;
 mod relay;
 
 use core::net::SocketAddr;

@@ -1,0 +1,93 @@
+//! How many copies of an event leave this node: one for each member, but one for all who share a link to a node that spreads it among them
+//! and are told in the same format.
+//!
+//! Members are walked in the order of their full names, so those of one node come one after the other.
+
+use std::sync::Arc;
+
+use crate::hub::keys::PeerKey;
+use crate::leco::multicast::entry_bytes;
+use crate::leco::name::FullName;
+use crate::limits::MULTICAST_LIST_BYTES_MAX;
+
+use super::voice::Voice;
+
+/// Finds out who shares a copy with whom.
+#[derive(Debug, Default)]
+pub(super) struct Sharing {
+    /// The last copy for several in each format: its link, and the bytes of its list.
+    last: [Option<(PeerKey, usize)>; Voice::ALL.len()],
+}
+
+impl Sharing {
+    /// Whether a member behind a link that takes copies for several needs a new one: it is the first there, or the list of the last one is
+    /// full.
+    pub(super) fn begins(&mut self, link: PeerKey, voice: Voice, member: &[u8]) -> bool {
+        let entry = entry_bytes(FullName::split(member).name);
+        let Some(last) = self.last.get_mut(voice as usize) else { return true };
+        match last {
+            Some((known, bytes)) if *known == link && *bytes + entry <= MULTICAST_LIST_BYTES_MAX => {
+                *bytes += entry;
+                false
+            }
+            _ => {
+                // The type of the content comes first in a list.
+                *last = Some((link, 1 + entry));
+                true
+            }
+        }
+    }
+}
+
+/// A copy for several members.
+#[derive(Debug)]
+pub(super) struct Copy<'a> {
+    pub(super) link: PeerKey,
+    pub(super) members: Vec<&'a [u8]>,
+    pub(super) tail: Arc<[u8]>,
+}
+
+/// The copies for several members of one event.
+#[derive(Debug, Default)]
+pub(super) struct Copies<'a> {
+    sharing: Sharing,
+    pub(super) all: Vec<Copy<'a>>,
+}
+
+impl<'a> Copies<'a> {
+    /// Puts a member where it belongs.
+    pub(super) fn add(&mut self, link: PeerKey, voice: Voice, member: &'a [u8], tail: &Arc<[u8]>) {
+        if self.sharing.begins(link, voice, member) {
+            self.all.push(Copy { link, members: vec![member], tail: Arc::clone(tail) });
+        } else if let Some(last) =
+            self.all.iter_mut().rev().find(|copy| copy.link == link && Arc::ptr_eq(&copy.tail, tail))
+        {
+            last.members.push(member);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_behind_one_link_share_a_copy_in_their_format_until_its_list_is_full() {
+        let [json, xml]: [Arc<[u8]>; 2] = [b"j"[..].into(), b"x"[..].into()];
+        let [a, b] = [1, 2].map(PeerKey::from_bits);
+        let many: Vec<Vec<u8>> = (0..900).map(|n| format!("N3.C{n:04}").into_bytes()).collect();
+        let mut copies = Copies::default();
+        for (link, voice, name) in
+            [(a, Voice::Json, "N2.A"), (a, Voice::Xml, "N2.B"), (a, Voice::Json, "N2.C"), (a, Voice::Xml, "N2.D")]
+        {
+            copies.add(link, voice, name.as_bytes(), if voice == Voice::Json { &json } else { &xml });
+        }
+        for name in &many {
+            copies.add(b, Voice::Json, name, &json);
+        }
+        let told: Vec<_> = copies.all.iter().map(|copy| (copy.link, copy.members.len())).collect();
+        let full = (MULTICAST_LIST_BYTES_MAX - 1) / 6;
+        assert_eq!(told, [(a, 2), (a, 2), (b, full), (b, 900 - full)]);
+        assert_eq!(copies.all[1].members, [b"N2.B", b"N2.D"]);
+    }
+}
