@@ -383,3 +383,58 @@ const _: () =
 const _: () = assert!(RECORDINGS_WAITING_MAX >= 2 * PROVIDERS_CEILING, "every provider can begin a recording");
 const _: () = assert!(COMMIT_BYTES_MAX >= 2 * C2SIM_MESSAGE_BYTES_MAX, "a session's whole initialization is one value");
 const _: () = assert!(COMMITS_WAITING_BYTES_MAX >= COMMIT_BYTES_MAX, "the largest legal commit may wait");
+
+// Room `http`. What a request says about itself bounds nothing: these do.
+
+/// Bytes of the head of a request, its empty line included.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Fields of the head of a request.
+pub const HTTP_FIELDS_MAX: usize = 64;
+
+/// Letters of a method; more are none of HTTP.
+pub const HTTP_METHOD_BYTES_MAX: usize = 16;
+
+/// Empty lines before a request; real clients send one.
+pub const HTTP_EMPTY_LINES_MAX: usize = 8;
+
+/// Bytes of a body where its target allows no more.
+pub const HTTP_BODY_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes of a line with the length of a chunk, extensions included, and of a line behind the last chunk.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1024;
+
+/// Bytes of all extensions and trailers of one body in chunks; they mean nothing to us.
+pub const HTTP_ASIDE_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a chunk that we send: one client of the field reads no more at a time.
+pub const HTTP_CHUNK_BYTES_MAX: usize = 8 << 10;
+
+/// Letters of the boundary between the parts of a form (RFC 2046).
+pub const HTTP_BOUNDARY_BYTES_MAX: usize = 70;
+
+/// Bytes of the fields before one part of a form.
+pub const HTTP_PART_HEAD_BYTES_MAX: usize = 4096;
+
+/// Parts of one form.
+pub const HTTP_PARTS_MAX: usize = 64;
+
+/// Milliseconds that a connection may say nothing between two requests: longer than clients keep one they do not use.
+pub const HTTP_IDLE_MS: u64 = 330_000;
+
+/// Milliseconds from the first byte of a head to its last.
+pub const HTTP_HEAD_MS: u64 = 10_000;
+
+/// Milliseconds in which nothing of a body comes.
+pub const HTTP_STALL_MS: u64 = 30_000;
+
+/// Milliseconds for which a body that is too long is read and dropped, so that its sender comes to reading the answer.
+pub const HTTP_DROP_MS: u64 = 5000;
+
+const _: () =
+    assert!(HTTP_ASIDE_BYTES_MAX >= HTTP_CHUNK_LINE_BYTES_MAX, "one line of any legal length may be put aside");
+const _: () =
+    assert!(HTTP_METHOD_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a wrong method is found before its head is too large");
+
+/// Frames of one WebSocket message: empty ones are told from a flood by their number alone.
+pub const WEBSOCKET_FRAMES_MAX: u32 = 1024;

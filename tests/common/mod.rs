@@ -21,5 +21,6 @@ pub(crate) mod member;
 #[cfg(feature = "daemon")]
 pub(crate) mod program;
 pub(crate) mod rcrs;
+pub(crate) mod web;
 pub(crate) mod wire;
 pub(crate) mod world;

@@ -130,6 +130,16 @@ fn json_rpc_documents_are_stable() {
 }
 
 #[test]
+fn http_requests_are_the_same_however_they_are_cut() {
+    run("http", 3000);
+}
+
+#[test]
+fn websocket_messages_are_the_same_however_they_are_cut() {
+    run("websocket", 3000);
+}
+
+#[test]
 fn the_tables_of_a_hub_agree_whatever_happens_to_it() {
     run("hub", 1000);
 }

@@ -13,11 +13,13 @@
 
 pub(crate) mod c2sim;
 pub(crate) mod control;
+pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod kernel;
 pub(crate) mod link;
 pub(crate) mod logs;
 pub(crate) mod rpc;
+pub(crate) mod websocket;
 
 /// A target: takes any bytes.
 pub(crate) type Target = fn(&[u8]);
@@ -26,11 +28,13 @@ pub(crate) type Target = fn(&[u8]);
 pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("c2sim", c2sim::run),
     ("control", control::run),
+    ("http", http::run),
     ("hub", hub::run),
     ("kernel", kernel::run),
     ("link", link::run),
     ("logs", logs::run),
     ("rpc", rpc::run),
+    ("websocket", websocket::run),
 ];
 
 /// The ways in which each target cuts its bytes: the sizes of the pieces, one after another, for ever.

@@ -3,7 +3,7 @@
 use crate::common::rcrs::{
     self, Packing, archive, binary_log, entries, framed_log, gzip, legacy, lzma_alone, proto, small_run, xz,
 };
-use crate::common::{c2sim, wire};
+use crate::common::{c2sim, web, wire};
 use instep::control::client::{ControlRequest, encode_viewer};
 use instep::control::envelope::Shape;
 use instep::control::framing;
@@ -28,11 +28,13 @@ pub(crate) fn of(target: &str) -> Files {
     let files = match target {
         "c2sim" => documents(),
         "control" => control(),
+        "http" => http(),
         "hub" => hub(),
         "kernel" => kernel(),
         "link" => link(),
         "logs" => logs(),
         "rpc" => rpc(),
+        "websocket" => websocket(),
         other => panic!("no target {other}"),
     };
     files.into_iter().map(|(name, bytes)| (name.replace(", ", "-").replace(' ', "-"), bytes)).collect()
@@ -80,6 +82,64 @@ fn rpc() -> Files {
             br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":{"b":{"c":{"d":{}}}},"e":"\ud83d\ude00\u0000"}}"#
                 .to_vec(),
         ),
+    ])
+}
+
+/// What an HTTP client sends; the first byte lets its bodies be long.
+fn http() -> Files {
+    let behind = |parts: &[&str]| [b"\0", parts.concat().as_bytes()].concat();
+    let part = "Content-Disposition: form-data; name=\"file\"; filename=\"a.xml\"\r\nContent-Type: application/xml\r\n\
+                Content-Length: 10\r\n\r\n<Message/>";
+    let form = format!("--b-1\r\n{part}\r\n--b-1--\r\n");
+    let send = format!(
+        "POST /api/c2sim/session/ex%20a/send HTTP/1.1\r\nclientId: aaaaa\r\nContent-Type: multipart/form-data; boundary=b-1\r\n\
+         Content-Length: {}\r\nHost: h:7777\r\n\r\n{form}",
+        form.len()
+    );
+    let cpp = "POST /C2SIMServer/command?submitter=A+B&command=STATUS&parm1= HTTP/1.1\r\nContent-Type:application/xml\r\nHost:h:8080\r\n\
+               Connection:.keep-alive\r\nContent-Length:20\r\n\r\n<C2SIM_Statistics />\r\n";
+    let get = "GET /api/c2sim/session/list HTTP/1.1\r\nHost: h:7777\r\nclientId: a\r\nConnection: Keep-Alive\r\n\r\n";
+    let chunked = "POST /c HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n\
+                   0A\r\n0123456789\r\n0\r\nA: b\r\n\r\n";
+    let upgrade = "GET /ws?clientId=a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nHost: h\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let proxied = "GET / HTTP/1.0\r\nX-Forwarded-For: 1.2.3.4, 127.0.0.2\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: o.example\r\n\
+                   X-Forwarded-Port: 8443\r\nX-Forwarded-Prefix: /p/\r\n\r\n";
+    let standard = "GET http://h:1/?a=%41&b HTTP/1.0\r\nForwarded: for=\"[2001:db8::1]:47\";proto=https;host=\"h:2\", for=127.0.0.3\r\n\r\n";
+    let preflight = "OPTIONS * HTTP/1.1\r\nHost: h\r\nOrigin: https://ui.example\r\nAccess-Control-Request-Method: PUT\r\n\
+                     Access-Control-Request-Headers: clientid\r\n\r\n";
+    named([
+        ("send", behind(&[&send])),
+        ("pipelined", behind(&[get, cpp, &send, get])),
+        ("chunked", behind(&[chunked, get])),
+        ("too long", [b"\x01", chunked.as_bytes()].concat()),
+        ("far too long", [b"\x01", send.as_bytes(), get.as_bytes()].concat()),
+        ("upgrade", behind(&[upgrade])),
+        ("proxied", behind(&[proxied, standard])),
+        ("preflight", behind(&[preflight, "HEAD /%C3%A4 HTTP/1.1\nHost:\n\n"])),
+        ("refused", behind(&["POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"])),
+        ("tls", behind(&["\x16\x03\x01\x02"])),
+    ])
+}
+
+/// What a WebSocket client sends.
+fn websocket() -> Files {
+    let frames = |frames: &[(u8, &[u8])]| -> Vec<u8> {
+        frames.iter().flat_map(|(first, payload)| web::client_frame(*first, payload)).collect()
+    };
+    named([
+        ("beats", frames(&[(0x82, b""), (0x8a, b""), (0x89, b"context"), (0x82, b"")])),
+        ("text", frames(&[(0x81, "h\u{e4}h \u{1d11e}".as_bytes())])),
+        (
+            "fragments",
+            frames(&[(0x01, b"a\xe2"), (0x89, b"x"), (0x00, b"\x82"), (0x80, b"\xacz"), (0x88, b"\x03\xe8bye")]),
+        ),
+        ("long", frames(&[(0x82, &[7; 300]), (0x02, &[8; 126]), (0x80, &[9; 125])])),
+        ("too long", frames(&[(0x82, &[7; 701])])),
+        ("no text", frames(&[(0x81, b"\xff")])),
+        ("unmasked", b"\x81\x02hi".to_vec()),
+        ("closed", frames(&[(0x88, b""), (0x81, b"x")])),
+        ("reserved", frames(&[(0xc1, b"x")])),
     ])
 }
 
