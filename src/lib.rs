@@ -42,7 +42,7 @@
 //! benchmarks and the fuzz targets have, opens every room below. It promises nothing: what it shows may change in any version.
 //!
 //! # Rooms, and who may know whom
-//! `limits`, [`time`] <- `store` <- `zmtp`, `leco`, `control`, `rcrs`, `c2sim`, `http` <- [`hub`] <- [`net`] <- the program.
+//! `limits`, [`time`] <- `store` <- `zmtp`, `leco`, `control`, `rcrs`, `c2sim`, `http`, `stomp` <- [`hub`] <- [`net`] <- the program.
 //! [`client`] stands beside the hub, upon `zmtp` and `leco`.
 //!
 //! | room | owns | must not know |
@@ -58,6 +58,7 @@
 //! | `rcrs` | the rescue simulation kernel's protocol, its logs, its worlds | viewers, files |
 //! | `c2sim` | the flow state of a session and the messages that drive it | sessions, members |
 //! | `http` | HTTP/1.1 from the server's side: requests, bodies, answers, origins, proxies; WebSocket upon it | paths, what bodies mean, connections |
+//! | `stomp` | STOMP 1.0 to 1.2 from the server's side: frames, selectors | destinations, what bodies mean, connections |
 //! | [`client`] | a Component's end of a link, as a machine; and around it a socket and a clock for those who want to block | the hub, sessions |
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
@@ -136,7 +137,8 @@
 //! * **peer**: whoever is at the other end of a connection.
 //! * **link**: one end of a ZMTP connection: greeting, handshake, then messages.
 //! * **frame**: a piece of a message with flags and a size in front.
-//! * **head**: what stands before the body of an HTTP request or answer.
+//! * **head**: what stands before the body of an HTTP request or answer, or of a STOMP frame.
+//! * **selector**: by what a STOMP client picks its messages.
 //! * **identity**: the bytes by which a ROUTER tells its ZMTP peers apart.
 //! * **message**: the frames that travel together: in LECO version, receiver, sender, header and content.
 //! * **conversation id**: 16 bytes of the header, the same in a message and in its answer.
@@ -205,6 +207,8 @@ mod limits;
 #[cfg(not(feature = "internals"))]
 mod rcrs;
 #[cfg(not(feature = "internals"))]
+mod stomp;
+#[cfg(not(feature = "internals"))]
 mod store;
 #[cfg(not(feature = "internals"))]
 mod zmtp;
@@ -223,6 +227,8 @@ pub mod leco;
 pub mod limits;
 #[cfg(feature = "internals")]
 pub mod rcrs;
+#[cfg(feature = "internals")]
+pub mod stomp;
 #[cfg(feature = "internals")]
 pub mod store;
 #[cfg(feature = "internals")]

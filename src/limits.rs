@@ -438,3 +438,28 @@ const _: () =
 
 /// Frames of one WebSocket message: empty ones are told from a flood by their number alone.
 pub const WEBSOCKET_FRAMES_MAX: u32 = 1024;
+
+// Room `stomp`.
+
+/// Letters of a command.
+pub const STOMP_COMMAND_BYTES_MAX: usize = 16;
+
+/// Bytes of command and headers, the empty line included.
+pub const STOMP_HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// Header lines of a frame.
+pub const STOMP_HEADERS_MAX: usize = 64;
+
+/// Milliseconds between two signs of life that a client may ask for at the least.
+pub const STOMP_BEAT_MS_MIN: u64 = 5000;
+
+/// Bytes of a selector.
+pub const STOMP_SELECTOR_BYTES_MAX: usize = 4096;
+
+/// Comparisons in a selector.
+pub const STOMP_TERMS_MAX: usize = 64;
+
+/// Parentheses and negations in one another.
+pub const STOMP_SELECTOR_DEPTH_MAX: usize = 32;
+
+const _: () = assert!(STOMP_SELECTOR_BYTES_MAX < STOMP_HEAD_BYTES_MAX, "a selector of any legal length fits its frame");

@@ -140,6 +140,11 @@ fn websocket_messages_are_the_same_however_they_are_cut() {
 }
 
 #[test]
+fn stomp_frames_are_the_same_however_they_are_cut() {
+    run("stomp", 3000);
+}
+
+#[test]
 fn the_tables_of_a_hub_agree_whatever_happens_to_it() {
     run("hub", 1000);
 }

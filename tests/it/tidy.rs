@@ -129,6 +129,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("c2sim", &["limits", "time", "store"]),
     ("rcrs", &["limits", "time", "store"]),
     ("http", &["limits", "time"]),
+    ("stomp", &["limits", "time"]),
     ("client", &["limits", "time", "store", "zmtp", "leco"]),
     ("hub", &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs"]),
     ("net", &["limits", "time", "store", "config", "hub", "leco", "rcrs", "c2sim"]),

@@ -19,6 +19,7 @@ pub(crate) mod kernel;
 pub(crate) mod link;
 pub(crate) mod logs;
 pub(crate) mod rpc;
+pub(crate) mod stomp;
 pub(crate) mod websocket;
 
 /// A target: takes any bytes.
@@ -34,6 +35,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("link", link::run),
     ("logs", logs::run),
     ("rpc", rpc::run),
+    ("stomp", stomp::run),
     ("websocket", websocket::run),
 ];
 

@@ -34,6 +34,7 @@ pub(crate) fn of(target: &str) -> Files {
         "link" => link(),
         "logs" => logs(),
         "rpc" => rpc(),
+        "stomp" => stomp(),
         "websocket" => websocket(),
         other => panic!("no target {other}"),
     };
@@ -140,6 +141,30 @@ fn websocket() -> Files {
         ("unmasked", b"\x81\x02hi".to_vec()),
         ("closed", frames(&[(0x88, b""), (0x81, b"x")])),
         ("reserved", frames(&[(0xc1, b"x")])),
+    ])
+}
+
+/// What a STOMP client sends.
+fn stomp() -> Files {
+    let subscribe = "SUBSCRIBE\nid:0\ndestination: /topic/C2SIM\nack:auto\n";
+    named([
+        ("java", format!("CONNECT\nlogin:\npasscode:\n\n\0{subscribe}\n\0DISCONNECT\n\n\0").into_bytes()),
+        (
+            "csharp",
+            format!("CONNECT\nheart-beat: 0,4000\naccept-version: 1.2\nlogin:\n\n\0\n{subscribe}receipt:r\n\n\0\n\n").into_bytes(),
+        ),
+        ("cpp", b"CONNECT\n\n\0SUBSCRIBE\n\nack:auto\n\n\0".to_vec()),
+        (
+            "selector",
+            format!("{subscribe}selector: (message-selector = 'C2SIM_Command') or NOT id IN ('1', '0''s') and x IS NULL\n\n\0").into_bytes(),
+        ),
+        ("wrong selector", format!("{subscribe}selector:id <> 0\n\n\0").into_bytes()),
+        ("unequal", format!("{subscribe}selector:id <> '1' AND ack = 'auto' AND 'a' <> id\n\n\0").into_bytes()),
+        ("send", b"SEND\r\ndestination:/topic/C2SIM\r\nno colon\r\ncontent-length:5\r\n\r\na\0b\0c\0\r\n\r\nACK\nid:1\n\n\0".to_vec()),
+        ("escapes", b"STOMP\naccept-version:1.1,1.2\na:\\t\n\n\0SEND\na\\cb:c\\nd\\\\\\r\n\nbody\0".to_vec()),
+        ("wrong escape", b"STOMP\naccept-version:1.1\n\n\0SEND\na:\\t\n\n\0".to_vec()),
+        ("short length", b"SEND\ncontent-length:2\nb:true\n\nabcd\0".to_vec()),
+        ("http", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
     ])
 }
 
