@@ -68,7 +68,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "shutdown", arguments: &[May("NAME")], help: "end a Coordinator or a component", run: shut_down },
     Command {
         name: "open",
-        arguments: &[Must("FILE|HOST"), May("PORT")],
+        arguments: &[
+            Must("FILE|HOST"),
+            May("PORT"),
+            Switch { long: "keep", help: "of a kernel: wait for it, and for its next run whenever one ends" },
+        ],
         help: "open a log below the server's log_dir, or with a PORT a running kernel, as a provider",
         run: manager::open,
     },

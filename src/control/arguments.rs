@@ -177,6 +177,16 @@ impl<'a> Arguments<'a> {
         Ok(number.filter(|number| *number != 0))
     }
 
+    /// True or false, which 1 and 0 are too; false when it is not given.
+    pub(super) fn flag(&self, argument: Argument) -> Result<bool, Error> {
+        let Some(mut value) = self.value(argument) else { return Ok(false) };
+        match value.peek() {
+            Ok(Token::Int(0)) => Ok(false),
+            Ok(Token::Int(1)) => Ok(true),
+            _ => Ok(value.bool().map_err(|error| error.in_argument(argument.key()))?.unwrap_or(false)),
+        }
+    }
+
     /// The server to open.
     ///
     /// # Errors

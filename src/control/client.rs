@@ -41,6 +41,12 @@ impl<'o> ControlRequest<'o> {
         self
     }
 
+    /// Has the server's next run waited for, however one ends.
+    pub fn keep(mut self) -> Self {
+        self.envelope.key(Argument::Keep.key()).bool(true);
+        self
+    }
+
     /// Adds the file to open, named as the Manager finds it.
     pub fn logfilename(mut self, name: &str) -> Self {
         self.envelope.key("logfilename").text(name);

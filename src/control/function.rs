@@ -68,11 +68,13 @@ pub enum Argument {
     InitMerge,
     /// An option of a session.
     UnknownBodies,
+    /// Whether the next run of a kernel is waited for.
+    Keep,
 }
 
 impl Argument {
     /// Every argument, in the order of the document's mixed list, then those of our own.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Address,
         Self::LogFileName,
         Self::Provider,
@@ -89,6 +91,7 @@ impl Argument {
         Self::ShareGuard,
         Self::InitMerge,
         Self::UnknownBodies,
+        Self::Keep,
     ];
 
     /// The options of a session, by their keys the same in every protocol.
@@ -114,6 +117,7 @@ impl Argument {
             Self::ShareGuard => "share_guard",
             Self::InitMerge => "init_merge",
             Self::UnknownBodies => "unknown_bodies",
+            Self::Keep => "keep",
         }
     }
 }
@@ -132,7 +136,12 @@ const FUNCTIONS: [Row; 13] = [
     Row { function: Function::GetErrorList, id: 2, name: "GetErrorList", takes: &[] },
     Row { function: Function::GetViewerInformation, id: 3, name: "GetViewerInformation", takes: &[Argument::Viewer] },
     Row { function: Function::GetManagerInformation, id: 4, name: "GetManagerInformation", takes: &[] },
-    Row { function: Function::Open, id: 101, name: "Open", takes: &[Argument::Address, Argument::LogFileName] },
+    Row {
+        function: Function::Open,
+        id: 101,
+        name: "Open",
+        takes: &[Argument::Address, Argument::LogFileName, Argument::Keep],
+    },
     Row { function: Function::Close, id: 102, name: "Close", takes: &[Argument::Provider] },
     Row {
         function: Function::GetProviderInformation,

@@ -95,7 +95,10 @@ pub struct ProviderInfo<'a> {
     pub time: i64,
     /// The last timestep there will be; 0 while that is not known.
     pub maxtime: i64,
-    /// Why it is not recorded, or not to its end (our addition); where all is well it is empty, and the key is left out.
+    /// How long ago that timestep came, in milliseconds (our addition); nil before the first.
+    pub age_ms: Option<u64>,
+    /// Why it is errored, `waiting` while nothing can be shown of the kernel that there is to be, and why it is not recorded, or not to
+    /// its end (our addition); where all is well it is empty, and the key is left out.
     pub message: &'a str,
 }
 
@@ -280,13 +283,18 @@ fn each<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, write: impl Fn
 
 fn provider(out: &mut Vec<u8>, info: ProviderInfo<'_>) {
     let has_message = !info.message.is_empty();
-    out.map(if has_message { 7 } else { 6 });
+    out.map(if has_message { 8 } else { 7 });
     integer(out, "id", info.id);
     word(out, "type", info.kind.word());
     word(out, "ids", info.ids);
     word(out, "status", info.status.word());
     integer(out, "time", info.time);
     integer(out, "maxtime", info.maxtime);
+    out.text("age_ms");
+    match info.age_ms {
+        Some(age) => out.uint(age),
+        None => out.nil(),
+    }
     if has_message {
         word(out, "message", info.message);
     }

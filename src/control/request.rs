@@ -193,6 +193,8 @@ pub enum Wanted<'a> {
         host: &'a str,
         /// TCP port, never 0.
         port: u16,
+        /// However a run there ends, the next one is waited for (our addition).
+        keep: bool,
     },
     /// A log file; 1 to [`CONTROL_FILE_BYTES_MAX`] bytes.
     File(&'a str),
@@ -365,15 +367,19 @@ fn new_session<'a>(arguments: &Arguments<'a>) -> Result<NewSession<'a>, Error> {
 
 /// What is to be opened. Half an address is as good as none where a file is named.
 fn source<'a>(arguments: &Arguments<'a>) -> Result<Wanted<'a>, Error> {
-    let address = arguments.address()?;
+    let (address, keep) = (arguments.address()?, arguments.flag(Argument::Keep)?);
     if let Address::Whole { host, port } = address {
-        return Ok(Wanted::Address { host, port });
+        return Ok(Wanted::Address { host, port, keep });
     }
     match (arguments.file()?, address) {
         ("", Address::Half(missing)) => Err(missing),
         ("", _) => {
             let problem = "is missing, and logfilename too: {host, port} or a file";
             Err(Error::BadArgument { argument: Argument::Address.key(), problem })
+        }
+        _ if keep => {
+            let problem = "is for an address: a log is there once";
+            Err(Error::BadArgument { argument: Argument::Keep.key(), problem })
         }
         (file, _) => Ok(Wanted::File(file)),
     }

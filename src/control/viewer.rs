@@ -7,7 +7,8 @@
 //!
 //! What the document leaves open, as settled here: `time` in a request asks for one logged step when it is 1 or more; absent, nil, 0
 //! and negative are no such wish. `record` is always there, and has no more than its `time` when nothing was selected or something
-//! failed. `time` of result and record are the same. `message` is empty text when all is well.
+//! failed; but for the initial result of a provider that has ended by an error, which has `result` false, the reason, and what it showed
+//! last. `time` of result and record are the same. `message` is empty text when all is well.
 
 use core::ops::BitOr;
 

@@ -3,6 +3,7 @@
 //! Nobody calls upwards. An event is a key and a number or two: no text, no document. What it is about can be gone by the time that
 //! it is dealt with, and a stale key is a normal `None`.
 
+use super::call::ReplyTo;
 use super::cause::Cause;
 use super::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey, SessionKey};
 use crate::c2sim::state::State;
@@ -46,6 +47,8 @@ pub(super) enum Event {
     FlowChanged { session: SessionKey, was: State, now: State, multiple: f64 },
     /// A session is to have this provider, if that is still to be had.
     ProviderChosen { session: SessionKey, provider: ProviderKey },
+    /// What there is to say to whoever had this provider opened is known; it may be closed again.
+    ProviderOpened { provider: i64, opener: ReplyTo },
     /// The provider that a session was made for was closed.
     ProviderClosed { session: SessionKey },
     /// A session is not in the table any more; this was its last state.

@@ -360,11 +360,12 @@ impl Hub {
                 Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
                 Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
-                Event::ViewerLeft { peer, cause } => manager.viewer_left(peer, cause),
+                Event::ViewerLeft { peer, cause } => manager.viewer_left(peers, peer, cause),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
                 Event::Room { peer } => sessions.notices_go_on(peers, peer),
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
+                Event::ProviderOpened { provider, opener } => self.answer_open(provider, opener),
                 Event::ProviderClosed { session } => {
                     let freed = sessions.end(peers, names, session, "its provider was closed");
                     self.go_on_without_session(freed);
@@ -422,6 +423,8 @@ impl Hub {
         if self.peers.stopping {
             return;
         }
+        self.manager.answer_openers(&mut self.peers);
+        self.drain_events();
         self.peers.stopping = true;
         let has_nodes = self.names.nodes.iter().any(|(_, node)| node.is_linked());
         let is_busy = self.peers.are_busy() || has_nodes;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Any, Optional, Sequence
+import time
+from typing import Any, Callable, Optional, Sequence
 
 import msgpack
 
@@ -17,6 +18,15 @@ CONNECT, DISCONNECT, REFRESH, SESSIONS = 201, 202, 203, 204
 #: How the data header and the data object may lie in a message.
 BESIDE, FLAT, NESTED, LOOSE = "beside", "flat", "nested", "loose"
 SHAPES = (BESIDE, FLAT, NESTED, LOOSE)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    """What `condition` gives once that is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
 
 
 class Closed(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -11,7 +10,8 @@ from pyleco.directors.director import Director
 from pyleco.json_utils.errors import JSONRPCError
 
 import control_client as cc
-from control_client import Connection, Controller, Viewer, write_log
+import seed_client
+from control_client import Connection, Controller, Viewer, wait_for, write_log
 from coordinators import Node
 
 pytestmark = pytest.mark.ours("it has no Manager")
@@ -44,14 +44,6 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def civilian(entities: list[dict[str, Any]]) -> dict[str, Any]:
@@ -104,14 +96,7 @@ def test_control_functions(house: House, shape: str) -> None:
 
 def test_old_controller_that_fills_in_every_argument(house: House) -> None:
     controller = Controller(house.control, cc.LOOSE)
-    defaults: dict[str, Any] = {
-        "address": {"host": "", "port": 0},
-        "logfilename": "",
-        "provider": [],
-        "session": [],
-        "viewer": [],
-        "connection": {"provider": 0, "viewer": 0},
-    }
+    defaults = seed_client.defaults()
     opened, data = controller.call(cc.OPEN_PROVIDER, **{**defaults, "logfilename": "run.log"})
     assert opened and data["provider"] == 1
     assert len(controller.call(cc.PROVIDERS, **defaults)[1]["providerinfo"]) == 1, "empty is all, for this one"

@@ -3,7 +3,6 @@ arguments can be read to allow, and in the forms that are wrong."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -11,6 +10,7 @@ import pytest
 
 import control_client as cc
 import seed_client as seed
+from control_client import wait_for
 from seed_client import ABSENT, Controller, defaults, nils, reduced
 
 pytestmark = pytest.mark.ours("it has no Manager")
@@ -55,14 +55,6 @@ def house(make_node: Callable[..., Any], tmp_path: Path) -> Iterator[House]:
     house = House(make_node("N1", arguments=["--log-dir", str(tmp_path)]))
     yield house
     house.controller.close()
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 # ---- The frame ----
@@ -169,6 +161,7 @@ def test_open_a_server(house: House, data: Any) -> None:
     assert answer.result and answer.data["provider"] == 1
     (info,) = answer.data["providerinfo"]
     assert (info["type"], info["ids"], info["status"], info["time"], info["maxtime"]) == ("RCRS", "127.0.0.1/1", "online", 0, 0)
+    assert info["message"] == "waiting", "nobody answers there"
 
 
 @pytest.mark.parametrize(

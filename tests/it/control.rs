@@ -52,7 +52,9 @@ fn describe(call: &Call<'_>) -> String {
         Ok(Request::Providers(which)) => ids("Providers", which),
         Ok(Request::Refresh(which)) => ids("Refresh", which),
         Ok(Request::Sessions(which)) => ids("Sessions", which),
-        Ok(Request::Open(Wanted::Address { host, port })) => format!("Open {host} {port}"),
+        Ok(Request::Open(Wanted::Address { host, port, keep })) => {
+            format!("Open {host} {port}{}", if *keep { " keep" } else { "" })
+        }
         Ok(Request::Open(Wanted::File(name))) => format!("Open file {name}"),
         Ok(Request::Close(ids)) => format!("Close {:?}", ids.collect::<Vec<_>>()),
         Ok(Request::Disconnect(ids)) => format!("Disconnect {:?}", ids.collect::<Vec<_>>()),
@@ -197,6 +199,7 @@ const PROVIDERS: [ProviderInfo<'_>; 3] = [
         status: Status::Online,
         time: 100,
         maxtime: 300,
+        age_ms: Some(1500),
         message: "",
     },
     ProviderInfo {
@@ -206,6 +209,7 @@ const PROVIDERS: [ProviderInfo<'_>; 3] = [
         status: Status::Closed,
         time: 150,
         maxtime: 0,
+        age_ms: Some(0),
         message: "",
     },
     ProviderInfo {
@@ -215,6 +219,7 @@ const PROVIDERS: [ProviderInfo<'_>; 3] = [
         status: Status::Errored,
         time: 0,
         maxtime: 70000,
+        age_ms: None,
         message: "",
     },
 ];

@@ -33,6 +33,7 @@ mod manager_cli;
 mod manager_data;
 mod manager_kernel;
 mod manager_memory;
+mod manager_open;
 #[cfg(feature = "daemon")]
 mod output_cli;
 mod overload;

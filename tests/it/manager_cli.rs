@@ -118,8 +118,11 @@ fn a_log_is_opened_shown_to_a_viewer_and_closed() {
     assert_eq!(node.ctl(&["open", "run.log"]).good(), "provider 1 is open\n");
     let said = node.ctl(&["providers"]);
     let lines: Vec<&str> = said.good().lines().collect();
-    assert_eq!(lines[0], "ID  TYPE      STATUS  TIME  OF  SOURCE");
-    assert!(lines[1].starts_with(" 1  RCRS-LOG  online     0  ") && lines[1].ends_with("  run.log"), "{said:?}");
+    assert_eq!(lines[0], "ID  TYPE      STATUS  TIME  OF  AGE  SOURCE   MESSAGE");
+    assert!(
+        lines[1].starts_with(" 1  RCRS-LOG  online     0  ") && lines[1].ends_with("    -  run.log  -"),
+        "{said:?}"
+    );
 
     let watching = node.view(&["--json", "--steps", "2"]);
     let viewers = node.json(&["viewers"]);
@@ -233,6 +236,31 @@ fn kernels_are_opened_by_host_and_port_and_connected_anew() {
 }
 
 #[test]
+fn what_cannot_be_opened_is_told_at_once_and_what_waits_is_told_too() {
+    let node = Node::new();
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let opened = node.ctl(&["open", "127.0.0.1", &refused, "--keep"]);
+    assert_eq!(opened.good(), format!("provider 1 is open, waiting for 127.0.0.1 {refused}\n"));
+    let said = node.ctl(&["providers"]);
+    let row = said.good().lines().nth(1).unwrap();
+    assert!(row.contains("online") && row.ends_with("  waiting"), "{said:?}");
+    // No kernel: it talks like a web server.
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = web.local_addr().unwrap().port().to_string();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = web.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        drop(std::io::Read::read(&mut stream, &mut [0; 64]));
+    });
+    let failed = node.ctl(&["open", "127.0.0.1", &port]);
+    let why = failed.error(1).to_owned();
+    server.join().unwrap();
+    let row = node.json(&["providers", "2"])[0].clone();
+    assert_eq!((&row["status"], &row["message"]), (&json!("errored"), &json!(why)));
+    assert_eq!(node.ctl(&["open", "run.log", "--keep"]).error(2), "open: --keep is for a kernel, HOST PORT");
+}
+
+#[test]
 fn a_viewer_that_is_disconnected_is_in_no_session() {
     let node = Node::new();
     node.ctl(&["open", "run.log"]).good();
@@ -290,7 +318,7 @@ fn wrong_words_are_told_before_anybody_is_asked() {
         (&["close", "x"], "'x' is not an id, which is a whole number"),
         (&["connect", "1"], "connect: PROVIDER is missing (usage: instep ctl connect VIEWER PROVIDER)"),
         (&["open", "h", "0"], "open: '0' is not a port from 1 to 65535"),
-        (&["open", "h", "1", "2"], "open: '2' is one word too many (usage: instep ctl open FILE|HOST [PORT])"),
+        (&["open", "h", "1", "2"], "open: '2' is one word too many (usage: instep ctl open FILE|HOST [PORT] [--keep])"),
         (&["--control", "h:x", "errors"], "--control 'h:x': a host and port like 127.0.0.1:12310 is wanted"),
     ] {
         let said = run(&[&["ctl"], words].concat());

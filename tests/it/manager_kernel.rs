@@ -27,7 +27,7 @@ const WORLD: u32 = Bits::WORLD.0;
 const UPDATE: u32 = Bits::UPDATE.0;
 const ACTION: u32 = Bits::ACTION.0;
 
-const CIVILIAN: i32 = 300;
+pub(super) const CIVILIAN: i32 = 300;
 const VIEWER: i32 = 4;
 
 /// How a kernel writes.
@@ -53,7 +53,7 @@ impl Dialect {
         )
     }
 
-    fn refusal(self) -> Vec<u8> {
+    pub(super) fn refusal(self) -> Vec<u8> {
         self.frame(&rcrs::proto::connect_error(1, "full up"), rcrs::legacy::connect_error(1, "full up"))
     }
 
@@ -65,7 +65,7 @@ impl Dialect {
         )
     }
 
-    fn shutdown(self) -> Vec<u8> {
+    pub(super) fn shutdown(self) -> Vec<u8> {
         self.frame(&rcrs::proto::shutdown(), rcrs::legacy::shutdown())
     }
 }
@@ -93,7 +93,7 @@ fn changes(time: i32) -> ChangeSet {
 }
 
 /// Takes the viewer's first frame, gives the world, and waits for the acknowledgement.
-fn greet(stream: &mut TcpStream, dialect: Dialect) -> Option<()> {
+pub(super) fn greet(stream: &mut TcpStream, dialect: Dialect) -> Option<()> {
     read_frame(stream)?;
     stream.write_all(&dialect.connect_ok()).ok()?;
     read_frame(stream).map(|_| ())
@@ -246,8 +246,12 @@ fn an_attempt_that_fails_late_does_not_end_the_connection_made_after_it() {
     let controller = hub.open_at(now, here, Door::Control).unwrap();
     let mut requests = Vec::new();
     ControlRequest::begin(&mut requests, Shape::Beside, Function::Open).address("kernel.example", 27931).finish();
-    ControlRequest::begin(&mut requests, Shape::Beside, Function::Refresh).finish();
     hub.handle_bytes(now, controller, &requests);
+    // The first waits for its provider.
+    let other = hub.open_at(now, here, Door::Control).unwrap();
+    requests.clear();
+    ControlRequest::begin(&mut requests, Shape::Beside, Function::Refresh).finish();
+    hub.handle_bytes(now, other, &requests);
     let mut dials = Vec::new();
     for output in driver::wishes(&mut hub, now) {
         assert!(!matches!(output, Output::Close(..)), "{output:?}");

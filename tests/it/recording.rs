@@ -32,8 +32,10 @@ impl House {
         let now = Tick(1);
         let controller = hub.open_at(now, "127.0.0.1:5000".parse().unwrap(), Door::Control).unwrap();
         let mut house = Self { hub, now, disk, controller, kernel: controller, time: 0 };
-        house.ask(Function::Open, |request| request.address("kernel.example", 27931));
+        // Open is answered when the world is there.
+        house.send(Function::Open, |request| request.address("kernel.example", 27931));
         house.connect();
+        house.answer();
         house
     }
 
@@ -84,9 +86,17 @@ impl House {
         function: Function,
         fill: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
     ) -> Value {
+        self.send(function, fill);
+        self.answer()
+    }
+
+    fn send(&mut self, function: Function, fill: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>) {
         let mut bytes = Vec::new();
         fill(ControlRequest::begin(&mut bytes, Shape::Beside, function)).finish();
         self.hub.handle_bytes(self.now, self.controller, &bytes);
+    }
+
+    fn answer(&mut self) -> Value {
         let answer = driver::take(&mut self.hub, self.now, self.controller, usize::MAX);
         let Frame::Whole { header_len, .. } = framing::scan(&answer, 1 << 24).unwrap() else { panic!("no answer") };
         let answer = decode_control(&answer[header_len..]).unwrap();

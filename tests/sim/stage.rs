@@ -30,6 +30,9 @@ use crate::rng::Rng;
 
 const CIVILIAN: i32 = 300;
 const STEPS: u32 = 600;
+/// How long the answer to Open may take.
+const OPEN_WAIT_MS: u64 = 1000;
+
 /// The sessions that are there before any is made: `default`.
 const SESSIONS_BEFORE: i64 = 1;
 /// The logs on the shelf: name, timesteps, how they end.
@@ -131,6 +134,8 @@ struct Expected {
     ok: bool,
     /// A key of the answer and its value.
     data: Option<(&'static str, Value)>,
+    /// When it must have come, where that is not at once; then it may be false too.
+    by: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -148,7 +153,8 @@ struct Controller {
 enum Wish {
     Manager,
     Open(&'static str),
-    OpenKernel,
+    /// A kernel; whether its next run is waited for.
+    OpenKernel(bool),
     Close(i64),
     Connect(i64, i64),
     Disconnect(i64),
@@ -185,6 +191,7 @@ struct Viewer {
 #[derive(Clone, Debug)]
 struct Provider {
     is_log: bool,
+    is_kept: bool,
     session: Option<i64>,
     /// The last status that was seen; it never goes back.
     ended: bool,
@@ -226,6 +233,9 @@ struct Sum {
     steps: u64,
     behind: u64,
     kernels: u64,
+    /// Providers that could not be opened, and that were seen to wait for a kernel.
+    unopened: u64,
+    waiting: u64,
     /// Recordings that are whole, and that the disk has cut short.
     whole: u64,
     torn: u64,
@@ -307,7 +317,8 @@ impl Stage {
         match self.rng.below(17) {
             0..=3 => {
                 let n = self.rng.index(self.controllers.len());
-                if self.controllers[n].sending.is_empty() {
+                let waits = self.controllers[n].expected.iter().any(|expected| expected.by.is_some());
+                if self.controllers[n].sending.is_empty() && !waits {
                     self.wish(n);
                 }
             }
@@ -470,7 +481,7 @@ impl Stage {
             0 => Wish::Manager,
             _ if self.providers.is_empty() => Wish::Open("whole"),
             1..=3 => Wish::Open(self.rng.pick(&["whole", "short", "broken", "empty", "nowhere"])),
-            4 => Wish::OpenKernel,
+            4 => Wish::OpenKernel(self.rng.one_in(2)),
             5 if self.rng.one_in(2) => Wish::Close(provider),
             5..=11 => Wish::Connect(provider, viewer),
             12 => Wish::Disconnect(viewer),
@@ -487,7 +498,10 @@ impl Stage {
         match &wish {
             Wish::Manager => begin(&mut out, Function::GetManagerInformation).finish(),
             Wish::Open(name) => begin(&mut out, Function::Open).logfilename(name).finish(),
-            Wish::OpenKernel => begin(&mut out, Function::Open).address("kernel", 27931).finish(),
+            Wish::OpenKernel(keep) => {
+                let request = begin(&mut out, Function::Open).address("kernel", 27931);
+                if *keep { request.keep().finish() } else { request.finish() }
+            }
             Wish::Close(id) => begin(&mut out, Function::Close).provider(&[*id]).finish(),
             Wish::Connect(provider, viewer) => {
                 begin(&mut out, Function::Connect).connection(*provider, *viewer).finish()
@@ -530,19 +544,22 @@ impl Stage {
 
     /// What the documents say to a request; the twin's tables follow it.
     fn judge(&mut self, wish: &Wish) -> Expected {
-        let expected = |function: Function, ok, data| Expected { function: function.id(), ok, data };
+        let expected = |function: Function, ok, data| Expected { function: function.id(), ok, data, by: None };
         match *wish {
             Wish::Manager => expected(Function::GetManagerInformation, true, None),
             Wish::Open("nowhere") => expected(Function::Open, false, None),
-            Wish::Open(_) | Wish::OpenKernel => {
+            Wish::Open(_) | Wish::OpenKernel(_) => {
                 if self.providers.len() >= 5 {
                     return expected(Function::Open, false, None);
                 }
                 let id = self.next_provider;
                 self.next_provider += 1;
                 let is_log = matches!(wish, Wish::Open(_));
-                self.providers.insert(id, Provider { is_log, session: None, ended: false });
-                expected(Function::Open, true, Some(("provider", Value::Int(id))))
+                let is_kept = matches!(wish, Wish::OpenKernel(true));
+                self.providers.insert(id, Provider { is_log, is_kept, session: None, ended: false });
+                // Whether its first record can be read shows later.
+                let by = Some(self.now + OPEN_WAIT_MS);
+                Expected { by, ..expected(Function::Open, true, Some(("provider", Value::Int(id)))) }
             }
             Wish::Close(id) => {
                 if let Some(provider) = self.providers.remove(&id)
@@ -585,7 +602,7 @@ impl Stage {
                 expected(Function::Refresh, is_kernel, None)
             }
             Wish::Unknown => expected(Function::Trigger, false, None),
-            Wish::Nonsense => Expected { function: 0, ok: false, data: None },
+            Wish::Nonsense => Expected { function: 0, ok: false, data: None, by: None },
         }
     }
 
@@ -596,13 +613,18 @@ impl Stage {
             .expected
             .pop_front()
             .unwrap_or_else(|| panic!("seed {seed}: nobody asked for {result:?}"));
-        assert_eq!((result.id, result.ok), (expected.function, expected.ok), "seed {seed}: {result:?}");
+        // A provider that could not be opened stays listed, unless it has been closed meanwhile.
+        let may_fail = expected.by.is_some();
+        let ok = if may_fail { result.ok } else { expected.ok };
+        assert_eq!((result.id, result.ok), (expected.function, ok), "seed {seed}: {result:?}");
+        assert!(expected.by.is_none_or(|by| self.now <= by), "seed {seed}: {result:?} comes late");
+        self.sum.unopened += u64::from(may_fail && !result.ok);
         self.sum.answers += 1;
         let get = |value: &Value, key: &str| {
             let Value::Map(pairs) = value else { return None };
             pairs.iter().find(|(known, _)| *known == Value::Text(key.to_owned())).map(|(_, value)| value.clone())
         };
-        if !expected.ok {
+        if !result.ok {
             assert!(get(&result.data, "message").is_some(), "seed {seed}: a failure has no reason: {result:?}");
         }
         if let Some((key, value)) = expected.data {
@@ -640,6 +662,9 @@ impl Stage {
                     panic!("seed {seed}: provider {id} is closed")
                 };
                 assert!(ends || !provider.ended, "seed {seed}: provider {id} came back to life");
+                assert!(!ends || !provider.is_kept, "seed {seed}: provider {id} does not wait: {row:?}");
+                let Some(message) = get(row, "message") else { continue };
+                self.sum.waiting += u64::from(matches!(message, Value::Text(text) if text.starts_with("waiting")));
                 provider.ended = ends;
             }
         }
@@ -883,6 +908,8 @@ fn controllers_viewers_and_providers_get_what_the_documents_say() {
         sum.steps += stage.sum.steps;
         sum.behind += stage.sum.behind;
         sum.kernels += stage.sum.kernels;
+        sum.unopened += stage.sum.unopened;
+        sum.waiting += stage.sum.waiting;
         sum.whole += stage.sum.whole;
         sum.torn += stage.sum.torn;
     }
@@ -891,6 +918,7 @@ fn controllers_viewers_and_providers_get_what_the_documents_say() {
         sum.answers > 30 * runs && sum.results > 20 * runs && sum.steps > 5 * runs,
         "next to nothing has happened: {sum:?}"
     );
+    assert!(runs < 20 || (sum.unopened > 0 && sum.waiting > 3), "{sum:?}");
     assert!(runs < 20 || (sum.kernels > 5 && sum.behind > 0 && sum.whole > 5 && sum.torn > 0), "{sum:?}");
 }
 

@@ -108,15 +108,27 @@ fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
 }
 
 pub(super) fn open(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let (first, port) = (given.word(0), given.word(1));
+    let (first, port, keep) = (given.word(0), given.word(1), given.switch("keep"));
     let json = if port.is_empty() {
+        if keep {
+            return Err(Stop::Usage("open: --keep is for a kernel, HOST PORT".to_owned()));
+        }
         connection.control(Function::Open, |request| request.logfilename(first))?
     } else {
         let number = port.parse().ok().filter(|port: &u16| *port > 0);
         let number = number.ok_or_else(|| Stop::Usage(format!("open: '{port}' is not a port from 1 to 65535")))?;
-        connection.control(Function::Open, |request| request.address(first, number))?
+        connection.control(Function::Open, |request| {
+            let request = request.address(first, number);
+            if keep { request.keep() } else { request }
+        })?
     };
-    let text = format!("provider {} is open\n", cell(&json, "provider"));
+    let id = cell(&json, "provider");
+    let text = match json.pointer("/providerinfo/0/message").and_then(Value::as_str) {
+        None => format!("provider {id} is open\n"),
+        // Nobody has answered so far.
+        Some("waiting") => format!("provider {id} is open, waiting for {first} {port}\n"),
+        Some(message) => format!("provider {id} is open: {}\n", visible(message)),
+    };
     Ok(Report { json, text })
 }
 
@@ -130,13 +142,21 @@ pub(super) fn providers(given: &Given, connection: &mut Connection) -> Result<Re
     let data =
         connection.control_some(given, Function::GetProviderInformation, |request, ids| request.provider(ids))?;
     let json = list(&data, "providerinfo");
+    // Of the last timestep.
+    let age = |row: &Value| match row.get("age_ms").and_then(Value::as_u64) {
+        Some(ms) if ms < 1000 => format!("{ms} ms"),
+        Some(ms) => format!("{} s", ms / 1000),
+        None => "-".to_owned(),
+    };
     let columns = [
         (Column::Right("ID"), Cells::Key("id")),
         (Column::Left("TYPE"), Cells::Key("type")),
         (Column::Left("STATUS"), Cells::Key("status")),
         (Column::Right("TIME"), Cells::Key("time")),
         (Column::Right("OF"), Cells::Key("maxtime")),
+        (Column::Right("AGE"), Cells::Made(&age)),
         (Column::Left("SOURCE"), Cells::Key("ids")),
+        (Column::Left("MESSAGE"), Cells::Key("message")),
     ];
     Ok(Report { text: table_of(&json, &columns), json })
 }

@@ -3,8 +3,6 @@
 //! The coat of MsgPack over the functions of `manager` and over the sessions. A controller whose request waits for a session is not read
 //! meanwhile: it has nothing else to say.
 
-use core::net::IpAddr;
-
 use serde_json::Value;
 
 use crate::c2sim::state::{Options, Trigger};
@@ -12,7 +10,7 @@ use crate::control::envelope::Shape;
 use crate::control::framing::{self, Frame};
 use crate::control::ids::Connections;
 use crate::control::reply::Reply;
-use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef};
+use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef, Wanted};
 use crate::control::{self, viewer};
 use crate::leco::rpc::RpcError;
 use crate::limits::CONTROL_REQUEST_BYTES_MAX;
@@ -100,13 +98,13 @@ impl Hub {
             Ok(request) if !self.may_call(key, request.function()) => {
                 to.fail(&mut out, &elsewhere(request.function()));
             }
+            Ok(Request::Open(wanted)) => called = self.control_open(key, to, wanted, &mut out),
             Ok(Request::Trigger { session, trigger, at }) => {
                 called = self.control_trigger(key, to, (session, trigger, at), &mut out);
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
             Ok(request) => {
-                let asked_by = self.peers.get(key).and_then(Peer::far_address);
-                self.control_function(to, request, asked_by, &mut out);
+                self.control_function(to, request, &mut out);
                 self.drain_events();
             }
             Err(error) => {
@@ -137,6 +135,37 @@ impl Hub {
     fn may_call(&self, key: PeerKey, function: Function) -> bool {
         let needs_admin = Method::of_function(function).is_some_and(|method| method.right == Right::Admin);
         !needs_admin || self.may_administer(key)
+    }
+
+    /// Function 101: a provider is opened, and its controller answered once that has succeeded or failed, if either is soon.
+    fn control_open(&mut self, key: PeerKey, to: &Asked, wanted: Wanted<'_>, out: &mut Vec<u8>) -> Called {
+        let asked_by = self.peers.get(key).and_then(Peer::far_address);
+        match self.manager.open_provider(&mut self.peers, wanted, asked_by) {
+            Ok(id) => {
+                let opener = AwaitedBy::Control { peer: key, envelope: to.to };
+                self.manager.answer_later(&mut self.peers, id, opener);
+                Called::Later
+            }
+            Err(reason) => {
+                self.control_failure(out, to, &reason);
+                Called::Answered(None)
+            }
+        }
+    }
+
+    /// What there is to say to whoever had a provider opened is known.
+    pub(in crate::hub) fn answer_open(&mut self, id: i64, opener: AwaitedBy) {
+        let AwaitedBy::Control { peer, envelope } = opener else { return };
+        let to = Asked { to: envelope, remark: self.front.take_remark(peer) };
+        let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
+        let outcome = match rows.first() {
+            None => Err("the provider was closed before it was open"),
+            Some(row) => row.failure().map_or(Ok(()), Err),
+        };
+        let mut out = Vec::new();
+        to.answer(&mut out, outcome).provider(id).providerinfo(rows.iter().map(ProviderRow::info)).finish();
+        self.peers.send_plain(peer, &out);
+        self.peers.resume(peer);
     }
 
     /// Function 205: a controller pulls a trigger. It has no name to join with; that it may control is its right to do so.
@@ -246,7 +275,7 @@ impl Hub {
         }
     }
 
-    fn control_function(&mut self, to: &Asked, request: Request<'_>, asked_by: Option<IpAddr>, out: &mut Vec<u8>) {
+    fn control_function(&mut self, to: &Asked, request: Request<'_>, out: &mut Vec<u8>) {
         match request {
             Request::Exit => {
                 self.exit();
@@ -260,7 +289,7 @@ impl Hub {
                 to.answer(out, Ok(())).manager(self.manager_info(&version)).finish();
             }
             Request::Providers(which) => {
-                let rows = self.manager.provider_rows(&chosen(which));
+                let rows = self.manager.provider_rows(&self.peers, &chosen(which));
                 to.answer(out, Ok(())).providerinfo(rows.iter().map(ProviderRow::info)).finish();
             }
             Request::Viewers(which) => {
@@ -271,14 +300,6 @@ impl Hub {
                 let rows = self.listed_sessions(&chosen(which));
                 to.answer(out, Ok(())).sessioninfo(rows.iter().map(SessionRow::info)).finish();
             }
-            Request::Open(wanted) => match self.manager.open_provider(&mut self.peers, wanted, asked_by) {
-                Ok(id) => {
-                    let rows = self.manager.provider_rows(&Some(vec![id]));
-                    let infos = rows.iter().map(ProviderRow::info);
-                    to.answer(out, Ok(())).provider(id).providerinfo(infos).finish();
-                }
-                Err(reason) => self.control_failure(out, to, &reason),
-            },
             Request::Close(ids) => {
                 let ids: Vec<i64> = ids.collect();
                 let outcome = self.manager.close_providers(&mut self.peers, &ids).outcome();
@@ -286,7 +307,7 @@ impl Hub {
             }
             Request::Disconnect(ids) => {
                 let ids: Vec<i64> = ids.collect();
-                let outcome = self.manager.disconnect_viewers(&ids).outcome();
+                let outcome = self.manager.disconnect_viewers(&self.peers, &ids).outcome();
                 self.control_outcome(out, to, outcome);
             }
             Request::Refresh(which) => {
@@ -295,8 +316,8 @@ impl Hub {
                 let outcome = outcome.as_ref().copied().map_err(String::as_str);
                 to.answer(out, outcome).provider_list(batch.done.iter().copied()).finish();
             }
-            // They may have to wait for a session, and are dealt with before.
-            Request::Trigger { .. } | Request::CreateSession(_) => {}
+            // They may have to wait, and are dealt with before.
+            Request::Open(_) | Request::Trigger { .. } | Request::CreateSession(_) => {}
             Request::Connect(connections) => self.control_connect(to, connections, out),
         }
     }

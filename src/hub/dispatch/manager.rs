@@ -119,7 +119,7 @@ impl Hub {
                 .and_then(|ids| self.manager.close_providers(&mut self.peers, &ids).outcome().map_err(failed))
                 .map(|()| Value::Null),
             ManagerCall::DisconnectViewer => one_list(params, "viewer")
-                .and_then(|ids| self.manager.disconnect_viewers(&ids).outcome().map_err(failed))
+                .and_then(|ids| self.manager.disconnect_viewers(&self.peers, &ids).outcome().map_err(failed))
                 .map(|()| Value::Null),
             ManagerCall::RefreshProvider => optional_list(params, "provider").and_then(|which| {
                 let batch = self.manager.refresh_providers(&mut self.peers, &which);
@@ -127,7 +127,7 @@ impl Hub {
             }),
             ManagerCall::ConnectViewer => self.rpc_connect(params),
             ManagerCall::Providers => optional_list(params, "provider").map(|which| {
-                json!({"providerinfo": self.manager.provider_rows(&which).iter().map(ProviderRow::json).collect::<Vec<_>>()})
+                json!({"providerinfo": self.manager.provider_rows(&self.peers, &which).iter().map(ProviderRow::json).collect::<Vec<_>>()})
             }),
             ManagerCall::Viewers => optional_list(params, "viewer").map(
                 |which| json!({"viewerinfo": self.manager.viewer_rows(&which).iter().map(ViewerRow::json).collect::<Vec<_>>()}),
@@ -157,8 +157,16 @@ impl Hub {
     }
 
     fn rpc_open(&mut self, caller: Caller<'_>, params: Params) -> Answer {
-        let [address, file] = params.take(["address", "logfilename"])?;
-        let wrong = || (INVALID_PARAMS, Value::from("address is {host, port} or [host, port], logfilename a string"));
+        let [address, file, keep] = params.take(["address", "logfilename", "keep"])?;
+        let wrong = || {
+            let words =
+                "address is {host, port} or [host, port], logfilename a string, keep (of an address) true or false";
+            (INVALID_PARAMS, Value::from(words))
+        };
+        let keep = match &keep {
+            None | Some(Value::Null) => false,
+            Some(value) => value.as_bool().ok_or_else(wrong)?,
+        };
         let address = match &address {
             None | Some(Value::Null) => None,
             Some(value) => {
@@ -174,16 +182,17 @@ impl Hub {
             Some(value) => Some(value.as_str().ok_or_else(wrong)?),
         };
         let wanted = match (address, file) {
-            (Some((host, port)), _) => Wanted::Address { host, port },
-            (None, Some(name)) => Wanted::File(name),
-            (None, None) => return Err(wrong()),
+            (Some((host, port)), _) => Wanted::Address { host, port, keep },
+            (None, Some(name)) if !keep => Wanted::File(name),
+            (None, _) => return Err(wrong()),
         };
         let asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
         let id = self
             .manager
             .open_provider(&mut self.peers, wanted, asked_by)
             .map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
-        let rows: Vec<Value> = self.manager.provider_rows(&Some(vec![id])).iter().map(ProviderRow::json).collect();
+        let rows: Vec<Value> =
+            self.manager.provider_rows(&self.peers, &Some(vec![id])).iter().map(ProviderRow::json).collect();
         Ok(json!({"provider": id, "providerinfo": rows}))
     }
 

@@ -7,16 +7,22 @@ use crate::control::reply::{ManagerInfo, ProviderType, Status};
 use crate::control::request::Wanted;
 use crate::counters::count;
 use crate::rcrs::kernel::Dialect;
+use crate::time::Span;
 
-use super::Manager;
 use super::jobs::Job;
 use super::provider::{Kernel, Play, ProviderEntry, Source};
 use super::rows::{Batch, Chosen, ProviderRow, ViewerRow, is_chosen, no_such};
+use super::{Manager, Timer};
+use crate::hub::call::ReplyTo;
 use crate::hub::cause::Cause;
 use crate::hub::doors::is_near;
+use crate::hub::events::Event;
 use crate::hub::keys::{PeerKey, ProviderKey, SessionKey};
 use crate::hub::peers::{Peers, share_of};
 use crate::hub::shelf::Content;
+
+/// How long whoever opens a provider waits at most for its first record.
+const OPEN_WAIT: Span = Span(900);
 
 /// The port on which kernels of the old protocol listen.
 const LEGACY_PORT: u16 = 7000;
@@ -53,13 +59,13 @@ impl Manager {
             return Err("no memory is left for a provider (memory_max)".to_owned());
         }
         let (kind, ids, source) = match wanted {
-            Wanted::Address { host, port } => {
+            Wanted::Address { host, port, keep } => {
                 if asked_by.is_some() && !peers.config.dial_local && is_named_near(host) {
                     return Err(format!("{host} is not connected to for another machine (dial_local)"));
                 }
                 let is_legacy = peers.config.rcrs_legacy || port == LEGACY_PORT;
                 let dialect = if is_legacy { Dialect::Legacy } else { Dialect::Current };
-                let kernel = Kernel::new(host, port, dialect, peers.now);
+                let kernel = Kernel::new(host, port, dialect, keep, peers.now);
                 (ProviderType::Rcrs, format!("{host}/{port}"), Source::Kernel(Box::new(kernel)))
             }
             Wanted::File(name) => {
@@ -84,6 +90,42 @@ impl Manager {
         Ok(id)
     }
 
+    /// Has whoever asked for a provider answered once there is something to say of it, at the latest after [`OPEN_WAIT`].
+    pub(in crate::hub) fn answer_later(&mut self, peers: &mut Peers, id: i64, opener: ReplyTo) {
+        let Some((key, provider)) = self.providers.key_of(id).and_then(|key| Some((key, self.providers.get_mut(key)?)))
+        else {
+            return;
+        };
+        provider.opener = opener;
+        self.timers.set(key.slot(), Timer::Answer as usize, peers.now + OPEN_WAIT);
+        self.answer_opener_of_what_is_there(peers, key);
+    }
+
+    /// A provider can be shown, or cannot any more: that is what its opener waits for.
+    pub(super) fn answer_opener_of_what_is_there(&mut self, peers: &mut Peers, key: ProviderKey) {
+        if self.providers.entry(key).is_some_and(|entry| !entry.waits()) {
+            self.answer_opener(peers, key);
+        }
+    }
+
+    /// Whoever had a provider opened is answered now.
+    pub(super) fn answer_opener(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let opener = core::mem::replace(&mut provider.opener, ReplyTo::Nobody);
+        if opener != ReplyTo::Nobody {
+            peers.events.push_back(Event::ProviderOpened { provider: provider.id, opener });
+            self.timers.cancel(key.slot(), Timer::Answer as usize);
+        }
+    }
+
+    /// Nobody waits any longer.
+    pub(in crate::hub) fn answer_openers(&mut self, peers: &mut Peers) {
+        let keys: Vec<ProviderKey> = self.providers.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.answer_opener(peers, key);
+        }
+    }
+
     /// Closes providers; one that is closed already is fine.
     pub(in crate::hub) fn close_providers(&mut self, peers: &mut Peers, ids: &[i64]) -> Batch {
         let mut batch = Batch::default();
@@ -102,6 +144,7 @@ impl Manager {
 
     fn close_provider(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.end_recording(peers, key);
+        self.answer_opener(peers, key);
         let Some(ProviderEntry { provider, source, .. }) = self.providers.remove(key) else { return };
         peers.pool.refund(provider.accounted);
         self.timers.cancel_all(key.slot());
@@ -124,12 +167,16 @@ impl Manager {
         }
     }
 
-    /// Connects live kernels anew. Logs have nothing to renew: passed over when all are meant, an error when named.
+    /// Connects live kernels anew: those that are named, or all that have not ended in good order. Logs have nothing to renew: passed over
+    /// when all are meant, an error when named.
     pub(in crate::hub) fn refresh_providers(&mut self, peers: &mut Peers, which: &Chosen) -> Batch {
         let mut batch = Batch::default();
         let ids: Vec<i64> = match which {
             Some(ids) => ids.clone(),
-            None => self.providers.iter().map(|(_, provider)| provider.id).collect(),
+            None => {
+                let living = self.providers.iter().filter(|(_, provider)| provider.status != Status::Closed);
+                living.map(|(_, provider)| provider.id).collect()
+            }
         };
         for id in ids {
             let Some(key) = self.providers.key_of(id) else {
@@ -145,20 +192,17 @@ impl Manager {
         batch
     }
 
-    /// Connects a live kernel anew; answers whether it is one.
+    /// Connects a live kernel anew; answers whether it is one. What it has shown stays until there is another world.
     fn refresh_provider(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
         let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return false };
         kernel.since = peers.now;
-        kernel.machine = None;
-        let old = kernel.peer.take();
-        provider.reset();
-        // What follows begins with another world.
-        self.account(peers, key);
+        let old = kernel.forget_link();
+        provider.come_online();
         self.end_recording(peers, key);
         if let Some(peer) = old {
             peers.close(peer, Cause::Provider);
         }
-        self.timers.cancel_all(key.slot());
+        self.timers.cancel(key.slot(), Timer::Dial as usize);
         self.dial_kernel(peers, key);
         true
     }
@@ -196,12 +240,12 @@ impl Manager {
     }
 
     /// Takes viewers out of their sessions; one that has left is fine.
-    pub(in crate::hub) fn disconnect_viewers(&mut self, ids: &[i64]) -> Batch {
+    pub(in crate::hub) fn disconnect_viewers(&mut self, peers: &Peers, ids: &[i64]) -> Batch {
         let mut batch = Batch::default();
         for &id in ids {
             match self.viewers.key_of(id) {
                 Some(key) => {
-                    self.leave_session(key);
+                    self.leave_session(peers, key);
                     batch.done.push(id);
                 }
                 None if self.viewers.had(id) => batch.done.push(id),
@@ -214,9 +258,9 @@ impl Manager {
     // ---- Information ----
 
     /// Providers, by id.
-    pub(in crate::hub) fn provider_rows(&self, which: &Chosen) -> Vec<ProviderRow> {
-        let chosen = self.providers.iter().filter(|(_, provider)| is_chosen(which, provider.id));
-        let mut rows: Vec<_> = chosen.map(|(_, provider)| ProviderRow::new(provider)).collect();
+    pub(in crate::hub) fn provider_rows(&self, peers: &Peers, which: &Chosen) -> Vec<ProviderRow> {
+        let chosen = self.providers.entries().filter(|(_, entry)| is_chosen(which, entry.provider.id));
+        let mut rows: Vec<_> = chosen.map(|(_, entry)| ProviderRow::new(entry, peers.now)).collect();
         rows.sort_by_key(ProviderRow::id);
         rows
     }

@@ -46,15 +46,15 @@ impl Manager {
             return;
         };
         // Minutes of silence are normal before the first timestep, but not before the world.
-        if !provider.loaded {
+        if !kernel.has_world {
             let patience = Span::seconds(peers.config.kernel_connect_s.max(1));
             let heard = peers.get(link).map_or(peers.now, |peer| peer.last_heard);
             if peers.now.since(heard) < patience {
                 self.timers.set(key.slot(), Timer::Dial as usize, heard + patience);
                 return;
             }
-            self.end_provider(peers, key, Status::Errored, "the kernel is connected but does not send its world");
-            peers.close(link, Cause::Provider);
+            let reason = "the kernel is connected but does not send its world";
+            self.give_up_kernel(peers, link, key, Status::Errored, reason);
         }
     }
 
@@ -88,7 +88,7 @@ impl Manager {
         let frame = machine.poll_frame();
         kernel.machine = Some(Box::new(machine));
         kernel.peer = Some(link);
-        kernel.answered = false;
+        (kernel.answered, kernel.has_world) = (false, false);
         log::debug!("connected to the kernel at {}", provider.ids);
         let patience = Span::seconds(peers.config.kernel_connect_s.max(1));
         self.timers.set(key.slot(), Timer::Dial as usize, peers.now + patience);
@@ -107,30 +107,62 @@ impl Manager {
     fn kernel_lost(&mut self, peers: &mut Peers, key: ProviderKey, reason: &str) {
         let patience = Span::seconds(peers.config.kernel_connect_s);
         let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
-        kernel.peer = None;
-        kernel.machine = None;
+        if kernel.has_world && provider.status == Status::Online {
+            let reason = format!("the connection was lost at time {}: {reason}", provider.time);
+            self.end_run(peers, key, Status::Errored, &reason);
+            return;
+        }
+        let answered = kernel.answered;
+        kernel.forget_link();
         if provider.status != Status::Online {
             return;
         }
-        if provider.loaded {
-            let reason = format!("the connection was lost at time {}: {reason}", provider.time);
-            self.end_provider(peers, key, Status::Errored, &reason);
-            return;
-        }
-        if peers.now.since(kernel.since) >= patience {
+        if kernel.is_kept {
+            provider.reason.clear();
+        } else if peers.now.since(kernel.since) >= patience {
             let reason = format!("no kernel answers: {reason}");
             self.end_provider(peers, key, Status::Errored, &reason);
             return;
         }
-        if !kernel.answered && reason == Cause::Peer.to_string() {
+        if !answered && reason == Cause::Peer.to_string() {
             // It hung up on our first frame: perhaps it speaks the other protocol.
             kernel.dialect = match kernel.dialect {
                 Dialect::Current => Dialect::Legacy,
                 Dialect::Legacy => Dialect::Current,
             };
         }
+        self.dial_after_pause(peers, key);
+    }
+
+    fn dial_after_pause(&mut self, peers: &Peers, key: ProviderKey) {
+        let Some((_, kernel)) = self.providers.kernel_mut(key) else { return };
         let at = peers.now + kernel.next_pause();
         self.timers.set(key.slot(), Timer::Dial as usize, at);
+    }
+
+    /// A run of a kernel has ended, or has not begun as it should: its provider ends with it, unless it waits for the next one.
+    fn end_run(&mut self, peers: &mut Peers, key: ProviderKey, status: Status, reason: &str) {
+        let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
+        let had_world = kernel.has_world;
+        kernel.forget_link();
+        if !kernel.is_kept {
+            return self.end_provider(peers, key, status, reason);
+        }
+        // While nobody answers there is nothing to say but that.
+        let said = if had_world || status == Status::Closed { "" } else { reason };
+        let is_news = had_world || provider.reason != said;
+        said.clone_into(&mut provider.reason);
+        if is_news {
+            let line = format!("{}: {reason}; the next run is waited for", provider.ids);
+            log::info!("provider {}: {line}", provider.id);
+            if status == Status::Errored {
+                peers.note_error(&line);
+            }
+            self.end_recording(peers, key);
+            self.tell_viewers_of(peers, key, &format!("{reason}; the next run is waited for"));
+        }
+        self.answer_opener(peers, key);
+        self.dial_after_pause(peers, key);
     }
 
     // ---- What it sends ----
@@ -204,8 +236,10 @@ impl Manager {
                 };
                 let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
                 kernel.was_reached();
+                kernel.has_world = true;
+                // What an earlier connection has brought was shown until now.
+                provider.reset();
                 provider.world = ProviderWorld::Kernel(world);
-                provider.forget_encoded();
                 provider.statics.map = Vec::new();
                 provider.file_config(&config);
                 self.account(peers, key);
@@ -226,9 +260,16 @@ impl Manager {
         }
     }
 
-    /// Nothing more is wanted of a kernel: its provider ends, and the connection with it.
-    fn give_up_kernel(&mut self, peers: &mut Peers, link: PeerKey, key: ProviderKey, status: Status, reason: &str) {
-        self.end_provider(peers, key, status, reason);
+    /// Nothing more is wanted of a kernel on this connection: the run ends, and the connection with it.
+    pub(super) fn give_up_kernel(
+        &mut self,
+        peers: &mut Peers,
+        link: PeerKey,
+        key: ProviderKey,
+        status: Status,
+        reason: &str,
+    ) {
+        self.end_run(peers, key, status, reason);
         peers.close(link, Cause::Provider);
     }
 }

@@ -55,15 +55,18 @@ enum Timer {
     Timestep,
     /// A kernel is to be dialled, or must have said something.
     Dial,
+    /// Whoever had it opened has waited long enough.
+    Answer,
 }
 
 impl Timer {
-    const KINDS: usize = 2;
+    const KINDS: usize = 3;
 
     const fn from_index(index: usize) -> Option<Self> {
         Some(match index {
             0 => Self::Timestep,
             1 => Self::Dial,
+            2 => Self::Answer,
             _ => return None,
         })
     }
@@ -132,6 +135,7 @@ impl Manager {
             match Timer::from_index(kind) {
                 Some(Timer::Timestep) => self.play_due(peers, key),
                 Some(Timer::Dial) => self.dial_kernel(peers, key),
+                Some(Timer::Answer) => self.answer_opener(peers, key),
                 None => {}
             }
         }

@@ -59,6 +59,7 @@ impl Manager {
         provider.loaded = true;
         log::info!("provider {} ({}) has its world", provider.id, provider.ids);
         self.begin_recording(peers, key);
+        self.answer_opener_of_what_is_there(peers, key);
         self.begin_anew_for_all(peers, key);
         self.wind_clock(peers, key);
         false
@@ -140,9 +141,9 @@ impl Manager {
     /// Sets the time of the next timestep of a log, if its session runs.
     pub(super) fn wind_clock(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.begin_again(peers, key);
-        let (runs, pace) = (self.runs(key), self.pace(peers, key));
+        let (plays, pace) = (self.plays(key), self.pace(peers, key));
         let Some((provider, play)) = self.providers.log_mut(key) else { return };
-        if !runs || !provider.loaded || play.track.next.is_none() {
+        if !plays || !provider.loaded || play.track.next.is_none() {
             return;
         }
         let pause = play.left.take().unwrap_or(pace);
@@ -172,6 +173,11 @@ impl Manager {
         self.show_of(key).is_some_and(|show| show.state == State::Running)
     }
 
+    /// Whether a log goes on: its session runs, and somebody sees it or has said that it is to run.
+    fn plays(&self, key: ProviderKey) -> bool {
+        self.runs(key) && self.show_of(key).is_some_and(|show| show.runs_unseen || !show.viewers.is_empty())
+    }
+
     /// Time from one timestep of a log to the next.
     fn pace(&self, peers: &Peers, key: ProviderKey) -> Span {
         let Some((_, play)) = self.providers.log(key) else { return Span(0) };
@@ -181,7 +187,7 @@ impl Manager {
 
     /// The clock of a log says that its next timestep is due.
     pub(super) fn play_due(&mut self, peers: &mut Peers, key: ProviderKey) {
-        if !self.runs(key) {
+        if !self.plays(key) {
             return;
         }
         let pace = self.pace(peers, key);
@@ -209,6 +215,7 @@ impl Manager {
         match provider.world.apply(raw) {
             Ok(step) => {
                 provider.time = step.time;
+                provider.stepped = Some(peers.now);
                 provider.time_max = provider.time_max.max(step.time);
                 provider.unseen |= !runs;
                 peers.counters.timesteps += 1;
@@ -220,7 +227,10 @@ impl Manager {
                     provider.remember(step, peers.config.history_bytes_max);
                 }
             }
-            Err(reason) => self.end_provider(peers, key, Status::Errored, &reason),
+            Err(reason) => match self.kernel_link(key) {
+                Some(link) => self.give_up_kernel(peers, link, key, Status::Errored, &reason),
+                None => self.end_provider(peers, key, Status::Errored, &reason),
+            },
         }
         self.account(peers, key);
     }
@@ -233,13 +243,17 @@ impl Manager {
         }
         let reason = &*cut(reason);
         provider.status = status;
+        // They say that all is well.
+        provider.initials.clear();
         provider.time_max = provider.time_max.max(provider.time);
         let line = format!("{}: {reason}", provider.ids);
         log::info!("provider {} {}: {line}", provider.id, status.word());
         if status == Status::Errored {
+            reason.clone_into(&mut provider.reason);
             peers.note_error(&line);
         }
         self.end_recording(peers, key);
         self.tell_viewers_of(peers, key, reason);
+        self.answer_opener(peers, key);
     }
 }

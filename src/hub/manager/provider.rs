@@ -16,6 +16,7 @@ use crate::time::{Span, Tick};
 
 use super::track::{Static, Track};
 use super::world::{self, MapDraft, ProviderWorld, Statics, Timestep};
+use crate::hub::call::ReplyTo;
 use crate::hub::keys::{OfProviders, PeerKey, ProviderKey, SessionKey};
 use crate::hub::recorder::RecordingId;
 use crate::hub::shelf::{Content, FileId};
@@ -41,10 +42,14 @@ pub(super) struct Kernel {
     pub(super) since: Tick,
     /// The kernel has answered on this connection.
     pub(super) answered: bool,
+    /// The world of this connection is there. Until then an older one may be shown.
+    pub(super) has_world: bool,
+    /// However a run of it ends, the next one is waited for.
+    pub(super) is_kept: bool,
 }
 
 impl Kernel {
-    pub(super) fn new(host: &str, port: u16, dialect: Dialect, now: Tick) -> Self {
+    pub(super) fn new(host: &str, port: u16, dialect: Dialect, is_kept: bool, now: Tick) -> Self {
         Self {
             host: host.to_owned(),
             port,
@@ -54,6 +59,8 @@ impl Kernel {
             pause: KERNEL_PAUSE,
             since: now,
             answered: false,
+            has_world: false,
+            is_kept,
         }
     }
 
@@ -62,6 +69,12 @@ impl Kernel {
         let pause = self.pause;
         self.pause = pause.times(2).min(KERNEL_PAUSE_MAX);
         pause
+    }
+
+    /// Nothing comes by the present connection any more.
+    pub(super) fn forget_link(&mut self) -> Option<PeerKey> {
+        (self.machine, self.answered, self.has_world) = (None, false, false);
+        self.peer.take()
     }
 
     /// It has been reached: attempts to come begin with the shortest pause.
@@ -171,8 +184,12 @@ pub(super) struct Provider {
     /// `host/port`, or the file name as given.
     pub(super) ids: String,
     pub(super) status: Status,
+    /// Why it has ended, where that was an error; why it is waited for, where a kernel has said so.
+    pub(super) reason: String,
     /// Last timestep received; 0 before the first.
     pub(super) time: i32,
+    /// When that was; `None` before the first.
+    pub(super) stepped: Option<Tick>,
     /// Last timestep there will be, as far as known; 0 before.
     pub(super) time_max: i32,
     pub(super) world: ProviderWorld,
@@ -192,7 +209,9 @@ pub(super) struct Provider {
     pub(super) unseen: bool,
     pub(super) recording: Option<RecordingId>,
     /// Why it is not recorded, or not to its end; empty where all is well.
-    pub(super) message: String,
+    pub(super) unrecorded: String,
+    /// Who has had it opened and is answered once it can be shown, or cannot.
+    pub(super) opener: ReplyTo,
     /// Bytes that the pool counts for it.
     pub(super) accounted: usize,
 }
@@ -204,7 +223,9 @@ impl Provider {
             kind,
             ids,
             status: Status::Online,
+            reason: String::new(),
             time: 0,
+            stepped: None,
             time_max: 0,
             world: ProviderWorld::Empty,
             statics: Statics::default(),
@@ -217,7 +238,8 @@ impl Provider {
             session: None,
             unseen: false,
             recording: None,
-            message: String::new(),
+            unrecorded: String::new(),
+            opener: ReplyTo::Nobody,
             accounted: 0,
         }
     }
@@ -263,21 +285,32 @@ impl Provider {
     /// Starts from nothing, for a connection made anew.
     pub(super) fn reset(&mut self) {
         self.time = 0;
+        self.stepped = None;
         self.time_max = 0;
         self.world = ProviderWorld::Empty;
         self.loaded = false;
         self.forget_encoded();
         self.history.clear();
         self.history_bytes = 0;
+        self.come_online();
+    }
+
+    /// It is alive again.
+    pub(super) fn come_online(&mut self) {
         self.status = Status::Online;
+        self.reason.clear();
+        // They say what it was before.
+        self.initials.clear();
     }
 
     /// Gives back all that it has shown, but not how far it had come.
     pub(super) fn give_back(&mut self) {
         let (status, time, time_max) = (self.status, self.time, self.time_max);
+        let (reason, stepped) = (core::mem::take(&mut self.reason), self.stepped);
         self.reset();
         self.statics = Statics::default();
         (self.status, self.time, self.time_max) = (status, time, time_max);
+        (self.reason, self.stepped) = (reason, stepped);
     }
 
     /// Files the configuration of a kernel.
@@ -327,6 +360,15 @@ pub(super) struct ProviderEntry {
 }
 
 impl ProviderEntry {
+    /// Whether there is nothing to show yet, or nothing newer than what an earlier connection has brought.
+    pub(super) fn waits(&self) -> bool {
+        let has_world = match &self.source {
+            Source::Kernel(kernel) => kernel.has_world,
+            Source::Log(_) => true,
+        };
+        self.provider.status == Status::Online && !(has_world && self.provider.loaded)
+    }
+
     /// Memory it holds, about: worlds, what is encoded of them, old timesteps, what has been read ahead.
     pub(super) fn bytes(&self) -> usize {
         let Self { provider, source, .. } = self;

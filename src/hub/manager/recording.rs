@@ -22,7 +22,7 @@ impl Manager {
         if !self.recordings.is_wanted() || is_recording || provider.recording.is_some() || ended {
             return;
         }
-        provider.message = String::new();
+        provider.unrecorded = String::new();
         let heading = heading(provider);
         let id = self.recordings.add(key);
         if let Some(reason) = self.recordings.refusal(id, heading.len()) {
@@ -104,7 +104,7 @@ impl Manager {
         }
         // One that has begun anew is recorded in another file.
         if let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.recording.is_none()) {
-            provider.message = cut(line).into_owned();
+            provider.unrecorded = cut(line).into_owned();
         }
     }
 }

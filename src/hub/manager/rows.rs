@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::control::reply::{ProviderInfo, ProviderType, Status, ViewerInfo};
 use crate::control::request::Which;
 use crate::limits::BATCH_REASONS_MAX;
+use crate::time::Tick;
 
-use super::provider::Provider;
+use super::provider::ProviderEntry;
 use super::viewer::{Departed, Viewer};
 
 /// What became of a function over several ids: what it did, and why it failed for others.
@@ -44,6 +45,7 @@ pub(in crate::hub) struct ProviderRow {
     status: Status,
     time: i64,
     time_max: i64,
+    age_ms: Option<u64>,
     message: String,
 }
 
@@ -52,7 +54,10 @@ impl ProviderRow {
         self.id
     }
 
-    pub(super) fn new(provider: &Provider) -> Self {
+    pub(super) fn new(entry: &ProviderEntry, now: Tick) -> Self {
+        let provider = &entry.provider;
+        let waiting = if entry.waits() { "waiting" } else { "" };
+        let parts = [waiting, &provider.reason, &provider.unrecorded].into_iter().filter(|part| !part.is_empty());
         Self {
             id: provider.id,
             kind: provider.kind,
@@ -60,8 +65,14 @@ impl ProviderRow {
             status: provider.status,
             time: i64::from(provider.time),
             time_max: i64::from(provider.time_max),
-            message: provider.message.clone(),
+            age_ms: provider.stepped.map(|at| now.since(at).0),
+            message: parts.collect::<Vec<_>>().join("; "),
         }
+    }
+
+    /// Why it could not be opened.
+    pub(in crate::hub) fn failure(&self) -> Option<&str> {
+        (self.status == Status::Errored).then_some(self.message.as_str())
     }
 
     pub(in crate::hub) fn info(&self) -> ProviderInfo<'_> {
@@ -72,13 +83,14 @@ impl ProviderRow {
             status: self.status,
             time: self.time,
             maxtime: self.time_max,
+            age_ms: self.age_ms,
             message: &self.message,
         }
     }
 
     pub(in crate::hub) fn json(&self) -> Value {
         let mut json = json!({"id": self.id, "type": self.kind.word(), "ids": self.ids, "status": self.status.word(),
-                              "time": self.time, "maxtime": self.time_max});
+                              "time": self.time, "maxtime": self.time_max, "age_ms": self.age_ms});
         if let Some(object) = json.as_object_mut().filter(|_| !self.message.is_empty()) {
             object.insert("message".to_owned(), Value::from(self.message.as_str()));
         }

@@ -26,7 +26,7 @@ impl Manager {
         };
         let question = Question { viewer: key, bits, echoed, time };
         let outcome = match self.provider_of(key) {
-            None => Err(self.reason_for_nothing(key)),
+            None => Err(self.reason_for_nothing(key).0),
             Some(provider) if self.providers.log(provider).is_some() => self.seek(peers, provider, question),
             Some(provider) => self.look_back(peers, provider, question),
         };

@@ -11,6 +11,8 @@ pub(super) struct Show {
     /// The session was made for its provider, and ends with it.
     pub(super) is_of_provider: bool,
     pub(super) viewers: Vec<PeerKey>,
+    /// Somebody has said that it is to run: a log plays on without viewers.
+    pub(super) runs_unseen: bool,
     pub(super) state: State,
     /// Simulated seconds in one of ours.
     pub(super) multiple: f64,
@@ -19,7 +21,7 @@ pub(super) struct Show {
 impl Show {
     /// Nothing is shown yet.
     pub(super) const fn new(state: State, multiple: f64) -> Self {
-        Self { provider: None, is_of_provider: false, viewers: Vec::new(), state, multiple }
+        Self { provider: None, is_of_provider: false, viewers: Vec::new(), runs_unseen: true, state, multiple }
     }
 }
 

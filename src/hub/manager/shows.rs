@@ -90,8 +90,9 @@ impl Manager {
     pub(in crate::hub) fn show(&mut self, peers: &mut Peers, session: SessionKey, key: ProviderKey) {
         let Some(provider) = self.providers.get_mut(key) else { return };
         provider.session = Some(session);
-        let (provider, is_of_provider) = (Some(key), true);
-        self.shows.insert(session, Show { provider, is_of_provider, ..Show::new(State::Running, 1.0) });
+        let (provider, is_of_provider, runs_unseen) = (Some(key), true, false);
+        let show = Show { provider, is_of_provider, runs_unseen, ..Show::new(State::Running, 1.0) };
+        self.shows.insert(session, show);
         self.begin_again(peers, key);
     }
 
@@ -121,19 +122,24 @@ impl Manager {
 
     // ---- Viewers ----
 
-    /// Takes a viewer out of its session, if it is in one.
-    pub(super) fn leave_session(&mut self, key: PeerKey) {
+    /// Takes a viewer out of its session, if it is in one. Without viewers, a log stands whose session nobody has told to run.
+    pub(super) fn leave_session(&mut self, peers: &Peers, key: PeerKey) {
         let Some(viewer) = self.viewers.get_mut(key) else { return };
         let Some(session) = viewer.session.take() else { return };
         viewer.behind = false;
-        if let Some(show) = self.shows.get_mut(&session) {
-            show.viewers.retain(|viewer| *viewer != key);
+        let Some(show) = self.shows.get_mut(&session) else { return };
+        show.viewers.retain(|viewer| *viewer != key);
+        if show.viewers.is_empty()
+            && !show.runs_unseen
+            && let Some(provider) = show.provider
+        {
+            self.stop_clock(peers, provider);
         }
     }
 
     /// Brings a viewer into a session; it sees a fresh initial result if it is open.
     pub(super) fn enter_session(&mut self, peers: &mut Peers, key: PeerKey, session: SessionKey) {
-        self.leave_session(key);
+        self.leave_session(peers, key);
         let (Some(viewer), Some(show)) = (self.viewers.get_mut(key), self.shows.get_mut(&session)) else { return };
         show.viewers.push(key);
         viewer.session = Some(session);
@@ -154,8 +160,9 @@ impl Manager {
     pub(super) fn tell_viewers_of(&mut self, peers: &mut Peers, key: ProviderKey, message: &str) {
         let Some(provider) = self.providers.get(key) else { return };
         let (session, time) = (provider.session, i64::from(provider.time));
+        let result = provider.status != Status::Errored;
         if let Some(session) = session {
-            self.tell_viewers(peers, session, word(message, time));
+            self.tell_viewers(peers, session, Head { result, ..word(message, time) });
         }
     }
 
@@ -181,6 +188,7 @@ impl Manager {
         let Some(show) = self.shows.get_mut(&session) else { return };
         let is_new_speed = show.multiple.total_cmp(&multiple).is_ne();
         (show.state, show.multiple) = (now, multiple);
+        show.runs_unseen |= was != now && now == State::Running;
         let provider = show.provider;
         if was != now {
             self.follow_state(peers, session, was, now);

@@ -142,8 +142,10 @@ impl Fixture {
     }
 
     fn kernel(&mut self) -> ProviderKey {
-        let id =
-            self.manager.open_provider(&mut self.peers, Wanted::Address { host: "::1", port: 27931 }, None).unwrap();
+        let id = self
+            .manager
+            .open_provider(&mut self.peers, Wanted::Address { host: "::1", port: 27931, keep: false }, None)
+            .unwrap();
         self.manager.provider_for(None, id).unwrap()
     }
 
@@ -222,12 +224,12 @@ impl Fixture {
 fn viewers_have_ids_that_are_never_given_twice() {
     let mut fixture = Fixture::new();
     let first = fixture.viewer();
-    fixture.manager.viewer_left(first, Cause::Peer);
+    fixture.manager.viewer_left(&fixture.peers, first, Cause::Peer);
     let second = fixture.viewer();
     let rows = fixture.manager.viewer_rows(&None);
     let shown: Vec<_> = rows.iter().map(|row| (row.info().id, row.info().status)).collect();
     assert_eq!(shown, [(1, Status::Closed), (2, Status::Online)]);
-    fixture.manager.viewer_left(second, Cause::Memory);
+    fixture.manager.viewer_left(&fixture.peers, second, Cause::Memory);
     assert_eq!(fixture.manager.viewer_rows(&these(vec![2]))[0].info().status, Status::Errored);
     assert_eq!(fixture.manager.pair(1, 1).unwrap_err(), "there is no provider 1");
     let (id, _) = fixture.log(1);

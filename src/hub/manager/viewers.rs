@@ -9,6 +9,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::c2sim::state::State;
+use crate::control::reply::Status;
 use crate::control::viewer::{self, Bits, Head, ViewerRequest};
 
 use super::Manager;
@@ -46,8 +47,8 @@ impl Manager {
     }
 
     /// A viewer has left: it is shown for a while.
-    pub(in crate::hub) fn viewer_left(&mut self, key: PeerKey, cause: Cause) {
-        self.leave_session(key);
+    pub(in crate::hub) fn viewer_left(&mut self, peers: &Peers, key: PeerKey, cause: Cause) {
+        self.leave_session(peers, key);
         if let Some(id) = self.viewers.remove(key, cause) {
             log::info!("viewer {id} has left: {cause}");
         }
@@ -76,7 +77,7 @@ impl Manager {
     pub(in crate::hub) fn viewer_request(&mut self, peers: &mut Peers, key: PeerKey, request: ViewerRequest) {
         let bits = request.request;
         if bits.has(Bits::CLOSE) {
-            self.leave_session(key);
+            self.leave_session(peers, key);
             if let Some(viewer) = self.viewers.get_mut(key) {
                 viewer.open = false;
                 viewer.behind = false;
@@ -123,12 +124,14 @@ impl Manager {
         self.provider_in(self.viewers.get(key)?.session?)
     }
 
-    /// What a viewer without data is told.
-    pub(super) fn reason_for_nothing(&self, key: PeerKey) -> &'static str {
-        match (self.viewers.get(key).and_then(|viewer| viewer.session), self.provider_of(key)) {
-            (None, _) => "no session",
-            (Some(_), None) => "the session has no provider",
-            (Some(_), Some(_)) => "the provider has sent nothing yet",
+    /// What a viewer without data is told, and whether all is well nevertheless.
+    pub(super) fn reason_for_nothing(&self, key: PeerKey) -> (&str, bool) {
+        let provider = self.provider_of(key).and_then(|key| self.providers.get(key));
+        match (self.viewers.get(key).and_then(|viewer| viewer.session), provider) {
+            (None, _) => ("no session", true),
+            (Some(_), None) => ("the session has no provider", true),
+            (Some(_), Some(provider)) if provider.status == Status::Errored => (&provider.reason, false),
+            (Some(_), Some(_)) => ("the provider has sent nothing yet", true),
         }
     }
 
@@ -136,8 +139,8 @@ impl Manager {
     fn answer_statics(&self, peers: &mut Peers, key: PeerKey, bits: Bits) {
         let loaded = self.provider_of(key).and_then(|key| self.providers.get(key)).filter(|found| found.loaded);
         let Some(provider) = loaded else {
-            let message = self.reason_for_nothing(key);
-            answer(peers, key, Head { request: bits, message, result: true, time: 0 }, &[]);
+            let (message, result) = self.reason_for_nothing(key);
+            answer(peers, key, Head { request: bits, message, result, time: 0 }, &[]);
             return;
         };
         let choose = |bit, section| if bits.has(bit) { section } else { &[][..] };
@@ -180,7 +183,8 @@ impl Manager {
         let found = provider_key.and_then(|provider| self.providers.get_mut(provider));
         let Some(provider) = found.filter(|found| found.loaded) else {
             let mut out = Vec::new();
-            let head = Head { request: echoed, message: self.reason_for_nothing(key), result: true, time: 0 };
+            let (message, result) = self.reason_for_nothing(key);
+            let head = Head { request: echoed, message, result, time: 0 };
             viewer::write_result_in(&mut out, head, state.map_or("", State::name), &[]);
             peers.pool.charge_small(out.len());
             return Some(Arc::new(out));
@@ -196,11 +200,17 @@ impl Manager {
             Some(State::Running) | None => String::new(),
             Some(state) => format!("the session is {state}"),
         };
-        let message = if behind { "timesteps were left out: this viewer does not keep up" } else { waits.as_str() };
-        let head = Head { request: echoed, message, result: true, time: i64::from(provider.time) };
         if chosen.has(Bits::WORLD) {
             provider.world_section();
         }
+        // What an errored provider has shown last can be looked at, but it is no success.
+        let result = provider.status != Status::Errored;
+        let message = match (result, behind) {
+            (false, _) => provider.reason.as_str(),
+            (true, true) => "timesteps were left out: this viewer does not keep up",
+            (true, false) => waits.as_str(),
+        };
+        let head = Head { request: echoed, message, result, time: i64::from(provider.time) };
         let choose = |bit, section| if chosen.has(bit) { section } else { &[][..] };
         let map = choose(Bits::MAP, &provider.statics.map);
         let config = choose(Bits::CONFIG, &provider.statics.config);

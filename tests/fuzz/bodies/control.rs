@@ -173,8 +173,9 @@ fn write(shape: Shape, asked: &Request<'_>) -> Option<Vec<u8>> {
         Request::Disconnect(ids) => {
             ControlRequest::begin(&mut out, shape, Function::Disconnect).viewer(&list(ids)).finish()
         }
-        Request::Open(Wanted::Address { host, port }) => {
-            ControlRequest::begin(&mut out, shape, Function::Open).address(host, *port).finish()
+        Request::Open(Wanted::Address { host, port, keep }) => {
+            let request = ControlRequest::begin(&mut out, shape, Function::Open).address(host, *port);
+            if *keep { request.keep().finish() } else { request.finish() }
         }
         Request::Open(Wanted::File(name)) => {
             ControlRequest::begin(&mut out, shape, Function::Open).logfilename(name).finish()
