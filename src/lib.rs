@@ -83,10 +83,13 @@
 //! 6. At the end of the turn each receiver is written to once, with two slices; both interests are registered once at accept.
 //! 7. Closes run last; a stale key is a normal `None`.
 //!
+//! A message of more than one read is judged when its last frame begins, and from this machine to a Component here its pieces go on as the receiver
+//! takes them. What was kept whole and fits no ring is handed over with the block that it came in (`hub/peers/passing.rs`).
+//!
 //! Amortised: one read and one write per batch, one copy, two look-ups, no allocation (`tests/no_alloc.rs`).
 //!
 //! # Invariants
-//! * A message is queued whole or not at all. What was accepted is delivered, or its sender gets an error, or a counter says why not.
+//! * A message is queued whole or not at all, or in pieces of which none is judged any more. What was accepted is delivered, or its sender gets an error, or a counter says why not.
 //! * Every count, length, depth and rate that a peer controls has a bound in `limits` or [`config`]; the bytes that wait in the
 //!   whole process come from one pool under `memory_max`, and half-sent messages may take half of it.
 //! * Time only moves forward; after [`hub::Hub::handle_timeout`] the next deadline lies in the future, unless work that does not fit one
@@ -113,6 +116,9 @@
 //! * Overload has an error of its own, -32094, beside the four of the routing chart: the sender of a message that its receiver does
 //!   not take learns that, and its client sees an unknown code where it would otherwise see a wrong one.
 //! * When a receiver's link ends, the whole messages that still wait for it are returned to their senders with that error.
+//! * A large message goes through in pieces only from a Component on this machine to one of this node. Once a part of it has left, its end must
+//!   follow, so whoever ends in the middle costs the receiver its link (it comes back, and is told at once that it must sign in). Who is on
+//!   this machine may end the server too; from elsewhere, and over links that others share, a message is kept once until it is whole.
 //! * A flood of half-open handshakes pushes out the oldest of them instead of refusing the newcomer.
 //! * A message from a new link under a name whose owner is silent waits for the probe of the owner too, not only a sign-in: a client
 //!   that reconnects after a cut cable is told to sign in anew within `takeover_ms` and does so by itself.
@@ -165,6 +171,7 @@
 //! * **aftermath**: what is left to do once a request is carried out: the answer, and what comes before and behind it.
 //! * **verdict**: what a pure function says is to be done, before anything has been.
 //! * **ring**: the bounded bytes that wait to be sent to one peer.
+//! * **passage**: a large message on its way to one receiver beside its ring, in pieces or with the block that it came in.
 //! * **tail**: the bytes of one peer that have come in and do not make a whole message yet.
 //! * **tarpit**: where a refused newcomer is held for a moment, so that it does not come back at once.
 //! * **ledger**: what of the sessions is kept on disk.

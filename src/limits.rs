@@ -171,6 +171,12 @@ pub const LINGER_MS: u64 = 30_000;
 pub const LAST_LINGER_MS: u64 = 1000;
 /// Room in every ring beyond its configured size for our own answers, commands and notices.
 pub const RING_RESERVE_BYTES: usize = 64 << 10;
+/// Bytes of a message from which on it goes to its receiver in pieces, where ends are such that it may. What is smaller comes with one read.
+pub const PASSAGE_BYTES_MIN: usize = READ_BYTES_MAX;
+/// Bytes of such a message that have come in and wait for their receiver.
+pub const PASSAGE_WAITING_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the frame behind the header that are kept for the error about such a message.
+pub const PASSAGE_FRONT_BYTES_MAX: usize = 16 << 10;
 /// Smallest block of the pool.
 pub const BLOCK_BYTES_MIN: usize = 512;
 /// Log lines about one kind of misbehaviour within one second; more are counted and summed up.

@@ -185,7 +185,7 @@ impl Machine {
             let rest = buffer.get(at..).unwrap_or_default();
             match self.link.next(rest, &BOUNDS) {
                 Err(fault) => return self.lose(Loss::Fault(fault)),
-                Ok(Step::Need(_)) => {
+                Ok(Step::Need(_) | Step::Piece(_)) => {
                     buffer.drain(..at);
                     if !buffer.is_empty() || buffer.capacity() <= KEPT_BYTES {
                         self.buffer = buffer;

@@ -45,6 +45,8 @@ pub enum Cause {
     Provider,
     /// An event of a session that it has joined found no room: it would have fallen out of step.
     Notice,
+    /// The sender of a large message ended when a part of it had left for this receiver: nothing else can follow on its link.
+    Torn,
     /// This process stops.
     Stopping,
 }
@@ -88,6 +90,7 @@ impl Cause {
             Self::Memory => &mut counters.closed_memory,
             Self::Undecodable => &mut counters.closed_undecodable,
             Self::Notice => &mut counters.closed_notice,
+            Self::Torn => &mut counters.closed_torn,
             Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping => &mut counters.closed_by_us,
         }
     }
@@ -119,6 +122,7 @@ impl fmt::Display for Cause {
             Self::Undecodable => f.write_str("its request cannot be decoded"),
             Self::Provider => f.write_str("the provider has ended"),
             Self::Notice => f.write_str("an event of its session found no room"),
+            Self::Torn => f.write_str("the sender of a message that was partly through to it has ended or stood still"),
             Self::Stopping => f.write_str("stopping"),
         }
     }

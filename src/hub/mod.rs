@@ -7,7 +7,7 @@
 //! # Life of a message
 //! `handle_bytes` walks the input with the peer's ZMTP link. A whole message is judged by the routing chart of LECO and its wire bytes are
 //! copied once, verbatim, into the receiver's ring; the receiver is put on the list of peers to flush, once. What does not
-//! yet make a whole message waits in a pooled block. When the ring has no room the sender is held: its bytes stay where
+//! yet make a whole message waits in a pooled block; a large one may go on in pieces before it is whole. When the ring has no room the sender is held: its bytes stay where
 //! they are and it is not read, until there is room or `stall_ms` is over and the message is refused to its sender.
 //!
 //! # Example: one component, no sockets

@@ -1,20 +1,22 @@
 //! The order of a turn: bytes walked through message by message, deadlines, events from below drained, what others left to do.
 
 use crate::zmtp::Fault;
-use crate::zmtp::command::{Built, Command};
+use crate::zmtp::command::{Built, Command, Metadata};
 use crate::zmtp::frame;
 use crate::zmtp::link::Step;
 
 use super::Hub;
 use super::cause::Cause;
+use super::coordinator::large::{self, Begun};
 use super::coordinator::relay::{self, Taken};
 use super::coordinator::{Coordinator, multicast};
 use super::doors::Output;
 use super::events::Event;
 use super::keys::{PeerKey, ProviderKey};
-use super::peers::{Due, FAREWELL, For, Outcome, ProcessTimer, Role};
+use super::peers::{Due, FAREWELL, For, Outcome, Passed, ProcessTimer, Role};
 use crate::leco::message::View;
 use crate::leco::multicast::TYPE_MULTICAST;
+use crate::store::tail::Tail;
 use crate::time::Span;
 
 /// How long messages that are on their way are still routed when the process is to end.
@@ -34,6 +36,8 @@ pub(super) enum Halt {
     Gone,
     /// A command lay inside a message and has been dealt with; it must be cut out.
     Hole { at: usize, len: usize },
+    /// The next so many bytes are a message that is handed over with the block that it lies in.
+    Large { len: usize, to: PeerKey, forwarded: bool },
 }
 
 impl Hub {
@@ -73,6 +77,12 @@ impl Hub {
                         self.peers.buffer(key, front);
                         input = rest.get(len..).unwrap_or_default();
                     }
+                    Halt::Large { len, .. } => {
+                        // It has no block of its own yet.
+                        let (large, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
+                        self.peers.buffer(key, large);
+                        input = rest;
+                    }
                 }
                 continue;
             }
@@ -81,6 +91,9 @@ impl Hub {
             tail.consume(used, &mut self.peers.pool);
             if let Halt::Hole { at, len } = halt {
                 tail.cut(at, len, &mut self.peers.pool);
+            }
+            if let Halt::Large { len, to, forwarded } = halt {
+                self.hand_over(key, to, forwarded, &mut tail, len);
             }
             match self.peers.get_mut(key) {
                 Some(peer) if halt != Halt::Gone => peer.tail = tail,
@@ -137,7 +150,7 @@ impl Hub {
             Some(Role::Kernel(_)) | None => return (used, Halt::Gone),
         }
         loop {
-            let bounds = self.peers.bounds;
+            let (bounds, least) = (self.peers.bounds, self.peers.passage_bytes_min());
             let Some(peer) = self.peers.get_mut(key) else { return (used, Halt::Gone) };
             if !peer.is_open() {
                 return (used, Halt::Gone);
@@ -167,19 +180,31 @@ impl Hub {
                             }
                         }
                         Outcome::Held => return (used, Halt::Held),
+                        Outcome::Large { to, forwarded } => {
+                            return (used, Halt::Large { len: message.len, to, forwarded });
+                        }
                     }
                 }
-                Ok(Step::Need(n)) => return (used, Halt::Need(n)),
+                Ok(Step::Need(n)) if rest.len() + n < least => return (used, Halt::Need(n)),
+                Ok(Step::Need(n)) => match large::begin(&mut self.peers, &self.names, key, rest) {
+                    Begun::Waits => return (used, Halt::Need(n)),
+                    Begun::Held => return (used, Halt::Held),
+                    Begun::Passes => {}
+                    Begun::Refused => used += self.peers.get_mut(key).map_or(0, |peer| peer.link.pass_over(rest)),
+                },
+                Ok(Step::Piece(left)) => {
+                    let (gone, passed) = self.peers.pass_on(key, rest, left);
+                    used += gone;
+                    match passed {
+                        Passed::Last => {}
+                        Passed::Some => return (used, Halt::Need(1)),
+                        Passed::Held => return (used, Halt::Held),
+                    }
+                }
                 Ok(Step::Skip { len }) => used += len,
                 Ok(Step::Ready { len, peer: metadata }) => {
-                    log::debug!(
-                        "{} is a {} with identity '{}'",
-                        peer.remote,
-                        metadata.socket_type.name(),
-                        metadata.identity.escape_ascii()
-                    );
                     used += len;
-                    self.ready(key);
+                    self.ready(key, &metadata);
                 }
                 Ok(Step::Command { at, len, command }) => {
                     self.command(key, command);
@@ -188,21 +213,40 @@ impl Hub {
                     }
                     used += len;
                 }
-                Err(fault) => {
-                    let front = peer.link.front();
-                    let is_large = matches!(fault, Fault::FrameTooLarge | Fault::MessageTooLarge);
-                    if let Some(view) = relay::beginning(rest, &front).filter(|_| is_large) {
-                        if relay::refuse_large(&mut self.peers, &self.names, key, &view) == Outcome::Held {
-                            return (used, Halt::Held);
-                        }
-                        used += self.peers.get_mut(key).map_or(0, |peer| peer.link.pass_over(rest));
-                        continue;
-                    }
-                    self.fault(key, fault);
-                    return (used, Halt::Gone);
-                }
+                Err(fault) => match self.faulty(key, rest, fault) {
+                    Ok(over) => used += over,
+                    Err(halt) => return (used, halt),
+                },
             }
         }
+    }
+
+    /// Deals with a fault at the front of `rest`: a message that is too large is refused and passed over, so many bytes of it at once; anything
+    /// else ends the link.
+    #[cold]
+    fn faulty(&mut self, key: PeerKey, rest: &[u8], fault: Fault) -> Result<usize, Halt> {
+        let is_large = matches!(fault, Fault::FrameTooLarge | Fault::MessageTooLarge);
+        let front = self.peers.get(key).filter(|_| is_large).map(|peer| peer.link.front());
+        let Some(view) = front.and_then(|front| large::beginning(rest, &front)) else {
+            self.fault(key, fault);
+            return Err(Halt::Gone);
+        };
+        if large::refuse_large(&mut self.peers, &self.names, key, &view) == Outcome::Held {
+            return Err(Halt::Held);
+        }
+        Ok(self.peers.get_mut(key).map_or(0, |peer| peer.link.pass_over(rest)))
+    }
+
+    /// Hands the message at the front of `tail` over to a receiver; where there is no memory for what is behind it, the sender is held.
+    #[cold]
+    fn hand_over(&mut self, from: PeerKey, to: PeerKey, forwarded: bool, tail: &mut Tail, len: usize) {
+        if let Err(refused) = self.peers.hand_over(to, tail, len) {
+            self.peers.hold(from, to, refused, Span(0));
+            return;
+        }
+        let counters = &mut self.peers.counters;
+        counters.messages_in += 1;
+        *(if forwarded { &mut counters.messages_forwarded } else { &mut counters.messages_delivered }) += 1;
     }
 
     /// Deals with one whole message from a peer, `wire` being its bytes as they came.
@@ -228,13 +272,17 @@ impl Hub {
             Taken::Own(refusal) => self.own_message(key, &view, refusal),
             Taken::Session(name) => self.session_message(key, name, &view),
         };
-        if outcome != Outcome::Held {
+        if !matches!(outcome, Outcome::Held | Outcome::Large { .. }) {
             self.peers.counters.messages_in += 1;
         }
         outcome
     }
 
-    fn ready(&mut self, key: PeerKey) {
+    fn ready(&mut self, key: PeerKey, metadata: &Metadata<'_>) {
+        if let Some(peer) = self.peers.get(key) {
+            let identity = metadata.identity.escape_ascii();
+            log::debug!("{} is a {} with identity '{identity}'", peer.remote, metadata.socket_type.name());
+        }
         self.peers.handshake_done(key);
         if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
             Coordinator::sign_in_at(&mut self.peers, &self.names, node, key);

@@ -110,6 +110,13 @@ impl Pool {
         }
     }
 
+    /// A block of so many bytes that was taken for partial input holds what is on its way out from here on.
+    pub fn turn_over(&mut self, size: usize) {
+        debug_assert!(self.partial_bytes >= size, "a block is turned over from what it was taken for");
+        self.partial_bytes = self.partial_bytes.saturating_sub(size);
+        self.ring_bytes += size;
+    }
+
     /// Until called again, rings leave room for `growth` bytes of partial input beyond what is out now: input that has been read
     /// must find its place although the messages before it fill rings.
     pub const fn reserve(&mut self, growth: usize) {

@@ -33,6 +33,13 @@ impl Ring {
         Self::default()
     }
 
+    /// A ring of which all is in a block already: `len` bytes from `head` on.
+    #[must_use]
+    pub fn of_block(block: Box<[u8]>, head: usize, len: usize) -> Self {
+        debug_assert!(head + len <= block.len(), "what waits lies in the block");
+        Self { block, head, len, hint: 0, most: 0 }
+    }
+
     /// Bytes waiting.
     #[must_use]
     #[inline]
@@ -53,16 +60,24 @@ impl Ring {
         self.block.len()
     }
 
-    /// Takes all `parts`, one after the other, or none of them. More than `bytes_max` is taken only into an empty ring: a
-    /// message larger than the bound still passes to a receiver that keeps up.
+    /// Takes all `parts`, one after the other, or none of them. More than `bytes_max` is taken only into an empty ring: what we
+    /// say ourselves may be larger than the bound, and still passes to a receiver that keeps up.
     ///
     /// # Errors
     /// [`NoRoom::Full`] over the bound, [`NoRoom::Memory`] when the pool has no block; the ring is unchanged.
-    #[inline(always)]
     pub fn push(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), NoRoom> {
+        self.push_within(parts, if self.is_empty() { usize::MAX } else { bytes_max }, pool)
+    }
+
+    /// The same, and no more than `bytes_max` in any case.
+    ///
+    /// # Errors
+    /// As for [`Ring::push`].
+    #[inline(always)]
+    pub fn push_within(&mut self, parts: &[&[u8]], bytes_max: usize, pool: &mut Pool) -> Result<(), NoRoom> {
         let more: usize = parts.iter().map(|part| part.len()).sum();
         let total = self.len + more;
-        if total > bytes_max && self.len > 0 {
+        if total > bytes_max {
             return Err(NoRoom::Full);
         }
         if total > self.block.len() {
@@ -162,6 +177,25 @@ impl Ring {
     }
 }
 
+/// The first `n` bytes of two slices.
+#[must_use]
+pub fn first([first, second]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
+    match first.get(..n) {
+        Some(all) => [all, &[]],
+        None => [first, second.get(..n - first.len()).unwrap_or(second)],
+    }
+}
+
+/// Two slices without their first `n` bytes.
+#[must_use]
+#[inline]
+pub fn skip([first, second]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
+    match first.get(n..) {
+        Some(rest) => [rest, second],
+        None => [second.get(n - first.len()..).unwrap_or_default(), &[]],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +215,12 @@ mod tests {
         ring.consume(6, &mut pool);
         assert_eq!(ring.push(&[&[7; 50]], 10, &mut pool), Ok(()), "an empty ring takes an oversized message");
         assert_eq!(ring.push(&[b"x"], 10, &mut pool), Err(NoRoom::Full));
+        ring.clear(&mut pool);
+        assert_eq!(
+            ring.push_within(&[&[7; 50]], 10, &mut pool),
+            Err(NoRoom::Full),
+            "unless it is said that it must not"
+        );
         ring.clear(&mut pool);
         assert_eq!(pool.in_use(), (0, 0));
     }

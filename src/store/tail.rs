@@ -82,6 +82,12 @@ impl Tail {
         true
     }
 
+    /// Its block, and where in it the bytes begin and end. The block is out for partial input still.
+    #[must_use]
+    pub fn into_block(self) -> (Box<[u8]>, core::ops::Range<usize>) {
+        (self.block, self.start..self.end)
+    }
+
     /// Takes `n` bytes from the front; gives the block back with the last one.
     pub fn consume(&mut self, n: usize, pool: &mut Pool) {
         self.start = (self.start + n).min(self.end);

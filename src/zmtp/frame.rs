@@ -60,6 +60,13 @@ impl Message {
         Some(*end as usize)
     }
 
+    /// Where frame `n` (from 0, below [`PARTS`]) ends.
+    #[must_use]
+    pub fn end_of(&self, n: usize) -> Option<usize> {
+        let &(_, end) = self.parts.get(n).filter(|_| n < self.frames as usize)?;
+        Some(end as usize)
+    }
+
     /// The body of frame `n` (from 0, below [`PARTS`]) in the buffer that was scanned.
     #[must_use]
     #[inline]

@@ -20,6 +20,8 @@ pub enum Phase {
     Ready,
     /// The same, but the rest of a message that is too large is passed over.
     PassingOver,
+    /// The same, but a message of which all but the end of its last frame is judged goes on in pieces.
+    PassingOn,
 }
 
 /// What the buffer begins with.
@@ -41,6 +43,8 @@ pub enum Step<'a> {
     },
     /// A whole message at the front.
     Message(Message),
+    /// The next so many bytes belong to a message that goes on in pieces; see [`Link::passed_on`].
+    Piece(u64),
     /// A command, perhaps behind frames of an unfinished message: take away `at..at + len` and keep what lies before.
     Command {
         /// Offset of the command.
@@ -61,7 +65,7 @@ pub struct Link {
     phase: Phase,
     minor: u8,
     is_instep: bool,
-    /// What is left to be passed over of a frame, and whether more frames of its message follow.
+    /// What is left to be passed over of a frame, or to be passed on of a message, and whether more frames of its message follow.
     over: (u64, bool),
 }
 
@@ -143,6 +147,43 @@ impl Link {
         at + head.bytes
     }
 
+    /// After [`Step::Need`]: lets the message at the front of `buffer` go on in pieces, from its first byte, where its last frame has begun: from then
+    /// on nothing is left to be judged, and no command comes in between. Says whether it does.
+    pub fn pass_on(&mut self, buffer: &[u8]) -> bool {
+        let at = self.scan.front().len;
+        let Ok(head) = frame::head(buffer.get(at..).unwrap_or_default()) else { return false };
+        if self.phase != Phase::Ready || head.flags & !LONG != 0 {
+            return false;
+        }
+        self.scan = Scan::default();
+        self.over = ((at + head.bytes) as u64 + head.body, false);
+        self.phase = Phase::PassingOn;
+        true
+    }
+
+    /// Whether a message goes on in pieces.
+    #[must_use]
+    pub fn is_passing_on(&self) -> bool {
+        self.phase == Phase::PassingOn
+    }
+
+    /// So many bytes of the message that goes on in pieces have done so; answers whether they were its last.
+    pub fn passed_on(&mut self, bytes: usize) -> bool {
+        debug_assert!(self.phase == Phase::PassingOn && bytes as u64 <= self.over.0, "no more goes on than is left");
+        self.over.0 = self.over.0.saturating_sub(bytes as u64);
+        if self.over.0 == 0 {
+            self.phase = Phase::Ready;
+        }
+        self.phase == Phase::Ready
+    }
+
+    /// What is left of a message that goes on in pieces is passed over instead.
+    pub fn give_up(&mut self) {
+        if self.phase == Phase::PassingOn {
+            self.end_over();
+        }
+    }
+
     const fn begin_over(&mut self, head: frame::Head) {
         self.over = (head.body, head.flags & MORE != 0);
         self.end_over();
@@ -189,6 +230,8 @@ impl Link {
         match self.phase {
             Phase::Ready => {}
             Phase::PassingOver => return self.over(buffer),
+            Phase::PassingOn if buffer.is_empty() => return Ok(Step::Need(1)),
+            Phase::PassingOn => return Ok(Step::Piece(self.over.0)),
             Phase::Greeting | Phase::Handshake => return self.handshake(buffer),
         }
         match self.scan.next(buffer, bounds)? {
@@ -273,6 +316,7 @@ mod tests {
                         heard.push(format!("message {:?}", message.part(&buffer, 0)));
                         0..message.len
                     }
+                    Ok(Step::Piece(_)) => panic!("nobody has asked for pieces"),
                     Ok(Step::Command { at, len, command }) => {
                         heard.push(format!("{command:?}"));
                         at..at + len
@@ -362,6 +406,7 @@ mod tests {
                             heard.push(buffer[..message.len].to_vec());
                             0..message.len
                         }
+                        Ok(Step::Piece(_)) => panic!("nobody has asked for pieces"),
                         Ok(Step::Command { at, len, command }) => {
                             assert_eq!(command, Command::Pong);
                             at..at + len

@@ -196,7 +196,7 @@ fn shake_hands(options: &Options, (mut stream, name): (TcpStream, String)) -> Re
                 carry.drain(..len);
                 return Ok(Connection { stream, name, far: Far::End(link, carry) });
             }
-            Ok(Step::Need(_)) => {
+            Ok(Step::Need(_) | Step::Piece(_)) => {
                 read_more(options, &mut stream, &name, &mut carry)?;
                 continue;
             }

@@ -90,7 +90,7 @@ impl Inbox {
                 return Ok(rest.len());
             }
             match link.next(rest, &BOUNDS).map_err(|fault| fault.to_string())? {
-                Step::Need(_) => return Ok(rest.len()),
+                Step::Need(_) | Step::Piece(_) => return Ok(rest.len()),
                 Step::Message(message) => {
                     self.look_at(message.part(rest, 2), message.part(rest, 4));
                     rest = self.strange(rest, message.len);

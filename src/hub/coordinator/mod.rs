@@ -4,6 +4,7 @@
 //! not know sessions, providers or viewers: who must hear of a name or a node that left is told by an event.
 
 mod inbound;
+pub(super) mod large;
 mod mesh;
 mod methods;
 pub(super) mod multicast;

@@ -3,7 +3,7 @@
 use crate::leco::message::{self, HEADER_BYTES, Malformed, TYPE_JSON, View};
 use crate::leco::name;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
-use crate::leco::rpc::{self, Document, Id, Item, MESSAGE_TOO_LARGE, RECEIVER_OVERLOADED, RpcError};
+use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
 use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RETURN_WINDOW_MS};
 use crate::store::ring::{NoRoom, Ring};
 use crate::time::Span;
@@ -14,10 +14,10 @@ use crate::hub::names::{Names, new_header, say_as, shown};
 use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
 
 /// What the routing chart asks, answered from the tables for one sending peer.
-struct Chart<'a> {
-    names: &'a Names,
-    key: PeerKey,
-    peer: &'a Peer,
+pub(super) struct Chart<'a> {
+    pub(super) names: &'a Names,
+    pub(super) key: PeerKey,
+    pub(super) peer: &'a Peer,
 }
 
 impl Known for Chart<'_> {
@@ -147,7 +147,7 @@ fn deliver(peers: &mut Peers, names: &Names, from: PeerKey, to: ComponentKey, wi
             }
             Outcome::Queued { to: link, forwarded: false }
         }
-        Err(refused) => hold_for_room(peers, names, from, link, refused, view),
+        Err(refused) => no_room(peers, names, from, (link, false), refused, wire, view),
     }
 }
 
@@ -158,7 +158,7 @@ fn forward(peers: &mut Peers, names: &Names, from: PeerKey, link: PeerKey, wire:
             peers.counters.messages_forwarded += 1;
             Outcome::Queued { to: link, forwarded: true }
         }
-        Err(refused) => hold_for_room(peers, names, from, link, refused, view),
+        Err(refused) => no_room(peers, names, from, (link, true), refused, wire, view),
     }
 }
 
@@ -176,37 +176,6 @@ pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool,
         if forwarded { &mut peers.counters.messages_forwarded } else { &mut peers.counters.messages_delivered };
     *queued += count;
     len
-}
-
-/// What is known of a LECO message before its payload.
-#[cold]
-pub(in crate::hub) fn beginning<'a>(buffer: &'a [u8], front: &frame::Message) -> Option<View<'a>> {
-    let part = |n| front.part(buffer, n);
-    View::new(part(0), part(1), part(2), part(3), None).ok()
-}
-
-/// A message is larger than may be taken: its sender is told, from the frames before its payload, and what comes of it is passed over.
-#[cold]
-pub(in crate::hub) fn refuse_large(peers: &mut Peers, names: &Names, from: PeerKey, view: &View<'_>) -> Outcome {
-    if peers.get(from).is_some_and(|peer| peer.role == Role::Accepted) {
-        let data = serde_json::json!({
-            "bytes_max": peers.config.message_bytes_max.min(peers.config.frame_bytes_max),
-            "settings": ["frame_bytes_max", "message_bytes_max", "memory_max"],
-        });
-        if answer_error(peers, names, from, view, MESSAGE_TOO_LARGE, &data) == Outcome::Held {
-            return Outcome::Held;
-        }
-        if peers.may_log() {
-            log::warn!(
-                "{} -> {}: a message is too large and was refused (frame_bytes_max, message_bytes_max, memory_max)",
-                name::shown(view.sender),
-                name::shown(view.receiver)
-            );
-        }
-    }
-    peers.counters.messages_in += 1;
-    peers.counters.refused_too_large += 1;
-    Outcome::Done
 }
 
 /// A document cannot be taken in, as a member of its session has no room for it: holds its author, or refuses it once that member has
@@ -234,6 +203,23 @@ pub(in crate::hub) fn hold_for_member(
     }
     peers.counters.refused_overload += 1;
     Outcome::Done
+}
+
+/// The ring has no room. A message that is larger than any ring goes beside it, one at a time.
+#[cold]
+fn no_room(
+    peers: &mut Peers,
+    names: &Names,
+    from: PeerKey,
+    (to, forwarded): (PeerKey, bool),
+    refused: NoRoom,
+    wire: &[u8],
+    view: &View<'_>,
+) -> Outcome {
+    if wire.len() > peers.config.ring_bytes_max && !peers.has_passage(to) {
+        return Outcome::Large { to, forwarded };
+    }
+    hold_for_room(peers, names, from, to, refused, view)
 }
 
 /// The ring has no room: holds the sender, or refuses the message once the receiver has stood still for `stall_ms`.

@@ -94,7 +94,7 @@ impl Manager {
     pub(in crate::hub) fn bytes(&self, peers: &Peers) -> usize {
         let mut results = BTreeMap::new();
         for (_, peer) in peers.iter() {
-            results.extend(peer.results.iter().flat_map(|results| results.iter()).map(QueuedResult::identity));
+            results.extend(peer.results().into_iter().flat_map(|results| results.iter()).map(QueuedResult::identity));
         }
         let providers: usize = self.providers.iter().map(|(_, provider)| provider.accounted).sum();
         providers + results.values().sum::<usize>()

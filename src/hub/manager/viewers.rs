@@ -65,7 +65,7 @@ impl Manager {
 
     /// Whether a viewer's next request must wait until it has read answers to those before.
     pub(in crate::hub) fn is_behind_with_answers(peer: &Peer) -> bool {
-        peer.results.as_deref().is_some_and(answers::is_behind_with_answers)
+        peer.results().is_some_and(answers::is_behind_with_answers)
     }
 
     /// A viewer's request could not be read.

@@ -1,6 +1,6 @@
 //! What must be true of the connections between any two calls.
 
-use super::{For, Life, PeerTimer, Peers, Role, Shares};
+use super::{For, Life, Peer, PeerTimer, Peers, Role, Shares};
 use crate::counters::count;
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
@@ -15,6 +15,7 @@ impl Peers {
     pub(in crate::hub) fn check(&self) -> Result<(), String> {
         self.check_each()?;
         self.check_memory()?;
+        self.check_passages()?;
         let (mut handshakes, mut plain, mut tarpit) = (0, 0, 0);
         for (_, peer) in self.iter() {
             handshakes += usize::from(peer.is_open() && !peer.is_ready());
@@ -58,7 +59,7 @@ impl Peers {
             if self.timers.is_set(key.slot(), PeerTimer::Slow as usize) && !peer.is_watched {
                 return Err(format!("{key:?} has a deadline that nobody will cancel"));
             }
-            if let Some(For::Ring(on) | For::Probe(on)) = peer.held
+            if let Some(For::Ring(on) | For::Passage(on) | For::Probe(on)) = peer.held
                 && self.get(on).is_none()
             {
                 return Err(format!("{key:?} waits for a peer that has left"));
@@ -72,7 +73,8 @@ impl Peers {
 
     fn check_memory(&self) -> Result<(), String> {
         let undelivered = self.undelivered.iter().map(|undelivered| undelivered.ring.block_bytes()).sum::<usize>();
-        let rings = undelivered + self.iter().map(|(_, peer)| peer.ring.block_bytes()).sum::<usize>();
+        let of_peer = |peer: &Peer| peer.ring.block_bytes() + peer.passage().map_or(0, |passage| passage.block_bytes());
+        let rings = undelivered + self.iter().map(|(_, peer)| of_peer(peer)).sum::<usize>();
         let tails = self.iter().map(|(_, peer)| peer.tail.block_bytes()).sum::<usize>();
         if (rings, tails) != self.pool.in_use() {
             return Err(format!("blocks out: {:?}, found: {:?}", self.pool.in_use(), (rings, tails)));

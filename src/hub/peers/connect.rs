@@ -13,7 +13,7 @@ use crate::zmtp::link::Link;
 use crate::zmtp::mechanism::Mechanism;
 
 use super::deadlines::FAREWELL;
-use super::peer::{Life, is_loopback};
+use super::peer::{Beside, Life, is_loopback};
 use super::results::Results;
 use super::{About, For, Peer, PeerTimer, Peers, Role, Undelivered, share_of};
 use crate::hub::cause::Cause;
@@ -80,7 +80,7 @@ impl Peers {
     pub(in crate::hub) fn add_plain(&mut self, role: Role, remote: SocketAddr) -> Option<PeerKey> {
         let mut peer = Peer::new(role, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
         if role == Role::Viewer {
-            peer.results = Some(Box::<Results>::default());
+            peer.beside = Some(Box::new(Beside::Results(Results::default())));
         }
         let key = self.table.insert(peer).ok()?;
         self.counters.connections_opened += 1;
@@ -224,6 +224,7 @@ impl Peers {
         if let Some(list) = peer.held.take() {
             self.waits.leave(key, list);
         }
+        self.break_passage(key);
         self.wake(For::Ring(key));
         self.wake(For::Probe(key));
         // What it leaves may be the memory that others wait for.
@@ -280,6 +281,9 @@ impl Peers {
         if is_shaking && cause != Cause::Refused {
             self.note_broken_handshake(key, cause);
         }
+        let is_linked = self.get(key).is_some_and(|peer| peer.role.is_zmtp() && peer.is_ready());
+        let returns = cause.returns_messages() && is_linked;
+        self.end_passage(key, returns);
         let Some(mut peer) = self.table.remove(key) else { return };
         debug_assert!(peer.held.is_none() && peer.names.is_empty(), "who ends has been unlinked");
         match peer.life {
@@ -292,10 +296,9 @@ impl Peers {
             self.shares.take_connection(peer.address());
         }
         peer.tail.clear(&mut self.pool);
-        if let Some(results) = &mut peer.results {
+        if let Some(results) = peer.results_mut() {
             self.pool.refund(results.clear());
         }
-        let returns = cause.returns_messages() && peer.role.is_zmtp() && peer.is_ready();
         let mut ring: Ring = core::mem::take(&mut peer.ring);
         let opening = usize::from(peer.opening);
         if returns && ring.len() > opening {
@@ -338,7 +341,7 @@ impl Peers {
         let lately = |peer: &Peer| self.now.since(peer.last_heard) < LATELY;
         self.iter().any(|(_, peer)| {
             let is_linked = peer.is_open() && peer.role.is_zmtp() && peer.is_ready();
-            is_linked && (peer.held.is_some() || !peer.tail.is_empty() || !peer.ring.is_empty() || lately(peer))
+            is_linked && (peer.held.is_some() || peer.is_inside_message() || !peer.is_drained() || lately(peer))
         })
     }
 

@@ -91,11 +91,13 @@ impl Peers {
     /// A half-sent message should have gone on.
     fn half_due(&mut self, key: PeerKey) {
         let slow = Span(self.config.slow_ms);
-        let Some(peer) = self.get(key).filter(|peer| !peer.tail.is_empty()) else { return };
+        let Some(peer) = self.get(key).filter(|peer| peer.is_inside_message()) else { return };
         let idle = self.now.since(peer.last_heard);
         if peer.held.is_some() {
             // It is we who do not read.
             self.set_peer_timer(key, PeerTimer::Half, slow);
+        } else if let Some(to) = peer.passes_to {
+            self.half_passage_due(key, to);
         } else if idle >= slow {
             self.close(key, Cause::HalfMessage);
         } else {
@@ -114,6 +116,11 @@ impl Peers {
             }
             return;
         }
+        if peer.passage().is_some_and(|passage| passage.is_starved()) {
+            // It is its sender who makes no progress.
+            self.set_peer_timer(key, PeerTimer::Slow, slow);
+            return;
+        }
         let idle = self.now.since(peer.last_progress);
         if idle >= slow {
             self.close(key, Cause::Slow);
@@ -127,6 +134,7 @@ impl Peers {
         let stall = Span(self.config.stall_ms);
         let on = match self.get(key).and_then(|peer| peer.held) {
             Some(For::Ring(on)) => on,
+            Some(For::Passage(to)) => return self.passage_stalls(key, to),
             Some(For::Copy | For::Name) => return self.resume(key),
             Some(For::Probe(_) | For::Memory | For::Turn | For::Answer | For::Session(_) | For::Decoding) | None => {
                 return;

@@ -14,6 +14,8 @@ mod connect;
 mod deadlines;
 mod expire;
 mod journal;
+mod passage;
+mod passing;
 mod peer;
 mod queue;
 mod results;
@@ -27,6 +29,7 @@ use std::collections::VecDeque;
 pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{About, Journal, cut};
+pub(super) use passage::Passed;
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical};
 pub(super) use results::{QueuedResult, ResultKind, Results};
@@ -61,6 +64,8 @@ pub(super) enum Outcome {
     Queued { to: PeerKey, forwarded: bool },
     /// It must wait: the sender is held.
     Held,
+    /// It is larger than a ring may be, and goes beside this peer's, with the block that it lies in.
+    Large { to: PeerKey, forwarded: bool },
 }
 
 /// The transport core. See the module's documentation.

@@ -4,16 +4,17 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS};
 use crate::store::pool::Pool;
-use crate::store::ring::Ring;
+use crate::store::ring::{Ring, first, skip};
 use crate::store::tail::Tail;
 use crate::time::Tick;
 use crate::zmtp::frame::whole_before;
 use crate::zmtp::link::Link;
 
+use super::passage::Passage;
 use super::results::Results;
 use super::waits::For;
 use crate::hub::cause::Cause;
-use crate::hub::keys::{ComponentKey, NodeKey, ProviderKey};
+use crate::hub::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey};
 
 /// How far a connection is through its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,15 @@ pub(in crate::hub) enum Flush {
     Asked,
 }
 
+/// What waits for a peer elsewhere than in its ring.
+#[derive(Debug)]
+pub(in crate::hub) enum Beside {
+    /// Of a viewer: all of it.
+    Results(Results),
+    /// A large message, with a place among what is in the ring.
+    Passage(Passage),
+}
+
 /// One connection. Opaque outside the hub: its key is what the event loop holds.
 ///
 /// What a message costs its receiver comes first and fills two lines of the caches with the key's age: a message to one of thousands finds
@@ -72,8 +82,8 @@ pub struct Peer {
     /// Bytes at the ring's front that have left already. They are kept until the message is whole that they belong to: if it never is, it
     /// goes back to its sender.
     pub(in crate::hub) left: usize,
-    /// What waits for it, if it is a viewer.
-    pub(in crate::hub) results: Option<Box<Results>>,
+    /// What waits for it elsewhere than in its ring.
+    pub(in crate::hub) beside: Option<Box<Beside>>,
     /// When bytes of the ring last left, or when it last began to fill.
     pub(in crate::hub) last_progress: Tick,
     /// Since when somebody has been refused room in the ring, without progress in between.
@@ -104,6 +114,8 @@ pub struct Peer {
     pub(in crate::hub) last_receiver: Option<ComponentKey>,
     /// Receivers of the message for several of them that it has sent last, for whom that has been done.
     pub(in crate::hub) receivers_done: usize,
+    /// To whom the message goes in pieces that it is in the middle of sending.
+    pub(in crate::hub) passes_to: Option<PeerKey>,
     /// Since when it has waited for a name to come back.
     pub(in crate::hub) waited_for_names: Option<Tick>,
     /// It has sent a whole request, if it is a controller or viewer.
@@ -123,7 +135,7 @@ impl Peer {
             names: Vec::new(),
             ring: Ring::new(),
             left: 0,
-            results: None,
+            beside: None,
             last_progress: now,
             full_since: None,
             opening: 0,
@@ -142,6 +154,7 @@ impl Peer {
             node: None,
             last_receiver: None,
             receivers_done: 0,
+            passes_to: None,
             waited_for_names: None,
             has_asked: false,
             has_other_version: false,
@@ -173,12 +186,51 @@ impl Peer {
         matches!(self.role, Role::Dialled(_)) && self.link.is_instep()
     }
 
+    /// What waits for it, if it is a viewer.
+    pub(in crate::hub) fn results(&self) -> Option<&Results> {
+        if let Some(Beside::Results(results)) = self.beside.as_deref() { Some(results) } else { None }
+    }
+
+    pub(super) fn results_mut(&mut self) -> Option<&mut Results> {
+        if let Some(Beside::Results(results)) = self.beside.as_deref_mut() { Some(results) } else { None }
+    }
+
+    /// The large message on its way to it, if there is one.
+    pub(super) fn passage(&self) -> Option<&Passage> {
+        if let Some(Beside::Passage(passage)) = self.beside.as_deref() { Some(passage) } else { None }
+    }
+
+    pub(super) fn passage_mut(&mut self) -> Option<&mut Passage> {
+        if let Some(Beside::Passage(passage)) = self.beside.as_deref_mut() { Some(passage) } else { None }
+    }
+
+    /// A large message is on its way to it.
+    pub(super) fn put_beside(&mut self, passage: Passage) {
+        debug_assert!(self.beside.is_none(), "there is one at a time");
+        self.beside = Some(Box::new(Beside::Passage(passage)));
+    }
+
+    /// The same, which is not on its way any more.
+    pub(super) fn take_passage(&mut self) -> Option<Passage> {
+        match self.beside.take_if(|beside| matches!(**beside, Beside::Passage(_))).map(|beside| *beside) {
+            Some(Beside::Passage(passage)) => Some(passage),
+            Some(Beside::Results(_)) | None => None,
+        }
+    }
+
     /// What waits for it, as two slices.
     pub(in crate::hub) fn unsent(&self) -> [&[u8]; 2] {
-        match &self.results {
-            Some(results) => results.unsent(),
+        match self.beside.as_deref() {
             None => skip(self.ring.unsent(), self.left),
+            Some(Beside::Results(results)) => results.unsent(),
+            Some(Beside::Passage(passage)) if passage.behind() == 0 => passage.unsent(),
+            Some(Beside::Passage(passage)) => skip(first(self.ring.unsent(), passage.behind()), self.left),
         }
+    }
+
+    /// Whether some of a message has come from it and not all.
+    pub(in crate::hub) const fn is_inside_message(&self) -> bool {
+        !self.tail.is_empty() || self.passes_to.is_some()
     }
 
     /// Bytes of messages that wait for it, those that are only kept not counted.
@@ -188,12 +240,17 @@ impl Peer {
 
     /// Whether nothing waits for it.
     pub(in crate::hub) fn is_drained(&self) -> bool {
-        self.ring.is_empty() && self.results.as_ref().is_none_or(|results| results.is_empty())
+        self.ring.is_empty()
+            && match self.beside.as_deref() {
+                None => true,
+                Some(Beside::Results(results)) => results.is_empty(),
+                Some(Beside::Passage(_)) => false,
+            }
     }
 
     /// Whether nothing waits for it, and nothing is being looked for on its behalf.
     pub(in crate::hub) fn has_all_answers(&self) -> bool {
-        self.is_drained() && self.results.as_ref().is_none_or(|results| results.promised == 0)
+        self.is_drained() && self.results().is_none_or(|results| results.promised == 0)
     }
 
     /// The machine that it runs on, as far as that shows.
@@ -237,11 +294,20 @@ impl Peer {
     }
 
     /// Notes that `n` bytes have left; the ring lets go of whole messages.
-    pub(in crate::hub) fn note_sent(&mut self, n: usize, pool: &mut Pool) {
-        if let Some(results) = &mut self.results {
-            let freed = results.note_sent(n);
-            pool.refund(freed);
-            return;
+    pub(in crate::hub) fn note_sent(&mut self, n: usize, now: Tick, pool: &mut Pool) {
+        match self.beside.as_deref_mut() {
+            None => {}
+            Some(Beside::Results(results)) => {
+                let freed = results.note_sent(n);
+                return pool.refund(freed);
+            }
+            Some(Beside::Passage(passage)) if passage.behind() > 0 => {}
+            Some(Beside::Passage(passage)) => {
+                if passage.note_sent(n, now, pool) {
+                    self.beside = None;
+                }
+                return;
+            }
         }
         let left = self.left + n;
         let opening = usize::from(self.opening);
@@ -250,15 +316,9 @@ impl Peer {
         self.left = left - gone;
         self.opening = self.opening.saturating_sub(u16::try_from(gone).unwrap_or(u16::MAX));
         self.ring.consume(gone, pool);
-    }
-}
-
-/// Two slices without their first `n` bytes.
-#[inline]
-fn skip([first, second]: [&[u8]; 2], n: usize) -> [&[u8]; 2] {
-    match first.get(n..) {
-        Some(rest) => [rest, second],
-        None => [second.get(n - first.len()..).unwrap_or_default(), &[]],
+        if let Some(passage) = self.passage_mut() {
+            passage.come_forward(gone);
+        }
     }
 }
 

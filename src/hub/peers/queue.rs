@@ -23,7 +23,11 @@ impl Peers {
         // A read may have to be kept whole.
         let budget = peer.tail.room(&self.pool);
         if budget > 0 {
-            return budget.min(READ_BYTES_MAX);
+            let budget = budget.min(READ_BYTES_MAX);
+            return match peer.passes_to {
+                Some(to) => self.passage_budget(key, to, budget),
+                None => budget,
+            };
         }
         self.wait_for_memory(key, For::Memory);
         self.counters.senders_held += 1;
@@ -44,7 +48,7 @@ impl Peers {
     /// A half-sent message must go on: sets the deadline unless there is one.
     pub(in crate::hub) fn watch_tail(&mut self, key: PeerKey) {
         // A kernel may be silent for minutes, and what is kept of it waits for our decoding.
-        let watched = |peer: &Peer| !peer.tail.is_empty() && peer.is_open() && !matches!(peer.role, Role::Kernel(_));
+        let watched = |peer: &Peer| peer.is_inside_message() && peer.is_open() && !matches!(peer.role, Role::Kernel(_));
         if self.get(key).is_some_and(watched) && !self.timers.is_set(key.slot(), PeerTimer::Half as usize) {
             self.set_peer_timer(key, PeerTimer::Half, Span(self.config.slow_ms));
         }
@@ -52,14 +56,14 @@ impl Peers {
 
     // ---- Into rings ----
 
-    /// Queues a message's wire bytes, whole or not at all.
+    /// Queues a message's wire bytes, whole or not at all, and only where they fit a ring.
     #[inline(always)]
     pub(in crate::hub) fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), NoRoom> {
         let Some(peer) = self.table.get_mut(to) else {
             debug_assert!(false, "names and nodes lead to living links");
             return Ok(());
         };
-        peer.ring.push(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool)?;
+        peer.ring.push_within(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool)?;
         if peer.flush == Flush::None {
             peer.flush = Flush::Queued;
             self.flushes.push_back(to);
@@ -112,11 +116,11 @@ impl Peers {
     }
 
     pub(in crate::hub) fn results(&self, key: PeerKey) -> Option<&Results> {
-        self.get(key)?.results.as_deref()
+        self.get(key)?.results()
     }
 
     pub(in crate::hub) fn results_mut(&mut self, key: PeerKey) -> Option<&mut Results> {
-        self.get_mut(key)?.results.as_deref_mut()
+        self.get_mut(key)?.results_mut()
     }
 
     /// Leaves out the timesteps that wait for a viewer.
@@ -145,9 +149,9 @@ impl Peers {
             peer.flush = Flush::None;
         }
         self.counters.bytes_out += u64::try_from(n).unwrap_or(u64::MAX);
-        let mut has_room = false;
+        let (mut has_room, had_passage) = (false, peer.passage().is_some());
         if n > 0 {
-            peer.note_sent(n, &mut self.pool);
+            peer.note_sent(n, self.now, &mut self.pool);
             peer.last_progress = self.now;
             if peer.full_since.is_some() {
                 // Half empty: room for many messages at once, so that waking senders pays.
@@ -160,7 +164,10 @@ impl Peers {
             self.events.push_back(Event::Room { peer: key });
         }
         let (is_drained, life, has_all) = (peer.is_drained(), peer.life, peer.has_all_answers());
-        let has_results = n > 0 && peer.results.is_some();
+        let has_results = n > 0 && peer.results().is_some();
+        if had_passage && n > 0 {
+            self.passage_moved(key);
+        }
         if has_room {
             self.wake(For::Ring(key));
         }

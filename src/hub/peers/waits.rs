@@ -12,6 +12,8 @@ use crate::hub::keys::{PeerKey, SessionKey};
 pub(in crate::hub) enum For {
     /// Its next message needs room in that peer's ring.
     Ring(PeerKey),
+    /// What it is in the middle of sending goes on as that peer takes it.
+    Passage(PeerKey),
     /// Its next message claims a name whose owner is being asked for a sign of life.
     Probe(PeerKey),
     /// The pool has no room for its next message in anybody's ring.
