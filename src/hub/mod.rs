@@ -404,6 +404,15 @@ impl Hub {
         &self.peers.counters
     }
 
+    /// A peer has ended its side, and that has not been read yet: whether what waits for it may still be written. Where nobody would read it any
+    /// more it waits for the end to be read, and then goes back to its senders.
+    pub(crate) fn may_write_to_ended(&mut self, now: Tick, key: PeerKey) -> bool {
+        self.advance(now);
+        let may_write = self.peers.may_write_to_ended(key);
+        self.drain_events();
+        may_write
+    }
+
     /// Counts an event that only the event loop sees: it could not accept for want of file descriptors or memory.
     pub const fn note_accept_pause(&mut self) {
         self.peers.counters.accept_pauses += 1;

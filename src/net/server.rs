@@ -438,8 +438,13 @@ impl Server {
     /// Reads once; how many bytes, and whether there may be more.
     fn read_once(&mut self, now: Tick, slot: usize) -> (usize, bool) {
         let Some(wire) = self.wires.at(slot) else { return (0, false) };
-        let key = wire.key;
+        let (key, ends) = (wire.key, wire.ends);
         let budget = self.hub.read_budget(key);
+        if budget == 0 && ends {
+            // Its end will not be read for now: what has waited for that leaves.
+            self.write(now, key);
+            return (0, false);
+        }
         let Some(buffer) = self.scratch.get_mut(..budget).filter(|buffer| !buffer.is_empty()) else {
             return (0, false);
         };
@@ -497,6 +502,10 @@ impl Server {
     /// Writes what waits for a peer, once.
     fn write(&mut self, now: Tick, key: PeerKey) {
         let Some(wire) = self.wires.get(key) else { return };
+        if wire.ends && !self.hub.may_write_to_ended(now, key) {
+            self.hub.sent(now, key, 0);
+            return;
+        }
         let [first, second] = self.hub.unsent(key);
         if !wire.writable || first.is_empty() {
             self.hub.sent(now, key, 0);

@@ -15,6 +15,8 @@ from typing import NamedTuple, Optional
 DROPS = ("errors_dropped", "answers_dropped", "messages_malformed")
 #: Counters of links whose last bytes may not have arrived: all that was on its way to their peers is accounted for.
 UNKNOWN_ENDS = "ends_unknown"
+#: Counters of links that a node has cut for a reason of its own. A client that was leaving cannot tell such an end from the answer to its own.
+CUTS = ("closed_slow", "closed_memory", "closed_half_message", "closed_torn")
 
 
 class Life:
@@ -98,8 +100,9 @@ class Account:
         frozen: list[list[tuple[float, float]]],
         drops: int,
         unknown_ends: list[int],
+        cuts: list[int],
     ) -> list[Fault]:
-        """All that is wrong. `killed`, `frozen`: moments, by node; `drops`: what all nodes counted; `unknown_ends`: the same, by node."""
+        """All that is wrong. `killed`, `frozen`: moments, by node; `drops`: what all nodes counted; `unknown_ends`, `cuts`: the same, by node."""
         for sent in self.all.values():
             if len(sent.came) > 1:
                 self.faults.append(Fault("delivered twice", sent, sent.came[1][1]))
@@ -110,7 +113,7 @@ class Account:
         for life in self.lives:
             self._judge_order(life)
         silent = [sent for life in self.lives for sent in self._silent(life)]
-        unexplained = [sent for sent in silent if not self._is_explained(sent, killed, frozen, unknown_ends)]
+        unexplained = [sent for sent in silent if not self._is_explained(sent, killed, frozen, unknown_ends, cuts)]
         if len(unexplained) <= drops:
             self.reasons["counted"] += len(unexplained)
         else:
@@ -140,12 +143,15 @@ class Account:
         killed: list[list[float]],
         frozen: list[list[tuple[float, float]]],
         unknown_ends: list[int],
+        cuts: list[int],
     ) -> bool:
         life = sent.life
         heard_of = max((other.place for other in life.sent if other.came or other.errors), default=-1)
         way = {life.node, sent.to_node}
         if life.ended is not None and not life.is_read_out and sent.place > heard_of:
             reason = "its sender's link ended"
+        elif life.ended is not None and sent.place > heard_of and cuts[life.node]:
+            reason = "its sender's link was cut, which is counted"
         elif any(sent.at <= moment for node in way for moment in killed[node]):
             reason = "a node was killed"
         elif any(

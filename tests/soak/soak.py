@@ -24,7 +24,7 @@ from collections import Counter
 from typing import Any, Optional
 
 import wire
-from account import DROPS, UNKNOWN_ENDS, Account, Fault
+from account import CUTS, DROPS, UNKNOWN_ENDS, Account, Fault
 from mesh import Mesh, Node
 from party import Party
 from people import Client
@@ -72,6 +72,7 @@ class Run:
         self.drops = 0
         self.has_frozen = False
         self.unknown_ends = [0, 0, 0]
+        self.cuts = [0, 0, 0]
         self.base: list[dict[str, int]] = [{}, {}, {}]
 
     def say(self, what: str) -> None:
@@ -96,7 +97,7 @@ class Run:
             self.take_count(n, node)
         killed = [node.killed for node in self.mesh.nodes]
         frozen = [node.frozen for node in self.mesh.nodes]
-        faults = self.account.judge(killed, frozen, self.drops, self.unknown_ends)
+        faults = self.account.judge(killed, frozen, self.drops, self.unknown_ends, self.cuts)
         faults += self.party.judge(self.is_unharmed, time.monotonic())
         self.account.reasons["events heard"] += sum(map(len, self.party.heard.values()))
         for client in self.clients:
@@ -284,6 +285,7 @@ class Run:
         """Adds what a node has counted since the run began: in the lives that it told of at their ends, and in the one it lives now."""
         for counted in [*node.last_counts(), self.counters(node)]:
             self.drops += sum(counted.get(name, 0) - self.base[n].get(name, 0) for name in DROPS)
+            self.cuts[n] += sum(counted.get(name, 0) - self.base[n].get(name, 0) for name in CUTS)
             self.unknown_ends[n] += counted.get(UNKNOWN_ENDS, 0) - self.base[n].get(UNKNOWN_ENDS, 0)
             self.base[n] = {}
 

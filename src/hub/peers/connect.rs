@@ -263,6 +263,18 @@ impl Peers {
         }
     }
 
+    /// A peer has ended its side, which has still to be read. Whoever speaks ZMTP is closed then, so what waits for it would be lost if it were
+    /// written now: the other end may have gone long ago, if it is we who have stood still. One that is held is not read for now, and one that is
+    /// only written to is not read any more.
+    pub(in crate::hub) fn may_write_to_ended(&mut self, key: PeerKey) -> bool {
+        let Some(peer) = self.get(key).filter(|peer| peer.role.is_zmtp()) else { return true };
+        if !peer.is_open() {
+            self.close(key, Cause::Peer);
+            return false;
+        }
+        peer.held.is_some()
+    }
+
     fn only_write(&mut self, key: PeerKey, cause: Cause) {
         let Some(peer) = self.table.get_mut(key) else { return };
         if !peer.is_ready() {

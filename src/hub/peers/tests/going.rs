@@ -8,7 +8,7 @@ use crate::hub::doors::{Door, Output};
 use crate::hub::events::{Event, Left};
 use crate::hub::fixture::{Lent, NEAR, leco, opening};
 use crate::hub::keys::{NodeKey, ProviderKey};
-use crate::hub::peers::Role;
+use crate::hub::peers::{For, Role};
 use crate::zmtp::SocketType;
 
 #[test]
@@ -194,4 +194,26 @@ fn at_the_end_all_go_but_who_waits_for_an_answer() {
     lent.peers.finish_all(|key| key == b);
     assert_eq!(lent.outputs(), [a, c].map(|key| Output::Close(key, Cause::Stopping)));
     assert!(lent.peers.is_open(b));
+}
+
+#[test]
+fn what_waits_for_who_has_ended_is_not_written_but_goes_back() {
+    let mut lent = Lent::new();
+    let (open, held, going) = (lent.component("CA"), lent.component("CB"), lent.component("CC"));
+    let controller = lent.open(Door::Control, NEAR).unwrap();
+    for key in [open, held, going] {
+        lent.peers.queue(key, &leco("CA", "CB", b"1")).unwrap();
+    }
+    lent.peers.wait(held, For::Ring(open));
+    lent.peers.finish(going, Cause::SignedOut);
+    lent.outputs();
+    let may_write = [open, held, going, controller].map(|key| lent.peers.may_write_to_ended(key));
+    assert_eq!(may_write, [false, true, false, true], "whoever is held is not read, and a controller has its answers");
+    assert_eq!(
+        lent.outputs(),
+        [Output::Close(going, Cause::Peer)],
+        "nobody reads the end of one that is only written to"
+    );
+    assert_eq!(lent.peers.undelivered.len(), 1);
+    assert!(lent.peers.is_open(open), "what it has said before its end is read first");
 }
