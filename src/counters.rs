@@ -85,6 +85,8 @@ counters! {
     dials: "connections to other Coordinators begun",
     dials_failed: "connections to other Coordinators that could not be made",
     updates_published: "directory updates sent to other Coordinators",
+    directories_asked: "whole directories asked of other nodes because something of theirs was missing here",
+    directories_repeated: "whole directories sent to other nodes because they asked for them",
     multicasts_sent: "events sent once to another node for several members there",
     multicasts_spread: "messages of other nodes spread among several components of this one",
     control_requests: "requests of controllers",

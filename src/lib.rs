@@ -138,6 +138,7 @@
 //! * **Namespace**: the name of a Coordinator's node, and the first half of its Components' names.
 //! * **full name**: namespace and name with a dot between them; one Component in the whole network.
 //! * **Directory**: which names are signed in here, on which links, and what other nodes have said of theirs.
+//! * **difference**: what has come and gone in a directory since the last number that others were told of it.
 //! * **node**: a Coordinator with its Components.
 //! * **connection**: one TCP stream, whatever is spoken on it.
 //! * **peer**: whoever is at the other end of a connection.

@@ -53,6 +53,8 @@ pub const COMPONENTS_PER_NODE_MAX: usize = 1 << 16;
 pub const NODE_NAMES_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a name takes beside its letters.
 pub const NODE_NAME_BYTES: usize = 32;
+/// Changes of our directory that are told as a difference; where there were more at once the whole list is told.
+pub const DIRECTORY_CHANGES_MAX: usize = 2048;
 /// Bytes of the list of receivers of one message for several of them: some hundred names. To more goes another copy.
 pub const MULTICAST_LIST_BYTES_MAX: usize = 4096;
 /// Bytes of one such message that are copied in one turn of the loop, but for what the last copy has beyond: below half a millisecond.
@@ -208,6 +210,10 @@ const _: () = assert!(MESSAGE_BYTES_CEILING <= u32::MAX as u64, "offsets inside 
 const _: () = assert!(NAME_BYTES_MAX >= 8 + 3 * SESSION_NAME_BYTES_MAX, "every session has a LECO name");
 const _: () =
     assert!(SEQ_BLOCK / 2 > 2 * MEMBERS_MAX as u64, "all members may be lost while numbers are being reserved");
+const _: () = assert!(
+    DIRECTORY_CHANGES_MAX * (2 * NAME_BYTES_MAX + 3) < RPC_BYTES_MAX,
+    "a difference fits a document, whatever letters its names have"
+);
 const _: () = assert!(MULTICAST_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");

@@ -435,6 +435,15 @@ impl Hub {
         &self.names.address
     }
 
+    /// What is known of the components of each node that is linked: its namespace, how many there are, and the digest of their names.
+    #[cfg(feature = "internals")]
+    pub fn known_components(&self) -> impl Iterator<Item = (&[u8], usize, u64)> {
+        let linked = self.names.nodes.iter().filter(|(_, node)| node.is_linked() && !node.is_leaving);
+        linked.filter_map(|(_, node)| {
+            Some((node.namespace.as_deref()?, node.listing.names().len(), node.listing.digest()))
+        })
+    }
+
     /// Bytes waiting in the whole process: for receivers, and in half-sent messages.
     #[must_use]
     pub const fn bytes_waiting(&self) -> (usize, usize) {

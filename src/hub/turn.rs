@@ -341,7 +341,7 @@ impl Hub {
         while let Some(due) = self.peers.next_due() {
             match due {
                 Due::Clean => self.clean_up(),
-                Due::SendDirectory => self.coordinator.send_directory(&mut self.peers, &self.names),
+                Due::SendDirectory => self.coordinator.send_directory(&mut self.peers, &mut self.names, false),
                 Due::Goodbye => self.stop(),
                 Due::SeeOff => self.see_off_once_all_have_spoken(),
                 Due::Stop => self.say_stop(),
@@ -375,7 +375,7 @@ impl Hub {
         self.sessions.send_lost_notices(&mut self.peers, &self.names);
         self.peers.pool.age();
         if self.names.nodes.iter().any(|(key, _)| self.names.link_to(key).is_some()) {
-            self.coordinator.send_directory(&mut self.peers, &self.names);
+            self.coordinator.send_directory(&mut self.peers, &mut self.names, true);
         }
         let has_nodes = self.names.nodes.iter().next().is_some();
         if !self.peers.is_empty() || has_nodes || self.peers.pool.keeps_any() {
@@ -448,7 +448,7 @@ impl Hub {
             self.drain_events();
         }
         if self.coordinator.is_changed {
-            self.coordinator.send_directory_soon(&mut self.peers, &self.names);
+            self.coordinator.send_directory_soon(&mut self.peers, &mut self.names);
         }
     }
 

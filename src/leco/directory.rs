@@ -1,9 +1,12 @@
-//! The Directory: which component name belongs to which link.
+//! The Directory: which component name belongs to which link, and how that has changed since others were told.
 //!
 //! Generic over `L`, the key of a link, so that it needs not know what a link is. Freshness is a property of links and is
 //! kept with them.
 
-use crate::limits::COMPONENTS_MAX;
+use std::collections::BTreeMap;
+
+use super::listing::digest_of;
+use crate::limits::{COMPONENTS_MAX, DIRECTORY_CHANGES_MAX};
 use crate::store::index::Index;
 use crate::store::name::Name;
 use crate::store::table::{Full, Key, Table};
@@ -25,13 +28,24 @@ pub type ComponentKey<L> = Key<Component<L>>;
 pub struct Directory<L> {
     table: Table<Component<L>>,
     index: Index,
+    digest: u64,
+    /// Names that have come (`true`) or gone since the last time that somebody took them.
+    changes: BTreeMap<Box<[u8]>, bool>,
+    /// There were more of them than are kept.
+    has_many_changes: bool,
 }
 
 impl<L: Copy + PartialEq> Directory<L> {
     /// An empty directory; `seed` keys the hash of names.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { table: Table::new(COMPONENTS_MAX), index: Index::new(seed) }
+        Self {
+            table: Table::new(COMPONENTS_MAX),
+            index: Index::new(seed),
+            digest: 0,
+            changes: BTreeMap::new(),
+            has_many_changes: false,
+        }
     }
 
     /// The component called `name`.
@@ -57,6 +71,7 @@ impl<L: Copy + PartialEq> Directory<L> {
         debug_assert!(self.find(name).is_none(), "the caller has looked the name up");
         let key = self.table.insert(Component { name: name.into(), link })?;
         self.index.insert(name, key.slot());
+        self.note(name, true);
         Ok(key)
     }
 
@@ -65,7 +80,41 @@ impl<L: Copy + PartialEq> Directory<L> {
         let component = self.table.remove(key)?;
         let removed = self.index.remove(&component.name, key.slot());
         debug_assert!(removed, "every component is in the index");
+        self.note(&component.name, false);
         Some(component)
+    }
+
+    // ---- Changes ----
+
+    fn note(&mut self, name: &[u8], is_there: bool) {
+        self.digest ^= digest_of(name);
+        if self.has_many_changes || self.changes.remove(name).is_some() {
+            // What comes and goes again, or goes and comes, is as it was.
+            return;
+        }
+        self.changes.insert(name.into(), is_there);
+        if self.changes.len() > DIRECTORY_CHANGES_MAX {
+            self.changes.clear();
+            self.has_many_changes = true;
+        }
+    }
+
+    /// The digest of all names, see [`crate::leco::listing`].
+    #[must_use]
+    pub const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Whether names have come or gone since [`Directory::take_changes`].
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.has_many_changes || !self.changes.is_empty()
+    }
+
+    /// The names that have come (`true`) or gone since the last time; `None` if they are too many.
+    pub fn take_changes(&mut self) -> Option<BTreeMap<Box<[u8]>, bool>> {
+        let changes = core::mem::take(&mut self.changes);
+        (!core::mem::take(&mut self.has_many_changes)).then_some(changes)
     }
 
     /// Components signed in.
@@ -119,6 +168,30 @@ mod tests {
         let again = directory.add(b"CA", 3).unwrap();
         assert_ne!(again, a);
         assert_eq!(directory.len(), 2);
+    }
+
+    #[test]
+    fn what_has_changed_is_told_once_and_what_is_as_it_was_is_not() {
+        let mut directory = Directory::new(1);
+        let a = directory.add(b"CA", 1).unwrap();
+        let b = directory.add(b"CB", 1).unwrap();
+        let names = |changes: Option<BTreeMap<Box<[u8]>, bool>>| -> Vec<(Vec<u8>, bool)> {
+            changes.unwrap().into_iter().map(|(name, came)| (name.to_vec(), came)).collect()
+        };
+        assert_eq!(names(directory.take_changes()), [(b"CA".to_vec(), true), (b"CB".to_vec(), true)]);
+        assert!(!directory.has_changes());
+        let digest = directory.digest();
+        directory.remove(a);
+        let passing = directory.add(b"CC", 1).unwrap();
+        directory.remove(passing);
+        directory.remove(b);
+        directory.add(b"CB", 2).unwrap();
+        assert_eq!(directory.digest(), digest ^ digest_of(b"CA"));
+        assert_eq!(names(directory.take_changes()), [(b"CA".to_vec(), false)]);
+        for n in 0..=DIRECTORY_CHANGES_MAX {
+            directory.add(format!("C{n}").as_bytes(), 1).unwrap();
+        }
+        assert!(directory.has_changes() && directory.take_changes().is_none() && !directory.has_changes());
     }
 
     #[test]

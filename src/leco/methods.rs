@@ -11,6 +11,12 @@ pub fn directory_update(nodes: &Value, components: &Value, answered: bool) -> St
     )
 }
 
+/// A call that asks for no answer.
+#[must_use]
+pub fn notification(method: &str, params: &Value) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#)
+}
+
 /// A method, as `rpc.discover` shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Described {

@@ -6,13 +6,18 @@
 
 use core::net::IpAddr;
 
-use crate::limits::{ADDRESS_SHARE, NODE_NAME_BYTES, NODE_NAMES_BYTES_MAX, NODES_MAX};
+use super::listing::Listing;
+use crate::limits::{ADDRESS_SHARE, NODE_NAMES_BYTES_MAX, NODES_MAX};
 use crate::store::table::{Full, Key, Table};
 use crate::time::{Span, Tick};
 
 /// Shortest and longest pause between two attempts to reach a node.
 const BACKOFF_MIN: Span = Span(100);
 const BACKOFF_MAX: Span = Span(10_000);
+/// The longest pause while a node is missed that was linked until lately: a network that was cut is whole again soon.
+const BACKOFF_LOST_MAX: Span = Span(1000);
+/// A node is dialled before its pause is over, because others say that they reach it, no more often than that.
+const HURRY_PAUSE: Span = Span(2000);
 
 /// Where our DEALER to a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +125,13 @@ pub struct Node<L> {
     /// taken from it.
     pub is_leaving: bool,
     /// Its components, as it recorded them here: those for which there was room.
-    pub components: Vec<String>,
-    /// How many more it has.
-    pub left_out: usize,
-    /// Bytes that their names take here, about.
-    names_bytes: usize,
+    pub listing: Listing,
+    /// When it was asked for all of them, as we had missed some.
+    pub asked: Option<Tick>,
+    /// The number of our own list that it was told last, on our DEALER to it.
+    pub told: Option<u64>,
+    /// When it was last dialled before its pause was over.
+    hurried: Option<Tick>,
     /// Since when it has had no link at all, or when it was entered.
     pub lost_since: Tick,
     /// Which links there were when that was noted last, and since when.
@@ -157,9 +164,10 @@ impl<L: Copy + PartialEq> Node<L> {
             inbound: None,
             standing: Standing::Claimed,
             is_leaving: false,
-            components: Vec::new(),
-            left_out: 0,
-            names_bytes: 0,
+            listing: Listing::new(),
+            asked: None,
+            told: None,
+            hurried: None,
             lost_since: now,
             linked: (Linked::Down, now),
             trouble: None,
@@ -184,26 +192,9 @@ impl<L: Copy + PartialEq> Node<L> {
         }
     }
 
-    /// Records its components, as many as fit into `room` bytes.
-    pub fn list(&mut self, mut components: Vec<String>, room: usize) {
-        let mut bytes = 0;
-        let fits = components.iter().take_while(|name| {
-            let more = bytes + name.len() + NODE_NAME_BYTES;
-            let fits = more <= room;
-            if fits {
-                bytes = more;
-            }
-            fits
-        });
-        let kept = fits.count();
-        self.left_out = components.len() - kept;
-        components.truncate(kept);
-        (self.components, self.names_bytes) = (components, bytes);
-    }
-
     /// Forgets its components: nobody is to be reached there.
     pub fn unlist(&mut self) {
-        self.list(Vec::new(), 0);
+        self.listing = Listing::new();
     }
 
     /// Notes what is wrong; answers whether that is to be told: not if it was the last time, too.
@@ -217,11 +208,22 @@ impl<L: Copy + PartialEq> Node<L> {
         self.failures >= FAILURES_TOLD && self.is_new(Trouble::Unreachable)
     }
 
-    /// The pause before the next attempt, doubled each time up to 10 s; `random` adds up to a quarter.
+    /// The pause before the next attempt, doubled each time up to 10 s, up to a second while the node is known by name; `random` adds up to a
+    /// quarter.
     pub fn next_pause(&mut self, random: u64) -> Span {
-        let pause = self.backoff;
+        let longest = if self.namespace.is_some() { BACKOFF_LOST_MAX } else { BACKOFF_MAX };
+        let pause = self.backoff.min(longest);
         self.backoff = self.backoff.times(2).min(BACKOFF_MAX);
         Span(pause.0 + random % (pause.0 / 4 + 1))
+    }
+
+    /// Somebody reaches the node: answers whether an attempt may come now rather than after its pause.
+    pub fn may_hurry(&mut self, now: Tick) -> bool {
+        let may = self.dealer == Dealer::Waiting && self.hurried.is_none_or(|last| now.since(last) >= HURRY_PAUSE);
+        if may {
+            self.hurried = Some(now);
+        }
+        may
     }
 
     /// Attempts start from the shortest pause again: the node has answered.
@@ -307,6 +309,12 @@ impl<L: Copy + PartialEq> Nodes<L> {
         })
     }
 
+    /// The node called `namespace`, if it was lost and waits for the next attempt to reach it.
+    #[must_use]
+    pub fn waiting(&self, namespace: &[u8]) -> Option<NodeKey<L>> {
+        self.find(namespace).filter(|key| self.get(*key).is_some_and(|node| node.dealer == Dealer::Waiting))
+    }
+
     /// The node that is dialled at this address.
     #[must_use]
     pub fn at_address(&self, address: &str) -> Option<NodeKey<L>> {
@@ -316,7 +324,7 @@ impl<L: Copy + PartialEq> Nodes<L> {
     /// Bytes that the names of a node's components may take, beside those of all others.
     #[must_use]
     pub fn names_room(&self, key: NodeKey<L>) -> usize {
-        let others = self.table.iter().filter(|(other, _)| *other != key).map(|(_, node)| node.names_bytes);
+        let others = self.table.iter().filter(|(other, _)| *other != key).map(|(_, node)| node.listing.bytes());
         NODE_NAMES_BYTES_MAX.saturating_sub(others.sum()).min(NODE_NAMES_BYTES_MAX / ADDRESS_SHARE)
     }
 
@@ -406,6 +414,8 @@ mod tests {
         let mut node: Node<u8> = Node::new(Tick(0));
         let pauses: Vec<u64> = (0..9).map(|_| node.next_pause(0).0).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        node.namespace = Some(b"N2"[..].into());
+        assert_eq!(node.next_pause(0), Span(1000), "it was there until lately");
         assert!((100..=125).contains(&{
             node.reset_backoff();
             node.next_pause(u64::MAX).0
@@ -424,23 +434,37 @@ mod tests {
     }
 
     #[test]
+    fn who_is_reached_by_others_is_dialled_before_its_pause_is_over_but_not_again_and_again() {
+        let mut nodes: Nodes<u8> = Nodes::default();
+        let key = nodes
+            .add(Node { namespace: Some(b"N2"[..].into()), dealer: Dealer::Waiting, ..Node::new(Tick(0)) })
+            .unwrap();
+        assert_eq!((nodes.waiting(b"N2"), nodes.waiting(b"N3")), (Some(key), None));
+        let node = nodes.get_mut(key).unwrap();
+        assert_eq!([0, 1999, 2000].map(|ms| node.may_hurry(Tick(ms))), [true, false, true]);
+        node.dealer = Dealer::Dialling;
+        assert!(!node.may_hurry(Tick(9000)));
+        assert_eq!(nodes.waiting(b"N2"), None);
+    }
+
+    #[test]
     fn names_of_a_node_are_kept_as_far_as_there_is_room() {
         let mut nodes: Nodes<u8> = Nodes::default();
         let keys: Vec<_> = (0..5).map(|_| nodes.add(Node::new(Tick(0))).unwrap()).collect();
         let share = NODE_NAMES_BYTES_MAX / ADDRESS_SHARE;
-        let names = |count: usize| vec!["x".repeat(32); count];
+        let names = |count: usize| (0..count).map(|n| format!("{n:032}")).collect();
         for (n, key) in keys.iter().enumerate() {
             let room = nodes.names_room(*key);
             assert_eq!(room, if n < 4 { share } else { 0 });
             let node = nodes.get_mut(*key).unwrap();
-            node.list(names(share / 64 + 3), room);
+            node.listing.replace(names(share / 64 + 3), None, room);
             assert_eq!(
-                (node.components.len(), node.left_out),
+                (node.listing.names().len(), node.listing.left_out()),
                 if n < 4 { (share / 64, 3) } else { (0, share / 64 + 3) }
             );
         }
         nodes.get_mut(keys[0]).unwrap().unlist();
-        assert_eq!((nodes.names_room(keys[4]), nodes.get(keys[0]).unwrap().left_out), (share, 0));
+        assert_eq!((nodes.names_room(keys[4]), nodes.get(keys[0]).unwrap().listing.left_out()), (share, 0));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! * `world` holds hubs, connections and the agenda, and does for each hub what the event loop would do.
 //! * `people` are the components and their habits; `swarm` chooses what a run is like; `pipe` is one direction of a connection.
 //! * `sessions` has shared sessions, their members and their ledger, in the world of `tests/common`.
+//! * `mesh` is a network of many nodes with many Components, with links that take their time: how soon all know everything, what it costs.
 //! * `stage` has the Manager: controllers, viewers and providers, with a slow twin of their own.
 //! * `twin` is the slow model that knows how every message may end, written from the protocol alone.
+//!
+//! `MESH_NODES=100 MESH_COMPONENTS=1000 cargo test --release --test sim mesh` plays the network in full size.
 //!
 //! `SIM_SEED=7 cargo test --test sim` plays run 7 again; `SIM_RUNS=5000` plays that many, from `SIM_SEED` on; `SIM_EVENTS=500` shows
 //! so many events of a run that fails.
@@ -23,6 +26,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod mesh;
 mod people;
 mod pipe;
 mod rng;

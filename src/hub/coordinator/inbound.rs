@@ -14,7 +14,7 @@ use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::route::Place;
 use crate::leco::rpc::{self, DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
-use crate::limits::{ADD_NODES_MAX, COMPONENTS_PER_NODE_MAX, NODES_MAX};
+use crate::limits::{ADD_NODES_MAX, NODES_MAX};
 use crate::time::Span;
 
 use super::origin::Origin;
@@ -91,6 +91,7 @@ impl Coordinator {
         }
         peers.counters.nodes_joined += 1;
         peers.ensure_cleaning();
+        self.hurry(peers, names, key);
         Ok(Value::Null)
     }
 
@@ -252,7 +253,9 @@ impl Coordinator {
             if *namespace == *names.namespace() || self.has_moved(peers, names, caller, namespace, &address) {
                 continue;
             }
-            if !names.nodes.expects(namespace) {
+            if let Some(key) = names.nodes.waiting(namespace) {
+                self.hurry(peers, names, key);
+            } else if !names.nodes.expects(namespace) {
                 let from = Origin { hint: Some(namespace), told_by, is_by_hand, is_permanent: false };
                 self.know_address(peers, names, &address, from);
             }
@@ -283,42 +286,5 @@ impl Coordinator {
             self.dial_at(key, peers.now);
         }
         true
-    }
-
-    pub(in crate::hub) fn record_components(
-        peers: &mut Peers,
-        names: &mut Names,
-        caller: Caller<'_>,
-        params: rpc::Params,
-    ) -> Answer {
-        let [listed] = params.take(["components"])?;
-        let Some(Value::Array(items)) = listed else {
-            return Err((INVALID_PARAMS, Value::from("components is a list of names")));
-        };
-        let Some(node) = peers.get(caller.link).and_then(|peer| peer.node) else {
-            return Err((INVALID_REQUEST, Value::from("only a Coordinator records components")));
-        };
-        if items.len() > COMPONENTS_PER_NODE_MAX {
-            return Err((INVALID_PARAMS, Value::from("too many components")));
-        }
-        let mut components = Vec::new();
-        for item in items {
-            let wrong = || (INVALID_PARAMS, Value::from("components is a list of names"));
-            let name = item.as_str().filter(|name| name::is_legal(name.as_bytes())).ok_or_else(wrong)?;
-            components.push(name.to_owned());
-        }
-        let (all, room) = (components.len(), names.nodes.names_room(node));
-        let mut left_out = 0;
-        if let Some(node) = names.nodes.get_mut(node) {
-            node.list(components, room);
-            left_out = node.left_out;
-        }
-        peers.events.push_back(Event::NodeListed { node });
-        if left_out > 0 {
-            let why =
-                format!("{left_out} of {all} components are left out: the names of other nodes have had their room");
-            return Err((SERVER_FULL, Value::from(why)));
-        }
-        Ok(Value::Null)
     }
 }

@@ -9,7 +9,6 @@ use core::net::SocketAddr;
 use serde_json::Value;
 
 use crate::leco::message::View;
-use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR, FullName};
 use crate::leco::nodes::{Dealer, Linked, Node, Standing, Trouble};
 use crate::leco::route::Place;
@@ -20,17 +19,12 @@ use crate::zmtp::SocketType;
 
 use super::Coordinator;
 use super::origin::Origin;
-use crate::counters::count;
 use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::events::Event;
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::names::{Names, new_header};
-use crate::hub::peers::{Outcome, PeerTimer, Peers, ProcessTimer, Role, share_of};
-
-/// Components for which one millisecond must pass between two directory updates. Each update names all of them, so a small
-/// directory is told at every change and a large one, whose changes come in bursts, a few times in a second.
-const COMPONENTS_PER_PAUSE_MS: usize = 64;
+use crate::hub::peers::{Outcome, PeerTimer, Peers, Role, share_of};
 
 /// Whether one other machine, or all Components together, have told of as many nodes as they may that we have no link with.
 fn has_told_its_share(names: &Names, from: Origin<'_>) -> bool {
@@ -201,6 +195,13 @@ impl Coordinator {
         self.dial_at(key, at);
     }
 
+    /// Others reach a node that we wait to try again, or it has just come to us: now is the time.
+    pub(super) fn hurry(&mut self, peers: &Peers, names: &mut Names, key: NodeKey) {
+        if names.nodes.get_mut(key).is_some_and(|node| node.may_hurry(peers.now)) {
+            self.dial_at(key, peers.now);
+        }
+    }
+
     /// Our DEALER has finished its ZMTP handshake: sign in.
     pub(in crate::hub) fn sign_in_at(peers: &mut Peers, names: &Names, key: NodeKey, link: PeerKey) {
         let header = new_header(peers);
@@ -312,9 +313,7 @@ impl Coordinator {
         peers.cancel_peer_timer(link, PeerTimer::Life);
         peers.counters.nodes_joined += 1;
         log::info!("signed in at node {}", name::shown(namespace));
-        let update = methods::directory_update(&Self::nodes_as_json(names), &Self::local_components(names), false);
-        let header = new_header(peers);
-        if names.say(peers, link, view.sender, &header, update.as_bytes()).is_err() {
+        if self.tell_all(peers, names, bound).is_err() {
             peers.close(link, Cause::Memory);
         }
         self.is_changed = true;
@@ -422,46 +421,7 @@ impl Coordinator {
         }
     }
 
-    // ---- Updates ----
-
-    /// The directory has changed: publish it, unless that has just been done.
-    pub(in crate::hub) fn send_directory_soon(&mut self, peers: &mut Peers, names: &Names) {
-        let since = peers.now.since(self.sent_at);
-        let pause = count(names.directory.len() / COMPONENTS_PER_PAUSE_MS);
-        if since.0 >= pause {
-            self.send_directory(peers, names);
-        } else {
-            peers.set_timer(ProcessTimer::SendDirectory, Span(pause - since.0));
-        }
-    }
-
-    /// Tells every other Coordinator all nodes and our components.
-    pub(in crate::hub) fn send_directory(&mut self, peers: &mut Peers, names: &Names) {
-        self.is_changed = false;
-        self.sent_at = peers.now;
-        peers.cancel_timer(ProcessTimer::SendDirectory);
-        let links: Vec<(PeerKey, Box<[u8]>)> = names
-            .nodes
-            .iter()
-            .filter_map(|(_, node)| match (node.dealer, &node.namespace) {
-                (Dealer::Up(link), Some(namespace)) => Some((link, [&**namespace, b".", COORDINATOR].concat().into())),
-                _ => None,
-            })
-            .collect();
-        if links.is_empty() {
-            return;
-        }
-        let update = methods::directory_update(&Self::nodes_as_json(names), &Self::local_components(names), true);
-        for (link, receiver) in links {
-            let header = new_header(peers);
-            if names.say(peers, link, &receiver, &header, update.as_bytes()).is_ok() {
-                peers.counters.updates_published += 1;
-            } else {
-                // The link is choked; the next cleaning tells it the newest state.
-                peers.counters.answers_dropped += 1;
-            }
-        }
-    }
+    // ---- Cleaning ----
 
     /// A node that let us in should have come here since.
     fn tell_one_way(peers: &Peers, names: &mut Names, key: NodeKey) {

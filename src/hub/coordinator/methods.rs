@@ -142,8 +142,8 @@ impl Coordinator {
         let mut all = Map::from_iter([(name::shown(names.namespace()), answer.take(ours))]);
         for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked() && !node.is_leaving) {
             if let Some(namespace) = &node.namespace {
-                all.insert(name::shown(namespace), answer.take(node.components.iter().cloned()));
-                answer.left_out += node.left_out;
+                all.insert(name::shown(namespace), answer.take(node.listing.names().map(str::to_owned)));
+                answer.left_out += node.listing.left_out();
             }
         }
         if answer.left_out > 0 {

@@ -9,9 +9,13 @@ mod mesh;
 mod methods;
 pub(super) mod multicast;
 mod origin;
+mod published;
 pub(super) mod relay;
+mod updates;
 
 pub(super) use origin::Origin;
+
+use published::Published;
 
 use crate::leco::name::is_visitor;
 use crate::store::name::Name;
@@ -31,13 +35,14 @@ pub(super) struct Coordinator {
     timers: Timers<1>,
     /// The directory or the nodes changed since the last update to other Coordinators.
     pub(super) is_changed: bool,
-    /// When they were last told.
+    /// When they were last told, and what.
     sent_at: Tick,
+    published: Published,
 }
 
 impl Coordinator {
     pub(super) fn new(now: Tick) -> Self {
-        Self { timers: Timers::default(), is_changed: false, sent_at: now }
+        Self { timers: Timers::default(), is_changed: false, sent_at: now, published: Published::default() }
     }
 
     pub(super) fn soonest(&self) -> Option<Tick> {

@@ -68,6 +68,11 @@ impl Hub {
             }
             OwnCall::AddNodes => coordinator.add_nodes(peers, names, caller, params),
             OwnCall::RecordComponents => Coordinator::record_components(peers, names, caller, params),
+            OwnCall::ChangeComponents => Coordinator::change_components(peers, names, caller, params),
+            OwnCall::CompareComponents => Coordinator::compare_components(peers, names, caller, params),
+            OwnCall::RepeatComponents => {
+                none(params).and_then(|()| coordinator.repeat_components(peers, names, caller))
+            }
             OwnCall::SendNodes => none(params).map(|()| Coordinator::nodes_as_json(names)),
             OwnCall::SendLinks => none(params).map(|()| Coordinator::links_as_json(peers, names)),
             OwnCall::SendLocalComponents => none(params).map(|()| Coordinator::local_components(names)),

@@ -181,8 +181,9 @@ impl Peer {
         self.is_open() && self.role.is_zmtp() && self.is_ready()
     }
 
-    /// Whether it is the Coordinator of another node that spreads one message among several receivers.
-    pub(in crate::hub) fn takes_multicasts(&self) -> bool {
+    /// Whether it is the Coordinator of another node, and instep's: it spreads one message among several receivers, and takes differences of our
+    /// directory.
+    pub(in crate::hub) fn is_instep(&self) -> bool {
         matches!(self.role, Role::Dialled(_)) && self.link.is_instep()
     }
 

@@ -3,8 +3,6 @@
 //! A member resigns, or its Component leaves the directory, or its node does. Somebody who has left is taken out of its sessions at the next
 //! occasion, never in the middle of telling others something.
 
-use std::collections::BTreeSet;
-
 use crate::c2sim::code::Code;
 use crate::hub::call::Refused;
 use crate::hub::keys::{NodeKey, SessionKey};
@@ -75,9 +73,7 @@ impl Sessions {
         let local = name::FullName::split(full_name).name;
         let listed = match home {
             Home::Here(_) => true,
-            Home::There(node) => {
-                names.nodes.get(node).is_some_and(|node| node.components.iter().any(|known| known.as_bytes() == local))
-            }
+            Home::There(node) => names.nodes.get(node).is_some_and(|node| node.listing.has(local)),
         };
         let member = Member { system: system.into(), voice, home, joined, acked: 0, since: now, listed };
         if let Home::There(node) = home {
@@ -157,15 +153,14 @@ impl Sessions {
         let Some(front) = self.abroad.get(&node).cloned() else { return };
         let patience = peers.config.expiration().times(3);
         let Some(found) = names.nodes.get(node) else { return };
-        if found.left_out > 0 {
+        if found.listing.left_out() > 0 {
             // Who is not in the list may be there all the same.
             return;
         }
-        let listed: BTreeSet<&str> = found.components.iter().map(String::as_str).collect();
         let mut gone: Vec<Box<[u8]>> = Vec::new();
         for (name, sessions) in self.memberships.range(front.clone()..) {
             let Some(local) = name.strip_prefix(&*front) else { break };
-            let is_listed = core::str::from_utf8(local).is_ok_and(|local| listed.contains(local));
+            let is_listed = found.listing.has(local);
             for key in sessions {
                 let Some(member) = self.table.get_mut(*key).and_then(|session| session.members.get_mut(name)) else {
                     continue;

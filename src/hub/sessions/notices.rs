@@ -124,7 +124,7 @@ impl Sessions {
             let tail = tails.iter().find(|(voice, _)| *voice == member.voice).and_then(|(_, tail)| tail.as_ref());
             let (Some(tail), false) = (tail, except == Some(name)) else { continue };
             let link = names.link_of(member.home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
-            if let Some(link) = link.filter(|link| peers.get(*link).is_some_and(Peer::takes_multicasts)) {
+            if let Some(link) = link.filter(|link| peers.get(*link).is_some_and(Peer::is_instep)) {
                 copies.add(link, member.voice, name, tail);
             } else if !link.is_some_and(|link| tell(&mut self.backlog, peers, key, link, &[&**name], tail, bytes_max)) {
                 match member.home {
@@ -186,10 +186,10 @@ impl Sessions {
             let link = names.link_of(member.home).filter(|link| *link != author)?;
             let peer = peers.get(link)?;
             let wanted = wanted.entry(link).or_default();
-            if !peer.takes_multicasts() || sharing.begins(link, member.voice, name) {
+            if !peer.is_instep() || sharing.begins(link, member.voice, name) {
                 *wanted += bytes + NOTICE_HEAD_BYTES;
             }
-            if peer.takes_multicasts() {
+            if peer.is_instep() {
                 *wanted += entry_bytes(name);
             }
             let waiting = peer.waiting();

@@ -12,7 +12,7 @@ use crate::hub::doors::Output;
 use crate::hub::events::Event;
 use crate::hub::fixture::{FAR, Lent, NEAR, coordinator_of, leco, view};
 use crate::hub::keys::{NodeKey, PeerKey};
-use crate::hub::peers::{Due, For};
+use crate::hub::peers::For;
 use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, NOT_SIGNED_IN, SERVER_FULL};
 use crate::limits::{ADD_NODES_MAX, NODES_MAX};
@@ -285,11 +285,11 @@ fn a_lost_dealer_is_dialled_again_and_the_node_is_there_while_it_speaks_to_us() 
     let (node, inbound, dealer) = office.lent.node("N2");
     office.lent.peers.close(dealer, Cause::Gone);
     assert_eq!((office.settle(), office.state(node)), (vec![], Some(Dealer::Waiting)));
-    office.lent.names.nodes.get_mut(node).unwrap().list(vec!["CX".to_owned()], 1000);
+    office.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CX".to_owned()], None, 1000);
     office.lent.peers.close(inbound, Cause::Gone);
     assert_eq!(office.settle(), [Event::NodeUnlinked { node }]);
     let gone = office.lent.names.nodes.get(node).unwrap();
-    assert!(gone.components.is_empty() && gone.lost_since == office.lent.peers.now);
+    assert!(gone.listing.names().len() == 0 && gone.lost_since == office.lent.peers.now);
 }
 
 #[test]
@@ -306,10 +306,10 @@ fn a_node_without_an_address_is_forgotten_with_its_link() {
 fn of_a_node_whose_links_have_both_ended_no_component_is_known() {
     let mut office = Office::new();
     let (node, inbound, dealer) = office.lent.node("N2");
-    office.lent.names.nodes.get_mut(node).unwrap().components = vec!["CX".to_owned()];
+    office.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CX".to_owned()], None, 1000);
     office.lent.peers.close(dealer, Cause::Gone);
     office.settle();
-    let components = |office: &Office| office.lent.names.nodes.get(node).unwrap().components.len();
+    let components = |office: &Office| office.lent.names.nodes.get(node).unwrap().listing.names().len();
     assert_eq!(components(&office), 1, "it still tells of them");
     office.lent.peers.close(inbound, Cause::Gone);
     assert_eq!((office.settle(), components(&office)), (vec![Event::NodeUnlinked { node }], 0));
@@ -415,76 +415,6 @@ fn a_node_that_has_moved_is_dialled_at_its_new_address() {
     assert_eq!(address(&office).as_deref(), Some("n2:12300"), "only it can say so");
     office.add_nodes(inbound, &json!({"N2": "moved:1"})).unwrap();
     assert_eq!((address(&office).as_deref(), office.dial()), (Some("moved:1"), vec![node]));
-}
-
-#[test]
-fn a_node_records_its_components_all_or_none() {
-    let mut office = Office::new();
-    let (node, inbound, _) = office.lent.node("N2");
-    let component = office.lent.component("CA");
-    let Lent { peers, names } = &mut office.lent;
-    let mut record = |link: PeerKey, components: Value| {
-        let params = given(&json!({"components": components}));
-        Coordinator::record_components(peers, names, there(link, "N2", "COORDINATOR"), params)
-            .map_err(|(error, _)| error.code)
-    };
-    assert_eq!(record(inbound, json!(["CX", "CY"])), Ok(Value::Null));
-    assert_eq!(record(inbound, json!(["CX", "C.Y"])), Err(INVALID_PARAMS.code));
-    assert_eq!(record(inbound, json!(["CX", 3])), Err(INVALID_PARAMS.code));
-    assert_eq!(record(inbound, json!("CX")), Err(INVALID_PARAMS.code));
-    assert_eq!(record(component, json!([])), Err(INVALID_REQUEST.code));
-    assert_eq!(office.lent.names.nodes.get(node).unwrap().components, ["CX", "CY"]);
-    assert_eq!(office.lent.events(), [Event::NodeListed { node }]);
-}
-
-// ---- Updates ----
-
-#[test]
-fn a_change_is_told_to_every_node_that_is_reached() {
-    let mut office = Office::new();
-    let (_, inbound, dealer) = office.lent.node("N2");
-    let (_, waiting) = office.reach("n3:12300", false);
-    office.lent.read(waiting);
-    office.coordinator.is_changed = true;
-    let Lent { peers, names } = &mut office.lent;
-    office.coordinator.send_directory_soon(peers, names);
-    assert_eq!(office.lent.hear_one(dealer).2[1]["method"], json!("record_components"));
-    assert_eq!((office.lent.hear(inbound).len(), office.lent.hear(waiting).len()), (0, 0));
-    assert_eq!((office.coordinator.is_changed, office.lent.peers.counters.updates_published), (false, 1));
-}
-
-#[test]
-fn a_large_directory_is_told_after_a_pause() {
-    let mut office = Office::new();
-    let (_, _, dealer) = office.lent.node("N2");
-    let link = office.lent.dealer();
-    for n in 0..64 * 5 {
-        office.lent.names.directory.add(format!("C{n}").as_bytes(), link).unwrap();
-    }
-    office.coordinator.is_changed = true;
-    for _ in 0..2 {
-        let Lent { peers, names } = &mut office.lent;
-        office.coordinator.send_directory_soon(peers, names);
-    }
-    assert!(office.coordinator.is_changed && office.lent.hear(dealer).is_empty());
-    office.lent.pass(4);
-    assert_eq!(office.lent.peers.next_due(), None);
-    office.lent.pass(1);
-    assert_eq!(office.lent.peers.next_due(), Some(Due::SendDirectory));
-    let Lent { peers, names } = &mut office.lent;
-    office.coordinator.send_directory(peers, names);
-    assert_eq!(office.lent.hear(dealer).len(), 1);
-}
-
-#[test]
-fn a_choked_node_misses_an_update_and_the_others_do_not() {
-    let mut office = Office::new();
-    let [choked, other] = ["N2", "N3"].map(|namespace| office.lent.node(namespace).2);
-    office.lent.choke(choked);
-    let Lent { peers, names } = &mut office.lent;
-    office.coordinator.send_directory(peers, names);
-    assert_eq!((office.lent.hear(choked).len(), office.lent.hear(other).len()), (1, 1));
-    assert_eq!(office.lent.peers.counters.answers_dropped, 1);
 }
 
 // ---- Cleaning ----

@@ -4,6 +4,7 @@ mod going;
 mod mesh;
 mod multicast;
 mod relay;
+mod updates;
 
 use core::net::SocketAddr;
 
@@ -224,8 +225,8 @@ fn only_nodes_within_reach_are_told_of() {
     office.lent.component("CA");
     let (near, _, _) = office.lent.node("N2");
     let (away, inbound, dealer) = office.lent.node("N3");
-    office.lent.names.nodes.get_mut(near).unwrap().list(vec!["CX".to_owned()], 1000);
-    office.lent.names.nodes.get_mut(away).unwrap().list(vec!["CY".to_owned()], 1000);
+    office.lent.names.nodes.get_mut(near).unwrap().listing.replace(vec!["CX".to_owned()], None, 1000);
+    office.lent.names.nodes.get_mut(away).unwrap().listing.replace(vec!["CY".to_owned()], None, 1000);
     let Lent { peers, names } = &office.lent;
     assert_eq!(Coordinator::local_components(names), json!(["CA"]));
     assert_eq!(Coordinator::global_components(peers, names), json!({"N1": ["CA"], "N2": ["CX"], "N3": ["CY"]}));

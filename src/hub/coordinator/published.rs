@@ -1,0 +1,63 @@
+//! What other nodes have been told last of our components and of the nodes, and how that has changed since.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::hub::names::Names;
+use crate::leco::methods;
+use crate::leco::name;
+use crate::leco::nodes::Dealer;
+
+/// What other nodes have been told last.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    /// The number of our list of components, and its digest.
+    number: u64,
+    digest: u64,
+    /// Addresses of the nodes that could be reached.
+    nodes: BTreeMap<Box<[u8]>, Box<str>>,
+}
+
+impl Published {
+    /// The number of our list.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Takes our list to its next number, if it has changed: answers the call that tells the difference, unless it is too large for one.
+    pub(super) fn advance(&mut self, names: &mut Names) -> Option<String> {
+        if !names.directory.has_changes() {
+            return None;
+        }
+        self.number += 1;
+        self.digest = names.directory.digest();
+        let changes = names.directory.take_changes()?;
+        let those = |came: bool| -> Value {
+            let some = changes.iter().filter(|(_, is_there)| **is_there == came);
+            some.map(|(name, _)| Value::from(name::shown(name))).collect()
+        };
+        let params = json!({"number": self.number, "added": those(true), "removed": those(false)});
+        Some(methods::notification("change_components", &params))
+    }
+
+    /// The nodes that have been reached since the last time, or have moved.
+    pub(super) fn news(&mut self, names: &Names) -> Map<String, Value> {
+        let mut reached = BTreeMap::new();
+        for (_, node) in names.nodes.iter() {
+            if let (Some(namespace), Some(address), Dealer::Up(_)) = (&node.namespace, &node.address, node.dealer) {
+                reached.insert(namespace.clone(), address.clone());
+            }
+        }
+        let news = reached.iter().filter(|(namespace, address)| self.nodes.get(*namespace) != Some(address));
+        let news = news.map(|(namespace, address)| (name::shown(namespace), Value::from(&**address))).collect();
+        self.nodes = reached;
+        news
+    }
+
+    /// The call by which whoever has been told all of it sees that.
+    pub(super) fn check(&self) -> String {
+        let digest = format!("{:016x}", self.digest);
+        methods::notification("compare_components", &json!({"number": self.number, "digest": digest}))
+    }
+}

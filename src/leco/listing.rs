@@ -1,0 +1,181 @@
+//! What one node has told of its Components: a list of names, which differences change and a digest sums up.
+//!
+//! The list is numbered: each difference takes it from one number to the next, so one that is missing or comes too late shows. The number
+//! and the digest are those of the whole list as it was told, however much of it found room.
+
+use std::collections::BTreeSet;
+
+use crate::limits::NODE_NAME_BYTES;
+
+/// What a name adds to the digest of a list, and takes from it: the digest is the exclusive or of all. FNV-1a with 64 bits, its bits mixed
+/// once more (the last steps of MurmurHash3) so that the sums of similar names differ.
+#[must_use]
+pub fn digest_of(name: &[u8]) -> u64 {
+    let fnv = |state: u64, byte: &u8| (state ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let mut state = name.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    state = (state ^ (state >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    state = (state ^ (state >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    state ^ (state >> 33)
+}
+
+/// A list of names. See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Listing {
+    names: BTreeSet<Box<str>>,
+    left_out: usize,
+    bytes: usize,
+    /// Where it has none, differences mean nothing to it.
+    number: Option<u64>,
+    digest: u64,
+}
+
+impl Listing {
+    /// A list that nobody has told.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { names: BTreeSet::new(), left_out: 0, bytes: 0, number: None, digest: 0 }
+    }
+
+    /// The names for which there was room, in order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// Whether a name is among those.
+    #[must_use]
+    pub fn has(&self, name: &[u8]) -> bool {
+        core::str::from_utf8(name).is_ok_and(|name| self.names.contains(name))
+    }
+
+    /// How many more names there are.
+    #[must_use]
+    pub const fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// Bytes that the names take here, about.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes a whole list, as much of it as fits into `room` bytes.
+    pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, room: usize) {
+        *self = Self { number, ..Self::new() };
+        for name in names {
+            self.add(name, room);
+        }
+    }
+
+    /// Takes the difference that leads to `number`, names as far as they fit into `room` bytes; `false` if it is not the next one for this
+    /// list, which stays as it is.
+    #[must_use]
+    pub fn change(&mut self, number: u64, added: Vec<String>, removed: &[String], room: usize) -> bool {
+        if self.number.is_none() || self.number != number.checked_sub(1) {
+            return false;
+        }
+        self.number = Some(number);
+        for name in removed {
+            self.digest ^= digest_of(name.as_bytes());
+            if self.names.remove(&**name) {
+                self.bytes -= name.len() + NODE_NAME_BYTES;
+            } else {
+                self.left_out = self.left_out.saturating_sub(1);
+            }
+        }
+        for name in added {
+            self.add(name, room);
+        }
+        true
+    }
+
+    fn add(&mut self, name: String, room: usize) {
+        if self.names.contains(&*name) {
+            return;
+        }
+        self.digest ^= digest_of(name.as_bytes());
+        let bytes = self.bytes + name.len() + NODE_NAME_BYTES;
+        // Once something is left out, what comes later is too.
+        if self.left_out > 0 || bytes > room {
+            self.left_out += 1;
+        } else {
+            self.bytes = bytes;
+            self.names.insert(name.into());
+        }
+    }
+
+    /// Whether this is the list of that number, with that digest.
+    #[must_use]
+    pub fn is(&self, number: u64, digest: u64) -> bool {
+        self.number == Some(number) && self.digest == digest
+    }
+
+    /// The digest of the whole list.
+    #[must_use]
+    pub const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Whether names were left out and a good part of them would find room now.
+    #[must_use]
+    pub fn may_grow(&self, room: usize) -> bool {
+        let more = self.left_out.min(1024) * 2 * NODE_NAME_BYTES;
+        self.left_out > 0 && self.bytes + more <= room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn listed(listing: &Listing) -> Vec<&str> {
+        listing.names().collect()
+    }
+
+    fn sum(names: &[&str]) -> u64 {
+        names.iter().fold(0, |sum, name| sum ^ digest_of(name.as_bytes()))
+    }
+
+    #[test]
+    fn differences_lead_from_one_number_to_the_next() {
+        let mut listing = Listing::default();
+        assert!(!listing.change(1, names(&["CA"]), &[], 1000), "there is no list yet");
+        listing.replace(names(&["CB", "CA", "CB"]), Some(7), 1000);
+        assert_eq!((listed(&listing), listing.is(7, sum(&["CA", "CB"]))), (vec!["CA", "CB"], true));
+        assert!(listing.change(8, names(&["CC"]), &names(&["CA"]), 1000));
+        assert!(listing.is(8, sum(&["CB", "CC"])) && listing.has(b"CC") && !listing.has(b"CA"));
+        for wrong in [0, 7, 8, 10, u64::MAX] {
+            assert!(!listing.change(wrong, names(&["CD"]), &[], 1000), "{wrong}");
+        }
+        assert_eq!(listed(&listing), ["CB", "CC"]);
+        assert_eq!(listing.bytes(), 2 * (2 + NODE_NAME_BYTES));
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_whole_list_however_much_found_room() {
+        let mut listing = Listing::default();
+        let room = 2 * (2 + NODE_NAME_BYTES);
+        listing.replace(names(&["CA", "CB", "CC", "CD"]), Some(1), room);
+        assert_eq!((listed(&listing), listing.left_out()), (vec!["CA", "CB"], 2));
+        assert!(listing.change(2, names(&["CE"]), &names(&["CA", "CD"]), room));
+        assert_eq!((listed(&listing), listing.left_out()), (vec!["CB"], 2));
+        assert!(listing.is(2, sum(&["CB", "CC", "CE"])));
+        assert!(!listing.may_grow(room) && listing.may_grow(10 * room));
+        listing.replace(names(&["CB", "CC"]), None, room);
+        assert!(!listing.may_grow(10 * room) && !listing.is(2, sum(&["CB", "CC"])), "who gives no number has none");
+    }
+
+    #[test]
+    fn names_that_are_alike_do_not_cancel_out() {
+        let all: Vec<u64> = (0..1000).map(|n| digest_of(format!("C{n}").as_bytes())).collect();
+        let pairs = (0..999).map(|n| all[n] ^ all[n + 1]);
+        let mut pairs: Vec<u64> = pairs.collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        assert_eq!(pairs.len(), 999);
+    }
+}
