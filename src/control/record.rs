@@ -4,7 +4,8 @@
 //! the notes on each field say from what. Lists are borrowed or owned ([`Cow`]), so a world can be encoded without copying it and
 //! a recording read back without holding its bytes.
 //!
-//! A property that is `None` is left out of the wire, never nil; on reading, nil and absent are the same.
+//! In a world, what an entity has no value of is left out. In changes, left out means unchanged: a property that has become undefined is
+//! nil there, and a list an empty one. So the changes of every timestep lead from one world to the next and nothing lingers.
 
 use std::borrow::Cow;
 
@@ -154,6 +155,11 @@ impl Property {
         Self::RepairCost,
     ];
 
+    /// A bit of its own.
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     /// The key on the wire.
     #[must_use]
     pub const fn key(self) -> &'static str {
@@ -175,11 +181,15 @@ impl Property {
     }
 }
 
-/// The integer properties of one entity, each there or not.
+/// The integer properties of one entity, each there or not; or, in a change, each with its new value, undefined now, or unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties {
     values: [Option<i32>; Property::ALL.len()],
+    /// A bit for each of [`Property::ALL`], set where the property has become undefined. Such a one has no value.
+    undefined: u16,
 }
+
+const _: () = assert!(Property::ALL.len() <= 16, "every property has its bit");
 
 impl Properties {
     /// The value of a property.
@@ -188,8 +198,19 @@ impl Properties {
         self.iter().find(|(property, _)| *property == wanted).map(|(_, value)| value)
     }
 
-    /// Sets or clears a property.
+    /// Sets a property; `None` says nothing of it.
     pub fn set(&mut self, wanted: Property, value: Option<i32>) {
+        self.put(wanted, value, false);
+    }
+
+    /// Says that a property has become undefined. In a change only.
+    pub fn undefine(&mut self, wanted: Property) {
+        self.put(wanted, None, true);
+    }
+
+    fn put(&mut self, wanted: Property, value: Option<i32>, undefined: bool) {
+        let bit = wanted.bit();
+        self.undefined = if undefined { self.undefined | bit } else { self.undefined & !bit };
         if let Some((_, slot)) =
             Property::ALL.into_iter().zip(&mut self.values).find(|(property, _)| *property == wanted)
         {
@@ -202,17 +223,37 @@ impl Properties {
         Property::ALL.into_iter().zip(self.values).filter_map(|(property, value)| Some((property, value?)))
     }
 
-    /// Those of these properties that differ from `earlier`: what a change is made of. A property that is no longer there cannot be
-    /// told on the wire.
+    /// The properties that have become undefined.
+    pub fn undefined(&self) -> impl Iterator<Item = Property> + '_ {
+        Property::ALL.into_iter().filter(|property| self.undefined & property.bit() != 0)
+    }
+
+    /// Whether nothing is said of any property.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What a change from `earlier` is made of: the values that are others, and what has none any more.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let mut changed = *self;
-        for (now, before) in changed.values.iter_mut().zip(earlier.values) {
-            if *now == before {
-                *now = None;
+        let mut changed = Self::default();
+        for ((property, now), before) in Property::ALL.into_iter().zip(self.values).zip(earlier.values) {
+            if now != before {
+                changed.put(property, now, now.is_none());
             }
         }
         changed
+    }
+
+    /// Takes over what a change says.
+    fn apply(&mut self, change: &Self) {
+        for (property, value) in change.iter() {
+            self.put(property, Some(value), false);
+        }
+        for property in change.undefined() {
+            self.put(property, None, false);
+        }
     }
 }
 
@@ -229,9 +270,10 @@ pub struct Entity<'a> {
     pub deleted: bool,
     /// The integer properties.
     pub properties: Properties,
-    /// Where it went in the last step, as x, y, x, y ... in millimetres (`positionhistory`).
+    /// Where it went in the last step, as x, y, x, y ... in millimetres (`positionhistory`). Of this list and the other two: an empty
+    /// one means the same as none; a change that leaves none has it empty.
     pub history: Option<Cow<'a, [i32]>>,
-    /// Ids of the blockades on a road. An empty list is written; leave it `None` unless it has just become empty.
+    /// Ids of the blockades on a road.
     pub blockades: Option<Cow<'a, [i32]>>,
     /// The outline of a blockade, as x, y, x, y ... in millimetres.
     pub apexes: Option<Cow<'a, [i32]>>,
@@ -241,13 +283,32 @@ impl Entity<'_> {
     /// Takes over what `change` tells of this entity. Whether it was deleted is the caller's to act on.
     pub fn apply(&mut self, change: &Entity<'_>) {
         self.kind = change.kind.or(self.kind);
-        for (property, value) in change.properties.iter() {
-            self.properties.set(property, Some(value));
+        self.properties.apply(&change.properties);
+        let lists = [
+            (&mut self.history, &change.history),
+            (&mut self.blockades, &change.blockades),
+            (&mut self.apexes, &change.apexes),
+        ];
+        for (held, newer) in lists {
+            if let Some(items) = newer.as_deref() {
+                *held = (!items.is_empty()).then(|| Cow::Owned(items.to_vec()));
+            }
         }
-        let take = |list: &Option<Cow<'_, [i32]>>| list.as_deref().map(|items| Cow::Owned(items.to_vec()));
-        self.history = take(&change.history).or_else(|| self.history.take());
-        self.blockades = take(&change.blockades).or_else(|| self.blockades.take());
-        self.apexes = take(&change.apexes).or_else(|| self.apexes.take());
+    }
+
+    /// Whether a change says nothing but whose it is.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let says = self.created || self.deleted || !self.properties.is_empty();
+        !says && self.history.is_none() && self.blockades.is_none() && self.apexes.is_none()
+    }
+
+    /// What is said of it, as it stands in a world: there nobody asks what has become undefined.
+    #[must_use]
+    pub fn standing(self) -> Self {
+        let mut whole = Self { id: self.id, ..Self::default() };
+        whole.apply(&self);
+        whole
     }
 }
 
@@ -361,6 +422,7 @@ mod tests {
         let mut later = earlier.clone();
         later.properties.set(Property::Hp, Some(90));
         later.properties.set(Property::Temp, Some(0));
+        later.properties.set(Property::X, None);
         let change = Entity {
             id: 4,
             properties: later.properties.since(&earlier.properties),
@@ -368,7 +430,8 @@ mod tests {
             ..Entity::default()
         };
         assert_eq!(change.properties.iter().collect::<Vec<_>>(), [(Property::Hp, 90), (Property::Temp, 0)]);
-        later.blockades = Some(Cow::Borrowed(&[]));
+        assert_eq!(change.properties.undefined().collect::<Vec<_>>(), [Property::X]);
+        later.blockades = None;
         earlier.apply(&change);
         assert_eq!(earlier, later);
     }

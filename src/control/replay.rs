@@ -3,8 +3,8 @@
 //! Owns the way from section bytes to plain, owned data. A [`Record`] only points at its sections, so that they can be
 //! passed on as they are; each is decoded on its own when someone needs to look inside.
 //!
-//! Old recordings were written by other hands: unknown keys are skipped, nil counts as absent, an unknown type is `Unknown`. What makes
-//! an item useless (an entity without id, a point without x) is an error.
+//! Old recordings were written by other hands: unknown keys are skipped, nil counts as absent but in changes, where it says what has become
+//! undefined, an unknown type is `Unknown`. What makes an item useless (an entity without id, a point without x) is an error.
 
 use std::borrow::Cow;
 
@@ -61,7 +61,8 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Decodes the value of a world or changes section.
+/// Decodes the value of a world or changes section. In changes nil says that a property has become undefined; in a world no more than
+/// its absence would, see [`Entity::standing`].
 ///
 /// # Errors
 /// [`Error::BadField`] with the first field that cannot be used, or when there are more than [`RECORD_ITEMS_MAX`].
@@ -157,7 +158,10 @@ fn entity(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Entity<'static>, Er
     let mut entity = Entity::default();
     reader.fields(|key, value| {
         if let Some(property) = Property::ALL.into_iter().find(|property| property.key().as_bytes() == key) {
-            entity.properties.set(property, named(property.key(), value.int32())?);
+            match named(property.key(), value.int32())? {
+                Some(number) => entity.properties.set(property, Some(number)),
+                None => entity.properties.undefine(property),
+            }
             return Ok(());
         }
         match key {
@@ -165,15 +169,20 @@ fn entity(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Entity<'static>, Er
             b"type" => entity.kind = named("type", value.text())?.map(EntityType::of_word),
             b"created" => entity.created = named("created", value.bool())?.unwrap_or(false),
             b"deleted" => entity.deleted = named("deleted", value.bool())?.unwrap_or(false),
-            b"history" => entity.history = points("history", value)?.map(Cow::Owned),
-            b"blockades" => entity.blockades = ints("blockades", value)?.map(Cow::Owned),
-            b"apexes" => entity.apexes = points("apexes", value)?.map(Cow::Owned),
+            b"history" => entity.history = undefined_is_empty(points("history", value)?),
+            b"blockades" => entity.blockades = undefined_is_empty(ints("blockades", value)?),
+            b"apexes" => entity.apexes = undefined_is_empty(points("apexes", value)?),
             _ => value.skip()?,
         }
         Ok(())
     })?;
     entity.id = required("id", id)?;
     Ok(entity)
+}
+
+/// A list of an entity that is there as nil is one that has become undefined.
+fn undefined_is_empty(list: Option<Vec<i32>>) -> Option<Cow<'static, [i32]>> {
+    Some(Cow::Owned(list.unwrap_or_default()))
 }
 
 fn action(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Action<'static>, Error> {

@@ -8,7 +8,7 @@
 //! | [`Section::Map`] | MAP | `{width, height, entities: [AreaInfo]}` |
 //! | [`Section::World`] | WORLD | `[Entity]` |
 //! | [`Section::Commands`] | ACTION | `[Action]` |
-//! | [`Section::Changes`] | UPDATE | `[Entity]`, what differs only |
+//! | [`Section::Changes`] | UPDATE | `[Entity]`, what differs only: nil, or an empty list, where there is no value any more |
 //! | [`Section::Config`] | CONFIG | map of text to text |
 //! | [`Section::Perceptions`] | PERCEPTION | map of agent id to `{id, updated, deleted, heard}`; of kernel logs only |
 
@@ -107,7 +107,7 @@ pub fn commands<'a>(out: &mut Vec<u8>, actions: impl IntoIterator<Item = Action<
     out.counted(|out| actions.into_iter().map(|info| action(out, &info)).count());
 }
 
-/// Appends the changes section: of each entity that changed, id, type and what differs.
+/// Appends the changes section: of each entity that changed, id, type and what differs; nil for what has become undefined.
 pub fn changes<'a>(out: &mut Vec<u8>, entities: impl IntoIterator<Item = Entity<'a>>) {
     out.text(Section::Changes.key());
     out.counted(|out| entities.into_iter().map(|info| entity(out, &info)).count());
@@ -160,7 +160,7 @@ pub(super) fn record_head(out: &mut Vec<u8>, time: i64, sections: usize) {
 fn entity(out: &mut Vec<u8>, info: &Entity<'_>) {
     let lists = [&info.history, &info.blockades, &info.apexes].into_iter().filter(|list| list.is_some()).count();
     let flags = usize::from(info.kind.is_some()) + usize::from(info.created) + usize::from(info.deleted);
-    out.map(1 + flags + info.properties.iter().count() + lists);
+    out.map(1 + flags + info.properties.iter().count() + info.properties.undefined().count() + lists);
     pair(out, "id", info.id);
     if let Some(kind) = info.kind {
         out.text("type");
@@ -174,6 +174,10 @@ fn entity(out: &mut Vec<u8>, info: &Entity<'_>) {
     }
     for (property, value) in info.properties.iter() {
         pair(out, property.key(), value);
+    }
+    for property in info.properties.undefined() {
+        out.text(property.key());
+        out.nil();
     }
     if let Some(history) = &info.history {
         out.text("history");

@@ -200,17 +200,17 @@ impl World {
         Ok(())
     }
 
-    /// Every place a civilian leaves or reaches by these changes, and every team that comes with them.
+    /// Every place a civilian leaves or reaches by these changes, and every team that comes with them. What an entity is counts as the
+    /// world has it: a change may say otherwise, and means nothing by it.
     fn places_in_question(&self, changes: &ChangeSet) -> BTreeSet<i32> {
         let mut places = BTreeSet::new();
         for Change { entity, undefined } in &changes.changed {
             if entity.kind == EntityKind::AmbulanceTeam {
                 places.insert(entity.id);
             }
-            let moves = entity.properties.defined().union(*undefined).contains(PropertyKind::Position);
-            if moves && entity.kind == EntityKind::Civilian {
+            if entity.properties.defined().union(*undefined).contains(PropertyKind::Position) {
                 places.extend(self.get(entity.id).and_then(place));
-                places.extend(place(entity));
+                places.extend(entity.properties.number(PropertyKind::Position));
             }
         }
         places.extend(changes.deleted.iter().filter_map(|&id| self.get(id)).filter_map(place));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panic")]
 #![allow(clippy::disallowed_methods, reason = "tests against real sockets read the clock")]
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use instep::config::Config;
-use instep::control::client::{ControlRequest, decode_control, decode_viewer, encode_viewer};
+use instep::control::client::{ControlRequest, Value as Whole, decode_control, decode_viewer, encode_viewer};
 use instep::control::envelope::Shape;
 use instep::control::framing::{self, Frame};
 use instep::control::function::Function;
@@ -336,6 +337,74 @@ impl Seen {
     pub(crate) fn changes(&self) -> Vec<Entity<'static>> {
         self.section(Section::Changes).map(|value| replay::entities(value).unwrap()).unwrap_or_default()
     }
+}
+
+/// Entities by id, each with its fields. What is said to be nothing (nil, an empty list) is not there.
+pub(crate) type Fields = BTreeMap<i64, serde_json::Map<String, Value>>;
+
+fn rows(section: &[u8]) -> Vec<serde_json::Map<String, Value>> {
+    let list = Whole::decode(section).unwrap().to_string();
+    serde_json::from_str(&list).unwrap()
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// The world of a result, if it has one.
+pub(crate) fn fields_of_world(seen: &Seen) -> Option<Fields> {
+    let rows = rows(seen.section(Section::World)?);
+    let world = rows.into_iter().map(|mut entity| {
+        assert!(entity.values().all(|value| !value.is_null()), "a world has no nil: {entity:?}");
+        entity.retain(|_, value| !is_nothing(value));
+        (entity["id"].as_i64().unwrap(), entity)
+    });
+    Some(world.collect())
+}
+
+/// What a viewer that lives on changes makes of them, with no help of ours: it knows keys, nil and lists, and no property.
+pub(crate) fn merge(world: &mut Fields, seen: &Seen) {
+    for mut change in seen.section(Section::Changes).map(rows).unwrap_or_default() {
+        let id = change["id"].as_i64().unwrap();
+        let (created, deleted) = (change.remove("created").is_some(), change.remove("deleted").is_some());
+        if deleted {
+            assert!(world.remove(&id).is_some(), "only what was there is deleted: {id} at {}", seen.time);
+            continue;
+        }
+        assert_eq!(created, !world.contains_key(&id), "created is said once, of {id} at {}", seen.time);
+        let entity = world.entry(id).or_default();
+        for (key, value) in change {
+            if is_nothing(&value) {
+                entity.remove(&key);
+            } else {
+                entity.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Merges the changes of every result that has data, beginning with the world of the first, and sees that each leads to the world of its
+/// result. Gives the worlds by time.
+pub(crate) fn merged_worlds(results: &[Seen]) -> BTreeMap<i64, Fields> {
+    let mut worlds = BTreeMap::new();
+    let mut merged: Option<Fields> = None;
+    for seen in results {
+        let Some(world) = fields_of_world(seen) else { continue };
+        match &mut merged {
+            None => merged = Some(world.clone()),
+            // A fresh start.
+            Some(merged) if seen.section(Section::Changes).is_none() => merged.clone_from(&world),
+            Some(merged) => {
+                merge(merged, seen);
+                for (id, entity) in &world {
+                    assert_eq!(merged.get(id), Some(entity), "by its changes, at {}", seen.time);
+                }
+                assert_eq!(merged.len(), world.len(), "at {}", seen.time);
+            }
+        }
+        worlds.insert(seen.time, world);
+    }
+    worlds
 }
 
 #[derive(Debug)]

@@ -35,6 +35,7 @@ mod manager_data;
 mod manager_kernel;
 mod manager_memory;
 mod manager_open;
+mod manager_worlds;
 #[cfg(feature = "daemon")]
 mod output_cli;
 mod overload;

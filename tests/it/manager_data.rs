@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::common::manager::{self, Controller, FakeKernel, House, Seen, Watcher, read_frame, wait_until};
-use instep::control::record::{Entity, Property};
+use instep::control::record::Entity;
 use instep::control::section::Section;
 use instep::control::viewer::Bits;
 
@@ -167,59 +167,28 @@ fn open_viewer(house: &House, controller: &mut Controller) -> (Watcher, i64) {
 
 /// Every step has the reference's world, and its changes lead there from the world before.
 fn check(results: &[Seen], worlds: &BTreeMap<i64, World>, last: i64) {
-    let mut before: Option<BTreeMap<i32, Entity<'static>>> = None;
-    let mut due = 0;
-    for seen in results.iter().filter(|seen| seen.message.is_empty()) {
-        assert_eq!(seen.time, due);
-        due += 1;
-        let world = world_of(seen);
-        assert_same(&world, &worlds[&seen.time], seen.time);
-        let mut merged =
-            before.take().unwrap_or_else(|| seen.world().into_iter().map(|entity| (entity.id, entity)).collect());
-        for change in seen.changes() {
-            if change.deleted {
-                assert!(merged.remove(&change.id).is_some(), "only what was there is deleted");
-                continue;
-            }
-            let known = merged.contains_key(&change.id);
-            assert_eq!(change.created, !known, "created is said once, of {}", change.id);
-            merged.entry(change.id).or_insert_with(|| Entity { id: change.id, ..Entity::default() }).apply(&change);
-        }
-        for (id, entity) in &mut merged {
-            // What cannot be told by a change: that something is not there any more.
-            let mut ours = line(entity);
-            ours.retain(|key, value| {
-                let gone = !world[id].contains_key(key);
-                !(gone && (value == "[]" || *key == "history" || value == "0" || matches!(*key, "x" | "y")))
-            });
-            let mut theirs = world[id].clone();
-            if theirs.get("x").is_some_and(|x| x.starts_with('-'))
-                || theirs.get("y").is_some_and(|y| y.starts_with('-'))
-            {
-                for key in ["x", "y"] {
-                    ours.remove(key);
-                    theirs.remove(key);
-                }
-            }
-            assert_eq!(ours, theirs, "entity {id} by its changes at {}", seen.time);
-        }
-        assert_eq!(merged.len(), world.len());
-        before = Some(merged);
+    let results: Vec<Seen> = results.iter().filter(|seen| seen.message.is_empty()).cloned().collect();
+    assert!(results.iter().map(|seen| seen.time).eq(0..=last), "all steps were seen");
+    for seen in &results {
+        assert_same(&world_of(seen), &worlds[&seen.time], seen.time);
     }
-    assert_eq!(due, last + 1, "all steps were seen");
+    manager::merged_worlds(&results);
 }
+
+/// The sample logs that are whole, and their last timesteps.
+const SAMPLES: [(&str, &str, i64); 6] = [
+    ("rich40-xz", "rescue.log.xz", 40),
+    ("same8-three-encodings", "rescue.log", 8),
+    ("same8-three-encodings", "rescue.log.xz", 8),
+    ("same8-three-encodings", "rescue.log.7z", 8),
+    ("test25-7z", "rescue.log.7z", 25),
+    ("v1.5-20", "rescue.log", 20),
+];
 
 #[test]
 fn every_sample_log_shows_the_worlds_of_its_own_reader() {
     let Some(data) = data() else { return };
-    for (folder, file, last) in [
-        ("rich40-xz", "rescue.log.xz", 40),
-        ("same8-three-encodings", "rescue.log", 8),
-        ("same8-three-encodings", "rescue.log.xz", 8),
-        ("same8-three-encodings", "rescue.log.7z", 8),
-        ("test25-7z", "rescue.log.7z", 25),
-        ("v1.5-20", "rescue.log", 20),
-    ] {
+    for (folder, file, last) in SAMPLES {
         let folder = data.join(folder);
         let house = House::with(|config| {
             config.log_dir = vec![folder.display().to_string()];
@@ -350,33 +319,35 @@ fn a_late_viewer_is_told_of_its_gap() {
 }
 
 #[test]
-fn a_recording_of_a_real_run_shows_the_same_worlds() {
+fn recordings_of_all_real_runs_show_the_same_worlds() {
     let Some(data) = data() else { return };
-    let folder = data.join("rich40-xz");
-    let recordings = manager::Directory::new();
-    let house = House::with(|config| {
-        config.log_dir = vec![folder.display().to_string(), recordings.path().display().to_string()];
-        config.record = recordings.path().display().to_string();
-        config.play_speed_percent = 5000;
-    });
-    let mut controller = house.controller();
-    let (mut viewer, id) = open_viewer(&house, &mut controller);
-    let provider = controller.open_ready("rescue.log.xz");
-    controller.connect(provider, id);
-    let original = viewer.see_until(40);
-    controller.wait_for_status(provider, "closed");
-    house.wait_for_recordings(1);
-    let name = std::fs::read_dir(recordings.path()).unwrap().next().unwrap().unwrap().file_name();
-    let again = controller.open(&name.into_string().unwrap());
-    wait_until("the recording is read", || controller.provider(again)["maxtime"] != 0);
-    controller.connect(again, id);
-    let replayed = viewer.see_until(40);
-    let steps = |results: &[Seen]| {
-        let whole = results.iter().filter(|seen| seen.message.is_empty());
-        whole.map(|seen| (seen.time, seen.section(Section::Changes).map(<[u8]>::to_vec))).collect::<Vec<_>>()
-    };
-    assert_eq!(steps(&replayed), steps(&original));
-    let last = replayed.last().unwrap().world();
-    let humans = last.iter().filter(|entity| entity.properties.get(Property::Hp).is_some()).count();
-    assert!(humans > 0);
+    for (folder, file, last) in SAMPLES {
+        let folder = data.join(folder);
+        let recordings = manager::Directory::new();
+        let house = House::with(|config| {
+            config.log_dir = vec![folder.display().to_string(), recordings.path().display().to_string()];
+            config.record = recordings.path().display().to_string();
+            config.play_speed_percent = 5000;
+        });
+        let mut controller = house.controller();
+        let (mut viewer, id) = open_viewer(&house, &mut controller);
+        let provider = controller.open_ready(file);
+        controller.connect(provider, id);
+        let original = viewer.see_until(last);
+        controller.wait_for_status(provider, "closed");
+        house.wait_for_recordings(1);
+        let name = std::fs::read_dir(recordings.path()).unwrap().next().unwrap().unwrap().file_name();
+        let again = controller.open(&name.into_string().unwrap());
+        wait_until("the recording is read", || controller.provider(again)["maxtime"] != 0);
+        controller.connect(again, id);
+        let replayed = viewer.see_until(last);
+        let steps = |results: &[Seen]| {
+            let whole = results.iter().filter(|seen| seen.message.is_empty());
+            whole.map(|seen| (seen.time, seen.section(Section::Changes).map(<[u8]>::to_vec))).collect::<Vec<_>>()
+        };
+        assert!(steps(&replayed) == steps(&original), "{file}: what viewers are sent is what was recorded");
+        let worlds = manager::merged_worlds(&replayed);
+        assert!(worlds.keys().copied().eq(0..=last), "{file}");
+        assert!(worlds == manager::merged_worlds(&original), "{file}");
+    }
 }

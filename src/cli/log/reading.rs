@@ -144,7 +144,7 @@ struct RecordedWorld(BTreeMap<i32, record::Entity<'static>>);
 
 impl RecordedWorld {
     fn set(&mut self, entities: Vec<record::Entity<'static>>) {
-        self.0 = entities.into_iter().map(|entity| (entity.id, entity)).collect();
+        self.0 = entities.into_iter().map(|entity| (entity.id, entity.standing())).collect();
     }
 
     fn change(&mut self, changes: Vec<record::Entity<'static>>) -> Result<(), String> {
@@ -154,7 +154,7 @@ impl RecordedWorld {
             } else if let Some(known) = self.0.get_mut(&change.id) {
                 known.apply(&change);
             } else if self.0.len() < RCRS_ENTITIES_MAX {
-                self.0.insert(change.id, change);
+                self.0.insert(change.id, change.standing());
             } else {
                 return Err("the recording holds more entities than allowed".to_owned());
             }

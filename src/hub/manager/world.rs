@@ -182,7 +182,7 @@ impl ProviderWorld {
         let record = ReplayRecord::read(bytes).map_err(|error| error.to_string())?;
         if let Some(world) = record.section(Section::World) {
             let entities = replay::entities(world).map_err(|error| error.to_string())?;
-            *self = Self::Replay(entities.into_iter().map(|entity| (entity.id, entity)).collect());
+            *self = Self::Replay(entities.into_iter().map(|entity| (entity.id, entity.standing())).collect());
         }
         if matches!(self, Self::Empty) {
             *self = Self::Replay(BTreeMap::new());
@@ -264,37 +264,59 @@ const fn shows(kind: EntityKind, property: Property) -> bool {
     !(kind.is_area() && matches!(property, Property::X | Property::Y))
 }
 
-fn fields(entity: &KernelEntity, wanted: Option<PropertySet>) -> Properties {
+/// An entity with everything that is defined.
+fn whole<'a>(world: &World, entity: &'a KernelEntity) -> Entity<'a> {
     let mut properties = Properties::default();
     for (property, source) in FIELDS {
-        let chosen = wanted.is_none_or(|wanted| wanted.contains(source));
-        if chosen && shows(entity.kind, property) {
+        if shows(entity.kind, property) {
             properties.set(property, entity.properties.number(source));
         }
     }
-    properties
-}
-
-fn list(entity: &KernelEntity, property: PropertyKind, wanted: Option<PropertySet>) -> Option<Cow<'_, [i32]>> {
-    let chosen = wanted.is_none_or(|wanted| wanted.contains(property));
-    entity.properties.list(property).filter(|_| chosen).map(Cow::Borrowed)
-}
-
-/// An entity with everything that is defined.
-fn whole<'a>(world: &World, entity: &'a KernelEntity) -> Entity<'a> {
-    let mut properties = fields(entity, None);
     if entity.kind == EntityKind::AmbulanceTeam {
         properties.set(Property::Board, world.passenger(entity.id));
     }
+    let list = |property| entity.properties.list(property).map(Cow::Borrowed);
     Entity {
         id: entity.id,
         kind: Some(kind_of(entity.kind)),
         created: false,
         deleted: false,
         properties,
-        history: list(entity, PropertyKind::PositionHistory, None),
-        blockades: list(entity, PropertyKind::Blockades, None).filter(|ids| !ids.is_empty()),
-        apexes: list(entity, PropertyKind::Apexes, None),
+        history: list(PropertyKind::PositionHistory),
+        blockades: list(PropertyKind::Blockades).filter(|ids| !ids.is_empty()),
+        apexes: list(PropertyKind::Apexes),
+    }
+}
+
+/// Sets a property of a change; without a value it has become undefined.
+fn tell(properties: &mut Properties, property: Property, value: Option<i32>) {
+    match value {
+        Some(_) => properties.set(property, value),
+        None => properties.undefine(property),
+    }
+}
+
+/// What is told of an entity of which these properties have other values now, or none any more.
+fn differing(entity: &KernelEntity, wanted: PropertySet) -> Entity<'_> {
+    let mut properties = Properties::default();
+    for (property, source) in FIELDS {
+        if wanted.contains(source) && shows(entity.kind, property) {
+            tell(&mut properties, property, entity.properties.number(source));
+        }
+    }
+    let list = |property| {
+        let items = || Cow::Borrowed(entity.properties.list(property).unwrap_or_default());
+        wanted.contains(property).then(items)
+    };
+    Entity {
+        id: entity.id,
+        kind: Some(kind_of(entity.kind)),
+        created: false,
+        deleted: false,
+        properties,
+        history: list(PropertyKind::PositionHistory),
+        blockades: list(PropertyKind::Blockades),
+        apexes: list(PropertyKind::Apexes),
     }
 }
 
@@ -305,39 +327,18 @@ fn encode_changes(out: &mut Vec<u8>, world: &World, difference: &Difference) {
     });
     let boarded = |id: i32| difference.boarded.iter().find(|(team, _)| *team == id).map(|(_, civilian)| *civilian);
     let changed = difference.changed.iter().filter_map(|(id, wanted)| {
-        let entity = world.get(*id)?;
-        let mut properties = fields(entity, Some(*wanted));
+        let mut change = differing(world.get(*id)?, *wanted);
         if let Some(civilian) = boarded(*id) {
-            properties.set(Property::Board, civilian.or(Some(0)));
+            tell(&mut change.properties, Property::Board, civilian);
         }
-        // A human whose place is unknown for the moment has negative coordinates.
-        for place in [Property::X, Property::Y] {
-            if entity.kind.is_human() && properties.get(place).is_some_and(|at| at < 0) {
-                properties.set(place, None);
-            }
-        }
-        let change = Entity {
-            id: entity.id,
-            kind: Some(kind_of(entity.kind)),
-            created: false,
-            deleted: false,
-            properties,
-            history: list(entity, PropertyKind::PositionHistory, Some(*wanted)),
-            blockades: list(entity, PropertyKind::Blockades, Some(*wanted)),
-            apexes: list(entity, PropertyKind::Apexes, Some(*wanted)),
-        };
-        let says = change.properties.iter().next().is_some()
-            || change.history.is_some()
-            || change.blockades.is_some()
-            || change.apexes.is_some();
-        says.then_some(change)
+        (!change.is_silent()).then_some(change)
     });
     // Teams whose passenger changed although nothing of themselves did.
     let boarding = difference.boarded.iter().filter_map(|(team, civilian)| {
         let known = difference.changed.iter().any(|(id, _)| id == team) || difference.created.contains(team);
         let entity = world.get(*team).filter(|_| !known)?;
         let mut properties = Properties::default();
-        properties.set(Property::Board, civilian.or(Some(0)));
+        tell(&mut properties, Property::Board, *civilian);
         Some(Entity { id: *team, kind: Some(kind_of(entity.kind)), properties, ..Entity::default() })
     });
     let deleted = difference.deleted.iter().map(|(id, kind)| Entity {
