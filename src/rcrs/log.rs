@@ -9,14 +9,15 @@
 //! * protobuf records as entries of a 7z archive (`.7z`), the usual one;
 //! * any of the first two packed again by people, as gzip or real xz.
 //!
-//! The kernel buffers what it packs, so a killed one leaves a log that stops inside a record: all whole records are given,
-//! then [`Ending::Truncated`].
+//! The kernel buffers what it packs, so a killed one leaves a log that stops inside a record, and an archive without its directory: all whole
+//! records are given, then [`Ending::Truncated`].
 
 mod archive;
 mod checksum;
 mod directory;
 mod format;
 mod gzip;
+mod loose;
 mod lzma;
 mod pieces;
 mod stream;

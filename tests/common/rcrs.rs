@@ -606,6 +606,11 @@ pub(crate) fn archive_front(body: Vec<u8>, directory: &[u8]) -> Vec<u8> {
     [&b"7z\xbc\xaf\x27\x1c\0\x04"[..], &crc_32(&place), &place, &body, directory].concat()
 }
 
+/// What a kernel leaves that was killed while it wrote an archive: room for the front, and the records.
+pub(crate) fn killed_archive(records: &[Record]) -> Vec<u8> {
+    [vec![0; 32], records.iter().flat_map(|record| lzma2(&proto::record(record))).collect()].concat()
+}
+
 /// The archive entries of a log.
 pub(crate) fn entries(records: &[Record]) -> Vec<(String, Vec<u8>)> {
     let name = |record: &Record| match record {

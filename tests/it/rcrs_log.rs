@@ -4,7 +4,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use crate::common::rcrs::{
     self, Packing, archive, archive_front, archive_number, binary_log, entity, entries, frame, framed_log, gzip,
-    legacy, lzma_alone, proto, small_run, xz,
+    killed_archive, legacy, lzma_alone, lzma2, proto, small_run, xz,
 };
 use instep::limits::{
     RCRS_ENTITIES_MAX, RCRS_LIST_VALUES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX, RCRS_UNIT_BYTES_MAX,
@@ -117,7 +117,7 @@ fn a_log_cut_anywhere_gives_its_whole_records_and_says_so() {
             match ending {
                 // The last record may be whole although what follows it in the packing is not.
                 Ok(Ending::Whole) => assert_eq!(records.len(), run.len()),
-                Ok(Ending::Truncated) => assert!(records.len() < run.len() && kind != LogFormat::SevenZip),
+                Ok(Ending::Truncated) => assert!(records.len() < run.len()),
                 Err(Error::Empty) => assert_eq!(length, 0),
                 Err(Error::Unrecognised) => assert!(length < 13),
                 Err(error) => {
@@ -127,6 +127,44 @@ fn a_log_cut_anywhere_gives_its_whole_records_and_says_so() {
             assert!(records.len() >= most, "more bytes, fewer records");
             most = records.len();
         }
+    }
+}
+
+/// Where an archive's directory is not, its records are all the same.
+#[test]
+fn an_archive_without_directory_gives_every_record_that_is_whole() {
+    let run = small_run();
+    let killed = killed_archive(&run);
+    assert_eq!(LogFormat::recognise(&killed[..HEAD_BYTES]), Some(LogFormat::SevenZip));
+    let mut ends = vec![32];
+    ends.extend((1..=run.len()).map(|count| killed_archive(&run[..count]).len()));
+    // The front is there and the directory is not: a download that was cut short.
+    let front = archive(&entries(&run), Packing::Lzma2, false)[..32].to_vec();
+    for front in [vec![0; 32], front] {
+        let file = [&front, &killed[32..]].concat();
+        for length in 32..=file.len() {
+            let whole = ends.iter().filter(|end| **end <= length).count() - 1;
+            let ending = if whole == run.len() { Ending::Whole } else { Ending::Truncated };
+            assert_eq!(read(&file[..length]), (run[..whole].to_vec(), Ok(ending)), "cut to {length}");
+        }
+        // Zeros where the rest should be, as a download leaves that makes room first.
+        let room = [&file[..ends[5]], &[0; 500]].concat();
+        assert_eq!(read(&room), (run[..5].to_vec(), Ok(Ending::Truncated)));
+        for budget in [1, 7, 100] {
+            let dripping = Dripping(Cursor::new(file.clone()));
+            assert_eq!(read_from(dripping, budget), (run.clone(), Ok(Ending::Whole)));
+        }
+    }
+}
+
+#[test]
+fn zeros_before_something_else_are_no_archive() {
+    let run = small_run();
+    let others = [binary_log(&run), framed_log(&run), lzma_alone(&framed_log(&run)), gzip(&framed_log(&run), false)];
+    let others = others.into_iter().chain([xz(&[&framed_log(&run)], 1), archive(&entries(&run), Packing::Lzma2, true)]);
+    for other in others.chain([vec![0; 100], b"text".to_vec(), lzma2(b"no record, but packed as one would be")]) {
+        let file = [&[0; 32][..], &other].concat();
+        assert_eq!(read(&file), (vec![], Err(Error::Unrecognised)), "{:02x?}", &other[..4]);
     }
 }
 
@@ -199,8 +237,8 @@ fn other_files_are_told_apart() {
     assert_eq!(open(&[0, 0, 0, 3, 0x0a, 0]), Err(Error::Unrecognised));
     assert_eq!(open(&[0x85, 0xa7]), Err(Error::Unsupported("a viewer's recording")));
     assert_eq!(LogFormat::recognise(&[0xde, 0, 1]), Some(LogFormat::Viewer));
-    assert_eq!(open(&[0; 100]), Ok(LogFormat::SevenZip), "an archive whose writer was killed");
-    assert_eq!(read(&[0; 100]).1, Err(NO_DIRECTORY));
+    assert_eq!(open(&[0; 32]), Ok(LogFormat::SevenZip), "an archive whose writer was killed at once");
+    assert_eq!(open(&[0; 100]), Err(Error::Unrecognised));
     assert_eq!(
         read(&gzip(b"no log in here", false)).1,
         Err(Error::Malformed("the file packs something else than a log"))

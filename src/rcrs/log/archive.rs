@@ -4,19 +4,20 @@
 //! START_OF_LOG, INITIAL_CONDITIONS, CONFIG, `<time>/PERCEPTION/<agent>`, `<time>/COMMANDS`, `<time>/UPDATES`, END_OF_LOG;
 //! the content of each is a bare protobuf record.
 //!
-//! The directory stands at the end of the file and its place at the front, written last: a run that was killed leaves
-//! zeros there, and nothing can be found.
+//! The directory stands at the end of the file and its place at the front, written last: a run that was killed leaves zeros there, and a
+//! file of which the end is missing has none either. Then the records are taken as they lie behind the front, each of them an LZMA2 stream
+//! of its own that says where it ends: [`super::loose`].
 
 use std::io::{Read, Seek, SeekFrom};
 
 use super::checksum::Crc32;
 use super::directory::{self, Contents, Entry, FRONT_BYTES, Packing};
+use super::loose::Loose;
 use super::pieces::{Encoding, Fetched};
 use super::unpack::{Feed, Unpacker};
 use crate::limits::{RCRS_ARCHIVE_HEADER_BYTES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX};
 use crate::rcrs::Error;
 
-const NO_DIRECTORY: Error = Error::Malformed("the archive has no directory: its writer was stopped before the end");
 const SHORT: Error = Error::Malformed("an archive entry ends too early");
 const CHECKSUM: Error = Error::Malformed("the checksum of an archive entry does not fit");
 
@@ -79,9 +80,16 @@ impl Fetch {
 
 #[derive(Debug)]
 enum Stage {
-    Front { held: Vec<u8> },
+    Front {
+        held: Vec<u8>,
+    },
     Directory(Fetch),
-    Records { entries: std::vec::IntoIter<Entry>, open: Option<Fetch> },
+    Records {
+        entries: std::vec::IntoIter<Entry>,
+        open: Option<Fetch>,
+    },
+    /// There is no directory.
+    Loose(Loose),
 }
 
 /// The state of reading such a log.
@@ -104,7 +112,10 @@ impl Archive {
 
     /// Bytes of the records given so far.
     pub(super) const fn unpacked_bytes(&self) -> u64 {
-        self.unpacked
+        match &self.stage {
+            Stage::Loose(loose) => loose.unpacked_bytes(),
+            Stage::Front { .. } | Stage::Directory(_) | Stage::Records { .. } => self.unpacked,
+        }
     }
 
     /// Goes on towards the next record, with one bounded piece of work.
@@ -112,19 +123,28 @@ impl Archive {
         match &mut self.stage {
             Stage::Front { held } => {
                 source.by_ref().take(FRONT_BYTES).read_to_end(held).map_err(|error| Error::Read(error.kind()))?;
-                let packing = directory::front(held).ok_or(NO_DIRECTORY)?;
-                self.stage = Stage::Directory(Fetch::directory(source, &packing)?);
+                self.stage = match directory::front(held) {
+                    Some(packing) => Stage::Directory(Fetch::directory(source, &packing)?),
+                    None => Stage::Loose(Loose::open(source)?),
+                };
                 Ok(Fetched::Working { bytes: OPENING_BYTES })
             }
             Stage::Directory(fetch) => {
-                let (bytes, whole) =
-                    fetch.step(source).map_err(|error| if error == SHORT { NO_DIRECTORY } else { error })?;
+                let (bytes, whole) = match fetch.step(source) {
+                    // What was to come last has not come, or room was made for it and no more.
+                    Err(SHORT | CHECKSUM) => {
+                        self.stage = Stage::Loose(Loose::open(source)?);
+                        return Ok(Fetched::Working { bytes: OPENING_BYTES });
+                    }
+                    stepped => stepped?,
+                };
                 if whole {
                     let held = core::mem::take(&mut fetch.held);
                     self.open_directory(source, &held)?;
                 }
                 Ok(Fetched::Working { bytes })
             }
+            Stage::Loose(loose) => loose.fetch(source),
             Stage::Records { entries, open: open @ None } => {
                 let Some(entry) = entries.next() else { return Ok(Fetched::Ended) };
                 *open = Some(Fetch::record(source, &entry.packing)?);

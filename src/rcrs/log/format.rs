@@ -7,7 +7,14 @@ pub(super) const BINARY_START: u32 = 0xe542_d585;
 pub(super) const FRAME_START: &[u8; 2] = &[0x0a, 0];
 
 /// How many of a file's first bytes [`LogFormat::recognise`] looks at.
-pub const HEAD_BYTES: usize = 32;
+pub const HEAD_BYTES: usize = 48;
+
+/// Bytes of an archive before its first record. They are written last, over zeros.
+const FRONT_BYTES: usize = 32;
+
+/// How the record that starts a log begins as an LZMA2 stream of its own: stored as it is, or packed.
+const STORED_START: &[u8] = &[1, 0, 1, FRAME_START[0], FRAME_START[1], 0];
+const PACKED_START: &[u8] = &[0xe0, 0, 1, 0];
 
 /// What a file is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +47,7 @@ impl LogFormat {
             0xfd if starts(b"\xfd7zXZ\0") => Some(Self::Xz),
             0x1f if starts(&[0x1f, 0x8b]) => Some(Self::Gzip),
             0x00 if starts(&[0, 0, 0, 2, 0x0a, 0]) => Some(Self::Frames),
-            // The front of an archive is written last, over zeros.
-            0x00 if starts(&[0; HEAD_BYTES]) => Some(Self::SevenZip),
+            0x00 if starts(&[0; FRONT_BYTES]) && is_first_record(head.get(FRONT_BYTES..)?) => Some(Self::SevenZip),
             0x80..=0x8f | 0xde | 0xdf => Some(Self::Viewer),
             _ => None,
         }
@@ -60,4 +66,10 @@ impl LogFormat {
             Self::Viewer => "viewer recording",
         }
     }
+}
+
+/// Whether this begins the first record of an archive that never got its front; all of it may be missing.
+fn is_first_record(bytes: &[u8]) -> bool {
+    let begins = |start: &[u8]| bytes.iter().zip(start).all(|(byte, due)| byte == due);
+    begins(STORED_START) || begins(PACKED_START)
 }

@@ -108,14 +108,30 @@ impl Feed {
         unpacker: &mut Unpacker,
         output: &mut [u8],
     ) -> Result<Unpacked, Error> {
+        let mut step = self.unpack_one(source, unpacker, output)?;
+        step.ended |= self.is_empty() && step.made == 0;
+        Ok(step)
+    }
+
+    /// Unpacks some more of one of several streams that follow one another; `ended` at the proper end of that stream alone.
+    pub(super) fn unpack_one(
+        &mut self,
+        source: &mut impl Read,
+        unpacker: &mut Unpacker,
+        output: &mut [u8],
+    ) -> Result<Unpacked, Error> {
         if self.start == self.end && self.left > 0 {
             self.refill(source)?;
         }
         let input = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let mut step = unpacker.process(input, output)?;
+        let step = unpacker.process(input, output)?;
         self.start += step.taken;
-        step.ended |= self.left == 0 && self.start == self.end && step.made == 0;
         Ok(step)
+    }
+
+    /// Whether all packed bytes were given to an unpacker.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.left == 0 && self.start == self.end
     }
 
     fn refill(&mut self, source: &mut impl Read) -> Result<(), Error> {

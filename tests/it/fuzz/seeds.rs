@@ -1,7 +1,8 @@
 //! What the corpus of each fuzz target is made of: one of everything that the field knows, by the twins of `tests/common` where there are any.
 
 use crate::common::rcrs::{
-    self, Packing, archive, binary_log, entries, framed_log, gzip, legacy, lzma_alone, proto, small_run, xz,
+    self, Packing, archive, binary_log, entries, framed_log, gzip, killed_archive, legacy, lzma_alone, proto,
+    small_run, xz,
 };
 use crate::common::{c2sim, web, wire};
 use instep::control::client::{ControlRequest, encode_viewer};
@@ -294,7 +295,8 @@ fn logs() -> Files {
         ("archive", archive(&files, Packing::Plain, false)),
         ("archive, lzma", archive(&files, Packing::Lzma, true)),
         ("archive, lzma2", archive(&files, Packing::Lzma2, false)),
-        ("no directory", vec![0; 40]),
+        ("no directory", killed_archive(&run)),
+        ("no front", vec![0; 40]),
     ])
 }
 
