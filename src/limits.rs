@@ -98,6 +98,10 @@ pub const LOST_NOTICES_MAX: usize = 1024;
 pub const SEQ_BLOCK: u64 = 1 << 15;
 /// Providers that a configuration may allow.
 pub const PROVIDERS_CEILING: usize = 1024;
+/// Logs that are listed for whoever asks what can be opened.
+pub const LOGS_LISTED_MAX: usize = 256;
+/// Logs that are named to one who asks for another.
+pub const LOGS_NAMED_MAX: usize = 16;
 /// Lines of the error list; the oldest goes when one more comes.
 pub const ERRORS_MAX: usize = 256;
 /// Bytes of one such line, beside its time; what is beyond is cut off.

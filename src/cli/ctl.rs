@@ -76,6 +76,7 @@ const COMMANDS: &[Command] = &[
         help: "open a log below the server's log_dir, or with a PORT a running kernel, as a provider",
         run: manager::open,
     },
+    Command { name: "logs", arguments: &[], help: "the logs below log_dir that can be opened", run: manager::logs },
     Command { name: "close", arguments: &[Must("ID"), Many("ID")], help: "close providers", run: manager::close },
     Command { name: "providers", arguments: &[Many("ID")], help: "where data comes from", run: manager::providers },
     Command { name: "viewers", arguments: &[Many("ID")], help: "who looks on", run: manager::viewers },

@@ -36,6 +36,15 @@ pub enum Advance {
     Failed(String),
 }
 
+/// What logs there are to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logs {
+    /// Their names, as [`Shelf::open`] takes them, and their sizes in bytes.
+    pub files: Vec<(String, u64)>,
+    /// There are others.
+    pub more: bool,
+}
+
 /// Opens and reads files on behalf of the hub.
 pub trait Shelf: Send + Debug {
     /// Opens a log by the name that a controller gave.
@@ -58,6 +67,11 @@ pub trait Shelf: Send + Debug {
 
     /// Closes a file.
     fn close(&mut self, id: FileId);
+
+    /// What there is to be opened, as far as a bounded look finds it.
+    fn logs(&self) -> Logs {
+        Logs::default()
+    }
 }
 
 /// No files at all.

@@ -40,6 +40,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod below;
 mod clock;
 mod dial;
 mod door;

@@ -203,7 +203,10 @@ fn a_viewer_ends_when_the_server_does() {
 fn a_refusal_is_the_managers_own_sentence() {
     let node = Node::new();
     let said = node.ctl(&["open", "none.log"]);
-    assert_eq!(said.error(1), "there is no log 'none.log'");
+    let wanted = "there is no log 'none.log' below the directories of logs (log_dir); there are: run.log";
+    assert_eq!(said.error(1), wanted);
+    assert_eq!(node.ctl(&["logs"]).good().lines().next(), Some("NAME     BYTES"));
+    assert_eq!(node.json(&["logs"])["logs"][0]["name"], "run.log");
     assert_eq!(node.json(&["close", "7"]), json!({"error": {"message": "there is no provider 7", "data": {}}}));
     assert_eq!(node.ctl(&["disconnect", "4"]).error(1), "there is no viewer 4");
     assert_eq!(node.ctl(&["connect", "4", "5"]).error(1), "there is no provider 5");
@@ -212,7 +215,7 @@ fn a_refusal_is_the_managers_own_sentence() {
     assert_eq!(node.ctl(&["refresh"]).good(), "there is no connection to renew\n");
 
     let errors = node.ctl(&["errors"]);
-    assert_eq!(errors.good().lines().filter(|line| line.ends_with(" there is no log 'none.log'")).count(), 1);
+    assert_eq!(errors.good().lines().filter(|line| line.ends_with(wanted)).count(), 1);
     assert!(node.json(&["errors"]).as_array().unwrap().len() >= 4);
     let manager = node.json(&["manager"]);
     assert_eq!((&manager["providers"], &manager["viewers"], &manager["sessions"]), (&json!(1), &json!(0), &json!(0)));

@@ -138,6 +138,19 @@ pub(super) fn close(given: &Given, connection: &mut Connection) -> Result<Report
     Ok(Report { text: format!("provider {} is closed\n", listed(&ids)), json: json!({"provider": ids}) })
 }
 
+pub(super) fn logs(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let json = connection.ask("COORDINATOR", "logs", &Value::Null)?;
+    let files = list(&json, "logs");
+    let columns = [(Column::Left("NAME"), Cells::Key("name")), (Column::Right("BYTES"), Cells::Key("bytes"))];
+    let mut text = table_of(&files, &columns);
+    if files.as_array().is_none_or(Vec::is_empty) {
+        "there are no logs (log_dir)\n".clone_into(&mut text);
+    } else if json.get("more").and_then(Value::as_bool) == Some(true) {
+        text.push_str("and others\n");
+    }
+    Ok(Report { json, text })
+}
+
 pub(super) fn providers(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let data =
         connection.control_some(given, Function::GetProviderInformation, |request, ids| request.provider(ids))?;

@@ -17,6 +17,7 @@ use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_cho
 use crate::hub::methods::ManagerCall;
 use crate::hub::peers::Peer;
 use crate::hub::sessions::{DEFAULT, Session};
+use crate::hub::shelf::Logs;
 
 /// A session as it is shown.
 pub(super) struct SessionRow {
@@ -144,6 +145,11 @@ impl Hub {
                     "status": info.status.word(), "version": info.version, "control": control}})
             }),
             ManagerCall::Errors => none(params).map(|()| json!({"errors": self.peers.journal.errors().collect::<Vec<_>>()})),
+            ManagerCall::Logs => none(params).map(|()| {
+                let Logs { files, more } = self.manager.logs();
+                let logs: Vec<_> = files.iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect();
+                json!({"logs": logs, "more": more})
+            }),
             ManagerCall::Exit => none(params).map(|()| {
                 self.exit();
                 Value::Null

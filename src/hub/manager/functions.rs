@@ -19,7 +19,7 @@ use crate::hub::doors::is_near;
 use crate::hub::events::Event;
 use crate::hub::keys::{PeerKey, ProviderKey, SessionKey};
 use crate::hub::peers::{Peers, share_of};
-use crate::hub::shelf::Content;
+use crate::hub::shelf::{Content, Logs};
 
 /// How long whoever opens a provider waits at most for its first record.
 const OPEN_WAIT: Span = Span(900);
@@ -263,6 +263,11 @@ impl Manager {
         let mut rows: Vec<_> = chosen.map(|(_, entry)| ProviderRow::new(entry, peers.now)).collect();
         rows.sort_by_key(ProviderRow::id);
         rows
+    }
+
+    /// The logs that can be opened.
+    pub(in crate::hub) fn logs(&self) -> Logs {
+        self.shelf.logs()
     }
 
     /// Viewers, by id, those that have left among them.
