@@ -23,7 +23,11 @@ struct LogFile {
 }
 
 fn open(path: &PathBuf) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    let mut options = OpenOptions::new();
+    // For the group to read, and nobody else, whatever the umask lets through.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+    options.create(true).append(true).open(path)
 }
 
 /// Where lines go.

@@ -50,6 +50,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Check => {
             strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
             Server::check_files(&config).map_err(|error| Failure::usage(in_words(&error)))?;
+            Server::wide_files(&config).iter().try_for_each(|wide| say(&format!("{wide}\n")))?;
             return say("the configuration is in order\n");
         }
         Task::Run | Task::Help | Task::Version => {}
@@ -58,11 +59,15 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     for name in &strangers {
         log::warn!("{}", stranger(name));
     }
+    let wide = Server::wide_files(&config);
     let name = config.name.clone();
     let mut server = Server::bind(config).map_err(|error| {
         let is_wrong = error.kind() == io::ErrorKind::InvalidInput;
         if is_wrong { Failure::usage(in_words(&error)) } else { Failure::other(in_words(&error)) }
     })?;
+    for wide in wide {
+        log::warn!("{wide}");
+    }
     server.watch_signals(reopen).map_err(|error| Failure::other(in_words(&error)))?;
     for line in welcome(&server, &name) {
         log::info!("{line}");

@@ -152,6 +152,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),
     setting!(list c2sim_schema, "XSD files that C2SIM documents are checked against, comma separated (default: none)"),
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
+    setting!(number member_idle_s, "time (s) for which a member of a session stays one while its component is gone"),
     Setting {
         key: "sessions",
         help: "sessions that are there from the start; the file has tables [[sessions]] for them",

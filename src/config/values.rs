@@ -100,6 +100,9 @@ pub struct Config {
     pub c2sim_schema: Vec<String>,
     /// Bytes of past events kept for each session, for members that come back, up to 1 GiB.
     pub session_history_bytes_max: usize,
+    /// Seconds, 1 to 86,400, for which a member of a session stays one while its component is gone without a word, over a restart of either
+    /// of them too.
+    pub member_idle_s: u64,
 }
 
 /// What fits a block of 64 MiB with one read behind it: an image of 2048 by 2048 doubles, and as much again.
@@ -166,6 +169,7 @@ impl Default for Config {
             document_bytes_max: 1 << 20,
             c2sim_schema: Vec::new(),
             session_history_bytes_max: 256 << 10,
+            member_idle_s: 180,
         }
     }
 }
@@ -221,9 +225,10 @@ impl Config {
                 format!("each has a name of its own, and there are fewer than {}", limits::SESSIONS_MAX),
             ));
         }
-        let counted: [(&str, u64, u64, u64); 19] = [
+        let counted: [(&str, u64, u64, u64); 20] = [
             ("document_bytes_max", as_u64(self.document_bytes_max), 1024, as_u64(limits::C2SIM_MESSAGE_BYTES_MAX)),
             ("session_history_bytes_max", as_u64(self.session_history_bytes_max), 0, limits::MESSAGE_BYTES_CEILING),
+            ("member_idle_s", self.member_idle_s, 1, 86_400),
             ("kernel_connect_s", self.kernel_connect_s, 1, 86_400),
             ("play_speed_percent", self.play_speed_percent, 1, 1_000_000),
             ("providers_max", as_u64(self.providers_max), 1, as_u64(limits::PROVIDERS_CEILING)),
@@ -286,6 +291,12 @@ impl Config {
     #[must_use]
     pub const fn expiration(&self) -> Span {
         Span::seconds(self.expiration_s)
+    }
+
+    /// `member_idle_s` as a span.
+    #[must_use]
+    pub const fn member_idle(&self) -> Span {
+        Span::seconds(self.member_idle_s)
     }
 
     /// `cleaning_interval_s` as a span.

@@ -226,6 +226,12 @@ impl<'o> Reply<'o> {
         self
     }
 
+    /// Adds the moment, in milliseconds since 1970, at which what was asked for comes.
+    pub fn effective_at(mut self, at: u64) -> Self {
+        self.envelope.key("effective_at").uint(at);
+        self
+    }
+
     /// Adds the C2SIM code of a refusal.
     pub fn code(mut self, code: &str) -> Self {
         self.envelope.key("code").text(code);

@@ -22,7 +22,7 @@ pub(super) enum Left {
 pub(super) enum Event {
     /// A component is not to be reached any more; the directory does not know that yet.
     NameLeft { component: ComponentKey, why: Left },
-    /// A node has told its components.
+    /// A node has told its components, or they can be told something from now on.
     NodeListed { node: NodeKey },
     /// A node has lost its links, or is not known any more: nobody is to be reached there.
     NodeUnlinked { node: NodeKey },

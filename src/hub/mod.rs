@@ -333,8 +333,11 @@ impl Hub {
     /// The first deadline, by the hub's own time.
     fn soonest(&self) -> Option<Tick> {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
-        let at_once = (self.manager.has_jobs() || self.sessions.has_lines() || self.front.has_put_off())
-            .then_some(self.peers.now);
+        let has_work = self.manager.has_jobs()
+            || self.sessions.has_lines()
+            || self.sessions.has_comings()
+            || self.front.has_put_off();
+        let at_once = has_work.then_some(self.peers.now);
         [self.peers.soonest(), self.coordinator.soonest(), self.manager.soonest(), self.sessions.soonest(), at_once]
             .into_iter()
             .flatten()

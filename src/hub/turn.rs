@@ -16,6 +16,7 @@ use super::keys::{PeerKey, ProviderKey};
 use super::peers::{Due, FAREWELL, For, Outcome, Passed, ProcessTimer, Role};
 use crate::leco::message::View;
 use crate::leco::multicast::TYPE_MULTICAST;
+use crate::leco::route::{Place, is_session};
 use crate::store::tail::Tail;
 use crate::time::Span;
 
@@ -261,7 +262,12 @@ impl Hub {
             }
         };
         let Some(peer) = peers.get(key) else { return Outcome::Done };
-        if matches!(peer.role, Role::Dialled(_)) {
+        if let Role::Dialled(node) = peer.role {
+            if let Place::Here(name) = Place::of(view.receiver, &names.prefix)
+                && is_session(name)
+            {
+                return self.session_error(node, name, &view);
+            }
             return coordinator.take_from_dialled(peers, names, key, wire, &view);
         }
         let outcome = match relay::take(peers, names, key, wire, &view) {
@@ -337,6 +343,11 @@ impl Hub {
             self.sessions.schedule_due(&mut self.peers, &self.names, session);
             self.drain_events();
         }
+        while let Some(session) = self.sessions.next_impatient(self.peers.now) {
+            self.sessions.give_up(&mut self.peers, &self.names, session);
+            self.drain_events();
+        }
+        self.sessions.look_again(self.peers.now);
         self.do_one_piece();
         while let Some(due) = self.peers.next_due() {
             match due {
@@ -406,7 +417,12 @@ impl Hub {
                 Event::NodeListed { node } => sessions.node_listed(peers, names, node),
                 Event::NodeUnlinked { node } => sessions.node_unlinked(node),
                 Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
-                Event::DealerLost { node, peer } => coordinator.dealer_lost(peers, names, node, peer),
+                Event::DealerLost { node, peer } => {
+                    // What was on its way to its components may not have come.
+                    if coordinator.dealer_lost(peers, names, node, peer) {
+                        sessions.node_unlinked(node);
+                    }
+                }
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peers, peer, cause),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
@@ -443,9 +459,12 @@ impl Hub {
         if !self.peers.undelivered.is_empty() {
             relay::return_undelivered(&mut self.peers, &self.names);
         }
-        if self.sessions.has_left_members() {
-            self.sessions.drop_left_members(&mut self.peers, &self.names);
+        if self.sessions.has_comings() {
+            self.sessions.see_comings(&mut self.peers, &self.names);
             self.drain_events();
+        }
+        if self.sessions.has_members_to_write() {
+            self.sessions.write_members(&mut self.peers);
         }
         if self.coordinator.is_changed {
             self.coordinator.send_directory_soon(&mut self.peers, &mut self.names);

@@ -104,6 +104,8 @@ pub enum Item {
     Error {
         /// The code.
         code: Option<i64>,
+        /// What it says beside it, if that is a string: in those of routing the name that it is about.
+        data: Option<Box<str>>,
     },
     /// None of these.
     Invalid,
@@ -173,7 +175,8 @@ fn item(value: Value) -> Item {
     if let Some(error) = object.get("error")
         && !error.is_null()
     {
-        return Item::Error { code: error.get("code").and_then(Value::as_i64) };
+        let data = error.get("data").and_then(Value::as_str).map(Into::into);
+        return Item::Error { code: error.get("code").and_then(Value::as_i64), data };
     }
     match object.get("result") {
         Some(result) => Item::Result { is_null: result.is_null() },
@@ -212,6 +215,7 @@ impl Item {
                 };
                 method.capacity() + params
             }
+            Self::Error { data: Some(data), .. } => data.len(),
             Self::Result { .. } | Self::Error { .. } | Self::Invalid => 0,
         };
         size_of::<Self>() + heap
@@ -303,7 +307,7 @@ mod tests {
         assert_eq!(call.id, Some(Id::NULL));
         assert_eq!(single(r#"{"id":1,"jsonrpc":"2.0","result":null}"#), Item::Result { is_null: true });
         assert_eq!(single(r#"{"id":1,"result":3,"error":null}"#), Item::Result { is_null: false });
-        assert_eq!(single(r#"{"id":1,"error":{"code":-32090}}"#), Item::Error { code: Some(-32090) });
+        assert_eq!(single(r#"{"id":1,"error":{"code":-32090}}"#), Item::Error { code: Some(-32090), data: None });
         for invalid in [
             "1",
             "{}",

@@ -46,7 +46,7 @@ impl LedgerThread {
     /// # Errors
     /// In a sentence: the directory cannot be made or written, another process has it, the file is damaged, or there is no thread.
     pub fn open(directory: &Path, wake: impl Fn() + Send + Sync + 'static) -> io::Result<(Self, Outcomes)> {
-        let mut file = LedgerFile::open(directory)?;
+        let (mut file, _) = LedgerFile::open(directory)?;
         let kept = file.everything().map_err(io::Error::other)?;
         let (writer, outcomes) = Writer::start("ledger", Arc::new(wake), move |commits| {
             let written = file.append(commits.iter().flat_map(|commit: &Job<Vec<Write>>| &commit.work));

@@ -56,6 +56,7 @@ mod ledger_thread;
 #[cfg(all(feature = "ledger", feature = "internals"))]
 pub mod ledger_thread;
 mod linger;
+mod modes;
 mod open;
 mod recordings;
 mod resolve;

@@ -4,11 +4,12 @@
 //! a time is whole, so a file that cannot take it all is cut back to what was whole before.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::modes;
 use super::writer::{Job, Outcomes, Wake, Writer};
 use crate::hub::ledger::Ticket;
 use crate::hub::recorder::{Deed, Recorder, RecordingId};
@@ -99,7 +100,7 @@ impl Files {
         for n in 0..100 {
             let name = if n == 0 { format!("{stem}.vlog") } else { format!("{stem}-{n}.vlog") };
             let path = self.directory.join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match modes::of_recordings().write(true).create_new(true).open(&path) {
                 Ok(file) => {
                     log::info!("recording to {}", path.display());
                     return Ok(Open { path, file, whole: 0 });
@@ -181,7 +182,7 @@ mod tests {
         let path = directory.join("a.vlog");
         std::fs::write(&path, "").unwrap();
         // A device that is always full, under the name of a file.
-        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         files.open.insert(RecordingId(1), Open { path: path.clone(), file, whole: 0 });
         let said = files.perform(RecordingId(1), &Deed::Append(vec![0; 100])).unwrap_err();
         assert_eq!(said, format!("{}: No space left on device (os error 28)", path.display()));

@@ -20,6 +20,7 @@ use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, AcceptFailure, Listener};
 use super::linger::Lingers;
+use super::modes;
 use super::open;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
@@ -148,6 +149,13 @@ impl Server {
     /// [`io::ErrorKind::InvalidInput`], naming the key and the first file or directory that is missing or of no use.
     pub fn check_files(config: &Config) -> io::Result<()> {
         open::check_files(config)
+    }
+
+    /// A sentence for each file and directory of the server's that more users of the machine can read than should: those of `state_dir` only
+    /// its own user, `log_file` its group too. What the server makes it makes so.
+    #[must_use]
+    pub fn wide_files(config: &Config) -> Vec<String> {
+        modes::too_wide(config)
     }
 
     /// The addresses on which it listens for Components and Coordinators.

@@ -12,6 +12,7 @@ struct Store {
     kept: BTreeMap<Vec<u8>, Vec<u8>>,
     waiting: VecDeque<(Ticket, Vec<Write>)>,
     commits: u64,
+    session_commits: u64,
 }
 
 /// What a hub writes to; every copy is the same ledger.
@@ -22,6 +23,7 @@ impl Ledger for Memory {
     fn commit(&mut self, ticket: Ticket, writes: Vec<Write>) {
         let mut store = self.0.lock().unwrap();
         store.commits += 1;
+        store.session_commits += u64::from(writes.iter().any(|write| write.key.starts_with(b"session/")));
         store.waiting.push_back((ticket, writes));
     }
 
@@ -58,6 +60,14 @@ impl Memory {
         while self.settle(world, hub) {}
     }
 
+    /// Commits of members become durable, up to the first of a session.
+    pub(crate) fn settle_members(&self, world: &mut World, hub: usize) {
+        let is_of_members = |writes: &[Write]| writes.iter().all(|write| write.key.starts_with(b"member/"));
+        while self.0.lock().unwrap().waiting.front().is_some_and(|(_, writes)| is_of_members(writes)) {
+            self.settle(world, hub);
+        }
+    }
+
     /// The oldest commit fails.
     pub(crate) fn fail(&self, world: &mut World, hub: usize, reason: &str) {
         let (ticket, _) = self.0.lock().unwrap().waiting.pop_front().unwrap();
@@ -78,6 +88,11 @@ impl Memory {
     /// Commits ever begun.
     pub(crate) fn commits(&self) -> u64 {
         self.0.lock().unwrap().commits
+    }
+
+    /// Those of them that wrote a session, and not only members.
+    pub(crate) fn session_commits(&self) -> u64 {
+        self.0.lock().unwrap().session_commits
     }
 
     /// The keys that are kept.

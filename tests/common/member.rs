@@ -18,8 +18,8 @@ pub(crate) type Event = (Value, Option<String>);
 
 impl Member {
     pub(crate) fn new(world: &mut World, hub: usize, name: &str) -> Self {
-        let client = world.component_at(hub, name);
-        Self { client, name: format!("N{}.{name}", hub + 1), heard: Vec::new() }
+        let (client, heard) = world.component_that_hears(hub, name);
+        Self { client, name: format!("N{}.{name}", hub + 1), heard }
     }
 
     /// A member of the session `default` of node 1.

@@ -163,12 +163,18 @@ impl World {
 
     /// A DEALER that has signed in at a hub; its answer is read away.
     pub(crate) fn component_at(&mut self, hub: usize, name: &str) -> usize {
+        self.component_that_hears(hub, name).0
+    }
+
+    /// The same, with what has come behind the answer.
+    pub(crate) fn component_that_hears(&mut self, hub: usize, name: &str) -> (usize, Vec<Vec<Vec<u8>>>) {
         let client = self.dealer_of(hub, 1);
         self.send(client, "COORDINATOR", name, &[wire::request(1, "sign_in").as_bytes()]);
-        let answer = self.hear(client);
-        assert_eq!(wire::json(&answer[0])["result"], Value::Null, "{name} signs in: {answer:?}");
-        assert!(wire::json(&answer[0]).get("error").is_none(), "{name} signs in: {answer:?}");
-        client
+        let mut heard = self.hear(client);
+        let answer = heard.remove(0);
+        assert_eq!(wire::json(&answer)["result"], Value::Null, "{name} signs in: {answer:?}");
+        assert!(wire::json(&answer).get("error").is_none(), "{name} signs in: {answer:?}");
+        (client, heard)
     }
 
     pub(crate) fn component(&mut self, name: &str) -> usize {
@@ -214,6 +220,22 @@ impl World {
             if let Some(Far::Hub(other)) = self.far.remove(&side) {
                 self.far.remove(&other);
                 self.ended.insert(other);
+            }
+        }
+        self.pump();
+    }
+
+    /// The cables between two hubs are cut: both see their links end, without a word.
+    pub(crate) fn cut(&mut self, one: usize, other: usize) {
+        let is_between = |side: &Side, far: &Far| side.0 == one && matches!(far, Far::Hub((hub, _)) if *hub == other);
+        let sides: Vec<Side> =
+            self.far.iter().filter(|(side, far)| is_between(side, far)).map(|(side, _)| *side).collect();
+        for side in sides {
+            if let Some(Far::Hub(far)) = self.far.remove(&side) {
+                self.far.remove(&far);
+                self.inbound.remove(&side);
+                self.inbound.remove(&far);
+                self.ended.extend([side, far]);
             }
         }
         self.pump();

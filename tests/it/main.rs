@@ -50,6 +50,7 @@ mod recording_cli;
 #[cfg(feature = "daemon")]
 mod serve_cli;
 mod session;
+mod session_away;
 #[cfg(feature = "daemon")]
 mod session_cli;
 mod session_keep;

@@ -26,6 +26,18 @@ fn kept(config: Config) -> (World, Memory) {
     (world, ledger)
 }
 
+/// A member that is on the disk.
+fn joined(world: &mut World, ledger: &Memory, name: &str) -> Member {
+    let member = Member::joined(world, 0, name, "json");
+    ledger.settle_all(world, 0);
+    member
+}
+
+/// The keys that are kept, but for those of members.
+fn keys(ledger: &Memory) -> Vec<String> {
+    ledger.keys().into_iter().filter(|key| !key.starts_with("member/")).collect()
+}
+
 /// Asks, and lets the disk do its work.
 fn ask(world: &mut World, ledger: &Memory, member: &mut Member, method: &str, params: &Value) -> Value {
     let conversation = member.send(world, "N1.session:default", method, params);
@@ -56,8 +68,8 @@ fn restart(world: &mut World, ledger: &Memory, config: Config) {
 #[test]
 fn nothing_is_answered_or_told_before_it_is_durable() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
-    let mut b = Member::joined(&mut world, 0, "B", "json");
+    let mut a = joined(&mut world, &ledger, "A");
+    let mut b = joined(&mut world, &ledger, "B");
     a.events(&mut world);
     let before = ledger.commits();
     let conversation = a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
@@ -80,7 +92,7 @@ fn nothing_is_answered_or_told_before_it_is_durable() {
 #[test]
 fn messages_are_never_written() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
     let document = c2sim::initialization("A", &["A"]);
     let at = a.send_document(&mut world, &document);
@@ -106,7 +118,7 @@ fn messages_are_never_written() {
 #[test]
 fn state_numbers_options_and_initialization_come_back() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let made = a.send(
         &mut world,
         "COORDINATOR",
@@ -122,7 +134,7 @@ fn state_numbers_options_and_initialization_come_back() {
     ask(&mut world, &ledger, &mut a, "initialization_complete", &Value::Null);
     let last = info(&mut world, &mut a)["seq"].as_u64().unwrap();
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let back = info(&mut world, &mut a);
     assert_eq!((&back["state"], &back["kept"]), (&json!("INITIALIZING"), &json!(true)));
     assert!(back["seq"].as_u64().unwrap() > last, "no number is given twice");
@@ -132,39 +144,39 @@ fn state_numbers_options_and_initialization_come_back() {
     assert_eq!(shared["result"]["state"], "INITIALIZED", "the stored document was there: {shared}");
     let body = a.ask(&mut world, "N1.session:default", "initialization", &Value::Null)["result"].clone();
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     assert_eq!(a.ask(&mut world, "N1.session:default", "initialization", &Value::Null)["result"], body);
     let other = a.ask(&mut world, "N1.session:a%2Eb", "info", &Value::Null)["result"].clone();
     assert_eq!((&other["options"]["init_merge"], &other["info"]["description"]), (&json!("marshal"), &json!("d")));
     assert_eq!(
-        ledger.keys(),
+        keys(&ledger),
         ["session/a.b", "session/default", "shared/default"],
         "the documents went with the share"
     );
     ask(&mut world, &ledger, &mut a, "reset_scenario", &Value::Null);
-    assert_eq!(ledger.keys(), ["session/a.b", "session/default"]);
+    assert_eq!(keys(&ledger), ["session/a.b", "session/default"]);
     let gone = a.send(&mut world, "COORDINATOR", "delete_session", &json!({"name": "a.b"}));
     ledger.settle_all(&mut world, 0);
     assert_eq!(a.answer(&mut world, gone, "COORDINATOR")["result"], Value::Null);
-    assert_eq!(ledger.keys(), ["session/default"]);
+    assert_eq!(keys(&ledger), ["session/default"]);
 }
 
 #[test]
 fn what_was_not_durable_has_not_happened() {
     let (mut world, ledger) = kept(config(1));
-    let a = Member::joined(&mut world, 0, "A", "json");
+    let a = joined(&mut world, &ledger, "A");
     a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
     assert_eq!(ledger.waiting(), 1);
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     assert_eq!(info(&mut world, &mut a)["state"], "UNINITIALIZED");
 }
 
 #[test]
 fn a_disk_that_refuses_is_told_to_whoever_asked_and_nothing_changes() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
-    let mut b = Member::joined(&mut world, 0, "B", "json");
+    let mut a = joined(&mut world, &ledger, "A");
+    let mut b = joined(&mut world, &ledger, "B");
     a.events(&mut world);
     let conversation = a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
     ledger.fail(&mut world, 0, "no space left on device");
@@ -183,7 +195,7 @@ fn a_disk_that_refuses_is_told_to_whoever_asked_and_nothing_changes() {
 #[test]
 fn a_batch_goes_on_where_it_waited() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let call = |id: u64, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method});
     let batch = json!([call(1, "submit_initialization"), call(2, "info"), call(3, "reset_scenario"), call(4, "info")]);
     let conversation = world.send(a.client, "N1.session:default", "N1.A", &[batch.to_string().as_bytes()]);
@@ -198,7 +210,7 @@ fn a_batch_goes_on_where_it_waited() {
 #[test]
 fn too_many_who_wait_are_refused() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
     let mut asked = Vec::new();
     for _ in 0..300 {
@@ -213,7 +225,7 @@ fn too_many_who_wait_are_refused() {
 #[test]
 fn numbers_never_run_out_and_never_come_twice() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let b = Member::new(&mut world, 0, "B");
     let mut last = 0;
     for _ in 0..20_000 {
@@ -226,7 +238,7 @@ fn numbers_never_run_out_and_never_come_twice() {
             last = seq;
         }
     }
-    assert!(last > 40_000 && ledger.commits() < 20, "{last} events, {} commits", ledger.commits());
+    assert!(last > 40_000 && ledger.session_commits() < 20, "{last} events");
     restart(&mut world, &ledger, config(1));
     let mut a = Member::new(&mut world, 0, "A");
     let joined = a.ask(&mut world, "N1.session:default", "join", &json!({"after": last}));
@@ -237,14 +249,14 @@ fn numbers_never_run_out_and_never_come_twice() {
 #[test]
 fn a_stop_in_order_gives_the_numbers_back_that_were_not_given() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
     let now = world.now;
     world.hubs[0].handle_stop(now);
     world.wait(3000);
     ledger.settle_all(&mut world, 0);
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let seq = info(&mut world, &mut a)["seq"].as_u64().unwrap();
     assert!(seq < 10, "{seq}");
 }
@@ -252,13 +264,13 @@ fn a_stop_in_order_gives_the_numbers_back_that_were_not_given() {
 #[test]
 fn a_schedule_outlives_the_process_and_is_kept_although_nobody_was_there_at_its_moment() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let start = 1_700_000_000_000 - 1000;
     let at = start + world.now.0 + 5000;
     let answer = ask(&mut world, &ledger, &mut a, "submit_initialization", &json!({"at": at}));
     assert_eq!(answer["result"]["effective_at"], at);
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     assert_eq!(info(&mut world, &mut a)["scheduled"]["at"], at);
     world.wait(5100);
     ledger.settle_all(&mut world, 0);
@@ -271,19 +283,19 @@ fn a_schedule_outlives_the_process_and_is_kept_although_nobody_was_there_at_its_
     restart(&mut world, &ledger, config(1));
     world.wait(10);
     ledger.settle_all(&mut world, 0);
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     assert_eq!(info(&mut world, &mut a)["state"], "UNINITIALIZED");
 }
 
 #[test]
 fn the_configuration_goes_over_what_was_kept() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
     let mut title = Predefined { name: "default".to_owned(), title: "Main".to_owned(), ..Predefined::default() };
     title.options.set("paused_allows", "all").unwrap();
     restart(&mut world, &ledger, Config { sessions: vec![title], ..config(1) });
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let back = info(&mut world, &mut a);
     assert_eq!((&back["state"], &back["options"]["paused_allows"]), (&json!("INITIALIZING"), &json!("all")));
     assert_eq!(back["info"]["displayName"], "Main");
@@ -312,19 +324,19 @@ fn a_ledger_that_no_hub_has_written_is_refused_with_a_reason() {
 #[test]
 fn records_have_a_version_and_those_of_before_it_are_read_too() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
     let before = info(&mut world, &mut a);
     let mut record: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
     // As it was written before records had a version.
-    assert_eq!(record.as_object_mut().unwrap().remove("version"), Some(json!(1)));
+    assert_eq!(record.as_object_mut().unwrap().remove("version"), Some(json!(2)));
     ledger.put("session/default", &record.to_string());
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let back = info(&mut world, &mut a);
     assert_eq!((&back["state"], &back["info"]), (&before["state"], &before["info"]));
     let record: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
-    assert_eq!(record["version"], 1, "the next write is of today");
+    assert_eq!(record["version"], 2, "the next write is of today");
 }
 
 #[test]
@@ -332,14 +344,14 @@ fn a_newer_ledger_is_refused_with_its_version_and_stays_as_it_is() {
     let (_, ledger) = kept(config(1));
     let old: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
     let mut newer = old.clone();
-    newer["version"] = json!(2);
+    newer["version"] = json!(3);
     ledger.put("session/newer", &newer.to_string());
     // Nor does it help to have what nobody of this version knows.
     ledger.put("archive/default", "");
     let commits = ledger.commits();
     let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1 }).unwrap();
     let refused = hub.set_ledger(Box::new(ledger.clone())).unwrap_err();
-    let wanted = "the ledger's session 'newer' cannot be read: it has version 2, and this program knows versions up to 1: start a newer \
+    let wanted = "the ledger's session 'newer' cannot be read: it has version 3, and this program knows versions up to 2: start a newer \
                   instep, or use another state_dir";
     assert_eq!(refused, wanted);
     assert_eq!((ledger.commits(), ledger.get("session/newer").unwrap()), (commits, newer.to_string()));
@@ -383,7 +395,7 @@ fn changes_that_stand_in_line_are_made_one_after_the_other() {
 /// An initialization is stored, and its share is scheduled and due, when the disk refuses.
 fn a_share_that_could_not_be_written() -> (World, Memory, Member) {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     ask(&mut world, &ledger, &mut a, "submit_initialization", &Value::Null);
     hand_in(&mut world, &ledger, &mut a, &c2sim::initialization("A", &["SA"]));
     let at = 1_700_000_000_000 - 1000 + world.now.0 + 5000;
@@ -404,9 +416,9 @@ fn hand_in(world: &mut World, ledger: &Memory, member: &mut Member, text: &str) 
 fn a_write_that_failed_is_made_good_by_the_next_one() {
     let (mut world, ledger, mut a) = a_share_that_could_not_be_written();
     ask(&mut world, &ledger, &mut a, "start_scenario", &Value::Null);
-    assert_eq!(ledger.keys(), ["session/default", "shared/default"]);
+    assert_eq!(keys(&ledger), ["session/default", "shared/default"]);
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     assert_eq!(info(&mut world, &mut a)["state"], "RUNNING");
     let body = a.ask(&mut world, "N1.session:default", "initialization", &Value::Null);
     assert!(body["result"].as_str().unwrap().contains("<SystemName>SA</SystemName>"), "{body}");
@@ -418,11 +430,11 @@ fn a_write_that_failed_leaves_nothing_behind() {
     for trigger in ["stop_scenario", "reset_scenario", "submit_initialization"] {
         ask(&mut world, &ledger, &mut a, trigger, &Value::Null);
     }
-    assert_eq!(ledger.keys(), ["session/default"]);
+    assert_eq!(keys(&ledger), ["session/default"]);
     hand_in(&mut world, &ledger, &mut a, &c2sim::initialization("B", &["SB"]));
     ask(&mut world, &ledger, &mut a, "share_scenario", &Value::Null);
     restart(&mut world, &ledger, config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let body = a.ask(&mut world, "N1.session:default", "initialization", &Value::Null);
     let body = body["result"].as_str().unwrap();
     assert!(body.contains("SB") && !body.contains("SA"), "{body}");
@@ -432,12 +444,13 @@ fn a_write_that_failed_leaves_nothing_behind() {
 fn what_could_not_be_written_is_tried_again_with_a_later_event() {
     let (mut world, ledger, mut a) = a_share_that_could_not_be_written();
     a.ask(&mut world, "N1.session:default", "resign", &Value::Null);
+    ledger.settle_members(&mut world, 0);
     assert_eq!(ledger.waiting(), 0, "not at once");
     world.wait(11_000);
     let mut b = Member::joined(&mut world, 0, "B", "json");
-    assert_eq!(ledger.waiting(), 1);
+    assert_eq!(ledger.waiting(), 2, "the session, and its member");
     ledger.settle_all(&mut world, 0);
-    assert_eq!(ledger.keys(), ["session/default", "shared/default"]);
+    assert_eq!(keys(&ledger), ["session/default", "shared/default"]);
     assert_eq!(info(&mut world, &mut b)["state"], "INITIALIZED");
 }
 
@@ -446,7 +459,7 @@ fn documents_come_back_in_their_order_whatever_the_options_say_now() {
     let mut shared = Vec::new();
     for restarted in [false, true] {
         let (mut world, ledger) = kept(config(1));
-        let mut a = Member::joined(&mut world, 0, "A", "json");
+        let mut a = joined(&mut world, &ledger, "A");
         let merge = |world: &mut World, a: &mut Member, word: &str| {
             let wish = json!({"name": "default", "init_merge": word});
             let at = a.send(world, "COORDINATOR", "create_session", &wish);
@@ -462,11 +475,11 @@ fn documents_come_back_in_their_order_whatever_the_options_say_now() {
         merge(&mut world, &mut a, "replace");
         if restarted {
             restart(&mut world, &ledger, config(1));
-            a = Member::joined(&mut world, 0, "A", "json");
+            a = joined(&mut world, &ledger, "A");
             // A change after the restart must not mix the documents up either.
             ask(&mut world, &ledger, &mut a, "initialization_complete", &Value::Null);
             restart(&mut world, &ledger, config(1));
-            a = Member::joined(&mut world, 0, "A", "json");
+            a = joined(&mut world, &ledger, "A");
         }
         let answer = ask(&mut world, &ledger, &mut a, "share_scenario", &Value::Null);
         assert_eq!(answer["result"]["state"], "INITIALIZED", "{answer}");
@@ -481,7 +494,7 @@ fn documents_come_back_in_their_order_whatever_the_options_say_now() {
 #[test]
 fn numbers_are_not_given_twice_although_the_disk_hangs() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let b = Member::new(&mut world, 0, "B");
     let mut last = 0;
     for _ in 0..20_000 {
@@ -501,10 +514,11 @@ fn numbers_are_not_given_twice_although_the_disk_hangs() {
 #[test]
 fn who_cannot_have_a_number_is_refused_where_the_disk_fails() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     let b = Member::new(&mut world, 0, "B");
     while ledger.waiting() == 0 {
         come_and_go(&mut world, &b);
+        ledger.settle_members(&mut world, 0);
         world.hear(b.client);
         a.events(&mut world);
     }
@@ -525,7 +539,7 @@ fn who_cannot_have_a_number_is_refused_where_the_disk_fails() {
 fn what_is_being_written_counts_as_memory_in_use() {
     let lean = Config { message_bytes_max: 2 << 20, memory_max: 16 << 20, ring_bytes_max: 2 << 20, ..config(1) };
     let (mut world, ledger) = kept(lean);
-    let a = Member::joined(&mut world, 0, "A", "json");
+    let a = joined(&mut world, &ledger, "A");
     let text = c2sim::message(
         "A",
         &format!(
@@ -563,7 +577,7 @@ fn what_is_being_written_counts_as_memory_in_use() {
 #[test]
 fn requests_in_line_are_counted_with_all_that_they_hold() {
     let (mut world, ledger) = kept(config(1));
-    let a = Member::joined(&mut world, 0, "A", "json");
+    let a = joined(&mut world, &ledger, "A");
     let b = Member::new(&mut world, 0, "B");
     a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
     let zeros = vec!["0"; 100_000].join(",");
@@ -585,7 +599,7 @@ fn requests_in_line_are_counted_with_all_that_they_hold() {
 #[test]
 fn a_provider_is_given_only_with_a_change_that_is_durable() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = joined(&mut world, &ledger, "A");
     a.ask(&mut world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
     let wish = json!({"name": "default", "provider": 1});
     let at = a.send(&mut world, "COORDINATOR", "create_session", &wish);
@@ -601,8 +615,8 @@ fn a_provider_is_given_only_with_a_change_that_is_durable() {
 #[test]
 fn a_stop_waits_for_those_whose_change_is_being_written() {
     let (mut world, ledger) = kept(config(1));
-    let mut a = Member::joined(&mut world, 0, "A", "json");
-    let b = Member::joined(&mut world, 0, "B", "json");
+    let mut a = joined(&mut world, &ledger, "A");
+    let b = joined(&mut world, &ledger, "B");
     let at = a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
     let now = world.now;
     world.hubs[0].handle_stop(now);

@@ -224,7 +224,7 @@ fn a_state_directory_of_before_versions_opens() {
     drop(ledger);
     let (_, record) = kept.iter().find(|(key, _)| key == b"session/default").unwrap();
     let record: Value = serde_json::from_slice(record).unwrap();
-    assert_eq!((&record["version"], &record["state"]), (&json!(1), &json!("INITIALIZED")));
+    assert_eq!((&record["version"], &record["state"]), (&json!(2), &json!("INITIALIZED")));
     let program = Program::start(folder.to_str().unwrap());
     let info = Member::join(&program).call(SESSION, "info").unwrap()["result"].clone();
     assert_eq!(info["state"], "INITIALIZED");
@@ -235,11 +235,11 @@ fn a_state_directory_of_before_versions_opens() {
 #[test]
 fn a_newer_state_directory_is_refused_and_stays_as_it_is() {
     let mut record = unversioned();
-    record["version"] = json!(2);
+    record["version"] = json!(3);
     let folder = directory("newer", &[("session/drill", &record.to_string()), ("thing/of/tomorrow", "?")]);
     let (code, said) = refused(&folder);
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("the ledger's session 'drill' cannot be read: it has version 2, and this program"), "{said}");
+    assert!(said.contains("the ledger's session 'drill' cannot be read: it has version 3, and this program"), "{said}");
     assert!(said.trim_end().ends_with("start a newer instep, or use another state_dir"), "{said}");
     let (mut ledger, _) = LedgerThread::open(&folder, || {}).unwrap();
     let kept = ledger.load().unwrap();

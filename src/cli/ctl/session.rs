@@ -235,6 +235,9 @@ fn members(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let state_seq = json.get("state_seq").and_then(Value::as_u64).unwrap_or(0);
     // Who joined since then was told the state with the answer.
     let follows = |row: &Value| {
+        if let Some(seconds) = row.get("away_s").and_then(Value::as_u64) {
+            return format!("away {seconds} s");
+        }
         let at_least = |key: &str| row.get(key).and_then(Value::as_u64).is_some_and(|seq| seq >= state_seq);
         let word = if at_least("acked") || at_least("joined") { "yes" } else { "not said" };
         word.to_owned()

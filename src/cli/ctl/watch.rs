@@ -1,11 +1,12 @@
-//! `instep ctl session watch`: a member that prints what it hears, as it comes.
+//! `instep ctl session watch`: a member that prints what it hears, as it comes. Where it loses its Coordinator it comes back under its name,
+//! and prints what it has missed.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use signal_hook_mio::v1_0::Signals;
 
-use super::super::client::{Event, now};
+use super::super::client::{Event, Trouble, now};
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
 use super::super::visible::visible;
@@ -16,6 +17,8 @@ const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 /// How long an end that is asked for may have to wait.
 const TICK: Duration = Duration::from_millis(100);
+/// Longest pause between two attempts to come back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How the watching stands.
 struct Watch<'a> {
@@ -83,7 +86,18 @@ impl Watch<'_> {
     /// Shows what happens, until somebody wants an end.
     fn listen(&mut self, signals: &mut Signals) -> Result<(), Stop> {
         while signals.pending().next().is_none() {
-            let Some(event) = self.connection.client()?.next_event(now() + TICK)? else { continue };
+            let event = match self.connection.client()?.next_event(now() + TICK) {
+                Ok(Some(event)) => event,
+                Ok(None) => continue,
+                Err(Trouble::Nobody(why)) => {
+                    self.note(&format!("{why}; coming back"))?;
+                    if !self.come_back(signals)? {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Err(trouble) => return Err(trouble.into()),
+            };
             let seq = event.number("seq").unwrap_or(0);
             if event.session != self.receiver || seq <= self.last {
                 continue;
@@ -104,6 +118,37 @@ impl Watch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Connects and joins again, as soon as that goes; answers whether it did before somebody wanted an end.
+    fn come_back(&mut self, signals: &mut Signals) -> Result<bool, Stop> {
+        let mut pause = TICK;
+        loop {
+            self.connection.client = None;
+            let params = json!({"system": SYSTEM, "after": self.last});
+            match self.connection.ask(&self.receiver, "join", &params) {
+                Ok(mut joined) => {
+                    let seq = joined.get("seq").and_then(Value::as_u64).unwrap_or(0);
+                    let state = joined.get("state").and_then(Value::as_str).unwrap_or_default();
+                    self.note(&visible(&format!("back: the session is {state}, seq {seq}")))?;
+                    let past = joined.get_mut("events").map(Value::take).unwrap_or_default();
+                    self.catch_up(past)?;
+                    self.last = self.last.max(seq);
+                    return Ok(true);
+                }
+                // Nobody is there yet, or its nodes are not linked again.
+                Err(trouble) if trouble.is_absence() => {}
+                Err(trouble) => return Err(trouble.into()),
+            }
+            let end = now() + pause;
+            while now() < end {
+                if signals.pending().next().is_some() {
+                    return Ok(false);
+                }
+                std::thread::sleep(TICK);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Prints an event; says so to the session where it is one of the state.
@@ -169,6 +214,8 @@ fn as_text(event: &Event) -> String {
         }
         "joined" => format!("{by} has joined"),
         "resigned" => format!("{by} has resigned"),
+        "away" => format!("{by} is away"),
+        "resumed" => format!("{by} is back"),
         "lost" => format!("{by} is lost"),
         other => format!("{other} by {by}"),
     };
@@ -211,8 +258,15 @@ mod tests {
         assert_eq!(order, "00:00:05.000  #7    ORDER from N1.CA, 10 B");
         let said = |event: &str| text(of(event, json!({})), None)[20..].to_owned();
         assert_eq!(
-            ["joined", "resigned", "lost", "other"].map(said),
-            ["N1.CA has joined", "N1.CA has resigned", "N1.CA is lost", "other by N1.CA"]
+            ["joined", "resigned", "away", "resumed", "lost", "other"].map(said),
+            [
+                "N1.CA has joined",
+                "N1.CA has resigned",
+                "N1.CA is away",
+                "N1.CA is back",
+                "N1.CA is lost",
+                "other by N1.CA"
+            ]
         );
     }
 

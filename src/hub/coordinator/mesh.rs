@@ -233,12 +233,12 @@ impl Coordinator {
         let signing_in = matches!(names.nodes.get(key).map(|node| node.dealer), Some(Dealer::SigningIn(_)));
         match item {
             Some(Item::Result { is_null: true }) if signing_in => self.signed_in_at(peers, names, key, link, view),
-            Some(Item::Error { code }) if signing_in => {
+            Some(Item::Error { code, .. }) if signing_in => {
                 let by = FullName::split(view.sender).namespace;
                 Self::tell_refused(peers, names, key, by, code.unwrap_or(0));
                 peers.close(link, Cause::Superfluous);
             }
-            Some(Item::Error { code }) => {
+            Some(Item::Error { code, .. }) => {
                 // An error for a name without our namespace is about that sender: the other side takes it for its own component.
                 let ours = view.receiver.starts_with(&names.prefix);
                 let forgotten = ours && *code == Some(i64::from(NOT_SIGNED_IN.code));
@@ -316,16 +316,25 @@ impl Coordinator {
         if self.tell_all(peers, names, bound).is_err() {
             peers.close(link, Cause::Memory);
         }
+        // Its components, if it has told of them already, can be told something from now on.
+        peers.events.push_back(Event::NodeListed { node: bound });
         self.is_changed = true;
     }
 
-    /// Our DEALER to a node has ended.
-    pub(in crate::hub) fn dealer_lost(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, link: PeerKey) {
+    /// Our DEALER to a node has ended. Answers whether it is one by which we spoke.
+    pub(in crate::hub) fn dealer_lost(
+        &mut self,
+        peers: &mut Peers,
+        names: &mut Names,
+        key: NodeKey,
+        link: PeerKey,
+    ) -> bool {
         let now = peers.now;
-        let Some(node) = names.nodes.get_mut(key) else { return };
+        let Some(node) = names.nodes.get_mut(key) else { return false };
         if node.dealer.link() != Some(link) {
-            return;
+            return false;
         }
+        let was_up = matches!(node.dealer, Dealer::Up(_));
         node.dealer = Dealer::Waiting;
         node.note_links(now);
         if !node.is_linked() {
@@ -336,6 +345,7 @@ impl Coordinator {
         if !peers.stopping {
             self.redial(peers, names, key);
         }
+        was_up
     }
 
     /// A node's link to us has ended.

@@ -52,7 +52,13 @@ impl Hub {
         match call {
             OwnCall::Pong => none(params).map(|()| Value::Null),
             OwnCall::Discover => none(params).map(|()| described(&self.names.full_name, At::Coordinator)),
-            OwnCall::SignIn => coordinator.sign_in(peers, names, caller, params),
+            OwnCall::SignIn => {
+                let answer = coordinator.sign_in(peers, names, caller, params)?;
+                if let Place::Here(name) = caller.sender {
+                    sessions.component_came(names, name);
+                }
+                Ok(answer)
+            }
             OwnCall::SignOut => {
                 none(params)?;
                 if let Some(name) = coordinator.sign_out(peers, names, caller)? {

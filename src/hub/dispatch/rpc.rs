@@ -101,6 +101,8 @@ impl Hub {
     pub(in crate::hub) fn session_message(&mut self, from: PeerKey, receiver: &[u8], view: &View<'_>) -> Outcome {
         let payload = view.payload.unwrap_or_default();
         if payload.is_empty() {
+            // What some answer to a call that wants no answer.
+            self.notice_answered(&Request::new(Asked::Session(receiver.into()), from, view));
             return self.own_done();
         }
         let is_xml = match view.content_type() {
@@ -120,7 +122,9 @@ impl Hub {
         if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
             return Outcome::Held;
         }
+        self.sessions.heard_from(&mut self.peers, &self.names, receiver, view.sender);
         let mut request = Request::new(Asked::Session(receiver.into()), from, view);
+        request.asked_behind = self.peers.counters.session_events;
         if is_xml {
             // Longer ones are refused without being kept.
             let kept = payload.get(..self.peers.config.document_bytes_max + 1).unwrap_or(payload);
@@ -208,9 +212,13 @@ impl Hub {
         };
         match item {
             Item::Call(call) => self.call_part(request, call, fresh),
-            Item::Result { .. } => PartOutcome::Nothing,
-            Item::Error { code } => {
-                if self.peers.may_log() {
+            Item::Result { .. } => {
+                self.notice_answered(request);
+                PartOutcome::Nothing
+            }
+            Item::Error { code, data } => {
+                let is_notice = data.is_some_and(|data| self.notice_refused(request, &data));
+                if !is_notice && self.peers.may_log() {
                     log::info!("an error {} came for the Coordinator", code.unwrap_or(0));
                 }
                 PartOutcome::Nothing
@@ -442,7 +450,7 @@ impl Hub {
     fn miss_answer(&mut self, request: &Request) {
         let Asked::Session(name) = &request.asked else { return };
         let full_name = self.names.full_name_of(&request.sender);
-        self.sessions.answer_missed(&mut self.peers, &self.names, name, &full_name);
+        self.sessions.answer_missed(&self.peers, &self.names, name, &full_name);
     }
 }
 

@@ -6,12 +6,14 @@ use serde_json::Value;
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Caller, Refused, ReplyTo, none, plain_error};
 use crate::hub::front::{Asked, Request};
-use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
+use crate::hub::keys::{NodeKey, PeerKey, ProviderKey, RequestKey, SessionKey};
 use crate::hub::manager::Unfit;
 use crate::hub::methods::{AtSessionCall, SessionsCall};
-use crate::hub::peers::Peer;
+use crate::hub::peers::{Outcome, Peer};
 use crate::hub::sessions::{Aftermath, Asker, Said, Settled, Wish};
-use crate::leco::rpc::{INVALID_PARAMS, METHOD_NOT_FOUND, Params};
+use crate::leco::message::View;
+use crate::leco::name::FullName;
+use crate::leco::rpc::{Document, INVALID_PARAMS, Item, METHOD_NOT_FOUND, Params};
 
 impl Hub {
     /// What is done with sessions as a whole.
@@ -48,7 +50,7 @@ impl Hub {
     pub(super) fn session_call(&mut self, request: &Request, call: AtSessionCall, name: &str, params: Params) -> Said {
         let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
         let full_name = self.names.full_name_of(&request.sender);
-        let asker = Asker { session, full_name: &full_name };
+        let asker = Asker { session, full_name: &full_name, asked_behind: request.asked_behind };
         self.sessions.call(&mut self.peers, &self.names, asker, call, name, params)
     }
 
@@ -56,8 +58,41 @@ impl Hub {
     pub(super) fn session_document(&mut self, request: &Request, bytes: &[u8]) -> Said {
         let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
         let full_name = self.names.full_name_of(&request.sender);
-        let asker = Asker { session, full_name: &full_name };
+        let asker = Asker { session, full_name: &full_name, asked_behind: request.asked_behind };
         self.sessions.document(&mut self.peers, &self.names, asker, bytes)
+    }
+
+    /// Somebody answers what a session has told.
+    pub(super) fn notice_answered(&mut self, request: &Request) {
+        let Asked::Session(session) = &request.asked else { return };
+        let full_name = self.names.full_name_of(&request.sender);
+        self.sessions.notice_answered(&self.names, session, &full_name, &request.header);
+    }
+
+    /// Somebody answers what a session has told with an error, which is about `member`. Answers whether it is the Coordinator of its node,
+    /// which has not given it to that member.
+    pub(super) fn notice_refused(&mut self, request: &Request, member: &str) -> bool {
+        let Asked::Session(session) = &request.asked else { return false };
+        let node = FullName::split(member.as_bytes()).namespace;
+        let is_of_node = !node.is_empty() && FullName::split(&request.sender).namespace == node;
+        if !is_of_node || !self.is_node(request.caller(&self.names.prefix)) {
+            return false;
+        }
+        self.sessions.notice_refused(session, member.as_bytes(), &request.header);
+        true
+    }
+
+    /// A message for a session on our DEALER to a node: an error about what the session has told, or nothing of its business.
+    #[cold]
+    pub(in crate::hub) fn session_error(&mut self, node: NodeKey, session: &[u8], view: &View<'_>) -> Outcome {
+        self.peers.counters.messages_in += 1;
+        let namespace = self.names.nodes.get(node).and_then(|node| node.namespace.as_deref());
+        if let Some(Ok(Document::Single(Item::Error { data: Some(member), .. }))) = view.payload.map(Document::parse)
+            && namespace == Some(FullName::split(member.as_bytes()).namespace)
+        {
+            self.sessions.notice_refused(session, member.as_bytes(), view.header);
+        }
+        Outcome::Done
     }
 
     /// Makes a session, or gives one that there is other words, options or a provider.

@@ -36,6 +36,8 @@ pub(in crate::hub) struct Request {
     pub(in crate::hub) link: PeerKey,
     pub(in crate::hub) sender: Box<[u8]>,
     pub(in crate::hub) header: [u8; HEADER_BYTES],
+    /// How many events there had been in all sessions when it came.
+    pub(in crate::hub) asked_behind: u64,
     /// Why the sender may not do more than sign in or out, unless an element of this very request signs it in.
     pub(in crate::hub) refusal: Option<Refusal>,
     pub(in crate::hub) is_batch: bool,
@@ -57,6 +59,7 @@ impl Request {
             link: from,
             sender: view.sender.into(),
             header: *view.header,
+            asked_behind: 0,
             refusal: None,
             is_batch: false,
             signs_in: false,

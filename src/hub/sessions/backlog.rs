@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::hub::keys::{PeerKey, SessionKey};
+use crate::hub::peers::Peers;
 use crate::store::pool::Pool;
+
+use super::voice;
 
 /// A notice that waits for its place in the ring of a link.
 #[derive(Debug)]
@@ -15,7 +18,19 @@ pub(super) struct WaitingNotice {
     pub(super) session: SessionKey,
     /// For whom it is; for several, where their node spreads it among them.
     pub(super) members: Box<[Box<[u8]>]>,
+    /// The number of its event.
+    pub(super) seq: u64,
     pub(super) tail: Arc<[u8]>,
+}
+
+/// A notice for one member, or for several that share a copy of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notice<'a> {
+    pub(super) session: SessionKey,
+    pub(super) members: &'a [&'a [u8]],
+    /// The number of its event.
+    pub(super) seq: u64,
+    pub(super) tail: &'a Arc<[u8]>,
 }
 
 /// What waits for links.
@@ -37,6 +52,21 @@ impl Backlog {
     /// Bytes that wait, what several wait for counted once.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Puts a notice into the ring of a link or, if it has no room, behind what waits for it; `false` if there is no memory for it.
+    pub(super) fn give(&mut self, peers: &mut Peers, link: PeerKey, notice: Notice<'_>, bytes_max: usize) -> bool {
+        let Notice { session, members, seq, tail } = notice;
+        if !self.has(link) && voice::push_for(peers, link, members, tail, bytes_max) {
+            return true;
+        }
+        let members = members.iter().map(|member| Box::from(*member)).collect();
+        let waiting = WaitingNotice { session, members, seq, tail: Arc::clone(tail) };
+        let waits = self.push(link, waiting, &mut peers.pool).is_ok();
+        if waits {
+            peers.tell_of_room(link);
+        }
+        waits
     }
 
     /// Puts a notice behind those that wait for a link. Gives it back when there is no memory for it.
@@ -105,6 +135,7 @@ mod tests {
         WaitingNotice {
             session: SessionKey::from_bits(1),
             members: Box::new([b"N1.A"[..].into()]),
+            seq: 1,
             tail: Arc::clone(tail),
         }
     }

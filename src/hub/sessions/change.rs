@@ -1,5 +1,7 @@
 //! Changes of a session, from the plan to the moment they are durable, and what the ledger knows of it then.
 
+use std::collections::BTreeSet;
+
 use crate::c2sim::kind::Kind;
 use crate::hub::call::ReplyTo;
 use crate::hub::keys::{ProviderKey, SessionKey};
@@ -13,6 +15,8 @@ use super::history::Draft;
 pub(super) struct Plan {
     pub(super) kind: Kind,
     pub(super) author: Author,
+    /// The event by which its author had come, if that is a member: one that has been away since did not ask for this.
+    pub(super) came: Option<u64>,
     /// The flow as it will be; `None` when nothing of it changes.
     pub(super) flow: Option<Box<Flow>>,
     pub(super) drafts: Vec<Draft>,
@@ -74,6 +78,24 @@ impl Durable {
     }
 }
 
+/// What of the members of a session the ledger does not know.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    /// Those that have changed since they were written.
+    pub(super) changed: BTreeSet<Box<[u8]>>,
+    /// Those that are being written.
+    pub(super) writing: BTreeSet<Box<[u8]>>,
+    /// A write has failed, and is not tried again before.
+    pub(super) retry_at: Option<Tick>,
+}
+
+impl Roster {
+    /// The names that the ledger may have, whether they are members or not.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.changed.iter().chain(&self.writing).map(|name| &**name)
+    }
+}
+
 /// A change that is being made durable.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -105,6 +127,8 @@ pub(super) enum Purpose {
     Change(SessionKey),
     /// What is written of the session in the background.
     Background(SessionKey),
+    /// Members of the session, as they have changed.
+    Members(SessionKey),
     /// Nobody asks how it ends.
     Other,
 }

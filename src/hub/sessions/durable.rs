@@ -59,7 +59,7 @@ impl Sessions {
 
     /// Makes a session again, or gives one of the configuration its past.
     fn restore(&mut self, peers: &mut Peers, names: &Names, restored: Restored) -> Result<(), String> {
-        let Restored { name, info, configured, flow, seq, papers, found } = restored;
+        let Restored { name, info, configured, flow, seq, papers, found, members } = restored;
         let state = flow.state;
         let key = match self.named(&name) {
             Some(key) => key,
@@ -85,7 +85,10 @@ impl Sessions {
         session.durable = Some(Durable { known, background: None, doubt });
         let bytes = session.bytes();
         self.account(peers, 0, bytes);
-        log::info!("session {name} is back: {state}, seq {seq}");
+        let away = members.len();
+        self.restore_members(peers, key, members);
+        let whom = if away == 0 { String::new() } else { format!(", {away} members away") };
+        log::info!("session {name} is back: {state}, seq {seq}{whom}");
         Ok(())
     }
 
@@ -116,6 +119,10 @@ impl Sessions {
                 }
                 self.set_schedule(peers, key);
                 self.serve_line(peers, key);
+                None
+            }
+            Purpose::Members(key) => {
+                self.members_written(key, outcome.is_ok(), peers.now + RETRY);
                 None
             }
             Purpose::Change(key) => self.settle(peers, names, key, outcome),
@@ -151,7 +158,7 @@ impl Sessions {
         Said::Later(key)
     }
 
-    fn commit(&mut self, peers: &mut Peers, entries: Vec<Write>, purpose: Purpose) {
+    pub(super) fn commit(&mut self, peers: &mut Peers, entries: Vec<Write>, purpose: Purpose) {
         let Some(ledger) = &mut self.ledger else { return };
         let ticket = peers.last_ticket.draw();
         self.tickets.insert(ticket, purpose);
@@ -267,8 +274,10 @@ impl Sessions {
         for slot in 0..self.table.slots_end() {
             if let Some(key) = self.table.key_at(slot) {
                 self.write_down(peers, key, None, 0);
+                self.note_all_members(key);
             }
         }
+        self.write_members(peers);
     }
 
     fn write_down(&mut self, peers: &mut Peers, key: SessionKey, flow: Option<&Flow>, numbers: u64) {

@@ -26,6 +26,7 @@ use crate::hub::names::Names;
 use crate::hub::peers::Peers;
 use crate::leco::rpc::RECEIVER_OVERLOADED;
 use crate::limits::RING_RESERVE_BYTES;
+use crate::store::pool::Use;
 use crate::time::Span;
 
 use super::Sessions;
@@ -122,7 +123,8 @@ impl Sessions {
     }
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
-    fn decide(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Said {
+    fn decide(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, mut plan: Plan) -> Said {
+        plan.came = self.member(key, plan.author.by.as_bytes()).map(|member| member.came);
         if plan.flow.is_some() || !self.has_numbers(key) {
             return self.change(peers, names, key, Change::Flow(Box::new(plan)));
         }
@@ -170,7 +172,7 @@ impl Sessions {
             flow.scheduled = Some(Scheduled { trigger, at_ms, author: author.clone() });
             draft.effective_at = at;
             let (drafts, author) = (vec![draft], author.clone());
-            return Ok(Plan { kind, author, flow: Some(flow), drafts, effective_at: at });
+            return Ok(Plan { kind, author, came: None, flow: Some(flow), drafts, effective_at: at });
         }
         flow.state = to;
         match input {
@@ -200,7 +202,7 @@ impl Sessions {
             flow.multiple = 1.0;
         }
         self.check_room(peers, key, &drafts)?;
-        Ok(Plan { kind, author: author.clone(), flow: Some(flow), drafts, effective_at: None })
+        Ok(Plan { kind, author: author.clone(), came: None, flow: Some(flow), drafts, effective_at: None })
     }
 
     /// What is refused now, but would lead back from the state to which a scheduled trigger leads, undoes the schedule.
@@ -217,19 +219,26 @@ impl Sessions {
         let mut flow = Box::new(session.flow.clone());
         flow.scheduled = None;
         let draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
-        Some(Plan { kind, author: author.clone(), flow: Some(flow), drafts: vec![draft], effective_at: None })
+        let (author, flow) = (author.clone(), Some(flow));
+        Some(Plan { kind, author, came: None, flow, drafts: vec![draft], effective_at: None })
     }
 
     /// Whether every member can be given the documents of these events: nobody is to be cut off for what another one sends.
     fn check_room(&self, peers: &Peers, key: SessionKey, drafts: &[Draft]) -> Result<(), Refused> {
         let documents = drafts.iter().filter_map(|draft| draft.document.as_ref());
-        let bytes: usize = documents.map(|document| document.len()).sum();
+        self.check_bytes(peers, key, documents.map(|document| document.len()).sum())
+    }
+
+    /// The same for so many bytes.
+    fn check_bytes(&self, peers: &Peers, key: SessionKey, bytes: usize) -> Result<(), Refused> {
         // Together they must fit where nothing else waits, each with its frames.
         let most = peers.config.ring_bytes_max.saturating_sub(RING_RESERVE_BYTES.min(peers.config.ring_bytes_max / 8));
         if bytes > most {
-            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", most));
+            let details = [("BYTES", bytes), ("MAX_BYTES", most)];
+            let details = details.map(|(key, bytes)| (key.to_owned(), Value::from(bytes)));
+            return Err(refusal(Code::C2simMsgSizeExceeded, Map::from_iter(details)));
         }
-        if self.has_room_for_all(peers, key, bytes) { Ok(()) } else { Err(self.no_room(key)) }
+        if self.has_room_for_all(peers, key, bytes) { Ok(()) } else { Err(self.no_room_for(peers, key, bytes)) }
     }
 
     /// A message that leaves the state as it is: relayed, kept, or both.
@@ -248,6 +257,8 @@ impl Sessions {
                 }
                 let mut flow = changed();
                 flow.initialization.store(message, options.init_merge).map_err(|reason| store_refusal(&reason))?;
+                // What could never be shared is refused now, and not when all wait for it.
+                self.check_bytes(peers, key, flow.initialization.bytes())?;
                 Some(flow)
             }
             (Keep::Completion, _) => {
@@ -280,12 +291,24 @@ impl Sessions {
             drafts.push(draft);
             self.check_room(peers, key, &drafts)?;
         }
-        Ok(Plan { kind, author: author.clone(), flow, drafts, effective_at: None })
+        Ok(Plan { kind, author: author.clone(), came: None, flow, drafts, effective_at: None })
     }
 
     pub(super) fn no_room(&self, key: SessionKey) -> Refused {
         let name = self.table.get(key).map_or("", |session| session.name.as_str());
         (RECEIVER_OVERLOADED, json!({"session": name, "reason": "no memory is left for a copy for every member"}))
+    }
+
+    /// The same where it is known for how much there is none.
+    fn no_room_for(&self, peers: &Peers, key: SessionKey, bytes: usize) -> Refused {
+        let (error, mut data) = self.no_room(key);
+        let members = self.table.get(key).map_or(0, |session| session.members.len());
+        if let Some(data) = data.as_object_mut() {
+            data.insert("bytes".to_owned(), Value::from(bytes));
+            data.insert("members".to_owned(), Value::from(members));
+            data.insert("bytes_left".to_owned(), Value::from(peers.pool.room(Use::Ring)));
+        }
+        (error, data)
     }
 
     /// A refusal of the state machine, with its details.
@@ -318,14 +341,17 @@ impl Sessions {
 
     /// Does what a plan says; answers whoever asked for it.
     pub(super) fn carry_out(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Aftermath {
-        let Plan { kind, author, flow, drafts, effective_at } = plan;
+        let Plan { kind, author, came, flow, drafts, effective_at } = plan;
         let before = self.table.get(key).map(|session| (session.flow.state, session.flow.multiple));
         if let Some(flow) = flow {
             self.take_flow(peers, key, *flow);
         }
         let cancelled = drafts.first().and_then(|draft| draft.cancelled);
         let mut drafts = drafts.into_iter();
-        let first = drafts.next().map(|draft| self.announce(peers, names, key, draft, Some(author.by.as_bytes())));
+        // Whoever has been away meanwhile hears of it like everybody else: the answer was for its former self.
+        let by = author.by.as_bytes();
+        let knows = self.member(key, by).map(|member| member.came) == came;
+        let first = drafts.next().map(|draft| self.announce(peers, names, key, draft, Some(by).filter(|_| knows)));
         let Some(session) = self.table.get_mut(key) else { return Aftermath::plain(Err(self.no_such())) };
         session.owed.extend(drafts);
         let owes = (!session.owed.is_empty()).then_some(key);

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::state::Trigger;
+use crate::leco::message::HEADER_BYTES;
 use crate::limits::HISTORY_EVENTS_MAX;
+use crate::time::Tick;
+
+/// Bytes of a header that are its conversation's identifier.
+const CONVERSATION_BYTES: usize = 16;
 
 /// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +24,14 @@ pub(super) enum What {
     Joined,
     /// A member resigned.
     Resigned,
-    /// A member's component has left, or the session has ended.
+    /// A member's component has left; it may come back.
+    Away,
+    /// A member that was away is there again.
+    Resumed,
+    /// A member has been away too long.
     Lost,
+    /// The session has ended, and is lost to its members.
+    Ended,
 }
 
 impl What {
@@ -30,7 +41,9 @@ impl What {
             Self::Message => "message",
             Self::Joined => "joined",
             Self::Resigned => "resigned",
-            Self::Lost => "lost",
+            Self::Away => "away",
+            Self::Resumed => "resumed",
+            Self::Lost | Self::Ended => "lost",
         }
     }
 }
@@ -58,12 +71,38 @@ impl Draft {
     }
 }
 
+/// An event with its number, as it is told.
+#[derive(Debug)]
+pub(super) struct Note {
+    pub(super) seq: u64,
+    /// The same for everybody who is told: an answer in its conversation is about this event.
+    pub(super) header: [u8; HEADER_BYTES],
+    /// Its parameters, a JSON object.
+    pub(super) text: Box<str>,
+}
+
 /// An event of the past.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
     pub(super) seq: u64,
+    pub(super) at: Tick,
+    /// The header under which it was told: an answer in its conversation is about this event.
+    pub(super) header: [u8; HEADER_BYTES],
     pub(super) note: Box<str>,
     pub(super) document: Option<Arc<[u8]>>,
+    /// Without a document: the trigger and the system for which XML members get one of our own.
+    pub(super) written: Option<(Trigger, Box<str>)>,
+}
+
+/// What a member that comes back is told of the past.
+#[derive(Debug)]
+pub(super) struct Missed {
+    /// The events, as the elements of a JSON array.
+    pub(super) text: String,
+    /// They begin right behind what the member has heard.
+    pub(super) is_complete: bool,
+    /// There are more of them than fit.
+    pub(super) more: bool,
 }
 
 impl Past {
@@ -93,12 +132,57 @@ impl History {
         }
     }
 
+    /// The number of the last event that happened before `moment`, if it is known.
+    pub(super) fn last_before(&self, moment: Tick) -> Option<u64> {
+        let later = self.events.partition_point(|past| past.at < moment);
+        self.events.get(later.checked_sub(1)?).map(|past| past.seq)
+    }
+
+    /// The number of the event that was told in the conversation of this header.
+    pub(super) fn told_in(&self, header: &[u8; HEADER_BYTES]) -> Option<u64> {
+        let conversation = |header: &[u8; HEADER_BYTES]| header.first_chunk::<CONVERSATION_BYTES>().copied();
+        let asked = conversation(header);
+        self.events.iter().rev().find(|past| conversation(&past.header) == asked).map(|past| past.seq)
+    }
+
+    /// The events behind `after`.
+    pub(super) fn behind(&self, after: u64) -> impl Iterator<Item = &Past> {
+        let first = self.events.partition_point(|past| past.seq <= after);
+        self.events.range(first..)
+    }
+
+    /// Whether every event behind `after` is kept; `now` is the number of the last one.
+    pub(super) fn reaches(&self, after: u64, now: u64) -> bool {
+        after >= now || self.events.front().is_some_and(|first| first.seq <= after + 1)
+    }
+
+    /// The events behind `after` and up to `last` for a member that has missed them, as far as they are kept and fit into `bytes_max`.
+    pub(super) fn missed(&self, after: u64, last: u64, bytes_max: usize) -> Missed {
+        let (mut text, mut more) = (String::new(), false);
+        for past in self.behind(after).take_while(|past| past.seq <= last) {
+            if text.len() + past.bytes() > bytes_max {
+                more = true;
+                break;
+            }
+            if !text.is_empty() {
+                text.push(',');
+            }
+            match (past.note.strip_suffix('}'), &past.document) {
+                (Some(front), Some(document)) => {
+                    let document = Value::from(String::from_utf8_lossy(document));
+                    text.push_str(&format!("{front},\"document\":{document}}}"));
+                }
+                _ => text.push_str(&past.note),
+            }
+        }
+        Missed { text, is_complete: self.reaches(after, last), more }
+    }
+
     /// The events behind `after`, as far as they are kept and fit into `bytes_max`; `now` is the number of the last one.
     pub(super) fn after(&self, after: u64, now: u64, bytes_max: usize) -> Value {
-        let first = self.events.front().map_or(now + 1, |past| past.seq);
         let mut events = Vec::new();
         let (mut bytes, mut more) = (0, false);
-        for past in self.events.iter().filter(|past| past.seq > after) {
+        for past in self.behind(after) {
             bytes += past.bytes();
             if bytes > bytes_max && !events.is_empty() {
                 more = true;
@@ -110,6 +194,6 @@ impl History {
             }
             events.push(Value::Object(event));
         }
-        json!({"events": events, "complete": after >= now || first <= after + 1, "more": more})
+        json!({"events": events, "complete": self.reaches(after, now), "more": more})
     }
 }

@@ -1,7 +1,7 @@
-//! Members of sessions: Components that have joined, on this node or another, and how they leave.
+//! Members of sessions: Components that have joined, on this node or another, and how they leave for good.
 //!
-//! A member resigns, or its Component leaves the directory, or its node does. Somebody who has left is taken out of its sessions at the next
-//! occasion, never in the middle of telling others something.
+//! A member resigns, or its Component signs out. Where its Component is gone without a word, or its node is, it is away, see `away`: it has
+//! left at the next occasion, never in the middle of telling others something.
 
 use crate::c2sim::code::Code;
 use crate::hub::call::Refused;
@@ -19,7 +19,7 @@ use super::voice::Voice;
 
 impl Sessions {
     /// Notes that `member` is in the session.
-    fn enter_membership(&mut self, member: &[u8], key: SessionKey) {
+    pub(super) fn enter_membership(&mut self, member: &[u8], key: SessionKey) {
         self.memberships.entry(member.into()).or_default().push(key);
     }
 
@@ -32,16 +32,23 @@ impl Sessions {
         }
     }
 
+    /// A member of a session, there or away.
+    pub(super) fn member(&self, key: SessionKey, full_name: &[u8]) -> Option<&Member> {
+        self.table.get(key)?.members.get(full_name)
+    }
+
+    pub(super) fn member_mut(&mut self, key: SessionKey, full_name: &[u8]) -> Option<&mut Member> {
+        self.table.get_mut(key)?.members.get_mut(full_name)
+    }
+
     /// Whether the component of this name is in the session: itself, not one that had the name before.
     pub(super) fn is_member(&self, names: &Names, key: SessionKey, full_name: &[u8]) -> bool {
         let home = names.home_of(full_name);
-        self.table
-            .get(key)
-            .and_then(|session| session.members.get(full_name))
-            .is_some_and(|member| Some(member.home) == home)
+        home.is_some() && self.member(key, full_name).is_some_and(|member| member.home == home)
     }
 
-    /// Brings a component into a session; answers the number of that event.
+    /// Brings a component into a session; answers the number of that event. One that is a member already, and has not asked since it came
+    /// back, is one from now on as it says now; nothing happens by that, so the answer is the number of the last event.
     pub(super) fn add_member(
         &mut self,
         peers: &mut Peers,
@@ -53,15 +60,11 @@ impl Sessions {
     ) -> Result<u64, Refused> {
         let home = names.home_of(full_name).ok_or_else(|| self.no_such())?;
         let now = peers.now;
-        if let Some(session) = self.table.get(key)
-            && let Some(member) = session.members.get(full_name)
-        {
-            if member.home == home {
-                return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", &*member.system));
-            }
-            // It has left and come back before anybody was told that it left.
-            self.drop_member(peers, names, key, full_name, What::Lost);
+        if self.member(key, full_name).is_some() {
+            self.welcome(peers, names, key, full_name);
+            return self.join_anew(key, full_name, home, system, voice);
         }
+        self.make_room(peers, names, key);
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
         if session.members.len() >= MEMBERS_MAX {
             return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
@@ -70,23 +73,64 @@ impl Sessions {
             return Err(self.no_room(key));
         }
         let joined = session.seq + 1;
-        let local = name::FullName::split(full_name).name;
-        let listed = match home {
-            Home::Here(_) => true,
-            Home::There(node) => names.nodes.get(node).is_some_and(|node| node.listing.has(local)),
-        };
-        let member = Member { system: system.into(), voice, home, joined, acked: 0, since: now, listed };
-        if let Home::There(node) = home {
-            let front = [name::FullName::split(full_name).namespace, b"."].concat();
-            self.abroad.insert(node, front.into());
-        }
+        let mut member = Member::away(system.into(), voice, joined, 0, now);
+        member.home = Some(home);
+        member.listed = is_listed(names, home, full_name);
+        member.has_joined = true;
         session.members.insert(full_name.into(), member);
+        self.note_home(names, home, full_name);
         self.account(peers, 0, MEMBER_BYTES);
         self.enter_membership(full_name, key);
+        self.note_member(key, full_name);
         peers.counters.session_joins += 1;
         log::debug!("{} has joined", name::shown(full_name));
         let draft = Draft::new(What::Joined, name::shown(full_name).into());
         Ok(self.announce(peers, names, key, draft, Some(full_name)))
+    }
+
+    /// A member joins that is one: whoever does not know that it is, as it was started anew.
+    fn join_anew(
+        &mut self,
+        key: SessionKey,
+        full_name: &[u8],
+        home: Home,
+        system: &str,
+        voice: Voice,
+    ) -> Result<u64, Refused> {
+        let seq = self.table.get(key).map_or(0, |session| session.seq);
+        let Some(member) = self.member_mut(key, full_name) else { return Err(self.no_such()) };
+        if member.home != Some(home) {
+            return Err(self.no_room(key));
+        }
+        if core::mem::replace(&mut member.has_joined, true) {
+            return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", &*member.system));
+        }
+        (member.system, member.voice) = (system.into(), voice);
+        self.note_member(key, full_name);
+        Ok(seq)
+    }
+
+    /// Where a session is full, or memory short, the member that has been away longest has been away for too long.
+    fn make_room(&mut self, peers: &mut Peers, names: &Names, key: SessionKey) {
+        let Some(session) = self.table.get(key) else { return };
+        if session.members.len() < MEMBERS_MAX && peers.pool.data_room() >= MEMBER_BYTES {
+            return;
+        }
+        let away = session.members.iter().filter(|(_, member)| member.home.is_none());
+        if let Some((name, _)) = away.min_by_key(|(_, member)| member.since) {
+            let name = name.clone();
+            self.drop_member(peers, names, key, &name, What::Lost);
+        }
+    }
+
+    /// Notes at which node a member of another one is.
+    pub(super) fn note_home(&mut self, names: &Names, home: Home, full_name: &[u8]) {
+        if let Home::There(node) = home
+            && names.nodes.get(node).is_some()
+        {
+            let front = [name::FullName::split(full_name).namespace, b"."].concat();
+            self.abroad.insert(node, front.into());
+        }
     }
 
     /// Takes a member out and tells the others; answers whether it was one.
@@ -104,6 +148,7 @@ impl Sessions {
         }
         self.account(peers, MEMBER_BYTES, 0);
         self.forget_membership(full_name, key);
+        self.note_member(key, full_name);
         if what == What::Lost {
             peers.counters.session_members_lost += 1;
         }
@@ -113,16 +158,12 @@ impl Sessions {
 
     /// A component of this node has left the directory: it leaves its sessions at the next occasion.
     pub(in crate::hub) fn component_left(&mut self, names: &Names, name: &[u8]) {
-        if self.memberships.is_empty() {
-            return;
-        }
-        let full_name = names.named_here(name);
-        for key in self.memberships.get(&*full_name).into_iter().flatten() {
-            self.leavers.push_back(Leaver { session: *key, member: full_name.as_slice().into(), for_certain: false });
+        if !self.memberships.is_empty() {
+            self.leave_all(&names.named_here(name), |home| matches!(home, Home::Here(_)));
         }
     }
 
-    /// A component has signed out: it leaves its sessions now.
+    /// A component has signed out: it leaves its sessions now, and for good.
     pub(in crate::hub) fn component_signed_out(&mut self, peers: &mut Peers, names: &Names, name: &[u8]) {
         let full_name = names.named_here(name);
         for key in self.memberships.get(&*full_name).cloned().unwrap_or_default() {
@@ -130,34 +171,17 @@ impl Sessions {
         }
     }
 
-    /// Whether somebody has left and is still in its sessions.
-    pub(in crate::hub) fn has_left_members(&self) -> bool {
-        !self.leavers.is_empty()
-    }
-
-    /// Tells the sessions of those who have left.
-    pub(in crate::hub) fn drop_left_members(&mut self, peers: &mut Peers, names: &Names) {
-        while let Some(Leaver { session, member, for_certain }) = self.leavers.pop_front() {
-            // It may have come back and joined anew meanwhile.
-            if for_certain || !self.is_member(names, session, &member) {
-                self.drop_member(peers, names, session, &member, What::Lost);
-            }
-        }
-    }
-
-    /// A node has told its components: members among those that it no longer has leave.
+    /// A node has told its components: members among those that it no longer has leave, those that it has again come back.
     pub(in crate::hub) fn node_listed(&mut self, peers: &Peers, names: &Names, node: NodeKey) {
         if self.memberships.is_empty() {
             return;
         }
-        let Some(front) = self.abroad.get(&node).cloned() else { return };
-        let patience = peers.config.expiration().times(3);
-        let Some(found) = names.nodes.get(node) else { return };
-        if found.listing.left_out() > 0 {
-            // Who is not in the list may be there all the same.
+        let Some((found, namespace)) = names.nodes.get(node).and_then(|found| Some((found, found.namespace.as_ref()?)))
+        else {
             return;
-        }
-        let mut gone: Vec<Box<[u8]>> = Vec::new();
+        };
+        let front: Box<[u8]> = [namespace, &b"."[..]].concat().into();
+        let patience = peers.config.expiration().times(3);
         for (name, sessions) in self.memberships.range(front.clone()..) {
             let Some(local) = name.strip_prefix(&*front) else { break };
             let is_listed = found.listing.has(local);
@@ -166,32 +190,55 @@ impl Sessions {
                     continue;
                 };
                 let waited = peers.now.since(member.since) >= patience;
-                if is_listed {
-                    member.listed = true;
-                } else if (member.listed || waited) && gone.last() != Some(name) {
-                    gone.push(name.clone());
+                match member.home {
+                    None if is_listed => self.returners.push_back((*key, name.clone())),
+                    Some(_) if is_listed => {
+                        member.listed = true;
+                        if member.leaves {
+                            self.returners.push_back((*key, name.clone()));
+                        }
+                    }
+                    // Who is not in a list that was cut short may be there all the same.
+                    Some(home) if found.listing.left_out() == 0 && (member.listed || waited) => {
+                        member.leaves = true;
+                        self.leavers.push_back(Leaver { session: *key, member: name.clone(), home });
+                    }
+                    Some(_) | None => {}
                 }
             }
         }
-        for member in gone {
-            self.leaves_all(&member);
-        }
     }
 
-    /// Nobody is to be reached at a node any more: its members leave.
+    /// Nobody is to be reached at a node any more, or what was on its way there may not have come: its members leave. Those who are there
+    /// all the same come back as soon as they can be told.
     pub(in crate::hub) fn node_unlinked(&mut self, node: NodeKey) {
         let Some(front) = self.abroad.remove(&node) else { return };
         let members = self.memberships.range(front.clone()..).map(|(name, _)| name.clone());
         let gone: Vec<Box<[u8]>> = members.take_while(|name| name.starts_with(&front)).collect();
         for member in gone {
-            self.leaves_all(&member);
+            self.leave_all(&member, |home| home == Home::There(node));
         }
     }
 
-    /// A member leaves all of its sessions at the next occasion, whether its component is signed in or not.
-    fn leaves_all(&mut self, member: &[u8]) {
+    /// A member leaves all of those of its sessions at the next occasion for which it is where `from` says.
+    fn leave_all(&mut self, member: &[u8], from: impl Fn(Home) -> bool) {
         for key in self.memberships.get(member).into_iter().flatten() {
-            self.leavers.push_back(Leaver { session: *key, member: member.into(), for_certain: true });
+            let Some(found) = self.table.get_mut(*key).and_then(|session| session.members.get_mut(member)) else {
+                continue;
+            };
+            if let Some(home) = found.home.filter(|home| from(*home)) {
+                found.leaves = true;
+                self.leavers.push_back(Leaver { session: *key, member: member.into(), home });
+            }
         }
+    }
+}
+
+/// Whether whoever is at home there is known to be.
+pub(super) fn is_listed(names: &Names, home: Home, full_name: &[u8]) -> bool {
+    let local = name::FullName::split(full_name).name;
+    match home {
+        Home::Here(_) => true,
+        Home::There(node) => names.nodes.get(node).is_some_and(|node| node.listing.has(local)),
     }
 }

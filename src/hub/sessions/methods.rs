@@ -42,12 +42,25 @@ impl Sessions {
         self.at(asker.session).ok_or_else(|| self.no_such())
     }
 
+    /// Whether a member has been away since it asked: it was its former self that did, and nobody waits for the answer.
+    fn is_former(&self, key: SessionKey, asker: Asker<'_>) -> bool {
+        self.member(key, asker.full_name).is_some_and(|member| member.left_behind > asker.asked_behind)
+    }
+
+    fn not_former(&self, key: SessionKey, asker: Asker<'_>) -> Result<(), Refused> {
+        if self.is_former(key, asker) {
+            return Err(refusal(Code::ClientNotJoinedSharedSession, Map::new()));
+        }
+        Ok(())
+    }
+
     /// The session, and the sender as its member.
     fn member_at(&self, names: &Names, asker: Asker<'_>) -> Result<(SessionKey, Author), Refused> {
         let key = self.asked(asker)?;
         let session = self.table.get(key).ok_or_else(|| self.no_such())?;
         let full_name = asker.full_name;
-        match session.members.get(full_name).filter(|_| self.is_member(names, key, full_name)) {
+        let is_asker = self.is_member(names, key, full_name) && !self.is_former(key, asker);
+        match session.members.get(full_name).filter(|_| is_asker) {
             Some(member) => Ok((key, Author { by: name::shown(full_name).into(), system: member.system.clone() })),
             None => Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", session.name.as_str())),
         }
@@ -89,6 +102,7 @@ impl Sessions {
             AtSessionCall::Resign => {
                 none(params)?;
                 let key = self.asked(asker)?;
+                self.not_former(key, asker)?;
                 self.drop_member(peers, names, key, asker.full_name, What::Resigned);
                 now(Value::Null)
             }
@@ -101,7 +115,7 @@ impl Sessions {
             AtSessionCall::Members => {
                 none(params)?;
                 let key = self.asked(asker)?;
-                now(self.table.get(key).map_or(Value::Null, Session::members_json))
+                now(self.table.get(key).map_or(Value::Null, |session| session.members_json(peers.now)))
             }
             AtSessionCall::Initialization => {
                 none(params)?;
@@ -170,18 +184,26 @@ impl Sessions {
         };
         let after = whole(after.as_ref(), "after")?;
         let key = self.asked(asker)?;
+        let member = self.member(key, asker.full_name);
+        if let Some(member) = member.filter(|_| self.is_former(key, asker)) {
+            return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", &*member.system));
+        }
+        let was_member = member.is_some();
         let before = self.table.get(key).map_or(0, |session| session.seq);
         let seq = self.add_member(peers, names, key, asker.full_name, system, voice)?;
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
         let mut answer = json!({"state": session.flow.state.name(), "seq": seq, "session": session.json()});
         if let Some(answer) = answer.as_object_mut() {
+            if was_member {
+                answer.insert("resumed".to_owned(), Value::from(true));
+            }
             if let Some(shared) = session.flow.initialization.shared() {
                 answer.insert("initialization".to_owned(), Value::from(String::from_utf8_lossy(shared)));
             }
             if let Some(after) = after {
-                // Its own joining it knows from this very answer.
                 let mut past = session.history.after(after, before, HISTORY_ANSWER_BYTES_MAX);
-                if let Some(events) = past.get_mut("events").and_then(Value::as_array_mut) {
+                // Its own joining it knows from this very answer.
+                if !was_member && let Some(events) = past.get_mut("events").and_then(Value::as_array_mut) {
                     events.retain(|event| event.get("seq").and_then(Value::as_u64) != Some(seq));
                 }
                 answer.insert("events".to_owned(), past);

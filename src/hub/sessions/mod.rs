@@ -6,6 +6,7 @@
 //! the process in `durable`. It must not know providers, viewers or protocols: what follows for those is said as an
 //! [`Event`], and what it answers is an [`Aftermath`].
 
+mod away;
 mod backlog;
 mod change;
 mod copies;
@@ -18,13 +19,14 @@ mod members;
 mod methods;
 mod notices;
 mod record;
+mod roster;
 mod said;
 mod session;
 #[cfg(test)]
 mod tests;
 mod voice;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) use entry::{Author, Wish};
 pub(super) use said::{Aftermath, Asker, Said, Settled};
@@ -70,7 +72,15 @@ pub(super) struct Sessions {
     memberships: BTreeMap<Box<[u8]>, Vec<SessionKey>>,
     /// The namespace, with its dot, of each node that a member has been at.
     abroad: BTreeMap<NodeKey, Box<[u8]>>,
+    /// Members whose components have left, and whose sessions do not know yet.
     leavers: VecDeque<Leaver>,
+    /// Members that may be back.
+    returners: VecDeque<(SessionKey, Box<[u8]>)>,
+    /// Those that could not be told so, and when they are looked at again.
+    unwelcomed: Vec<(Tick, SessionKey, Box<[u8]>)>,
+    again_at: Option<Tick>,
+    /// When the first absent member of each session has been away for too long.
+    patience: Timers<1>,
     lost_notices: VecDeque<LostNotice>,
     /// Notices that wait for room.
     backlog: Backlog,
@@ -82,6 +92,8 @@ pub(super) struct Sessions {
     tickets: BTreeMap<Ticket, Purpose>,
     /// Sessions whose line of requests goes on.
     lines: VecDeque<SessionKey>,
+    /// Sessions whose members are not as the ledger has them.
+    rosters: BTreeSet<SessionKey>,
 }
 
 impl Sessions {
@@ -94,6 +106,10 @@ impl Sessions {
             memberships: BTreeMap::new(),
             abroad: BTreeMap::new(),
             leavers: VecDeque::new(),
+            returners: VecDeque::new(),
+            unwelcomed: Vec::new(),
+            again_at: None,
+            patience: Timers::default(),
             lost_notices: VecDeque::new(),
             backlog: Backlog::default(),
             bytes: 0,
@@ -101,6 +117,7 @@ impl Sessions {
             ledger: None,
             tickets: BTreeMap::new(),
             lines: VecDeque::new(),
+            rosters: BTreeSet::new(),
         }
     }
 
@@ -113,7 +130,7 @@ impl Sessions {
     }
 
     pub(super) fn soonest(&self) -> Option<Tick> {
-        self.timers.soonest()
+        [self.timers.soonest(), self.patience.soonest(), self.again_at].into_iter().flatten().min()
     }
 
     /// The next session whose scheduled trigger may be due.
@@ -239,9 +256,10 @@ impl Sessions {
         let Some(session) = self.table.get(key) else { return Vec::new() };
         let by: Box<str> = name::shown(&session.full_name).into();
         if !session.members.is_empty() {
-            self.announce(peers, names, key, Draft::new(What::Lost, by), None);
+            self.announce(peers, names, key, Draft::new(What::Ended, by), None);
         }
         self.timers.cancel_all(key.slot());
+        self.patience.cancel_all(key.slot());
         let Some(mut session) = self.table.remove(key) else { return Vec::new() };
         self.by_name.remove(session.local_name());
         log::info!("session {} ({}) ended: {why}", session.id, session.name);
@@ -294,6 +312,9 @@ impl Sessions {
             if session.durable.as_ref().is_some_and(change::Durable::is_writing) != is_written(Purpose::Background(key))
             {
                 return Err(format!("session {id} is written by nobody, or without its knowledge"));
+            }
+            if session.roster.writing.is_empty() == is_written(Purpose::Members(key)) {
+                return Err(format!("members of session {id} are written by nobody, or without its knowledge"));
             }
             if !session.is_writing() && !session.queue.is_empty() && !self.lines.contains(&key) {
                 return Err(format!("session {id} has requests that nobody will deal with"));

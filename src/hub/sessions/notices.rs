@@ -2,33 +2,36 @@
 //!
 //! Each event has the session's next number. A JSON member gets a notification with it, an XML member the document of the event, if
 //! it has one. The bytes behind the receiver's name are made once for each format. A member that cannot take an event has fallen out of step
-//! and is never quietly passed over: here its link is closed; on another node, whose link others share, it is taken out of the session
-//! and told so as soon as its node takes messages again. That happens only where there is no memory left or a link ends: what finds no room in a ring
-//! waits in the `backlog`, and documents are taken in only as fast as members read.
+//! and is never quietly passed over: it is away until it has been told what it has missed (`away`); if it is of this node its link is closed,
+//! on another node it is told as soon as that takes messages again. That happens only where there is no memory left or a link ends: what
+//! finds no room in a ring waits in the `backlog`, and documents are taken in only as fast as members read.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
-use crate::hub::names::{Home, Names};
+use crate::hub::names::{Home, Names, new_header};
 use crate::hub::peers::{Peer, Peers, Work};
 use crate::leco::multicast::entry_bytes;
 use crate::leco::name;
 use crate::limits::{LOST_NOTICES_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
+use crate::time::Span;
 
 use super::Sessions;
-use super::backlog::{Backlog, WaitingNotice};
+use super::backlog::{Notice, WaitingNotice};
 use super::copies::{Copies, Copy, Sharing};
-use super::history::{Draft, Past, What};
-use super::session::{Leaver, LostNotice};
+use super::history::{Draft, Note, Past, What};
+use super::session::LostNotice;
 use super::voice::{self, Voice};
 
 /// Bytes of a notice besides its document, about: names, header, the word of the event.
 const NOTICE_HEAD_BYTES: usize = 512;
+
+/// An event that is older was not caused by what is being answered.
+const JUST_NOW: Span = Span(1000);
 
 impl Sessions {
     /// Gives an event its number and tells every member but `except` (unless the event is for all); answers the number.
@@ -60,9 +63,18 @@ impl Sessions {
         draft: Draft,
         except: Option<&[u8]>,
     ) -> u64 {
+        let Some(note) = self.note(peers, key, &draft) else { return 0 };
+        self.notify_members(peers, names, key, &draft, &note, except.filter(|_| !draft.to_all));
+        self.renew_numbers(peers, key);
+        note.seq
+    }
+
+    /// Gives an event its number, and its place among those of the past.
+    pub(super) fn note(&mut self, peers: &mut Peers, key: SessionKey, draft: &Draft) -> Option<Note> {
         let time = peers.unix_ms();
         let room = peers.pool.data_room();
-        let Some(session) = self.table.get_mut(key) else { return 0 };
+        let header = new_header(peers);
+        let session = self.table.get_mut(key)?;
         // Where memory is short the past is forgotten sooner.
         let bytes_max = peers.config.session_history_bytes_max.min(session.history.bytes() + room);
         session.seq += 1;
@@ -85,61 +97,74 @@ impl Sessions {
                 note.insert("cancelled".to_owned(), Value::from(cancelled));
             }
         }
-        let note: Box<str> = note.to_string().into();
-        let past = Past { seq, note: note.clone(), document: draft.document.clone() };
+        let text: Box<str> = note.to_string().into();
+        let past = Past {
+            seq,
+            at: peers.now,
+            header,
+            note: text.clone(),
+            document: draft.document.clone(),
+            written: draft.written.clone(),
+        };
         let before = session.history.bytes();
         session.history.add(past, bytes_max);
         let after = session.history.bytes();
         self.account(peers, before, after);
         peers.counters.session_events += 1;
-        let members = self.table.get(key).map_or(0, |session| session.members.len());
-        // It costs the one who caused it as much of its turn as so many calls.
-        peers.spend(Work::Notices(members));
-        self.notify_members(peers, names, key, &draft, &note, except.filter(|_| !draft.to_all));
-        self.renew_numbers(peers, key);
-        seq
+        Some(Note { seq, header, text })
     }
 
     /// Puts an event into the rings of the members.
-    fn notify_members(
+    pub(super) fn notify_members(
         &mut self,
         peers: &mut Peers,
         names: &Names,
         key: SessionKey,
         draft: &Draft,
-        note: &str,
+        note: &Note,
         except: Option<&[u8]>,
     ) {
         let Some(session) = self.table.get(key).filter(|session| !session.members.is_empty()) else { return };
+        // It costs the one who caused it as much of its turn as so many calls.
+        peers.spend(Work::Notices(session.members.len()));
         let (sender, schema) = (session.full_name.clone(), session.info.schema);
-        let has = |voice| session.members.values().any(|member| member.voice == voice);
-        let tails = Voice::ALL
-            .map(|voice| (voice, has(voice).then(|| voice.tail(peers, &sender, schema, draft, note)).flatten()));
+        let has = |voice| session.members.values().any(|member| member.voice == voice && member.home.is_some());
+        let tails = Voice::ALL.map(|voice| match has(voice) {
+            true => (voice, voice.tail(peers, &sender, schema, draft, note)),
+            false => (voice, Vec::new()),
+        });
         // What changes the state has room that messages do not have.
         let reserve = if draft.what == What::Message { 0 } else { RING_RESERVE_BYTES };
         let bytes_max = peers.config.ring_bytes_max + reserve;
         let (mut cut, mut missed) = (Vec::new(), Vec::new());
         let mut copies = Copies::default();
         for (name, member) in &session.members {
-            let tail = tails.iter().find(|(voice, _)| *voice == member.voice).and_then(|(_, tail)| tail.as_ref());
-            let (Some(tail), false) = (tail, except == Some(name)) else { continue };
-            let link = names.link_of(member.home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
-            if let Some(link) = link.filter(|link| peers.get(*link).is_some_and(Peer::is_instep)) {
+            let tails = tails.iter().find(|(voice, _)| *voice == member.voice).map_or(&[][..], |(_, tails)| tails);
+            let (Some(home), false) = (member.home, except == Some(name) || tails.is_empty()) else { continue };
+            let link = names.link_of(home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
+            let shares = link.filter(|link| peers.get(*link).is_some_and(Peer::is_instep));
+            if let (Some(link), [tail]) = (shares, tails) {
                 copies.add(link, member.voice, name, tail);
-            } else if !link.is_some_and(|link| tell(&mut self.backlog, peers, key, link, &[&**name], tail, bytes_max)) {
-                match member.home {
-                    Home::Here(_) => cut.extend(link),
-                    Home::There(_) => missed.push(name.clone()),
-                }
+                continue;
+            }
+            let given = link.is_some_and(|link| {
+                let members = [&**name];
+                let notice = |tail| Notice { session: key, members: &members, seq: note.seq, tail };
+                tails.iter().all(|tail| self.backlog.give(peers, link, notice(tail), bytes_max))
+            });
+            if !given {
+                missed.push(name.clone());
+                cut.extend(link.filter(|_| matches!(home, Home::Here(_))));
             }
         }
         for Copy { link, members, tail } in copies.all {
-            if !tell(&mut self.backlog, peers, key, link, &members, &tail, bytes_max) {
+            let notice = Notice { session: key, members: &members, seq: note.seq, tail: &tail };
+            if !self.backlog.give(peers, link, notice, bytes_max) {
                 missed.extend(members.into_iter().map(Box::from));
             }
         }
         for member in missed {
-            self.drop_later(peers, key, &member, &sender, note);
+            self.note_missed(key, &member, note.seq);
         }
         for link in cut {
             peers.close(link, Cause::Notice);
@@ -160,11 +185,9 @@ impl Sessions {
 
     /// A link has ended: members who were to hear something on it have missed it.
     pub(in crate::hub) fn link_ended(&mut self, peers: &mut Peers, link: PeerKey) {
-        for WaitingNotice { session: key, members, .. } in self.backlog.take(link, &mut peers.pool) {
+        for WaitingNotice { session, members, seq, .. } in self.backlog.take(link, &mut peers.pool) {
             for member in members {
-                if self.table.get(key).is_some_and(|session| session.members.contains_key(&member)) {
-                    self.drop_fallen_behind(peers, key, &member);
-                }
+                self.note_missed(session, &member, seq);
             }
         }
     }
@@ -183,7 +206,7 @@ impl Sessions {
         let mut wanted: BTreeMap<PeerKey, usize> = BTreeMap::new();
         let mut sharing = Sharing::default();
         session.members.iter().find_map(|(name, member)| {
-            let link = names.link_of(member.home).filter(|link| *link != author)?;
+            let link = member.home.and_then(|home| names.link_of(home)).filter(|link| *link != author)?;
             let peer = peers.get(link)?;
             let wanted = wanted.entry(link).or_default();
             if !peer.is_instep() || sharing.begins(link, member.voice, name) {
@@ -207,47 +230,22 @@ impl Sessions {
 
     // ---- Lost notices ----
 
-    fn drop_later(&mut self, peers: &mut Peers, key: SessionKey, member: &[u8], session: &[u8], note: &str) {
-        self.leavers.push_back(Leaver { session: key, member: member.into(), for_certain: true });
-        self.send_lost_notice_later(peers, member, session, note);
+    /// Whoever could not be given the answer to what it has done in its session, if it is a member, has fallen out of step: it is told
+    /// anew what has happened lately.
+    pub(in crate::hub) fn answer_missed(&mut self, peers: &Peers, names: &Names, local_name: &[u8], full_name: &[u8]) {
+        let Some(key) = self.at(local_name).filter(|key| self.is_member(names, *key, full_name)) else { return };
+        let before = self.table.get(key).and_then(|session| session.history.last_before(peers.now - JUST_NOW));
+        let sure = self.member(key, full_name).map_or(0, |member| member.sure);
+        self.note_missed(key, full_name, before.map_or(sure, |before| before.max(sure)) + 1);
     }
 
-    /// Takes out whoever could not be given the answer to what it has done in its session, if it is a member: it has fallen out of step.
-    pub(in crate::hub) fn answer_missed(
-        &mut self,
-        peers: &mut Peers,
-        names: &Names,
-        local_name: &[u8],
-        full_name: &[u8],
-    ) {
-        if let Some(key) = self.at(local_name).filter(|key| self.is_member(names, *key, full_name)) {
-            self.drop_fallen_behind(peers, key, full_name);
-        }
-    }
-
-    /// Takes out a member that has missed something, and tells it so as soon as it can be told.
-    fn drop_fallen_behind(&mut self, peers: &mut Peers, key: SessionKey, member: &[u8]) {
-        let Some(session) = self.table.get(key) else { return };
-        let sender = session.full_name.clone();
-        let note = json!({"session": session.name, "seq": session.seq, "state": session.flow.state.name()}).to_string();
-        self.drop_later(peers, key, member, &sender, &note);
-    }
-
-    fn send_lost_notice_later(&mut self, peers: &mut Peers, member: &[u8], session: &[u8], note: &str) {
+    /// Puts a word to somebody who was taken out of a session behind those that wait until they can be told.
+    pub(super) fn queue_lost_notice(&mut self, peers: &mut Peers, notice: LostNotice) {
         if self.lost_notices.len() >= LOST_NOTICES_MAX {
             self.lost_notices.pop_front();
             peers.counters.session_farewells_dropped += 1;
         }
-        let mut lost: Value = serde_json::from_str(note).unwrap_or_default();
-        if let Some(lost) = lost.as_object_mut() {
-            lost.insert("event".to_owned(), Value::from(What::Lost.word()));
-            lost.insert("by".to_owned(), Value::from(name::shown(member)));
-            for key in ["trigger", "kind", "effective_at", "cancelled"] {
-                lost.remove(key);
-            }
-        }
-        let note = lost.to_string().into();
-        self.lost_notices.push_back(LostNotice { member: member.into(), session: session.into(), note });
+        self.lost_notices.push_back(notice);
     }
 
     /// Tells those who were taken out of a session that they were, as far as their nodes take messages now. Who has joined
@@ -258,7 +256,7 @@ impl Sessions {
             let back = session.is_some_and(|key| self.is_member(names, key, &notice.member));
             let Some(home) = names.home_of(&notice.member).filter(|_| !back) else { continue };
             let told = names.link_of(home).is_some_and(|link| {
-                let tail = voice::notification_tail(peers, &notice.session, &notice.note, None);
+                let tail = voice::notification_tail(&new_header(peers), &notice.session, &notice.note, None);
                 voice::push(peers, link, &notice.member, &tail, peers.config.ring_bytes_max)
             });
             if !told {
@@ -266,27 +264,4 @@ impl Sessions {
             }
         }
     }
-}
-
-/// Puts a notice into the ring of a link for those who share it there, or behind what waits for room in that ring; `false` if there is no
-/// memory for it.
-fn tell(
-    backlog: &mut Backlog,
-    peers: &mut Peers,
-    session: SessionKey,
-    link: PeerKey,
-    members: &[&[u8]],
-    tail: &Arc<[u8]>,
-    bytes_max: usize,
-) -> bool {
-    if !backlog.has(link) && voice::push_for(peers, link, members, tail, bytes_max) {
-        return true;
-    }
-    let members = members.iter().map(|member| Box::from(*member)).collect();
-    let is_kept =
-        backlog.push(link, WaitingNotice { session, members, tail: Arc::clone(tail) }, &mut peers.pool).is_ok();
-    if is_kept {
-        peers.tell_of_room(link);
-    }
-    is_kept
 }

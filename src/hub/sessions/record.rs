@@ -1,7 +1,7 @@
 //! How a session is written in the ledger, and read from there.
 //!
 //! The ledger holds text: `session/NAME` is a JSON object, `document/NAME/N` a stored initialization document (the object says which, and in
-//! which order), `shared/NAME` the one that was shared. A name has no `/` in it. The object has the version of all that belongs to its
+//! which order), `shared/NAME` the one that was shared, `member/NAME/FULL_NAME` a member. A name has no `/` in it. The object has the version of all that belongs to its
 //! session; those of before versions were written have none, and are read as they were.
 
 use std::collections::BTreeMap;
@@ -14,13 +14,15 @@ use crate::c2sim::kind::Schema;
 use crate::c2sim::scan;
 use crate::c2sim::state::{Options, State, Trigger};
 use crate::hub::ledger::{Entry, Write};
+use crate::limits::MEMBERS_MAX;
 
 use super::change::{Durable, Written};
 use super::entry::{Author, Flow, Scheduled, SessionInfo};
-use super::session::Session;
+use super::session::{Member, Session};
+use super::voice::Voice;
 
 /// How sessions are written today. What a program of this version could not read, or would read wrongly, takes the next number.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// What the entries of a ledger are, by the names of the sessions.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ pub(super) struct Entries {
     records: BTreeMap<String, String>,
     papers: BTreeMap<String, BTreeMap<u64, String>>,
     shared: BTreeMap<String, String>,
+    members: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Entries {
@@ -54,7 +57,11 @@ impl Entries {
         let read = |(name, record): (String, Value)| {
             let papers = found.papers.remove(&name).unwrap_or_default();
             let shared = found.shared.remove(&name);
-            Restored::read(&name, &record, &papers, shared).map_err(|why| wrong(&name, &why))
+            let members = found.members.remove(&name).unwrap_or_default();
+            let restored = Restored::read(&name, &record, &papers, shared);
+            restored
+                .and_then(|restored| Ok(Restored { members: read_members(members)?, ..restored }))
+                .map_err(|why| wrong(&name, &why))
         };
         records.into_iter().map(read).collect()
     }
@@ -67,6 +74,10 @@ impl Entries {
         match key.split_once('/').ok_or_else(strange)? {
             ("session", name) => drop(self.records.insert(name.to_owned(), value)),
             ("shared", name) => drop(self.shared.insert(name.to_owned(), value)),
+            ("member", rest) => {
+                let (name, full_name) = rest.split_once('/').ok_or_else(strange)?;
+                self.members.entry(name.to_owned()).or_default().push((full_name.to_owned(), value));
+            }
             ("document", rest) => {
                 let (name, n) = rest.split_once('/').ok_or_else(strange)?;
                 let n = n.parse().map_err(|_| strange())?;
@@ -103,6 +114,17 @@ pub(super) struct Restored {
     /// The documents of its initialization, and all that there are.
     pub(super) papers: Vec<u64>,
     pub(super) found: Vec<u64>,
+    pub(super) members: Vec<RestoredMember>,
+}
+
+/// A member as the ledger holds it.
+#[derive(Debug)]
+pub(super) struct RestoredMember {
+    pub(super) full_name: Box<[u8]>,
+    pub(super) system: Box<str>,
+    pub(super) voice: Voice,
+    pub(super) joined: u64,
+    pub(super) acked: u64,
 }
 
 impl Restored {
@@ -131,6 +153,7 @@ impl Restored {
             seq: number(record, "reserved")?,
             papers: order,
             found: papers.keys().copied().collect(),
+            members: Vec::new(),
         })
     }
 }
@@ -203,6 +226,36 @@ fn scheduled(record: &Value) -> Result<Option<Scheduled>, String> {
     }))
 }
 
+/// The members of a session.
+fn read_members(members: Vec<(String, String)>) -> Result<Vec<RestoredMember>, String> {
+    let read = |(full_name, value): (String, String)| {
+        let wrong = |why: String| format!("its member '{}': {why}", full_name.escape_default());
+        let record: Value = serde_json::from_str(&value).map_err(|error| wrong(error.to_string()))?;
+        let voice = word(&record, "format").map_err(wrong)?;
+        Ok(RestoredMember {
+            system: word(&record, "system").map_err(wrong)?.into(),
+            voice: Voice::from_word(voice).ok_or_else(|| wrong(missing("format")))?,
+            joined: number(&record, "joined").map_err(wrong)?,
+            acked: number(&record, "acked").map_err(wrong)?,
+            full_name: full_name.as_bytes().into(),
+        })
+    };
+    if members.len() > MEMBERS_MAX {
+        return Err(format!("it has {} members, and may have {MEMBERS_MAX}", members.len()));
+    }
+    members.into_iter().map(read).collect()
+}
+
+/// The key of a member. There is no `/` in the name of a session, though there may be in that of a component.
+pub(super) fn member_key(session: &str, full_name: &[u8]) -> Vec<u8> {
+    [b"member/", session.as_bytes(), b"/", full_name].concat()
+}
+
+pub(super) fn member_value(member: &Member) -> Vec<u8> {
+    let Member { system, voice, joined, acked, .. } = member;
+    json!({"system": system, "format": voice.word(), "joined": joined, "acked": acked}).to_string().into_bytes()
+}
+
 fn paper_key(name: &str, n: u64) -> Vec<u8> {
     format!("document/{name}/{n:020}").into_bytes()
 }
@@ -257,6 +310,8 @@ pub(super) fn gone(session: &Session) -> Vec<Write> {
     let papers = session.durable.iter().flat_map(Durable::papers);
     let mut keys: Vec<Vec<u8>> = papers.map(|n| paper_key(name, n)).collect();
     keys.extend([format!("shared/{name}").into_bytes(), format!("session/{name}").into_bytes()]);
+    keys.extend(session.members.keys().map(|member| member_key(name, member)));
+    keys.extend(session.roster.names().map(|member| member_key(name, member)));
     keys.into_iter().map(|key| Write { key, value: None }).collect()
 }
 

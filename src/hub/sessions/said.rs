@@ -11,6 +11,8 @@ pub(in crate::hub) struct Asker<'a> {
     pub(in crate::hub) session: &'a [u8],
     /// The full name of whoever asks.
     pub(in crate::hub) full_name: &'a [u8],
+    /// How many events there had been in all sessions when it asked.
+    pub(in crate::hub) asked_behind: u64,
 }
 
 /// A session that is to be deleted.

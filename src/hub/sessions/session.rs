@@ -7,17 +7,18 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
+use crate::c2sim::kind::Kind;
 use crate::c2sim::notice::IsoDateTime;
-use crate::c2sim::state::{self, Options, State};
+use crate::c2sim::state::{self, Options, State, Trigger, Verdict};
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::names::Home;
 use crate::leco::name;
 use crate::limits::MEMBER_BYTES;
 use crate::time::Tick;
 
-use super::change::{Durable, Pending};
+use super::change::{Durable, Pending, Roster};
 use super::entry::{Flow, SessionInfo};
-use super::history::{Draft, History};
+use super::history::{Draft, History, What};
 use super::voice::Voice;
 
 /// A session. Opaque outside the hub.
@@ -49,6 +50,8 @@ pub(in crate::hub) struct Session {
     pub(super) queue_bytes: usize,
     /// Whether controllers whose next request waits for it come before the line.
     pub(super) controllers_first: bool,
+    /// What the ledger does not know of its members.
+    pub(super) roster: Roster,
     /// Events that come right behind the answer to whoever caused them; before any other event at the latest.
     pub(super) owed: Vec<Draft>,
 }
@@ -72,6 +75,7 @@ impl Session {
             queue: VecDeque::new(),
             queue_bytes: 0,
             controllers_first: false,
+            roster: Roster::default(),
             owed: Vec::new(),
         }
     }
@@ -105,7 +109,8 @@ impl Session {
     /// How `info` shows it, but for its provider and viewers.
     pub(in crate::hub) fn json(&self) -> Value {
         let (flow, info) = (&self.flow, &self.info);
-        let permitted: Vec<&str> = state::permitted(flow.state, info.options, flow.facts()).names().collect();
+        let mut permitted: Vec<&str> = state::permitted(flow.state, info.options, flow.facts()).names().collect();
+        permitted.extend(self.undoing().filter(|name| !permitted.contains(name)).collect::<Vec<_>>());
         let scheduled = flow.scheduled.as_ref().map_or(
             Value::Null,
             |next| json!({"trigger": next.trigger.kind().name(), "at": next.at_ms, "by": next.author.by}),
@@ -125,20 +130,47 @@ impl Session {
             "options": Options::KEYS.map(|key| (key, options.word(key))).into_iter().collect::<BTreeMap<_, _>>(),
             "permitted": permitted,
             "members": self.members.len(),
+            "away": self.members.values().filter(|member| member.home.is_none()).count(),
             "realtimeMultiple": flow.multiple,
             "scheduled": scheduled,
             "kept": self.durable.is_some(),
         })
     }
 
-    /// Its members, and who of them has followed it.
-    pub(super) fn members_json(&self) -> Value {
+    /// Triggers that would undo the scheduled one: they are refused by the state as it is, and lead back to it from the one to come.
+    fn undoing(&self) -> impl Iterator<Item = &'static str> {
+        let (flow, options) = (&self.flow, self.info.options);
+        let (now, facts) = (flow.state, flow.facts());
+        let to =
+            flow.scheduled.as_ref().and_then(|next| match state::admit(now, options, facts, next.trigger.kind()) {
+                Verdict::Transition { to } => Some(to),
+                Verdict::Stay { .. } | Verdict::Refuse { .. } => None,
+            });
+        let leads_back = move |kind: Kind| {
+            to.is_some_and(|to| state::admit(to, options, facts, kind) == (Verdict::Transition { to: now }))
+        };
+        Trigger::ALL.into_iter().map(Trigger::kind).filter(move |kind| leads_back(*kind)).map(Kind::name)
+    }
+
+    /// What somebody is told that is not its member any more.
+    pub(super) fn lost_note(&self, member: &[u8]) -> String {
+        json!({"session": self.name, "seq": self.seq, "state": self.flow.state.name(), "event": What::Lost.word(),
+               "by": name::shown(member)})
+        .to_string()
+    }
+
+    /// Its members: who has followed it, and who is away.
+    pub(super) fn members_json(&self, now: Tick) -> Value {
         let members: Vec<Value> = self
             .members
             .iter()
             .map(|(name, member)| {
-                json!({"name": name::shown(name), "system": member.system, "format": member.voice.word(),
-                       "joined": member.joined, "acked": member.acked})
+                let mut row = json!({"name": name::shown(name), "system": member.system, "format": member.voice.word(),
+                       "joined": member.joined, "acked": member.acked});
+                if let (None, Some(row)) = (member.home, row.as_object_mut()) {
+                    row.insert("away_s".to_owned(), Value::from(now.since(member.since).0 / 1000));
+                }
+                row
             })
             .collect();
         json!({"members": members, "seq": self.seq, "state_seq": self.state_seq})
@@ -150,26 +182,67 @@ impl Session {
 pub(super) struct Member {
     pub(super) system: Box<str>,
     pub(super) voice: Voice,
-    pub(super) home: Home,
+    /// Where it is; `None` while it is away.
+    pub(super) home: Option<Home>,
     /// The number of the event by which it joined.
     pub(super) joined: u64,
     /// The last event that it says it has followed.
     pub(super) acked: u64,
+    /// Since when it is there, or away.
     pub(super) since: Tick,
+    /// The number of the event by which it came, this time.
+    pub(super) came: u64,
+    /// How many events of any session there had been when it was away last: what it asked before, its former self did.
+    pub(super) left_behind: u64,
+    /// The last event that it has heard for certain: what lies behind is told when it comes back.
+    pub(super) sure: u64,
+    /// It may have heard less than that: of documents none is told twice.
+    pub(super) may_lack: bool,
+    /// The first event that it could not be given.
+    pub(super) missed: Option<u64>,
+    /// It is about to be away.
+    pub(super) leaves: bool,
+    /// How often in a row it could not be told that it is back.
+    pub(super) tries: u8,
     /// Its node has told us of it; from then on its absence there means that it has left.
     pub(super) listed: bool,
+    /// It has asked to join since it came, this time: once is enough.
+    pub(super) has_joined: bool,
 }
 
-/// A member that is to be taken out of its session.
+impl Member {
+    /// One that has joined by the event `joined`, has followed `acked`, and is not there now.
+    pub(super) const fn away(system: Box<str>, voice: Voice, joined: u64, acked: u64, since: Tick) -> Self {
+        Self {
+            system,
+            voice,
+            home: None,
+            joined,
+            acked,
+            since,
+            came: joined,
+            left_behind: 0,
+            sure: if acked > joined { acked } else { joined },
+            may_lack: false,
+            missed: None,
+            leaves: false,
+            tries: 0,
+            listed: false,
+            has_joined: false,
+        }
+    }
+}
+
+/// A member whose component has left.
 #[derive(Debug)]
 pub(super) struct Leaver {
     pub(super) session: SessionKey,
     pub(super) member: Box<[u8]>,
-    /// Even if its component is still signed in.
-    pub(super) for_certain: bool,
+    /// Where it was: it may be there again, or elsewhere, by the time that this is dealt with.
+    pub(super) home: Home,
 }
 
-/// A member of another node that was taken out of its session and does not know it yet.
+/// A component that was taken out of its session and does not know it yet.
 #[derive(Debug)]
 pub(super) struct LostNotice {
     pub(super) member: Box<[u8]>,

@@ -78,8 +78,13 @@ impl Fixture {
         };
         let params = params.as_object().cloned().map_or(Params::None, Params::Names);
         let local = format!("session:{session}");
-        let asker = Asker { session: local.as_bytes(), full_name: full_name.as_bytes() };
+        let asker = Asker { session: local.as_bytes(), full_name: full_name.as_bytes(), asked_behind: u64::MAX };
         self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, *call, method, params)
+    }
+
+    /// Whoever has left or come back is seen.
+    fn see_comings(&mut self) {
+        self.sessions.see_comings(&mut self.lent.peers, &self.lent.names);
     }
 
     /// A call that is dealt with at once.
@@ -213,24 +218,28 @@ fn a_schedule_that_is_cancelled_leaves_no_deadline() {
 }
 
 #[test]
-fn a_member_of_another_node_that_has_missed_something_is_told_so_once_its_node_takes_messages() {
+fn a_member_of_another_node_that_has_missed_something_hears_it_once_its_node_takes_messages() {
     let mut at = Fixture::new();
     let (node, _, dealer) = at.lent.node("N2");
+    at.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CB".to_owned()], None, 1000);
     assert!(matches!(at.call_as("default", "N2.CB", "join", json!({})), Said::Now(Aftermath { answer: Ok(_), .. })));
     let session = at.sessions.named("default").unwrap();
     // Our DEALER to it is gone for a moment, its link to us is not.
     at.lent.names.nodes.get_mut(node).unwrap().dealer = Dealer::Waiting;
-    let draft = super::Draft::new(super::What::Message, "x".into());
+    let draft = super::Draft { name: "REPORT", ..super::Draft::new(super::What::Message, "x".into()) };
     at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
-    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
-    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+    at.see_comings();
+    assert_eq!(at.lent.peers.counters.session_absences, 1);
     at.lent.names.nodes.get_mut(node).unwrap().dealer = Dealer::Up(dealer);
     assert_eq!(at.heard(dealer), "");
-    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+    at.sessions.node_listed(&at.lent.peers, &at.lent.names, node);
+    at.see_comings();
     let heard = at.heard(dealer);
-    assert!(heard.contains("N2.CB") && heard.contains(r#""event":"lost""#), "{heard}");
-    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
-    assert_eq!((at.heard(dealer).as_str(), at.lent.peers.counters.session_members_lost), ("", 1), "once");
+    assert!(heard.contains("N2.CB") && heard.contains(r#""event":"resumed""#), "{heard}");
+    assert!(heard.contains(r#""after":1,"gap":false,"more":false,"events":[{"#), "{heard}");
+    assert!(heard.contains(r#""kind":"REPORT""#) && heard.contains(r#""event":"away""#), "{heard}");
+    at.see_comings();
+    assert_eq!((at.heard(dealer).as_str(), at.lent.peers.counters.session_returns), ("", 1), "once");
     at.sessions.check().unwrap();
 }
 
@@ -257,7 +266,7 @@ fn what_is_owed_comes_behind_the_answer_or_before_the_next_event() {
 }
 
 #[test]
-fn a_component_that_has_left_is_taken_out_at_the_next_occasion() {
+fn a_component_that_has_left_is_away_at_the_next_occasion_and_lost_when_it_does_not_come_back() {
     let mut at = Fixture::new();
     let other = at.join("default", "CA", "json");
     at.join("default", "CB", "json");
@@ -265,10 +274,16 @@ fn a_component_that_has_left_is_taken_out_at_the_next_occasion() {
     let component = at.lent.names.directory.find(b"CB").unwrap();
     at.lent.names.directory.remove(component);
     at.sessions.component_left(&at.lent.names, b"CB");
-    assert!(at.sessions.has_left_members() && at.heard(other).is_empty());
-    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
+    assert!(at.sessions.has_comings() && at.heard(other).is_empty());
+    at.see_comings();
+    assert!(at.heard(other).contains(r#""event":"away""#));
+    let due = Tick(1000) + at.lent.peers.config.member_idle();
+    assert_eq!(at.sessions.soonest(), Some(due));
+    at.lent.peers.advance(due);
+    let session = at.sessions.next_impatient(due).unwrap();
+    at.sessions.give_up(&mut at.lent.peers, &at.lent.names, session);
     assert!(at.heard(other).contains(r#""event":"lost""#));
-    assert_eq!(at.lent.peers.counters.session_members_lost, 1);
+    assert_eq!((at.lent.peers.counters.session_members_lost, at.sessions.soonest()), (1, None));
     at.sessions.check().unwrap();
 }
 
@@ -349,8 +364,8 @@ fn a_copy_that_waited_for_several_is_missed_by_each_of_them() {
     assert_eq!(at.lent.peers.counters.multicasts_sent, 0);
     assert_eq!(at.sessions.bytes(), at.lent.peers.pool.data_in_use(), "kept once");
     at.sessions.link_ended(&mut at.lent.peers, dealer);
-    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
-    assert_eq!(at.lent.peers.counters.session_members_lost, 2);
+    at.see_comings();
+    assert_eq!(at.lent.peers.counters.session_absences, 2);
     at.sessions.check().unwrap();
 }
 
@@ -371,8 +386,8 @@ fn who_ends_with_notices_waiting_has_missed_them() {
     at.lent.peers.close(slow, crate::hub::cause::Cause::Slow);
     assert!(at.lent.events().contains(&Event::LinkEnded { peer: slow }));
     at.sessions.link_ended(&mut at.lent.peers, slow);
-    at.sessions.drop_left_members(&mut at.lent.peers, &at.lent.names);
-    assert!(at.heard(other).contains(r#""event":"lost""#));
+    at.see_comings();
+    assert!(at.heard(other).contains(r#""event":"away""#));
     at.sessions.check().unwrap();
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
+use crate::c2sim::state::Trigger;
 use crate::counters::count;
 use crate::hub::keys::PeerKey;
-use crate::hub::names::new_header;
 use crate::hub::peers::{Peer, Peers};
 use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
 use crate::leco::multicast::{TYPE_MULTICAST, write_list};
 use crate::leco::name::{COORDINATOR, FullName};
 use crate::zmtp::frame;
 
-use super::history::Draft;
+use super::history::{Draft, Note, What};
 
 /// How a member is told what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,33 +41,51 @@ impl Voice {
         }
     }
 
-    /// What of the notice of an event is the same for all who are told in this format; `None` if they are told nothing.
+    /// What of the notice of an event is the same for all who are told in this format: nothing, a message, or two of them.
     pub(super) fn tail(
         self,
         peers: &mut Peers,
         sender: &[u8],
         schema: Schema,
         draft: &Draft,
-        note: &str,
-    ) -> Option<Arc<[u8]>> {
+        note: &Note,
+    ) -> Vec<Arc<[u8]>> {
+        let Note { header, text, .. } = note;
         match self {
-            Self::Json => Some(notification_tail(peers, sender, note, draft.document.as_deref()).into()),
+            Self::Json => vec![notification_tail(header, sender, text, draft.document.as_deref()).into()],
             Self::Xml => {
-                let document = document_for_xml(peers, draft, schema)?;
-                let mut header = new_header(peers);
-                header[HEADER_BYTES - 1] = TYPE_C2SIM;
-                Some(frames(sender, &header, &[&document]).into())
+                let document = document_for_xml(peers, draft, schema);
+                let document = document.map(|document| document_tail(header, sender, &document).into());
+                let told = is_for_all_formats(draft).then(|| notification_tail(header, sender, text, None).into());
+                document.into_iter().chain(told).collect()
             }
         }
     }
 }
 
+/// Whether even those who hear documents are told an event as the others are: C2SIM has no document for a schedule that is no more, nor for
+/// the end of a session.
+fn is_for_all_formats(draft: &Draft) -> bool {
+    draft.cancelled.is_some() || draft.what == What::Ended
+}
+
 /// The tail of a JSON-RPC notification, with the document of the event in a frame of its own.
-pub(super) fn notification_tail(peers: &mut Peers, sender: &[u8], note: &str, document: Option<&[u8]>) -> Vec<u8> {
+pub(super) fn notification_tail(
+    header: &[u8; HEADER_BYTES],
+    sender: &[u8],
+    note: &str,
+    document: Option<&[u8]>,
+) -> Vec<u8> {
     let call = format!(r#"{{"jsonrpc":"2.0","method":"session_event","params":{note}}}"#);
     let payload: [&[u8]; 2] = [call.as_bytes(), document.unwrap_or_default()];
-    let header = new_header(peers);
-    frames(sender, &header, payload.get(..1 + usize::from(document.is_some())).unwrap_or_default())
+    frames(sender, header, payload.get(..1 + usize::from(document.is_some())).unwrap_or_default())
+}
+
+/// The tail of a message with a C2SIM document.
+pub(super) fn document_tail(header: &[u8; HEADER_BYTES], sender: &[u8], document: &[u8]) -> Vec<u8> {
+    let mut header = *header;
+    header[HEADER_BYTES - 1] = TYPE_C2SIM;
+    frames(sender, &header, &[document])
 }
 
 /// What XML members get for an event: its document, or one of our own for a trigger that came without.
@@ -76,10 +94,15 @@ fn document_for_xml(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<
         return Some(Arc::clone(document));
     }
     let (trigger, system) = draft.written.as_ref()?;
+    Some(written(peers, *trigger, schema, system))
+}
+
+/// A trigger as a document of our own.
+pub(super) fn written(peers: &mut Peers, trigger: Trigger, schema: Schema, system: &str) -> Arc<[u8]> {
     let stamp = stamp(peers);
     let mut out = Vec::new();
-    write_trigger(*trigger, schema, system, &stamp, &mut out);
-    Some(out.into())
+    write_trigger(trigger, schema, system, &stamp, &mut out);
+    out.into()
 }
 
 /// A fresh header for a document of our own.

@@ -58,7 +58,7 @@ fn check_answers(id: &Id) {
     assert_eq!(Document::parse(result.as_bytes()), Ok(Document::Single(Item::Result { is_null: true })));
     write_error(&mut error, id, INTERNAL_ERROR, &json!("why"));
     let code = Some(i64::from(INTERNAL_ERROR.code));
-    assert_eq!(Document::parse(error.as_bytes()), Ok(Document::Single(Item::Error { code })));
+    assert_eq!(Document::parse(error.as_bytes()), Ok(Document::Single(Item::Error { code, data: Some("why".into()) })));
 }
 
 fn has_fraction(value: &Value) -> bool {

@@ -230,6 +230,7 @@ fn a_node_that_came_first_and_is_reached_then_is_one_node() {
     office.answer(link, &coordinator_of("N2"), ACCEPTED);
     let node = office.lent.names.nodes.find(b"N2").unwrap();
     assert_eq!((office.nodes(), office.state(node)), (1, Some(Dealer::Up(link))));
+    assert_eq!(office.lent.events(), [Event::NodeListed { node }], "its components can be told something now");
     office.lent.peers.close(link, Cause::Gone);
     assert_eq!(office.lent.events(), [Event::DealerLost { node, peer: link }], "the link knows whose it is");
 }
@@ -247,7 +248,8 @@ fn of_two_addresses_of_one_node_the_first_that_lets_us_in_is_kept() {
     let (_, quick) = office.reach("other:12300", false);
     office.answer(quick, &coordinator_of("N2"), ACCEPTED);
     assert_eq!(office.lent.outputs(), [Output::Close(slow, Cause::Superfluous)]);
-    assert_eq!((office.settle(), office.state(node), office.nodes()), (vec![], Some(Dealer::Up(quick)), 1));
+    let events = vec![Event::NodeListed { node }];
+    assert_eq!((office.settle(), office.state(node), office.nodes()), (events, Some(Dealer::Up(quick)), 1));
 }
 
 #[test]
