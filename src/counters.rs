@@ -76,6 +76,8 @@ counters! {
     names_expired: "names removed because their owner was silent too long",
     names_taken_over: "names freed because their silent owner did not answer when they were claimed",
     probes: "silent owners asked for a sign of life because their name was claimed",
+    http_requests: "requests over HTTP that were answered, or refused",
+    http_refusals: "requests over HTTP that were refused, or could not be read",
     pings_sent: "ZMTP PINGs sent",
     pongs_sent: "ZMTP PONGs sent",
     nodes_joined: "Coordinators signed in, either way",

@@ -144,7 +144,6 @@
 //! * **peer**: whoever is at the other end of a connection.
 //! * **link**: one end of a ZMTP connection: greeting, handshake, then messages.
 //! * **frame**: a piece of a message with flags and a size in front.
-//! * **head**: what stands before the body of an HTTP request or answer, or of a STOMP frame.
 //! * **selector**: by what a STOMP client picks its messages.
 //! * **identity**: the bytes by which a ROUTER tells its ZMTP peers apart.
 //! * **message**: the frames that travel together: in LECO version, receiver, sender, header and content.

@@ -112,6 +112,7 @@ impl TemporaryServer {
             bind: here(),
             control_bind: here(),
             viewer_bind: here(),
+            http_bind: here(),
             log_dir: vec![folder.to_string_lossy().into_owned()],
             ..Config::default()
         };

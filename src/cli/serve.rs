@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use instep::config::{Config, SETTINGS, Value};
 use instep::hub::Door;
@@ -164,7 +164,16 @@ fn welcome(server: &Server, name: &str) -> Vec<String> {
     if !doors.is_empty() {
         lines.push(format!("of the Manager, {}", doors.join(", ")));
     }
+    if let Some(address) = server.addresses(Door::Http).next() {
+        lines.push(format!("a browser finds it at http://{}/", seen_from_here(address)));
+    }
     lines
+}
+
+/// An address to listen on, as a program on this machine connects to it.
+fn seen_from_here(address: SocketAddr) -> SocketAddr {
+    let here = if address.is_ipv4() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
+    if address.ip().is_unspecified() { SocketAddr::new(here, address.port()) } else { address }
 }
 
 fn louder(level: LevelFilter, steps: i32) -> LevelFilter {

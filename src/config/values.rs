@@ -3,6 +3,8 @@
 use core::fmt;
 
 use super::predefined::Predefined;
+use crate::http::forwarded::Network;
+use crate::http::origin::Origins;
 use crate::leco::{DEFAULT_PORT, address};
 use crate::limits;
 use crate::time::Span;
@@ -74,6 +76,15 @@ pub struct Config {
     pub control_bind: Vec<String>,
     /// Addresses of the viewer port; empty means all on the LECO port + 11 or, if that is taken, a free one; `off` means none.
     pub viewer_bind: Vec<String>,
+    /// Addresses of the HTTP port; empty means loopback on the LECO port + 12 or, if that is taken, a free one; `off` means none.
+    pub http_bind: Vec<String>,
+    /// Path below which the HTTP port is to be found too, `/a/b`; empty: at its root only.
+    pub http_prefix: String,
+    /// Web pages of other servers, as `https://host:port`, that may use the HTTP port; `*` means all. Empty: none may do more than look, and none
+    /// may read what it sees.
+    pub http_origins: Vec<String>,
+    /// Proxies, as addresses or networks such as `10.0.0.0/8`, that are believed where they say who asks.
+    pub trusted_proxies: Vec<String>,
     /// Directories below which logs may be opened; empty means no logs.
     pub log_dir: Vec<String>,
     /// Directory for recordings of every provider; empty means none are made.
@@ -157,6 +168,10 @@ impl Default for Config {
             memory_max: 256 << 20,
             control_bind: Vec::new(),
             viewer_bind: Vec::new(),
+            http_bind: Vec::new(),
+            http_prefix: String::new(),
+            http_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             log_dir: Vec::new(),
             record: String::new(),
             state_dir: String::new(),
@@ -211,6 +226,7 @@ impl Config {
             return Err(invalid("namespace", "printable ASCII without '.', 1 to 255 bytes, is wanted"));
         }
         self.check_host()?;
+        self.check_http()?;
         if let Some(wrong) = self.coordinators.iter().find(|text| address::with_port(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
@@ -275,6 +291,22 @@ impl Config {
     }
 
     /// Whether `host` is something that other machines can use.
+    fn check_http(&self) -> Result<(), Invalid> {
+        if let Err(word) = Origins::of(self.http_origins.iter().map(String::as_str)) {
+            return Err(invalid("http_origins", format!("'{word}' is no origin like https://host:port")));
+        }
+        if let Some(word) = self.trusted_proxies.iter().find(|word| Network::parse(word).is_none()) {
+            return Err(invalid("trusted_proxies", format!("'{word}' is no address and no network like 10.0.0.0/8")));
+        }
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+        let prefix = self.http_prefix.as_str();
+        let is_path = prefix.is_empty() || (prefix.starts_with('/') && !prefix.contains("//"));
+        if is_path && prefix.bytes().all(is_letter) {
+            return Ok(());
+        }
+        Err(invalid("http_prefix", format!("'{prefix}' is no path like /c2sim-server")))
+    }
+
     fn check_host(&self) -> Result<(), Invalid> {
         let host = &self.host;
         let is_address = host.len() <= limits::ADDRESS_BYTES_MAX - 8 && address::with_port(host).is_some();

@@ -6,16 +6,24 @@ use super::manager::Manager;
 use super::names::Names;
 use super::peers::{Peers, Role};
 use super::sessions::Sessions;
+use super::web::Web;
 
 /// Checks that all tables agree with each other; a sentence about the first thing that does not hold.
-pub(super) fn check(peers: &Peers, names: &Names, sessions: &Sessions, manager: &Manager) -> Result<(), String> {
+pub(super) fn check(
+    peers: &Peers,
+    names: &Names,
+    sessions: &Sessions,
+    manager: &Manager,
+    web: &Web,
+) -> Result<(), String> {
     peers.check()?;
     sessions.check()?;
     manager.check(peers)?;
+    web.check(peers)?;
     links_are_known(peers, names, manager)?;
     nodes_are_linked(peers, names)?;
     shows_follow(sessions, manager)?;
-    let data = sessions.bytes() + manager.bytes(peers);
+    let data = sessions.bytes() + manager.bytes(peers) + web.bytes();
     if data != peers.pool.data_in_use() {
         return Err(format!("data has {data} bytes, counted are {}", peers.pool.data_in_use()));
     }
@@ -46,7 +54,7 @@ fn links_are_known(peers: &Peers, names: &Names, manager: &Manager) -> Result<()
             {
                 return Err(format!("{key:?} is no node's DEALER"));
             }
-            Role::Accepted | Role::Dialled(_) | Role::Controller | Role::Viewer | Role::Kernel(_) => {}
+            Role::Accepted | Role::Dialled(_) | Role::Controller | Role::Viewer | Role::Web | Role::Kernel(_) => {}
         }
     }
     if held != names.directory.len() {

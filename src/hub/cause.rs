@@ -43,6 +43,10 @@ pub enum Cause {
     Undecodable,
     /// The provider behind the link has ended, was closed, or is connected anew.
     Provider,
+    /// A client of HTTP has its answer and wanted no other, or can have none.
+    Answered,
+    /// A client of HTTP has asked for nothing more for a long time, or others need its place.
+    Idle,
     /// An event of a session that it has joined found no room: it would have fallen out of step.
     Notice,
     /// The sender of a large message ended when a part of it had left for this receiver: nothing else can follow on its link.
@@ -91,14 +95,26 @@ impl Cause {
             Self::Undecodable => &mut counters.closed_undecodable,
             Self::Notice => &mut counters.closed_notice,
             Self::Torn => &mut counters.closed_torn,
-            Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping => &mut counters.closed_by_us,
+            Self::SignedOut | Self::Superfluous | Self::Provider | Self::Answered | Self::Idle | Self::Stopping => {
+                &mut counters.closed_by_us
+            }
         }
     }
 
     /// Whether an operator should read of it without asking for details.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        !matches!(self, Self::Peer | Self::Gone | Self::SignedOut | Self::Superfluous | Self::Provider | Self::Stopping)
+        !matches!(
+            self,
+            Self::Peer
+                | Self::Gone
+                | Self::SignedOut
+                | Self::Superfluous
+                | Self::Provider
+                | Self::Answered
+                | Self::Idle
+                | Self::Stopping
+        )
     }
 }
 
@@ -121,6 +137,8 @@ impl fmt::Display for Cause {
             Self::Superfluous => f.write_str("superfluous link between Coordinators"),
             Self::Undecodable => f.write_str("its request cannot be decoded"),
             Self::Provider => f.write_str("the provider has ended"),
+            Self::Answered => f.write_str("answered"),
+            Self::Idle => f.write_str("without a request for too long"),
             Self::Notice => f.write_str("an event of its session found no room"),
             Self::Torn => f.write_str("the sender of a message that was partly through to it has ended or stood still"),
             Self::Stopping => f.write_str("stopping"),

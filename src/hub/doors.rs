@@ -15,6 +15,8 @@ pub enum Door {
     Control,
     /// Viewers.
     Viewer,
+    /// Clients of HTTP.
+    Http,
 }
 
 /// Whether an address is one of this very machine or of this very cable: loopback, link-local, or none in particular, which is this machine

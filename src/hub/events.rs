@@ -34,6 +34,10 @@ pub(super) enum Event {
     KernelLost { provider: ProviderKey, peer: PeerKey, cause: Cause },
     /// A viewer has left.
     ViewerLeft { peer: PeerKey, cause: Cause },
+    /// A connection of HTTP has ended.
+    WebLeft { peer: PeerKey },
+    /// What is waited for from a connection of HTTP has not come in time.
+    WebLate { peer: PeerKey },
     /// This peer has finished its handshake a while ago and has said nothing since.
     Speechless { peer: PeerKey },
     /// There is room in the ring of this peer, which somebody has asked to be told.

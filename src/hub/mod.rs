@@ -67,6 +67,7 @@ pub(crate) mod shelf;
 #[cfg(feature = "internals")]
 pub mod shelf;
 mod turn;
+mod web;
 
 use core::net::SocketAddr;
 
@@ -94,6 +95,7 @@ use peers::{Peers, ProcessTimer};
 use recorder::Recorder;
 use sessions::Sessions;
 use shelf::Shelf;
+use web::Web;
 
 /// A difference between the time of day and what it should be by our own count that means that somebody has set the clock.
 const CLOCK_STEP_MS: u64 = 50;
@@ -107,6 +109,7 @@ pub struct Hub {
     manager: Manager,
     sessions: Sessions,
     front: Front,
+    web: Web,
     has_said_stop: bool,
     /// How often nodes are waited for once more before the end.
     last_waits: u64,
@@ -129,6 +132,7 @@ impl Hub {
             manager: Manager::new(&config),
             sessions: Sessions::new(),
             front: Front::new(),
+            web: Web::new(&config),
             has_said_stop: false,
             last_waits: 0,
             is_turn_of_sessions: false,
@@ -198,9 +202,19 @@ impl Hub {
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
         let remote = peers::canonical(remote);
-        let key = self.peers.admit(remote, door);
-        if let Some(key) = key.filter(|_| door == Door::Viewer) {
-            self.manager.viewer_came(&self.peers, key, remote);
+        let mut key = self.peers.admit(remote, door);
+        if key.is_none()
+            && door == Door::Http
+            && let Some(idle) = self.web.longest_idle()
+        {
+            self.peers.close(idle, Cause::Idle);
+            self.drain_events();
+            key = self.peers.admit(remote, door);
+        }
+        match (key, door) {
+            (Some(key), Door::Viewer) => self.manager.viewer_came(&self.peers, key, remote),
+            (Some(key), Door::Http) => self.web.came(&self.peers, key),
+            (_, Door::Leco | Door::Control | Door::Viewer | Door::Http) => {}
         }
         self.drain_events();
         key
@@ -464,6 +478,6 @@ impl Hub {
     /// # Errors
     /// A sentence about the first thing that does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
-        audit::check(&self.peers, &self.names, &self.sessions, &self.manager)
+        audit::check(&self.peers, &self.names, &self.sessions, &self.manager, &self.web)
     }
 }

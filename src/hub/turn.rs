@@ -61,7 +61,8 @@ impl Hub {
                 return;
             }
             if peer.tail.is_empty() {
-                if input.is_empty() {
+                // Of HTTP a whole request may wait that is no bytes any more.
+                if input.is_empty() && peer.role != Role::Web {
                     return;
                 }
                 let (used, halt) = self.walk(key, input);
@@ -148,6 +149,7 @@ impl Hub {
             Some(Role::Accepted | Role::Dialled(_)) => {}
             Some(Role::Controller) => return self.walk_control(key, buffer),
             Some(Role::Viewer) => return self.walk_viewer(key, buffer),
+            Some(Role::Web) => return self.walk_web(key, buffer),
             Some(Role::Kernel(_)) | None => return (used, Halt::Gone),
         }
         loop {
@@ -407,7 +409,7 @@ impl Hub {
     #[cold]
     fn drain(&mut self) {
         while let Some(event) = self.peers.events.pop_front() {
-            let Self { peers, names, coordinator, sessions, manager, .. } = self;
+            let Self { peers, names, coordinator, sessions, manager, web, .. } = self;
             match event {
                 Event::NameLeft { component, why } => {
                     if let Some(name) = coordinator.name_left(peers, names, component, why) {
@@ -425,6 +427,8 @@ impl Hub {
                 }
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peers, peer, cause),
+                Event::WebLeft { peer } => web.left(peers, peer),
+                Event::WebLate { peer } => web.late(peers, peer),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
                 Event::Room { peer } => sessions.notices_go_on(peers, peer),
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),

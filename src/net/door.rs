@@ -56,9 +56,10 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
             offset: 10,
         },
         Beside { door: Door::Viewer, key: "viewer_bind", who: "viewers", places: EVERYWHERE, offset: 11 },
+        Beside { door: Door::Http, key: "http_bind", who: "clients of HTTP", places: [&near, &NEAR[1..]], offset: 12 },
     ];
     let mut elsewhere = Vec::new();
-    for (beside, texts) in doors.iter().zip([&config.control_bind, &config.viewer_bind]) {
+    for (beside, texts) in doors.iter().zip([&config.control_bind, &config.viewer_bind, &config.http_bind]) {
         let port = port.checked_add(beside.offset);
         if texts.is_empty() {
             listeners.extend(beside.open(port, &mut elsewhere));
@@ -88,7 +89,7 @@ fn near(chosen: &[Listener]) -> Vec<IpAddr> {
     NEAR.into_iter().filter(|ip| if ip.is_ipv4() { takes_v4 } else { takes_v6 }).collect()
 }
 
-/// A port of the Manager beside that of LECO.
+/// A port beside that of LECO.
 struct Beside<'a> {
     door: Door,
     /// The setting that chooses its addresses.
@@ -161,7 +162,12 @@ fn open_leco(config: &Config) -> io::Result<Vec<Listener>> {
 
 /// Whether every address of the configuration is one.
 pub(super) fn check(config: &Config) -> io::Result<()> {
-    let keys = [("bind", &config.bind), ("control_bind", &config.control_bind), ("viewer_bind", &config.viewer_bind)];
+    let keys = [
+        ("bind", &config.bind),
+        ("control_bind", &config.control_bind),
+        ("viewer_bind", &config.viewer_bind),
+        ("http_bind", &config.http_bind),
+    ];
     for (key, texts) in keys {
         for text in texts.iter().filter(|text| key == "bind" || *text != "off") {
             address(key, text, config.port)?;

@@ -93,6 +93,7 @@ impl House {
             bind: vec!["127.0.0.1:0".into()],
             control_bind: vec!["127.0.0.1:0".into()],
             viewer_bind: vec!["127.0.0.1:0".into()],
+            http_bind: vec!["off".into()],
             log_dir: vec![directory.path().display().to_string()],
             play_speed_percent: 100_000,
             ..Config::default()

@@ -45,6 +45,7 @@ impl Node {
             bind: here(),
             control_bind: here(),
             viewer_bind: here(),
+            http_bind: here(),
             ..config
         };
         let mut server = Server::bind(config).unwrap();

@@ -166,6 +166,7 @@ fn a_directory_that_cannot_be_written_is_an_error_of_the_server() {
             bind: vec!["127.0.0.1:0".into()],
             control_bind: off(),
             viewer_bind: off(),
+            http_bind: off(),
             state_dir,
             ..Config::default()
         })

@@ -60,4 +60,6 @@ mod shares;
 mod state_cli;
 mod tidy;
 mod walls;
+#[cfg(feature = "daemon")]
+mod web;
 mod zmtp;

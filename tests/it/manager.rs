@@ -192,7 +192,8 @@ fn a_half_close_waits_for_the_answers() {
 fn who_asks_and_hangs_up_at_once_leaves_nothing_behind() {
     for door in [Door::Control, Door::Viewer] {
         let any = || vec!["127.0.0.1:0".to_owned()];
-        let config = Config { bind: any(), control_bind: any(), viewer_bind: any(), ..Config::default() };
+        let config =
+            Config { bind: any(), control_bind: any(), viewer_bind: any(), http_bind: any(), ..Config::default() };
         let mut server = Server::bind(config).unwrap();
         let address = server.addresses(door).next().unwrap();
         for n in 1..=20 {

@@ -115,13 +115,14 @@ fn knows(code: &str) -> Vec<String> {
 ///
 /// Beyond the plain order: `config` checks a namespace with `leco`'s rule for names, so that there is one such rule, and has `leco`'s port
 /// as its default. `net` asks `leco` whether the machine's name can be a namespace, opens files as the logs of `rcrs`, and has `c2sim`
-/// say whether a file is a schema. The options of predefined sessions are those of `c2sim`.
+/// say whether a file is a schema. The options of predefined sessions are those of `c2sim`; origins and networks of proxies are checked as `http`
+/// reads them.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("limits", &[]),
     ("time", &[]),
     ("counters", &[]),
-    ("config", &["limits", "time", "leco", "c2sim"]),
+    ("config", &["limits", "time", "leco", "c2sim", "http"]),
     ("store", &["limits", "time"]),
     ("zmtp", &["limits", "time", "store"]),
     ("leco", &["limits", "time", "store"]),
@@ -131,7 +132,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("http", &["limits", "time"]),
     ("stomp", &["limits", "time"]),
     ("client", &["limits", "time", "store", "zmtp", "leco"]),
-    ("hub", &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs"]),
+    ("hub", &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs", "http"]),
     ("net", &["limits", "time", "store", "config", "hub", "leco", "rcrs", "c2sim"]),
     ("main", &["cli"]),
 ];

@@ -12,6 +12,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/mod.rs",
     "src/hub/dispatch/rpc.rs",
     "src/hub/dispatch/sessions.rs",
+    "src/hub/dispatch/web.rs",
     "src/hub/mod.rs",
     "src/hub/turn.rs",
 ];
@@ -19,10 +20,14 @@ const HUB_METHODS: &[&str] = &[
 /// The owners of the hub, by the beginning of their paths, and whom of the others each may know.
 const OWNERS: &[(&str, &[&str])] = &[
     ("src/hub/coordinator/", &[]),
-    ("src/hub/dispatch/", &["src/hub/coordinator/", "src/hub/front/", "src/hub/manager/", "src/hub/sessions/"]),
+    (
+        "src/hub/dispatch/",
+        &["src/hub/coordinator/", "src/hub/front/", "src/hub/manager/", "src/hub/sessions/", "src/hub/web/"],
+    ),
     ("src/hub/front/", &[]),
     ("src/hub/manager/", &[]),
     ("src/hub/sessions/", &[]),
+    ("src/hub/web/", &[]),
 ];
 
 /// Lines of a file, of which the head does not say why it has more.

@@ -5,6 +5,7 @@ mod control;
 mod manager;
 mod rpc;
 mod sessions;
+mod web;
 
 use serde_json::Value;
 

@@ -124,6 +124,11 @@ impl Manager {
 
     // ---- Deadlines and jobs ----
 
+    /// Providers that are open.
+    pub(super) fn providers_open(&self) -> usize {
+        self.providers.len()
+    }
+
     pub(super) fn soonest(&self) -> Option<Tick> {
         self.timers.soonest()
     }

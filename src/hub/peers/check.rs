@@ -1,6 +1,6 @@
 //! What must be true of the connections between any two calls.
 
-use super::{For, Life, Peer, PeerTimer, Peers, Role, Shares};
+use super::{For, Life, Peer, PeerTimer, Peers, Shares};
 use crate::counters::count;
 
 /// Words that are said even when memory is short: a few kilobytes for each viewer and session.
@@ -19,7 +19,7 @@ impl Peers {
         let (mut handshakes, mut plain, mut tarpit) = (0, 0, 0);
         for (_, peer) in self.iter() {
             handshakes += usize::from(peer.is_open() && !peer.is_ready());
-            plain += usize::from(matches!(peer.role, Role::Controller | Role::Viewer));
+            plain += usize::from(peer.role.is_plain());
             tarpit += usize::from(peer.life == Life::Tarpit);
         }
         let mut shares = Shares::default();

@@ -48,6 +48,7 @@ impl Peers {
             Door::Leco => self.add_zmtp(Role::Accepted, SocketType::Router, remote)?,
             Door::Control => self.add_plain(Role::Controller, remote)?,
             Door::Viewer => self.add_plain(Role::Viewer, remote)?,
+            Door::Http => self.add_plain(Role::Web, remote)?,
         };
         log::debug!("connection from {remote}");
         Some(key)
@@ -84,7 +85,7 @@ impl Peers {
         }
         let key = self.table.insert(peer).ok()?;
         self.counters.connections_opened += 1;
-        if matches!(role, Role::Viewer | Role::Controller) {
+        if role.is_plain() {
             self.plain += 1;
             self.note_newcomer(key);
             self.set_peer_timer(key, PeerTimer::Life, FIRST_REQUEST);
@@ -113,7 +114,7 @@ impl Peers {
         match door {
             Door::Leco => usize::MAX,
             Door::Control => all - all.div_ceil(2 * PLAIN_RESERVE_SHARE),
-            Door::Viewer => all - all.div_ceil(PLAIN_RESERVE_SHARE),
+            Door::Viewer | Door::Http => all - all.div_ceil(PLAIN_RESERVE_SHARE),
         }
     }
 
@@ -219,6 +220,7 @@ impl Peers {
             Role::Dialled(node) => self.events.push_back(Event::DealerLost { node, peer: key }),
             Role::Kernel(provider) => self.events.push_back(Event::KernelLost { provider, peer: key, cause }),
             Role::Viewer => self.events.push_back(Event::ViewerLeft { peer: key, cause }),
+            Role::Web => self.events.push_back(Event::WebLeft { peer: key }),
             Role::Accepted | Role::Controller => {}
         }
         if let Some(list) = peer.held.take() {
@@ -250,9 +252,7 @@ impl Peers {
     /// A peer has ended its side. Who asks and then does so still wants the answers that wait or are being looked for; whoever takes none
     /// of them is closed as slow.
     pub(in crate::hub) fn end_of_input(&mut self, key: PeerKey, cause: Cause) {
-        let wants_answers = |peer: &Peer| {
-            matches!(peer.role, Role::Controller | Role::Viewer) && peer.is_open() && !peer.has_all_answers()
-        };
+        let wants_answers = |peer: &Peer| peer.role.is_plain() && peer.is_open() && !peer.has_all_answers();
         if cause == Cause::Peer && self.get(key).is_some_and(wants_answers) {
             self.unlink(key, cause);
             self.only_write(key, cause);
@@ -303,7 +303,7 @@ impl Peers {
             Life::Tarpit => self.tarpit -= 1,
             Life::Open | Life::Finishing(_) => {}
         }
-        self.plain -= usize::from(matches!(peer.role, Role::Viewer | Role::Controller));
+        self.plain -= usize::from(peer.role.is_plain());
         if peer.is_counted() {
             self.shares.take_connection(peer.address());
         }

@@ -38,6 +38,8 @@ pub(in crate::hub) enum Role {
     Controller,
     /// A viewer on the viewer port.
     Viewer,
+    /// A client of HTTP.
+    Web,
     /// Our connection to a live kernel.
     Kernel(ProviderKey),
 }
@@ -46,6 +48,11 @@ impl Role {
     /// Whether the connection speaks ZMTP.
     pub(in crate::hub) const fn is_zmtp(self) -> bool {
         matches!(self, Self::Accepted | Self::Dialled(_))
+    }
+
+    /// Whether it is a client that speaks no ZMTP.
+    pub(in crate::hub) const fn is_plain(self) -> bool {
+        matches!(self, Self::Controller | Self::Viewer | Self::Web)
     }
 }
 
@@ -171,7 +178,7 @@ impl Peer {
     pub(in crate::hub) fn is_ready(&self) -> bool {
         match self.role {
             Role::Accepted | Role::Dialled(_) => self.link.is_ready(),
-            Role::Controller | Role::Viewer => self.has_asked,
+            Role::Controller | Role::Viewer | Role::Web => self.has_asked,
             Role::Kernel(_) => true,
         }
     }
@@ -261,7 +268,7 @@ impl Peer {
 
     /// Whether it came by itself, and has one of the places for those who do.
     pub(in crate::hub) fn is_counted(&self) -> bool {
-        self.life != Life::Tarpit && matches!(self.role, Role::Accepted | Role::Controller | Role::Viewer)
+        self.life != Life::Tarpit && (self.role == Role::Accepted || self.role.is_plain())
     }
 
     /// The other machine that it runs on, if it is not this one.

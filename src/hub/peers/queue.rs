@@ -47,8 +47,9 @@ impl Peers {
 
     /// A half-sent message must go on: sets the deadline unless there is one.
     pub(in crate::hub) fn watch_tail(&mut self, key: PeerKey) {
-        // A kernel may be silent for minutes, and what is kept of it waits for our decoding.
-        let watched = |peer: &Peer| peer.is_inside_message() && peer.is_open() && !matches!(peer.role, Role::Kernel(_));
+        // A kernel may be silent for minutes, and what is kept of it waits for our decoding. HTTP has deadlines of its own.
+        let is_asked = |role: Role| !matches!(role, Role::Kernel(_) | Role::Web);
+        let watched = |peer: &Peer| peer.is_inside_message() && peer.is_open() && is_asked(peer.role);
         if self.get(key).is_some_and(watched) && !self.timers.is_set(key.slot(), PeerTimer::Half as usize) {
             self.set_peer_timer(key, PeerTimer::Half, Span(self.config.slow_ms));
         }
@@ -86,7 +87,12 @@ impl Peers {
 
     /// Queues bytes for a peer that does not speak ZMTP.
     pub(in crate::hub) fn send_plain(&mut self, key: PeerKey, bytes: &[u8]) {
-        if self.queue_parts(key, &[bytes], self.own_bytes_max()).is_err() {
+        self.send_parts(key, &[bytes]);
+    }
+
+    /// The same for bytes that lie in several places.
+    pub(in crate::hub) fn send_parts(&mut self, key: PeerKey, parts: &[&[u8]]) {
+        if self.queue_parts(key, parts, self.own_bytes_max()).is_err() {
             self.close(key, Cause::Memory);
         }
     }

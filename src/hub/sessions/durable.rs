@@ -101,6 +101,7 @@ impl Sessions {
         outcome: Result<(), String>,
     ) -> Option<Settled> {
         let purpose = self.tickets.remove(&ticket).unwrap_or(Purpose::Other);
+        self.cannot_keep = outcome.is_err();
         if let Err(reason) = &outcome {
             peers.counters.commits_failed += 1;
             peers.note_error(&format!("a session could not be kept: {reason}"));

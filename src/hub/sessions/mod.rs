@@ -90,6 +90,8 @@ pub(super) struct Sessions {
     schemas: Schemas,
     ledger: Option<Box<dyn Ledger>>,
     tickets: BTreeMap<Ticket, Purpose>,
+    /// The last write to the ledger has failed.
+    cannot_keep: bool,
     /// Sessions whose line of requests goes on.
     lines: VecDeque<SessionKey>,
     /// Sessions whose members are not as the ledger has them.
@@ -116,6 +118,7 @@ impl Sessions {
             schemas: Schemas::default(),
             ledger: None,
             tickets: BTreeMap::new(),
+            cannot_keep: false,
             lines: VecDeque::new(),
             rosters: BTreeSet::new(),
         }
@@ -151,6 +154,16 @@ impl Sessions {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
         self.table.iter()
+    }
+
+    /// Members of all sessions.
+    pub(super) fn members_of_all(&self) -> usize {
+        self.table.iter().map(|(_, session)| session.members.len()).sum()
+    }
+
+    /// Whether what is to outlive the process could not be written the last time.
+    pub(super) const fn cannot_keep(&self) -> bool {
+        self.cannot_keep
     }
 
     /// The id that the next session gets: those below it have been given.
@@ -327,7 +340,7 @@ impl Sessions {
         if bytes != self.bytes {
             return Err(format!("sessions keep {bytes} bytes, noted are {}", self.bytes));
         }
-        let members: usize = self.table.iter().map(|(_, session)| session.members.len()).sum();
+        let members = self.members_of_all();
         let memberships: usize = self.memberships.values().map(Vec::len).sum();
         if members != memberships || self.by_name.len() != self.table.len() {
             return Err(format!("sessions have {members} members, noted are {memberships}"));

@@ -1,0 +1,268 @@
+//! Connections that speak HTTP: what each is in the middle of, who may ask from where, and how answers are put into words.
+//!
+//! Owns the machine of each connection and the request at hand, from its head to its answer. What a request asks for is found out by others,
+//! who name the connection by its peer's key. It must not know sessions, Components or any other owner.
+
+mod connection;
+mod page;
+mod reply;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::http::answer::{self, Answer, Date, Transfer};
+use crate::http::forwarded::{Network, Seen};
+use crate::http::head::Head;
+use crate::http::origin::{Access, Origins};
+use crate::http::refusal::Refusal;
+use crate::http::requests::{Phase, Step};
+use crate::limits::{HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
+use crate::time::Span;
+
+use super::cause::Cause;
+use super::keys::PeerKey;
+use super::peers::{PeerTimer, Peers, Role};
+
+pub(super) use connection::Asked;
+pub(super) use page::{Reading, home, metrics};
+pub(super) use reply::Reply;
+pub(super) use route::Route;
+
+use connection::Connection;
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What a connection's bytes came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// At least so many more are needed.
+    Need(usize),
+    /// So many are dealt with.
+    Used(usize),
+    /// The connection is read no more.
+    Over,
+}
+
+/// All connections of this kind. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Web {
+    connections: BTreeMap<PeerKey, Box<Connection>>,
+    origins: Origins,
+    proxies: Vec<Network>,
+    prefix: String,
+    /// Scratch for answers.
+    out: Vec<u8>,
+}
+
+impl Web {
+    /// What the configuration says has been checked.
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            connections: BTreeMap::new(),
+            origins: Origins::of(config.http_origins.iter().map(String::as_str)).unwrap_or_default(),
+            proxies: config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
+            prefix: config.http_prefix.trim_end_matches('/').to_owned(),
+            out: Vec::new(),
+        }
+    }
+
+    /// A connection came in.
+    pub(super) fn came(&mut self, peers: &Peers, key: PeerKey) {
+        self.connections.insert(key, Box::new(Connection::new(peers.now)));
+    }
+
+    /// It is gone.
+    pub(super) fn left(&mut self, peers: &mut Peers, key: PeerKey) {
+        if let Some(connection) = self.connections.remove(&key) {
+            peers.pool.refund(connection.bytes());
+        }
+    }
+
+    /// The connection that has been without a request for the longest time: the first to go where there are too many.
+    pub(super) fn longest_idle(&self) -> Option<PeerKey> {
+        let idle = self.connections.iter().filter(|(_, connection)| connection.phase() == Phase::Idle);
+        idle.min_by_key(|(_, connection)| connection.since).map(|(key, _)| *key)
+    }
+
+    /// Bytes that all connections keep.
+    pub(super) fn bytes(&self) -> usize {
+        self.connections.values().map(|connection| connection.bytes()).sum()
+    }
+
+    // ---- In ----
+
+    /// Whether a whole request waits for its answer, and how many bytes its body has.
+    pub(super) fn whole(&self, key: PeerKey) -> Option<usize> {
+        let asked = self.connections.get(&key)?.at_hand.as_ref()?;
+        asked.is_whole.then_some(asked.body.len())
+    }
+
+    /// The request that waits for its answer.
+    pub(super) fn asked(&self, key: PeerKey) -> Option<&Asked> {
+        self.connections.get(&key)?.at_hand.as_deref().filter(|asked| asked.is_whole)
+    }
+
+    /// Looks at what `buffer`, the connection's bytes that are not dealt with yet, begins with.
+    pub(super) fn next(&mut self, peers: &mut Peers, key: PeerKey, buffer: &[u8]) -> Came {
+        let Some(connection) = self.connections.get_mut(&key) else { return Came::Over };
+        match connection.requests.next(buffer) {
+            Ok(Step::Need(n)) => Came::Need(n),
+            Ok(Step::Skip { len }) => Came::Used(len),
+            Ok(Step::Head { len, head }) => {
+                self.head(peers, key, &head);
+                Came::Used(len)
+            }
+            Ok(Step::Body { len, at, is_last }) => {
+                let piece = buffer.get(at..len).unwrap_or_default();
+                if connection.add(piece, is_last, &mut peers.pool) {
+                    Came::Used(len)
+                } else {
+                    self.answer_last(peers, key, &Reply::text(503, "no memory left for the request"));
+                    Came::Over
+                }
+            }
+            Ok(Step::Passed { .. }) => {
+                peers.finish(key, Cause::Answered);
+                Came::Over
+            }
+            Err(refusal) => {
+                self.refuse(peers, key, refusal);
+                Came::Over
+            }
+        }
+    }
+
+    /// A head has come: what it asks for is found out, and whether it may.
+    fn head(&mut self, peers: &mut Peers, key: PeerKey, head: &Head<'_>) {
+        peers.first_request(key);
+        let Some(remote) = peers.get(key).map(|peer| peer.remote) else { return };
+        let target = head.target.without(&self.prefix);
+        let seen = Seen::of(head, remote.ip(), &self.proxies);
+        let access = self.origins.judge(head, seen.host, head.lists("Upgrade", "websocket"));
+        let route = if access == Access::Refused { Route::Foreign } else { Route::of(head.method, &target) };
+        let bytes_max = route.body_bytes_max();
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let mut asked = Asked::new(route, head.terms, access);
+        if route == Route::Options {
+            let date = Date::of(peers.unix_ms());
+            access.tell(head, Answer::begin(&mut asked.ready, 200, head.terms, &date)).nothing();
+        }
+        connection.at_hand = Some(Box::new(asked));
+        match connection.requests.admit(bytes_max) {
+            Ok(()) if head.expects_continue => peers.send_plain(key, CONTINUE),
+            Ok(()) => {}
+            Err(refusal) => {
+                // It is read for a while, as its client may not read before all of it is sent.
+                connection.requests.pass_over(bytes_max.saturating_mul(2));
+                connection.at_hand = None;
+                self.say_refused(peers, key, refusal);
+            }
+        }
+    }
+
+    // ---- Out ----
+
+    /// Answers the request at hand. Whether the connection is read on.
+    pub(super) fn answer(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) -> bool {
+        let Some(connection) = self.connections.get_mut(&key) else { return false };
+        let Some(asked) = connection.at_hand.take() else { return false };
+        connection.since = peers.now;
+        peers.pool.refund(asked.body.len());
+        peers.counters.http_requests += 1;
+        peers.counters.http_refusals += u64::from(reply.status >= 400);
+        let Asked { terms, ready, origin, .. } = *asked;
+        self.out.clear();
+        if ready.is_empty() {
+            let mut head = Answer::begin(&mut self.out, reply.status, terms, &Date::of(peers.unix_ms()));
+            if let Some(origin) = &origin {
+                head = head.field("Access-Control-Allow-Origin", origin).field("Vary", "Origin");
+            }
+            head.body(reply.media_type, Transfer::Fixed(reply.body.len()));
+        } else {
+            self.out.extend_from_slice(&ready);
+        }
+        let body: &[u8] = if terms.is_head || !ready.is_empty() { &[] } else { &reply.body };
+        peers.send_parts(key, &[&self.out, body]);
+        if !terms.keeps_alive {
+            peers.finish(key, Cause::Answered);
+        }
+        terms.keeps_alive
+    }
+
+    /// Answers and reads no more.
+    fn answer_last(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) {
+        if let Some(asked) = self.connections.get_mut(&key).and_then(|connection| connection.at_hand.as_mut()) {
+            asked.terms.keeps_alive = false;
+        }
+        self.answer(peers, key, reply);
+    }
+
+    /// What came cannot be read on.
+    fn refuse(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
+        self.say_refused(peers, key, refusal);
+        peers.finish(key, Cause::Answered);
+    }
+
+    fn say_refused(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
+        peers.counters.http_requests += 1;
+        peers.counters.http_refusals += 1;
+        if peers.may_log()
+            && let Some(peer) = peers.get(key)
+        {
+            log::debug!("{}: {refusal}", peer.remote);
+        }
+        self.out.clear();
+        answer::refuse(&mut self.out, refusal, &Date::of(peers.unix_ms()));
+        peers.send_plain(key, &self.out);
+    }
+
+    // ---- Deadlines ----
+
+    /// Sets the deadline for what comes next, if that is something else than before, or if any of it has come.
+    pub(super) fn set_deadline(&mut self, peers: &mut Peers, key: PeerKey) {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let phase = connection.phase();
+        let is_new = connection.waits_for.replace(phase) != Some(phase);
+        let span = match phase {
+            Phase::Idle => HTTP_IDLE_MS,
+            Phase::Body => HTTP_STALL_MS,
+            Phase::Head if is_new => HTTP_HEAD_MS,
+            Phase::PassingOver if is_new => HTTP_DROP_MS,
+            // From their beginning on.
+            Phase::Head | Phase::PassingOver => return,
+        };
+        peers.set_peer_timer(key, PeerTimer::Life, Span(span));
+    }
+
+    /// What was to come has not.
+    pub(super) fn late(&mut self, peers: &mut Peers, key: PeerKey) {
+        let Some(connection) = self.connections.get(&key) else { return };
+        if connection.is_answering() {
+            // It is we who take our time.
+            return;
+        }
+        match connection.phase() {
+            Phase::Idle => peers.close(key, Cause::Idle),
+            Phase::PassingOver => peers.finish(key, Cause::Answered),
+            Phase::Head | Phase::Body => self.refuse(peers, key, Refusal::TooSlow),
+        }
+    }
+
+    // ---- Audit ----
+
+    /// What must be true between any two calls: each connection is one of ours, and each of ours that is open is known here.
+    pub(super) fn check(&self, peers: &Peers) -> Result<(), String> {
+        let is_web = |key: &PeerKey| peers.get(*key).is_some_and(|peer| peer.role == Role::Web);
+        if let Some(key) = self.connections.keys().find(|key| !is_web(key)) {
+            return Err(format!("{key:?} is remembered as a connection of HTTP and is none"));
+        }
+        let mut open = peers.iter().filter(|(_, peer)| peer.role == Role::Web && peer.is_open());
+        match open.find(|(key, _)| !self.connections.contains_key(key)) {
+            Some((key, _)) => Err(format!("{key:?} speaks HTTP and nobody remembers what")),
+            None => Ok(()),
+        }
+    }
+}

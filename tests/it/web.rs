@@ -1,0 +1,157 @@
+//! The HTTP port of a running server, as curl, browsers and Prometheus see it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use instep::config::Config;
+use instep::hub::Door;
+use instep::net::Server;
+
+use crate::common::program::run;
+
+/// A running server and its HTTP port.
+struct Running {
+    http: SocketAddr,
+    stopper: instep::net::Stopper,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(config: Config) -> Self {
+        let here = || vec!["127.0.0.1:0".to_owned()];
+        let off = || vec!["off".to_owned()];
+        let config = Config {
+            namespace: "N1".into(),
+            bind: here(),
+            control_bind: off(),
+            viewer_bind: off(),
+            http_bind: here(),
+            ..config
+        };
+        let mut server = Server::bind(config).unwrap();
+        let http = server.addresses(Door::Http).next().unwrap();
+        let stopper = server.stopper();
+        let thread = std::thread::spawn(move || server.run().unwrap());
+        Self { http, stopper, thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.http).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    /// Sends these bytes and reads until the server closes.
+    fn say(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        stream.write_all(bytes).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).unwrap();
+        String::from_utf8(said).unwrap()
+    }
+
+    fn get(&self, target: &str) -> String {
+        self.say(format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").as_bytes())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+#[test]
+fn it_says_that_it_is_well() {
+    let server = Running::start(Config::default());
+    let said = server.get("/health");
+    assert!(
+        said.starts_with("HTTP/1.1 200 OK\r\n") && said.contains("\r\nContent-Type: application/json\r\n"),
+        "{said}"
+    );
+    let told: serde_json::Value = serde_json::from_str(body(&said)).unwrap();
+    assert_eq!(told["status"], "UP");
+    assert!(told["timestamp"].as_u64().unwrap() > 1_700_000_000_000);
+}
+
+#[test]
+fn every_number_is_told_in_the_words_of_prometheus() {
+    let server = Running::start(Config::default());
+    let said = server.get("/metrics");
+    assert!(said.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{said}");
+    let mut numbers = 0;
+    for lines in body(&said).lines().collect::<Vec<_>>().chunks(3) {
+        let [help, kind, sample] = lines else { panic!("{lines:?}") };
+        let (name, value) = sample.split_once(' ').unwrap();
+        assert!(help.starts_with(&format!("# HELP {name} ")) && value.parse::<u64>().is_ok(), "{sample}");
+        let kind = kind.strip_prefix(&format!("# TYPE {name} ")).unwrap();
+        assert_eq!(kind, if name.ends_with("_total") { "counter" } else { "gauge" }, "{name}");
+        numbers += 1;
+    }
+    assert!(
+        numbers > 50 && said.contains("\ninstep_connections 1\n") && said.contains("\ninstep_sessions 1\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn several_requests_in_one_write_have_their_answers_in_order() {
+    let server = Running::start(Config::default());
+    let get = |target: &str, more: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n{more}\r\n");
+    let all =
+        [get("/health", ""), get("/none", ""), get("/metrics", "Connection: close\r\n"), get("/health", "")].concat();
+    let said = server.say(all.as_bytes());
+    let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text}: {said}"));
+    assert!(place("\"UP\"") < place("404 Not Found") && place("404 Not Found") < place("# HELP"));
+    assert_eq!(said.matches("HTTP/1.1 ").count(), 3, "nothing is answered behind the last");
+}
+
+#[test]
+fn a_thousand_requests_on_one_connection_are_answered() {
+    let server = Running::start(Config::default());
+    let mut stream = server.connect();
+    let request = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000);
+    let mut writer = stream.try_clone().unwrap();
+    let writing = std::thread::spawn(move || writer.write_all(&request).unwrap());
+    let mut said = Vec::new();
+    while said.windows(4).filter(|four| four == b"\"UP\"").count() < 1000 {
+        let mut piece = [0; 1 << 16];
+        let n = stream.read(&mut piece).unwrap();
+        assert!(n > 0, "it has closed");
+        said.extend_from_slice(&piece[..n]);
+    }
+    writing.join().unwrap();
+}
+
+#[test]
+fn what_is_no_http_is_refused_with_a_sentence() {
+    let server = Running::start(Config::default());
+    let mut greeting = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3];
+    greeting.resize(64, 0);
+    assert!(server.say(&greeting).starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    assert!(server.get("/none").contains("There is no such page."));
+}
+
+#[test]
+fn settings_of_the_port_are_judged_before_it_opens() {
+    for (flag, word, wanted) in [
+        ("--http-origins", "evil", "http_origins: 'evil' is no origin like https://host:port"),
+        (
+            "--trusted-proxies",
+            "10.0.0.0/33",
+            "trusted_proxies: '10.0.0.0/33' is no address and no network like 10.0.0.0/8",
+        ),
+        ("--http-prefix", "c2sim", "http_prefix: 'c2sim' is no path like /c2sim-server"),
+        ("--http-bind", "x:y", "http_bind: 'x:y' is not an address like 127.0.0.1:12300"),
+    ] {
+        assert_eq!(run(&["--check", flag, word]).error(2), wanted);
+    }
+}
