@@ -98,6 +98,8 @@ pub const LOST_NOTICES_MAX: usize = 1024;
 pub const SEQ_BLOCK: u64 = 1 << 15;
 /// Providers that a configuration may allow.
 pub const PROVIDERS_CEILING: usize = 1024;
+/// Times that one connection to a kernel has its world asked for once more because timesteps were lost.
+pub const KERNEL_LOOKS_MAX: u32 = 8;
 /// Logs that are listed for whoever asks what can be opened.
 pub const LOGS_LISTED_MAX: usize = 256;
 /// Logs that are named to one who asks for another.

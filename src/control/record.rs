@@ -386,15 +386,28 @@ pub struct AreaInfo<'a> {
     pub neighbours: Cow<'a, [i32]>,
 }
 
-/// The map: what it measures and the areas it is made of.
+/// The map: where it lies, what it measures and the areas it is made of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MapInfo<'a> {
+    /// The least coordinates, `x` and `y` on the wire, in millimetres: a map need not begin at zero. Recordings of before do not say.
+    pub origin: Option<[f64; 2]>,
     /// East to west, in millimetres. A float on the wire, as the original had it.
     pub width: f64,
     /// North to south, in millimetres.
     pub height: f64,
     /// Its areas.
     pub areas: Vec<AreaInfo<'a>>,
+}
+
+impl MapInfo<'_> {
+    /// West, south, east and north of everything, in millimetres. Where the map does not say where it lies, its areas do.
+    #[must_use]
+    pub fn bounds(&self) -> [f64; 4] {
+        let corners = || self.areas.iter().flat_map(|area| area.edges.iter()).flat_map(|edge| [edge.start, edge.end]);
+        let least = |of: fn(Point) -> i32| corners().map(of).min().map_or(0.0, f64::from);
+        let [x, y] = self.origin.unwrap_or_else(|| [least(|at| at.x), least(|at| at.y)]);
+        [x, y, x + self.width, y + self.height]
+    }
 }
 
 #[cfg(test)]

@@ -85,8 +85,11 @@ pub fn actions(value: &[u8]) -> Result<Vec<Action<'static>>, Error> {
 pub fn map(value: &[u8]) -> Result<MapInfo<'static>, Error> {
     let mut budget = Budget::full();
     let mut map = MapInfo::default();
+    let (mut x, mut y) = (None, None);
     Reader::new(value).fields(|key, value| {
         match key {
+            b"x" => x = named("x", value.number())?,
+            b"y" => y = named("y", value.number())?,
             b"width" => map.width = named("width", value.number())?.unwrap_or(0.0),
             b"height" => map.height = named("height", value.number())?.unwrap_or(0.0),
             b"entities" => map.areas = list("entities", value, &mut budget, area)?,
@@ -94,6 +97,7 @@ pub fn map(value: &[u8]) -> Result<MapInfo<'static>, Error> {
         }
         Ok(())
     })?;
+    map.origin = x.zip(y).map(|(x, y)| [x, y]);
     Ok(map)
 }
 

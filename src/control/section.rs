@@ -5,7 +5,7 @@
 //!
 //! | section | selected by | value |
 //! |---|---|---|
-//! | [`Section::Map`] | MAP | `{width, height, entities: [AreaInfo]}` |
+//! | [`Section::Map`] | MAP | `{width, height, x, y, entities: [AreaInfo]}` |
 //! | [`Section::World`] | WORLD | `[Entity]` |
 //! | [`Section::Commands`] | ACTION | `[Action]` |
 //! | [`Section::Changes`] | UPDATE | `[Entity]`, what differs only: nil, or an empty list, where there is no value any more |
@@ -64,14 +64,14 @@ pub struct Perception<'a> {
 }
 
 /// Appends the beginning of the map section for so many areas, which must follow one by one with [`map_area`]: a large map need
-/// not be made in one go.
-pub fn map_begin(out: &mut Vec<u8>, width: f64, height: f64, areas: usize) {
+/// not be made in one go. It lies between its least and its greatest x and y.
+pub fn map_begin(out: &mut Vec<u8>, [x, y]: [f64; 2], [east, north]: [f64; 2], areas: usize) {
     out.text(Section::Map.key());
-    out.map(3);
-    out.text("width");
-    out.double(width);
-    out.text("height");
-    out.double(height);
+    out.map(5);
+    for (key, value) in [("width", east - x), ("height", north - y), ("x", x), ("y", y)] {
+        out.text(key);
+        out.double(value);
+    }
     out.text("entities");
     out.array(areas);
 }
@@ -82,12 +82,12 @@ pub fn map_area(out: &mut Vec<u8>, info: &AreaInfo<'_>) {
 }
 
 /// Appends the map section.
-pub fn map<'a, I>(out: &mut Vec<u8>, width: f64, height: f64, areas: I)
+pub fn map<'a, I>(out: &mut Vec<u8>, low: [f64; 2], high: [f64; 2], areas: I)
 where
     I: IntoIterator<Item = AreaInfo<'a>, IntoIter: ExactSizeIterator>,
 {
     let areas = areas.into_iter();
-    map_begin(out, width, height, areas.len());
+    map_begin(out, low, high, areas.len());
     for info in areas {
         map_area(out, &info);
     }

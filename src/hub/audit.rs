@@ -46,7 +46,7 @@ fn links_are_known(peers: &Peers, names: &Names, manager: &Manager) -> Result<()
             return Err(format!("{key:?} is no node's inbound link"));
         }
         match peer.role {
-            Role::Kernel(provider) if peer.is_open() && manager.kernel_link(provider) != Some(key) => {
+            Role::Kernel(provider) if peer.is_open() && manager.kernel_links(provider).all(|link| link != key) => {
                 return Err(format!("{key:?} is no provider's kernel"));
             }
             Role::Dialled(node)

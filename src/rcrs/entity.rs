@@ -124,6 +124,15 @@ impl Properties {
         true
     }
 
+    /// The properties that have another value in `other`, or one here or there alone.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> PropertySet {
+        let differs = |property: &PropertyKind| {
+            self.number(*property) != other.number(*property) || self.list(*property) != other.list(*property)
+        };
+        self.defined.union(other.defined).iter().filter(differs).fold(PropertySet::EMPTY, PropertySet::with)
+    }
+
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         self.numbers.shrink_to_fit();

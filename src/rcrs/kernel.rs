@@ -238,7 +238,7 @@ impl KernelViewer {
                 }
                 self.end_frame();
                 let (control, draft) = decoder.into_message();
-                Ok(control.map_or(Poll::Idle, |control| self.on_message(control, draft)))
+                control.map_or(Ok(Poll::Idle), |control| self.on_message(control, draft))
             }
             Decoding::LegacyNext { at } => {
                 let Some(header) = legacy::header(&self.frame, at)? else {
@@ -258,7 +258,7 @@ impl KernelViewer {
                     return Ok(Poll::Working);
                 }
                 self.decoding = Decoding::LegacyNext { at: end };
-                match self.on_message(control, decoder.into_draft()) {
+                match self.on_message(control, decoder.into_draft())? {
                     // A message that means nothing here may have another behind it.
                     Poll::Idle => Ok(Poll::Working),
                     poll @ (Poll::Event(_) | Poll::Working) => Ok(poll),
@@ -268,19 +268,20 @@ impl KernelViewer {
     }
 
     /// Judges one message; those for others, or out of place, mean nothing.
-    fn on_message(&mut self, control: Control, mut draft: Draft) -> Poll {
+    fn on_message(&mut self, control: Control, mut draft: Draft) -> Result<Poll, Error> {
         let for_us = draft.request == Some(self.request);
         if control == Control::Shutdown {
             self.phase = Phase::Ended;
-            return Poll::Event(Event::Shutdown);
+            return Ok(Poll::Event(Event::Shutdown));
         }
-        match self.phase {
+        Ok(match self.phase {
             Phase::Connecting if control == Control::KvConnectOk && for_us => {
                 let viewer = draft.viewer.unwrap_or_default();
+                let entities = draft.world()?;
                 self.phase = Phase::Connected(viewer);
                 self.output = Some(acknowledge(self.dialect, self.request, viewer));
                 let config = draft.config();
-                Poll::Event(Event::Connected { viewer, entities: draft.entities, config })
+                Poll::Event(Event::Connected { viewer, entities, config })
             }
             Phase::Connecting if control == Control::KvConnectError && for_us => {
                 self.phase = Phase::Ended;
@@ -297,7 +298,7 @@ impl KernelViewer {
                 })
             }
             Phase::Connecting | Phase::Connected(_) | Phase::Ended => Poll::Idle,
-        }
+        })
     }
 }
 

@@ -137,7 +137,7 @@ impl Decoder {
     }
 
     /// The finished record.
-    pub(super) fn into_record(self, kind: RecordKind) -> Record {
+    pub(super) fn into_record(self, kind: RecordKind) -> Result<Record, Error> {
         self.draft.into_record(kind)
     }
 

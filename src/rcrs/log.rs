@@ -77,6 +77,8 @@ pub struct Reader<R> {
     body: Body,
     decoding: Option<(Vec<u8>, Decoder)>,
     time_reached: i32,
+    /// The numbers of kinds lack their high byte, as the first world shows.
+    short: bool,
     outcome: Option<Result<Ending, Error>>,
 }
 
@@ -104,7 +106,7 @@ impl<R: Read + Seek> Reader<R> {
             LogFormat::SevenZip => Body::Archive(Archive::new()),
             LogFormat::Viewer => return Err(Error::Unsupported("a viewer's recording")),
         };
-        Ok(Self { source, format, body, decoding: None, time_reached: 0, outcome: None })
+        Ok(Self { source, format, body, decoding: None, time_reached: 0, short: false, outcome: None })
     }
 
     /// What the file is.
@@ -179,7 +181,7 @@ impl<R: Read + Seek> Reader<R> {
             match fetched {
                 Fetched::Record { bytes, encoding } => {
                     let decoder = match encoding {
-                        Encoding::Proto => Decoder::Proto(proto::Decoder::record(bytes.len())),
+                        Encoding::Proto => Decoder::Proto(proto::Decoder::record(bytes.len(), self.short)),
                         Encoding::Legacy(kind) => Decoder::Legacy(legacy::Decoder::record(kind, bytes.len()), kind),
                     };
                     self.decoding = Some((bytes, decoder));
@@ -203,8 +205,11 @@ impl<R: Read + Seek> Reader<R> {
             return Ok(None);
         }
         match decoder {
-            Decoder::Proto(decoder) => decoder.into_record().map(Some),
-            Decoder::Legacy(decoder, kind) => Ok(Some(decoder.into_record(kind))),
+            Decoder::Proto(decoder) => {
+                self.short = decoder.is_short();
+                decoder.into_record().map(Some)
+            }
+            Decoder::Legacy(decoder, kind) => decoder.into_record(kind).map(Some),
         }
     }
 }

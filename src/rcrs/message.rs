@@ -244,10 +244,25 @@ impl Draft {
         add(&mut self.pairs, pair, RCRS_CONFIG_KEYS_MAX, "the keys of the configuration")
     }
 
-    pub(super) fn into_record(mut self, kind: RecordKind) -> Record {
-        match kind {
+    /// The world that a log or a connection begins with.
+    ///
+    /// # Errors
+    /// There are entities in it, and none of a known kind: whatever follows would be about none of them.
+    pub(super) fn world(&mut self) -> Result<Vec<Entity>, Error> {
+        if self.entities.is_empty() && self.changes.skipped > 0 {
+            return Err(Error::Unsupported("none of its entities is of a known kind"));
+        }
+        Ok(core::mem::take(&mut self.entities))
+    }
+
+    /// The record.
+    ///
+    /// # Errors
+    /// As [`Self::world`].
+    pub(super) fn into_record(mut self, kind: RecordKind) -> Result<Record, Error> {
+        Ok(match kind {
             RecordKind::Start => Record::Start,
-            RecordKind::Initial => Record::Initial(self.entities),
+            RecordKind::Initial => Record::Initial(self.world()?),
             RecordKind::Config => Record::Config(self.config()),
             RecordKind::Perception => Record::Perception(Perception {
                 time: self.time,
@@ -258,7 +273,7 @@ impl Draft {
             RecordKind::Commands => Record::Commands { time: self.time, commands: self.commands },
             RecordKind::Updates => Record::Updates { time: self.time, changes: self.changes },
             RecordKind::End => Record::End,
-        }
+        })
     }
 
     pub(super) fn config(&mut self) -> Config {

@@ -118,23 +118,25 @@ pub(super) struct Decoder {
     at: usize,
     kind: Option<RecordKind>,
     control: Option<Control>,
+    /// The numbers of a log lack their high byte, see [`EntityKind::from_log`].
+    short: bool,
     draft: Draft,
 }
 
 impl Decoder {
     /// For a kernel message of this many bytes.
     pub(super) fn message(bytes: usize) -> Self {
-        Self::new(Scope::Message, bytes)
+        Self::new(Scope::Message, bytes, false)
     }
 
-    /// For a log record of this many bytes.
-    pub(super) fn record(bytes: usize) -> Self {
-        Self::new(Scope::Log, bytes)
+    /// For a log record of this many bytes. Whether the log's numbers are `short` shows in its first world: [`Self::is_short`].
+    pub(super) fn record(bytes: usize, short: bool) -> Self {
+        Self::new(Scope::Log, bytes, short)
     }
 
-    fn new(scope: Scope, end: usize) -> Self {
+    fn new(scope: Scope, end: usize, short: bool) -> Self {
         let levels = vec![Level { scope, end, resume: end }];
-        Self { levels, at: 0, kind: None, control: None, draft: Draft::default() }
+        Self { levels, at: 0, kind: None, control: None, short, draft: Draft::default() }
     }
 
     /// Decodes on, for about `budget` bytes; says whether the message is done.
@@ -156,9 +158,15 @@ impl Decoder {
         Ok(self.levels.is_empty())
     }
 
+    /// Whether the numbers of the log lack their high byte, as far as is known.
+    pub(super) const fn is_short(&self) -> bool {
+        self.short
+    }
+
     /// The finished record.
     pub(super) fn into_record(self) -> Result<Record, Error> {
-        self.kind.map(|kind| self.draft.into_record(kind)).ok_or(Error::Malformed("a log record is of no known kind"))
+        let kind = self.kind.ok_or(Error::Malformed("a log record is of no known kind"))?;
+        self.draft.into_record(kind)
     }
 
     /// The finished message; no control number if it is not a known one.
@@ -178,7 +186,8 @@ impl Decoder {
         match (scope, number, field) {
             (Scope::Log, _, Field::Bytes(content)) => self.open_record(number, content)?,
             (Scope::Initial | Scope::Entities, 1, Field::Bytes(content)) => {
-                let entity = entity(content)?.into_entity(&mut self.draft.changes.skipped);
+                self.short |= scope == Scope::Initial && has_short_kind(content)?;
+                let entity = entity(content, self.short)?.into_entity(&mut self.draft.changes.skipped);
                 self.draft.add_entity(entity)?;
             }
             (Scope::CommandRecord | Scope::Perception | Scope::Update, 1, Field::Number(value)) => {
@@ -186,7 +195,7 @@ impl Decoder {
             }
             (Scope::CommandRecord, 2, Field::Bytes(content))
             | (Scope::Perception, 4, Field::Bytes(content))
-            | (Scope::Commands, 1, Field::Bytes(content)) => self.draft.add_command(command(content)?)?,
+            | (Scope::Commands, 1, Field::Bytes(content)) => self.draft.add_command(command(content, self.short)?)?,
             (Scope::Perception, 2, Field::Number(value)) => self.draft.agent = int(value),
             (Scope::Perception, 3, Field::Bytes(content)) | (Scope::Update, 2, Field::Bytes(content)) => {
                 self.enter(Scope::Changes, content);
@@ -197,7 +206,7 @@ impl Decoder {
                 self.draft.add_pair(key, value)?;
             }
             (Scope::Changes, 1, Field::Bytes(content)) => {
-                let change = change(content)?.into_change(&mut self.draft.changes.skipped);
+                let change = change(content, self.short)?.into_change(&mut self.draft.changes.skipped);
                 self.draft.add_change(change)?;
             }
             (Scope::Changes, 2, Field::Bytes(content)) => {
@@ -311,25 +320,36 @@ pub(super) const fn check_unit(content: &[u8], what: &'static str) -> Result<(),
 }
 
 /// Entity: 1 kind, 2 id, 3 properties.
-fn entity(content: &[u8]) -> Result<Sketch, Error> {
-    sketch(content, 1, 2)
+fn entity(content: &[u8], short: bool) -> Result<Sketch, Error> {
+    sketch(content, [1, 2], short)
+}
+
+/// Whether an entity's kind is one of the numbers without a high byte.
+fn has_short_kind(content: &[u8]) -> Result<bool, Error> {
+    let mut wire = Wire::new(content);
+    while let Some((number, field)) = wire.field()? {
+        if let (1, Field::Number(kind)) = (number, field) {
+            return Ok(EntityKind::from_number(int(kind)).is_none() && EntityKind::from_log(int(kind), true).is_some());
+        }
+    }
+    Ok(false)
 }
 
 /// Entity change: 1 id, 2 kind, 3 properties.
-fn change(content: &[u8]) -> Result<Sketch, Error> {
-    sketch(content, 2, 1)
+fn change(content: &[u8], short: bool) -> Result<Sketch, Error> {
+    sketch(content, [2, 1], short)
 }
 
-fn sketch(content: &[u8], kind_field: u64, id_field: u64) -> Result<Sketch, Error> {
+fn sketch(content: &[u8], [kind_field, id_field]: [u64; 2], short: bool) -> Result<Sketch, Error> {
     check_unit(content, "one entity")?;
     let mut sketch = Sketch::default();
     let mut wire = Wire::new(content);
     while let Some((number, field)) = wire.field()? {
         match field {
-            Field::Number(value) if number == kind_field => sketch.kind = EntityKind::from_number(int(value)),
+            Field::Number(value) if number == kind_field => sketch.kind = EntityKind::from_log(int(value), short),
             Field::Number(value) if number == id_field => sketch.id = int(value),
             Field::Bytes(content) if number == 3 => {
-                let (property, value) = property(content)?;
+                let (property, value) = property(content, short)?;
                 sketch.set(property, value);
             }
             Field::Number(_) | Field::Bytes(_) | Field::Fixed => {}
@@ -339,7 +359,7 @@ fn sketch(content: &[u8], kind_field: u64, id_field: u64) -> Result<Sketch, Erro
 }
 
 /// Property: 1 kind, 2 defined, then one of 3 number, 4 flag, 5 double, 6 bytes, 7 list, 8 matrix, 9 edges, 10 point.
-fn property(content: &[u8]) -> Result<(Option<PropertyKind>, Value), Error> {
+fn property(content: &[u8], short: bool) -> Result<(Option<PropertyKind>, Value), Error> {
     let mut property = None;
     let mut defined = false;
     let mut value = Value::Other;
@@ -347,7 +367,7 @@ fn property(content: &[u8]) -> Result<(Option<PropertyKind>, Value), Error> {
     while let Some((number, field)) = wire.field()? {
         value = match (number, field) {
             (1, Field::Number(number)) => {
-                property = PropertyKind::from_number(int(number));
+                property = PropertyKind::from_log(int(number), short);
                 continue;
             }
             (2, Field::Number(flag)) => {
@@ -421,22 +441,22 @@ fn pair(content: &[u8]) -> Result<(&[u8], &[u8]), Error> {
 }
 
 /// A command message: 1 kind, 2 parts by number; no command if the kind is not known.
-fn command(content: &[u8]) -> Result<Option<Command>, Error> {
+fn command(content: &[u8], short: bool) -> Result<Option<Command>, Error> {
     check_unit(content, "one command")?;
     let mut kind = None;
     let mut parts = CommandParts::new();
     let mut wire = Wire::new(content);
     while let Some((number, field)) = wire.field()? {
         match (number, field) {
-            (1, Field::Number(number)) => kind = CommandKind::from_number(int(number)),
-            (2, Field::Bytes(entry)) => command_part(entry, &mut parts)?,
+            (1, Field::Number(number)) => kind = CommandKind::from_log(int(number), short),
+            (2, Field::Bytes(entry)) => command_part(entry, &mut parts, short)?,
             (_, Field::Number(_) | Field::Bytes(_) | Field::Fixed) => {}
         }
     }
     Ok(kind.map(|kind| parts.into_command(kind)))
 }
 
-fn command_part<'a>(entry: &'a [u8], parts: &mut CommandParts<'a>) -> Result<(), Error> {
+fn command_part<'a>(entry: &'a [u8], parts: &mut CommandParts<'a>, short: bool) -> Result<(), Error> {
     let mut key = 0;
     let mut content: &[u8] = &[];
     let mut wire = Wire::new(entry);
@@ -447,10 +467,9 @@ fn command_part<'a>(entry: &'a [u8], parts: &mut CommandParts<'a>) -> Result<(),
             (_, Field::Number(_) | Field::Bytes(_) | Field::Fixed) => {}
         }
     }
-    let part = CommandPart::from_number(key);
-    let control = ControlPart::from_number(key);
     let mut component = Wire::new(content);
     while let Some((number, field)) = component.field()? {
+        let (part, control) = part_of(key, number, short);
         match (number, field, part) {
             (5 | 9, Field::Number(value), Some(part)) => parts.set_number(part, int(value)),
             (5 | 9, Field::Number(value), None) if control == Some(ControlPart::AgentId) => parts.agent = int(value),
@@ -461,6 +480,16 @@ fn command_part<'a>(entry: &'a [u8], parts: &mut CommandParts<'a>) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Which part of a command a component is, by its key and the number of its field. Without the high byte two parts of a command had one key,
+/// and only what is in the component tells them apart: an agent is an entity's id (field 5), an x a number.
+const fn part_of(key: i32, field: u64, short: bool) -> (Option<CommandPart>, Option<ControlPart>) {
+    let (agent, time) = (ControlPart::AgentId as i32, ControlPart::Time as i32);
+    if short && (key == time || key == agent && field == 5) {
+        return (None, ControlPart::from_log(key, short));
+    }
+    (CommandPart::from_log(key, short), ControlPart::from_number(key))
 }
 
 /// Builds the two small messages a viewer sends.

@@ -43,6 +43,13 @@ macro_rules! family {
                 }
             }
 
+            /// The member with this number; `short` ones lack the high byte, as kernels of 2021 wrote them into their logs.
+            #[must_use]
+            pub const fn from_log(number: i32, short: bool) -> Option<Self> {
+                let is_short = short && number > 0 && number < 0x100;
+                Self::from_number(if is_short { $base + number } else { number })
+            }
+
             /// The member with this string form.
             #[must_use]
             pub fn from_urn(urn: &[u8]) -> Option<Self> {
@@ -263,6 +270,18 @@ mod tests {
             assert_eq!(CommandKind::from_urn(kind.urn().as_bytes()), Some(kind));
         }
         assert_eq!((EntityKind::ALL.len(), PropertyKind::ALL.len(), CommandKind::ALL.len()), (14, 35, 12));
+    }
+
+    #[test]
+    fn numbers_without_their_high_byte_are_read_in_logs() {
+        assert_eq!(EntityKind::from_log(2, true), Some(EntityKind::Road));
+        assert_eq!(EntityKind::from_log(2, false), None);
+        assert_eq!(PropertyKind::from_log(0x13, true), Some(PropertyKind::Edges));
+        assert_eq!(CommandKind::from_log(12, true), Some(CommandKind::Speak));
+        for number in [0, -1, 15, 0x101, 0x1100] {
+            assert_eq!(EntityKind::from_log(number, true), None, "{number}");
+        }
+        assert!(EntityKind::ALL.iter().all(|kind| EntityKind::from_log(kind.number(), true) == Some(*kind)));
     }
 
     #[test]

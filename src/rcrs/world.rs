@@ -32,6 +32,8 @@ pub struct Difference {
     pub created: Vec<i32>,
     /// Entities that stayed, each with the properties that have another value, or none any more. Never empty sets.
     pub changed: Vec<(i32, PropertySet)>,
+    /// Entities of which the id alone has stayed: they are of another kind. No timestep tells such a thing, but a world that is taken over may.
+    pub replaced: Vec<i32>,
     /// Entities that are gone, with what they were.
     pub deleted: Vec<(i32, EntityKind)>,
     /// Ambulance teams with another civilian aboard than before, or none any more.
@@ -42,7 +44,11 @@ impl Difference {
     /// Whether nothing really changed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.created.is_empty() && self.changed.is_empty() && self.deleted.is_empty() && self.boarded.is_empty()
+        self.created.is_empty()
+            && self.changed.is_empty()
+            && self.replaced.is_empty()
+            && self.deleted.is_empty()
+            && self.boarded.is_empty()
     }
 }
 
@@ -151,9 +157,39 @@ impl World {
         Ok(Difference {
             created: created.into_iter().collect(),
             changed: changed.into_iter().collect(),
+            replaced: Vec::new(),
             deleted,
             boarded: boarded.into_iter().collect(),
         })
+    }
+
+    /// Takes over another world as a whole; says what is different.
+    pub fn replace(&mut self, newer: Self) -> Difference {
+        let before = core::mem::replace(self, newer);
+        let mut difference = Difference::default();
+        for entity in self.iter() {
+            let Some(known) = before.get(entity.id) else {
+                difference.created.push(entity.id);
+                continue;
+            };
+            if entity.kind != known.kind {
+                difference.replaced.push(entity.id);
+                continue;
+            }
+            let differing = entity.properties.differing(&known.properties);
+            if !differing.is_empty() {
+                difference.changed.push((entity.id, differing));
+            }
+        }
+        let gone = before.iter().filter(|entity| self.get(entity.id).is_none());
+        difference.deleted = gone.map(|entity| (entity.id, entity.kind)).collect();
+        let teams =
+            self.iter().filter(|entity| entity.kind == EntityKind::AmbulanceTeam).map(|entity| entity.id).collect();
+        let aboard_before = before.aboard(&teams);
+        let mut boarded = self.aboard(&teams);
+        boarded.retain(|team, civilian| aboard_before.get(team).copied().flatten() != *civilian);
+        difference.boarded = boarded.into_iter().collect();
+        difference
     }
 
     /// The civilian aboard an ambulance team: the first whose position is that team.
@@ -320,6 +356,25 @@ mod tests {
         world.apply(changes(vec![civilian(7)], vec![])).unwrap();
         assert_eq!(world.apply(changes(vec![], vec![5])).unwrap().boarded, [(7, None)]);
         assert_eq!(world.passenger(7), None);
+    }
+
+    #[test]
+    fn another_world_taken_over_says_what_is_different() {
+        let civilian = |place| entity(5, EntityKind::Civilian, &[(PropertyKind::Position, place)]);
+        let team = || entity(7, EntityKind::AmbulanceTeam, &[]);
+        let road = |x| entity(1, EntityKind::Road, &[(PropertyKind::X, x)]);
+        let mut world = World::new(vec![road(1), civilian(1), team(), entity(8, EntityKind::Blockade, &[])]).unwrap();
+        let newer = World::new(vec![road(1), civilian(7), team(), entity(9, EntityKind::Blockade, &[])]).unwrap();
+        let difference = world.replace(newer.clone());
+        assert_eq!(world, newer);
+        assert_eq!(difference.created, [9]);
+        assert_eq!(difference.changed, [(5, PropertySet::EMPTY.with(PropertyKind::Position))]);
+        assert_eq!(difference.deleted, [(8, EntityKind::Blockade)]);
+        assert_eq!(difference.boarded, [(7, Some(5))]);
+        assert!(world.replace(newer).is_empty());
+        let bare = World::new(vec![entity(1, EntityKind::Building, &[])]).unwrap();
+        let difference = world.replace(bare);
+        assert_eq!((difference.replaced, difference.changed), (vec![1], vec![]));
     }
 
     #[test]

@@ -438,8 +438,10 @@ impl Watcher {
             let Some(body) = self.wire.body_within(patience)? else { return Ok(None) };
             let found = decode_viewer(&body).unwrap();
             let goes_on = found.message.ends_with("the next run is waited for");
+            let begins = ["the connection was lost", "cut at ", "the log is cut short"];
             let tells_of_the_end = !goes_on
-                && (found.message.ends_with("has ended") || found.message.starts_with("the connection was lost"));
+                && (found.message.ends_with("has ended")
+                    || begins.iter().any(|begin| found.message.starts_with(begin)));
             if found.request == Bits::NONE && tells_of_the_end {
                 self.ends += 1;
                 continue;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::common::manager::{
     self, Controller, FakeKernel, Fields, House, Watcher, read_frame, read_to_end, wait_until,
@@ -163,6 +163,155 @@ fn changes_lead_from_world_to_world_whatever_they_are_and_in_recordings_too() {
         assert!(controller.errors().is_empty(), "seed {seed}: {:?}", controller.errors());
     }
 }
+
+// ---- The middle of a run ----
+
+const BLOCKADES: [i32; 3] = [50, 51, 52];
+
+/// The world of a run at a time: each blockade is gone from its time on, and a civilian has the time for its x.
+fn world_at(time: i32) -> Vec<Entity> {
+    let mut world = vec![
+        rcrs::entity(1, EntityKind::Road, &[(PropertyKind::X, 5)], &[]),
+        rcrs::entity(300, EntityKind::Civilian, &[(PropertyKind::X, time), (PropertyKind::Hp, 100)], &[]),
+    ];
+    let there = BLOCKADES.iter().zip([10, 14, 99]).filter(|(_, gone)| time < *gone);
+    world.extend(there.map(|(id, _)| rcrs::entity(*id, EntityKind::Blockade, &[(PropertyKind::RepairCost, 9)], &[])));
+    world
+}
+
+/// What the timestep of this time changes.
+fn step_at(time: i32) -> Vec<u8> {
+    let moved = rcrs::entity(300, EntityKind::Civilian, &[(PropertyKind::X, time)], &[]);
+    let deleted = BLOCKADES.iter().zip([10, 14, 99]).filter(|(_, gone)| time == *gone).map(|(id, _)| *id).collect();
+    let changed = vec![Change { entity: moved, undefined: PropertySet::EMPTY }];
+    rcrs::frame(&rcrs::proto::timestep(VIEWER, time, &[], &ChangeSet { changed, deleted, skipped: 0 }))
+}
+
+fn greeting(time: i32) -> Vec<u8> {
+    rcrs::frame(&rcrs::proto::connect_ok(1, VIEWER, &world_at(time), &config()))
+}
+
+/// What has become of the second connection to a kernel.
+#[derive(Debug, Default)]
+struct Second {
+    may_answer: AtomicBool,
+    acknowledged: AtomicBool,
+    left: AtomicBool,
+}
+
+/// A kernel in the middle of its run: its world is that of 7 and its timesteps come from 13 on, up to `shown`. To whoever connects once more it
+/// gives the world of 13, and waits for no acknowledgement.
+fn kernel_at_seven(shown: &Arc<AtomicI32>, second: &Arc<Second>) -> FakeKernel {
+    let (shown, second) = (Arc::clone(shown), Arc::clone(second));
+    FakeKernel::new(move |number, mut stream| {
+        let (shown, second) = (Arc::clone(&shown), Arc::clone(&second));
+        std::thread::spawn(move || {
+            read_frame(&mut stream).unwrap();
+            if number > 0 {
+                wait_until("the world may come", || second.may_answer.load(Ordering::Relaxed));
+                stream.write_all(&greeting(13)).unwrap();
+                second.acknowledged.store(read_frame(&mut stream).is_some(), Ordering::Relaxed);
+                second.left.store(true, Ordering::Relaxed);
+                return;
+            }
+            stream.write_all(&greeting(7)).unwrap();
+            read_frame(&mut stream).unwrap();
+            for time in 13.. {
+                wait_until("the next timestep", || {
+                    shown.load(Ordering::Relaxed) >= time || second.left.load(Ordering::Relaxed) && time > 16
+                });
+                if stream.write_all(&step_at(time)).is_err() || time > 16 {
+                    break;
+                }
+            }
+            drop(stream.write_all(&rcrs::frame(&rcrs::proto::shutdown())));
+            read_to_end(&mut stream);
+        });
+    })
+}
+
+fn ids(world: &Fields) -> Vec<i64> {
+    world.keys().copied().collect()
+}
+
+#[test]
+fn a_provider_opened_in_the_middle_of_a_run_keeps_nothing_that_was_deleted() {
+    // The second look is answered at once, or when more timesteps have come.
+    for late in [false, true] {
+        let recordings = manager::Directory::new();
+        let house = House::with(|config| {
+            config.log_dir.push(recordings.path().display().to_string());
+            config.record = recordings.path().display().to_string();
+        });
+        let (shown, second) = (Arc::new(AtomicI32::new(0)), Arc::new(Second::default()));
+        let kernel = kernel_at_seven(&shown, &second);
+        let mut controller = house.controller();
+        let provider = controller.open_kernel(kernel.port);
+        wait_until("the world is there", || controller.provider(provider)["maxtime"] == 60);
+        let mut viewer: Watcher = house.viewer();
+        viewer.call(ALL, None);
+        let id = *controller.viewers().last().unwrap();
+        controller.connect(provider, id);
+        shown.store(if late { 15 } else { 13 }, Ordering::Relaxed);
+        wait_until("timesteps have come", || controller.provider(provider)["time"] == shown.load(Ordering::Relaxed));
+        second.may_answer.store(true, Ordering::Relaxed);
+        wait_until("the second connection has ended", || second.left.load(Ordering::Relaxed));
+        assert!(!second.acknowledged.load(Ordering::Relaxed), "no kernel waits for it");
+        shown.store(16, Ordering::Relaxed);
+        let results = viewer.see_until(17);
+        let worlds = manager::merged_worlds(&results);
+        assert_eq!(ids(&worlds[&0]), [1, 50, 51, 52, 300], "the world of 7");
+        assert_eq!(ids(&worlds[&17]), [1, 52, 300]);
+        for (time, world) in worlds.range(14..) {
+            let gone: Vec<_> = ids(world).into_iter().filter(|id| *id == 50).collect();
+            assert!(gone.is_empty() || late && *time < 16, "at {time}");
+            assert_eq!(world[&300]["x"], *time);
+        }
+        let errors = controller.errors();
+        let gap: Vec<_> = errors.iter().filter(|line| line.contains("not received")).collect();
+        assert!(gap.len() == 1 && gap[0].contains("behind its first world, up to 12, were"), "{errors:?}");
+        controller.wait_for_status(provider, "closed");
+        house.wait_for_recordings(1);
+        let name = std::fs::read_dir(recordings.path()).unwrap().next().unwrap().unwrap().file_name();
+        let again = controller.open_ready(&name.into_string().unwrap());
+        controller.connect(again, id);
+        let replayed = manager::merged_worlds(&viewer.see_until(17));
+        assert!(replayed == worlds, "the recording tells the same");
+    }
+}
+
+#[test]
+fn a_second_look_that_fails_is_told_and_the_run_goes_on() {
+    let kernel = FakeKernel::new(|number, mut stream| {
+        std::thread::spawn(move || {
+            read_frame(&mut stream).unwrap();
+            if number > 0 {
+                return;
+            }
+            stream.write_all(&greeting(7)).unwrap();
+            read_frame(&mut stream).unwrap();
+            for time in [13, 14, 17, 18, 16] {
+                stream.write_all(&step_at(time)).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            read_to_end(&mut stream);
+        });
+    });
+    let house = House::new();
+    let mut controller = house.controller();
+    let provider = controller.open_kernel(kernel.port);
+    wait_until("the last timestep is there", || controller.provider(provider)["time"] == 16);
+    wait_until("all is told", || {
+        controller.errors().iter().filter(|line| line.contains("may still be shown")).count() == 3
+    });
+    let errors = controller.errors();
+    for wanted in ["timesteps 15 to 16 were not received", "the kernel went back: timestep 16 came behind 18"] {
+        assert!(errors.iter().any(|line| line.ends_with(wanted)), "{errors:?}");
+    }
+    assert_eq!(controller.provider(provider)["status"], "online");
+}
+
+// ---- Recordings of before ----
 
 /// An older release left out what had become undefined, said 0 of a team without passenger, and named no least corner of the map.
 #[test]

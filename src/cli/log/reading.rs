@@ -248,7 +248,7 @@ fn take(digest: &mut Digest, item: Item<'_>) -> Result<Option<(i64, RecordSectio
         Item::Static(Section::Map, value) => {
             let map = replay::map(value)?;
             digest.areas = map.areas.len();
-            digest.bounds = Some([0.0, 0.0, map.width, map.height]);
+            digest.bounds = Some(map.bounds());
         }
         // The heading has no other sections.
         Item::Static(Section::World | Section::Commands | Section::Changes | Section::Perceptions, _) => {}

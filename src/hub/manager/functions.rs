@@ -151,7 +151,8 @@ impl Manager {
         log::info!("provider {} closed: {}", provider.id, provider.ids);
         match source {
             Source::Kernel(kernel) => {
-                if let Some(peer) = kernel.peer {
+                let look = kernel.second_look.and_then(|look| look.peer);
+                for peer in kernel.peer.into_iter().chain(look) {
                     peers.close(peer, Cause::Provider);
                 }
             }
@@ -194,6 +195,7 @@ impl Manager {
 
     /// Connects a live kernel anew; answers whether it is one. What it has shown stays until there is another world.
     fn refresh_provider(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        self.end_look(peers, key);
         let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return false };
         kernel.since = peers.now;
         let old = kernel.forget_link();

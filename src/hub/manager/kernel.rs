@@ -30,7 +30,14 @@ impl Manager {
         self.providers.entry(key).is_some_and(|entry| entry.asked_by.is_none())
     }
 
-    /// The connection to a provider's kernel.
+    /// The connections to a provider's kernel: the one that it lives on, and that of a second look.
+    pub(in crate::hub) fn kernel_links(&self, key: ProviderKey) -> impl Iterator<Item = PeerKey> {
+        let kernel = self.providers.kernel(key).map(|(_, kernel)| kernel);
+        let look = kernel.and_then(|kernel| kernel.second_look.as_ref()?.peer);
+        kernel.and_then(|kernel| kernel.peer).into_iter().chain(look)
+    }
+
+    /// The connection to a provider's kernel that it lives on.
     pub(in crate::hub) fn kernel_link(&self, key: ProviderKey) -> Option<PeerKey> {
         self.providers.kernel(key)?.1.peer
     }
@@ -69,15 +76,22 @@ impl Manager {
             Ok(remote) => remote,
             Err(reason) => {
                 // A connection made anew may be up already, and this the end of an attempt before it.
-                if self.kernel_link(key).is_none() {
-                    self.kernel_lost(peers, key, reason);
+                match self.providers.kernel(key)?.1 {
+                    kernel if kernel.peer.is_none() => self.kernel_lost(peers, key, reason),
+                    kernel if kernel.second_look.as_ref().is_some_and(|look| look.peer.is_none()) => {
+                        self.look_failed(peers, key, reason);
+                    }
+                    _ => {}
                 }
                 return None;
             }
         };
         let (provider, kernel) = self.providers.kernel_mut(key)?;
-        if kernel.peer.is_some() || provider.status != Status::Online {
+        if provider.status != Status::Online {
             return None;
+        }
+        if kernel.peer.is_some() {
+            return self.look_dialed(peers, key, remote);
         }
         let Some(link) = peers.add_plain(Role::Kernel(key), remote) else {
             self.kernel_lost(peers, key, "too many connections are open");
@@ -89,6 +103,7 @@ impl Manager {
         kernel.machine = Some(Box::new(machine));
         kernel.peer = Some(link);
         (kernel.answered, kernel.has_world) = (false, false);
+        kernel.looks = 0;
         log::debug!("connected to the kernel at {}", provider.ids);
         let patience = Span::seconds(peers.config.kernel_connect_s.max(1));
         self.timers.set(key.slot(), Timer::Dial as usize, peers.now + patience);
@@ -100,12 +115,15 @@ impl Manager {
     pub(in crate::hub) fn kernel_gone(&mut self, peers: &mut Peers, provider: ProviderKey, key: PeerKey, cause: Cause) {
         if self.kernel_link(provider) == Some(key) {
             self.kernel_lost(peers, provider, &cause.to_string());
+        } else if self.providers.kernel(provider).is_some_and(|(_, kernel)| kernel.is_look(key)) {
+            self.look_failed(peers, provider, &cause.to_string());
         }
     }
 
     /// A connection to a kernel could not be made or has ended: try again, or give up.
     fn kernel_lost(&mut self, peers: &mut Peers, key: ProviderKey, reason: &str) {
         let patience = Span::seconds(peers.config.kernel_connect_s);
+        self.end_look(peers, key);
         let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
         if kernel.has_world && provider.status == Status::Online {
             let reason = format!("the connection was lost at time {}: {reason}", provider.time);
@@ -142,6 +160,7 @@ impl Manager {
 
     /// A run of a kernel has ended, or has not begun as it should: its provider ends with it, unless it waits for the next one.
     fn end_run(&mut self, peers: &mut Peers, key: ProviderKey, status: Status, reason: &str) {
+        self.end_look(peers, key);
         let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
         let had_world = kernel.has_world;
         kernel.forget_link();
@@ -186,6 +205,9 @@ impl Manager {
             if provider.has_new_world() {
                 self.jobs.add(Job::Kernel(link));
                 return (used, true);
+            }
+            if kernel.is_look(link) {
+                return self.take_look_bytes(peers, link, key, bytes.get(used..).unwrap_or_default());
             }
             let ours = kernel.peer == Some(link);
             let Some(machine) = kernel.machine.as_mut().filter(|_| ours) else { return (bytes.len(), false) };
@@ -251,10 +273,13 @@ impl Manager {
             Event::Timestep { time, missed_from, commands, changes } => {
                 if let Some(due) = missed_from {
                     let ids = self.providers.get(key).map_or("", |provider| &provider.ids);
-                    peers
-                        .note_error(&format!("{ids}: timesteps {due} to {} were not received", time.saturating_sub(1)));
+                    peers.note_error(&format!("{ids}: {}", gap(due, time)));
                 }
+                self.keep_for_look(peers, key, &changes);
                 self.advance(peers, key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
+                if missed_from.is_some() {
+                    self.look_again(peers, key);
+                }
             }
             Event::Shutdown => self.give_up_kernel(peers, link, key, Status::Closed, "the simulation has ended"),
         }
@@ -274,8 +299,23 @@ impl Manager {
     }
 }
 
+/// What was lost before the timestep of `time`, where that of `due` was expected.
+fn gap(due: i32, time: i32) -> String {
+    let last = time.saturating_sub(1);
+    if due > time {
+        format!("the kernel went back: timestep {time} came behind {}", due.saturating_sub(1))
+    } else if due == 1 {
+        // The world that a kernel gives does not say its time, and what came before it was never missing.
+        format!("opened in the middle of a run: timesteps behind its first world, up to {last}, were not received")
+    } else if due == last {
+        format!("timestep {due} was not received")
+    } else {
+        format!("timesteps {due} to {last} were not received")
+    }
+}
+
 /// Queues a frame for a kernel; it leaves in one write.
-fn send_frame(peers: &mut Peers, key: PeerKey, frame: Option<Vec<u8>>) {
+pub(super) fn send_frame(peers: &mut Peers, key: PeerKey, frame: Option<Vec<u8>>) {
     if let Some(frame) = frame
         && peers.queue_parts(key, &[&frame], peers.config.ring_bytes_max).is_err()
     {

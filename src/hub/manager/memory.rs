@@ -61,7 +61,7 @@ impl Manager {
                 return Err(format!("provider {} holds {holds} bytes, noted are {noted}", provider.id));
             }
             let is_its_own = |link| peers.get(link).is_some_and(|peer| peer.role == Role::Kernel(key));
-            if self.kernel_link(key).is_some_and(|link| !is_its_own(link)) {
+            if self.kernel_links(key).any(|link| !is_its_own(link)) {
                 return Err(format!("provider {} has a link that is not its kernel's", provider.id));
             }
             if provider.session.is_some_and(|session| self.provider_in(session) != Some(key)) {

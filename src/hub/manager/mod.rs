@@ -11,12 +11,14 @@ mod answers;
 mod functions;
 mod jobs;
 mod kernel;
+mod look;
 mod memory;
 mod play;
 mod provider;
 mod recording;
 mod recordings;
 mod rows;
+mod second_look;
 mod seek;
 mod show;
 mod shows;
@@ -57,16 +59,19 @@ enum Timer {
     Dial,
     /// Whoever had it opened has waited long enough.
     Answer,
+    /// A kernel that was asked for its world once more must have sent it.
+    Look,
 }
 
 impl Timer {
-    const KINDS: usize = 3;
+    const KINDS: usize = 4;
 
     const fn from_index(index: usize) -> Option<Self> {
         Some(match index {
             0 => Self::Timestep,
             1 => Self::Dial,
             2 => Self::Answer,
+            3 => Self::Look,
             _ => return None,
         })
     }
@@ -141,6 +146,7 @@ impl Manager {
                 Some(Timer::Timestep) => self.play_due(peers, key),
                 Some(Timer::Dial) => self.dial_kernel(peers, key),
                 Some(Timer::Answer) => self.answer_opener(peers, key),
+                Some(Timer::Look) => self.look_failed(peers, key, "the kernel does not send its world once more"),
                 None => {}
             }
         }

@@ -7,7 +7,7 @@ use crate::time::Span;
 
 use super::jobs::Job;
 use super::track::{Found, Track};
-use super::world::{ProviderWorld, Raw};
+use super::world::{ProviderWorld, Raw, Timestep};
 use super::{Manager, Timer};
 use crate::hub::keys::ProviderKey;
 use crate::hub::peers::{Peers, cut};
@@ -96,20 +96,37 @@ impl Manager {
         }
         match ending {
             Ok(Ending::Whole) => {}
-            Ok(Ending::Truncated) => {
-                peers.note_error(&format!("{}: the log is cut short, what is whole has been played", provider.ids));
+            Ok(Ending::Truncated) => play.track.is_cut = true,
+            Err(reason) => {
+                let reason = if provider.loaded { format!("{reason} (behind time {})", provider.time) } else { reason };
+                return self.end_provider(peers, key, Status::Errored, &reason);
             }
-            Err(reason) => return self.end_provider(peers, key, Status::Errored, &reason),
         }
         if !waits {
-            self.end_provider(peers, key, Status::Closed, "the log has ended");
+            self.end_log(peers, key);
         }
+    }
+
+    /// All of a log has been shown.
+    fn end_log(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some((provider, play)) = self.providers.log_mut(key) else { return };
+        if !play.track.is_cut {
+            return self.end_provider(peers, key, Status::Closed, "the log has ended");
+        }
+        let reason = match provider.world {
+            ProviderWorld::Empty => "the log is cut short before its first world".to_owned(),
+            ProviderWorld::Kernel(_) | ProviderWorld::Replay(_) => {
+                format!("cut at {}: the log is cut short, what is whole has been played", provider.time)
+            }
+        };
+        self.end_provider(peers, key, Status::Errored, &reason);
     }
 
     /// Puts a log back to its beginning: its viewers see it load anew.
     pub(super) fn rewind(&mut self, peers: &mut Peers, key: ProviderKey) {
         let Some((provider, play)) = self.providers.log_mut(key) else { return };
-        if provider.status == Status::Errored {
+        // What is whole of a cut log can be played again.
+        if provider.status == Status::Errored && !play.track.is_cut {
             return;
         }
         let file = play.track.file;
@@ -138,7 +155,7 @@ impl Manager {
 
     // ---- The clock ----
 
-    /// Sets the time of the next timestep of a log, if its session runs.
+    /// Sets the time of the next timestep of a log, if its session has it played.
     pub(super) fn wind_clock(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.begin_again(peers, key);
         let (plays, pace) = (self.plays(key), self.pace(peers, key));
@@ -199,7 +216,7 @@ impl Manager {
         let ended = play.track.ended;
         self.advance(peers, key, raw);
         if ended {
-            self.end_provider(peers, key, Status::Closed, "the log has ended");
+            self.end_log(peers, key);
         } else {
             self.jobs.add(Job::Play(key));
         }
@@ -209,7 +226,6 @@ impl Manager {
 
     /// Applies a timestep and sends it to the session's viewers.
     pub(super) fn advance(&mut self, peers: &mut Peers, key: ProviderKey, raw: Raw) {
-        let runs = self.runs(key);
         let Some(provider) = self.providers.get_mut(key) else { return };
         provider.forget_encoded();
         match provider.world.apply(raw) {
@@ -217,12 +233,8 @@ impl Manager {
                 provider.time = step.time;
                 provider.stepped = Some(peers.now);
                 provider.time_max = provider.time_max.max(step.time);
-                provider.unseen |= !runs;
                 peers.counters.timesteps += 1;
-                self.record_step(peers, key, &step);
-                if runs {
-                    self.broadcast_step(peers, key, &step);
-                }
+                self.show_step(peers, key, &step);
                 if let Some((provider, _)) = self.providers.kernel_mut(key) {
                     provider.remember(step, peers.config.history_bytes_max);
                 }
@@ -233,6 +245,16 @@ impl Manager {
             },
         }
         self.account(peers, key);
+    }
+
+    /// What has changed goes to the recording, and to the viewers if they see it now.
+    pub(super) fn show_step(&mut self, peers: &mut Peers, key: ProviderKey, step: &Timestep) {
+        self.record_step(peers, key, step);
+        if self.runs(key) {
+            self.broadcast_step(peers, key, step);
+        } else if let Some(provider) = self.providers.get_mut(key) {
+            provider.unseen = true;
+        }
     }
 
     /// A provider has ended by itself: it stays listed until it is closed.
@@ -253,6 +275,7 @@ impl Manager {
             peers.note_error(&line);
         }
         self.end_recording(peers, key);
+        self.end_look(peers, key);
         self.tell_viewers_of(peers, key, reason);
         self.answer_opener(peers, key);
     }

@@ -14,6 +14,7 @@ use crate::rcrs::message::Config;
 use crate::store::table::Table;
 use crate::time::{Span, Tick};
 
+use super::second_look::SecondLook;
 use super::track::{Static, Track};
 use super::world::{self, MapDraft, ProviderWorld, Statics, Timestep};
 use crate::hub::call::ReplyTo;
@@ -46,6 +47,9 @@ pub(super) struct Kernel {
     pub(super) has_world: bool,
     /// However a run of it ends, the next one is waited for.
     pub(super) is_kept: bool,
+    /// Its world, asked for once more because timesteps were lost; and how often that was done on this connection.
+    pub(super) second_look: Option<Box<SecondLook>>,
+    pub(super) looks: u32,
 }
 
 impl Kernel {
@@ -61,7 +65,14 @@ impl Kernel {
             answered: false,
             has_world: false,
             is_kept,
+            second_look: None,
+            looks: 0,
         }
+    }
+
+    /// Whether a connection is that of a second look.
+    pub(super) fn is_look(&self, link: PeerKey) -> bool {
+        self.second_look.as_ref().is_some_and(|look| look.peer == Some(link))
     }
 
     /// How long to wait until the next attempt; longer each time.
@@ -377,7 +388,7 @@ impl ProviderEntry {
             + provider.map_draft.out.len()
             + provider.encoded_world.as_ref().map_or(0, Vec::len);
         let log = match source {
-            Source::Kernel(_) => 0,
+            Source::Kernel(kernel) => kernel.second_look.as_ref().map_or(0, |look| look.bytes()),
             Source::Log(play) => {
                 play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.world.bytes() + seek.track.bytes())
             }

@@ -46,6 +46,8 @@ pub(super) struct Track {
     /// The next timestep, whole.
     pub(super) next: Option<Raw>,
     pub(super) ended: bool,
+    /// It has ended before its end.
+    pub(super) is_cut: bool,
 }
 
 impl Track {
@@ -61,6 +63,7 @@ impl Track {
             perceptions_bytes: 0,
             next: None,
             ended: false,
+            is_cut: false,
         }
     }
 

@@ -136,11 +136,10 @@ impl ProviderWorld {
         let Self::Kernel(world) = self else { return true };
         let areas = || world.iter().filter(|entity| entity.kind.is_area());
         if draft.out.is_empty() {
-            let (width, height) = world.bounds().map_or((0.0, 0.0), |bounds| {
-                let span = |low: i32, high: i32| f64::from(high) - f64::from(low);
-                (span(bounds.low.0, bounds.high.0), span(bounds.low.1, bounds.high.1))
-            });
-            section::map_begin(&mut draft.out, width, height, areas().count());
+            let corner = |(x, y): (i32, i32)| [f64::from(x), f64::from(y)];
+            let corners = world.bounds().map(|bounds| (corner(bounds.low), corner(bounds.high)));
+            let (low, high) = corners.unwrap_or_default();
+            section::map_begin(&mut draft.out, low, high, areas().count());
         }
         let mut made = 0;
         for entity in areas().skip(draft.areas).take(AREAS_PER_PIECE) {
@@ -176,6 +175,15 @@ impl ProviderWorld {
             }
             Raw::Replay { time, bytes } => self.apply_replay(time, &bytes),
         }
+    }
+
+    /// The timestep that tells how the world was put right at `time`.
+    pub(super) fn corrected(&self, time: i32, difference: &Difference) -> Timestep {
+        let mut step = Timestep { time, ..Timestep::default() };
+        if let Self::Kernel(world) = self {
+            encode_changes(&mut step.changes, world, difference);
+        }
+        step
     }
 
     fn apply_replay(&mut self, time: i32, bytes: &[u8]) -> Result<Timestep, String> {
@@ -320,6 +328,19 @@ fn differing(entity: &KernelEntity, wanted: PropertySet) -> Entity<'_> {
     }
 }
 
+/// What is told of an entity that is another under an id that is known: everything, and of what it has not that there is none.
+fn anew<'a>(world: &World, entity: &'a KernelEntity) -> Entity<'a> {
+    let mut told = whole(world, entity);
+    for property in FIELDS.map(|(property, _)| property).into_iter().chain([Property::Board]) {
+        let value = told.properties.get(property);
+        tell(&mut told.properties, property, value);
+    }
+    for list in [&mut told.blockades, &mut told.history, &mut told.apexes] {
+        list.get_or_insert_default();
+    }
+    told
+}
+
 fn encode_changes(out: &mut Vec<u8>, world: &World, difference: &Difference) {
     let created = difference.created.iter().filter_map(|id| {
         let entity = world.get(*id)?;
@@ -335,7 +356,9 @@ fn encode_changes(out: &mut Vec<u8>, world: &World, difference: &Difference) {
     });
     // Teams whose passenger changed although nothing of themselves did.
     let boarding = difference.boarded.iter().filter_map(|(team, civilian)| {
-        let known = difference.changed.iter().any(|(id, _)| id == team) || difference.created.contains(team);
+        let known = difference.changed.iter().any(|(id, _)| id == team)
+            || difference.created.contains(team)
+            || difference.replaced.contains(team);
         let entity = world.get(*team).filter(|_| !known)?;
         let mut properties = Properties::default();
         tell(&mut properties, Property::Board, *civilian);
@@ -347,7 +370,8 @@ fn encode_changes(out: &mut Vec<u8>, world: &World, difference: &Difference) {
         deleted: true,
         ..Entity::default()
     });
-    section::changes(out, created.chain(changed).chain(boarding).chain(deleted));
+    let replaced = difference.replaced.iter().filter_map(|id| Some(anew(world, world.get(*id)?)));
+    section::changes(out, created.chain(changed).chain(replaced).chain(boarding).chain(deleted));
 }
 
 fn area(entity: &KernelEntity) -> AreaInfo<'_> {

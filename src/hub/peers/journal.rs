@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::limits::{ERROR_LINE_BYTES_MAX, ERRORS_MAX, LOG_LINES_PER_SECOND, LOG_MACHINES_PER_MINUTE};
-use crate::time::Tick;
+use crate::time::{Tick, Utc};
 
 /// What a line that is told once is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,14 +54,13 @@ impl Journal {
         self.told.len() < LOG_MACHINES_PER_MINUTE && self.told.insert((address, about))
     }
 
-    /// Adds a line to the error list, with the time of day; the oldest line goes when the list is full.
+    /// Adds a line to the error list, with the moment; the oldest line goes when the list is full.
     pub(super) fn note(&mut self, unix_ms: u64, text: &str) {
         if self.errors.len() >= ERRORS_MAX {
             self.errors.pop_front();
         }
-        let seconds = unix_ms / 1000;
-        let (hours, minutes, seconds) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        self.errors.push_back(format!("{hours:02}:{minutes:02}:{seconds:02} {text}"));
+        let Utc { year, month, day, hour, minute, second, .. } = Utc::of(unix_ms);
+        self.errors.push_back(format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC {text}"));
     }
 
     /// The error list, oldest line first.
@@ -114,10 +113,10 @@ mod tests {
     fn the_error_list_keeps_the_newest_lines_with_their_time() {
         let mut journal = Journal::default();
         for n in 0..ERRORS_MAX + 1 {
-            journal.note(3_723_000, &n.to_string());
+            journal.note(1_700_000_000_000, &n.to_string());
         }
         assert_eq!(journal.errors().len(), ERRORS_MAX);
-        assert_eq!(journal.errors().next(), Some("01:02:03 1"));
+        assert_eq!(journal.errors().next(), Some("2023-11-14 22:13:20 UTC 1"));
     }
 
     #[test]

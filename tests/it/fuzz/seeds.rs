@@ -214,7 +214,7 @@ fn control() -> Files {
 
     let entity = Entity { id: 7, ..Entity::default() };
     section::world(&mut world, [entity.clone(), Entity { id: 8, ..entity }]);
-    section::map(&mut map, 100.0, 50.0, []);
+    section::map(&mut map, [-5.0, 0.0], [95.0, 50.0], []);
     section::config(&mut config, [("key", "value")].into_iter());
     let mut result = Vec::new();
     let head = viewer::Head { request: Bits(1), message: "", result: true, time: 3 };
