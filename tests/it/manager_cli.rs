@@ -427,6 +427,12 @@ fn a_recording_comes_to_the_numbers_of_what_was_recorded() {
         .find(|path| path.extension().is_some_and(|extension| extension == "vlog"))
         .unwrap();
     let recording = recording.to_str().unwrap();
+    // The box of the map, which does not begin at zero.
+    let run = node.folder.0.join("run.log");
+    for path in [run.to_str().unwrap(), recording] {
+        assert_eq!(log(&[path, "--json"]).json()["bounds"], json!([0.0, -1000.0, 2000.0, 0.0]), "{path}");
+        assert!(log(&[path]).good().contains("2 areas, from 0,-1000 to 2000,0 mm"), "{path}");
+    }
     let said = log(&[recording, "--json", "-e", "300"]).json();
     assert_eq!(
         (&said["kind"], &said["whole"], &said["time_max"]),

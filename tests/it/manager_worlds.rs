@@ -1,19 +1,23 @@
 //! Worlds of chance: whatever a kernel changes, makes undefined, deletes and brings again, a viewer that lives on changes has the world that
-//! another is sent whole. From a log, from a live kernel, and from recordings of both.
+//! another is sent whole. From a log, from a live kernel, also one that skips timesteps, is killed and comes again, and from recordings.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::common::manager::{
     self, Controller, FakeKernel, Fields, House, Watcher, read_frame, read_to_end, wait_until,
 };
 use crate::common::rcrs;
+use instep::control::function::Function;
+use instep::control::section::Section;
 use instep::control::viewer::Bits;
 use instep::rcrs::entity::{Change, Entity};
 use instep::rcrs::message::{ChangeSet, Config, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
+use instep::rcrs::world::World;
 use serde_json::json;
 
 const STEPS: i32 = 60;
@@ -309,6 +313,154 @@ fn a_second_look_that_fails_is_told_and_the_run_goes_on() {
         assert!(errors.iter().any(|line| line.ends_with(wanted)), "{errors:?}");
     }
     assert_eq!(controller.provider(provider)["status"], "online");
+}
+
+// ---- Kernels that are killed and come again ----
+
+/// The last timestep of the first of two runs.
+const KILLED_AT: i32 = 30;
+/// Timesteps that are simulated and not sent.
+const SKIPPED: [i32; 7] = [11, 12, 23, 37, 38, 39, 50];
+/// Timesteps behind which a second look is answered: the first behind the gap, or two later.
+const LOOKS: [i32; 4] = [13, 26, 40, 53];
+/// Timesteps behind a gap that are shown before a second look is answered: they may still lack what was lost.
+const UNSURE: [i32; 4] = [24, 25, 51, 52];
+
+/// A kernel of two runs: the first is killed within a frame. Who connects while a run goes on is given its world of then.
+#[derive(Debug, Default)]
+struct Mortal {
+    seeds: [u64; 2],
+    /// The number of the run, and its world while it goes on.
+    run: Mutex<(usize, Option<World>)>,
+    watched: AtomicBool,
+    may_look: AtomicBool,
+    looks: AtomicUsize,
+}
+
+impl Mortal {
+    fn greet(stream: &mut TcpStream, world: &[Entity]) {
+        stream.write_all(&rcrs::frame(&rcrs::proto::connect_ok(1, VIEWER, world, &config()))).unwrap();
+    }
+
+    fn connected(&self, mut stream: TcpStream) {
+        if read_frame(&mut stream).is_none() {
+            return;
+        }
+        let mut run = self.run.lock().unwrap();
+        if run.1.is_some() {
+            drop(run);
+            return self.is_looked_at(stream);
+        }
+        let number = run.0;
+        let (initial, steps) = super::manager_worlds::run(self.seeds[number]);
+        Self::greet(&mut stream, &initial);
+        run.1 = Some(World::new(initial).unwrap());
+        drop(run);
+        self.live(stream, number, steps);
+    }
+
+    fn is_looked_at(&self, mut stream: TcpStream) {
+        wait_until("the world may come", || self.may_look.load(Ordering::Relaxed));
+        let world: Vec<Entity> = self.run.lock().unwrap().1.as_ref().unwrap().iter().cloned().collect();
+        Self::greet(&mut stream, &world);
+        assert_eq!(read_frame(&mut stream), None, "no kernel waits for it");
+        self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn live(&self, mut stream: TcpStream, number: usize, steps: Vec<ChangeSet>) {
+        read_frame(&mut stream).unwrap();
+        wait_until("somebody watches", || self.watched.load(Ordering::Relaxed));
+        for (time, changes) in (1..).zip(steps) {
+            let frame = rcrs::frame(&rcrs::proto::timestep(VIEWER, time, &[], &changes));
+            if number == 0 && time > KILLED_AT {
+                *self.run.lock().unwrap() = (1, None);
+                return stream.write_all(&frame[..9]).unwrap();
+            }
+            self.run.lock().unwrap().1.as_mut().unwrap().apply(changes).unwrap();
+            if SKIPPED.contains(&time) {
+                continue;
+            }
+            stream.write_all(&frame).unwrap();
+            if LOOKS.contains(&time) {
+                let before = self.looks.load(Ordering::Relaxed);
+                self.may_look.store(true, Ordering::Relaxed);
+                wait_until("it was looked at", || self.looks.load(Ordering::Relaxed) > before);
+                self.may_look.store(false, Ordering::Relaxed);
+            }
+        }
+        stream.write_all(&rcrs::frame(&rcrs::proto::shutdown())).unwrap();
+        read_to_end(&mut stream);
+    }
+}
+
+/// The worlds of each run that a viewer has seen: a run begins with a world that nothing leads to.
+fn worlds_of_runs(results: &[manager::Seen]) -> Vec<BTreeMap<i64, Fields>> {
+    let begins = |seen: &manager::Seen| {
+        seen.time == 0 && seen.section(Section::World).is_some() && seen.section(Section::Changes).is_none()
+    };
+    let mut starts: Vec<usize> = (0..results.len()).filter(|at| begins(&results[*at])).collect();
+    starts.push(results.len());
+    starts.windows(2).map(|run| manager::merged_worlds(&results[run[0]..run[1]])).collect()
+}
+
+#[test]
+fn a_kernel_that_skips_is_killed_and_comes_again_is_shown_as_it_is() {
+    for seed in 0..6 {
+        let recordings = manager::Directory::new();
+        let house = House::with(|config| {
+            config.log_dir.push(recordings.path().display().to_string());
+            config.record = recordings.path().display().to_string();
+        });
+        let seeds = [100 + seed, 200 + seed];
+        let mortal = Arc::new(Mortal { seeds, ..Mortal::default() });
+        let kernel = Arc::clone(&mortal);
+        let fake = FakeKernel::new(move |_, stream| {
+            let kernel = Arc::clone(&kernel);
+            std::thread::spawn(move || kernel.connected(stream));
+        });
+        let mut controller = house.controller();
+        let opened = controller.call(Function::Open, |request| request.address("127.0.0.1", fake.port).keep());
+        let provider = opened.data["provider"].as_i64().unwrap();
+        wait_until("the world is there", || controller.provider(provider)["maxtime"] == 60);
+        let mut viewer: Watcher = house.viewer();
+        viewer.call(ALL, None);
+        let id = *controller.viewers().last().unwrap();
+        controller.connect(provider, id);
+        mortal.watched.store(true, Ordering::Relaxed);
+        let results = viewer.see_until(i64::from(STEPS));
+        assert!(results.iter().any(|seen| seen.message.starts_with("the connection was lost at time 30")));
+        let runs = worlds_of_runs(&results);
+        assert_eq!((runs.len(), mortal.looks.load(Ordering::Relaxed)), (2, 6), "seed {seed}");
+
+        // The truth: logs of the same runs, of which nothing is lost.
+        for ((worlds, seed), last) in runs.iter().zip(seeds).zip([KILLED_AT, STEPS]) {
+            house.directory.put("whole.log", &rcrs::framed_log(&log(seed)));
+            let whole = controller.open_ready("whole.log");
+            let wanted = watched(&house, &mut controller, whole, || {});
+            assert!(
+                worlds.keys().copied().eq((0..=i64::from(last)).filter(|time| !SKIPPED.map(i64::from).contains(time)))
+            );
+            for (time, world) in worlds.iter().filter(|(time, _)| !UNSURE.map(i64::from).contains(time)) {
+                assert_eq!(world, &wanted[time], "seed {seed} at {time}");
+            }
+        }
+
+        // Each run has a recording of its own, and they tell the same.
+        assert!(controller.call(Function::Close, |request| request.provider(&[provider])).ok);
+        house.wait_for_recordings(4);
+        let mut names: Vec<_> =
+            std::fs::read_dir(recordings.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        for (name, (worlds, last)) in names.into_iter().zip(runs.iter().zip([KILLED_AT, STEPS])) {
+            let again = controller.open_ready(&name.into_string().unwrap());
+            let mut viewer: Watcher = house.viewer();
+            viewer.call(ALL, None);
+            let id = *controller.viewers().last().unwrap();
+            controller.connect(again, id);
+            let replayed = manager::merged_worlds(&viewer.see_until(i64::from(last)));
+            assert!(replayed == *worlds, "seed {seed}: the recording that ends at {last}");
+        }
+    }
 }
 
 // ---- Recordings of before ----
