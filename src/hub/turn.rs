@@ -12,9 +12,9 @@ use super::coordinator::relay::{self, Taken};
 use super::coordinator::{Coordinator, multicast};
 use super::doors::Output;
 use super::events::Event;
-use super::keys::{PeerKey, ProviderKey};
+use super::keys::{NodeKey, PeerKey, ProviderKey};
 use super::peers::{Due, FAREWELL, For, Outcome, Passed, ProcessTimer, Role};
-use crate::leco::message::View;
+use crate::leco::message::{Malformed, View};
 use crate::leco::multicast::TYPE_MULTICAST;
 use crate::leco::route::{Place, is_session};
 use crate::store::tail::Tail;
@@ -255,9 +255,10 @@ impl Hub {
     /// Deals with one whole message from a peer, `wire` being its bytes as they came.
     #[inline(always)]
     fn take_message(&mut self, key: PeerKey, wire: &[u8], message: &frame::Message) -> Outcome {
-        let Self { peers, names, coordinator, .. } = self;
+        let Self { peers, names, .. } = self;
         let part = |n| message.part(wire, n);
-        let view = match View::new(part(0), part(1), part(2), part(3), part(4)) {
+        let fixed = message.first_four(wire).ok_or(Malformed::Frames);
+        let view = match fixed.and_then(|fixed| View::of(fixed, part(4))) {
             Ok(view) => view,
             Err(malformed) => {
                 return relay::malformed(peers, names, key, malformed, [part(1), part(2), part(3), part(4)]);
@@ -265,12 +266,7 @@ impl Hub {
         };
         let Some(peer) = peers.get(key) else { return Outcome::Done };
         if let Role::Dialled(node) = peer.role {
-            if let Place::Here(name) = Place::of(view.receiver, &names.prefix)
-                && is_session(name)
-            {
-                return self.session_error(node, name, &view);
-            }
-            return coordinator.take_from_dialled(peers, names, key, wire, &view);
+            return self.take_from_dialled(key, node, wire, &view);
         }
         let outcome = match relay::take(peers, names, key, wire, &view) {
             Taken::Routed(outcome) => outcome,
@@ -284,6 +280,17 @@ impl Hub {
             self.peers.counters.messages_in += 1;
         }
         outcome
+    }
+
+    /// Deals with what another node's Coordinator says on our DEALER: answers, mostly.
+    #[cold]
+    fn take_from_dialled(&mut self, key: PeerKey, node: NodeKey, wire: &[u8], view: &View<'_>) -> Outcome {
+        if let Place::Here(name) = Place::of(view.receiver, &self.names.prefix)
+            && is_session(name)
+        {
+            return self.session_error(node, name, view);
+        }
+        self.coordinator.take_from_dialled(&mut self.peers, &mut self.names, key, wire, view)
     }
 
     fn ready(&mut self, key: PeerKey, metadata: &Metadata<'_>) {

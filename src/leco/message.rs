@@ -67,6 +67,18 @@ impl<'a> View<'a> {
         let (Some(version), Some(receiver), Some(sender), Some(header)) = (version, receiver, sender, header) else {
             return Err(Malformed::Frames);
         };
+        Self::of([version, receiver, sender, header], payload)
+    }
+
+    /// The same of the four frames that every message has, and the first of its payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] as above.
+    #[inline(always)]
+    pub fn of(
+        [version, receiver, sender, header]: [&'a [u8]; 4],
+        payload: Option<&'a [u8]>,
+    ) -> Result<Self, Malformed> {
         if version != VERSION {
             return Err(Malformed::Version);
         }

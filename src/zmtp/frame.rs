@@ -67,6 +67,18 @@ impl Message {
         Some(end as usize)
     }
 
+    /// The bodies of the first four frames in the buffer that was scanned, if the message has so many.
+    #[must_use]
+    #[inline(always)]
+    pub fn first_four<'a>(&self, buffer: &'a [u8]) -> Option<[&'a [u8]; 4]> {
+        if self.frames < 4 {
+            return None;
+        }
+        let [a, b, c, d, _] = self.parts;
+        let body = |(start, end): (u32, u32)| buffer.get(start as usize..end as usize);
+        Some([body(a)?, body(b)?, body(c)?, body(d)?])
+    }
+
     /// The body of frame `n` (from 0, below [`PARTS`]) in the buffer that was scanned.
     #[must_use]
     #[inline]
