@@ -54,7 +54,7 @@ pub const NODE_NAMES_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a name takes beside its letters.
 pub const NODE_NAME_BYTES: usize = 32;
 /// Changes of our directory that are told as a difference; where there were more at once the whole list is told.
-pub const DIRECTORY_CHANGES_MAX: usize = 2048;
+pub const DIRECTORY_CHANGES_MAX: usize = 2000;
 /// Bytes of the list of receivers of one message for several of them: some hundred names. To more goes another copy.
 pub const MULTICAST_LIST_BYTES_MAX: usize = 4096;
 /// Bytes of one such message that are copied in one turn of the loop, but for what the last copy has beyond: below half a millisecond.
@@ -217,8 +217,8 @@ const _: () = assert!(NAME_BYTES_MAX >= 8 + 3 * SESSION_NAME_BYTES_MAX, "every s
 const _: () =
     assert!(SEQ_BLOCK / 2 > 2 * MEMBERS_MAX as u64, "all members may be lost while numbers are being reserved");
 const _: () = assert!(
-    DIRECTORY_CHANGES_MAX * (2 * NAME_BYTES_MAX + 3) < RPC_BYTES_MAX,
-    "a difference fits a document, whatever letters its names have"
+    2 * DIRECTORY_CHANGES_MAX * (2 * NAME_BYTES_MAX + 3) < RPC_BYTES_MAX,
+    "a difference fits a document, whatever letters its names have, and if all of them have gone and come"
 );
 const _: () = assert!(MULTICAST_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");

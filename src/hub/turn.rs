@@ -423,7 +423,12 @@ impl Hub {
                         sessions.component_left(names, &name);
                     }
                 }
-                Event::NodeListed { node } => sessions.node_listed(peers, names, node),
+                Event::NodeListed { node } => {
+                    let found = names.nodes.get_mut(node);
+                    let returned = found.map(|node| node.listing.take_returned()).unwrap_or_default();
+                    sessions.components_returned(names, node, &returned);
+                    sessions.node_listed(peers, names, node);
+                }
                 Event::NodeUnlinked { node } => sessions.node_unlinked(node),
                 Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
                 Event::DealerLost { node, peer } => {

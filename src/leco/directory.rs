@@ -20,6 +20,31 @@ pub struct Component<L> {
     pub link: L,
 }
 
+/// What has become of a name since others were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is there, and was not.
+    Came,
+    /// It was there, and is not.
+    Gone,
+    /// It was there and is, but not all the time: what was sent to it meanwhile it has not got.
+    Returned,
+}
+
+impl Change {
+    /// Whether others have a name to add.
+    #[must_use]
+    pub const fn adds(self) -> bool {
+        matches!(self, Self::Came | Self::Returned)
+    }
+
+    /// Whether others have a name to take out, before they add any.
+    #[must_use]
+    pub const fn removes(self) -> bool {
+        matches!(self, Self::Gone | Self::Returned)
+    }
+}
+
 /// Key of a component.
 pub type ComponentKey<L> = Key<Component<L>>;
 
@@ -29,8 +54,8 @@ pub struct Directory<L> {
     table: Table<Component<L>>,
     index: Index,
     digest: u64,
-    /// Names that have come (`true`) or gone since the last time that somebody took them.
-    changes: BTreeMap<Box<[u8]>, bool>,
+    /// Names that have come or gone since the last time that somebody took them.
+    changes: BTreeMap<Box<[u8]>, Change>,
     /// There were more of them than are kept.
     has_many_changes: bool,
 }
@@ -88,11 +113,17 @@ impl<L: Copy + PartialEq> Directory<L> {
 
     fn note(&mut self, name: &[u8], is_there: bool) {
         self.digest ^= digest_of(name);
-        if self.has_many_changes || self.changes.remove(name).is_some() {
-            // What comes and goes again, or goes and comes, is as it was.
+        if self.has_many_changes {
             return;
         }
-        self.changes.insert(name.into(), is_there);
+        let change = match (self.changes.remove(name), is_there) {
+            // What comes and goes again nobody has heard of.
+            (Some(Change::Came), _) => return,
+            (Some(Change::Gone), _) => Change::Returned,
+            (None, true) => Change::Came,
+            (Some(Change::Returned) | None, _) => Change::Gone,
+        };
+        self.changes.insert(name.into(), change);
         if self.changes.len() > DIRECTORY_CHANGES_MAX {
             self.changes.clear();
             self.has_many_changes = true;
@@ -111,8 +142,8 @@ impl<L: Copy + PartialEq> Directory<L> {
         self.has_many_changes || !self.changes.is_empty()
     }
 
-    /// The names that have come (`true`) or gone since the last time; `None` if they are too many.
-    pub fn take_changes(&mut self) -> Option<BTreeMap<Box<[u8]>, bool>> {
+    /// The names that have come or gone since the last time; `None` if they are too many.
+    pub fn take_changes(&mut self) -> Option<BTreeMap<Box<[u8]>, Change>> {
         let changes = core::mem::take(&mut self.changes);
         (!core::mem::take(&mut self.has_many_changes)).then_some(changes)
     }
@@ -171,23 +202,29 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_is_told_once_and_what_is_as_it_was_is_not() {
+    fn what_has_changed_is_told_once_and_what_nobody_has_heard_of_is_not() {
         let mut directory = Directory::new(1);
         let a = directory.add(b"CA", 1).unwrap();
         let b = directory.add(b"CB", 1).unwrap();
-        let names = |changes: Option<BTreeMap<Box<[u8]>, bool>>| -> Vec<(Vec<u8>, bool)> {
-            changes.unwrap().into_iter().map(|(name, came)| (name.to_vec(), came)).collect()
+        let names = |changes: Option<BTreeMap<Box<[u8]>, Change>>| -> Vec<(Vec<u8>, Change)> {
+            changes.unwrap().into_iter().map(|(name, change)| (name.to_vec(), change)).collect()
         };
-        assert_eq!(names(directory.take_changes()), [(b"CA".to_vec(), true), (b"CB".to_vec(), true)]);
+        let [ca, cb] = ["CA", "CB"].map(|name| name.as_bytes().to_vec());
+        let came = [(ca.clone(), Change::Came), (cb.clone(), Change::Came)];
+        assert_eq!(names(directory.take_changes()), came);
         assert!(!directory.has_changes());
         let digest = directory.digest();
         directory.remove(a);
         let passing = directory.add(b"CC", 1).unwrap();
         directory.remove(passing);
         directory.remove(b);
-        directory.add(b"CB", 2).unwrap();
+        let b = directory.add(b"CB", 2).unwrap();
         assert_eq!(directory.digest(), digest ^ digest_of(b"CA"));
-        assert_eq!(names(directory.take_changes()), [(b"CA".to_vec(), false)]);
+        assert_eq!(names(directory.take_changes()), [(ca, Change::Gone), (cb.clone(), Change::Returned)]);
+        directory.remove(b);
+        let b = directory.add(b"CB", 2).unwrap();
+        directory.remove(b);
+        assert_eq!(names(directory.take_changes()), [(cb, Change::Gone)], "it has returned, and gone again");
         for n in 0..=DIRECTORY_CHANGES_MAX {
             directory.add(format!("C{n}").as_bytes(), 1).unwrap();
         }

@@ -1,7 +1,8 @@
 //! What one node has told of its Components: a list of names, which differences change and a digest sums up.
 //!
 //! The list is numbered: each difference takes it from one number to the next, so one that is missing or comes too late shows. The number
-//! and the digest are those of the whole list as it was told, however much of it found room.
+//! and the digest are those of the whole list as it was told, however much of it found room. A name that a difference both takes out and
+//! adds has been away in between.
 
 use std::collections::BTreeSet;
 
@@ -27,13 +28,15 @@ pub struct Listing {
     /// Where it has none, differences mean nothing to it.
     number: Option<u64>,
     digest: u64,
+    /// Names that have gone and come since somebody took them from here.
+    returned: Vec<Box<str>>,
 }
 
 impl Listing {
     /// A list that nobody has told.
     #[must_use]
     pub const fn new() -> Self {
-        Self { names: BTreeSet::new(), left_out: 0, bytes: 0, number: None, digest: 0 }
+        Self { names: BTreeSet::new(), left_out: 0, bytes: 0, number: None, digest: 0, returned: Vec::new() }
     }
 
     /// The names for which there was room, in order.
@@ -61,7 +64,7 @@ impl Listing {
 
     /// Takes a whole list, as much of it as fits into `room` bytes.
     pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, room: usize) {
-        *self = Self { number, ..Self::new() };
+        *self = Self { number, returned: core::mem::take(&mut self.returned), ..Self::new() };
         for name in names {
             self.add(name, room);
         }
@@ -75,18 +78,28 @@ impl Listing {
             return false;
         }
         self.number = Some(number);
+        let mut gone = BTreeSet::new();
         for name in removed {
             self.digest ^= digest_of(name.as_bytes());
             if self.names.remove(&**name) {
                 self.bytes -= name.len() + NODE_NAME_BYTES;
+                gone.insert(&**name);
             } else {
                 self.left_out = self.left_out.saturating_sub(1);
             }
         }
         for name in added {
+            if gone.remove(&*name) {
+                self.returned.push(name.as_str().into());
+            }
             self.add(name, room);
         }
         true
+    }
+
+    /// The names that have gone and come since the last time.
+    pub fn take_returned(&mut self) -> Vec<Box<str>> {
+        core::mem::take(&mut self.returned)
     }
 
     fn add(&mut self, name: String, room: usize) {
@@ -153,6 +166,17 @@ mod tests {
         }
         assert_eq!(listed(&listing), ["CB", "CC"]);
         assert_eq!(listing.bytes(), 2 * (2 + NODE_NAME_BYTES));
+    }
+
+    #[test]
+    fn a_name_that_has_gone_and_come_is_listed_and_said_to_have_returned() {
+        let mut listing = Listing::default();
+        listing.replace(names(&["CA", "CB"]), Some(1), 1000);
+        assert!(listing.change(2, names(&["CB", "CC"]), &names(&["CB", "CX"]), 1000));
+        listing.replace(names(&["CA", "CB", "CC"]), Some(3), 1000);
+        assert_eq!(listing.take_returned(), ["CB".into()], "a whole list does not take it back");
+        assert!(listing.change(4, names(&["CD"]), &names(&["CA"]), 1000) && listing.take_returned().is_empty());
+        assert_eq!(listed(&listing), ["CB", "CC", "CD"]);
     }
 
     #[test]

@@ -283,6 +283,25 @@ fn a_member_of_another_node_is_back_when_its_node_tells_of_it_again() {
 }
 
 #[test]
+fn a_member_of_another_node_that_has_gone_and_come_between_two_words_of_it_is_told_that_it_is_back() {
+    let mut world = two_nodes(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::joined(&mut world, 1, "B", "json");
+    // So large a directory is told of with pauses.
+    let others: Vec<usize> = (0..64 * 5).map(|n| world.component_at(1, &format!("X{n}"))).collect();
+    world.wait(1000);
+    a.events(&mut world);
+    // One word has just been said: the next comes after a pause, in which B goes and comes.
+    world.close(others[0]);
+    world.close(b.client);
+    let mut b = Member::new(&mut world, 1, "B");
+    world.wait(500);
+    let back = b.events(&mut world)[0].0.clone();
+    assert_eq!((&back["event"], &back["by"]), (&json!("resumed"), &json!("N2.B")));
+    assert_eq!(who(&a.events(&mut world)), pairs([("away", "N2.B"), ("resumed", "N2.B")]));
+}
+
+#[test]
 fn the_members_of_a_node_that_was_started_anew_are_back_with_it() {
     let mut world = two_nodes(config(1));
     let mut a = Member::joined(&mut world, 0, "A", "json");

@@ -3,6 +3,9 @@
 killed and come back, their cables are cut. Every member that lives is one again within two seconds of its sign-in, with every event that it
 has missed or the word that there is a gap; nobody hears an event twice (each has its number), and `instep ctl session watch` goes on.
 
+A member of another node than the session's may have come back before that node has told of it: then it may hear events before the word that
+it is back, and these once more in that word. It knows them by their numbers.
+
     tests/soak/members.py          20 runs, seeds 0 to 19
     tests/soak/members.py 7 1      seed 7 alone
 
@@ -40,7 +43,12 @@ class Member:
         self.socket: Optional[socket.socket] = None
         self.last, self.seen, self.gaps = 0, 0, 0
         self.signed_in = self.back = 0.0
+        #: The session knows that it is there; events that it has heard before that, behind others that it has not.
+        self.is_known = False
+        self.early: set[int] = set()
         self.answers: dict[bytes, Any] = {}
+        #: What it has done that its session hears of: it knows that event by the answer, and by nothing else.
+        self.deeds: set[bytes] = set()
         self.asked = 0
 
     def connect(self) -> None:
@@ -49,6 +57,7 @@ class Member:
         self.socket.setblocking(False)
         self.reader = wire.Reader()
         self.signed_in = self.back = 0.0
+        self.is_known = False
         self.send(wire.opening())
         self.say(b"COORDINATOR", "sign_in")
 
@@ -62,6 +71,12 @@ class Member:
         self.asked += 1
         conversation = self.name.ljust(8, b"\0")[:8] + struct.pack(">Q", self.asked)
         self.send(wire.message(receiver, self.full, conversation, wire.JSON, wire.request(method, **params)))
+        return conversation
+
+    def do(self, method: str, **params: Any) -> bytes:
+        """Asks for what is an event of the session."""
+        conversation = self.say(SESSION, method, **params)
+        self.deeds.add(conversation)
         return conversation
 
     def cut(self) -> None:
@@ -99,16 +114,27 @@ class Member:
             if heard.sender.endswith(b".COORDINATOR") and not self.signed_in and "result" in said:
                 self.signed_in = time.monotonic()
             self.answers[heard.conversation] = said
+            if heard.conversation in self.deeds and "result" in said:
+                # What the answer says may be in the same bytes as the next event.
+                self.deeds.remove(heard.conversation)
+                self.follow(said["result"]["seq"], not self.last)
+                self.is_known = True
 
     def event(self, event: dict[str, Any]) -> None:
         number = event["seq"]
         if event["event"] == "resumed" and event["by"] == self.full.decode():
             self.back = time.monotonic()
+            self.is_known = True
             for missed in event["events"]:
                 if missed["seq"] > self.last:
                     self.follow(missed["seq"], event["gap"])
             self.follow(number, event["gap"])
+            assert max(self.early, default=0) < number, f"{self.full!r} was not told again what it has heard early"
+            self.early.clear()
             self.gaps += event["gap"]
+        elif not self.is_known and not SESSION.startswith(self.node.name.encode()):
+            assert number > self.last and number not in self.early, f"{self.full!r} has {self.last} and hears {number}"
+            self.early.add(number)
         else:
             self.follow(number, False)
 
@@ -165,7 +191,13 @@ class Run:
                     member.socket = None
 
     def ask(self, member: Member, receiver: bytes, method: str, **params: Any) -> Any:
-        asked = member.say(receiver, method, **params)
+        return self.answer(member, member.say(receiver, method, **params), method)
+
+    def do(self, member: Member, method: str, **params: Any) -> int:
+        """Has a member do something; answers the number of the event that this is."""
+        return self.answer(member, member.do(method, **params), method)["result"]["seq"]
+
+    def answer(self, member: Member, asked: bytes, method: str) -> Any:
         self.until(lambda: asked in member.answers, f"{member.full!r} is answered {method}")
         return member.answers.pop(asked)
 
@@ -189,8 +221,7 @@ class Run:
         # The nodes find one another.
         time.sleep(1.0)
         for member in everybody:
-            answer = self.ask(member, SESSION, "join", system="S")
-            member.last = answer["result"]["seq"]
+            self.do(member, "join", system="S")
         line = [binary(), "ctl", "-a", f"127.0.0.1:{self.nodes[0].port}", "session", "watch", "default", "--json"]
         self.watch = subprocess.Popen(line, stdout=open(Path(self.folder.name) / "watch", "wb"), stderr=subprocess.DEVNULL)
         # A join is on the disk a moment after its answer.
@@ -248,19 +279,18 @@ class Run:
 
         self.until(is_linked, "the nodes are linked")
         self.linked = time.monotonic()
-        self.members = self.members[:-NODES]
         for probe in probes:
-            self.ask(probe, b"COORDINATOR", "sign_out") if probe.socket is not None else None
+            if probe.socket is not None:
+                self.ask(probe, b"COORDINATOR", "sign_out")
             probe.cut()
+        self.members = self.members[:-NODES]
 
     def trigger(self, among: Optional[list[Member]] = None) -> None:
         """Somebody has something happen, and all that are there hear it."""
         author = self.dice.choice(among or self.members)
         state = self.ask(author, SESSION, "info")["result"]["state"]
         method = "submit_initialization" if state == "UNINITIALIZED" else "reset_scenario"
-        answer = self.ask(author, SESSION, method)
-        number = answer["result"]["seq"]
-        author.follow(number, False)
+        number = self.do(author, method)
         self.until(lambda: all(m.last >= number for m in (among or self.members)), f"all hear {number}")
         self.number = number
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::hub::names::Names;
+use crate::leco::directory::Change;
 use crate::leco::methods;
 use crate::leco::name;
 use crate::leco::nodes::Dealer;
@@ -33,11 +34,11 @@ impl Published {
         self.number += 1;
         self.digest = names.directory.digest();
         let changes = names.directory.take_changes()?;
-        let those = |came: bool| -> Value {
-            let some = changes.iter().filter(|(_, is_there)| **is_there == came);
+        let those = |has: fn(Change) -> bool| -> Value {
+            let some = changes.iter().filter(|(_, change)| has(**change));
             some.map(|(name, _)| Value::from(name::shown(name))).collect()
         };
-        let params = json!({"number": self.number, "added": those(true), "removed": those(false)});
+        let params = json!({"number": self.number, "added": those(Change::adds), "removed": those(Change::removes)});
         Some(methods::notification("change_components", &params))
     }
 

@@ -171,6 +171,18 @@ impl Sessions {
         }
     }
 
+    /// These components of a node have gone and come between two words of it: what was on its way to them meanwhile may not have come.
+    pub(in crate::hub) fn components_returned(&mut self, names: &Names, node: NodeKey, returned: &[Box<str>]) {
+        if self.memberships.is_empty() {
+            return;
+        }
+        let Some(namespace) = names.nodes.get(node).and_then(|found| found.namespace.as_ref()) else { return };
+        for name in returned {
+            let full_name = [namespace, &b"."[..], name.as_bytes()].concat();
+            self.leave_all(&full_name, |home| home == Home::There(node));
+        }
+    }
+
     /// A node has told its components: members among those that it no longer has leave, those that it has again come back.
     pub(in crate::hub) fn node_listed(&mut self, peers: &Peers, names: &Names, node: NodeKey) {
         if self.memberships.is_empty() {
