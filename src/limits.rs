@@ -177,6 +177,9 @@ pub const LINGERS_MAX: usize = 1024;
 pub const LINGER_MS: u64 = 30_000;
 /// The same at the end of the process.
 pub const LAST_LINGER_MS: u64 = 1000;
+/// Bytes that a receiver takes, at the least, when it is said to make progress, unless that is all there is: a hundred a second by the usual
+/// `slow_ms`. A link that carries less is of no use to those who send.
+pub const PROGRESS_BYTES_MIN: usize = 1024;
 /// Room in every ring beyond its configured size for our own answers, commands and notices.
 pub const RING_RESERVE_BYTES: usize = 64 << 10;
 /// Bytes of a message from which on it goes to its receiver in pieces, where ends are such that it may. What is smaller comes with one read.
@@ -220,6 +223,7 @@ const _: () = assert!(
     2 * DIRECTORY_CHANGES_MAX * (2 * NAME_BYTES_MAX + 3) < RPC_BYTES_MAX,
     "a difference fits a document, whatever letters its names have, and if all of them have gone and come"
 );
+const _: () = assert!(PROGRESS_BYTES_MIN <= u16::MAX as usize, "what is less is counted in 16 bits");
 const _: () = assert!(MULTICAST_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");

@@ -20,8 +20,8 @@ use instep::control::function::Function;
 use instep::control::viewer::Bits;
 use instep::hub::{Cause, Door, Hub, Start};
 use instep::limits::{
-    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, OWN_PER_TURN, READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW,
-    RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
+    CONTROL_RESULT_BYTES_MAX, HANDSHAKES_MAX, OWN_PER_TURN, PROGRESS_BYTES_MIN, READ_BYTES_MAX, READ_BYTES_OF_ALL,
+    READS_IN_A_ROW, RING_RESERVE_BYTES, VIEWER_WORDS_MAX,
 };
 use instep::net::{Server, Turn};
 use instep::time::Tick;
@@ -162,10 +162,10 @@ fn progress_keeps_a_slow_receiver() {
     let mut world = World::new(small());
     let (ca, cb) = (world.component("CA"), world.component("CB"));
     world.limit(cb, 0);
-    world.feed(ca, &numbered(0, 10, 1000));
+    world.feed(ca, &numbered(0, 15, 1000));
     for _ in 0..20 {
-        world.wait(9_000);
-        world.drain(cb, 1);
+        world.wait(4_500);
+        world.drain(cb, PROGRESS_BYTES_MIN / 2);
         world.feed(cb, &wire::command("PONG", b""));
         world.feed(ca, &wire::command("PONG", b""));
     }
@@ -662,8 +662,9 @@ fn a_long_hold_is_not_held_against_the_sender() {
     assert_eq!(got, (0..40).collect::<Vec<_>>());
 }
 
+/// Whoever is woken by each bit of progress and finds no room waits again, and stands in no line twice.
 #[test]
-fn a_trickling_receiver_does_not_gather_waiters() {
+fn a_receiver_that_goes_on_in_little_bits_does_not_gather_waiters() {
     let mut world = World::new(Config { stall_ms: 1, ..small() });
     let cb = world.component("CB");
     let senders: Vec<usize> = (0..3).map(|n| world.component(&format!("C{n}"))).collect();
@@ -675,10 +676,34 @@ fn a_trickling_receiver_does_not_gather_waiters() {
         }
         world.pump();
         world.wait(2);
-        world.drain(cb, 1);
+        world.drain(cb, PROGRESS_BYTES_MIN);
     }
     assert_eq!(world.clients[cb].closed, None);
     assert!(world.count("senders_held") > 300);
+}
+
+/// A byte now and then holds the senders for `stall_ms` once, and the link for `slow_ms`.
+#[test]
+fn a_receiver_that_trickles_does_not_hold_its_senders() {
+    let mut world = World::new(Config { stall_ms: 1000, slow_ms: 10_000, ..small() });
+    let (ca, cb) = (world.component("CA"), world.component("CB"));
+    world.limit(cb, 0);
+    world.feed(ca, &numbered(0, 40, 1000));
+    assert_eq!(world.count("senders_held"), 1);
+    for _ in 0..3 {
+        world.wait(500);
+        world.drain(cb, 1);
+    }
+    let refused = |world: &mut World| world.hear(ca).iter().filter(|frames| frames[4].ends_with(b"}")).count();
+    let of_the_first = refused(&mut world);
+    assert!(of_the_first > 20, "{of_the_first}");
+    world.feed(ca, &numbered(40, 1, 1000));
+    assert_eq!((refused(&mut world), world.count("senders_held")), (1, 1), "at once: nobody is held any more");
+    for _ in 0..20 {
+        world.wait(500);
+        world.drain(cb, 1);
+    }
+    assert_eq!((world.count("closed_slow"), world.clients[ca].closed), (1, None));
 }
 
 #[test]

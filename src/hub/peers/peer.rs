@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS};
+use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS, PROGRESS_BYTES_MIN};
 use crate::store::pool::Pool;
 use crate::store::ring::{Ring, first, skip};
 use crate::store::tail::Tail;
@@ -91,10 +91,12 @@ pub struct Peer {
     pub(in crate::hub) left: usize,
     /// What waits for it elsewhere than in its ring.
     pub(in crate::hub) beside: Option<Box<Beside>>,
-    /// When bytes of the ring last left, or when it last began to fill.
+    /// When what waits for it was last seen to make progress, or when it began to wait.
     pub(in crate::hub) last_progress: Tick,
     /// Since when somebody has been refused room in the ring, without progress in between.
     pub(in crate::hub) full_since: Option<Tick>,
+    /// Bytes that have left since the last progress, too few to be any.
+    pub(in crate::hub) moved: u16,
     /// Bytes at the ring's front that are no message: what a ZMTP connection opens with.
     pub(in crate::hub) opening: u16,
     pub(in crate::hub) life: Life,
@@ -145,6 +147,7 @@ impl Peer {
             beside: None,
             last_progress: now,
             full_since: None,
+            moved: 0,
             opening: 0,
             life: Life::Open,
             flush: Flush::None,
@@ -299,6 +302,15 @@ impl Peer {
         let second = now.0 / 1000;
         self.commands = if self.commands.0 == second { (second, self.commands.1 + 1) } else { (second, 1) };
         self.commands.1 > COMMANDS_PER_SECOND_MAX
+    }
+
+    /// Whether the `n` bytes that have just left are progress, with those before them: a receiver that takes next to nothing
+    /// makes none, and its senders do not wait for it. Nobody waits for what stands before a viewer, and all else that waits there is kept small.
+    pub(in crate::hub) fn makes_progress(&mut self, n: usize) -> bool {
+        let moved = n + usize::from(self.moved);
+        let is_enough = moved >= PROGRESS_BYTES_MIN || !self.role.is_zmtp() || self.is_drained();
+        self.moved = if is_enough { 0 } else { u16::try_from(moved).unwrap_or(u16::MAX) };
+        is_enough
     }
 
     /// Notes that `n` bytes have left; the ring lets go of whole messages.

@@ -158,11 +158,18 @@ impl Peers {
         let (mut has_room, had_passage) = (false, peer.passage().is_some());
         if n > 0 {
             peer.note_sent(n, self.now, &mut self.pool);
-            peer.last_progress = self.now;
-            if peer.full_since.is_some() {
-                // Half empty: room for many messages at once, so that waking senders pays.
-                has_room = peer.waiting() <= self.config.ring_bytes_max / 2;
-                peer.full_since = if has_room { None } else { Some(self.now) };
+            // Who is not watched has nothing that waits.
+            if peer.is_watched || peer.full_since.is_some() {
+                let is_progress = peer.makes_progress(n);
+                if is_progress {
+                    peer.last_progress = self.now;
+                }
+                if let Some(since) = peer.full_since {
+                    // Half empty: room for many messages at once, so that waking senders pays.
+                    has_room = peer.waiting() <= self.config.ring_bytes_max / 2;
+                    let since = if is_progress { self.now } else { since };
+                    peer.full_since = if has_room { None } else { Some(since) };
+                }
             }
         }
         let has_half = peer.waiting() <= self.config.ring_bytes_max / 2;

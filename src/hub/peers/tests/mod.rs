@@ -9,7 +9,7 @@ use crate::hub::doors::{Door, Output};
 use crate::hub::events::Event;
 use crate::hub::fixture::{FAR, Lent, NEAR, leco};
 use crate::hub::keys::PeerKey;
-use crate::limits::{HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, TARPIT_MAX};
+use crate::limits::{HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, PROGRESS_BYTES_MIN, TARPIT_MAX};
 use crate::time::{Span, Tick};
 use crate::zmtp::command::Built;
 
@@ -167,10 +167,10 @@ fn a_peer_is_named_once_to_be_written_until_that_was_tried() {
 fn a_receiver_that_takes_nothing_is_slow_and_one_that_takes_little_is_not() {
     let mut lent = Lent::new();
     let key = lent.dealer();
-    lent.peers.queue(key, &leco("CA", "CB", b"1")).unwrap();
+    lent.peers.queue(key, &leco("CA", "CB", &[b' '; 2 * PROGRESS_BYTES_MIN])).unwrap();
     lent.peers.sent(key, 0);
     pass(&mut lent, 6000);
-    lent.peers.sent(key, 1);
+    lent.peers.sent(key, PROGRESS_BYTES_MIN);
     pass(&mut lent, 9999);
     assert_eq!(lent.outputs(), []);
     pass(&mut lent, 1);

@@ -5,7 +5,8 @@ use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::fixture::{Lent, leco};
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{For, Outcome, Work};
+use crate::hub::peers::{For, Outcome, Peer, Work};
+use crate::limits::PROGRESS_BYTES_MIN;
 use crate::store::ring::NoRoom;
 use crate::time::Span;
 
@@ -65,7 +66,7 @@ fn a_held_sender_goes_on_once_its_receiver_has_stood_still_too_long() {
     let waited = lent.peers.stood_still(to).unwrap();
     assert_eq!(lent.peers.hold(from, to, NoRoom::Full, waited), Outcome::Held);
     lent.pass(600);
-    lent.peers.sent(to, 1);
+    lent.peers.sent(to, PROGRESS_BYTES_MIN);
     pass(&mut lent, 400);
     assert_eq!(woken(&mut lent), [], "progress in between starts the wait anew");
     pass(&mut lent, 600);
@@ -89,16 +90,41 @@ fn senders_go_on_when_the_ring_is_half_empty() {
 }
 
 #[test]
-fn a_receiver_that_takes_a_little_has_its_whole_patience_again() {
-    let mut lent = Lent::with(|config| config.ring_bytes_max = 1000);
+fn a_receiver_that_takes_a_little_has_the_whole_patience_of_its_senders_again() {
+    let mut lent = Lent::with(|config| config.ring_bytes_max = 8000);
     let to = lent.dealer();
-    lent.peers.queue(to, &leco("CA", "CB", &[b' '; 900])).unwrap();
+    lent.peers.queue(to, &leco("CA", "CB", &[b' '; 7900])).unwrap();
     assert_eq!(lent.peers.stood_still(to), Some(Span(0)));
     lent.pass(400);
     assert_eq!(lent.peers.stood_still(to), Some(Span(400)));
+    lent.peers.sent(to, PROGRESS_BYTES_MIN - 1);
+    lent.pass(300);
+    assert_eq!(lent.peers.stood_still(to), Some(Span(700)), "that is next to nothing");
     lent.peers.sent(to, 1);
     lent.pass(300);
-    assert_eq!(lent.peers.stood_still(to), Some(Span(300)));
+    assert_eq!(lent.peers.stood_still(to), Some(Span(300)), "together it is something");
+}
+
+#[test]
+fn a_receiver_that_takes_next_to_nothing_is_slow_and_one_that_takes_all_there_is_is_not() {
+    let mut lent = Lent::with(|config| (config.ring_bytes_max, config.slow_ms) = (100_000, 1000));
+    let [trickling, moving, small] = [(); 3].map(|()| lent.dealer());
+    for to in [trickling, moving] {
+        lent.peers.queue(to, &leco("CA", "CB", &[b' '; 90_000])).unwrap();
+        lent.peers.sent(to, 1);
+    }
+    for _ in 0..8 {
+        lent.peers.queue(small, &leco("CA", "CB", b"1")).unwrap();
+        lent.peers.sent(small, 1);
+        pass(&mut lent, 400);
+        lent.peers.sent(trickling, 100);
+        lent.peers.sent(moving, PROGRESS_BYTES_MIN / 2);
+        let rest = lent.peers.unsent(small).iter().map(|part| part.len()).sum();
+        lent.peers.sent(small, rest);
+    }
+    let is_open = |to| lent.peers.get(to).is_some_and(Peer::is_open);
+    assert_eq!([trickling, moving, small].map(is_open), [false, true, true]);
+    assert_eq!(lent.peers.counters.closed_slow, 1);
 }
 
 #[test]
