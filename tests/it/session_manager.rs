@@ -254,8 +254,12 @@ fn a_scheduled_start_comes_at_its_moment() {
         request.text(Argument::Session, "drill").text(Argument::Trigger, "start").at(at)
     });
     assert_eq!((answer.ok, &answer.data["state"]), (true, &json!("INITIALIZED")));
+    assert_eq!(answer.data["effective_at"], at, "an answer that comes before the moment says when that is");
     assert_eq!((viewer.see().state, viewer.see().state), ("INITIALIZING".to_owned(), "INITIALIZED".to_owned()));
     assert_eq!(viewer.see().state, "RUNNING");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     assert!(u64::try_from(now.as_millis()).unwrap() >= at, "never before its time");
+    let answer = controller
+        .call(Function::Trigger, |request| request.text(Argument::Session, "drill").text(Argument::Trigger, "pause"));
+    assert_eq!((answer.ok, answer.data.get("effective_at")), (true, None), "{answer:?}");
 }

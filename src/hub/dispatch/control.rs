@@ -261,7 +261,11 @@ impl Hub {
                 let seq = answer.get("seq").and_then(Value::as_u64).unwrap_or(seq);
                 let rows = self.session_rows(&Some(vec![id]));
                 let infos = rows.iter().map(SessionRow::info);
-                to.answer(out, Ok(())).session(Some(id)).state(state, seq).sessioninfo(infos).finish();
+                let mut reply = to.answer(out, Ok(())).session(Some(id)).state(state, seq);
+                if let Some(at) = answer.get("effective_at").and_then(Value::as_u64) {
+                    reply = reply.effective_at(at);
+                }
+                reply.sessioninfo(infos).finish();
             }
             Err((error, data)) => {
                 let reason = sentence(error, &data);
