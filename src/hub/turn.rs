@@ -447,7 +447,7 @@ impl Hub {
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
                 Event::ProviderOpened { provider, opener } => self.answer_open(provider, opener),
                 Event::ProviderClosed { session } => {
-                    let freed = sessions.end(peers, names, session, "its provider was closed");
+                    let freed = sessions.end_with_provider(peers, names, session);
                     self.go_on_without_session(freed);
                 }
                 Event::FlowChanged { session, was, now, multiple } => {

@@ -9,9 +9,10 @@ use crate::common::member::{Member, brief, code_of};
 use crate::common::wire;
 use crate::common::world::{World, config};
 use instep::config::{Config, Predefined};
-use instep::control::client::ControlRequest;
+use instep::control::client::{ControlRequest, encode_viewer};
 use instep::control::envelope::Shape;
 use instep::control::function::{Argument, Function};
+use instep::control::viewer::Bits;
 use instep::hub::ledger::Ticket;
 use instep::hub::{Door, Hub, Output, PeerKey, Start};
 use instep::time::Tick;
@@ -330,6 +331,7 @@ fn records_have_a_version_and_those_of_before_it_are_read_too() {
     let mut record: Value = serde_json::from_str(&ledger.get("session/default").unwrap()).unwrap();
     // As it was written before records had a version.
     assert_eq!(record.as_object_mut().unwrap().remove("version"), Some(json!(2)));
+    assert_eq!(record.as_object_mut().unwrap().remove("id"), Some(json!(1)));
     ledger.put("session/default", &record.to_string());
     restart(&mut world, &ledger, config(1));
     let mut a = joined(&mut world, &ledger, "A");
@@ -610,6 +612,103 @@ fn a_provider_is_given_only_with_a_change_that_is_durable() {
     assert_eq!(ledger.waiting(), 1);
     ledger.settle_all(&mut world, 0);
     assert_eq!(a.answer(&mut world, at, "COORDINATOR")["result"]["session"]["provider"], 1);
+}
+
+// ---- Ids, and sessions of providers ----
+
+fn of_session(world: &mut World, member: &mut Member, name: &str) -> Value {
+    member.ask(world, &format!("N1.session:{name}"), "info", &Value::Null)["result"].clone()
+}
+
+/// Has a viewer connected to a kernel at this port, which is provider 1; answers the id of the session.
+fn connected(world: &mut World, ledger: &Memory, member: &mut Member, port: u16) -> Value {
+    let viewer = world.connect_at(0, Door::Viewer, "192.0.2.1:5000").unwrap();
+    let mut open = Vec::new();
+    encode_viewer(&mut open, Bits::OPEN, None);
+    world.feed(viewer, &open);
+    member.ask(world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", port]}));
+    let answer = member.ask(world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
+    ledger.settle_all(world, 0);
+    answer["result"]["session"].clone()
+}
+
+#[test]
+fn sessions_keep_their_ids_and_those_of_the_configuration_get_out_of_their_way() {
+    let (mut world, ledger) = kept(config(1));
+    let a = joined(&mut world, &ledger, "A");
+    for name in ["x", "y"] {
+        a.send(&mut world, "COORDINATOR", "create_session", &json!({"name": name}));
+        ledger.settle_all(&mut world, 0);
+    }
+    let one = |name: &str| Predefined { name: name.to_owned(), ..Predefined::default() };
+    restart(&mut world, &ledger, Config { sessions: vec![one("z"), one("y"), one("w")], ..config(1) });
+    let mut a = joined(&mut world, &ledger, "A");
+    a.send(&mut world, "COORDINATOR", "create_session", &json!({"name": "last"}));
+    ledger.settle_all(&mut world, 0);
+    let ids = ["default", "x", "y", "z", "w", "last"].map(|name| of_session(&mut world, &mut a, name)["id"].clone());
+    assert_eq!(ids, [1, 2, 3, 5, 4, 6].map(Value::from), "z has come second, where x was");
+    let record: Value = serde_json::from_str(&ledger.get("session/x").unwrap()).unwrap();
+    ledger.put("session/default", &record.to_string());
+    let mut hub = Hub::new(config(1), Start { seed: 1, now: Tick(0), unix_ms: 1 }).unwrap();
+    let refused = hub.set_ledger(Box::new(ledger)).unwrap_err();
+    assert_eq!(refused, "the ledger has two sessions of id 2: 'default' and 'x'");
+}
+
+#[test]
+fn a_session_of_a_provider_comes_back_without_it_and_goes_on_with_the_next_of_its_source() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = joined(&mut world, &ledger, "A");
+    assert_eq!(connected(&mut world, &ledger, &mut a, 9), 2);
+    let session = "N1.session:provider-1";
+    a.ask(&mut world, session, "join", &Value::Null);
+    a.send(&mut world, session, "pause_scenario", &Value::Null);
+    ledger.settle_all(&mut world, 0);
+    restart(&mut world, &ledger, config(1));
+    let mut a = Member::new(&mut world, 0, "A");
+    ledger.settle_all(&mut world, 0);
+    let back = of_session(&mut world, &mut a, "provider-1");
+    assert_eq!((&back["id"], &back["state"], &back["provider"]), (&json!(2), &json!("PAUSED"), &json!(0)));
+    assert_eq!((&back["members"], &back["away"], &back["kept"]), (&json!(1), &json!(0), &json!(true)));
+
+    assert_eq!(connected(&mut world, &ledger, &mut a, 9), 2, "the same kernel");
+    let back = of_session(&mut world, &mut a, "provider-1");
+    assert_eq!((&back["state"], &back["provider"], &back["viewer"]), (&json!("PAUSED"), &json!(1), &json!([1])));
+    a.ask(&mut world, "COORDINATOR", "close_provider", &json!({"provider": 1}));
+    ledger.settle_all(&mut world, 0);
+    assert!(ledger.keys().iter().all(|key| !key.contains("provider-1")), "{:?}", ledger.keys());
+    let gone = a.ask(&mut world, session, "info", &Value::Null);
+    assert_eq!(code_of(&gone), "SHARED_SESSION_NOT_FOUND");
+}
+
+#[test]
+fn another_provider_has_another_session_than_one_that_was_there_before_the_restart() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = joined(&mut world, &ledger, "A");
+    assert_eq!(connected(&mut world, &ledger, &mut a, 9), 2);
+    restart(&mut world, &ledger, config(1));
+    let mut a = joined(&mut world, &ledger, "A");
+    assert_eq!(connected(&mut world, &ledger, &mut a, 10), 3);
+    assert_eq!(of_session(&mut world, &mut a, "provider-1-2")["provider"], 1);
+    assert_eq!(of_session(&mut world, &mut a, "provider-1")["provider"], 0);
+    a.send(&mut world, "COORDINATOR", "delete_session", &json!({"name": "provider-1"}));
+    ledger.settle_all(&mut world, 0);
+    assert_eq!(keys(&ledger), ["session/default", "session/provider-1-2"]);
+}
+
+#[test]
+fn a_session_whose_provider_is_closed_while_it_is_written_ends_behind_the_answer() {
+    let (mut world, ledger) = kept(config(1));
+    let mut a = joined(&mut world, &ledger, "A");
+    connected(&mut world, &ledger, &mut a, 9);
+    let session = "N1.session:provider-1";
+    a.ask(&mut world, session, "join", &Value::Null);
+    let at = a.send(&mut world, session, "pause_scenario", &Value::Null);
+    a.ask(&mut world, "COORDINATOR", "close_provider", &json!({"provider": 1}));
+    assert_eq!(keys(&ledger), ["session/default", "session/provider-1"]);
+    ledger.settle_all(&mut world, 0);
+    assert_eq!(a.answer(&mut world, at, session)["result"]["state"], "PAUSED");
+    assert_eq!(keys(&ledger), ["session/default"]);
+    assert_eq!(code_of(&a.ask(&mut world, session, "info", &Value::Null)), "SHARED_SESSION_NOT_FOUND");
 }
 
 #[test]

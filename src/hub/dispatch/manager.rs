@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use crate::c2sim::state::State;
 use crate::control::reply::{ManagerInfo, SessionInfo, Status};
 use crate::control::request::Wanted;
 use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
@@ -71,9 +72,11 @@ impl Hub {
         let session = match self.manager.session_of(pair.0) {
             Some(session) => session,
             None => {
-                let made = self.sessions.make_for_provider(&mut self.peers, &self.names, provider);
+                let source = self.manager.source_of(pair.0);
+                let made = self.sessions.make_for_provider(&mut self.peers, &self.names, provider, source);
                 let session = made.ok_or_else(|| format!("{SESSIONS_MAX} sessions are open, more are not allowed"))?;
-                self.manager.show(&mut self.peers, session, pair.0);
+                let flow = self.sessions.get(session).map(|found| (found.flow.state, found.flow.multiple));
+                self.manager.show(&mut self.peers, session, pair.0, flow.unwrap_or((State::Running, 1.0)));
                 session
             }
         };

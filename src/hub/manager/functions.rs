@@ -225,6 +225,11 @@ impl Manager {
         Ok((key, peer))
     }
 
+    /// Where a provider comes from: `host/port`, or the name of a file.
+    pub(in crate::hub) fn source_of(&self, key: ProviderKey) -> &str {
+        self.providers.get(key).map_or("", |provider| &provider.ids)
+    }
+
     /// The session that a provider is in.
     pub(in crate::hub) fn session_of(&self, key: ProviderKey) -> Option<SessionKey> {
         self.providers.get(key)?.session

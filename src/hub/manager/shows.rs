@@ -86,12 +86,18 @@ impl Manager {
         self.wind_clock(peers, key);
     }
 
-    /// A session was made for a provider. It runs: whoever knows nothing of flow control just sees data.
-    pub(in crate::hub) fn show(&mut self, peers: &mut Peers, session: SessionKey, key: ProviderKey) {
+    /// A session is that of a provider and ends with it, whose state and speed rule it from here on.
+    pub(in crate::hub) fn show(
+        &mut self,
+        peers: &mut Peers,
+        session: SessionKey,
+        key: ProviderKey,
+        (state, multiple): (State, f64),
+    ) {
         let Some(provider) = self.providers.get_mut(key) else { return };
         provider.session = Some(session);
         let (provider, is_of_provider, runs_unseen) = (Some(key), true, false);
-        let show = Show { provider, is_of_provider, runs_unseen, ..Show::new(State::Running, 1.0) };
+        let show = Show { provider, is_of_provider, runs_unseen, ..Show::new(state, multiple) };
         self.shows.insert(session, show);
         self.begin_again(peers, key);
     }

@@ -254,7 +254,7 @@ fn a_viewer_says_open_before_anything_else() {
 fn a_log_is_read_in_pieces_and_then_shown() {
     let mut fixture = Fixture::new();
     let (viewer, session, (_, provider)) = (fixture.open_viewer(), fixture.session(), fixture.log(2));
-    fixture.manager.show(&mut fixture.peers, session, provider);
+    fixture.manager.show(&mut fixture.peers, session, provider, (State::Running, 1.0));
     fixture.manager.connect_viewer(&mut fixture.peers, (provider, viewer), session);
     assert!(fixture.hear(viewer).contains("the provider has sent nothing yet"));
     fixture.manager.do_one_job(&mut fixture.peers);
@@ -332,7 +332,7 @@ fn a_session_ends_with_the_provider_that_it_was_made_for_and_another_goes_on() {
     let (session, _, viewer) = fixture.running(9);
     let (id, made_for) = fixture.log(9);
     let of_provider = fixture.session();
-    fixture.manager.show(&mut fixture.peers, of_provider, made_for);
+    fixture.manager.show(&mut fixture.peers, of_provider, made_for, (State::Running, 1.0));
     assert!(fixture.manager.close_providers(&mut fixture.peers, &[id]).outcome().is_ok());
     assert_eq!(fixture.events(), [Event::ProviderClosed { session: of_provider }]);
     let first = fixture.manager.shown(session).provider.unwrap();

@@ -4,6 +4,8 @@
 //! that session wait in its line, and everything else goes on. Nothing is written per message: numbers of events are
 //! reserved in blocks, so that none is given twice even after a crash. Without a ledger the same path is taken in one step.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::c2sim::code::Code;
@@ -37,7 +39,9 @@ impl Sessions {
         names: &Names,
         mut ledger: Box<dyn Ledger>,
     ) -> Result<(), String> {
-        for restored in Entries::file(ledger.load()?)? {
+        let found = Entries::file(ledger.load()?)?;
+        self.give_ids(&found)?;
+        for restored in found {
             self.restore(peers, names, restored)?;
         }
         self.ledger = Some(ledger);
@@ -57,15 +61,43 @@ impl Sessions {
         self.ledger.is_some()
     }
 
+    /// A session keeps the id that it had. One of the configuration that had none gets out of the way, and what comes later has ids behind all
+    /// of them.
+    fn give_ids(&mut self, found: &[Restored]) -> Result<(), String> {
+        let mut known = BTreeMap::new();
+        for restored in found {
+            if let Some(id) = restored.id
+                && let Some(other) = known.insert(id, &*restored.name)
+            {
+                return Err(format!("the ledger has two sessions of id {id}: '{other}' and '{}'", restored.name));
+            }
+        }
+        let highest = known.last_key_value().map_or(0, |(id, _)| *id);
+        self.next_id = self.next_id.max(highest + 1);
+        for slot in 0..self.table.slots_end() {
+            let Some(session) = self.table.key_at(slot).and_then(|key| self.table.get_mut(key)) else { continue };
+            let own = found.iter().find(|restored| restored.name == session.name).and_then(|restored| restored.id);
+            if let Some(own) = own {
+                session.id = own;
+            } else if known.contains_key(&session.id) {
+                session.id = self.next_id;
+                self.next_id += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a session again, or gives one of the configuration its past.
     fn restore(&mut self, peers: &mut Peers, names: &Names, restored: Restored) -> Result<(), String> {
-        let Restored { name, info, configured, flow, seq, papers, found, members } = restored;
+        let Restored { id, name, made_for, info, configured, flow, seq, papers, found, members } = restored;
         let state = flow.state;
         let key = match self.named(&name) {
             Some(key) => key,
-            None => self
-                .add(peers, names, &name, info.clone(), state)
-                .ok_or_else(|| format!("the ledger's session '{name}' cannot be read: there are too many sessions"))?,
+            None => match id {
+                Some(id) => self.add_as(peers, names, (id, &name), info.clone(), state),
+                None => self.add(peers, names, &name, info.clone(), state),
+            }
+            .ok_or_else(|| format!("the ledger's session '{name}' cannot be read: there are too many sessions"))?,
         };
         let Some(session) = self.table.get_mut(key) else { return Ok(()) };
         // What was answered last counts, until somebody changes the words of the configuration.
@@ -76,6 +108,8 @@ impl Sessions {
             session.info.schema = info.schema;
         }
         session.flow = flow;
+        // Providers do not outlive the process.
+        (session.is_orphan, session.made_for) = (made_for.is_some(), made_for);
         (session.seq, session.state_seq) = (seq, seq);
         let next_paper = found.last().map_or(0, |n| n + 1);
         let known = Written { reserved: seq, papers, next_paper };
@@ -120,13 +154,25 @@ impl Sessions {
                 }
                 self.set_schedule(peers, key);
                 self.serve_line(peers, key);
+                self.end_if_it_must(peers, key);
                 None
             }
             Purpose::Members(key) => {
                 self.members_written(key, outcome.is_ok(), peers.now + RETRY);
                 None
             }
-            Purpose::Change(key) => self.settle(peers, names, key, outcome),
+            Purpose::Change(key) => {
+                let settled = self.settle(peers, names, key, outcome);
+                self.end_if_it_must(peers, key);
+                settled
+            }
+        }
+    }
+
+    /// The provider of a session was closed while it was being written.
+    fn end_if_it_must(&self, peers: &mut Peers, session: SessionKey) {
+        if self.table.get(session).is_some_and(|session| session.must_end) {
+            peers.events.push_back(Event::ProviderClosed { session });
         }
     }
 
@@ -217,8 +263,9 @@ impl Sessions {
     }
 
     /// Says which provider a session is to have, and answers in the words of the C2SIM interface.
-    fn made(&self, peers: &mut Peers, key: SessionKey, provider: Option<ProviderKey>, word: &str) -> Aftermath {
+    fn made(&mut self, peers: &mut Peers, key: SessionKey, provider: Option<ProviderKey>, word: &str) -> Aftermath {
         if let Some(provider) = provider {
+            self.has_provider(key);
             peers.events.push_back(Event::ProviderChosen { session: key, provider });
         }
         let session = self.table.get(key).map_or(Value::Null, Session::json);

@@ -18,6 +18,7 @@ mod line;
 mod members;
 mod methods;
 mod notices;
+mod of_provider;
 mod record;
 mod roster;
 mod said;
@@ -201,7 +202,7 @@ impl Sessions {
 
     // ---- Making and ending ----
 
-    /// Enters a session; its name must be free and legal.
+    /// Enters a session under the next id; its name must be free and legal.
     fn add(
         &mut self,
         peers: &mut Peers,
@@ -210,11 +211,24 @@ impl Sessions {
         info: SessionInfo,
         state: State,
     ) -> Option<SessionKey> {
+        let key = self.add_as(peers, names, (self.next_id, name), info, state)?;
+        self.next_id += 1;
+        Some(key)
+    }
+
+    /// The same under an id that is free.
+    fn add_as(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        (id, name): (i64, &str),
+        info: SessionInfo,
+        state: State,
+    ) -> Option<SessionKey> {
         let local = session_name(name);
         debug_assert!(!self.by_name.contains_key(&*local), "the caller has looked the name up");
-        let session = Session::new(self.next_id, name, names.named_here(&local).into(), info, state);
+        let session = Session::new(id, name, names.named_here(&local).into(), info, state);
         let key = self.table.insert(session).ok()?;
-        self.next_id += 1;
         self.by_name.insert(local.into(), key);
         peers.counters.sessions_made += 1;
         Some(key)
@@ -242,24 +256,6 @@ impl Sessions {
                 session.configured = Some(session.info.text_of_all().into());
             }
         }
-    }
-
-    /// Makes a session for the provider of this id, which runs at once: a controller that knows nothing of flow control just sees data.
-    pub(super) fn make_for_provider(&mut self, peers: &mut Peers, names: &Names, provider: i64) -> Option<SessionKey> {
-        let name = self.free_name(&format!("provider-{provider}"));
-        let info = SessionInfo { created_ms: peers.unix_ms(), ..SessionInfo::default() };
-        let key = self.add(peers, names, &name, info, State::Running)?;
-        if let Some(session) = self.table.get_mut(key) {
-            (session.seq, session.state_seq) = (1, 1);
-        }
-        Some(key)
-    }
-
-    /// A name for a session that is made because of a provider.
-    fn free_name(&self, wanted: &str) -> String {
-        let free = |name: &String| self.named(name).is_none();
-        let mut names = (2..).map(|n: u32| format!("{wanted}-{n}"));
-        Some(wanted.to_owned()).into_iter().chain(names.by_ref().take(SESSIONS_MAX)).find(free).unwrap_or_default()
     }
 
     /// Takes a session out of the table: members hear that they are lost. Answers the requests that have waited for it; they go on, and

@@ -104,7 +104,11 @@ fn check_version(record: &Value) -> Result<(), String> {
 /// A session as the ledger holds it.
 #[derive(Debug)]
 pub(super) struct Restored {
+    /// `None` where it was written before ids were.
+    pub(super) id: Option<i64>,
     pub(super) name: String,
+    /// The source of the provider that it was made for, if it was.
+    pub(super) made_for: Option<Box<str>>,
     pub(super) info: SessionInfo,
     /// How the configuration described it when it was written.
     pub(super) configured: Option<String>,
@@ -146,7 +150,9 @@ impl Restored {
         let scheduled = scheduled(record)?;
         let multiple = record.get("multiple").and_then(Value::as_f64).unwrap_or(1.0);
         Ok(Self {
+            id: id(record)?,
             name: name.to_owned(),
+            made_for: record.get("made_for").and_then(Value::as_str).map(Box::from),
             info,
             configured: record.get("configured").and_then(Value::as_str).map(str::to_owned),
             flow: Flow { state, initialization, multiple, scheduled },
@@ -168,6 +174,12 @@ fn word<'a>(record: &'a Value, key: &str) -> Result<&'a str, String> {
 
 fn number(record: &Value, key: &str) -> Result<u64, String> {
     record.get(key).and_then(Value::as_u64).ok_or_else(|| missing(key))
+}
+
+fn id(record: &Value) -> Result<Option<i64>, String> {
+    let Some(id) = record.get("id") else { return Ok(None) };
+    let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id > 0);
+    id.map(|id| Some(i64::from(id))).ok_or_else(|| missing("id"))
 }
 
 fn names(record: &Value, key: &str) -> Vec<String> {
@@ -327,6 +339,8 @@ fn record(session: &Session, info: &SessionInfo, flow: &Flow, papers: &[u64], re
     }
     for (key, value) in [
         ("version", Value::from(VERSION)),
+        ("id", Value::from(session.id)),
+        ("made_for", Value::from(session.made_for.as_deref())),
         ("display_name", Value::from(info.title.as_str())),
         ("description", Value::from(info.text.as_str())),
         ("schema", Value::from(info.schema.name())),

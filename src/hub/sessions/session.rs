@@ -41,7 +41,13 @@ pub(in crate::hub) struct Session {
     /// By full name.
     pub(super) members: BTreeMap<Box<[u8]>, Member>,
     pub(super) history: History,
-    /// What the ledger knows of it; `None` for one that ends with its provider or the process.
+    /// The source of the provider that it was made for, if it was.
+    pub(super) made_for: Option<Box<str>>,
+    /// It has come back from the ledger without that provider.
+    pub(super) is_orphan: bool,
+    /// It is to end as soon as nothing is being written of it: its provider was closed.
+    pub(super) must_end: bool,
+    /// What the ledger knows of it; `None` where there is no ledger.
     pub(super) durable: Option<Durable>,
     /// The change that is being made durable. Nothing else happens in the session meanwhile.
     pub(super) pending: Option<Box<Pending>>,
@@ -70,6 +76,9 @@ impl Session {
             state_seq: 0,
             members: BTreeMap::new(),
             history: History::default(),
+            made_for: None,
+            is_orphan: false,
+            must_end: false,
             durable: None,
             pending: None,
             queue: VecDeque::new(),

@@ -401,7 +401,7 @@ fn a_made_session_asks_for_its_provider_and_one_for_a_provider_runs() {
     assert_eq!(aftermath.about, Some(session));
     assert_eq!(at.lent.events(), [Event::ProviderChosen { session, provider }]);
     at.make("provider-7");
-    let made = at.sessions.make_for_provider(&mut at.lent.peers, &at.lent.names, 7).unwrap();
+    let made = at.sessions.make_for_provider(&mut at.lent.peers, &at.lent.names, 7, "run.log").unwrap();
     let made = at.sessions.get(made).unwrap();
     assert_eq!((made.name.as_str(), made.state(), made.seq), ("provider-7-2", State::Running, 1));
 }
