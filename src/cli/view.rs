@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use instep::control::client::{Value as Whole, ViewerResult, decode_viewer, encode_viewer};
 use instep::control::replay::{self, Record};
@@ -13,6 +13,7 @@ use instep::control::{self, record::EntityType};
 use instep::leco::name::of_visitor;
 use instep::leco::{DEFAULT_PORT, address};
 use lexopt::prelude::{Long, Short, Value as Word};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 
 use super::client::{Client, Trouble, now, seconds};
@@ -24,6 +25,9 @@ use super::visible::visible;
 
 /// Longest wait for the connection and for the first answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Pauses between two attempts to come back: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What can be chosen.
 const CHOICES: [(&str, Bits); 6] = [
     ("world", Bits::WORLD),
@@ -50,7 +54,11 @@ Usage: instep view [options] [HOST:PORT]      the viewer port [as the Coordinato
   --config        the configuration of the run, once
   --time N        timestep N alone, then end
   --steps N       end after N results that have something to show
+  --once          end when the Manager does, instead of trying again until it is back
   --json          every result as a JSON document in a line of its own
+
+When the connection is lost it says so on standard error, connects again with pauses of up to 1 s, and says what it has
+missed.
 
 A viewer sees nothing before a controller has connected it to a provider:
 
@@ -71,57 +79,204 @@ struct Wishes {
     bits: Bits,
     time: Option<i64>,
     steps: Option<u32>,
+    once: bool,
     json: bool,
 }
 
-/// Watches until there is no more to see.
+/// How the watching goes on.
+enum Seen {
+    /// All has been seen that was wanted, or nobody reads it any more.
+    All,
+    /// The connection is lost, in words.
+    Lost(String),
+}
+
+/// A viewer at work.
+struct Watch {
+    wishes: Wishes,
+    /// The viewer port, as it was found last.
+    address: String,
+    line: Framed,
+    /// Until when the first answer must come.
+    deadline: Option<Instant>,
+    /// The timestep of `--time` has been asked for.
+    has_asked: bool,
+    steps: u32,
+    /// The last timestep that was shown.
+    last: Option<i64>,
+    /// It has lost its connection before.
+    is_back: bool,
+    /// It has a connection anew, and has seen no timestep on it.
+    is_behind: bool,
+    pause: Duration,
+}
+
+/// Watches until there is no more to see. What was a viewer once tries to be one again whenever its connection is lost.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let Some(wishes) = parse(words)? else { return say(HELP) };
     let address = match &wishes.viewer {
         Some(address) => address.clone(),
         None => find(&wishes)?,
     };
-    let mut line = Framed::connect(&address, TIMEOUT).map_err(failure)?;
-    ask(&mut line, Bits::OPEN | wishes.bits, None)?;
-    let mut deadline = Some(now() + TIMEOUT);
-    let (mut steps, mut asked) = (0, false);
-    loop {
-        let body = match line.next(deadline) {
-            Ok(body) => body,
-            Err(Silence::Closed) if deadline.is_none() && wishes.time.is_none() => return Ok(()),
-            Err(silence) => return Err(ended(&line, silence)),
-        };
-        let result = decode_viewer(&body).map_err(|error| stranger(&line, error))?;
-        let sections = Sections::read(&result).map_err(|error| stranger(&line, error))?;
-        if deadline.take().is_some() && result.result && !result.message.is_empty() {
-            hint(&line, result.message);
+    let line = connect(&address, &wishes).map_err(failure)?;
+    let mut watch = Watch {
+        wishes,
+        address,
+        line,
+        deadline: Some(now() + TIMEOUT),
+        has_asked: false,
+        steps: 0,
+        last: None,
+        is_back: false,
+        is_behind: false,
+        pause: FIRST_PAUSE,
+    };
+    while let Seen::Lost(why) = watch.look()? {
+        if !watch.come_back(&why)? {
+            break;
         }
-        if !result.result {
-            let text = result.message;
-            return Err(Failure::other(match wishes.time {
-                Some(time) if asked => format!("timestep {time}: {text}"),
-                Some(_) | None => format!("the Manager refused: {text}"),
-            }));
-        }
-        if let Some(time) = wishes.time {
-            if !asked && (result.message.is_empty() || sections.any()) {
-                ask(&mut line, wishes.bits, Some(time))?;
-                asked = true;
-                continue;
+    }
+    Ok(())
+}
+
+/// A connection on which all is asked for that is wanted.
+fn connect(address: &str, wishes: &Wishes) -> Result<Framed, Trouble> {
+    let mut line = Framed::connect(address, TIMEOUT)?;
+    line.send(&request(Bits::OPEN | wishes.bits, None))?;
+    Ok(line)
+}
+
+impl Watch {
+    /// Shows what comes, for as long as it comes.
+    fn look(&mut self) -> Result<Seen, Failure> {
+        loop {
+            let body = match self.line.next(self.deadline) {
+                Ok(body) => body,
+                Err(silence) => return self.lose(silence),
+            };
+            let result = decode_viewer(&body).map_err(|error| stranger(&self.line, error))?;
+            let sections = Sections::read(&result).map_err(|error| stranger(&self.line, error))?;
+            if self.deadline.take().is_some() {
+                self.pause = FIRST_PAUSE;
+                if result.result && !result.message.is_empty() {
+                    hint(&self.line, result.message);
+                }
             }
-            if !asked || result.time != time {
-                continue;
+            if !result.result {
+                let text = result.message;
+                return Err(Failure::other(match self.wishes.time {
+                    Some(time) if self.has_asked => format!("timestep {time}: {text}"),
+                    Some(_) | None => format!("the Manager refused: {text}"),
+                }));
+            }
+            if let Some(time) = self.wishes.time {
+                if !self.has_asked && (result.message.is_empty() || sections.any()) {
+                    self.line.send(&request(self.wishes.bits, Some(time))).map_err(failure)?;
+                    self.has_asked = true;
+                    continue;
+                }
+                if !self.has_asked || result.time != time {
+                    continue;
+                }
+            }
+            if !self.show(&result, &sections)? {
+                return Ok(Seen::All);
             }
         }
-        let shown = if wishes.json { as_json(&result) } else { as_text(&result, &sections) };
+    }
+
+    /// Prints a result; answers whether more is wanted.
+    fn show(&mut self, result: &ViewerResult<'_>, sections: &Sections<'_>) -> Result<bool, Failure> {
+        let is_step = !result.request.has(Bits::OPEN) && result.request.0 & EACH_STEP.0 != 0 || sections.any();
+        if is_step && core::mem::take(&mut self.is_behind) {
+            self.tell_missed(result.time);
+        }
+        let shown = if self.wishes.json { as_json(result) } else { as_text(result, sections) };
         let shown = shown.map_err(|error| Failure::other(format!("the result of time {}: {error}", result.time)))?;
-        if !print(&shown)? || wishes.time.is_some() {
-            return Ok(());
+        if !print(&shown)? || self.wishes.time.is_some() {
+            return Ok(false);
         }
-        let is_step = !result.request.has(Bits::OPEN) && result.request.0 & EACH_STEP.0 != 0;
-        steps += u32::from(is_step || sections.any());
-        if wishes.steps.is_some_and(|wanted| steps >= wanted) {
-            return Ok(());
+        if is_step {
+            self.steps += 1;
+            self.last = Some(result.time);
+        }
+        Ok(self.wishes.steps.is_none_or(|wanted| self.steps < wanted))
+    }
+
+    /// Says what has passed unseen, as far as the number of a timestep tells.
+    fn tell_missed(&self, time: i64) {
+        match self.last {
+            Some(last) if time > last + 1 => {
+                complain(&format!("what came between timestep {last} and timestep {time} is missed"));
+            }
+            Some(last) if time < last => {
+                complain(&format!("timestep {time} is shown, and {last} was before: it has begun again meanwhile"));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// The connection is lost: whether that is an end, in order or not, or it is worth another try.
+    fn lose(&self, silence: Silence) -> Result<Seen, Failure> {
+        let has_been_seen = self.deadline.is_none();
+        let is_an_end = has_been_seen && matches!(silence, Silence::Closed);
+        let is_strange = matches!(silence, Silence::Broken(_));
+        // One timestep is there or is not, and who has never been a Manager has not been lost.
+        if is_strange || self.wishes.time.is_some() || !has_been_seen && !self.is_back {
+            return Err(ended(&self.line, silence));
+        }
+        match (is_an_end, self.wishes.once) {
+            (true, true) => Ok(Seen::All),
+            (false, true) => Err(ended(&self.line, silence)),
+            (true, false) => Ok(Seen::Lost(format!("the Manager at {} closed the connection", self.line.address()))),
+            (false, false) => Ok(Seen::Lost(ended(&self.line, silence).text)),
+        }
+    }
+
+    /// Connects anew, as soon as that goes; answers whether it did before nobody read any more what is printed.
+    fn come_back(&mut self, why: &str) -> Result<bool, Failure> {
+        complain(&format!("{why}; trying again until it is back"));
+        loop {
+            if !is_read(self.pause) {
+                return Ok(false);
+            }
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            if self.wishes.viewer.is_none()
+                && let Ok(address) = find(&self.wishes)
+            {
+                self.address = address;
+            }
+            match connect(&self.address, &self.wishes) {
+                Ok(line) => {
+                    complain(&format!("connected to the Manager at {} again", line.address()));
+                    self.line = line;
+                    self.deadline = Some(now() + TIMEOUT);
+                    (self.is_back, self.is_behind) = (true, true);
+                    return Ok(true);
+                }
+                Err(trouble) if trouble.is_absence() => {}
+                Err(trouble) => return Err(failure(trouble)),
+            }
+        }
+    }
+}
+
+/// Waits so long; answers whether somebody still reads what is printed.
+fn is_read(pause: Duration) -> bool {
+    let out = std::io::stdout();
+    let mut watched = [PollFd::new(&out, PollFlags::empty())];
+    let end = now() + pause;
+    loop {
+        let left = end.saturating_duration_since(now());
+        let Ok(left) = Timespec::try_from(left) else { return true };
+        match poll(&mut watched, Some(&left)) {
+            Ok(0) => return true,
+            Ok(_) => return false,
+            // A signal that does not end us.
+            Err(_) => {}
+        }
+        if now() >= end {
+            return true;
         }
     }
 }
@@ -143,10 +298,10 @@ fn find(wishes: &Wishes) -> Result<String, Failure> {
     ports::viewer(coordinator, told.as_ref()).ok_or_else(nowhere)
 }
 
-fn ask(line: &mut Framed, bits: Bits, time: Option<i64>) -> Result<(), Failure> {
+fn request(bits: Bits, time: Option<i64>) -> Vec<u8> {
     let mut request = Vec::new();
     encode_viewer(&mut request, bits, time);
-    line.send(&request).map_err(failure)
+    request
 }
 
 /// Says on standard error how a viewer that sees nothing comes to see something.
@@ -189,6 +344,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
         bits: Bits::NONE,
         time: None,
         steps: None,
+        once: false,
         json: false,
     };
     let mut has_host = false;
@@ -204,6 +360,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
                 wishes.needs_coordinator = true;
             }
             Long("json") => wishes.json = true,
+            Long("once") => wishes.once = true,
             Long("time") => wishes.time = Some(number(&mut parser, "--time")?.into()),
             Long("steps") => wishes.steps = Some(number(&mut parser, "--steps")?),
             Long(long) => match CHOICES.iter().find(|(name, _)| *name == long) {
@@ -348,8 +505,8 @@ mod tests {
     fn without_a_choice_changes_and_commands_are_chosen() {
         let wishes = parsed("").unwrap();
         assert_eq!((wishes.viewer, wishes.coordinator.as_str(), wishes.bits), (None, "127.0.0.1:12300", Bits(12)));
-        assert_eq!((wishes.time, wishes.steps, wishes.json), (None, None, false));
-        let wishes = parsed("--world lab --perceptions --time 3 --steps 2 --json").unwrap();
+        assert_eq!((wishes.time, wishes.steps, wishes.json, wishes.once), (None, None, false, false));
+        let wishes = parsed("--world lab --perceptions --time 3 --steps 2 --json --once").unwrap();
         assert_eq!((wishes.viewer, wishes.coordinator.as_str()), (None, "lab:12300"));
         assert_eq!(wishes.bits, Bits::WORLD | Bits::PERCEPTION);
         assert_eq!((wishes.time, wishes.steps, wishes.json), (Some(3), Some(2), true));

@@ -37,6 +37,11 @@ impl Node {
     }
 
     pub(crate) fn start(namespace: &str, config: Config) -> Self {
+        Self::start_at(namespace, Config { viewer_bind: vec!["127.0.0.1:0".to_owned()], ..config })
+    }
+
+    /// A node with the viewer port that the configuration says.
+    pub(crate) fn start_at(namespace: &str, config: Config) -> Self {
         let here = || vec!["127.0.0.1:0".to_owned()];
         let config = Config {
             namespace: namespace.to_owned(),
@@ -44,7 +49,6 @@ impl Node {
             port: 0,
             bind: here(),
             control_bind: here(),
-            viewer_bind: here(),
             http_bind: here(),
             ..config
         };

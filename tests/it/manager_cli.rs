@@ -191,12 +191,50 @@ fn one_timestep_can_be_asked_for() {
 }
 
 #[test]
-fn a_viewer_ends_when_the_server_does() {
+fn a_viewer_ends_when_the_server_does_if_it_is_told_to() {
     let node = Node::new();
-    let watching = node.view(&[]);
+    let watching = node.view(&["--once"]);
     drop(node);
     let said = watching.end();
     assert_eq!((said.code, said.out.as_str()), (0, "    0  no session\n"), "{said:?}");
+}
+
+#[test]
+fn a_viewer_is_there_again_after_the_server_and_says_what_it_has_missed() {
+    let node = Node::new();
+    node.ctl(&["open", "run.log"]).good();
+    let watching = node.view(&["--json", "--steps", "4"]);
+    node.ctl(&["connect", "1", "1"]).good();
+    until("the log has ended", || node.json(&["providers", "1"])[0]["status"] == "closed");
+    let (address, folder) = (node.viewer.clone(), node.folder.0.clone());
+    let Node { server, folder: _folder } = node;
+    drop(server);
+    let config = Config {
+        log_dir: vec![folder.to_str().unwrap().to_owned()],
+        viewer_bind: vec![address],
+        play_speed_percent: 1000,
+        ..Config::default()
+    };
+    let next = program::Node::start_at("N1", config);
+    until("the viewer is there", || next.json(&["viewers"])[0]["status"] == "online");
+    next.ctl(&["open", "run.log"]).good();
+    next.ctl(&["connect", "1", "1"]).good();
+    let said = watching.end();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out.lines().filter(|line| line.contains("no session")).count(), 2, "{said:?}");
+    for wanted in ["closed the connection; trying again", "again\n", "timestep 1 is shown, and 2 was before"] {
+        assert!(said.err.contains(wanted), "{wanted}: {said:?}");
+    }
+}
+
+#[test]
+fn a_viewer_whose_output_nobody_reads_does_not_wait_for_the_server() {
+    let node = Node::new();
+    let mut watching = node.view(&[]);
+    drop(watching.child.stdout.take());
+    drop(node);
+    let said = watching.end();
+    assert_eq!(said.code, 0, "{said:?}");
 }
 
 #[test]
