@@ -171,7 +171,7 @@ def test_director(house: House) -> None:
         for method, arguments, reason in (
             ("open_provider", {"logfilename": "none.log"}, "there is no log"),
             ("open_provider", {"logfilename": "text.log"}, "not a simulation log"),
-            ("open_provider", {"logfilename": "../run.log"}, "leads out"),
+            ("open_provider", {"logfilename": "../run.log"}, "there is no log"),
             ("connect_viewer", {"viewer": 9, "provider": 1}, "there is no viewer 9"),
             ("connect_viewer", {"viewer": 1, "provider": 9}, "there is no provider 9"),
             ("refresh_provider", {"provider": 1}, "is a log"),
