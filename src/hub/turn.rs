@@ -512,8 +512,8 @@ impl Hub {
         let has_nodes = self.names.nodes.iter().any(|(_, node)| node.is_linked());
         let is_busy = self.peers.are_busy() || has_nodes;
         Coordinator::sign_out_everywhere(&mut self.peers, &mut self.names);
-        // Nobody is held any more: what finds no room is answered.
-        self.peers.wake_all_for_room();
+        // Nobody is held any more: what finds no room, or nobody of that name, is answered.
+        self.peers.wake_for_the_end();
         if is_busy {
             self.peers.set_timer(ProcessTimer::SeeOff, LAST_TURNS);
             self.last_waits = NODES_WAITS;

@@ -1543,3 +1543,16 @@ fn a_message_for_a_name_that_was_cut_off_just_now_waits_for_it_and_one_that_left
     world.component("CB");
     assert_eq!(world.count("messages_delivered"), 1);
 }
+
+#[test]
+fn who_waits_for_a_name_that_may_come_back_is_answered_before_an_end_in_order() {
+    let mut world = World::new(Config { return_ms: 1000, ..config(1) });
+    let ca = world.component("CA");
+    world.feed(ca, &[leco(b"CX", b"CA", 1, &[b"lost"]), leco(b"CA", b"CA", 2, &[b"to itself"])].concat());
+    assert!(world.hear(ca).is_empty());
+    let now = world.now;
+    world.hubs[0].handle_stop(now);
+    world.pump();
+    let heard = world.hear(ca);
+    assert_eq!((heard.len(), wire::code(&heard[0])), (2, Some(-32093)));
+}

@@ -336,11 +336,12 @@ pub(in crate::hub) fn contest(peers: &mut Peers, names: &Names, from: PeerKey, s
 }
 
 /// Asks `owner` for a sign of life on behalf of `newcomer`, who is held until there is one or `takeover_ms` is over. Answers
-/// `false` if the owner has just given one, or is on another machine: only who may be the same program come back takes a name over.
+/// `false` if the owner has just given one, or is on another machine: only who may be the same program come back takes a name over. At the end
+/// of the process nobody does.
 fn probe(peers: &mut Peers, names: &Names, owner: PeerKey, newcomer: PeerKey) -> bool {
     let patience = Span(peers.config.takeover_ms);
     let (Some(peer), Some(claimant)) = (peers.get(owner), peers.get(newcomer)) else { return false };
-    if peer.address() != claimant.address() {
+    if peer.address() != claimant.address() || peers.stopping {
         return false;
     }
     let alive = peers.now.since(peer.last_heard) < patience || peer.held.is_some();

@@ -362,10 +362,10 @@ impl Peers {
         }
     }
 
-    /// Lets all go on who wait for room.
-    pub(super) fn wake_all_for_room(&mut self) {
-        let waiting: Vec<PeerKey> =
-            self.waits.all().filter(|(list, _)| matches!(list, For::Ring(_) | For::Copy)).map(|(_, key)| key).collect();
+    /// Lets all go on who wait for what may not happen before the process ends: room, a name that comes back, a sign of life.
+    pub(super) fn wake_for_the_end(&mut self) {
+        let ends = |list: &For| matches!(list, For::Ring(_) | For::Copy | For::Name | For::Probe(_));
+        let waiting: Vec<PeerKey> = self.waits.all().filter(|(list, _)| ends(list)).map(|(_, key)| key).collect();
         for key in waiting {
             self.resume(key);
         }
