@@ -188,6 +188,8 @@ pub const PASSAGE_BYTES_MIN: usize = READ_BYTES_MAX;
 pub const PASSAGE_WAITING_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the frame behind the header that are kept for the error about such a message.
 pub const PASSAGE_FRONT_BYTES_MAX: usize = 16 << 10;
+/// Peers that each send a large message to the next one while it comes in pieces; who would be one more has its message kept whole.
+pub const PASSAGE_CHAIN_MAX: usize = 16;
 /// Smallest block of the pool.
 pub const BLOCK_BYTES_MIN: usize = 512;
 /// Log lines about one kind of misbehaviour within one second; more are counted and summed up.

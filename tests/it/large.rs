@@ -93,6 +93,29 @@ fn its_sender_is_read_as_its_receiver_takes_it() {
 }
 
 #[test]
+fn who_send_to_one_another_in_a_circle_before_they_read_come_to_the_end_of_it() {
+    for circle in [&["CA", "CB"][..], &["CA", "CB", "CC"]] {
+        let mut world = World::new(roomy());
+        let clients: Vec<usize> = circle.iter().map(|name| world.component(name)).collect();
+        clients.iter().for_each(|client| world.limit(*client, 100));
+        for (n, client) in clients.iter().enumerate() {
+            let to = circle[(n + 1) % circle.len()];
+            world.feed(*client, &leco(to.as_bytes(), circle[n].as_bytes(), n as u64, &[b"", &body(n as u64, 8 * MIB)]));
+        }
+        let (last, others) = clients.split_last().unwrap();
+        assert!(others.iter().all(|client| world.unread(*client) > 6 * MIB));
+        assert_eq!(world.unread(*last), 0, "that of the last is kept whole");
+        for client in clients.iter().rev() {
+            assert_eq!(world.unread(*client), 0);
+            world.drain(*client, usize::MAX);
+        }
+        let heard: Vec<_> = clients.iter().map(|client| whole(&world.hear(*client))).collect();
+        let before: Vec<_> = (0..circle.len()).map(|n| vec![((n + circle.len() - 1) % circle.len()) as u64]).collect();
+        assert_eq!(heard, before);
+    }
+}
+
+#[test]
 fn what_others_send_keeps_its_place_before_it_and_behind_it() {
     let mut world = World::new(roomy());
     let [ca, cb, cc] = ["CA", "CB", "CC"].map(|name| world.component(name));

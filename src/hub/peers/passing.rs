@@ -16,7 +16,7 @@ use super::peer::Peer;
 use super::{For, PeerTimer, Peers, Role};
 use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
-use crate::limits::{PASSAGE_BYTES_MIN, PASSAGE_WAITING_BYTES_MAX};
+use crate::limits::{PASSAGE_BYTES_MIN, PASSAGE_CHAIN_MAX, PASSAGE_WAITING_BYTES_MAX};
 use crate::store::ring::{NoRoom, Ring};
 use crate::store::tail::Tail;
 use crate::time::Span;
@@ -38,6 +38,15 @@ impl Peers {
         from != to
             && self.get(from).is_some_and(|peer| is_component(peer) && peer.is_local() && peer.passes_to.is_none())
             && self.get(to).is_some_and(is_component)
+            && !self.waits_for_passage(to, from)
+    }
+
+    /// Whether what `sender` is in the middle of sending goes to `last`, straight or by what its receiver is sending, and so on.
+    fn waits_for_passage(&self, sender: PeerKey, last: PeerKey) -> bool {
+        let next = |key: &PeerKey| self.get(*key)?.passes_to;
+        let mut chain = core::iter::successors(next(&sender), next);
+        // One that is too long to be looked through may be a circle.
+        chain.by_ref().take(PASSAGE_CHAIN_MAX).any(|key| key == last) || chain.next().is_some()
     }
 
     /// Whether a large message is on its way to this peer; no other begins before it has arrived.
