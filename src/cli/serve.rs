@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use instep::config::{Config, SETTINGS, Value};
 use instep::hub::Door;
-use instep::net::{Server, host};
+use instep::net::{Server, Turn, host};
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
 
@@ -75,7 +75,11 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     if host::is_root() {
         log::warn!("it runs as root, which it does not need: give it a user of its own (systemd: DynamicUser=yes)");
     }
-    server.run().map_err(|error| Failure::other(in_words(&error)))?;
+    while server.turn(None).map_err(|error| Failure::other(in_words(&error)))? == Turn::Goes {
+        if server.has_let_go() {
+            super::memory::give_back_the_rest();
+        }
+    }
     let counted = server.hub().counters().iter().filter(|(_, _, value)| *value > 0);
     log::debug!(
         "counted: {}",

@@ -430,6 +430,11 @@ impl Hub {
         may_write
     }
 
+    /// Whether many free blocks were let go of since this was asked last.
+    pub(crate) const fn take_let_go(&mut self) -> bool {
+        self.peers.pool.take_let_go()
+    }
+
     /// Counts an event that only the event loop sees: it could not accept for want of file descriptors or memory.
     pub const fn note_accept_pause(&mut self) {
         self.peers.counters.accept_pauses += 1;

@@ -196,6 +196,12 @@ impl Server {
         Ok(())
     }
 
+    /// Whether many blocks of memory that nobody has needed for a while were let go of since this was asked last. What an allocator keeps of them
+    /// among others that live it may give back to the system now.
+    pub const fn has_let_go(&mut self) -> bool {
+        self.hub.take_let_go()
+    }
+
     /// Turns until it is stopped.
     ///
     /// # Errors

@@ -17,6 +17,9 @@ const DATA_SHARE: usize = 4;
 /// The share of the cap that may lie in free blocks, kept for the next taker.
 const KEPT_SHARE: usize = 4;
 
+/// So many bytes of free blocks, let go of at once, may leave much behind that only the allocator can give back.
+const LET_GO_BYTES: usize = 64 << 10;
+
 /// What a block is for; each use has its own share of the cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
@@ -33,6 +36,8 @@ pub struct Pool {
     kept_bytes: usize,
     /// The fewest bytes that were kept since the last [`Pool::age`]: nobody has needed these.
     unused_bytes: usize,
+    /// Many were let go of, and nobody has asked for that yet.
+    has_let_go: bool,
     ring_bytes: usize,
     partial_bytes: usize,
     /// Bytes that lie elsewhere: worlds, results, what sessions keep.
@@ -57,6 +62,7 @@ impl Pool {
             free: Default::default(),
             kept_bytes: 0,
             unused_bytes: 0,
+            has_let_go: false,
             ring_bytes: 0,
             partial_bytes: 0,
             data_bytes: 0,
@@ -190,6 +196,7 @@ impl Pool {
     /// intervals, it lets steady traffic keep its blocks and an idle process give them all back.
     pub fn age(&mut self) {
         let mut surplus = self.unused_bytes;
+        let before = self.kept_bytes;
         for list in self.free.iter_mut().rev() {
             while let Some(size) = list.last().map(|block| block.len()).filter(|size| *size <= surplus) {
                 list.pop();
@@ -201,6 +208,12 @@ impl Pool {
             }
         }
         self.unused_bytes = self.kept_bytes;
+        self.has_let_go |= before - self.kept_bytes >= LET_GO_BYTES;
+    }
+
+    /// Whether many free blocks were let go of since this was asked last.
+    pub const fn take_let_go(&mut self) -> bool {
+        core::mem::replace(&mut self.has_let_go, false)
     }
 
     /// Whether blocks are kept for later.
@@ -267,6 +280,15 @@ mod tests {
         }
         pool.age();
         assert!(!pool.keeps_any(), "nobody has needed them");
+        assert!(!pool.take_let_go(), "they were few");
+    }
+
+    #[test]
+    fn it_is_said_once_when_many_were_let_go_of() {
+        let mut pool = Pool::new(1 << 20);
+        let block = pool.take(LET_GO_BYTES, Use::Ring).unwrap();
+        pool.give(block, Use::Ring);
+        assert_eq!([(); 3].map(|()| (pool.age(), pool.take_let_go()).1), [false, true, false]);
     }
 
     #[test]
