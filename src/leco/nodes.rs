@@ -128,6 +128,8 @@ pub struct Node<L> {
     pub listing: Listing,
     /// When it was asked for all of them, as we had missed some.
     pub asked: Option<Tick>,
+    /// When it has asked for all of ours, as it had missed some, and was told.
+    pub repeated: Option<Tick>,
     /// The number of our own list that it was told last, on our DEALER to it.
     pub told: Option<u64>,
     /// When it was last dialled before its pause was over.
@@ -166,6 +168,7 @@ impl<L: Copy + PartialEq> Node<L> {
             is_leaving: false,
             listing: Listing::new(),
             asked: None,
+            repeated: None,
             told: None,
             hurried: None,
             lost_since: now,

@@ -29,6 +29,8 @@ use crate::store::ring::NoRoom;
 const COMPONENTS_PER_PAUSE_MS: usize = 64;
 /// A node is asked for its whole list no more often than that.
 const ASK_PAUSE: Span = Span(1000);
+/// Nor is it told ours more often than that because it asks; then the next change or cleaning brings it.
+const REPEAT_PAUSE: Span = Span(ASK_PAUSE.0 / 2);
 
 impl Coordinator {
     // ---- Telling ----
@@ -142,6 +144,14 @@ impl Coordinator {
         caller: Caller<'_>,
     ) -> Answer {
         let key = node_of(peers, caller)?;
+        let now = peers.now;
+        if let Some(node) = names.nodes.get_mut(key) {
+            if node.repeated.is_some_and(|repeated| now.since(repeated) < REPEAT_PAUSE) {
+                node.told = None;
+                return Ok(Value::Null);
+            }
+            node.repeated = Some(now);
+        }
         peers.counters.directories_repeated += 1;
         if self.tell_all(peers, names, key).is_err() {
             peers.counters.answers_dropped += 1;

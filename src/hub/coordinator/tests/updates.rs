@@ -160,6 +160,14 @@ fn who_has_missed_something_asks_and_is_told_everything() {
     assert_eq!(office.hears(inbound, "repeat_components", &Value::Null), Ok(Value::Null));
     let told = office.told(dealer);
     assert_eq!(told[1].1, json!({"components": ["CA"], "number": 1}), "with what nobody has been told yet");
+    office.lent.pass(499);
+    for _ in 0..2 {
+        office.hears(inbound, "repeat_components", &Value::Null).unwrap();
+        assert!(office.told(dealer).is_empty(), "it has just been told everything");
+    }
+    office.publish(true);
+    assert_eq!(office.told(dealer), told, "and is so again instead of a check");
+    office.lent.pass(1);
     office.hears(inbound, "repeat_components", &Value::Null).unwrap();
     assert_eq!(office.told(dealer), told);
     assert_eq!(office.lent.peers.counters.directories_repeated, 2);
