@@ -84,13 +84,16 @@ class Server:
         self.process.wait()
 
 
-def image(director: Module, camera: Module, within: float = PATIENCE_S) -> float:
-    """Has the director take an image, until one has come; gives the seconds that it took. It is the camera's, number for number."""
+def image(director: Module, camera: Module, again: float, within: float = PATIENCE_S) -> float:
+    """Has the director take an image, and another one after each `again` seconds without, until one has come; gives the seconds that it took. It
+    is the camera's, number for number."""
     began = time.monotonic()
+    while not director.lines.empty():
+        director.lines.get()
     while True:
         director.tell("snap")
         try:
-            came = director.lines.get(timeout=5.0)
+            came = director.lines.get(timeout=again)
         except queue.Empty:
             came = {}
         if "image" in came and came["image"][0] > 1:
@@ -121,7 +124,7 @@ def main() -> int:
                 time.sleep(2)
             camera, director = modules
             for _ in range(3):
-                print(f"an image of {SIDE} x {SIDE} doubles after {image(director, camera):.2f} s")
+                print(f"an image of {SIDE} x {SIDE} doubles after {image(director, camera, 5.0):.2f} s")
             peak = server.peak_kib()
             print(f"the server had {peak / 1024:.1f} MiB at most")
             for pause in (0.0, 3.0):
@@ -129,9 +132,10 @@ def main() -> int:
                 time.sleep(pause)
                 server.start()
                 back = time.monotonic()
-                image(director, camera)
+                image(director, camera, 1.0)
                 print(f"killed and started again after {pause:.0f} s: an image {time.monotonic() - back:.2f} s later")
-                image(director, camera)
+                time.sleep(2)
+                image(director, camera, 5.0)
             peak = max(peak, server.peak_kib())
             if peak > PEAK_KIB_MAX:
                 raise SystemExit(f"the server had {peak} KiB, more than {PEAK_KIB_MAX}")
