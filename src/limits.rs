@@ -130,6 +130,8 @@ pub const READS_IN_A_ROW: usize = 4;
 pub const READ_BYTES_OF_ALL: usize = 4 << 20;
 /// Messages to the Coordinator itself, or requests of a controller, that one peer gets answered in one turn of the loop: they cost far more than routed ones.
 pub const OWN_PER_TURN: u32 = 32;
+/// Messages that are returned to their senders in one turn, as their receiver has left: some two milliseconds.
+pub const RETURNS_PER_TURN: u32 = 2048;
 /// Microseconds of our own work, as it is estimated, that one peer has done for it in one turn of the loop.
 pub const OWN_MICROS_OF_PEER: u64 = 500;
 /// The same for all peers together: calls, controllers, documents, events told to members.

@@ -428,9 +428,12 @@ fn answer_error_by(
 // ---- Undelivered ----
 
 /// Returns messages that waited for a receiver that has left: each sender gets an error for each of its messages. Stops where a
-/// sender's ring has no room and goes on when rings have moved.
+/// sender's ring has no room and goes on when rings have moved, or in the next turn when many have been returned in this one. At the end of the
+/// process there may be no next turn.
 pub(in crate::hub) fn return_undelivered(peers: &mut Peers, names: &Names) {
-    while let Some(mut undelivered) = peers.undelivered.pop_front() {
+    while peers.may_return()
+        && let Some(mut undelivered) = peers.undelivered.pop_front()
+    {
         if !return_some(peers, names, &mut undelivered.ring) {
             peers.undelivered.push_front(undelivered);
             break;
@@ -448,12 +451,16 @@ fn return_some(peers: &mut Peers, names: &Names, ring: &mut Ring) -> bool {
             ring.clear(&mut peers.pool);
             return true;
         }
+        if !peers.may_return() {
+            return false;
+        }
         let gone = match Scan::default().next(waiting, &bounds) {
             Ok(Found::Message(message)) => {
                 let wire = waiting.get(..message.len).unwrap_or_default();
                 if !return_one(peers, names, wire, &message) {
                     return false;
                 }
+                peers.returned += 1;
                 message.len
             }
             Ok(Found::Command { head, body, .. }) => head + body,

@@ -39,7 +39,7 @@ pub(super) use waits::{For, Waits};
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::limits::TARPIT_MAX;
+use crate::limits::{RETURNS_PER_TURN, TARPIT_MAX};
 use crate::store::pool::Pool;
 use crate::store::table::Table;
 use crate::store::timers::Timers;
@@ -105,6 +105,10 @@ pub(super) struct Peers {
     pub(super) events: VecDeque<Event>,
     /// Rings of closed receivers whose messages still have to be returned.
     pub(super) undelivered: VecDeque<Undelivered>,
+    /// How many messages of these were returned in this turn.
+    pub(super) returned: u32,
+    /// As many were returned as may be in one turn: there may be more.
+    goes_on_returning: bool,
     /// Unfinished handshakes, and controllers and viewers that have asked for nothing yet, oldest first; entries may be stale.
     handshaking: VecDeque<PeerKey>,
     handshakes: usize,
@@ -148,6 +152,8 @@ impl Peers {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             undelivered: VecDeque::new(),
+            returned: 0,
+            goes_on_returning: false,
             handshaking: VecDeque::new(),
             handshakes: 0,
             plain: 0,
@@ -328,7 +334,7 @@ impl Peers {
 
     /// The first of all deadlines; now, when somebody goes on in the next turn.
     pub(super) fn soonest(&self) -> Option<Tick> {
-        let at_once = self.waits.has(For::Turn).then_some(self.now);
+        let at_once = (self.waits.has(For::Turn) || self.goes_on_returning).then_some(self.now);
         [self.timers.soonest(), self.process_timers.soonest(), at_once].into_iter().flatten().min()
     }
 
@@ -431,6 +437,13 @@ impl Peers {
     pub(super) const fn begin_turn(&mut self) {
         self.budget_of_all = Budget::ALL_PEERS;
         self.budget_of_light = Budget::LIGHT_PEERS;
+        self.goes_on_returning = !self.may_return();
+        self.returned = 0;
+    }
+
+    /// Whether another undelivered message may be returned in this turn.
+    pub(super) const fn may_return(&self) -> bool {
+        self.returned < RETURNS_PER_TURN || self.stopping
     }
 
     /// Whether more of our own work may be begun in this turn.

@@ -12,6 +12,7 @@ use crate::leco::route::Refusal;
 use crate::leco::rpc::{
     DUPLICATE_NAME, INVALID_REQUEST, NODE_UNKNOWN, NOT_SIGNED_IN, RECEIVER_OVERLOADED, RECEIVER_UNKNOWN,
 };
+use crate::limits::RETURNS_PER_TURN;
 use crate::zmtp::command::Built;
 
 const REQUEST: &[u8] = br#"{"id":1,"jsonrpc":"2.0","method":"m"}"#;
@@ -323,6 +324,27 @@ fn what_came_from_another_node_is_returned_there_or_dropped() {
     lent.return_undelivered();
     assert_eq!(lent.hear_error(dealer), i64::from(RECEIVER_OVERLOADED.code));
     assert_eq!((lent.peers.counters.returned_undelivered, lent.peers.counters.errors_dropped), (1, 1));
+}
+
+#[test]
+fn many_are_returned_in_several_turns_one_after_the_other() {
+    let mut lent = Lent::new();
+    let (a, b) = (lent.component("CA"), lent.component("CB"));
+    for _ in 0..3 {
+        lent.send(a, "CB", "N1.CA", REQUEST);
+    }
+    lent.peers.close(b, Cause::Gone);
+    lent.peers.returned = RETURNS_PER_TURN - 1;
+    for returned in [1, 0] {
+        lent.return_undelivered();
+        assert_eq!((lent.hear(a).len(), lent.peers.undelivered.len()), (returned, 1));
+    }
+    lent.peers.begin_turn();
+    assert_eq!(lent.peers.soonest(), Some(lent.peers.now), "the next turn comes at once");
+    lent.return_undelivered();
+    lent.peers.begin_turn();
+    assert_eq!((lent.hear(a).len(), lent.peers.undelivered.len()), (2, 0));
+    assert_ne!(lent.peers.soonest(), Some(lent.peers.now));
 }
 
 #[test]
