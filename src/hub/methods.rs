@@ -189,7 +189,7 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
     own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long.", &[], "array").question(),
     own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node; with number differences may follow.", &[("components", "array", true), ("number", "integer", false)], "null").needs(Right::Node),
-    own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true)], "null").needs(Right::Node),
+    own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true), ("signed_out", "array", false)], "null").needs(Right::Node),
     own(OwnCall::CompareComponents, "compare_components", "Compares the stored names with the list of this number by its digest, and asks for it where they differ.", &[("number", "integer", true), ("digest", "string", true)], "null").needs(Right::Node),
     own(OwnCall::RepeatComponents, "repeat_components", "Has this node's names and nodes sent to the sending Coordinator again.", &[], "null").needs(Right::Node),
     own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question(),

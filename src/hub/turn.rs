@@ -425,7 +425,9 @@ impl Hub {
                 }
                 Event::NodeListed { node } => {
                     let found = names.nodes.get_mut(node);
-                    let returned = found.map(|node| node.listing.take_returned()).unwrap_or_default();
+                    let taken = found.map(|node| (node.listing.take_returned(), node.listing.take_signed_out()));
+                    let (returned, signed_out) = taken.unwrap_or_default();
+                    sessions.components_signed_out(names, node, &signed_out);
                     sessions.components_returned(names, node, &returned);
                     sessions.node_listed(peers, names, node);
                 }

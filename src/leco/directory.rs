@@ -27,6 +27,8 @@ pub enum Change {
     Came,
     /// It was there, and is not.
     Gone,
+    /// The same, and by its own will: it has signed out.
+    SignedOut,
     /// It was there and is, but not all the time: what was sent to it meanwhile it has not got.
     Returned,
 }
@@ -41,7 +43,7 @@ impl Change {
     /// Whether others have a name to take out, before they add any.
     #[must_use]
     pub const fn removes(self) -> bool {
-        matches!(self, Self::Gone | Self::Returned)
+        matches!(self, Self::Gone | Self::SignedOut | Self::Returned)
     }
 }
 
@@ -109,6 +111,15 @@ impl<L: Copy + PartialEq> Directory<L> {
         Some(component)
     }
 
+    /// The same for one that has signed out.
+    pub fn sign_out(&mut self, key: ComponentKey<L>) -> Option<Component<L>> {
+        let component = self.remove(key)?;
+        if let Some(change) = self.changes.get_mut(&*component.name).filter(|change| **change == Change::Gone) {
+            *change = Change::SignedOut;
+        }
+        Some(component)
+    }
+
     // ---- Changes ----
 
     fn note(&mut self, name: &[u8], is_there: bool) {
@@ -119,7 +130,7 @@ impl<L: Copy + PartialEq> Directory<L> {
         let change = match (self.changes.remove(name), is_there) {
             // What comes and goes again nobody has heard of.
             (Some(Change::Came), _) => return,
-            (Some(Change::Gone), _) => Change::Returned,
+            (Some(Change::Gone | Change::SignedOut), _) => Change::Returned,
             (None, true) => Change::Came,
             (Some(Change::Returned) | None, _) => Change::Gone,
         };
@@ -224,7 +235,19 @@ mod tests {
         directory.remove(b);
         let b = directory.add(b"CB", 2).unwrap();
         directory.remove(b);
-        assert_eq!(names(directory.take_changes()), [(cb, Change::Gone)], "it has returned, and gone again");
+        assert_eq!(names(directory.take_changes()), [(cb.clone(), Change::Gone)], "it has returned, and gone again");
+        let b = directory.add(b"CB", 2).unwrap();
+        directory.take_changes();
+        directory.sign_out(b);
+        directory.add(b"CB", 2).unwrap();
+        assert_eq!(
+            names(directory.take_changes()),
+            [(cb.clone(), Change::Returned)],
+            "it is there, so it has not left"
+        );
+        let b = directory.find(b"CB").unwrap();
+        directory.sign_out(b);
+        assert_eq!(names(directory.take_changes()), [(cb, Change::SignedOut)]);
         for n in 0..=DIRECTORY_CHANGES_MAX {
             directory.add(format!("C{n}").as_bytes(), 1).unwrap();
         }

@@ -30,13 +30,23 @@ pub struct Listing {
     digest: u64,
     /// Names that have gone and come since somebody took them from here.
     returned: Vec<Box<str>>,
+    /// Names whose Components have signed out since somebody took them from here.
+    signed_out: Vec<String>,
 }
 
 impl Listing {
     /// A list that nobody has told.
     #[must_use]
     pub const fn new() -> Self {
-        Self { names: BTreeSet::new(), left_out: 0, bytes: 0, number: None, digest: 0, returned: Vec::new() }
+        Self {
+            names: BTreeSet::new(),
+            left_out: 0,
+            bytes: 0,
+            number: None,
+            digest: 0,
+            returned: Vec::new(),
+            signed_out: Vec::new(),
+        }
     }
 
     /// The names for which there was room, in order.
@@ -64,7 +74,8 @@ impl Listing {
 
     /// Takes a whole list, as much of it as fits into `room` bytes.
     pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, room: usize) {
-        *self = Self { number, returned: core::mem::take(&mut self.returned), ..Self::new() };
+        let (returned, signed_out) = (self.take_returned(), self.take_signed_out());
+        *self = Self { number, returned, signed_out, ..Self::new() };
         for name in names {
             self.add(name, room);
         }
@@ -100,6 +111,16 @@ impl Listing {
     /// The names that have gone and come since the last time.
     pub fn take_returned(&mut self) -> Vec<Box<str>> {
         core::mem::take(&mut self.returned)
+    }
+
+    /// Components of these names are gone because they have signed out.
+    pub fn note_signed_out(&mut self, names: Vec<String>) {
+        self.signed_out.extend(names);
+    }
+
+    /// The names of those that have signed out since the last time.
+    pub fn take_signed_out(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.signed_out)
     }
 
     fn add(&mut self, name: String, room: usize) {

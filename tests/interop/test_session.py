@@ -157,10 +157,10 @@ def test_everyone_starts_pauses_and_stops_together(
         there.call("pause_scenario")
     assert refused.value.rpc_error.code == REFUSED
     assert refused.value.rpc_error.data["code"] == "STATE_TRANSITION_NOT_ALLOWED"
-    # Of a Component of another node its session sees only that it is gone: it may come back.
+    # It signs out, at its own node.
     there.close()
     gone = here.next()
-    assert (gone["event"], gone["by"]) == ("away", "N2.there")
+    assert (gone["event"], gone["by"]) == ("resigned", "N2.there")
 
 
 def test_xml_and_json_members_see_the_same(node: Node, join: Callable[..., Client]) -> None:

@@ -302,6 +302,18 @@ fn a_member_of_another_node_that_has_gone_and_come_between_two_words_of_it_is_to
 }
 
 #[test]
+fn a_member_of_another_node_that_signs_out_there_leaves_for_good() {
+    let mut world = two_nodes(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut b = Member::joined(&mut world, 1, "B", "json");
+    a.events(&mut world);
+    assert_eq!(b.ask(&mut world, "N2.COORDINATOR", "sign_out", &Value::Null)["result"], Value::Null);
+    world.wait(1000);
+    assert_eq!(who(&a.events(&mut world)), pairs([("resigned", "N2.B")]));
+    assert_eq!(row(&mut world, &mut a, "N2.B"), None);
+}
+
+#[test]
 fn the_members_of_a_node_that_was_started_anew_are_back_with_it() {
     let mut world = two_nodes(config(1));
     let mut a = Member::joined(&mut world, 0, "A", "json");

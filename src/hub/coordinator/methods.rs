@@ -122,7 +122,7 @@ impl Coordinator {
         if names.directory.get(key).is_some_and(|component| component.link != caller.link) {
             return Err((DUPLICATE_NAME, shown(name)));
         }
-        names.directory.remove(key);
+        names.directory.sign_out(key);
         peers.drop_name(caller.link, key);
         log::log!(news_of(name), "component {} signed out", name::shown(name));
         peers.counters.sign_outs += 1;

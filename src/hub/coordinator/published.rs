@@ -38,7 +38,13 @@ impl Published {
             let some = changes.iter().filter(|(_, change)| has(**change));
             some.map(|(name, _)| Value::from(name::shown(name))).collect()
         };
-        let params = json!({"number": self.number, "added": those(Change::adds), "removed": those(Change::removes)});
+        let (added, removed) = (those(Change::adds), those(Change::removes));
+        let params = if changes.values().any(|change| *change == Change::SignedOut) {
+            let signed_out = those(|change| change == Change::SignedOut);
+            json!({"number": self.number, "added": added, "removed": removed, "signed_out": signed_out})
+        } else {
+            json!({"number": self.number, "added": added, "removed": removed})
+        };
         Some(methods::notification("change_components", &params))
     }
 

@@ -194,12 +194,14 @@ impl Coordinator {
         caller: Caller<'_>,
         params: rpc::Params,
     ) -> Answer {
-        let [number, added, removed] = params.take(["number", "added", "removed"])?;
+        let [number, added, removed, signed_out] = params.take(["number", "added", "removed", "signed_out"])?;
         let (number, added, removed) = (read_number(number)?, read_names(added)?, read_names(removed)?);
+        let signed_out = signed_out.map(|names| read_names(Some(names))).transpose()?.unwrap_or_default();
         let key = node_of(peers, caller)?;
         let room = names.nodes.names_room(key);
         let Some(node) = names.nodes.get_mut(key) else { return Ok(Value::Null) };
         if node.listing.change(number, added, &removed, room) {
+            node.listing.note_signed_out(signed_out);
             peers.events.push_back(Event::NodeListed { node: key });
         } else {
             Self::ask_for_all(peers, names, key);

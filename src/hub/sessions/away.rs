@@ -37,8 +37,12 @@ impl Sessions {
     /// Tells the sessions of those who have left or are back, as many as there is time for.
     pub(in crate::hub) fn see_comings(&mut self, peers: &mut Peers, names: &Names) {
         while peers.has_time()
-            && let Some(Leaver { session, member, home }) = self.leavers.pop_front()
+            && let Some(Leaver { session, member, home, for_good }) = self.leavers.pop_front()
         {
+            if for_good {
+                self.drop_member(peers, names, session, &member, What::Resigned);
+                continue;
+            }
             self.go_away(peers, names, session, &member, home);
         }
         for _ in 0..self.returners.len() {
@@ -90,7 +94,7 @@ impl Sessions {
         let Some(home) = member.home else { return };
         member.missed = Some(member.missed.map_or(seq, |before| before.min(seq)));
         member.leaves = true;
-        self.leavers.push_back(Leaver { session: key, member: full_name.into(), home });
+        self.leavers.push_back(Leaver { session: key, member: full_name.into(), home, for_good: false });
     }
 
     /// A member has left the place where it was.

@@ -159,7 +159,7 @@ impl Sessions {
     /// A component of this node has left the directory: it leaves its sessions at the next occasion.
     pub(in crate::hub) fn component_left(&mut self, names: &Names, name: &[u8]) {
         if !self.memberships.is_empty() {
-            self.leave_all(&names.named_here(name), |home| matches!(home, Home::Here(_)));
+            self.leave_all(&names.named_here(name), false, |home| matches!(home, Home::Here(_)));
         }
     }
 
@@ -171,6 +171,15 @@ impl Sessions {
         }
     }
 
+    /// These components of a node have signed out there: they leave their sessions at the next occasion, and for good.
+    pub(in crate::hub) fn components_signed_out(&mut self, names: &Names, node: NodeKey, signed_out: &[String]) {
+        let namespace = names.nodes.get(node).and_then(|node| node.namespace.as_deref());
+        let Some(namespace) = namespace.filter(|_| !self.memberships.is_empty()) else { return };
+        for name in signed_out {
+            self.leave_all(&[namespace, b".", name.as_bytes()].concat(), true, |home| home == Home::There(node));
+        }
+    }
+
     /// These components of a node have gone and come between two words of it: what was on its way to them meanwhile may not have come.
     pub(in crate::hub) fn components_returned(&mut self, names: &Names, node: NodeKey, returned: &[Box<str>]) {
         if self.memberships.is_empty() {
@@ -179,7 +188,7 @@ impl Sessions {
         let Some(namespace) = names.nodes.get(node).and_then(|found| found.namespace.as_ref()) else { return };
         for name in returned {
             let full_name = [namespace, &b"."[..], name.as_bytes()].concat();
-            self.leave_all(&full_name, |home| home == Home::There(node));
+            self.leave_all(&full_name, false, |home| home == Home::There(node));
         }
     }
 
@@ -213,7 +222,7 @@ impl Sessions {
                     // Who is not in a list that was cut short may be there all the same.
                     Some(home) if found.listing.left_out() == 0 && (member.listed || waited) => {
                         member.leaves = true;
-                        self.leavers.push_back(Leaver { session: *key, member: name.clone(), home });
+                        self.leavers.push_back(Leaver { session: *key, member: name.clone(), home, for_good: false });
                     }
                     Some(_) | None => {}
                 }
@@ -228,19 +237,19 @@ impl Sessions {
         let members = self.memberships.range(front.clone()..).map(|(name, _)| name.clone());
         let gone: Vec<Box<[u8]>> = members.take_while(|name| name.starts_with(&front)).collect();
         for member in gone {
-            self.leave_all(&member, |home| home == Home::There(node));
+            self.leave_all(&member, false, |home| home == Home::There(node));
         }
     }
 
     /// A member leaves all of those of its sessions at the next occasion for which it is where `from` says.
-    fn leave_all(&mut self, member: &[u8], from: impl Fn(Home) -> bool) {
+    fn leave_all(&mut self, member: &[u8], for_good: bool, from: impl Fn(Home) -> bool) {
         for key in self.memberships.get(member).into_iter().flatten() {
             let Some(found) = self.table.get_mut(*key).and_then(|session| session.members.get_mut(member)) else {
                 continue;
             };
             if let Some(home) = found.home.filter(|home| from(*home)) {
                 found.leaves = true;
-                self.leavers.push_back(Leaver { session: *key, member: member.into(), home });
+                self.leavers.push_back(Leaver { session: *key, member: member.into(), home, for_good });
             }
         }
     }

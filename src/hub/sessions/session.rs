@@ -249,6 +249,8 @@ pub(super) struct Leaver {
     pub(super) member: Box<[u8]>,
     /// Where it was: it may be there again, or elsewhere, by the time that this is dealt with.
     pub(super) home: Home,
+    /// By its own will: it is no member any more.
+    pub(super) for_good: bool,
 }
 
 /// A component that was taken out of its session and does not know it yet.
