@@ -39,12 +39,12 @@ impl Published {
             some.map(|(name, _)| Value::from(name::shown(name))).collect()
         };
         let (added, removed) = (those(Change::adds), those(Change::removes));
-        let params = if changes.values().any(|change| *change == Change::SignedOut) {
-            let signed_out = those(|change| change == Change::SignedOut);
-            json!({"number": self.number, "added": added, "removed": removed, "signed_out": signed_out})
-        } else {
-            json!({"number": self.number, "added": added, "removed": removed})
-        };
+        let mut params = json!({"number": self.number, "added": added, "removed": removed});
+        if let Some(params) = params.as_object_mut()
+            && changes.values().any(|change| *change == Change::SignedOut)
+        {
+            params.insert("signed_out".to_owned(), those(|change| change == Change::SignedOut));
+        }
         Some(methods::notification("change_components", &params))
     }
 
