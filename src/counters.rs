@@ -1,5 +1,24 @@
 //! One number per observable event, by name. Tests and `send_counters` read them; nothing in the program decides by them.
 
+/// A number that goes up and down.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Its name, as those of counters are written.
+    pub name: &'static str,
+    /// What it is the number of.
+    pub help: &'static str,
+    /// What it is now.
+    pub value: usize,
+}
+
+impl Reading {
+    /// A reading that has just been taken.
+    #[must_use]
+    pub const fn new(name: &'static str, help: &'static str, value: usize) -> Self {
+        Self { name, help, value }
+    }
+}
+
 macro_rules! counters {
     ($($name:ident: $help:literal,)*) => {
         /// What happened since the process started. Each field counts one kind of event.

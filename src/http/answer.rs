@@ -110,6 +110,17 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// Writes fields only, to be put into a head by [`Answer::fields`] when there is one.
+    pub fn aside(out: &'a mut Vec<u8>, write: impl FnOnce(Self) -> Self) {
+        let Self { .. } = write(Self { out });
+    }
+
+    /// The fields that were written [`Answer::aside`].
+    pub fn fields(self, aside: &[u8]) -> Self {
+        self.out.extend_from_slice(aside);
+        self
+    }
+
     /// One more field. What a value must not have, control characters, becomes a blank.
     pub fn field(self, name: &str, value: &str) -> Self {
         self.out.extend_from_slice(name.as_bytes());

@@ -3,6 +3,7 @@
 use log::LevelFilter;
 use serde_json::{Map, Value};
 
+use crate::counters::Reading;
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Node};
 use crate::leco::route::{Owner, Place, is_session};
@@ -185,13 +186,22 @@ impl Coordinator {
     pub(in crate::hub) fn counters_as_json(peers: &Peers, names: &Names) -> Value {
         let mut all: Map<String, Value> =
             peers.counters.iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
-        let (rings, partial) = peers.pool.in_use();
-        all.insert("connections_now".to_owned(), Value::from(peers.len()));
-        all.insert("components_now".to_owned(), Value::from(names.directory.len()));
-        all.insert("ring_bytes_now".to_owned(), Value::from(rings));
-        all.insert("partial_bytes_now".to_owned(), Value::from(partial));
-        all.insert("data_bytes_now".to_owned(), Value::from(peers.pool.data_in_use()));
+        all.extend(
+            Self::readings(peers, names).map(|reading| (format!("{}_now", reading.name), Value::from(reading.value))),
+        );
         Value::Object(all)
+    }
+
+    /// What there is now: connections, components, bytes in rings, of partial messages, of data.
+    pub(in crate::hub) fn readings(peers: &Peers, names: &Names) -> [Reading; 5] {
+        let (rings, partial) = peers.pool.in_use();
+        [
+            Reading::new("connections", "connections open now", peers.len()),
+            Reading::new("components", "Components signed in at this node", names.directory.len()),
+            Reading::new("ring_bytes", "bytes that wait for receivers", rings),
+            Reading::new("partial_bytes", "bytes of messages that have come in part", partial),
+            Reading::new("data_bytes", "bytes of worlds, results and sessions", peers.pool.data_in_use()),
+        ]
     }
 
     // ---- Administration ----

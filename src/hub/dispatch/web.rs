@@ -2,11 +2,13 @@
 //!
 //! A request is read whole, dealt with when its connection has its turn, and answered before the next one on it is looked at.
 
+use crate::counters::Reading;
 use crate::hub::Hub;
+use crate::hub::coordinator::Coordinator;
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Peer, Work};
 use crate::hub::turn::Halt;
-use crate::hub::web::{Came, Reading, Reply, Route, home, metrics};
+use crate::hub::web::{Came, Reply, Route, home, metrics};
 
 impl Hub {
     /// Deals with the requests at the front of `buffer`.
@@ -41,7 +43,7 @@ impl Hub {
             Route::Home => home(&String::from_utf8_lossy(&self.names.full_name), &self.readings()),
             Route::Health => self.health(),
             Route::Metrics => metrics(&self.peers.counters, &self.readings()),
-            Route::Options => Reply::text(200, ""),
+            Route::Options => Reply::bare(200),
             Route::Foreign => Reply::text(403, "a page of another server may only look (http_origins)"),
             Route::Malformed => Reply::text(400, "malformed escape in the path"),
             Route::Unknown => Reply {
@@ -64,18 +66,18 @@ impl Hub {
 
     /// What there is now.
     fn readings(&self) -> [Reading; 9] {
-        let (ring_bytes, partial_bytes) = self.peers.pool.in_use();
-        let reading = |name, help, value| Reading { name, help, value };
+        let [connections, components, ring_bytes, partial_bytes, data_bytes] =
+            Coordinator::readings(&self.peers, &self.names);
         [
-            reading("connections", "connections open now", self.peers.len()),
-            reading("components", "Components signed in at this node", self.names.directory.len()),
-            reading("nodes", "other nodes known", self.names.nodes.iter().count()),
-            reading("sessions", "shared sessions", self.sessions.iter().count()),
-            reading("session_members", "members of all sessions", self.sessions.members_of_all()),
-            reading("providers", "providers open", self.manager.providers_open()),
-            reading("ring_bytes", "bytes that wait for receivers", ring_bytes),
-            reading("partial_bytes", "bytes of messages that have come in part", partial_bytes),
-            reading("data_bytes", "bytes of worlds, results and sessions", self.peers.pool.data_in_use()),
+            connections,
+            components,
+            Reading::new("nodes", "other nodes known", self.names.nodes.iter().count()),
+            Reading::new("sessions", "shared sessions", self.sessions.iter().count()),
+            Reading::new("session_members", "members of all sessions", self.sessions.members_of_all()),
+            Reading::new("providers", "providers open", self.manager.providers_open()),
+            ring_bytes,
+            partial_bytes,
+            data_bytes,
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! One connection: its machine, and the request that it is in the middle of.
 
-use crate::http::head::Terms;
+use crate::http::answer::Answer;
+use crate::http::head::{Head, Terms};
 use crate::http::origin::Access;
 use crate::http::requests::{Phase, Requests};
 use crate::store::pool::Pool;
@@ -14,18 +15,17 @@ pub(in crate::hub) struct Asked {
     pub(in crate::hub) route: Route,
     pub(in crate::hub) body: Vec<u8>,
     pub(super) terms: Terms,
-    /// The origin that may read the answer, where there is one and it is not this server's own.
-    pub(super) origin: Option<Box<str>>,
-    /// The whole answer, where the head alone decides it.
-    pub(super) ready: Vec<u8>,
+    /// The fields by which a page of another server may read the answer, or ask at all.
+    pub(super) fields: Vec<u8>,
     /// All of it has come.
     pub(super) is_whole: bool,
 }
 
 impl Asked {
-    pub(super) fn new(route: Route, terms: Terms, access: Access<'_>) -> Self {
-        let origin = if let Access::Shared(origin) = access { Some(origin.into()) } else { None };
-        Self { route, body: Vec::new(), terms, origin, ready: Vec::new(), is_whole: false }
+    pub(super) fn new(route: Route, head: &Head<'_>, access: Access<'_>) -> Self {
+        let mut fields = Vec::new();
+        Answer::aside(&mut fields, |answer| access.tell(head, answer));
+        Self { route, body: Vec::new(), terms: head.terms, fields, is_whole: false }
     }
 }
 

@@ -27,7 +27,7 @@ use super::keys::PeerKey;
 use super::peers::{PeerTimer, Peers, Role};
 
 pub(super) use connection::Asked;
-pub(super) use page::{Reading, home, metrics};
+pub(super) use page::{home, metrics};
 pub(super) use reply::Reply;
 pub(super) use route::Route;
 
@@ -145,12 +145,7 @@ impl Web {
         let route = if access == Access::Refused { Route::Foreign } else { Route::of(head.method, &target) };
         let bytes_max = route.body_bytes_max();
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        let mut asked = Asked::new(route, head.terms, access);
-        if route == Route::Options {
-            let date = Date::of(peers.unix_ms());
-            access.tell(head, Answer::begin(&mut asked.ready, 200, head.terms, &date)).nothing();
-        }
-        connection.at_hand = Some(Box::new(asked));
+        connection.at_hand = Some(Box::new(Asked::new(route, head, access)));
         match connection.requests.admit(bytes_max) {
             Ok(()) if head.expects_continue => peers.send_plain(key, CONTINUE),
             Ok(()) => {}
@@ -165,31 +160,27 @@ impl Web {
 
     // ---- Out ----
 
-    /// Answers the request at hand. Whether the connection is read on.
-    pub(super) fn answer(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) -> bool {
-        let Some(connection) = self.connections.get_mut(&key) else { return false };
-        let Some(asked) = connection.at_hand.take() else { return false };
+    /// Answers the request at hand.
+    pub(super) fn answer(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(asked) = connection.at_hand.take() else { return };
         connection.since = peers.now;
         peers.pool.refund(asked.body.len());
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += u64::from(reply.status >= 400);
-        let Asked { terms, ready, origin, .. } = *asked;
+        let Asked { terms, fields, .. } = *asked;
         self.out.clear();
-        if ready.is_empty() {
-            let mut head = Answer::begin(&mut self.out, reply.status, terms, &Date::of(peers.unix_ms()));
-            if let Some(origin) = &origin {
-                head = head.field("Access-Control-Allow-Origin", origin).field("Vary", "Origin");
-            }
-            head.body(reply.media_type, Transfer::Fixed(reply.body.len()));
+        let head = Answer::begin(&mut self.out, reply.status, terms, &Date::of(peers.unix_ms())).fields(&fields);
+        if reply.body.is_empty() {
+            head.nothing();
         } else {
-            self.out.extend_from_slice(&ready);
+            head.body(reply.media_type, Transfer::Fixed(reply.body.len()));
         }
-        let body: &[u8] = if terms.is_head || !ready.is_empty() { &[] } else { &reply.body };
+        let body: &[u8] = if terms.is_head { &[] } else { &reply.body };
         peers.send_parts(key, &[&self.out, body]);
         if !terms.keeps_alive {
             peers.finish(key, Cause::Answered);
         }
-        terms.keeps_alive
     }
 
     /// Answers and reads no more.

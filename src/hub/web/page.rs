@@ -2,20 +2,12 @@
 
 use core::fmt::Write as _;
 
-use crate::counters::Counters;
+use crate::counters::{Counters, Reading};
 
 use super::reply::Reply;
 
 /// The media type of [`metrics`] (the text format of Prometheus).
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// A number that goes up and down.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::hub) struct Reading {
-    pub(in crate::hub) name: &'static str,
-    pub(in crate::hub) help: &'static str,
-    pub(in crate::hub) value: usize,
-}
 
 /// The first page.
 pub(in crate::hub) fn home(full_name: &str, readings: &[Reading]) -> Reply {

@@ -9,6 +9,11 @@ pub(in crate::hub) struct Reply {
 }
 
 impl Reply {
+    /// One without a body.
+    pub(in crate::hub) const fn bare(status: u16) -> Self {
+        Self { status, media_type: "", body: Vec::new() }
+    }
+
     pub(in crate::hub) fn text(status: u16, text: &str) -> Self {
         Self { status, media_type: "text/plain; charset=utf-8", body: format!("{text}\n").into() }
     }
