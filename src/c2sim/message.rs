@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use super::defect::{Defect, Reject};
 use super::field::Field;
 use super::kind::{Category, Kind, Schema};
+use super::schema::Quoted;
 
 /// The header of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,6 +117,17 @@ impl Message<'_> {
             Ok(())
         } else {
             Err(Reject { defect: Defect::WrongNamespace, line: 1, header_seen: true })
+        }
+    }
+
+    /// What is wrong with a message of another namespace than that of the session's schema, and what helps.
+    #[must_use]
+    pub fn other_namespace(&self, schema: Schema) -> String {
+        let (is, wanted, version) = (Quoted(self.namespace), schema.namespace(), schema.name());
+        let found = format!("Line 1: the namespace is {is}, that of the session's schema {version} is '{wanted}'");
+        match self.schema {
+            Some(own) => format!("{found}; a session made with schema {} takes the document", own.name()),
+            None => format!("{found}; no session has a schema with the document's"),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::invalid::InvalidDocument;
 use super::kind::{Category, Kind, Schema};
 use super::letters::{is_blank, readable};
 use super::message::{Header, Layout, Message, Part};
-use super::schema::{Checker, Rules, Violation};
+use super::schema::{Checker, Extent, Rules, Violation};
 use super::tokens::{Tag, Token, TokenReader};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_RUNS_MAX, C2SIM_SYSTEMS_MAX,
@@ -22,7 +22,7 @@ use crate::limits::{
 /// # Errors
 /// Everything the module docs of [`crate::c2sim`] list as validated; the first defect is reported.
 pub fn scan(bytes: &[u8]) -> Result<Message<'_>, Reject> {
-    recognise(bytes, None).map(|(message, _)| message)
+    judge(bytes, None).map(|(message, _)| message)
 }
 
 /// The same, and in the same pass checks the content against the rules of a schema. A document that is no message for any other reason
@@ -31,20 +31,24 @@ pub fn scan(bytes: &[u8]) -> Result<Message<'_>, Reject> {
 /// # Errors
 /// As [`scan`], or everything in which the content breaks the rules.
 pub fn scan_with<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<Message<'a>, InvalidDocument> {
-    match recognise(bytes, rules) {
+    match judge(bytes, rules.map(|rules| (rules, Extent::Whole))) {
         Ok((message, violations)) if violations.is_empty() => Ok(message),
         Ok((_, violations)) => Err(InvalidDocument::Content(violations)),
         Err(reject) => Err(InvalidDocument::Rejected(reject)),
     }
 }
 
-fn recognise<'a>(bytes: &'a [u8], rules: Option<&Rules>) -> Result<(Message<'a>, Vec<Violation>), Reject> {
+/// The same, and what of the content is not as the rules say; nothing if the document is as they say.
+///
+/// # Errors
+/// As [`scan`].
+pub fn judge<'a>(bytes: &'a [u8], rules: Option<(&Rules, Extent)>) -> Result<(Message<'a>, Vec<Violation>), Reject> {
     if bytes.len() > C2SIM_MESSAGE_BYTES_MAX {
         return Err(Reject { defect: Defect::TooLarge, line: 1, header_seen: false });
     }
     let (text, defect) = readable(bytes);
     let mut scanner = Scanner::new(text);
-    let mut checker = rules.map(|rules| Checker::new(rules, text));
+    let mut checker = rules.map(|(rules, extent)| Checker::new(rules, extent, text));
     let result = scanner.run(checker.as_mut());
     // An unreadable byte is the defect, wherever the text in front of it was cut off.
     match defect.map_or(result, Err) {

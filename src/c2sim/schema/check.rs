@@ -15,14 +15,37 @@ use crate::limits::C2SIM_VIOLATIONS_MAX;
 
 const XSI_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
+/// The element that is judged where only the body is.
+const BODY: &str = "MessageBody";
+
 /// How many expected elements a report names.
 const EXPECTED_LISTED: usize = 8;
+
+/// How much of a message the rules judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// What is in the MessageBody.
+    Body,
+}
+
+impl Extent {
+    /// The body alone, or all of it.
+    #[must_use]
+    pub const fn of_body(body_only: bool) -> Self {
+        if body_only { Self::Body } else { Self::Whole }
+    }
+}
 
 /// What an open element is to the rules.
 #[derive(Clone, Copy)]
 enum Open<'r> {
     /// Not looked at, nor anything in it.
     Skipped,
+    /// A message of which only the body is looked at.
+    Frame,
     Value(&'r Simple),
     Model {
         model: &'r Automaton,
@@ -36,6 +59,7 @@ enum Open<'r> {
 /// The validation of one document in progress.
 pub(in super::super) struct Checker<'r, 'a> {
     rules: &'r Rules,
+    extent: Extent,
     text: &'a str,
     /// Every open element with the number of its declaration.
     open: Vec<(Open<'r>, usize)>,
@@ -50,9 +74,10 @@ pub(in super::super) struct Checker<'r, 'a> {
 }
 
 impl<'r, 'a> Checker<'r, 'a> {
-    pub(in super::super) fn new(rules: &'r Rules, text: &'a str) -> Self {
+    pub(in super::super) fn new(rules: &'r Rules, extent: Extent, text: &'a str) -> Self {
         Self {
             rules,
+            extent,
             text,
             open: Vec::with_capacity(16),
             value: Cow::Borrowed(""),
@@ -96,6 +121,11 @@ impl<'r, 'a> Checker<'r, 'a> {
         let ours = document.namespace(tag.prefix) == &*rules.namespace;
         self.stray = false;
         let element = match self.open.last_mut() {
+            None if ours && self.extent == Extent::Body => {
+                self.open.push((Open::Frame, 0));
+                return;
+            }
+            Some((Open::Frame, _)) => rules.find(tag.local).filter(|_| ours && tag.local == BODY),
             None => {
                 let found = rules.find(tag.local).filter(|_| ours);
                 if found.is_none() {
@@ -222,7 +252,7 @@ impl<'r, 'a> Checker<'r, 'a> {
         let (stray, of) = match self.open.last() {
             Some(&(Open::Model { .. } | Open::Broken, of)) => (!is_blank(text), of),
             Some(&(Open::Nothing, of)) => (!text.is_empty(), of),
-            Some((Open::Skipped | Open::Value(_), _)) | None => (false, 0),
+            Some((Open::Skipped | Open::Frame | Open::Value(_), _)) | None => (false, 0),
         };
         if stray && !core::mem::replace(&mut self.stray, true) {
             let parent = self.rules.name(of);
@@ -243,7 +273,7 @@ impl<'r, 'a> Checker<'r, 'a> {
                 let expected = Expected { rules, model, state };
                 self.report(document, format_args!("{} is not complete; {expected}", rules.name(of)));
             }
-            Some((Open::Model { .. } | Open::Skipped | Open::Broken | Open::Nothing, _)) | None => {}
+            Some((Open::Model { .. } | Open::Skipped | Open::Frame | Open::Broken | Open::Nothing, _)) | None => {}
         }
         self.stray = false;
     }

@@ -201,7 +201,7 @@ pub(super) enum Fault<'a> {
 const QUOTED: usize = 64;
 
 /// A text shortened for a report.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
+pub(in super::super) struct Quoted<'a>(pub(in super::super) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

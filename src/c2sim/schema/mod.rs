@@ -8,6 +8,7 @@
 //!
 //! The document is validated in the same pass as it is recognised ([`super::scan::scan_with`]). Attributes: none but `xsi:type` with
 //! the declared type or a restriction of it, and the two schema location hints, which are ignored; `xsi:nil` is refused, as nothing is nillable.
+//! Where only the body of messages is judged ([`Extent::Body`]), nothing in front of it is looked at.
 //! Where the root, or an element outside its model, has no declaration, what is in it is not looked at.
 
 mod automaton;
@@ -20,6 +21,8 @@ mod schemas;
 mod violation;
 
 pub(super) use check::Checker;
+pub use check::Extent;
+pub(super) use facets::Quoted;
 pub use loader::LoadError;
 pub use rules::Rules;
 pub use schemas::Schemas;

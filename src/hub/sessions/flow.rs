@@ -18,6 +18,7 @@ use crate::c2sim::kind::Kind;
 use crate::c2sim::message::Message;
 use crate::c2sim::notice::minify;
 use crate::c2sim::scan;
+use crate::c2sim::schema::Extent;
 use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, Trigger, Verdict};
 use crate::hub::call::Refused;
 use crate::hub::events::Event;
@@ -33,7 +34,7 @@ use super::Sessions;
 use super::change::{Change, Plan};
 use super::entry::{Author, Flow, Scheduled, refusal, refused};
 use super::history::{Draft, What};
-use super::said::{Aftermath, Said};
+use super::said::{Aftermath, Reading, Said};
 use super::voice::stamp;
 
 /// Longest sleep before a scheduled trigger is looked at again: the clock may have been set meanwhile.
@@ -88,7 +89,7 @@ impl Sessions {
         }
     }
 
-    /// Takes a C2SIM document from a member.
+    /// Takes a C2SIM document of this author, who may hand one in.
     pub(super) fn take_document(
         &mut self,
         peers: &mut Peers,
@@ -96,8 +97,9 @@ impl Sessions {
         key: SessionKey,
         author: &Author,
         bytes: &[u8],
+        reading: Reading,
     ) -> Said {
-        match self.read_document(peers, key, author, bytes) {
+        match self.read_document(peers, key, author, bytes, reading) {
             Ok(plan) => self.decide(peers, names, key, plan),
             Err(refused) => Said::now(Err(count_refusal(peers, refused))),
         }
@@ -109,15 +111,22 @@ impl Sessions {
         key: SessionKey,
         author: &Author,
         bytes: &[u8],
+        reading: Reading,
     ) -> Result<Plan, Refused> {
         if bytes.len() > peers.config.document_bytes_max {
             return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", peers.config.document_bytes_max));
         }
         let schema = self.table.get(key).map(|session| session.info.schema).unwrap_or_default();
-        // With the rules of its schema the namespace is the first thing that they check.
-        let rules = self.schemas.of(schema);
-        let message = scan::scan_with(bytes, rules).map_err(|refused| document_refusal(&refused))?;
-        message.check_schema(schema).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
+        let rules = self.schemas.of(schema).map(|rules| (rules, Extent::of_body(reading.body_only)));
+        let (message, violations) =
+            scan::judge(bytes, rules).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
+        if message.schema != Some(schema) {
+            if !reading.any_namespace || message.schema.is_none() {
+                return Err(refused(Code::XsdValidationError, "XSD_ERROR_1", message.other_namespace(schema)));
+            }
+        } else if !violations.is_empty() {
+            return Err(document_refusal(&InvalidDocument::Content(violations)));
+        }
         peers.counters.session_documents += 1;
         self.plan(peers, key, author, Input::Document(&message), None)
     }

@@ -16,7 +16,7 @@ use crate::limits::{HISTORY_ANSWER_BYTES_MAX, SESSION_SYSTEM_BYTES_MAX, SESSIONS
 use super::change::{Change, Durable};
 use super::entry::{Author, SessionInfo, Wish, refusal, refused};
 use super::history::What;
-use super::said::{Aftermath, Asker, Deletion, Said};
+use super::said::{Aftermath, Asker, Deletion, Reading, Said};
 use super::session::Session;
 use super::voice::Voice;
 use super::{DEFAULT, Sessions};
@@ -33,7 +33,7 @@ impl Sessions {
         bytes: &[u8],
     ) -> Said {
         match self.member_at(names, asker) {
-            Ok((key, author)) => self.take_document(peers, names, key, &author, bytes),
+            Ok((key, author)) => self.take_document(peers, names, key, &author, bytes, Reading::default()),
             Err(refused) => Said::now(Err(refused)),
         }
     }

@@ -15,6 +15,15 @@ pub(in crate::hub) struct Asker<'a> {
     pub(in crate::hub) asked_behind: u64,
 }
 
+/// How a document is read: by default as one from a member that speaks LECO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::hub) struct Reading {
+    /// It may be in the namespace of either schema; that of the session judges only its own.
+    pub(in crate::hub) any_namespace: bool,
+    /// The rules of a schema judge the MessageBody and nothing in front of it.
+    pub(in crate::hub) body_only: bool,
+}
+
 /// A session that is to be deleted.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct Deletion {

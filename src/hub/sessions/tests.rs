@@ -1,5 +1,7 @@
 //! Sessions alone: the others are not there, what is said to them stands in the list of events.
 
+mod documents;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
