@@ -462,6 +462,24 @@ const _: () =
 const _: () =
     assert!(HTTP_METHOD_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a wrong method is found before its head is too large");
 
+/// Milliseconds between two questions for a sign of life on a WebSocket.
+pub const WEBSOCKET_PING_MS: u64 = 15_000;
+
+/// Milliseconds without a byte after which a WebSocket is given up.
+pub const WEBSOCKET_SILENT_MS: u64 = 45_000;
+
+/// Milliseconds for which the answer to our CLOSE is waited for.
+pub const WEBSOCKET_CLOSE_MS: u64 = 5000;
+
+/// Bytes of a message from a client, none of which means anything to us.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: u64 = 64 << 10;
+
+/// Letters of the identity of a client of C2SIM over HTTP.
+pub const CLIENT_ID_BYTES_MAX: usize = 64;
+
+/// Bytes of the name that a guest gives itself; more are not shown.
+pub const GUEST_NAME_BYTES_MAX: usize = 64;
+
 /// Frames of one WebSocket message: empty ones are told from a flood by their number alone.
 pub const WEBSOCKET_FRAMES_MAX: u32 = 1024;
 

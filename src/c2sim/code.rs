@@ -89,6 +89,12 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code of this name on the wire.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+
     /// Every code.
     pub const ALL: [Self; 26] = [
         Self::AuthorizationFailure,

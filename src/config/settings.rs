@@ -143,6 +143,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11 or a free one; 'off': none)"),
     setting!(list http_bind, "addresses of the HTTP port (default: loopback on port + 12 or a free one; 'off': none)"),
     setting!(text http_prefix, "path below which the HTTP port is found too (default: its root only)"),
+    setting!(text http_external, "host:port by which clients of the HTTP port come back (default: as they came)"),
     setting!(list http_origins, "web pages of other servers that may use the HTTP port, '*': all (default: none)"),
     setting!(list trusted_proxies, "addresses or networks of proxies that say who asks (default: none)"),
     setting!(list log_dir, "directories below which logs may be opened, comma separated (default: none)"),
@@ -156,7 +157,18 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),
     setting!(list c2sim_schema, "XSD files that C2SIM documents are checked against, comma separated (default: none)"),
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
-    setting!(number member_idle_s, "time (s) for which a member of a session stays one while its component is gone"),
+    setting!(number member_idle_s, "time (s) for which a member of a session stays one while nothing is heard of it"),
+    setting!(text join_again, "what a client of C2SIM that joins twice as the same system hears: ok or error"),
+    Setting {
+        key: "resend_init",
+        help: "tell the shared initialization on a stream that comes back without it: true or false",
+        is_switch: false,
+        get: |config| Value::Switch(config.resend_init),
+        set: |config, word| {
+            config.resend_init = switch(word)?;
+            Ok(())
+        },
+    },
     Setting {
         key: "sessions",
         help: "sessions that are there from the start; the file has tables [[sessions]] for them",

@@ -80,6 +80,8 @@ pub struct Config {
     pub http_bind: Vec<String>,
     /// Path below which the HTTP port is to be found too, `/a/b`; empty: at its root only.
     pub http_prefix: String,
+    /// `HOST:PORT` by which clients of the HTTP port come back, as URLs in answers have it; empty: as they came.
+    pub http_external: String,
     /// Web pages of other servers, as `https://host:port`, that may use the HTTP port; `*` means all. Empty: none may do more than look, and none
     /// may read what it sees.
     pub http_origins: Vec<String>,
@@ -112,8 +114,12 @@ pub struct Config {
     /// Bytes of past events kept for each session, for members that come back, up to 1 GiB.
     pub session_history_bytes_max: usize,
     /// Seconds, 1 to 86,400, for which a member of a session stays one while its component is gone without a word, over a restart of either
-    /// of them too.
+    /// of them too; a guest that has no stream, while it asks for nothing.
     pub member_idle_s: u64,
+    /// What a client of C2SIM hears that joins a session again as the same system: `ok`, or `error` as in TNO's server.
+    pub join_again: String,
+    /// Whether a member whose stream comes back is told the shared initialization that it has missed.
+    pub resend_init: bool,
 }
 
 /// What fits a block of 64 MiB with one read behind it: an image of 2048 by 2048 doubles, and as much again.
@@ -170,6 +176,7 @@ impl Default for Config {
             viewer_bind: Vec::new(),
             http_bind: Vec::new(),
             http_prefix: String::new(),
+            http_external: String::new(),
             http_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             log_dir: Vec::new(),
@@ -185,6 +192,8 @@ impl Default for Config {
             c2sim_schema: Vec::new(),
             session_history_bytes_max: 256 << 10,
             member_idle_s: 180,
+            join_again: "ok".to_owned(),
+            resend_init: true,
         }
     }
 }
@@ -295,6 +304,14 @@ impl Config {
         if let Err(word) = Origins::of(self.http_origins.iter().map(String::as_str)) {
             return Err(invalid("http_origins", format!("'{word}' is no origin like https://host:port")));
         }
+        if !self.http_external.is_empty()
+            && (address::with_port(&self.http_external).is_none() || self.http_external.contains(['/', ',', ' ']))
+        {
+            return Err(invalid("http_external", format!("'{}' is no HOST:PORT", self.http_external)));
+        }
+        if !["ok", "error"].contains(&self.join_again.as_str()) {
+            return Err(invalid("join_again", format!("'{}' is neither ok nor error", self.join_again)));
+        }
         if let Some(word) = self.trusted_proxies.iter().find(|word| Network::parse(word).is_none()) {
             return Err(invalid("trusted_proxies", format!("'{word}' is no address and no network like 10.0.0.0/8")));
         }
@@ -329,6 +346,11 @@ impl Config {
     #[must_use]
     pub const fn member_idle(&self) -> Span {
         Span::seconds(self.member_idle_s)
+    }
+
+    /// Whether joining a session again as the same system is no error.
+    pub(crate) fn join_again_is_ok(&self) -> bool {
+        self.join_again == "ok"
     }
 
     /// `cleaning_interval_s` as a span.

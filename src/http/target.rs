@@ -1,6 +1,6 @@
 //! What a request is about: host, path and query (RFC 9112, 3.2; RFC 3986).
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::borrow::Cow;
 
 use super::method::Method;
@@ -100,6 +100,23 @@ fn with_blanks(text: &str) -> Cow<'_, str> {
     if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) }
 }
 
+/// What stands as it is in a segment of a path and in a value of a query.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as one segment of a path, or as one value of a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// The text that a segment stands for.
+///
+/// # Errors
+/// [`BadEscape`].
+pub fn unescaped(segment: &str) -> Result<Cow<'_, str>, BadEscape> {
+    decode(Cow::Borrowed(segment))
+}
+
 /// Replaces escapes, once. Where there are none the text is not copied.
 fn decode(text: Cow<'_, str>) -> Result<Cow<'_, str>, BadEscape> {
     if !text.contains('%') {
@@ -147,6 +164,12 @@ mod tests {
         for wrong in ["/%", "/%4", "/%4g", "/a%2Fb", "/%00", "/%ff", "/%%41"] {
             assert_eq!(segments(wrong), Err(BadEscape), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_text_is_written_so_that_it_is_one_segment() {
+        assert_eq!(encoded("ex a/ä~._-"), "ex%20a%2F%C3%A4~._-");
+        assert_eq!(unescaped(&encoded("ex a/ä%")).as_deref(), Ok("ex a/ä%"));
     }
 
     #[test]

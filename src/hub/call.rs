@@ -30,6 +30,8 @@ pub(super) enum ReplyTo {
     Request(RequestKey),
     /// A controller, held until it has its answer.
     Control { peer: PeerKey, envelope: Envelope },
+    /// A client of HTTP, likewise.
+    Web { peer: PeerKey },
 }
 
 /// An error without data.

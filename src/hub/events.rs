@@ -17,6 +17,21 @@ pub(super) enum Left {
     Silent,
 }
 
+/// Why a guest of a session parts from it, or from its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It has resigned.
+    Resigned,
+    /// It has another stream now.
+    Replaced,
+    /// Nothing was heard of it for too long.
+    Silent,
+    /// It could not follow.
+    Slow,
+    /// The session was deleted.
+    Deleted,
+}
+
 /// Something that others must hear of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {
@@ -35,9 +50,11 @@ pub(super) enum Event {
     /// A viewer has left.
     ViewerLeft { peer: PeerKey, cause: Cause },
     /// A connection of HTTP has ended.
-    WebLeft { peer: PeerKey },
+    WebLeft { peer: PeerKey, cause: Cause },
     /// What is waited for from a connection of HTTP has not come in time.
     WebLate { peer: PeerKey },
+    /// The stream on which a guest is told what happens is to end.
+    StreamOver { peer: PeerKey, why: Parting },
     /// This peer has finished its handshake a while ago and has said nothing since.
     Speechless { peer: PeerKey },
     /// There is room in the ring of this peer, which somebody has asked to be told.

@@ -51,6 +51,7 @@ mod coordinator;
 mod dispatch;
 mod doors;
 mod events;
+mod face;
 #[cfg(test)]
 mod fixture;
 mod front;

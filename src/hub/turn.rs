@@ -393,12 +393,15 @@ impl Hub {
         self.coordinator.clean_nodes(&mut self.peers, &mut self.names, expiration);
         self.drain_events();
         self.sessions.send_lost_notices(&mut self.peers, &self.names);
+        self.sessions.drop_silent_guests(&mut self.peers, &self.names);
+        self.drain_events();
         self.peers.pool.age();
         if self.names.nodes.iter().any(|(key, _)| self.names.link_to(key).is_some()) {
             self.coordinator.send_directory(&mut self.peers, &mut self.names, true);
         }
         let has_nodes = self.names.nodes.iter().next().is_some();
-        if !self.peers.is_empty() || has_nodes || self.peers.pool.keeps_any() {
+        let is_waited_for = has_nodes || self.sessions.has_guests();
+        if !self.peers.is_empty() || is_waited_for || self.peers.pool.keeps_any() {
             self.peers.ensure_cleaning();
         }
     }
@@ -441,7 +444,11 @@ impl Hub {
                 }
                 Event::KernelLost { provider, peer, cause } => manager.kernel_gone(peers, provider, peer, cause),
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peers, peer, cause),
-                Event::WebLeft { peer } => web.left(peers, peer),
+                Event::WebLeft { peer, cause } => {
+                    web.left(peers, peer);
+                    sessions.stream_left(peers, names, peer, cause);
+                }
+                Event::StreamOver { peer, why } => web.stream_over(peers, peer, why),
                 Event::WebLate { peer } => web.late(peers, peer),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
                 Event::Room { peer } => sessions.notices_go_on(peers, peer),
@@ -540,6 +547,7 @@ impl Hub {
     /// Says goodbye to every peer that does not wait for a change to become durable: its answer comes first.
     pub(super) fn see_off(&mut self) {
         let waiting = self.who_waits();
+        self.web.say_restart(&mut self.peers);
         self.peers.finish_all(|key| waiting.contains(&key));
         self.drain_events();
     }

@@ -2,6 +2,7 @@
 //! owner who deals with it is lent what it needs.
 
 mod control;
+mod guests;
 mod manager;
 mod rpc;
 mod sessions;

@@ -5,15 +5,42 @@
 use crate::counters::Reading;
 use crate::hub::Hub;
 use crate::hub::coordinator::Coordinator;
-use crate::hub::keys::PeerKey;
-use crate::hub::peers::{Peer, Work};
+use crate::hub::keys::{PeerKey, SessionKey};
+use crate::hub::peers::{For, Peer, Work};
+use crate::hub::sessions::GuestId;
 use crate::hub::turn::Halt;
-use crate::hub::web::{Came, Reply, Route, home, metrics};
+use crate::hub::web::{Asked, Came, Reply, Route, home, metrics, openapi};
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Served {
+    /// It is answered now; behind that the session has more to tell.
+    Now(Reply, Option<SessionKey>),
+    /// The answer comes once a change is durable.
+    Later,
+    /// It must wait for a session.
+    Busy(SessionKey),
+    /// It waits already.
+    Held,
+    /// It gets a WebSocket: for this, or one that leads nowhere.
+    Stream(Result<(SessionKey, GuestId), String>),
+    /// It gets none.
+    Denied,
+}
+
+impl From<Reply> for Served {
+    fn from(reply: Reply) -> Self {
+        Self::Now(reply, None)
+    }
+}
 
 impl Hub {
     /// Deals with the requests at the front of `buffer`.
     pub(in crate::hub) fn walk_web(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
         let mut used = 0;
+        if !buffer.is_empty() {
+            self.sessions.stream_heard(&self.peers, key);
+        }
         let halt = loop {
             if !self.peers.get(key).is_some_and(Peer::is_open) {
                 return (used, Halt::Gone);
@@ -23,8 +50,10 @@ impl Hub {
                     break Halt::Held;
                 }
                 self.peers.spend(Work::Call);
-                self.serve(key);
-                continue;
+                if self.serve(key) {
+                    continue;
+                }
+                break Halt::Held;
             }
             match self.web.next(&mut self.peers, key, buffer.get(used..).unwrap_or_default()) {
                 Came::Need(n) => break Halt::Need(n),
@@ -36,32 +65,59 @@ impl Hub {
         (used, halt)
     }
 
-    /// Answers the request at hand.
-    fn serve(&mut self, key: PeerKey) {
-        let Some(asked) = self.web.asked(key) else { return };
-        let reply = match asked.route {
+    /// Deals with the request at hand; `false` if its connection waits.
+    fn serve(&mut self, key: PeerKey) -> bool {
+        let Some(asked) = self.web.lend(key) else { return true };
+        let served = self.respond(key, &asked);
+        self.web.put_back(&mut self.peers, key, asked);
+        match served {
+            Served::Now(reply, owes) => {
+                self.peers.spend(Work::Answer(reply.body.len()));
+                self.web.answer(&mut self.peers, key, &reply);
+                if let Some(session) = owes {
+                    self.tell_owed(session);
+                }
+            }
+            Served::Stream(outcome) => {
+                self.web.upgrade(&mut self.peers, key);
+                self.stream_begins(key, outcome);
+            }
+            Served::Denied => self.web.deny(&mut self.peers, key),
+            Served::Later => self.peers.wait(key, For::Answer),
+            Served::Busy(session) => self.peers.wait(key, For::Session(session)),
+            Served::Held => {}
+        }
+        self.peers.get(key).is_none_or(|peer| peer.held.is_none())
+    }
+
+    fn respond(&mut self, key: PeerKey, asked: &Asked) -> Served {
+        let reply = match &asked.route {
+            Route::Sessions => self.sessions_over_web(asked),
+            Route::Create(name) => return self.create_over_web(key, asked, name),
+            Route::Session(name, action) => return self.serve_session(key, asked, name, *action),
+            Route::Stream(name) => return self.serve_stream(asked, name),
             Route::Home => home(&String::from_utf8_lossy(&self.names.full_name), &self.readings()),
             Route::Health => self.health(),
             Route::Metrics => metrics(&self.peers.counters, &self.readings()),
-            Route::Options => Reply::bare(200),
+            Route::OpenApi => openapi(),
+            Route::Cleanup | Route::Options => Reply::bare(200),
             Route::Foreign => Reply::text(403, "a page of another server may only look (http_origins)"),
             Route::Malformed => Reply::text(400, "malformed escape in the path"),
-            Route::Unknown => Reply {
-                status: 404,
-                media_type: "text/html; charset=utf-8",
-                body: b"<!DOCTYPE html>\n<title>not found</title>\n<p>There is no such page. <a href=\"/\">Home</a>\n"
-                    .into(),
-            },
+            Route::UnknownOfApi => Reply::text(404, "there is no such path in this interface"),
+            Route::Unknown => Reply::of(
+                404,
+                "text/html; charset=utf-8",
+                b"<!DOCTYPE html>\n<title>not found</title>\n<p>There is no such page. <a href=\"/\">Home</a>\n".into(),
+            ),
         };
-        self.peers.spend(Work::Answer(reply.body.len()));
-        self.web.answer(&mut self.peers, key, &reply);
+        reply.into()
     }
 
     /// Whether the process is well: it is, unless what it is told to keep cannot be kept.
     fn health(&self) -> Reply {
         let (status, word) = if self.sessions.cannot_keep() { (503, "DOWN") } else { (200, "UP") };
         let body = format!("{{\"status\":\"{word}\",\"timestamp\":{}}}", self.peers.unix_ms());
-        Reply { status, media_type: "application/json", body: body.into() }
+        Reply::json(status, body)
     }
 
     /// What there is now.

@@ -220,7 +220,7 @@ impl Peers {
             Role::Dialled(node) => self.events.push_back(Event::DealerLost { node, peer: key }),
             Role::Kernel(provider) => self.events.push_back(Event::KernelLost { provider, peer: key, cause }),
             Role::Viewer => self.events.push_back(Event::ViewerLeft { peer: key, cause }),
-            Role::Web => self.events.push_back(Event::WebLeft { peer: key }),
+            Role::Web => self.events.push_back(Event::WebLeft { peer: key, cause }),
             Role::Accepted | Role::Controller => {}
         }
         if let Some(list) = peer.held.take() {

@@ -34,7 +34,8 @@ use super::Sessions;
 use super::change::{Change, Plan};
 use super::entry::{Author, Flow, Scheduled, refusal, refused};
 use super::history::{Draft, What};
-use super::said::{Aftermath, Reading, Said};
+use super::said::{Aftermath, Reading, Said, tracking_id};
+use super::session::Session;
 use super::voice::stamp;
 
 /// Longest sleep before a scheduled trigger is looked at again: the clock may have been set meanwhile.
@@ -186,7 +187,10 @@ impl Sessions {
         flow.state = to;
         match input {
             Input::Trigger(trigger) => draft.written = Some((trigger, author.system.clone())),
-            Input::Document(message) => draft.document = Some(relayed(message.text)),
+            Input::Document(message) => {
+                draft.document = Some(relayed(message.text));
+                draft.foreign = Trigger::from_kind(kind).filter(|_| message.schema != Some(session.info.schema));
+            }
         }
         let mut drafts = vec![draft];
         let effects = state::effects(options, kind);
@@ -311,7 +315,7 @@ impl Sessions {
     /// The same where it is known for how much there is none.
     fn no_room_for(&self, peers: &Peers, key: SessionKey, bytes: usize) -> Refused {
         let (error, mut data) = self.no_room(key);
-        let members = self.table.get(key).map_or(0, |session| session.members.len());
+        let members = self.table.get(key).map_or(0, Session::members_count);
         if let Some(data) = data.as_object_mut() {
             data.insert("bytes".to_owned(), Value::from(bytes));
             data.insert("members".to_owned(), Value::from(members));
@@ -475,17 +479,6 @@ fn document_refusal(refused: &InvalidDocument) -> Refused {
 
 fn store_refusal(reason: &StoreRefusal) -> Refused {
     refused(reason.code(), "REASON", reason.to_string())
-}
-
-/// Five letters by which a message can be found in the log of its sender.
-fn tracking_id(peers: &mut Peers) -> String {
-    let mut random = peers.random();
-    let mut letter = || {
-        let at = u8::try_from(random % 26).unwrap_or(0);
-        random /= 26;
-        char::from(b'a' + at)
-    };
-    (0..5).map(|_| letter()).collect()
 }
 
 fn count_refusal(peers: &mut Peers, refused: Refused) -> Refused {

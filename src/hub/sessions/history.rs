@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::c2sim::kind::Kind;
 use crate::c2sim::state::Trigger;
 use crate::leco::message::HEADER_BYTES;
 use crate::limits::HISTORY_EVENTS_MAX;
@@ -58,6 +59,8 @@ pub(super) struct Draft {
     pub(super) document: Option<Arc<[u8]>>,
     /// Without a document: the trigger and the system for which XML members get one of our own.
     pub(super) written: Option<(Trigger, Box<str>)>,
+    /// The trigger that its document pulls, where that is of another schema than the session.
+    pub(super) foreign: Option<Trigger>,
     pub(super) effective_at: Option<u64>,
     /// The scheduled trigger that will not be pulled.
     pub(super) cancelled: Option<&'static str>,
@@ -67,7 +70,24 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) const fn new(what: What, by: Box<str>) -> Self {
-        Self { what, by, name: "", document: None, written: None, effective_at: None, cancelled: None, to_all: false }
+        Self {
+            what,
+            by,
+            name: "",
+            document: None,
+            written: None,
+            foreign: None,
+            effective_at: None,
+            cancelled: None,
+            to_all: false,
+        }
+    }
+}
+
+impl Draft {
+    /// Whether it is the initialization that all are given at the share.
+    pub(super) fn is_initialization(&self) -> bool {
+        self.to_all && self.name == Kind::C2simInitialization.name()
     }
 }
 

@@ -66,7 +66,7 @@ impl Sessions {
         }
         self.make_room(peers, names, key);
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
-        if session.members.len() >= MEMBERS_MAX {
+        if session.members.len() + session.guests.len() >= MEMBERS_MAX {
             return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
         }
         if peers.pool.data_room() < MEMBER_BYTES {
@@ -113,7 +113,7 @@ impl Sessions {
     /// Where a session is full, or memory short, the member that has been away longest has been away for too long.
     fn make_room(&mut self, peers: &mut Peers, names: &Names, key: SessionKey) {
         let Some(session) = self.table.get(key) else { return };
-        if session.members.len() < MEMBERS_MAX && peers.pool.data_room() >= MEMBER_BYTES {
+        if session.members.len() + session.guests.len() < MEMBERS_MAX && peers.pool.data_room() >= MEMBER_BYTES {
             return;
         }
         let away = session.members.iter().filter(|(_, member)| member.home.is_none());

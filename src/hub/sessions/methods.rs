@@ -120,11 +120,7 @@ impl Sessions {
             AtSessionCall::Initialization => {
                 none(params)?;
                 let key = self.asked(asker)?;
-                let shared = self.table.get(key).and_then(|session| session.flow.initialization.shared());
-                match shared {
-                    Some(shared) => now(Value::from(String::from_utf8_lossy(shared))),
-                    None => Err(refusal(Code::NoC2simInitializationBody, Map::new())),
-                }
+                self.initialization(key).and_then(|shared| now(Value::from(String::from_utf8_lossy(shared))))
             }
             AtSessionCall::Events => {
                 let [after] = params.take(["after"])?;
@@ -212,6 +208,12 @@ impl Sessions {
         Ok(Aftermath::about(Ok(answer), key))
     }
 
+    /// The initialization that everybody got at the share.
+    pub(in crate::hub) fn initialization(&self, key: SessionKey) -> Result<&[u8], Refused> {
+        let shared = self.table.get(key).and_then(|session| session.flow.initialization.shared());
+        shared.ok_or_else(|| refusal(Code::NoC2simInitializationBody, Map::new()))
+    }
+
     // ---- Making and deleting, at the Coordinator ----
 
     /// Makes a session, or gives one that there is other words and options; a provider is chosen for it. `fresh`: it has just come, and
@@ -291,7 +293,7 @@ impl Sessions {
     ) -> Said {
         let Deletion { session: key, force } = deletion;
         let Some(session) = self.table.get(key) else { return Said::now(Err(self.no_such())) };
-        if !force && (is_used || !session.members.is_empty()) {
+        if !force && (is_used || session.members_count() > 0) {
             return Said::now(Err(refused(Code::SharedSessionInUse, "ACTIVE_SESSION", session.name.as_str())));
         }
         if session.is_busy(fresh) {

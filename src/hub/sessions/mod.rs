@@ -10,9 +10,12 @@ mod away;
 mod backlog;
 mod change;
 mod copies;
+mod dialect;
 mod durable;
 mod entry;
 mod flow;
+mod guest;
+mod guests;
 mod history;
 mod line;
 mod members;
@@ -30,7 +33,8 @@ mod voice;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) use entry::{Author, Wish};
-pub(super) use said::{Aftermath, Asker, Said, Settled};
+pub(super) use guest::{Arrival, GuestId};
+pub(super) use said::{Aftermath, Asker, Said, Settled, tracking_id};
 pub(super) use session::Session;
 
 use crate::c2sim::code::Code;
@@ -46,7 +50,7 @@ use crate::time::Tick;
 
 use super::call::Refused;
 use super::events::Event;
-use super::keys::{NodeKey, OfSessions, RequestKey, SessionKey};
+use super::keys::{NodeKey, OfSessions, PeerKey, RequestKey, SessionKey};
 use super::ledger::{Ledger, Ticket};
 use super::names::Names;
 use super::peers::{For, Peers};
@@ -83,6 +87,10 @@ pub(super) struct Sessions {
     /// When the first absent member of each session has been away for too long.
     patience: Timers<1>,
     lost_notices: VecDeque<LostNotice>,
+    /// Which guests of which sessions are told on a stream.
+    streams: BTreeMap<PeerKey, Vec<(SessionKey, GuestId)>>,
+    /// How many guests there have been.
+    guests_made: u64,
     /// Notices that wait for room.
     backlog: Backlog,
     /// Bytes that all sessions keep: initializations, histories, waiting requests.
@@ -114,6 +122,8 @@ impl Sessions {
             again_at: None,
             patience: Timers::default(),
             lost_notices: VecDeque::new(),
+            streams: BTreeMap::new(),
+            guests_made: 0,
             backlog: Backlog::default(),
             bytes: 0,
             schemas: Schemas::default(),
@@ -159,7 +169,7 @@ impl Sessions {
 
     /// Members of all sessions.
     pub(super) fn members_of_all(&self) -> usize {
-        self.table.iter().map(|(_, session)| session.members.len()).sum()
+        self.table.iter().map(|(_, session)| session.members_count()).sum()
     }
 
     /// Whether what is to outlive the process could not be written the last time.
@@ -195,7 +205,7 @@ impl Sessions {
     }
 
     /// The refusal for a session that there is not.
-    fn no_such(&self) -> Refused {
+    pub(super) fn no_such(&self) -> Refused {
         let names: Vec<&str> = self.table.iter().map(|(_, session)| session.name.as_str()).collect();
         refused(Code::SharedSessionNotFound, "ACTIVE_SESSIONS", names.join(";"))
     }
@@ -267,6 +277,7 @@ impl Sessions {
         if !session.members.is_empty() {
             self.announce(peers, names, key, Draft::new(What::Ended, by), None);
         }
+        self.end_streams(peers, key);
         self.timers.cancel_all(key.slot());
         self.patience.cancel_all(key.slot());
         let Some(mut session) = self.table.remove(key) else { return Vec::new() };
@@ -331,12 +342,17 @@ impl Sessions {
             if !session.owed.is_empty() {
                 return Err(format!("an event of session {id} has not been told"));
             }
+            for (id, _, stream) in session.guests.told() {
+                if !self.streams.get(&stream).is_some_and(|of| of.iter().any(|(of, known)| *of == key && known == id)) {
+                    return Err(format!("a guest of session {} is told on a stream that is nobody's", session.id));
+                }
+            }
             bytes += session.bytes();
         }
         if bytes != self.bytes {
             return Err(format!("sessions keep {bytes} bytes, noted are {}", self.bytes));
         }
-        let members = self.members_of_all();
+        let members: usize = self.table.iter().map(|(_, session)| session.members.len()).sum();
         let memberships: usize = self.memberships.values().map(Vec::len).sum();
         if members != memberships || self.by_name.len() != self.table.len() {
             return Err(format!("sessions have {members} members, noted are {memberships}"));

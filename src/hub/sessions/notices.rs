@@ -7,10 +7,12 @@
 //! finds no room in a ring waits in the `backlog`, and documents are taken in only as fast as members read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::hub::cause::Cause;
+use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names, new_header};
 use crate::hub::peers::{Peer, Peers, Work};
@@ -23,6 +25,7 @@ use crate::time::Span;
 use super::Sessions;
 use super::backlog::{Notice, WaitingNotice};
 use super::copies::{Copies, Copy, Sharing};
+use super::dialect::Dialect;
 use super::history::{Draft, Note, Past, What};
 use super::session::LostNotice;
 use super::voice::{self, Voice};
@@ -64,7 +67,9 @@ impl Sessions {
         except: Option<&[u8]>,
     ) -> u64 {
         let Some(note) = self.note(peers, key, &draft) else { return 0 };
-        self.notify_members(peers, names, key, &draft, &note, except.filter(|_| !draft.to_all));
+        let except = except.filter(|_| !draft.to_all);
+        self.notify_members(peers, names, key, &draft, &note, except);
+        self.notify_guests(peers, key, &draft, &note, except);
         self.renew_numbers(peers, key);
         note.seq
     }
@@ -81,6 +86,9 @@ impl Sessions {
         let seq = session.seq;
         if draft.what == What::State {
             session.state_seq = seq;
+        }
+        if draft.is_initialization() {
+            session.shared_seq = seq;
         }
         let state = session.flow.state.name();
         let mut note = json!({"session": session.name, "seq": seq, "event": draft.what.word(), "state": state,
@@ -171,6 +179,55 @@ impl Sessions {
         }
     }
 
+    /// Puts an event into the rings of the guests' streams. Who has no room for it is told nothing more: its stream ends.
+    fn notify_guests(&mut self, peers: &mut Peers, key: SessionKey, draft: &Draft, note: &Note, except: Option<&[u8]>) {
+        let Some(session) = self.table.get(key).filter(|session| session.guests.streams() > 0) else { return };
+        peers.spend(Work::Notices(session.guests.streams()));
+        let schema = session.info.schema;
+        let mut tails = [const { None }; Dialect::ALL.len()];
+        let (mut told, mut cut) = (Vec::new(), Vec::new());
+        for (id, guest, stream) in session.guests.told() {
+            if except == Some(guest.name.as_bytes()) {
+                continue;
+            }
+            let Some(place) = tails.get_mut(id.dialect as usize) else { continue };
+            let Some(tail) = place.get_or_insert_with(|| id.dialect.tail(peers, schema, draft)) else { continue };
+            let bytes_max = peers.own_bytes_max();
+            let notice = Notice { session: key, members: &[], seq: note.seq, tail };
+            if self.backlog.give(peers, stream, notice, bytes_max) {
+                told.push(id.clone())
+            } else {
+                cut.push((id.clone(), stream))
+            }
+        }
+        for id in told {
+            let now = peers.now;
+            self.change_guest(peers, key, &id, |guest| {
+                guest.told = note.seq;
+                if draft.is_initialization() {
+                    guest.is_sent(note.seq, now);
+                }
+            });
+        }
+        for (id, stream) in cut {
+            self.change_guest(peers, key, &id, |guest| guest.stream = None);
+            peers.events.push_back(Event::StreamOver { peer: stream, why: Parting::Slow });
+        }
+    }
+
+    /// Puts something into the ring of a guest's stream; `false` if there is no memory for it.
+    pub(super) fn give_stream(
+        &mut self,
+        peers: &mut Peers,
+        key: SessionKey,
+        stream: PeerKey,
+        seq: u64,
+        tail: &Arc<[u8]>,
+    ) -> bool {
+        let bytes_max = peers.own_bytes_max();
+        self.backlog.give(peers, stream, Notice { session: key, members: &[], seq, tail }, bytes_max)
+    }
+
     /// There is room in the ring of a link: what waits for it goes on.
     pub(in crate::hub) fn notices_go_on(&mut self, peers: &mut Peers, link: PeerKey) {
         let bytes_max = peers.own_bytes_max();
@@ -202,10 +259,22 @@ impl Sessions {
         author: PeerKey,
         bytes: usize,
     ) -> Option<(PeerKey, &[u8])> {
-        let session = self.table.get(self.at(local_name)?)?;
+        self.who_has_no_room_in(peers, names, self.at(local_name)?, author, bytes)
+    }
+
+    /// The same for a session by its key.
+    pub(in crate::hub) fn who_has_no_room_in(
+        &self,
+        peers: &Peers,
+        names: &Names,
+        key: SessionKey,
+        author: PeerKey,
+        bytes: usize,
+    ) -> Option<(PeerKey, &[u8])> {
+        let session = self.table.get(key)?;
         let mut wanted: BTreeMap<PeerKey, usize> = BTreeMap::new();
         let mut sharing = Sharing::default();
-        session.members.iter().find_map(|(name, member)| {
+        let of_members = session.members.iter().find_map(|(name, member)| {
             let link = member.home.and_then(|home| names.link_of(home)).filter(|link| *link != author)?;
             let peer = peers.get(link)?;
             let wanted = wanted.entry(link).or_default();
@@ -218,12 +287,19 @@ impl Sessions {
             let waiting = peer.waiting();
             let is_full = waiting > 0 && waiting + *wanted > peers.config.ring_bytes_max;
             (is_full || self.backlog.has(link)).then_some((link, &**name))
+        });
+        of_members.or_else(|| {
+            session.guests.told().filter(|(.., stream)| *stream != author).find_map(|(_, guest, stream)| {
+                let waiting = peers.get(stream)?.waiting();
+                let is_full = waiting > 0 && waiting + bytes + NOTICE_HEAD_BYTES > peers.config.ring_bytes_max;
+                (is_full || self.backlog.has(stream)).then_some((stream, guest.name.as_bytes()))
+            })
         })
     }
 
     /// Whether all members of a session can be given `bytes` each without running out of memory.
     pub(in crate::hub) fn has_room_for_all(&self, peers: &Peers, key: SessionKey, bytes: usize) -> bool {
-        let members = self.table.get(key).map_or(0, |session| session.members.len());
+        let members = self.table.get(key).map_or(0, |session| session.members.len() + session.guests.streams());
         // A ring's block is up to twice as large as what it holds.
         bytes.saturating_mul(2).saturating_mul(members) <= peers.pool.room(Use::Ring)
     }

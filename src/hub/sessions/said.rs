@@ -3,6 +3,7 @@
 
 use crate::hub::call::{Answer, ReplyTo};
 use crate::hub::keys::{RequestKey, SessionKey};
+use crate::hub::peers::Peers;
 
 /// Who asks which session.
 #[derive(Clone, Copy, Debug)]
@@ -81,4 +82,15 @@ pub(in crate::hub) struct Settled {
     pub(in crate::hub) reply_to: ReplyTo,
     pub(in crate::hub) session: SessionKey,
     pub(in crate::hub) aftermath: Aftermath,
+}
+
+/// Five letters by which a message can be found in the log of its sender.
+pub(in crate::hub) fn tracking_id(peers: &mut Peers) -> String {
+    let mut random = peers.random();
+    let mut letter = || {
+        let at = u8::try_from(random % 26).unwrap_or(0);
+        random /= 26;
+        char::from(b'a' + at)
+    };
+    (0..5).map(|_| letter()).collect()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::c2sim::kind::Kind;
 use crate::c2sim::notice::IsoDateTime;
 use crate::c2sim::state::{self, Options, State, Trigger, Verdict};
+use crate::hub::face::Face;
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::names::Home;
 use crate::leco::name;
@@ -18,6 +19,7 @@ use crate::time::Tick;
 
 use super::change::{Durable, Pending, Roster};
 use super::entry::{Flow, SessionInfo};
+use super::guest::Guests;
 use super::history::{Draft, History, What};
 use super::voice::Voice;
 
@@ -38,8 +40,11 @@ pub(in crate::hub) struct Session {
     pub(in crate::hub) seq: u64,
     /// The number of the last event that changed its state.
     pub(super) state_seq: u64,
+    /// The number of the event by which its initialization was shared last.
+    pub(super) shared_seq: u64,
     /// By full name.
     pub(super) members: BTreeMap<Box<[u8]>, Member>,
+    pub(super) guests: Guests,
     pub(super) history: History,
     /// The source of the provider that it was made for, if it was.
     pub(super) made_for: Option<Box<str>>,
@@ -74,7 +79,9 @@ impl Session {
             flow: Flow::new(state),
             seq: 0,
             state_seq: 0,
+            shared_seq: 0,
             members: BTreeMap::new(),
+            guests: Guests::default(),
             history: History::default(),
             made_for: None,
             is_orphan: false,
@@ -111,7 +118,7 @@ impl Session {
     /// Bytes that it keeps beyond its entry: members, initialization, the one to come, history, waiting requests.
     pub(in crate::hub) fn bytes(&self) -> usize {
         let pending = self.pending.as_ref().map_or(0, |pending| pending.charged);
-        let members = self.members.len() * MEMBER_BYTES;
+        let members = (self.members.len() + self.guests.len()) * MEMBER_BYTES;
         members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
     }
 
@@ -138,12 +145,30 @@ impl Session {
             },
             "options": Options::KEYS.map(|key| (key, options.word(key))).into_iter().collect::<BTreeMap<_, _>>(),
             "permitted": permitted,
-            "members": self.members.len(),
+            "members": self.members_count(),
             "away": self.members.values().filter(|member| member.home.is_none()).count(),
             "realtimeMultiple": flow.multiple,
             "scheduled": scheduled,
             "kept": self.durable.is_some(),
         })
+    }
+
+    /// How many have joined it.
+    pub(in crate::hub) fn members_count(&self) -> usize {
+        self.members.len() + self.guests.members()
+    }
+
+    /// What it shows of itself to those who know no more of sessions than the C2SIM interface says.
+    pub(in crate::hub) fn face(&self) -> Face<'_> {
+        let info = &self.info;
+        Face {
+            name: &self.name,
+            created_ms: info.created_ms,
+            schema: info.schema,
+            title: &info.title,
+            text: &info.text,
+            state: self.flow.state,
+        }
     }
 
     /// Triggers that would undo the scheduled one: they are refused by the state as it is, and lead back to it from the one to come.
@@ -181,6 +206,7 @@ impl Session {
                 }
                 row
             })
+            .chain(self.guests.rows())
             .collect();
         json!({"members": members, "seq": self.seq, "state_seq": self.state_seq})
     }

@@ -114,7 +114,7 @@ pub(super) fn stamp(peers: &mut Peers) -> Stamp {
     }
 }
 
-/// Queues a notice for those who share a copy of it: whole or not at all.
+/// Queues a notice for those who share a copy of it or, where there are none, for the guest whose stream it is: whole or not at all.
 pub(super) fn push_for(
     peers: &mut Peers,
     link: PeerKey,
@@ -123,11 +123,12 @@ pub(super) fn push_for(
     bytes_max: usize,
 ) -> bool {
     let is_queued = match members {
+        [] => peers.is_open(link) && peers.queue_parts(link, &[tail], bytes_max).is_ok(),
         [member] => push(peers, link, member.as_ref(), tail, bytes_max),
         _ => push_multicast(peers, link, members, tail, bytes_max).is_some(),
     };
     if is_queued {
-        peers.counters.session_notices += count(members.len());
+        peers.counters.session_notices += count(members.len().max(1));
         peers.counters.multicasts_sent += u64::from(members.len() > 1);
     }
     is_queued

@@ -1,19 +1,43 @@
 //! One connection: its machine, and the request that it is in the middle of.
 
+use core::net::SocketAddr;
+use core::ops::Range;
+
 use crate::http::answer::Answer;
+use crate::http::forwarded::Seen;
 use crate::http::head::{Head, Terms};
+use crate::http::media;
+use crate::http::multipart::{Form, Malformed};
 use crate::http::origin::Access;
 use crate::http::requests::{Phase, Requests};
+use crate::http::websocket::handshake::{Accept, Denial};
 use crate::store::pool::Pool;
 use crate::time::Tick;
 
 use super::route::Route;
+use super::stream::Stream;
+
+/// The part of a form that has the document.
+const DOCUMENT_PART: &str = "file";
 
 /// A request, from its head to its answer.
 #[derive(Debug)]
 pub(in crate::hub) struct Asked {
     pub(in crate::hub) route: Route,
     pub(in crate::hub) body: Vec<u8>,
+    /// Whoever asks, by its own account: the field `clientId`.
+    pub(in crate::hub) client: Option<Box<str>>,
+    pub(in crate::hub) query: Box<str>,
+    /// Where it asks from, as proxies say that are believed.
+    pub(in crate::hub) remote: SocketAddr,
+    /// `HOST:PORT` by which it has come, and the path below which it has found this server.
+    pub(in crate::hub) authority: Box<str>,
+    pub(in crate::hub) prefix: Box<str>,
+    pub(in crate::hub) is_secure: bool,
+    /// What comes of its wish for a WebSocket.
+    pub(in crate::hub) upgrade: Result<Accept, Denial>,
+    /// Where in the body the document is, if that is a form.
+    form: Option<Result<Box<Form<'static>>, Malformed>>,
     pub(super) terms: Terms,
     /// The fields by which a page of another server may read the answer, or ask at all.
     pub(super) fields: Vec<u8>,
@@ -22,10 +46,53 @@ pub(in crate::hub) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(route: Route, head: &Head<'_>, access: Access<'_>) -> Self {
+    pub(super) fn new(route: Route, head: &Head<'_>, access: Access<'_>, seen: &Seen<'_>, remote: SocketAddr) -> Self {
         let mut fields = Vec::new();
         Answer::aside(&mut fields, |answer| access.tell(head, answer));
-        Self { route, body: Vec::new(), terms: head.terms, fields, is_whole: false }
+        let content_type = head.field("Content-Type").filter(|_| route.brings_document());
+        let form = content_type
+            .filter(|content_type| media::is(content_type, "multipart/form-data"))
+            .map(|content_type| Form::new(content_type, DOCUMENT_PART).map(Box::new));
+        Self {
+            body: Vec::new(),
+            client: head.field("clientId").map(Box::from),
+            query: head.target.query.into(),
+            remote: SocketAddr::new(seen.client, remote.port()),
+            authority: seen.authority().into(),
+            prefix: seen.prefix.trim_end_matches('/').into(),
+            is_secure: seen.is_secure,
+            upgrade: if matches!(route, Route::Stream(_)) { Accept::judge(head) } else { Err(Denial::NotAsked) },
+            form,
+            terms: head.terms,
+            fields,
+            is_whole: false,
+            route,
+        }
+    }
+
+    /// The document that it brings: the wanted part of a form, or the whole body.
+    pub(in crate::hub) fn document(&self) -> Result<&[u8], Malformed> {
+        let range: Range<usize> = match &self.form {
+            None => 0..self.body.len(),
+            Some(Ok(form)) => form.part()?,
+            Some(Err(malformed)) => return Err(*malformed),
+        };
+        Ok(self.body.get(range).unwrap_or_default())
+    }
+
+    /// One more piece of the body has come.
+    fn read_on(&mut self) {
+        if let Some(Ok(form)) = &mut self.form
+            && let Err(malformed) = form.read(&self.body)
+        {
+            self.form = Some(Err(malformed));
+        }
+    }
+
+    /// The value of a name in the query; one that cannot be read is none.
+    pub(in crate::hub) fn value(&self, name: &str) -> Option<String> {
+        let target = crate::http::target::Target { host: "", path: "", query: &self.query };
+        target.value(name).ok().flatten().map(Into::into)
     }
 }
 
@@ -34,6 +101,8 @@ impl Asked {
 pub(super) struct Connection {
     pub(super) requests: Requests,
     pub(super) at_hand: Option<Box<Asked>>,
+    /// What it is since it has ceased to be one of requests.
+    pub(super) stream: Option<Box<Stream>>,
     /// When it came, or was last answered.
     pub(super) since: Tick,
     /// What its deadline is for.
@@ -42,7 +111,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) const fn new(now: Tick) -> Self {
-        Self { requests: Requests::new(), at_hand: None, since: now, waits_for: None }
+        Self { requests: Requests::new(), at_hand: None, stream: None, since: now, waits_for: None }
     }
 
     /// How far its request has come.
@@ -51,6 +120,11 @@ impl Connection {
             Phase::Idle if self.at_hand.is_some() => Phase::Body,
             phase @ (Phase::Idle | Phase::Head | Phase::Body | Phase::PassingOver) => phase,
         }
+    }
+
+    /// Whether nothing is being asked on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.stream.is_none() && self.phase() == Phase::Idle
     }
 
     /// Whether it waits for us.
@@ -65,6 +139,7 @@ impl Connection {
             return false;
         }
         asked.body.extend_from_slice(piece);
+        asked.read_on();
         asked.is_whole = is_last;
         true
     }

@@ -7,6 +7,8 @@ mod connection;
 mod page;
 mod reply;
 mod route;
+mod session;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use crate::config::Config;
 use crate::http::answer::{self, Answer, Date, Transfer};
 use crate::http::forwarded::{Network, Seen};
-use crate::http::head::Head;
+use crate::http::head::{Head, Terms};
 use crate::http::origin::{Access, Origins};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
@@ -23,28 +25,22 @@ use crate::limits::{HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
 use crate::time::Span;
 
 use super::cause::Cause;
+use super::events::Parting;
 use super::keys::PeerKey;
 use super::peers::{PeerTimer, Peers, Role};
 
 pub(super) use connection::Asked;
-pub(super) use page::{home, metrics};
+pub(super) use page::{home, metrics, openapi};
 pub(super) use reply::Reply;
-pub(super) use route::Route;
+pub(super) use route::{Action, Route};
+use session::too_long;
+pub(super) use session::{Described, described, joining, no_client_id, refused, resigning, shown_name, unreadable};
+pub(super) use stream::{Came, Farewell};
 
 use connection::Connection;
+use stream::Stream;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
-/// What a connection's bytes came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Came {
-    /// At least so many more are needed.
-    Need(usize),
-    /// So many are dealt with.
-    Used(usize),
-    /// The connection is read no more.
-    Over,
-}
 
 /// All connections of this kind. See the module's documentation.
 #[derive(Debug)]
@@ -83,7 +79,7 @@ impl Web {
 
     /// The connection that has been without a request for the longest time: the first to go where there are too many.
     pub(super) fn longest_idle(&self) -> Option<PeerKey> {
-        let idle = self.connections.iter().filter(|(_, connection)| connection.phase() == Phase::Idle);
+        let idle = self.connections.iter().filter(|(_, connection)| connection.is_idle());
         idle.min_by_key(|(_, connection)| connection.since).map(|(key, _)| *key)
     }
 
@@ -101,13 +97,30 @@ impl Web {
     }
 
     /// The request that waits for its answer.
+    #[cfg(test)]
     pub(super) fn asked(&self, key: PeerKey) -> Option<&Asked> {
         self.connections.get(&key)?.at_hand.as_deref().filter(|asked| asked.is_whole)
+    }
+
+    /// Lends the request that waits for its answer; it is to be [put back](Self::put_back).
+    pub(super) fn lend(&mut self, key: PeerKey) -> Option<Box<Asked>> {
+        self.connections.get_mut(&key)?.at_hand.take_if(|asked| asked.is_whole)
+    }
+
+    pub(super) fn put_back(&mut self, peers: &mut Peers, key: PeerKey, asked: Box<Asked>) {
+        match self.connections.get_mut(&key) {
+            Some(connection) => connection.at_hand = Some(asked),
+            // It has ended meanwhile.
+            None => peers.pool.refund(asked.body.len()),
+        }
     }
 
     /// Looks at what `buffer`, the connection's bytes that are not dealt with yet, begins with.
     pub(super) fn next(&mut self, peers: &mut Peers, key: PeerKey, buffer: &[u8]) -> Came {
         let Some(connection) = self.connections.get_mut(&key) else { return Came::Over };
+        if let Some(stream) = &mut connection.stream {
+            return stream.next(peers, key, buffer);
+        }
         match connection.requests.next(buffer) {
             Ok(Step::Need(n)) => Came::Need(n),
             Ok(Step::Skip { len }) => Came::Used(len),
@@ -143,17 +156,25 @@ impl Web {
         let seen = Seen::of(head, remote.ip(), &self.proxies);
         let access = self.origins.judge(head, seen.host, head.lists("Upgrade", "websocket"));
         let route = if access == Access::Refused { Route::Foreign } else { Route::of(head.method, &target) };
-        let bytes_max = route.body_bytes_max();
+        let document_bytes_max = peers.config.document_bytes_max;
+        let bytes_max = route.body_bytes_max(document_bytes_max as u64);
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        connection.at_hand = Some(Box::new(Asked::new(route, head, access)));
+        let mut asked = Asked::new(route, head, access, &seen, remote);
+        if asked.prefix.is_empty() {
+            asked.prefix = self.prefix.as_str().into();
+        }
+        if !peers.config.http_external.is_empty() {
+            asked.authority = peers.config.http_external.as_str().into();
+        }
+        connection.at_hand = Some(Box::new(asked));
         match connection.requests.admit(bytes_max) {
             Ok(()) if head.expects_continue => peers.send_plain(key, CONTINUE),
             Ok(()) => {}
             Err(refusal) => {
                 // It is read for a while, as its client may not read before all of it is sent.
                 connection.requests.pass_over(bytes_max.saturating_mul(2));
-                connection.at_hand = None;
-                self.say_refused(peers, key, refusal);
+                let asked = connection.at_hand.take();
+                self.say_refused(peers, key, refusal, asked.as_deref());
             }
         }
     }
@@ -170,7 +191,10 @@ impl Web {
         peers.counters.http_refusals += u64::from(reply.status >= 400);
         let Asked { terms, fields, .. } = *asked;
         self.out.clear();
-        let head = Answer::begin(&mut self.out, reply.status, terms, &Date::of(peers.unix_ms())).fields(&fields);
+        let mut head = Answer::begin(&mut self.out, reply.status, terms, &Date::of(peers.unix_ms())).fields(&fields);
+        for (name, value) in &reply.fields {
+            head = head.field(name, value);
+        }
         if reply.body.is_empty() {
             head.nothing();
         } else {
@@ -191,13 +215,77 @@ impl Web {
         self.answer(peers, key, reply);
     }
 
+    /// The request at hand is granted its WebSocket: from here on the connection is one.
+    pub(super) fn upgrade(&mut self, peers: &mut Peers, key: PeerKey) {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(asked) = connection.at_hand.take() else { return };
+        let Ok(accept) = asked.upgrade else { return };
+        peers.counters.http_requests += 1;
+        self.out.clear();
+        accept.answer(&mut self.out);
+        connection.stream = Some(Box::default());
+        peers.send_plain(key, &self.out);
+        Stream::begin(peers, key);
+    }
+
+    /// A WebSocket is refused.
+    pub(super) fn deny(&mut self, peers: &mut Peers, key: PeerKey) {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(Asked { upgrade: Err(denial), terms, .. }) = connection.at_hand.take().map(|asked| *asked) else {
+            return;
+        };
+        connection.since = peers.now;
+        peers.counters.http_requests += 1;
+        peers.counters.http_refusals += 1;
+        self.out.clear();
+        denial.answer(&mut self.out, terms, &Date::of(peers.unix_ms()));
+        peers.send_plain(key, &self.out);
+        if !terms.keeps_alive {
+            peers.finish(key, Cause::Answered);
+        }
+    }
+
+    // ---- Streams ----
+
+    /// Ends a WebSocket with a word.
+    pub(super) fn end_stream(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
+        if let Some(stream) = self.connections.get_mut(&key).and_then(|connection| connection.stream.as_mut()) {
+            stream.close(peers, key, farewell);
+        }
+    }
+
+    /// The guest that a WebSocket is for has parted from it.
+    pub(super) fn stream_over(&mut self, peers: &mut Peers, key: PeerKey, why: Parting) {
+        self.end_stream(peers, key, Farewell::of(why));
+        if why == Parting::Slow {
+            // What it has not taken it never will, or too late.
+            peers.finish(key, Cause::Notice);
+        }
+    }
+
+    /// The process ends: every client is told to come back.
+    pub(super) fn say_restart(&mut self, peers: &mut Peers) {
+        for (key, connection) in &mut self.connections {
+            if let Some(stream) = &mut connection.stream {
+                stream.close(peers, *key, Farewell::RESTART);
+            }
+        }
+    }
+
+    // ---- Refusals ----
+
     /// What came cannot be read on.
     fn refuse(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
-        self.say_refused(peers, key, refusal);
+        let asked = self.connections.get_mut(&key).and_then(|connection| connection.at_hand.take());
+        if let Some(asked) = &asked {
+            peers.pool.refund(asked.body.len());
+        }
+        self.say_refused(peers, key, refusal, asked.as_deref());
         peers.finish(key, Cause::Answered);
     }
 
-    fn say_refused(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
+    /// `asked`: what its head had asked for, if that had come.
+    fn say_refused(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal, asked: Option<&Asked>) {
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += 1;
         if peers.may_log()
@@ -206,7 +294,18 @@ impl Web {
             log::debug!("{}: {refusal}", peer.remote);
         }
         self.out.clear();
-        answer::refuse(&mut self.out, refusal, &Date::of(peers.unix_ms()));
+        let date = Date::of(peers.unix_ms());
+        match asked.filter(|asked| refusal == Refusal::BodyTooLong && asked.route.brings_document()) {
+            Some(asked) => {
+                // The one answer that clients of this interface read.
+                let reply = too_long(peers.config.document_bytes_max);
+                let terms = Terms { keeps_alive: false, ..asked.terms };
+                let head = Answer::begin(&mut self.out, reply.status, terms, &date).fields(&asked.fields);
+                head.body(reply.media_type, Transfer::Fixed(reply.body.len()));
+                self.out.extend_from_slice(&reply.body);
+            }
+            None => answer::refuse(&mut self.out, refusal, &date),
+        }
         peers.send_plain(key, &self.out);
     }
 
@@ -215,6 +314,9 @@ impl Web {
     /// Sets the deadline for what comes next, if that is something else than before, or if any of it has come.
     pub(super) fn set_deadline(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
+        if connection.stream.is_some() {
+            return;
+        }
         let phase = connection.phase();
         let is_new = connection.waits_for.replace(phase) != Some(phase);
         let span = match phase {
@@ -231,6 +333,10 @@ impl Web {
     /// What was to come has not.
     pub(super) fn late(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get(&key) else { return };
+        if let Some(stream) = &connection.stream {
+            stream.late(peers, key);
+            return;
+        }
         if connection.is_answering() {
             // It is we who take our time.
             return;

@@ -19,7 +19,13 @@ pub(in crate::hub) fn home(full_name: &str, readings: &[Reading]) -> Reply {
         text.push_str(&format!("<tr><td>{}<td>{value}\n", escaped(help)));
     }
     text.push_str("</table>\n<p><a href=\"health\">health</a> <a href=\"metrics\">metrics</a>\n</html>\n");
-    Reply { status: 200, media_type: "text/html; charset=utf-8", body: text.into() }
+    Reply::of(200, "text/html; charset=utf-8", text.into())
+}
+
+/// The description of the interface of sessions.
+pub(in crate::hub) fn openapi() -> Reply {
+    let text = include_str!("openapi.yaml");
+    Reply::of(200, "application/yaml", text.into()).with("Content-Disposition", "inline; filename=\"openapi.yaml\"")
 }
 
 /// Every counter, and what there is now.
@@ -35,7 +41,7 @@ pub(in crate::hub) fn metrics(counters: &Counters, readings: &[Reading]) -> Repl
     for Reading { name, help, value } in readings {
         line(&format!("instep_{name}"), "gauge", help, crate::counters::count(*value));
     }
-    Reply { status: 200, media_type: METRICS_TYPE, body: text.into() }
+    Reply::of(200, METRICS_TYPE, text.into())
 }
 
 /// Text as HTML has it.

@@ -5,16 +5,33 @@
 pub(in crate::hub) struct Reply {
     pub(in crate::hub) status: u16,
     pub(in crate::hub) media_type: &'static str,
+    /// Fields of its head beyond those that every answer has.
+    pub(in crate::hub) fields: Vec<(&'static str, String)>,
     pub(in crate::hub) body: Vec<u8>,
 }
 
 impl Reply {
+    pub(in crate::hub) const fn of(status: u16, media_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, media_type, fields: Vec::new(), body }
+    }
+
     /// One without a body.
     pub(in crate::hub) const fn bare(status: u16) -> Self {
-        Self { status, media_type: "", body: Vec::new() }
+        Self::of(status, "", Vec::new())
     }
 
     pub(in crate::hub) fn text(status: u16, text: &str) -> Self {
-        Self { status, media_type: "text/plain; charset=utf-8", body: format!("{text}\n").into() }
+        Self::of(status, "text/plain; charset=utf-8", format!("{text}\n").into())
+    }
+
+    pub(in crate::hub) fn json(status: u16, text: String) -> Self {
+        Self::of(status, "application/json", text.into())
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub(in crate::hub) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
+        self
     }
 }

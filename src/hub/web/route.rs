@@ -1,11 +1,13 @@
 //! What a request asks for, by its method and its path.
 
+use std::borrow::Cow;
+
 use crate::http::method::Method;
-use crate::http::target::Target;
+use crate::http::target::{BadEscape, Target};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Route {
     /// The page that says what is where.
     Home,
@@ -13,14 +15,63 @@ pub(in crate::hub) enum Route {
     Health,
     /// Every number, for Prometheus.
     Metrics,
+    /// The description of the interface of sessions.
+    OpenApi,
+    /// What other servers of C2SIM tidy up when asked, and this one by itself.
+    Cleanup,
+    /// All sessions.
+    Sessions,
+    /// To make a session of this name, or to give one other words.
+    Create(Box<str>),
+    /// Something of the session of this name.
+    Session(Box<str>, Action),
+    /// The stream of a session.
+    Stream(Box<str>),
+    /// Something that the interface of sessions does not have.
+    UnknownOfApi,
     /// Before a page's request: whether it may.
     Options,
     /// A page of another server asks, and may not.
     Foreign,
-    /// An escape in the path that is none.
+    /// An escape in the path that is none, or a name of a session that cannot be one.
     Malformed,
     /// Nothing that there is.
     Unknown,
+}
+
+/// What is asked for of a session (c2sim-http, 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Action {
+    Join,
+    Resign,
+    Info,
+    Endpoints,
+    Initialization,
+    Send,
+    Delete,
+}
+
+impl Action {
+    const fn of(method: Method, word: Option<&str>) -> Option<Self> {
+        Some(match (method, word) {
+            (Method::Delete, None) => Self::Delete,
+            (_, None) => return None,
+            (method, Some(word)) => match (method, word.as_bytes()) {
+                (Method::Post, b"join") => Self::Join,
+                (Method::Post, b"resign") => Self::Resign,
+                (Method::Post, b"send") => Self::Send,
+                (Method::Get | Method::Head, b"info") => Self::Info,
+                (Method::Get | Method::Head, b"stream-endpoints") => Self::Endpoints,
+                (Method::Get | Method::Head, b"initialization") => Self::Initialization,
+                _ => return None,
+            },
+        })
+    }
+}
+
+/// The segments of a path; more than any path here has end in one that matches nothing.
+fn segments<'a>(target: &Target<'a>) -> Result<Vec<Cow<'a, str>>, BadEscape> {
+    target.segments().take(7).collect()
 }
 
 impl Route {
@@ -29,21 +80,42 @@ impl Route {
         if method == Method::Options {
             return Self::Options;
         }
-        let mut segments = target.segments();
-        let (first, second) = (segments.next().transpose(), segments.next().transpose());
-        let (Ok(first), Ok(second)) = (first, second) else { return Self::Malformed };
+        let Ok(segments) = segments(target) else { return Self::Malformed };
+        let words: Vec<&str> = segments.iter().map(|word| &**word).collect();
         let is_read = matches!(method, Method::Get | Method::Head);
-        match (is_read, first.as_deref(), second.is_some()) {
-            (true, None, _) => Self::Home,
-            (true, Some("health"), false) => Self::Health,
-            (true, Some("metrics"), false) => Self::Metrics,
+        match words[..] {
+            ["api", "c2sim", "session", "list"] if is_read => Self::Sessions,
+            ["api", "c2sim", "session", name, "create"] if method == Method::Put => Self::Create(name.into()),
+            ["api", "c2sim", "session", name, "ws"] if is_read => Self::Stream(name.into()),
+            ["api", "c2sim", "session", name, ref rest @ ..] if rest.len() < 2 => {
+                match Action::of(method, rest.first().copied()) {
+                    Some(action) => Self::Session(name.into(), action),
+                    None => Self::UnknownOfApi,
+                }
+            }
+            ["api", ..] => Self::UnknownOfApi,
+            [] if is_read => Self::Home,
+            ["health"] if is_read => Self::Health,
+            ["metrics"] if is_read => Self::Metrics,
+            ["openapi.yaml"] if is_read => Self::OpenApi,
+            ["cleanup"] if is_read => Self::Cleanup,
             _ => Self::Unknown,
         }
     }
 
-    /// Bytes that the body of such a request may have. Nobody looks at it, yet clients send one.
-    #[expect(clippy::unused_self, reason = "requests that have a use for their body will differ")]
-    pub(super) const fn body_bytes_max(self) -> u64 {
-        HTTP_BODY_BYTES_MAX
+    /// The name of the session that it is about, if it is.
+    pub(in crate::hub) fn session(&self) -> &str {
+        if let Self::Create(name) | Self::Session(name, _) | Self::Stream(name) = self { name } else { "" }
+    }
+
+    /// Whether its body is a document, or a form with one.
+    pub(super) const fn brings_document(&self) -> bool {
+        matches!(self, Self::Session(_, Action::Send))
+    }
+
+    /// Bytes that the body of such a request may have, where a document may have `document_bytes_max`.
+    pub(super) const fn body_bytes_max(&self, document_bytes_max: u64) -> u64 {
+        // Where nobody looks at it clients send one all the same.
+        if self.brings_document() { document_bytes_max + HTTP_BODY_BYTES_MAX } else { HTTP_BODY_BYTES_MAX }
     }
 }

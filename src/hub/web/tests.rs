@@ -58,7 +58,7 @@ impl At {
     fn route(&mut self, method: &str, target: &str) -> Route {
         let key = self.open(NEAR);
         self.feed(key, format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
-        self.web.asked(key).expect("the request is whole").route
+        self.web.asked(key).expect("the request is whole").route.clone()
     }
 
     /// Lets time pass, and deals with deadlines as the turn does.
@@ -74,7 +74,7 @@ impl At {
                 if let Event::WebLate { peer } = event {
                     self.web.late(&mut self.lent.peers, peer);
                 } else {
-                    let Event::WebLeft { peer } = event else { panic!("{event:?}") };
+                    let Event::WebLeft { peer, .. } = event else { panic!("{event:?}") };
                     self.web.left(&mut self.lent.peers, peer);
                 }
             }
@@ -116,7 +116,7 @@ fn requests_on_one_connection_are_answered_in_order() {
     let key = at.open(NEAR);
     let both = [GET, &GET.replace("health", "metrics")].concat();
     let rest = at.feed(key, both.as_bytes());
-    assert_eq!((at.web.asked(key).unwrap().route, rest.len()), (Route::Health, GET.len() + 1));
+    assert_eq!((at.web.asked(key).unwrap().route.clone(), rest.len()), (Route::Health, GET.len() + 1));
     assert!(at.answer(key, "one").ends_with("\r\n\r\none\n"));
     assert!(at.feed(key, rest).is_empty());
     assert_eq!(at.web.asked(key).unwrap().route, Route::Metrics);
@@ -137,7 +137,7 @@ fn a_request_that_comes_byte_by_byte_is_the_same_request() {
         waiting.drain(..waiting.len() - left);
     }
     let asked = at.web.asked(key).unwrap();
-    assert_eq!((asked.route, &asked.body[..]), (Route::Unknown, &b"hello"[..]));
+    assert_eq!((asked.route.clone(), &asked.body[..]), (Route::Unknown, &b"hello"[..]));
     assert_eq!((at.web.bytes(), at.lent.peers.pool.data_in_use()), (5, 5));
     at.answer(key, "");
     assert_eq!((at.web.bytes(), at.lent.peers.pool.data_in_use()), (0, 0));

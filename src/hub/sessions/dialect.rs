@@ -1,0 +1,56 @@
+//! In which dialects guests are told what happens: for each of them the bytes of an event, made once for all who hear it.
+
+use std::sync::Arc;
+
+use crate::c2sim::kind::Schema;
+use crate::c2sim::notice::{SERVER, minify};
+use crate::http::websocket::frame::{Header, Kind};
+use crate::hub::peers::Peers;
+
+use super::history::Draft;
+use super::voice::written;
+
+/// What a guest speaks, and how it is told what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::hub) enum Dialect {
+    /// It asks over HTTP, and hears C2SIM documents, each one line of text on a WebSocket.
+    Stream,
+}
+
+impl Dialect {
+    /// In the order in which tails are made.
+    pub(super) const ALL: [Self; 1] = [Self::Stream];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Stream => "ws",
+        }
+    }
+
+    /// What of an event is the same for all who are told in this dialect, if they are told of it.
+    pub(super) fn tail(self, peers: &mut Peers, schema: Schema, draft: &Draft) -> Option<Arc<[u8]>> {
+        match self {
+            Self::Stream => line_for(peers, draft, schema),
+        }
+    }
+}
+
+/// What is told of an event on a WebSocket: its document, or one of our own for a trigger that came without, or came in a document that the
+/// session's other members do not read.
+fn line_for(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<Arc<[u8]>> {
+    if let Some(document) = draft.document.as_ref().filter(|_| draft.foreign.is_none()) {
+        return line(document);
+    }
+    let trigger = draft.foreign.or_else(|| draft.written.as_ref().map(|(trigger, _)| *trigger))?;
+    line(&written(peers, trigger, schema, SERVER))
+}
+
+/// A document as a message of a WebSocket: one line, with its end.
+pub(super) fn line(document: &[u8]) -> Option<Arc<[u8]>> {
+    let mut line = Vec::with_capacity(document.len() + 1);
+    // What was judged is well-formed.
+    minify(document, &mut line).ok()?;
+    line.push(b'\n');
+    let header = Header::of(Kind::Text, line.len());
+    Some([header.bytes(), &line].concat().into())
+}

@@ -1,0 +1,192 @@
+//! Guests: members that do not speak LECO. Each has an identity of its client's choosing, and is told what happens on a stream of its own, or
+//! not at all.
+//!
+//! Knows nothing of sessions but that each has some.
+
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::hub::keys::PeerKey;
+use crate::limits::GUEST_NAME_BYTES_MAX;
+use crate::time::Tick;
+
+use super::dialect::Dialect;
+
+/// By what a guest is known: which of the interfaces it uses, and the identity that it has there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::hub) struct GuestId {
+    pub(in crate::hub) dialect: Dialect,
+    pub(in crate::hub) id: Box<str>,
+}
+
+impl GuestId {
+    /// A client that is told on a WebSocket. Whoever knows its identity can take its place, so nobody else is told it.
+    pub(in crate::hub) fn streaming(id: &str) -> Self {
+        Self { dialect: Dialect::Stream, id: id.into() }
+    }
+}
+
+/// Who comes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Arrival<'a> {
+    /// How it calls itself.
+    pub(in crate::hub) title: &'a str,
+    /// The system that it speaks for.
+    pub(in crate::hub) system: &'a str,
+    /// Where it is.
+    pub(in crate::hub) remote: SocketAddr,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// As it is shown, and as its events have it; nobody else has the same.
+    pub(super) name: Box<str>,
+    pub(super) system: Box<str>,
+    pub(super) remote: Option<SocketAddr>,
+    /// Where it is told what happens.
+    pub(super) stream: Option<PeerKey>,
+    /// The number of the event by which it joined; `None` while it has a stream and nothing else.
+    pub(super) joined: Option<u64>,
+    /// The last event that it was told.
+    pub(super) told: u64,
+    /// When it last asked for something, or its stream ended.
+    pub(super) seen: Tick,
+    /// The shared initialization that it has for certain, by the number of its event.
+    pub(super) has: Option<u64>,
+    /// The same of one that was sent, and when: whoever speaks later has it.
+    sent: Option<(u64, Tick)>,
+}
+
+impl Guest {
+    fn new(now: Tick) -> Self {
+        Self {
+            name: "".into(),
+            system: "".into(),
+            remote: None,
+            stream: None,
+            joined: None,
+            told: 0,
+            seen: now,
+            has: None,
+            sent: None,
+        }
+    }
+
+    /// It has shown that it lives.
+    pub(super) fn is_heard(&mut self, now: Tick) {
+        self.seen = now;
+        if let Some((number, at)) = self.sent
+            && now > at
+        {
+            (self.has, self.sent) = (Some(number), None);
+        }
+    }
+
+    /// The shared initialization is on its way to it.
+    pub(super) fn is_sent(&mut self, number: u64, now: Tick) {
+        self.sent = Some((number, now));
+    }
+
+    /// A row of the table of members.
+    fn row(&self, id: &GuestId, joined: u64) -> Value {
+        let remote = self.remote.map_or_else(String::new, |remote| remote.to_string());
+        json!({"name": self.name, "system": self.system, "format": id.dialect.word(), "joined": joined, "acked": self.told,
+               "address": remote})
+    }
+}
+
+/// The guests of one session.
+#[derive(Debug, Default)]
+pub(super) struct Guests {
+    all: BTreeMap<GuestId, Guest>,
+    /// How many of them have joined.
+    joined: usize,
+    /// How many of them have a stream.
+    streams: usize,
+}
+
+impl Guests {
+    /// How many members they are.
+    pub(super) const fn members(&self) -> usize {
+        self.joined
+    }
+
+    /// How many there are, with those that have not joined.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// How many streams they have together.
+    pub(super) const fn streams(&self) -> usize {
+        self.streams
+    }
+
+    pub(super) fn get(&self, id: &GuestId) -> Option<&Guest> {
+        self.all.get(id)
+    }
+
+    /// One of them, of which neither membership nor stream changes.
+    pub(super) fn get_mut(&mut self, id: &GuestId) -> Option<&mut Guest> {
+        self.all.get_mut(id)
+    }
+
+    /// All of them.
+    pub(super) fn into_all(self) -> BTreeMap<GuestId, Guest> {
+        self.all
+    }
+
+    /// Those that are told what happens, and where.
+    pub(super) fn told(&self) -> impl Iterator<Item = (&GuestId, &Guest, PeerKey)> {
+        self.all
+            .iter()
+            .filter(|(_, guest)| guest.joined.is_some())
+            .filter_map(|(id, guest)| Some((id, guest, guest.stream?)))
+    }
+
+    /// Changes a guest that there is.
+    pub(super) fn change(&mut self, id: &GuestId, change: impl FnOnce(&mut Guest)) {
+        let Some(guest) = self.all.get_mut(id) else { return };
+        self.joined -= usize::from(guest.joined.is_some());
+        self.streams -= usize::from(guest.stream.is_some());
+        change(guest);
+        self.joined += usize::from(guest.joined.is_some());
+        self.streams += usize::from(guest.stream.is_some());
+        if guest.joined.is_none() && guest.stream.is_none() {
+            self.all.remove(id);
+        }
+    }
+
+    /// Enters one, unless there is one of that identity.
+    pub(super) fn enter(&mut self, id: &GuestId, now: Tick) {
+        self.all.entry(id.clone()).or_insert_with(|| Guest::new(now));
+    }
+
+    /// The rows of those who have joined.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Value> {
+        self.all.iter().filter_map(|(id, guest)| guest.joined.map(|joined| guest.row(id, joined)))
+    }
+
+    /// Those who have no stream and have been silent since before `then`.
+    pub(super) fn silent_since(&self, then: Option<Tick>) -> impl Iterator<Item = &GuestId> {
+        let is_silent = move |guest: &Guest| guest.stream.is_none() && then.is_some_and(|then| guest.seen <= then);
+        self.all.iter().filter(move |(_, guest)| is_silent(guest)).map(|(id, _)| id)
+    }
+}
+
+/// How a guest calls itself; where that is its identity, which is the key to its stream, the beginning of it.
+pub(super) fn title(text: &str, id: &GuestId) -> String {
+    if text.contains(&*id.id) {
+        let beginning: String = id.id.chars().take(2).collect();
+        return format!("{beginning}...");
+    }
+    shown(text, GUEST_NAME_BYTES_MAX)
+}
+
+/// What a client says of itself, as it may be shown: one line, not too long.
+pub(super) fn shown(text: &str, bytes_max: usize) -> String {
+    let line: String = text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    line.get(..line.floor_char_boundary(bytes_max)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,295 @@
+//! How guests come and go, and their streams.
+//!
+//! One is taken out when it resigns, its stream cannot follow, or nothing is heard of it for
+//! `member_idle_s`. Guests hear the same events as all others, see `notices`, but nothing is kept for one that is not there, nor is
+//! their presence kept on disk: their clients come back by themselves. Must not know what is spoken on a stream; what becomes of one is said
+//! by an event.
+
+use serde_json::Value;
+
+use crate::c2sim::code::Code;
+use crate::hub::call::Refused;
+use crate::hub::cause::Cause;
+use crate::hub::events::{Event, Parting};
+use crate::hub::keys::{PeerKey, SessionKey};
+use crate::hub::names::Names;
+use crate::hub::peers::Peers;
+use crate::limits::{MEMBER_BYTES, MEMBERS_MAX, SESSION_SYSTEM_BYTES_MAX};
+use crate::time::Tick;
+
+use super::Sessions;
+use super::dialect;
+use super::entry::{Author, refused};
+use super::guest::{Arrival, Guest, GuestId, shown, title};
+use super::history::{Draft, What};
+use super::said::{Aftermath, Reading, Said};
+
+impl Sessions {
+    // ---- Coming and going ----
+
+    /// Brings a guest into a session. One that is a member already stays it, if it speaks for the same system and may come again.
+    pub(in crate::hub) fn guest_joins(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        arrival: Arrival<'_>,
+    ) -> Said {
+        match self.try_guest_joins(peers, names, key, id, arrival) {
+            Ok(said) => said,
+            Err(refused) => {
+                peers.counters.session_refusals += 1;
+                Said::now(Err(refused))
+            }
+        }
+    }
+
+    fn try_guest_joins(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        arrival: Arrival<'_>,
+    ) -> Result<Said, Refused> {
+        let now = peers.now;
+        let system = shown(arrival.system, SESSION_SYSTEM_BYTES_MAX);
+        let system: Box<str> = if system.is_empty() { "UNKNOWN".into() } else { system.into() };
+        let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
+        if let Some(guest) = session.guests.get_mut(id).filter(|guest| guest.joined.is_some()) {
+            guest.is_heard(now);
+            if guest.system != system || !peers.config.join_again_is_ok() {
+                return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", &*guest.system));
+            }
+            guest.remote = Some(arrival.remote);
+            return Ok(Said::Now(Aftermath::about(Ok(Value::Null), key)));
+        }
+        if let Some(said) = self.without_numbers(peers, key) {
+            return Ok(said);
+        }
+        self.find_room(peers, key, id)?;
+        self.guests_made += 1;
+        let number = self.guests_made;
+        let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
+        session.guests.enter(id, now);
+        let seq = session.seq + 1;
+        let name: Box<str> = format!("client {number} {}", title(arrival.title, id)).trim_end().into();
+        session.guests.change(id, |guest| {
+            (guest.name, guest.system) = (name.clone(), system);
+            (guest.remote, guest.joined, guest.told, guest.seen) = (Some(arrival.remote), Some(seq), seq, now);
+        });
+        peers.counters.session_joins += 1;
+        log::debug!("{name} has joined");
+        self.announce(peers, names, key, Draft::new(What::Joined, name.clone()), Some(name.as_bytes()));
+        Ok(Said::Now(Aftermath::about(Ok(Value::Null), key)))
+    }
+
+    /// Whether one more guest may enter a session; it is accounted for.
+    fn find_room(&mut self, peers: &mut Peers, key: SessionKey, id: &GuestId) -> Result<(), Refused> {
+        let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
+        if session.guests.get(id).is_some() {
+            return Ok(());
+        }
+        if session.members.len() + session.guests.len() >= MEMBERS_MAX {
+            return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
+        }
+        if peers.pool.data_room() < MEMBER_BYTES {
+            return Err(self.no_room(key));
+        }
+        self.account(peers, 0, MEMBER_BYTES);
+        Ok(())
+    }
+
+    /// Takes a guest out of a session, if it is in it; its stream ends.
+    pub(in crate::hub) fn guest_leaves(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        why: Parting,
+    ) {
+        let Some(guest) = self.table.get(key).and_then(|session| session.guests.get(id)) else { return };
+        let (name, was_member) = (guest.name.clone(), guest.joined.is_some());
+        if let Some(stream) = guest.stream {
+            self.forget_stream(stream, key, id);
+            peers.events.push_back(Event::StreamOver { peer: stream, why });
+        }
+        self.change_guest(peers, key, id, |guest| (guest.joined, guest.stream) = (None, None));
+        if was_member {
+            let what = if why == Parting::Resigned { What::Resigned } else { What::Lost };
+            peers.counters.session_members_lost += u64::from(what == What::Lost);
+            self.announce(peers, names, key, Draft::new(what, name), None);
+        }
+    }
+
+    /// Those who have not been heard for too long are taken out.
+    pub(in crate::hub) fn drop_silent_guests(&mut self, peers: &mut Peers, names: &Names) {
+        let then = peers.now.0.checked_sub(peers.config.member_idle().0).map(Tick);
+        let gone = |(key, session): (SessionKey, &super::Session)| {
+            session.guests.silent_since(then).map(|id| (key, id.clone())).collect::<Vec<_>>()
+        };
+        let gone: Vec<(SessionKey, GuestId)> = self.table.iter().flat_map(gone).collect();
+        for (key, id) in gone {
+            self.guest_leaves(peers, names, key, &id, Parting::Silent);
+        }
+    }
+
+    /// Whether any session has guests.
+    pub(in crate::hub) fn has_guests(&self) -> bool {
+        self.table.iter().any(|(_, session)| session.guests.len() > 0)
+    }
+
+    /// A guest has asked for something.
+    pub(in crate::hub) fn guest_heard(&mut self, peers: &Peers, key: SessionKey, id: &GuestId) {
+        if let Some(guest) = self.table.get_mut(key).and_then(|session| session.guests.get_mut(id)) {
+            guest.is_heard(peers.now);
+        }
+    }
+
+    /// A guest has asked for the shared initialization, and gets it.
+    pub(in crate::hub) fn guest_fetches(&mut self, peers: &Peers, key: SessionKey, id: &GuestId) {
+        let Some(session) = self.table.get_mut(key) else { return };
+        let number = session.shared_seq;
+        if let Some(guest) = session.guests.get_mut(id) {
+            guest.is_sent(number, peers.now);
+        }
+    }
+
+    /// A guest that has joined, as the author of what it does.
+    pub(super) fn guest_author(&self, key: SessionKey, id: &GuestId) -> Result<Author, Refused> {
+        let session = self.table.get(key).ok_or_else(|| self.no_such())?;
+        match session.guests.get(id).filter(|guest| guest.joined.is_some()) {
+            Some(guest) => Ok(Author { by: guest.name.clone(), system: guest.system.clone() }),
+            None => Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", session.name.as_str())),
+        }
+    }
+
+    /// A document from a guest.
+    pub(in crate::hub) fn guest_document(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        bytes: &[u8],
+    ) -> Said {
+        match self.guest_author(key, id) {
+            Ok(author) => {
+                let reading = Reading { any_namespace: true, ..Reading::default() };
+                self.take_document(peers, names, key, &author, bytes, reading)
+            }
+            Err(refused) => Said::now(Err(refused)),
+        }
+    }
+
+    // ---- Streams ----
+
+    /// A guest is told from here on what happens in a session, on this stream and no other. Without having joined it is told nothing yet.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(in crate::hub) fn stream_came(
+        &mut self,
+        peers: &mut Peers,
+        key: SessionKey,
+        id: &GuestId,
+        stream: PeerKey,
+    ) -> Result<(), Refused> {
+        let now = peers.now;
+        self.find_room(peers, key, id)?;
+        let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
+        session.guests.enter(id, now);
+        let mut old = None;
+        session.guests.change(id, |guest| {
+            old = guest.stream.replace(stream);
+            guest.is_heard(now);
+        });
+        if let Some(old) = old {
+            self.forget_stream(old, key, id);
+            peers.events.push_back(Event::StreamOver { peer: old, why: Parting::Replaced });
+        }
+        self.streams.entry(stream).or_default().push((key, id.clone()));
+        if peers.config.resend_init {
+            self.give_initialization(peers, key, id);
+        }
+        Ok(())
+    }
+
+    /// A member whose stream is back and that may not have the shared initialization is given it first.
+    fn give_initialization(&mut self, peers: &mut Peers, key: SessionKey, id: &GuestId) {
+        let Some(session) = self.table.get(key) else { return };
+        let number = session.shared_seq;
+        let lacks = |guest: &&Guest| guest.joined.is_some() && guest.has != Some(number);
+        let (Some(stream), Some(shared)) =
+            (session.guests.get(id).filter(lacks).and_then(|guest| guest.stream), session.flow.initialization.shared())
+        else {
+            return;
+        };
+        let Some(tail) = dialect::line(shared) else { return };
+        if self.give_stream(peers, key, stream, number, &tail) {
+            log::debug!("the shared initialization is told again on a stream that has come back");
+            let now = peers.now;
+            self.change_guest(peers, key, id, |guest| guest.is_sent(number, now));
+        }
+    }
+
+    /// A stream has ended, and with it the membership of whoever could not follow on it.
+    pub(in crate::hub) fn stream_left(&mut self, peers: &mut Peers, names: &Names, stream: PeerKey, cause: Cause) {
+        let now = peers.now;
+        for (key, id) in self.streams.remove(&stream).unwrap_or_default() {
+            let could_follow = !matches!(cause, Cause::Slow | Cause::Memory | Cause::Notice);
+            self.change_guest(peers, key, &id, |guest| (guest.stream, guest.seen) = (None, now));
+            if !could_follow {
+                self.guest_leaves(peers, names, key, &id, Parting::Slow);
+            }
+        }
+    }
+
+    /// Something was heard on a stream.
+    pub(in crate::hub) fn stream_heard(&mut self, peers: &Peers, stream: PeerKey) {
+        for (key, id) in self.streams.get(&stream).into_iter().flatten() {
+            if let Some(guest) = self.table.get_mut(*key).and_then(|session| session.guests.get_mut(id)) {
+                guest.is_heard(peers.now);
+            }
+        }
+    }
+
+    /// A session ends: so do the streams of its guests.
+    pub(super) fn end_streams(&mut self, peers: &mut Peers, key: SessionKey) {
+        let Some(session) = self.table.get_mut(key) else { return };
+        let guests = core::mem::take(&mut session.guests);
+        self.account(peers, guests.len() * MEMBER_BYTES, 0);
+        for (id, guest) in guests.into_all() {
+            if let Some(stream) = guest.stream {
+                self.forget_stream(stream, key, &id);
+                peers.events.push_back(Event::StreamOver { peer: stream, why: Parting::Deleted });
+            }
+        }
+    }
+
+    fn forget_stream(&mut self, stream: PeerKey, key: SessionKey, id: &GuestId) {
+        if let Some(of_stream) = self.streams.get_mut(&stream) {
+            of_stream.retain(|(other, known)| *other != key || known != id);
+            if of_stream.is_empty() {
+                self.streams.remove(&stream);
+            }
+        }
+    }
+
+    /// Changes a guest; one that is nothing any more gives its place back.
+    pub(super) fn change_guest(
+        &mut self,
+        peers: &mut Peers,
+        key: SessionKey,
+        id: &GuestId,
+        change: impl FnOnce(&mut Guest),
+    ) {
+        let Some(session) = self.table.get_mut(key) else { return };
+        let before = session.guests.len();
+        session.guests.change(id, change);
+        let gone = before - session.guests.len();
+        self.account(peers, gone * MEMBER_BYTES, 0);
+    }
+}
