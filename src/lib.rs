@@ -127,6 +127,8 @@
 //! * Cost per message is flat from 10 to 10,000 components for those that talk; where every one of 10,000 receives in turn it is
 //!   three to four times that of ten, which is the price of missing the caches.
 //! * Event numbers are reserved on disk in blocks of 2^15: after a crash they jump, and are never given twice.
+//! * An event of a session reaches guests as a line of text; one that cannot be given its line loses its stream, and is lost to the others. The
+//!   name under which a guest is shown is not its client's identity, which is the key to its stream.
 //! * A member of another node that cannot be told is taken out and told so later, since its node's link serves others too.
 //! * A trigger that would undo a scheduled one cancels it. Who has not joined is refused before the document is scanned.
 //!
@@ -157,7 +159,8 @@
 //! * **world**: what a provider's entities are after a timestep.
 //! * **recording**: the timesteps of a provider as a file for viewers.
 //! * **Session**: a name, a flow state, its members, and perhaps a provider with viewers; nothing else is called so.
-//! * **member**: a Component that has joined a session.
+//! * **member**: whoever has joined a session: a Component, or a guest.
+//! * **guest**: a member that does not speak LECO: it asks over HTTP, and hears on a stream.
 //! * **state**: where a session is in C2SIM's flow control, from UNINITIALIZED to RUNNING and PAUSED.
 //! * **Trigger**: what moves a session from one state to the next, now or at a moment.
 //! * **initialization**: the documents that a session collects until they are shared.
@@ -173,7 +176,6 @@
 //! * **ring**: the bounded bytes that wait to be sent to one peer.
 //! * **passage**: a large message on its way to one receiver beside its ring, in pieces or with the block that it came in.
 //! * **tail**: the bytes of one peer that have come in and do not make a whole message yet.
-//! * **tarpit**: where a refused newcomer is held for a moment, so that it does not come back at once.
 //! * **ledger**: what of the sessions is kept on disk.
 //! * **ticket**: the number under which the outcome of a write comes back.
 //! * **turn**: all that the loop does between two waits; every part of it is bounded.

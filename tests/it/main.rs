@@ -62,4 +62,5 @@ mod tidy;
 mod walls;
 #[cfg(feature = "daemon")]
 mod web;
+mod web_session;
 mod zmtp;
