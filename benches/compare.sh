@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Compares instep with a blind byte relay (the floor of this machine), a C broker on libzmq's ROUTER and pyleco's Coordinator.
+# Compares instep with a blind byte relay (the floor of this machine), a C broker on libzmq's ROUTER and pyleco's Coordinator; and as a C2SIM
+# session server with a responder in C that answers every request over HTTP alike.
 #
 # usage: benches/compare.sh [--quick] [--no-pyleco]
 #
-# All four listen on loopback only and are loaded by the same generator, `instep bench`. Runs are interleaved, round by
+# All listen on loopback only and are loaded by the same generator, `instep bench`. Runs are interleaved, round by
 # round, and each figure is the median of its rounds: absolute figures of a shared machine are noise, ratios of interleaved
 # runs are not. Needs a C compiler; installs libzmq3-dev by apt where it is missing, and pyleco into target/pyleco.
 set -euo pipefail
@@ -53,6 +54,7 @@ cargo build --release --quiet
 target_dir="${CARGO_TARGET_DIR:-target}"
 instep="$target_dir/release/instep"
 cc -O2 -Wall -o "$out/relay" benches/compare/relay.c
+cc -O2 -Wall -o "$out/responder" benches/compare/responder.c
 [ "$with_zmq" = 0 ] || cc -O2 -Wall -o "$out/zmq_broker" benches/compare/zmq_broker.c -lzmq
 
 # ---- Starting ----
@@ -81,10 +83,16 @@ start() { # name, command with PORT in the place of the port
     names+=("$name")
 }
 
-start instep "$instep" serve --bind 127.0.0.1:PORT --namespace N1 --log-level warn
+http_port=$(free_port)
+start instep "$instep" serve --bind 127.0.0.1:PORT --http-bind "127.0.0.1:$http_port" --namespace N1 --log-level warn
 start relay "$out/relay" PORT
 [ "$with_zmq" = 0 ] || start libzmq "$out/zmq_broker" PORT
 [ "$with_pyleco" = 0 ] || start pyleco target/pyleco/bin/python -m pyleco.coordinators.coordinator --port PORT --namespace N1 --host 127.0.0.1 -q -q
+start responder "$out/responder" PORT
+
+# Those that route messages.
+routers=()
+for name in "${names[@]}"; do [ "$name" = responder ] || routers+=("$name"); done
 
 rss_kib() { awk '/^VmRSS/ {print $2}' "/proc/${pid[$1]}/status"; }
 hwm_kib() { awk '/^VmHWM/ {print $2}' "/proc/${pid[$1]}/status"; }
@@ -120,21 +128,37 @@ bench() { # metric, server, field, words
     done
 }
 
+# Reports over HTTP: to instep, heard by so many streams; to the responder, which knows no streams.
+bench_reports() { # streams
+    local row="reports/s, heard by $1" said words
+    for server in instep responder; do
+        if [ "$server" = instep ]; then words=("127.0.0.1:$http_port" --streams "$1"); else words=("127.0.0.1:${port[responder]}" --blind); fi
+        if ! said=$(timeout 60 "$instep" bench c2sim "${words[@]}" --connections 8 --seconds "$seconds" --json 2>>"$out/bench.log"); then
+            echo "$row: $server failed (see $out/bench.log)" >&2
+            continue
+        fi
+        printf '%s\t%s\t%s\n' "$row" "$server" "$(field reports_per_s <<<"$said")" >>"$results"
+        printf '%s\t%s\t%s\n' "report us, p99, $1" "$server" "$(field p99_us <<<"$said")" >>"$results"
+    done
+}
+
 : >"$out/bench.log"
 for server in "${names[@]}"; do printf 'resident KiB, idle\t%s\t%s\n' "$server" "$(rss_kib "$server")" >>"$results"; done
 for round in $(seq "$rounds"); do
     [ ! -t 2 ] || printf '\rround %s of %s ' "$round" "$rounds" >&2
     for pairs in "${pair_counts[@]}"; do
         for payload in "${payloads[@]}"; do
-            for server in "${names[@]}"; do
+            for server in "${routers[@]}"; do
                 bench "msg/s, $pairs x $payload B" "$server" messages_per_s: throughput \
                     --pairs "$pairs" --payload "$payload" --window "$(window_of "$payload")" --seconds "$seconds"
             done
         done
     done
-    for server in "${names[@]}"; do
+    for server in "${routers[@]}"; do
         bench "round trip us, " "$server" "p50_us:p50 p99_us:p99 p999_us:p99.9" latency --payload 64 --seconds "$seconds"
     done
+    bench_reports 0
+    bench_reports 10
 done
 [ ! -t 2 ] || printf '\r\033[K' >&2
 for server in "${names[@]}"; do printf 'resident KiB, after\t%s\t%s\n' "$server" "$(rss_kib "$server")" >>"$results"; done
@@ -149,6 +173,7 @@ echo
 awk -F'\t' '
 function median(list,    parts, n, i, j, t) {
     n = split(list, parts, " ")
+    if (n == 0) return ""
     for (i = 2; i <= n; i++)
         for (j = i; j > 1 && parts[j] + 0 < parts[j - 1] + 0; j--) { t = parts[j]; parts[j] = parts[j - 1]; parts[j - 1] = t }
     return n % 2 ? parts[(n + 1) / 2] : (parts[n / 2] + parts[n / 2 + 1]) / 2

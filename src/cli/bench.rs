@@ -7,6 +7,7 @@
 //! LECO has no acknowledgements. Both ends of every pair are in this process, so a sender's window is counted by what the
 //! receiver of its pair has received.
 
+mod c2sim;
 mod client;
 mod figures;
 mod generator;
@@ -18,6 +19,7 @@ mod outbox;
 mod progress;
 mod session;
 mod throughput;
+mod web;
 
 use std::ffi::OsString;
 
@@ -31,8 +33,9 @@ instep bench loads a LECO Coordinator and says what it carries.
 Usage: instep bench throughput [ADDRESS] [options]   messages from N senders to N receivers
        instep bench latency [ADDRESS] [options]      round trips CA -> CB -> CA
        instep bench session [ADDRESS] [options]      how far apart members of a session learn of its state
+       instep bench c2sim [ADDRESS] [options]        reports over HTTP, and who hears them on WebSockets
 
-ADDRESS is host:port of a Coordinator [127.0.0.1:12300].
+ADDRESS is host:port of a Coordinator [127.0.0.1:12300]; for c2sim of its HTTP port [127.0.0.1:12312].
 
       --payload BYTES   bytes of the payload frame [64]
       --seconds S       how long to measure; a short warm-up comes first [5]
@@ -53,6 +56,12 @@ session (takes of the options above --json only):
   -n, --triggers N      triggers to pull, one when all have heard of the last [1000]
       --session NAME    a session that is RUNNING or PAUSED, instead of one of its own
 
+c2sim (takes of the options above --seconds, --payload [1700], --json):
+      --connections N   clients that post reports, each when its last one is answered [8]
+      --streams M       WebSockets on which every report is heard [0]
+  -n, --triggers N      instead of reports: N triggers, one when all streams have told of the last, and how far apart they do
+      --blind           ADDRESS answers every request alike, without looking into it
+
 MB/s counts payload bytes, in millions.
 
 Exit codes: 0 it was measured, 1 messages were lost or it failed, 2 the command line is wrong, 3 nobody is there or answers in time.
@@ -65,5 +74,6 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Measure::Throughput => throughput::run(&options),
         Measure::Latency => latency::run(&options),
         Measure::Session => session::run(&options),
+        Measure::C2sim => c2sim::run(&options),
     }
 }

@@ -7,27 +7,31 @@ use std::thread::{self, JoinHandle};
 
 use instep::client::{Client, Options};
 use instep::config::Config;
+use instep::hub::Door;
 use instep::net::{Server, Stopper};
 use serde_json::Value;
 
 /// A Coordinator in a thread, for as long as it is held.
 struct House {
     address: SocketAddr,
+    http: SocketAddr,
     stopper: Stopper,
     thread: Option<JoinHandle<Server>>,
 }
 
 impl House {
     fn open() -> Self {
-        let config = Config { namespace: "N1".into(), bind: vec!["127.0.0.1:0".into()], ..Config::default() };
+        let here = || vec!["127.0.0.1:0".to_owned()];
+        let config = Config { namespace: "N1".into(), bind: here(), http_bind: here(), ..Config::default() };
         let mut server = Server::bind(config).unwrap();
         let address = server.local_addresses().next().unwrap();
+        let http = server.addresses(Door::Http).next().unwrap();
         let stopper = server.stopper();
         let thread = thread::spawn(move || {
             server.run().unwrap();
             server
         });
-        Self { address, stopper, thread: Some(thread) }
+        Self { address, http, stopper, thread: Some(thread) }
     }
 
     fn close(mut self) -> Server {
@@ -68,6 +72,24 @@ fn a_session_is_driven_until_all_its_members_have_heard_all() {
     let counters = server.hub().counters();
     // Five members, and the driver twice.
     assert_eq!((counters.sign_ins, counters.sign_outs, counters.messages_malformed), (7, 7, 0));
+}
+
+#[test]
+fn reports_over_http_are_heard_on_every_stream_and_the_session_is_gone_behind_them() {
+    let house = House::open();
+    let address = house.http.to_string();
+    let words = ["c2sim", &address, "--connections", "2", "--streams", "3", "--seconds", "0.3", "--json"];
+    let said = json(&bench(&words));
+    let (reports, heard) = (said["reports"].as_u64().unwrap(), said["heard"].as_u64().unwrap());
+    // Some were on their way when the count began or ended.
+    assert!(reports > 0 && heard.abs_diff(3 * reports) <= 3 * 3, "{said}");
+    let said = json(&bench(&["c2sim", &address, "--streams", "4", "-n", "10", "--json"]));
+    assert_eq!((said["triggers"].as_u64(), said["streams"].as_u64()), (Some(10), Some(4)));
+    let words = bench(&["c2sim", &address, "--streams", "2", "-n", "3"]);
+    assert!(String::from_utf8_lossy(&words.stdout).starts_with("3 triggers at "), "{words:?}");
+    let server = house.close();
+    let counters = server.hub().counters();
+    assert_eq!((counters.sessions_made, counters.session_members_lost), (4, 0), "default, and one for each run");
 }
 
 #[test]

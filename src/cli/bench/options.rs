@@ -28,6 +28,7 @@ pub(super) enum Measure {
     Throughput,
     Latency,
     Session,
+    C2sim,
 }
 
 /// The command line.
@@ -44,6 +45,11 @@ pub(super) struct Options {
     pub(super) rate: Option<u64>,
     pub(super) members: usize,
     pub(super) triggers: u64,
+    /// Clients that post.
+    pub(super) connections: usize,
+    pub(super) streams: usize,
+    /// Triggers are pulled, and nothing is posted.
+    pub(super) triggers_only: bool,
     /// Empty for one of its own.
     pub(super) session: String,
 }
@@ -56,12 +62,15 @@ impl Options {
             relay: false,
             json: false,
             pairs: 1,
-            payload: 64,
+            payload: if matches!(measure, Measure::C2sim) { 1700 } else { 64 },
             window: 256,
             length: Duration::from_secs(5),
             rate: None,
             members: 100,
             triggers: 1000,
+            connections: 8,
+            streams: 0,
+            triggers_only: false,
             session: String::new(),
         }
     }
@@ -79,10 +88,11 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
         Some(Word(word)) if word == "throughput" => Measure::Throughput,
         Some(Word(word)) if word == "latency" => Measure::Latency,
         Some(Word(word)) if word == "session" => Measure::Session,
+        Some(Word(word)) if word == "c2sim" => Measure::C2sim,
         Some(Word(word)) if word == "help" => return Ok(None),
         Some(Short('h') | Long("help")) => return Ok(None),
         Some(word) => return Err(Failure::usage(format!("bench: {}", word.unexpected()))),
-        None => return Err(Failure::usage("bench: throughput, latency or session? (try: instep bench --help)")),
+        None => return Err(Failure::usage("bench: throughput, latency, session or c2sim? (try: instep bench --help)")),
     };
     let mut options = Options::new(measure);
     while let Some(word) = parser.next()? {
@@ -90,10 +100,10 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             (Short('h') | Long("help"), _) => return Ok(None),
             (Long("relay"), Measure::Throughput | Measure::Latency) => options.relay = true,
             (Long("json"), _) => options.json = true,
-            (Long("payload"), Measure::Throughput | Measure::Latency) => {
+            (Long("payload"), Measure::Throughput | Measure::Latency | Measure::C2sim) => {
                 options.payload = within(&mut parser, "payload", 0..=PAYLOAD_BYTES_MAX)?
             }
-            (Long("seconds"), Measure::Throughput | Measure::Latency) => {
+            (Long("seconds"), Measure::Throughput | Measure::Latency | Measure::C2sim) => {
                 options.length = Duration::from_secs_f64(within(&mut parser, "seconds", SECONDS)?);
             }
             (Long("pairs"), Measure::Throughput) => options.pairs = within(&mut parser, "pairs", 1..=PAIRS_MAX)?,
@@ -104,6 +114,15 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             }
             (Short('n') | Long("triggers"), Measure::Session) => {
                 options.triggers = within(&mut parser, "triggers", 1..=TRIGGERS_MAX)?;
+            }
+            (Long("blind"), Measure::C2sim) => options.relay = true,
+            (Long("connections"), Measure::C2sim) => {
+                options.connections = within(&mut parser, "connections", 1..=PAIRS_MAX)?;
+            }
+            (Long("streams"), Measure::C2sim) => options.streams = within(&mut parser, "streams", 0..=MEMBERS_MAX - 1)?,
+            (Short('n') | Long("triggers"), Measure::C2sim) => {
+                options.triggers = within(&mut parser, "triggers", 1..=TRIGGERS_MAX)?;
+                options.triggers_only = true;
             }
             (Long("session"), Measure::Session) => options.session = parser.value()?.to_string_lossy().into_owned(),
             (Word(word), _) if options.address.is_empty() => {
@@ -119,7 +138,8 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
         }
     }
     if options.address.is_empty() {
-        options.address = format!("127.0.0.1:{}", instep::leco::DEFAULT_PORT);
+        let port = instep::leco::DEFAULT_PORT + if measure == Measure::C2sim { 12 } else { 0 };
+        options.address = format!("127.0.0.1:{port}");
     }
     Ok(Some(options))
 }
@@ -183,7 +203,7 @@ mod tests {
     #[test]
     fn wrong_words_are_named() {
         for (line, part) in [
-            ("", "throughput, latency or session"),
+            ("", "throughput, latency, session or c2sim"),
             ("speed", "speed"),
             ("latency --pairs 2", "--pairs"),
             ("throughput --rate 2", "--rate"),

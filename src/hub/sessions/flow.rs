@@ -369,11 +369,15 @@ impl Sessions {
         session.owed.extend(drafts);
         let owes = (!session.owed.is_empty()).then_some(key);
         let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
-        if let (Some(at), true) = (effective_at, peers.may_log()) {
+        if let Some(at) = effective_at
+            && peers.may_log()
+        {
             let left = at.saturating_sub(peers.unix_ms());
             log::info!("session {name}: {} comes in {left} ms (seq {seq}) by {}", kind.name(), author.by);
         }
-        if let (Some(cancelled), true) = (cancelled, peers.may_log()) {
+        if let Some(cancelled) = cancelled
+            && peers.may_log()
+        {
             log::info!("session {name}: {cancelled} is not to come any more (seq {seq}) by {}", author.by);
         }
         if let Some((was, before)) = before {
