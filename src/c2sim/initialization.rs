@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::kind::{Kind, Schema};
-use super::message::{Layout, Message, Part};
+use super::message::{Census, Layout, Message, Part};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
 use super::scan::scan;
 use super::state::{Details, InitFacts, InitMerge, Joined, RefusalContext};
@@ -136,6 +136,7 @@ struct Stored {
     runs: Box<[(Part, Range<usize>)]>,
     systems: Vec<String>,
     entities: Box<[u128]>,
+    census: Census,
     bindings: Box<[(Box<str>, Box<str>)]>,
 }
 
@@ -153,6 +154,7 @@ pub struct Initialization {
     /// Bytes of all documents.
     bytes: usize,
     shared: Option<Arc<Vec<u8>>>,
+    census: Census,
     /// Sorted, without repetition.
     required: Vec<String>,
     /// Sorted, without repetition.
@@ -172,6 +174,12 @@ impl Initialization {
     pub const fn facts(&self) -> InitFacts {
         let stored = self.shared.is_some() || !self.documents.is_empty();
         InitFacts { stored, all_complete: self.all_complete }
+    }
+
+    /// How much it defines, shared or not.
+    #[must_use]
+    pub const fn census(&self) -> Census {
+        self.census
     }
 
     /// The systems the stored documents name.
@@ -273,12 +281,17 @@ impl Initialization {
             runs: layout.runs.as_slice().into(),
             systems: layout.systems.iter().map(ToString::to_string).collect(),
             entities: layout.entities.as_slice().into(),
+            census: layout.census,
             bindings: layout.bindings.iter().map(boxed).collect(),
         };
         // The new document takes the place of the first one it replaces.
         let place = self.documents.iter().position(&replaces).unwrap_or(self.documents.len());
         self.documents.retain(|stored| !replaces(stored));
         self.documents.insert(place, Arc::new(new));
+        self.census = self.documents.iter().fold(Census::default(), |sum, stored| Census {
+            units: sum.units + stored.census.units,
+            routes: sum.routes + stored.census.routes,
+        });
         self.bytes = bytes + message.text.len();
         self.required = required;
         self.check_complete();
@@ -313,16 +326,18 @@ impl Initialization {
         if shared.len() > C2SIM_MESSAGE_BYTES_MAX {
             return Err(StoreRefusal::TooLarge);
         }
-        if !scan(&shared).is_ok_and(|message| message.kind == Kind::C2simInitialization) {
+        let found = scan(&shared).ok().filter(|message| message.kind == Kind::C2simInitialization);
+        let Some(census) = found.map(|message| message.layout.map_or_else(Census::default, |layout| layout.census))
+        else {
             return Err(StoreRefusal::NotNow);
-        }
+        };
         required.sort_unstable();
         required.dedup();
         if required.len() > C2SIM_SYSTEMS_MAX || required.iter().any(|name| name.len() > C2SIM_HEADER_FIELD_BYTES_MAX) {
             return Err(StoreRefusal::TooManySystems);
         }
         self.freeze(shared);
-        self.required = required;
+        (self.required, self.census) = (required, census);
         self.check_complete();
         Ok(())
     }

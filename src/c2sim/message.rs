@@ -69,6 +69,24 @@ pub enum Part {
     SystemEntityList,
 }
 
+/// How much an initialization defines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// `Entity` elements.
+    pub units: usize,
+    /// `Route` elements in them.
+    pub routes: usize,
+}
+
+/// The password with which a system message comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Password<'a> {
+    /// It, without white space around it.
+    pub text: Cow<'a, str>,
+    /// Where its element lies in the text.
+    pub range: Range<usize>,
+}
+
 /// Where the parts of an initialization lie in the text, and what they name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout<'a> {
@@ -78,6 +96,8 @@ pub struct Layout<'a> {
     pub systems: Vec<Cow<'a, str>>,
     /// The UUIDs of the entities.
     pub(super) entities: Vec<u128>,
+    /// How much it defines.
+    pub(super) census: Census,
     /// Prefix and namespace of every declaration in force for the parts.
     pub(super) bindings: Vec<(&'a str, &'a str)>,
 }
@@ -101,6 +121,8 @@ pub struct Message<'a> {
     pub header: Header<'a>,
     /// The value of SetSimulationRealtimeMultiple: finite and above zero. `None` for all other kinds.
     pub realtime_multiple: Option<f64>,
+    /// The `ServerPassword` in the element of a system message, if there is one. It is for the server alone.
+    pub password: Option<Password<'a>>,
     /// The parts of an initialization; `None` for all other kinds.
     pub layout: Option<Box<Layout<'a>>>,
     /// Whether unprefixed names right below the root are in the message's namespace.

@@ -75,11 +75,32 @@ pub struct Stamp {
 
 /// Writes the message that pulls `trigger`, sent by `sender` (any text; what XML forbids in it is replaced).
 pub fn write_trigger(trigger: Trigger, schema: Schema, sender: &str, stamp: &Stamp, out: &mut Vec<u8>) {
-    let element = Kind::element(trigger.kind());
+    write_system((trigger.kind(), ""), schema, sender, stamp, out);
+}
+
+/// Writes a system message of this kind, with this in its element (XML), sent by `sender`.
+pub fn write_system((kind, content): (Kind, &str), schema: Schema, sender: &str, stamp: &Stamp, out: &mut Vec<u8>) {
+    let element = kind.element();
+    write_beginning(schema, sender, stamp, out);
+    push(out, &["<SystemMessageBody><", element]);
+    if content.is_empty() {
+        push(out, &["/>"]);
+    } else {
+        push(out, &[">", content, "</", element, ">"]);
+    }
+    push(out, &["</SystemMessageBody></MessageBody></Message>"]);
+}
+
+/// Writes an initialization in which nothing is defined, in the server's own name.
+pub fn write_empty_initialization(schema: Schema, stamp: &Stamp, out: &mut Vec<u8>) {
+    write_beginning(schema, SERVER, stamp, out);
+    push(out, &["<C2SIMInitializationBody><ObjectDefinitions/></C2SIMInitializationBody></MessageBody></Message>"]);
+}
+
+fn write_beginning(schema: Schema, sender: &str, stamp: &Stamp, out: &mut Vec<u8>) {
     push(out, &["<Message xmlns=\"", schema.namespace(), "\">"]);
     write_header(Some(schema), None, sender, stamp, out);
-    push(out, &["<MessageBody><SystemMessageBody><", element, "/>"]);
-    push(out, &["</SystemMessageBody></MessageBody></Message>"]);
+    push(out, &["<MessageBody>"]);
 }
 
 /// Writes a `C2SIMHeader`; with `namespace` (raw) it brings its own declaration.

@@ -10,7 +10,7 @@ use super::field::Field;
 use super::invalid::InvalidDocument;
 use super::kind::{Category, Kind, Schema};
 use super::letters::{is_blank, readable};
-use super::message::{Header, Layout, Message, Part};
+use super::message::{Header, Layout, Message, Part, Password};
 use super::schema::{Checker, Extent, Rules, Violation};
 use super::tokens::{Tag, Token, TokenReader};
 use crate::limits::{
@@ -83,6 +83,9 @@ enum Place {
     MessageBody,
     /// `DomainMessageBody` or `SystemMessageBody`.
     Wrapper,
+    /// What a system message says.
+    System,
+    ServerPassword,
     SetMultiple,
     Multiple,
     /// Either initialization body.
@@ -113,6 +116,7 @@ struct Scanner<'a> {
     element: Option<&'a str>,
     kind: Kind,
     multiple: Option<f64>,
+    password: Option<Password<'a>>,
     layout: Option<Box<Layout<'a>>>,
     /// The text of the element being read, and whether one is.
     value: Cow<'a, str>,
@@ -138,6 +142,7 @@ impl<'a> Scanner<'a> {
             element: None,
             kind: Kind::Unknown,
             multiple: None,
+            password: None,
             layout: None,
             value: Cow::Borrowed(""),
             reading: false,
@@ -177,6 +182,7 @@ impl<'a> Scanner<'a> {
             schema: Schema::from_namespace(self.namespace),
             header: core::mem::take(&mut self.header),
             realtime_multiple: self.multiple,
+            password: self.password.take(),
             layout: self.layout.take(),
             default_namespace: self.default_namespace,
         })
@@ -262,13 +268,10 @@ impl<'a> Scanner<'a> {
                 Ok(self.read(Place::Field(Field::SendingTime)))
             }
             Place::MessageBody => self.on_body(name, local),
-            Place::Wrapper => {
-                if self.element.replace(local).is_some() {
-                    return Err(Defect::SeveralBodies);
-                }
-                self.kind = Kind::of_element(self.category.unwrap_or(Category::Unknown), name);
-                let multiple = self.kind == Kind::SetSimulationRealtimeMultiple;
-                Ok(if multiple { Place::SetMultiple } else { Place::Nothing })
+            Place::Wrapper => self.on_wrapped(name, local),
+            Place::System | Place::SetMultiple if name == "ServerPassword" => {
+                self.part_start = self.document.range().start;
+                Ok(self.read(Place::ServerPassword))
             }
             Place::SetMultiple if name == "SimulationRealtimeMultiple" => Ok(self.read(Place::Multiple)),
             Place::Initialization => Ok(match name {
@@ -285,27 +288,45 @@ impl<'a> Scanner<'a> {
             Place::ObjectDefinitions => Ok(match name {
                 "AbstractObject" => self.part(Part::AbstractObject),
                 "Action" => self.part(Part::Action),
-                "Entity" => self.part(Part::Entity),
+                "Entity" => self.unit(),
                 "PlanPhaseReference" => self.part(Part::PlanPhaseReference),
                 _ => Place::Nothing,
             }),
             Place::Part(Part::SystemEntityList) if name == "SystemName" => Ok(self.read(Place::SystemName)),
             Place::Part(Part::Entity) | Place::Entity => Ok(match name {
                 "UUID" => self.read(Place::Uuid),
+                "Route" => self.route(),
                 _ => Place::Entity,
             }),
             // A value has no elements in it.
-            Place::Field(_) | Place::Multiple | Place::SystemName | Place::Uuid if self.reading => {
+            Place::Field(_) | Place::Multiple | Place::SystemName | Place::Uuid | Place::ServerPassword
+                if self.reading =>
+            {
                 Err(Defect::OutOfPlace)
             }
             Place::Nothing
             | Place::Field(_)
+            | Place::System
+            | Place::ServerPassword
             | Place::SetMultiple
             | Place::Multiple
             | Place::Part(_)
             | Place::SystemName
             | Place::Uuid => Ok(Place::Nothing),
         }
+    }
+
+    /// What a system message or a domain message says.
+    fn on_wrapped(&mut self, name: &str, local: &'a str) -> Result<Place, Defect> {
+        if self.element.replace(local).is_some() {
+            return Err(Defect::SeveralBodies);
+        }
+        self.kind = Kind::of_element(self.category.unwrap_or(Category::Unknown), name);
+        Ok(match self.category {
+            _ if self.kind == Kind::SetSimulationRealtimeMultiple => Place::SetMultiple,
+            Some(Category::SystemMessage) => Place::System,
+            _ => Place::Nothing,
+        })
     }
 
     fn on_body(&mut self, name: &'a str, local: &'a str) -> Result<Place, Defect> {
@@ -343,6 +364,20 @@ impl<'a> Scanner<'a> {
     fn part(&mut self, part: Part) -> Place {
         self.part_start = self.document.range().start;
         Place::Part(part)
+    }
+
+    fn unit(&mut self) -> Place {
+        if let Some(layout) = &mut self.layout {
+            layout.census.units += 1;
+        }
+        self.part(Part::Entity)
+    }
+
+    fn route(&mut self) -> Place {
+        if let Some(layout) = &mut self.layout {
+            layout.census.routes += 1;
+        }
+        Place::Entity
     }
 
     /// Remembers the declarations in force, which parts lifted out of here would miss.
@@ -429,6 +464,12 @@ impl<'a> Scanner<'a> {
                 }
                 self.multiple = multiple;
             }
+            (Place::ServerPassword, Some(value)) => {
+                let range = self.part_start..self.document.range().end;
+                if self.password.replace(Password { text: trimmed(value), range }).is_some() {
+                    return Err(Defect::OutOfPlace);
+                }
+            }
             (Place::SystemName, Some(value)) => self.on_system(value)?,
             (Place::Uuid, Some(value)) => {
                 if let (Some(layout), Some(uuid)) = (&mut self.layout, parse_uuid(&value)) {
@@ -458,10 +499,7 @@ impl<'a> Scanner<'a> {
         if layout.systems.len() >= C2SIM_SYSTEMS_MAX {
             return Err(Defect::TooManySystems);
         }
-        layout.systems.push(match name {
-            Cow::Borrowed(name) => Cow::Borrowed(name.trim()),
-            Cow::Owned(name) => Cow::Owned(name.trim().to_owned()),
-        });
+        layout.systems.push(trimmed(name));
         Ok(())
     }
 
@@ -481,6 +519,13 @@ impl<'a> Scanner<'a> {
         }
         layout.runs.push((part, self.part_start..end));
         Ok(())
+    }
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 

@@ -110,6 +110,12 @@ impl Trigger {
         }
     }
 
+    /// Whether a server with a password asks for it where the trigger comes as a document: GMU's does for all but those of the share.
+    #[must_use]
+    pub const fn needs_password(self) -> bool {
+        !matches!(self, Self::InitializationComplete | Self::ShareScenario)
+    }
+
     /// The JSON-RPC method that pulls it.
     #[must_use]
     pub const fn method(self) -> &'static str {

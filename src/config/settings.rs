@@ -159,6 +159,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
     setting!(number member_idle_s, "time (s) for which a member of a session stays one while nothing is heard of it"),
     setting!(text join_again, "what a client of C2SIM that joins twice as the same system hears: ok or error"),
+    setting!(text gmu_session, "session of the clients of GMU's C2SIM server, made with init_merge marshal"),
+    setting!(text gmu_password, "password that commands of those clients must have (default: none is asked for)"),
     Setting {
         key: "resend_init",
         help: "tell the shared initialization on a stream that comes back without it: true or false",

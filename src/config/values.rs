@@ -118,6 +118,10 @@ pub struct Config {
     pub member_idle_s: u64,
     /// What a client of C2SIM hears that joins a session again as the same system: `ok`, or `error` as in TNO's server.
     pub join_again: String,
+    /// The session of the clients of GMU's C2SIM server.
+    pub gmu_session: String,
+    /// The password that commands of those clients must have; empty: none is asked for.
+    pub gmu_password: String,
     /// Whether a member whose stream comes back is told the shared initialization that it has missed.
     pub resend_init: bool,
 }
@@ -193,6 +197,8 @@ impl Default for Config {
             session_history_bytes_max: 256 << 10,
             member_idle_s: 180,
             join_again: "ok".to_owned(),
+            gmu_session: "default".to_owned(),
+            gmu_password: String::new(),
             resend_init: true,
         }
     }
@@ -311,6 +317,9 @@ impl Config {
         }
         if !["ok", "error"].contains(&self.join_again.as_str()) {
             return Err(invalid("join_again", format!("'{}' is neither ok nor error", self.join_again)));
+        }
+        if !crate::c2sim::is_session_name(&self.gmu_session) {
+            return Err(invalid("gmu_session", format!("'{}' is not a name for a session", self.gmu_session)));
         }
         if let Some(word) = self.trusted_proxies.iter().find(|word| Network::parse(word).is_none()) {
             return Err(invalid("trusted_proxies", format!("'{word}' is no address and no network like 10.0.0.0/8")));

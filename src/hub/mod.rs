@@ -139,7 +139,9 @@ impl Hub {
             is_turn_of_sessions: false,
             peers: Peers::new(config, start),
         };
-        hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined);
+        let gmu_session = core::mem::take(&mut hub.peers.config.gmu_session);
+        hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined, &gmu_session);
+        hub.peers.config.gmu_session = gmu_session;
         let from = Origin { is_permanent: true, ..Origin::default() };
         for address in coordinators.iter().filter_map(|text| address::with_port(text)) {
             hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, from);

@@ -14,6 +14,7 @@
 pub(crate) mod c2sim;
 pub(crate) mod disk;
 pub(crate) mod driver;
+pub(crate) mod gmu;
 pub(crate) mod guest;
 pub(crate) mod ledger;
 pub(crate) mod live;

@@ -24,6 +24,7 @@ mod ctl_cli;
 mod examples;
 mod face;
 mod fuzz;
+mod gmu;
 mod large;
 mod leco;
 #[cfg(feature = "ledger")]

@@ -8,7 +8,7 @@ use crate::hub::Hub;
 use crate::hub::call::{Answer, ReplyTo, plain_error};
 use crate::hub::events::Parting;
 use crate::hub::keys::{PeerKey, SessionKey};
-use crate::hub::sessions::{Aftermath, Arrival, GuestId, Said, Wish, tracking_id};
+use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Wish, tracking_id};
 use crate::hub::web::{
     Action, Asked, Described, Farewell, Reply, Route, described, joining, no_client_id, refused, resigning, shown_name,
     unreadable,
@@ -28,7 +28,7 @@ fn client_id(text: Option<&str>) -> Option<GuestId> {
 
 impl Hub {
     /// The session that a client means: of exactly this name or, if there is none, of one in other letters.
-    fn session_meant(&self, name: &str) -> Option<SessionKey> {
+    pub(super) fn session_meant(&self, name: &str) -> Option<SessionKey> {
         let alike = |same: fn(&str, &str) -> bool| {
             self.sessions.by_id().find(|(_, session)| same(&shown_name(&session.name), name)).map(|(key, _)| key)
         };
@@ -55,7 +55,7 @@ impl Hub {
                 Ok(reason) => self.resign_over_web(session, &id, name, reason.as_deref()).into(),
                 Err(reason) => unreadable(&reason).into(),
             },
-            Action::Send => self.send_over_web(key, asked, session, &id, name),
+            Action::Send => self.send_over_web(key, asked, session, &id),
             Action::Delete => self.delete_over_web(key, asked, session),
         }
     }
@@ -152,23 +152,35 @@ impl Hub {
         Reply::json(200, format!(r#"{{"msg":{}}}"#, Value::from(text)))
     }
 
-    fn send_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, id: &GuestId, name: &str) -> Served {
+    fn send_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, id: &GuestId) -> Served {
         let document = match asked.document() {
             Ok(document) => document,
             Err(malformed) => return unreadable(&malformed.to_string()).into(),
         };
-        if let Some(served) = self.room_for_all(key, session, document.len(), name) {
+        let reading = Reading { any_namespace: true, ..Reading::default() };
+        self.hand_in(key, asked, session, (id, document, reading))
+    }
+
+    /// A document from a guest.
+    pub(super) fn hand_in(
+        &mut self,
+        key: PeerKey,
+        asked: &Asked,
+        session: SessionKey,
+        (id, document, reading): (&GuestId, &[u8], Reading<'_>),
+    ) -> Served {
+        if let Some(served) = self.room_for_all(key, asked, session, document.len()) {
             return served;
         }
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return Served::Busy(session);
         }
-        let said = self.sessions.guest_document(&mut self.peers, &self.names, session, id, document);
+        let said = self.sessions.guest_document(&mut self.peers, &self.names, session, id, document, reading);
         self.said_over_web(key, asked, session, said)
     }
 
     /// What becomes of a request with a document that some member has no room for; nothing, where all have.
-    fn room_for_all(&mut self, key: PeerKey, session: SessionKey, bytes: usize, name: &str) -> Option<Served> {
+    fn room_for_all(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, bytes: usize) -> Option<Served> {
         let Self { peers, names, sessions, .. } = self;
         let (link, member) = sessions.who_has_no_room_in(peers, names, session, key, bytes)?;
         let member = String::from_utf8_lossy(member).into_owned();
@@ -179,7 +191,8 @@ impl Hub {
         }
         peers.counters.refused_overload += 1;
         let reason = format!("{member} does not take what the session has for it");
-        Some(refused(&(RECEIVER_OVERLOADED, serde_json::json!({ "reason": reason })), name).into())
+        let refused = (RECEIVER_OVERLOADED, serde_json::json!({ "reason": reason }));
+        Some(self.answer_of_session(asked, session, Err(refused)).into())
     }
 
     fn delete_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey) -> Served {
@@ -202,7 +215,7 @@ impl Hub {
 
     // ---- Answers ----
 
-    fn said_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, said: Said) -> Served {
+    pub(super) fn said_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, said: Said) -> Served {
         match said {
             Said::Now(aftermath) => {
                 let mut owes = None;
@@ -220,6 +233,9 @@ impl Hub {
     /// The answer to what was asked of a session, in the words of this interface.
     #[expect(clippy::wildcard_enum_match_arm, reason = "what has no answer of its own has the one of a document")]
     fn answer_of_session(&self, asked: &Asked, session: SessionKey, answer: Answer) -> Reply {
+        if let Route::Task(task) = asked.route {
+            return self.answer_of_task(asked, (task, session), answer);
+        }
         let answer = match answer {
             Ok(answer) => answer,
             Err(reason) => return refused(&reason, asked.route.session()),

@@ -1,6 +1,7 @@
 //! Where calls meet their owners: whichever protocol a call comes in, it is found in one table, its caller's right is looked at, and the
 //! owner who deals with it is lent what it needs.
 
+mod commands;
 mod control;
 mod guests;
 mod manager;

@@ -96,6 +96,7 @@ impl Hub {
             Route::Create(name) => return self.create_over_web(key, asked, name),
             Route::Session(name, action) => return self.serve_session(key, asked, name, *action),
             Route::Stream(name) => return self.serve_stream(asked, name),
+            Route::Task(task) => return self.serve_task(key, asked, *task),
             Route::Home => home(&String::from_utf8_lossy(&self.names.full_name), &self.readings()),
             Route::Health => self.health(),
             Route::Metrics => metrics(&self.peers.counters, &self.readings()),

@@ -15,15 +15,18 @@ use super::voice::written;
 pub(in crate::hub) enum Dialect {
     /// It asks over HTTP, and hears C2SIM documents, each one line of text on a WebSocket.
     Stream,
+    /// It hands documents and commands in over HTTP, and hears nothing but answers.
+    Post,
 }
 
 impl Dialect {
     /// In the order in which tails are made.
-    pub(super) const ALL: [Self; 1] = [Self::Stream];
+    pub(super) const ALL: [Self; 2] = [Self::Stream, Self::Post];
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Stream => "ws",
+            Self::Post => "post",
         }
     }
 
@@ -31,6 +34,7 @@ impl Dialect {
     pub(super) fn tail(self, peers: &mut Peers, schema: Schema, draft: &Draft) -> Option<Arc<[u8]>> {
         match self {
             Self::Stream => line_for(peers, draft, schema),
+            Self::Post => None,
         }
     }
 }

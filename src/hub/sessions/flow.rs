@@ -7,6 +7,7 @@
 //! A trigger with a moment to come is announced at once and pulled at that moment. Any later trigger that is accepted takes its place,
 //! and so does one that would undo it: where a start is scheduled, a stop cancels it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -14,25 +15,26 @@ use serde_json::{Map, Value, json};
 use crate::c2sim::code::Code;
 use crate::c2sim::initialization::{ShareRefusal, StoreRefusal};
 use crate::c2sim::invalid::InvalidDocument;
-use crate::c2sim::kind::Kind;
-use crate::c2sim::message::Message;
+use crate::c2sim::kind::{Kind, Schema};
+use crate::c2sim::message::{Message, Password};
 use crate::c2sim::notice::minify;
 use crate::c2sim::scan;
 use crate::c2sim::schema::Extent;
-use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, Trigger, Verdict};
+use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, State, Trigger, Verdict};
 use crate::hub::call::Refused;
 use crate::hub::events::Event;
 use crate::hub::keys::SessionKey;
 use crate::hub::names::Names;
 use crate::hub::peers::Peers;
 use crate::leco::rpc::RECEIVER_OVERLOADED;
-use crate::limits::RING_RESERVE_BYTES;
+use crate::limits::{RING_RESERVE_BYTES, SESSION_SYSTEM_BYTES_MAX};
 use crate::store::pool::Use;
 use crate::time::Span;
 
 use super::Sessions;
 use super::change::{Change, Plan};
 use super::entry::{Author, Flow, Scheduled, refusal, refused};
+use super::guest::shown;
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said, tracking_id};
 use super::session::Session;
@@ -55,10 +57,33 @@ impl Input<'_> {
             Self::Document(message) => message.kind,
         }
     }
+
+    /// Gives an event what members are told by it: a document, or that a trigger was pulled.
+    fn give(&self, draft: &mut Draft, author: &Author, schema: Schema) {
+        let trigger = Trigger::from_kind(self.kind());
+        match self {
+            Self::Document(message) if !is_trigger_with_password(message) => {
+                draft.document = Some(relayed(message));
+                draft.foreign = trigger.filter(|_| message.schema != Some(schema));
+            }
+            Self::Document(_) | Self::Trigger(_) => {
+                draft.written = trigger.map(|trigger| (trigger, author.system.clone()));
+            }
+        }
+    }
 }
 
-/// What is relayed of a document: without byte order mark and processing instructions.
-fn relayed(text: &str) -> Arc<[u8]> {
+/// What is relayed of a document: without byte order mark, processing instructions and a password.
+fn relayed(message: &Message<'_>) -> Arc<[u8]> {
+    let text = message.text;
+    if let Some(Password { range, .. }) = &message.password {
+        let around = [text.get(..range.start), text.get(range.end..)].map(Option::unwrap_or_default);
+        return without_instructions(&around.concat());
+    }
+    without_instructions(text)
+}
+
+fn without_instructions(text: &str) -> Arc<[u8]> {
     let is_declared = text.trim_start().strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(char::is_whitespace));
     if text.matches("<?").count() <= usize::from(is_declared) {
         return text.as_bytes().into();
@@ -98,7 +123,7 @@ impl Sessions {
         key: SessionKey,
         author: &Author,
         bytes: &[u8],
-        reading: Reading,
+        reading: Reading<'_>,
     ) -> Said {
         match self.read_document(peers, key, author, bytes, reading) {
             Ok(plan) => self.decide(peers, names, key, plan),
@@ -112,7 +137,7 @@ impl Sessions {
         key: SessionKey,
         author: &Author,
         bytes: &[u8],
-        reading: Reading,
+        reading: Reading<'_>,
     ) -> Result<Plan, Refused> {
         if bytes.len() > peers.config.document_bytes_max {
             return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", peers.config.document_bytes_max));
@@ -125,11 +150,16 @@ impl Sessions {
             if !reading.any_namespace || message.schema.is_none() {
                 return Err(refused(Code::XsdValidationError, "XSD_ERROR_1", message.other_namespace(schema)));
             }
-        } else if !violations.is_empty() {
+        } else if !violations.is_empty() && !is_trigger_with_password(&message) {
             return Err(document_refusal(&InvalidDocument::Content(violations)));
         }
+        check_password(&message, reading.password)?;
         peers.counters.session_documents += 1;
-        self.plan(peers, key, author, Input::Document(&message), None)
+        let mut author = Cow::Borrowed(author);
+        if reading.speaks_for_sender {
+            author.to_mut().system = shown(message.header.sender(), SESSION_SYSTEM_BYTES_MAX).into();
+        }
+        self.plan(peers, key, &author, Input::Document(&message), None)
     }
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
@@ -171,6 +201,10 @@ impl Sessions {
                         let body = if message.element.is_empty() { "an empty one" } else { message.element };
                         refused(code, "XSD_ERROR_1", format!("no schema defines this body: {body}"))
                     }
+                    Input::Document(message) if code == Code::C2simMsgNotAllowedInState => {
+                        let (error, data) = self.refusal_of(key, code, details);
+                        (error, with_reason(data, not_allowed(message.kind, now)))
+                    }
                     Input::Document(_) | Input::Trigger(_) => self.refusal_of(key, code, details),
                 });
             }
@@ -185,13 +219,7 @@ impl Sessions {
             return Ok(Plan { kind, author, came: None, flow: Some(flow), drafts, effective_at: at });
         }
         flow.state = to;
-        match input {
-            Input::Trigger(trigger) => draft.written = Some((trigger, author.system.clone())),
-            Input::Document(message) => {
-                draft.document = Some(relayed(message.text));
-                draft.foreign = Trigger::from_kind(kind).filter(|_| message.schema != Some(session.info.schema));
-            }
-        }
+        input.give(&mut draft, author, session.info.schema);
         let mut drafts = vec![draft];
         let effects = state::effects(options, kind);
         if effects.relay == Relay::OthersThenInitialization && flow.facts().stored {
@@ -297,10 +325,7 @@ impl Sessions {
         let mut drafts = Vec::new();
         if effects.relay != Relay::Nobody {
             let mut draft = Draft { name: kind.name(), ..Draft::new(What::Message, author.by.clone()) };
-            match input {
-                Input::Trigger(trigger) => draft.written = Some((trigger, author.system.clone())),
-                Input::Document(message) => draft.document = Some(relayed(message.text)),
-            }
+            input.give(&mut draft, author, session.info.schema);
             drafts.push(draft);
             self.check_room(peers, key, &drafts)?;
         }
@@ -359,6 +384,7 @@ impl Sessions {
         if let Some(flow) = flow {
             self.take_flow(peers, key, *flow);
         }
+        self.note_system(key, &author);
         let cancelled = drafts.first().and_then(|draft| draft.cancelled);
         let mut drafts = drafts.into_iter();
         // Whoever has been away meanwhile hears of it like everybody else: the answer was for its former self.
@@ -479,6 +505,36 @@ fn document_refusal(refused: &InvalidDocument) -> Refused {
         details.insert("REASON".to_owned(), Value::from(refused.to_string()));
     }
     refusal(refused.code(), details)
+}
+
+/// The data of a refusal with other words.
+fn with_reason(mut data: Value, reason: String) -> Value {
+    if let Some(data) = data.as_object_mut() {
+        data.insert("reason".to_owned(), Value::from(reason));
+    }
+    data
+}
+
+/// A message that the state does not admit, in the words of other servers of C2SIM.
+fn not_allowed(kind: Kind, state: State) -> String {
+    format!("C2SIM message of type '{}' is not allowed in state '{}'", kind.name(), state.name())
+}
+
+/// Whether a message is a trigger that came with a password: of these nobody is given more than that the trigger was pulled.
+fn is_trigger_with_password(message: &Message<'_>) -> bool {
+    message.password.is_some() && Trigger::from_kind(message.kind).is_some()
+}
+
+/// Whether a message that must have a password has the right one.
+fn check_password(message: &Message<'_>, password: &str) -> Result<(), Refused> {
+    let is_asked = Trigger::from_kind(message.kind).is_some_and(Trigger::needs_password);
+    let why = match &message.password {
+        _ if password.is_empty() || !is_asked => return Ok(()),
+        None => "Command requires password",
+        Some(given) if given.text != password => "Password is invalid",
+        Some(_) => return Ok(()),
+    };
+    Err(refused(Code::AuthorizationFailure, "REASON", why))
 }
 
 fn store_refusal(reason: &StoreRefusal) -> Refused {

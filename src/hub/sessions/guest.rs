@@ -26,7 +26,20 @@ impl GuestId {
     pub(in crate::hub) fn streaming(id: &str) -> Self {
         Self { dialect: Dialect::Stream, id: id.into() }
     }
+
+    /// A client that hands things in by this name of its choosing, and is told nothing. Nobody takes its place: all who use the name are it.
+    pub(in crate::hub) fn posting(id: &str) -> Self {
+        Self { dialect: Dialect::Post, id: id.into() }
+    }
+
+    /// The same, by the name under which events have it.
+    pub(super) fn of_submitter(name: &str) -> Option<Self> {
+        name.strip_prefix(SUBMITTER).map(Self::posting)
+    }
 }
+
+/// What the names of those begin with who are called by their identities.
+pub(super) const SUBMITTER: &str = "submitter ";
 
 /// Who comes.
 #[derive(Clone, Copy, Debug)]

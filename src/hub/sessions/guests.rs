@@ -5,9 +5,12 @@
 //! their presence kept on disk: their clients come back by themselves. Must not know what is spoken on a stream; what becomes of one is said
 //! by an event.
 
+use core::net::SocketAddr;
+
 use serde_json::Value;
 
 use crate::c2sim::code::Code;
+use crate::c2sim::state::Trigger;
 use crate::hub::call::Refused;
 use crate::hub::cause::Cause;
 use crate::hub::events::{Event, Parting};
@@ -20,7 +23,7 @@ use crate::time::Tick;
 use super::Sessions;
 use super::dialect;
 use super::entry::{Author, refused};
-use super::guest::{Arrival, Guest, GuestId, shown, title};
+use super::guest::{Arrival, Guest, GuestId, SUBMITTER, shown, title};
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said};
 
@@ -70,19 +73,63 @@ impl Sessions {
         }
         self.find_room(peers, key, id)?;
         self.guests_made += 1;
-        let number = self.guests_made;
+        let name: Box<str> = format!("client {} {}", self.guests_made, title(arrival.title, id)).trim_end().into();
+        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &system, ..arrival });
+        Ok(Said::Now(Aftermath::about(Ok(Value::Null), key)))
+    }
+
+    /// Whoever hands something in is in the session from the first time on. Answers what has to be waited for before that, if anything.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(in crate::hub) fn submitter_comes(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        remote: SocketAddr,
+    ) -> Result<Option<Said>, Refused> {
+        let now = peers.now;
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
+        if let Some(guest) = session.guests.get_mut(id).filter(|guest| guest.joined.is_some()) {
+            guest.is_heard(now);
+            guest.remote = Some(remote);
+            return Ok(None);
+        }
+        if session.is_busy(false) {
+            return Ok(Some(Said::Busy(key)));
+        }
+        if let Some(said) = self.without_numbers(peers, key) {
+            return Ok(Some(said));
+        }
+        self.find_room(peers, key, id)?;
+        let name = [SUBMITTER, &id.id].concat();
+        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote });
+        Ok(None)
+    }
+
+    /// Enters a guest for which there is room, under a name that nobody else has, and tells the others.
+    fn enter_guest(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, id: &GuestId, arrival: Arrival<'_>) {
+        let now = peers.now;
+        let Some(session) = self.table.get_mut(key) else { return };
         session.guests.enter(id, now);
-        let seq = session.seq + 1;
-        let name: Box<str> = format!("client {number} {}", title(arrival.title, id)).trim_end().into();
+        let (seq, name) = (session.seq + 1, Box::<str>::from(arrival.title));
         session.guests.change(id, |guest| {
-            (guest.name, guest.system) = (name.clone(), system);
+            (guest.name, guest.system) = (name.clone(), arrival.system.into());
             (guest.remote, guest.joined, guest.told, guest.seen) = (Some(arrival.remote), Some(seq), seq, now);
         });
         peers.counters.session_joins += 1;
         log::debug!("{name} has joined");
         self.announce(peers, names, key, Draft::new(What::Joined, name.clone()), Some(name.as_bytes()));
-        Ok(Said::Now(Aftermath::about(Ok(Value::Null), key)))
+    }
+
+    /// Whoever has handed something in speaks for the system that it has named last.
+    pub(super) fn note_system(&mut self, key: SessionKey, author: &Author) {
+        let Some(id) = GuestId::of_submitter(&author.by) else { return };
+        if let Some(guest) = self.table.get_mut(key).and_then(|session| session.guests.get_mut(&id)) {
+            guest.system.clone_from(&author.system);
+        }
     }
 
     /// Whether one more guest may enter a session; it is accounted for.
@@ -174,12 +221,25 @@ impl Sessions {
         key: SessionKey,
         id: &GuestId,
         bytes: &[u8],
+        reading: Reading<'_>,
     ) -> Said {
         match self.guest_author(key, id) {
-            Ok(author) => {
-                let reading = Reading { any_namespace: true, ..Reading::default() };
-                self.take_document(peers, names, key, &author, bytes, reading)
-            }
+            Ok(author) => self.take_document(peers, names, key, &author, bytes, reading),
+            Err(refused) => Said::now(Err(refused)),
+        }
+    }
+
+    /// A guest pulls a trigger.
+    pub(in crate::hub) fn guest_pulls(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        trigger: Trigger,
+    ) -> Said {
+        match self.guest_author(key, id) {
+            Ok(author) => self.pull(peers, names, key, &author, trigger, None),
             Err(refused) => Said::now(Err(refused)),
         }
     }

@@ -34,12 +34,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) use entry::{Author, Wish};
 pub(super) use guest::{Arrival, GuestId};
-pub(super) use said::{Aftermath, Asker, Said, Settled, tracking_id};
+pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, tracking_id};
 pub(super) use session::Session;
+pub(super) use voice::stamp;
 
 use crate::c2sim::code::Code;
 use crate::c2sim::schema::Schemas;
-use crate::c2sim::state::State;
+use crate::c2sim::state::{InitMerge, Options, State};
 use crate::config::Predefined;
 use crate::leco::name;
 use crate::leco::route::session_name;
@@ -244,8 +245,9 @@ impl Sessions {
         Some(key)
     }
 
-    /// Sessions that are there from the start: `default`, and those of the configuration.
-    pub(super) fn add_predefined(&mut self, peers: &mut Peers, names: &Names, predefined: &[Predefined]) {
+    /// Sessions that are there from the start: `default`, those of the configuration, and that of GMU's clients, `gmu`. Their initialization
+    /// comes in parts, so unless the configuration describes that session it puts them together.
+    pub(super) fn add_predefined(&mut self, peers: &mut Peers, names: &Names, predefined: &[Predefined], gmu: &str) {
         let created_ms = peers.unix_ms();
         let info = |one: &Predefined| SessionInfo {
             title: one.title.clone(),
@@ -264,6 +266,16 @@ impl Sessions {
             };
             if let Some(session) = key.and_then(|key| self.table.get_mut(key)) {
                 session.configured = Some(session.info.text_of_all().into());
+            }
+        }
+        if predefined.iter().all(|one| one.name != gmu) {
+            let options = Options { init_merge: InitMerge::Marshal, ..Options::default() };
+            match self.named(gmu).and_then(|key| self.table.get_mut(key)) {
+                Some(session) => session.info.options = options,
+                None => {
+                    let info = SessionInfo { options, created_ms, ..SessionInfo::default() };
+                    self.add(peers, names, gmu, info, State::Uninitialized);
+                }
             }
         }
     }

@@ -18,11 +18,15 @@ pub(in crate::hub) struct Asker<'a> {
 
 /// How a document is read: by default as one from a member that speaks LECO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::hub) struct Reading {
+pub(in crate::hub) struct Reading<'a> {
     /// It may be in the namespace of either schema; that of the session judges only its own.
     pub(in crate::hub) any_namespace: bool,
     /// The rules of a schema judge the MessageBody and nothing in front of it.
     pub(in crate::hub) body_only: bool,
+    /// Whoever hands it in speaks for the system that it names as its sender.
+    pub(in crate::hub) speaks_for_sender: bool,
+    /// The password that a trigger must come with; empty where it need not have one.
+    pub(in crate::hub) password: &'a str,
 }
 
 /// A session that is to be deleted.

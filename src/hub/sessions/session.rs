@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 
 use crate::c2sim::kind::Kind;
+use crate::c2sim::message::Census;
 use crate::c2sim::notice::IsoDateTime;
 use crate::c2sim::state::{self, Options, State, Trigger, Verdict};
 use crate::hub::face::Face;
@@ -151,6 +152,16 @@ impl Session {
             "scheduled": scheduled,
             "kept": self.durable.is_some(),
         })
+    }
+
+    /// How much its initialization defines.
+    pub(in crate::hub) fn census(&self) -> Census {
+        self.flow.initialization.census()
+    }
+
+    /// Whether any initialization is stored or shared.
+    pub(in crate::hub) fn has_initialization(&self) -> bool {
+        self.flow.facts().stored
     }
 
     /// How many have joined it.

@@ -52,7 +52,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let (mut lent, mut sessions) = (Lent::new(), Sessions::new());
-        sessions.add_predefined(&mut lent.peers, &lent.names, &[]);
+        sessions.add_predefined(&mut lent.peers, &lent.names, &[], super::DEFAULT);
         Self { lent, sessions }
     }
 

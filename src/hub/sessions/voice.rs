@@ -106,7 +106,7 @@ pub(super) fn written(peers: &mut Peers, trigger: Trigger, schema: Schema, syste
 }
 
 /// A fresh header for a document of our own.
-pub(super) fn stamp(peers: &mut Peers) -> Stamp {
+pub(in crate::hub) fn stamp(peers: &mut Peers) -> Stamp {
     Stamp {
         message_id: Uuid::from_random(peers.wide_random()),
         conversation_id: Uuid::from_random(peers.wide_random()),

@@ -38,6 +38,8 @@ pub(in crate::hub) struct Asked {
     pub(in crate::hub) upgrade: Result<Accept, Denial>,
     /// Where in the body the document is, if that is a form.
     form: Option<Result<Box<Form<'static>>, Malformed>>,
+    /// Its body is longer than it may be, and is not here.
+    pub(in crate::hub) is_too_long: bool,
     pub(super) terms: Terms,
     /// The fields by which a page of another server may read the answer, or ask at all.
     pub(super) fields: Vec<u8>,
@@ -63,6 +65,7 @@ impl Asked {
             is_secure: seen.is_secure,
             upgrade: if matches!(route, Route::Stream(_)) { Accept::judge(head) } else { Err(Denial::NotAsked) },
             form,
+            is_too_long: false,
             terms: head.terms,
             fields,
             is_whole: false,
@@ -87,6 +90,11 @@ impl Asked {
         {
             self.form = Some(Err(malformed));
         }
+    }
+
+    /// All of it is here that will be: the rest is passed over, and the connection ends.
+    pub(super) const fn cut_short(&mut self) {
+        (self.is_too_long, self.is_whole, self.terms.keeps_alive) = (true, true, false);
     }
 
     /// The value of a name in the query; one that cannot be read is none.
@@ -142,6 +150,22 @@ impl Connection {
         asked.read_on();
         asked.is_whole = is_last;
         true
+    }
+
+    /// Whether the request at hand, which is too long, is answered all the same; without its body, which is not read.
+    pub(super) fn cuts_short(&mut self) -> bool {
+        match &mut self.at_hand {
+            Some(asked) if asked.route.answers_too_long() => {
+                asked.cut_short();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets what has come of the body; answers how many bytes that was.
+    pub(super) fn drop_body(&mut self) -> usize {
+        self.at_hand.as_mut().map_or(0, |asked| core::mem::take(&mut asked.body).len())
     }
 
     /// Bytes that it keeps.

@@ -3,6 +3,7 @@
 //! Owns the machine of each connection and the request at hand, from its head to its answer. What a request asks for is found out by others,
 //! who name the connection by its peer's key. It must not know sessions, Components or any other owner.
 
+mod command;
 mod connection;
 mod page;
 mod reply;
@@ -16,12 +17,13 @@ use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::http::answer::{self, Answer, Date, Transfer};
+use crate::http::chunks;
 use crate::http::forwarded::{Network, Seen};
 use crate::http::head::{Head, Terms};
 use crate::http::origin::{Access, Origins};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
-use crate::limits::{HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
+use crate::limits::{HTTP_CHUNK_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
 use crate::time::Span;
 
 use super::cause::Cause;
@@ -29,6 +31,7 @@ use super::events::Parting;
 use super::keys::PeerKey;
 use super::peers::{PeerTimer, Peers, Role};
 
+pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
 pub(super) use page::{home, metrics, openapi};
 pub(super) use reply::Reply;
@@ -141,6 +144,17 @@ impl Web {
                 peers.finish(key, Cause::Answered);
                 Came::Over
             }
+            Err(Refusal::BodyTooLong) if connection.cuts_short() => {
+                peers.pool.refund(connection.drop_body());
+                let bytes_max = Route::Task(Task::Document).body_bytes_max(peers.config.document_bytes_max as u64);
+                connection.requests.pass_over(bytes_max.saturating_mul(2));
+                Came::Used(0)
+            }
+            Err(_) if connection.phase() == Phase::PassingOver => {
+                // It was answered before.
+                peers.finish(key, Cause::Answered);
+                Came::Over
+            }
             Err(refusal) => {
                 self.refuse(peers, key, refusal);
                 Came::Over
@@ -173,6 +187,9 @@ impl Web {
             Err(refusal) => {
                 // It is read for a while, as its client may not read before all of it is sent.
                 connection.requests.pass_over(bytes_max.saturating_mul(2));
+                if refusal == Refusal::BodyTooLong && connection.cuts_short() {
+                    return;
+                }
                 let asked = connection.at_hand.take();
                 self.say_refused(peers, key, refusal, asked.as_deref());
             }
@@ -189,7 +206,12 @@ impl Web {
         peers.pool.refund(asked.body.len());
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += u64::from(reply.status >= 400);
-        let Asked { terms, fields, .. } = *asked;
+        let Asked { terms, fields, route, is_too_long, .. } = *asked;
+        let len = reply.body.len();
+        let transfer = match route.wants_pieces() {
+            true => Transfer::of(len, HTTP_CHUNK_BYTES_MAX, terms),
+            false => Transfer::Fixed(len),
+        };
         self.out.clear();
         let mut head = Answer::begin(&mut self.out, reply.status, terms, &Date::of(peers.unix_ms())).fields(&fields);
         for (name, value) in &reply.fields {
@@ -198,11 +220,20 @@ impl Web {
         if reply.body.is_empty() {
             head.nothing();
         } else {
-            head.body(reply.media_type, Transfer::Fixed(reply.body.len()));
+            head.body(reply.media_type, transfer);
         }
         let body: &[u8] = if terms.is_head { &[] } else { &reply.body };
-        peers.send_parts(key, &[&self.out, body]);
-        if !terms.keeps_alive {
+        if transfer == Transfer::Chunked && !terms.is_head {
+            for (line, piece, end) in chunks::pieces(body) {
+                self.out.extend([line.bytes(), piece, end].into_iter().flatten());
+            }
+            self.out.extend_from_slice(chunks::END);
+            peers.send_plain(key, &self.out);
+        } else {
+            peers.send_parts(key, &[&self.out, body]);
+        }
+        // What is still passed over ends by itself.
+        if !terms.keeps_alive && !is_too_long {
             peers.finish(key, Cause::Answered);
         }
     }

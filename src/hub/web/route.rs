@@ -6,6 +6,8 @@ use crate::http::method::Method;
 use crate::http::target::{BadEscape, Target};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 
+use super::command::Task;
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Route {
@@ -27,6 +29,8 @@ pub(in crate::hub) enum Route {
     Session(Box<str>, Action),
     /// The stream of a session.
     Stream(Box<str>),
+    /// Something of the interface of commands.
+    Task(Task),
     /// Something that the interface of sessions does not have.
     UnknownOfApi,
     /// Before a page's request: whether it may.
@@ -69,6 +73,22 @@ impl Action {
     }
 }
 
+/// What is asked for by a path of the interface of commands, without its first segment.
+fn task(is_read: bool, method: Method, rest: &[&str]) -> Option<Task> {
+    Some(match rest {
+        [] if is_read => Task::Probe,
+        ["status"] if is_read => Task::Status,
+        [word] if method == Method::Post => match word.as_bytes() {
+            b"c2sim" => Task::Document,
+            b"command" => Task::Command,
+            b"stats" => Task::Statistics,
+            b"cyber" => Task::Cyber,
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
 /// The segments of a path; more than any path here has end in one that matches nothing.
 fn segments<'a>(target: &Target<'a>) -> Result<Vec<Cow<'a, str>>, BadEscape> {
     target.segments().take(7).collect()
@@ -94,6 +114,7 @@ impl Route {
                 }
             }
             ["api", ..] => Self::UnknownOfApi,
+            ["C2SIMServer", ref rest @ ..] => task(is_read, method, rest).map_or(Self::Unknown, Self::Task),
             [] if is_read => Self::Home,
             ["health"] if is_read => Self::Health,
             ["metrics"] if is_read => Self::Metrics,
@@ -110,7 +131,17 @@ impl Route {
 
     /// Whether its body is a document, or a form with one.
     pub(super) const fn brings_document(&self) -> bool {
-        matches!(self, Self::Session(_, Action::Send))
+        matches!(self, Self::Session(_, Action::Send) | Self::Task(Task::Document))
+    }
+
+    /// Whether a long answer to it goes in pieces: there is a client that cannot read it otherwise.
+    pub(super) const fn wants_pieces(&self) -> bool {
+        matches!(self, Self::Task(_))
+    }
+
+    /// Whether it is answered as others are even if its body is too long.
+    pub(super) const fn answers_too_long(&self) -> bool {
+        matches!(self, Self::Task(_))
     }
 
     /// Bytes that the body of such a request may have, where a document may have `document_bytes_max`.

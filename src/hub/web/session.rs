@@ -158,7 +158,7 @@ pub(in crate::hub) fn refused((reason, data): &Refused, name: &str) -> Reply {
 
 /// The words of a refusal as the clients of this interface know them; our own, where they do not matter to anybody.
 #[expect(clippy::wildcard_enum_match_arm, reason = "most codes have words of their own")]
-fn message(code: Code, reason: &str, details: &Map<String, Value>, name: &str) -> String {
+pub(super) fn message(code: Code, reason: &str, details: &Map<String, Value>, name: &str) -> String {
     let detail = |key: &str| details.get(key).and_then(Value::as_str).unwrap_or_default();
     match code {
         Code::SharedSessionNotFound => format!("Shared session '{name}' doesn't exist."),

@@ -46,7 +46,7 @@ fn xsd(schema: Schema) -> String {
 
 impl Fixture {
     /// A running session, and what a document that is read in this way comes to there.
-    fn take(&mut self, document: &str, reading: Reading) -> Answer {
+    fn take(&mut self, document: &str, reading: Reading<'_>) -> Answer {
         let key = self.sessions.named("default").unwrap();
         self.sessions.table.get_mut(key).unwrap().flow.state = State::Running;
         let author = Author { by: "somebody".into(), system: "A".into() };
