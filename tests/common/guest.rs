@@ -42,7 +42,7 @@ impl Answer {
 }
 
 /// A client with an identity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Guest {
     pub(crate) id: String,
     pub(crate) requests: usize,
@@ -89,7 +89,8 @@ impl Guest {
     pub(crate) fn ask(&self, world: &mut World, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.post(world, method, path, ("application/json; charset=utf-8", body.as_bytes()));
-        self.answer(world).unwrap_or_else(|| panic!("{method} {path} has no answer"))
+        self.answer(world)
+            .unwrap_or_else(|| panic!("{method} {path} has no answer, {:?}", world.clients[self.requests]))
     }
 
     pub(crate) fn get(&self, world: &mut World, path: &str) -> Answer {
