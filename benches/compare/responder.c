@@ -1,9 +1,11 @@
 /* The floor of this machine for requests over HTTP: reads a request to its end by its Content-Length, looks into nothing else, and answers
- * every one with the same 200. One thread, epoll. usage: responder PORT */
+ * every one with the same 200. What begins with GET becomes a stream: every later request is told on it by the same frame of a WebSocket.
+ * One thread, epoll. usage: responder PORT */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,14 @@ struct connection {
 static const char answer[] =
     "HTTP/1.1 200 OK\r\nDate: Mon, 30 Nov 2026 00:00:00 GMT\r\nContent-Type: application/json\r\n"
     "Content-Length: 22\r\n\r\n{\"trackingId\":\"abcde\"}";
+
+static const char upgraded[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+
+/* A text of so many bytes, as long as a trigger is that a session tells. */
+enum { TEXT_BYTES = 600 };
+static char frame[4 + TEXT_BYTES];
+
+static int streams[65536], stream_count;
 
 static void must(int outcome, const char *what) {
     if (outcome < 0) {
@@ -53,8 +63,15 @@ static int serve(struct connection *at) {
         return 0;
     at->kept += (size_t)got;
     for (size_t len; (len = whole(at->buffer, at->kept)) > 0;) {
-        if (write(at->fd, answer, sizeof answer - 1) != (ssize_t)(sizeof answer - 1))
+        int is_stream = at->buffer[0] == 'G' && stream_count < (int)(sizeof streams / sizeof *streams);
+        const char *said = is_stream ? upgraded : answer;
+        if (write(at->fd, said, strlen(said)) != (ssize_t)strlen(said))
             return 0;
+        for (int n = 0; !is_stream && n < stream_count; n++)
+            if (write(streams[n], frame, sizeof frame) < 0)
+                streams[n--] = streams[--stream_count];
+        if (is_stream)
+            streams[stream_count++] = at->fd;
         at->kept -= len;
         memmove(at->buffer, at->buffer + len, at->kept);
     }
@@ -66,6 +83,9 @@ int main(int count, char **words) {
         fprintf(stderr, "usage: responder PORT\n");
         return 2;
     }
+    memset(frame, 'x', sizeof frame);
+    memcpy(frame, (char[]){(char)0x81, 126, TEXT_BYTES >> 8, (char)(TEXT_BYTES & 0xff)}, 4);
+    signal(SIGPIPE, SIG_IGN);
     int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     must(listener, "socket");
     must(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), "setsockopt");

@@ -345,7 +345,7 @@ impl Run {
     }
 
     /// The same; and what is missing can only be still on its way.
-    fn judge(&mut self, who: usize) {
+    fn judge(&self, who: usize) {
         self.judge_front(who);
         let Some(stream) = self.players[who].guest.stream else { return };
         let is_all = self.world.waits_for(stream) == 0 && self.players[who].hears_from.is_some();

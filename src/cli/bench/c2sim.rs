@@ -111,7 +111,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let mut name = String::new();
     let (mut authors, mut hearers) = (Vec::new(), Vec::new());
     if options.relay {
-        for n in 0..options.connections {
+        for n in 0..options.streams {
+            hearers.push(Asking::connect(&options.address, format!("{n}"))?.into_stream("blind")?);
+        }
+        for n in 0..authors_of(options) {
             authors.push(Asking::connect(&options.address, format!("author{n}"))?);
         }
     } else {
@@ -124,6 +127,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return outcome;
     }
     measure(options, &name, authors, hearers)
+}
+
+/// How many post.
+const fn authors_of(options: &Options) -> usize {
+    if options.triggers_only { 1 } else { options.connections }
 }
 
 type Prepared = (Vec<Asking>, Vec<std::net::TcpStream>);
@@ -142,7 +150,7 @@ fn prepare(options: &Options, name: &str, driver: &mut Asking) -> Result<Prepare
         hearers.push(asking.into_stream(name)?);
     }
     let mut authors = Vec::new();
-    for n in 0..if options.triggers_only { 1 } else { options.connections } {
+    for n in 0..authors_of(options) {
         let mut asking = Asking::connect(&options.address, format!("author{n}-{name}"))?;
         asking.ask("POST", &join, "application/json", words.as_bytes())?;
         authors.push(asking);
@@ -390,6 +398,7 @@ impl<'a> Crowd<'a> {
             let object = json!({
                 "benchmark": "c2sim",
                 "address": options.address,
+                "blind": options.relay,
                 "streams": options.streams,
                 "triggers": skew.count(),
                 "skew": of(skew),

@@ -5,6 +5,7 @@
 
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use super::dialect::Dialect;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::hub) struct GuestId {
     pub(in crate::hub) dialect: Dialect,
-    pub(in crate::hub) id: Box<str>,
+    pub(in crate::hub) id: Arc<str>,
 }
 
 impl GuestId {
@@ -114,7 +115,7 @@ impl Guest {
 /// The guests of one session.
 #[derive(Debug, Default)]
 pub(super) struct Guests {
-    all: BTreeMap<GuestId, Guest>,
+    all: BTreeMap<GuestId, Box<Guest>>,
     /// How many of them have joined.
     joined: usize,
     /// How many of them have a stream.
@@ -138,16 +139,16 @@ impl Guests {
     }
 
     pub(super) fn get(&self, id: &GuestId) -> Option<&Guest> {
-        self.all.get(id)
+        self.all.get(id).map(|guest| &**guest)
     }
 
     /// One of them, of which neither membership nor stream changes.
     pub(super) fn get_mut(&mut self, id: &GuestId) -> Option<&mut Guest> {
-        self.all.get_mut(id)
+        self.all.get_mut(id).map(|guest| &mut **guest)
     }
 
     /// All of them.
-    pub(super) fn into_all(self) -> BTreeMap<GuestId, Guest> {
+    pub(super) fn into_all(self) -> BTreeMap<GuestId, Box<Guest>> {
         self.all
     }
 
@@ -156,7 +157,7 @@ impl Guests {
         self.all
             .iter()
             .filter(|(_, guest)| guest.joined.is_some())
-            .filter_map(|(id, guest)| Some((id, guest, guest.stream?)))
+            .filter_map(|(id, guest)| Some((id, &**guest, guest.stream?)))
     }
 
     /// Changes a guest that there is.
@@ -174,7 +175,7 @@ impl Guests {
 
     /// Enters one, unless there is one of that identity.
     pub(super) fn enter(&mut self, id: &GuestId, now: Tick) {
-        self.all.entry(id.clone()).or_insert_with(|| Guest::new(now));
+        self.all.entry(id.clone()).or_insert_with(|| Box::new(Guest::new(now)));
     }
 
     /// The rows of those who have joined.

@@ -270,7 +270,8 @@ impl Sessions {
             self.forget_stream(old, key, id);
             peers.events.push_back(Event::StreamOver { peer: old, why: Parting::Replaced });
         }
-        self.streams.entry(stream).or_default().push((key, id.clone()));
+        // Nearly always one, so no room is kept for more.
+        self.streams.entry(stream).or_insert_with(|| Vec::with_capacity(1)).push((key, id.clone()));
         if peers.config.resend_init {
             self.give_initialization(peers, key, id);
         }
