@@ -106,9 +106,10 @@
 //!    up, the recording ends.
 //!
 //! # Life of a session's event
-//! 1. A trigger or document comes as a call, a C2SIM message or a control function; it is planned (`hub/sessions/flow.rs`), which changes
-//!    nothing.
-//! 2. What is to be kept is written by the thread of `net/ledger_thread.rs`; requests to that session wait, all else goes on.
+//! 1. A trigger or document comes as a call, a C2SIM message or a control function. A document is judged, a large one in slices
+//!    (`hub/sessions/judging.rs`); then it is planned (`hub/sessions/flow.rs`), which changes nothing.
+//! 2. What is to be kept is written by the thread of `net/ledger_thread.rs`; requests to that session wait, here and while
+//!    a document is judged, and all else goes on.
 //! 3. The session takes its new flow and its next number; every member gets the event in that turn. What follows for provider and
 //!    viewers it says to the Manager (`hub/events.rs`), before whoever caused it has the answer.
 //!
@@ -174,7 +175,8 @@
 //! * **aftermath**: what is left to do once a request is carried out: the answer, and what comes before and behind it.
 //! * **verdict**: what a pure function says is to be done, before anything has been.
 //! * **ring**: the bounded bytes that wait to be sent to one peer.
-//! * **passage**: a large message on its way to one receiver beside its ring, in pieces or with the block that it came in.
+//! * **passage**: a large message on its way to one receiver beside its ring, in pieces, with the block that it came in, or
+//!   lent by whoever keeps it for several.
 //! * **tail**: the bytes of one peer that have come in and do not make a whole message yet.
 //! * **ledger**: what of the sessions is kept on disk.
 //! * **ticket**: the number under which the outcome of a write comes back.

@@ -295,6 +295,15 @@ pub const MSGPACK_DEPTH_MAX: usize = 32;
 /// Bytes of one control or viewer request, without its length header.
 pub const CONTROL_REQUEST_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of the one control request that brings a C2SIM document.
+pub const CONTROL_DOCUMENT_BYTES_MAX: usize = C2SIM_MESSAGE_BYTES_MAX + CONTROL_REQUEST_BYTES_MAX;
+
+/// Bytes by which it is told from all others.
+pub const CONTROL_FRONT_BYTES: usize = 512;
+
+/// Values of such a request.
+pub const CONTROL_PLAIN_VALUES_MAX: usize = 256;
+
 /// Bytes of one result or one recorded step that a client or a player of recordings will hold. Maps run to megabytes.
 pub const CONTROL_RESULT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -331,6 +340,21 @@ pub const C2SIM_DEPTH_MAX: usize = 64;
 
 /// Elements of one document.
 pub const C2SIM_ELEMENTS_MAX: usize = 1_000_000;
+
+/// Bytes of a document that is judged at once where it lies, unless it costs more than a slice; others are judged in slices.
+pub const C2SIM_AT_ONCE_BYTES: usize = 64 * 1024;
+
+/// What is done of a document in one slice, counted in short tokens: about half a millisecond.
+pub const C2SIM_SLICE_COST: usize = 6000;
+
+/// Bytes of one tag with its attributes, or of one reference.
+pub const C2SIM_TAG_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of text, of a comment and the like that are looked at in one go.
+pub const C2SIM_PIECE_BYTES: usize = 16 * 1024;
+
+/// Bytes of a value that a schema restricts: it is checked in one go. Other text may be as long as the document.
+pub const C2SIM_VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes of an element or attribute name, prefix included.
 pub const C2SIM_NAME_BYTES_MAX: usize = 256;

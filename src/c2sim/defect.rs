@@ -32,6 +32,8 @@ pub enum Defect {
     TooDeep,
     /// More elements than [`crate::limits::C2SIM_ELEMENTS_MAX`].
     TooManyElements,
+    /// A tag longer than [`crate::limits::C2SIM_TAG_BYTES_MAX`].
+    TagTooLong,
     /// A name longer than [`crate::limits::C2SIM_NAME_BYTES_MAX`].
     NameTooLong,
     /// More attributes than [`crate::limits::C2SIM_ATTRIBUTES_MAX`].
@@ -83,6 +85,7 @@ impl fmt::Display for Defect {
             Self::UndeclaredPrefix => "a namespace prefix is not declared",
             Self::TooDeep => "too many elements inside one another",
             Self::TooManyElements => "too many elements",
+            Self::TagTooLong => "a tag is too long",
             Self::NameTooLong => "a name is too long",
             Self::TooManyAttributes => "too many attributes in one tag",
             Self::TooManyNamespaces => "too many namespace declarations",
@@ -134,6 +137,7 @@ impl Reject {
             | Defect::UndeclaredPrefix
             | Defect::TooDeep
             | Defect::TooManyElements
+            | Defect::TagTooLong
             | Defect::NameTooLong
             | Defect::TooManyAttributes
             | Defect::TooManyNamespaces => {

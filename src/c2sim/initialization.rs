@@ -22,6 +22,7 @@ use super::state::{Details, InitFacts, InitMerge, Joined, RefusalContext};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX,
 };
+use crate::store::shared::SharedBytes;
 
 /// How many duplicate entities a refusal lists.
 const DUPLICATES_LISTED: usize = 20;
@@ -114,6 +115,9 @@ impl fmt::Display for ShareRefusal {
     }
 }
 
+/// Bytes of a shared document besides those of its parts, mostly: its root and its header.
+const SHARED_EXTRA_BYTES: usize = 4096;
+
 /// What the share did, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shared {
@@ -128,7 +132,7 @@ pub struct Shared {
 struct Stored {
     sender: String,
     kind: Kind,
-    text: Box<str>,
+    text: Arc<String>,
     header: Range<usize>,
     schema: Option<Schema>,
     namespace: Box<str>,
@@ -209,13 +213,19 @@ impl Initialization {
     /// The stored documents as they came, in order; none after the share. [`Self::restore`], called for each of them in this order, gives
     /// the same again.
     pub fn documents(&self) -> impl Iterator<Item = &str> {
-        self.documents.iter().map(|stored| &*stored.text)
+        self.documents.iter().map(|stored| stored.text.as_str())
     }
 
     /// The document everybody got at the share; for late joiners. `None` before the share.
     #[must_use]
     pub fn shared(&self) -> Option<&[u8]> {
         self.shared.as_deref().map(Vec::as_slice)
+    }
+
+    /// The same, held once more.
+    #[must_use]
+    pub fn shared_bytes(&self) -> Option<SharedBytes> {
+        self.shared.as_ref().map(|shared| SharedBytes::from(Arc::clone(shared)))
     }
 
     /// Bytes of documents kept.
@@ -273,7 +283,7 @@ impl Initialization {
         let new = Stored {
             sender: message.header.sender().to_owned(),
             kind: message.kind,
-            text: Box::from(message.text),
+            text: message.held().unwrap_or_else(|| Arc::new(message.text.to_owned())),
             header: message.header.range.clone(),
             schema: message.schema,
             namespace: Box::from(message.namespace),
@@ -359,7 +369,7 @@ impl Initialization {
     /// # Errors
     /// See [`ShareRefusal`]; what was stored stays.
     pub fn share(&mut self, stamp: &Stamp) -> Result<Shared, ShareRefusal> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.bytes + SHARED_EXTRA_BYTES);
         let shared = match self.documents.as_slice() {
             [] => return Err(ShareRefusal::Nothing),
             [only] if only.kind == Kind::C2simInitialization => {
@@ -452,6 +462,11 @@ fn write_root(documents: &[Arc<Stored>], out: &mut Vec<u8>) -> Result<(), ShareR
 
 /// The first entities that more than one sender defines.
 fn duplicates(documents: &[Arc<Stored>]) -> Vec<Uuid> {
+    let mut senders = documents.iter().map(|stored| &stored.sender);
+    let first = senders.next();
+    if senders.all(|sender| Some(sender) == first) {
+        return Vec::new();
+    }
     let mut defined: Vec<(u128, &str)> = documents
         .iter()
         .flat_map(|stored| stored.entities.iter().map(|&entity| (entity, stored.sender.as_str())))

@@ -1,9 +1,11 @@
 //! The letters of XML: which are allowed, which are white space, what references stand for, and what a name may be made of.
 
+use memchr::memchr_iter;
+
 use super::defect::Defect;
 use crate::limits::C2SIM_NAME_BYTES_MAX;
 
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The four characters XML calls white space.
 pub(super) const fn is_space(letter: char) -> bool {
@@ -13,6 +15,11 @@ pub(super) const fn is_space(letter: char) -> bool {
 /// Whether `text` is nothing but white space.
 pub(super) fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// How many lines end in `bytes`.
+pub(super) fn lines(bytes: &[u8]) -> usize {
+    memchr_iter(b'\n', bytes).count()
 }
 
 /// The part of `bytes` that is UTF-8 text of allowed characters, without a byte order mark, and what is wrong behind it.
@@ -32,7 +39,7 @@ pub(super) fn readable(bytes: &[u8]) -> (&str, Option<Defect>) {
 }
 
 /// Where the first character stands that XML forbids. Whole blocks are looked over first: nearly all have no candidate.
-fn first_forbidden(text: &str) -> Option<usize> {
+pub(super) fn first_forbidden(text: &str) -> Option<usize> {
     const BLOCK: usize = 64;
     let mut at = 0;
     for block in text.as_bytes().chunks(BLOCK) {
@@ -40,8 +47,7 @@ fn first_forbidden(text: &str) -> Option<usize> {
         if block.iter().fold(false, |found, &byte| found | is_suspect(byte)) {
             for (n, &byte) in block.iter().enumerate() {
                 let noncharacter = |rest: &str| rest.starts_with(['\u{fffe}', '\u{ffff}']);
-                let forbidden = byte < b' ' || text.get(at + n..).is_some_and(noncharacter);
-                if is_suspect(byte) && forbidden {
+                if is_suspect(byte) && (byte < b' ' || text.get(at + n..).is_some_and(noncharacter)) {
                     return Some(at + n);
                 }
             }

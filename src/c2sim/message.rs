@@ -6,11 +6,14 @@
 
 use core::ops::Range;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::defect::{Defect, Reject};
 use super::field::Field;
 use super::kind::{Category, Kind, Schema};
+use super::notice::minify;
 use super::schema::Quoted;
+use crate::store::shared::SharedBytes;
 
 /// The header of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +24,10 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
+    pub(super) const fn new(values: [Option<Cow<'a, str>>; Field::ALL.len()], range: Range<usize>) -> Self {
+        Self { values, range }
+    }
+
     /// The value of a field, references resolved; `None` where the header has no such field.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<&str> {
@@ -43,16 +50,6 @@ impl<'a> Header<'a> {
     #[must_use]
     pub fn conversation_id(&self) -> &str {
         self.get(Field::ConversationId).unwrap_or_default()
-    }
-
-    pub(super) fn put(&mut self, field: Field, value: Cow<'a, str>) -> Result<(), Defect> {
-        let slot = self.values.get_mut(field as usize).ok_or(Defect::OutOfPlace)?;
-        match slot {
-            None => *slot = Some(value),
-            Some(_) if field == Field::ToReceivingSystem => {}
-            Some(_) => return Err(Defect::RepeatedField(field)),
-        }
-        Ok(())
     }
 }
 
@@ -127,9 +124,50 @@ pub struct Message<'a> {
     pub layout: Option<Box<Layout<'a>>>,
     /// Whether unprefixed names right below the root are in the message's namespace.
     pub(super) default_namespace: bool,
+    /// Whether it has processing instructions, which are not relayed.
+    pub(super) has_instructions: bool,
+    /// All of the document, where that is held already.
+    pub(super) whole: Option<&'a Arc<String>>,
+    /// It on one line with its end, where that is written already.
+    pub(super) line: Option<SharedBytes>,
 }
 
 impl Message<'_> {
+    /// What is relayed of it: without byte order mark, processing instructions and a password.
+    #[must_use]
+    pub fn relayed(&self) -> SharedBytes {
+        if let Some(Password { range, .. }) = &self.password {
+            let around = [self.text.get(..range.start), self.text.get(range.end..)].map(Option::unwrap_or_default);
+            return self.without_instructions(&around.concat());
+        }
+        if let Some(line) = self.line.as_ref().filter(|_| self.has_instructions) {
+            return line.part(line.strip_suffix(b"\n").unwrap_or(line));
+        }
+        match self.held() {
+            Some(held) if !self.has_instructions => held.into(),
+            Some(_) | None => self.without_instructions(self.text),
+        }
+    }
+
+    fn without_instructions(&self, text: &str) -> SharedBytes {
+        let mut line = Vec::new();
+        if self.has_instructions && minify(text.as_bytes(), &mut line).is_ok() {
+            return line.into();
+        }
+        text.as_bytes().into()
+    }
+
+    /// The same on one line, with its end, where that is written already.
+    #[must_use]
+    pub fn one_line(&self) -> Option<SharedBytes> {
+        self.line.clone().filter(|_| self.password.is_none())
+    }
+
+    /// All of the document, where it is held already.
+    pub(super) fn held(&self) -> Option<Arc<String>> {
+        self.whole.map(Arc::clone)
+    }
+
     /// Whether the message is written in the session's schema.
     ///
     /// # Errors

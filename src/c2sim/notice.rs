@@ -4,12 +4,14 @@
 //! brings identifiers and the time in a [`Stamp`]. A written document is one line and contains no newline.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::defect::Defect;
 use super::kind::{Kind, Schema};
 use super::letters::{is_allowed, is_blank, readable};
 use super::state::Trigger;
-use super::tokens::{Token, TokenReader};
+use super::tokens::{Position, Token, TokenReader};
+use crate::limits::C2SIM_PIECE_BYTES;
 use crate::time::Utc;
 
 /// The sender of what the server says in its own name.
@@ -147,69 +149,111 @@ pub(super) fn write_header(
 /// # Errors
 /// The document is not well-formed; `out` is then as it was.
 pub fn minify(document: &[u8], out: &mut Vec<u8>) -> Result<(), Defect> {
-    let before = out.len();
     let (text, defect) = readable(document);
-    let result = defect.map_or(Ok(()), Err).and_then(|()| write_line(text, out));
+    let mut writer = LineWriter { out: core::mem::take(out), ..LineWriter::default() };
+    let before = writer.out.len();
+    let result = defect.map_or(Ok(()), Err).and_then(|()| writer.go_on(text, usize::MAX).map(drop));
+    *out = writer.into_line();
     if result.is_err() {
         out.truncate(before);
     }
     result
 }
 
-fn write_line(text: &str, out: &mut Vec<u8>) -> Result<(), Defect> {
-    let mut document = TokenReader::new(text);
-    // White space not yet known to be content: it is, if only its element's end or other text follows.
-    let mut held = "";
-    let mut in_leaf = false;
-    let mut in_text = false;
-    loop {
-        match document.next()? {
+/// The writing of a document on one line, as [`minify`] says, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct LineWriter {
+    at: Position,
+    /// White space not yet known to be content: it is, if only its element's end or other text follows. Where there is much of it, it is content.
+    held: Range<usize>,
+    in_leaf: bool,
+    in_text: bool,
+    out: Vec<u8>,
+}
+
+impl LineWriter {
+    /// What was written.
+    pub(super) fn into_line(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Goes on for `cost` (see [`Position::cost`]), or to the end; answers whether that is reached. The text must be the same each time.
+    ///
+    /// # Errors
+    /// The document is not well-formed.
+    pub(super) fn go_on(&mut self, text: &str, cost: usize) -> Result<bool, Defect> {
+        let mut document = TokenReader::resume(text, core::mem::take(&mut self.at));
+        let until = document.position().cost().saturating_add(cost);
+        let mut is_over = false;
+        while !is_over && document.position().cost() < until {
+            let token = document.next()?;
+            is_over = matches!(token, Token::EndOfDocument);
+            self.write(&document, token)?;
+        }
+        self.at = document.put_aside();
+        Ok(is_over)
+    }
+
+    fn write(&mut self, document: &TokenReader<'_>, token: Token<'_>) -> Result<(), Defect> {
+        let text = document.text();
+        match token {
             Token::Start(tag) => {
-                push(out, &["<", tag.name]);
+                push(&mut self.out, &["<", tag.name]);
                 for attribute in tag.attributes() {
                     let (name, value) = attribute?;
-                    push(out, &[" ", name, "=\""]);
-                    push_quoted(out, value);
-                    push(out, &["\""]);
+                    push(&mut self.out, &[" ", name, "=\""]);
+                    push_quoted(&mut self.out, value);
+                    push(&mut self.out, &["\""]);
                 }
-                push(out, if tag.empty { &["/>"] } else { &[">"] });
-                (held, in_leaf, in_text) = ("", true, false);
+                push(&mut self.out, if tag.empty { &["/>"] } else { &[">"] });
+                (self.held, self.in_leaf, self.in_text) = (0..0, true, false);
             }
             Token::End => {
-                if in_leaf && !held.contains(['\n', '\r']) {
-                    push(out, &[held]);
+                let held = text.get(self.held.clone()).unwrap_or_default();
+                if self.in_leaf && !held.contains(['\n', '\r']) {
+                    push(&mut self.out, &[held]);
                 }
                 // The end of `<name/>` is an empty range: its tag is written already.
-                let range = document.range();
-                if let Some(name) = text.get(range).and_then(end_name) {
-                    push(out, &["</", name, ">"]);
+                if let Some(name) = text.get(document.range()).and_then(end_name) {
+                    push(&mut self.out, &["</", name, ">"]);
                 }
-                (held, in_leaf, in_text) = ("", false, false);
+                (self.held, self.in_leaf, self.in_text) = (0..0, false, false);
             }
-            Token::Text(raw) if is_blank(raw) && !in_text => {
-                // A comment may part white space; the first piece stands for all.
-                held = if held.is_empty() { raw } else { held };
+            Token::Text(raw) if is_blank(raw) && !self.in_text => {
+                let range = document.range();
+                if self.held.is_empty() {
+                    // A comment may part white space; the first piece stands for all.
+                    self.held = range;
+                } else if self.held.end == range.start {
+                    self.held.end = range.end;
+                }
+                if self.held.len() > C2SIM_PIECE_BYTES {
+                    self.write_held(text);
+                }
             }
             Token::Text(raw) => {
-                push_text(out, core::mem::take(&mut held));
-                push_text(out, raw);
-                in_text = true;
+                self.write_held(text);
+                push_text(&mut self.out, raw);
             }
             Token::CData(raw) => {
-                push_text(out, core::mem::take(&mut held));
+                self.write_held(text);
                 raw.replace("\r\n", "\n").chars().for_each(|letter| {
-                    push_character(out, if letter == '\r' { '\n' } else { letter });
+                    push_character(&mut self.out, if letter == '\r' { '\n' } else { letter });
                 });
-                in_text = true;
             }
             Token::Character(letter) => {
-                push_text(out, core::mem::take(&mut held));
-                push_character(out, letter);
-                in_text = true;
+                self.write_held(text);
+                push_character(&mut self.out, letter);
             }
-            Token::Aside => {}
-            Token::EndOfDocument => return Ok(()),
+            Token::Aside | Token::EndOfDocument => {}
         }
+        Ok(())
+    }
+
+    /// What was held is content, and so is what follows.
+    fn write_held(&mut self, text: &str) {
+        push_text(&mut self.out, text.get(core::mem::take(&mut self.held)).unwrap_or_default());
+        self.in_text = true;
     }
 }
 

@@ -1,19 +1,25 @@
 //! A well-formed XML document as a stream of tokens, in one bounded pass.
 //!
-//! quick-xml finds the tokens and matches end tags with start tags; on purpose it is lenient and expands nothing. Here is what a
-//! document from an untrusted peer needs on top: allowed characters, names, attributes, declared prefixes, references limited to the five
-//! entities and characters, one root with nothing but white space, comments and instructions around it, no DOCTYPE, and bounds on
-//! everything. Must not know what any element means.
+//! What a document from an untrusted peer is held to: allowed characters, names, attributes, declared prefixes, references limited to the five
+//! entities and characters, one root with nothing but white space, comments and instructions around it, no DOCTYPE, end tags that fit, and
+//! bounds on everything. Nothing is expanded. Must not know what any element means.
+//!
+//! Each token costs a bounded amount of work: a tag has at most so many bytes, and whatever may be longer (text, CDATA, comments,
+//! instructions) comes in pieces of [`C2SIM_PIECE_BYTES`]. What is remembered between two tokens is places in the text, so that a reader can be put
+//! aside and go on later.
 
 use core::ops::Range;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
+use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::attributes::{Attributes, check_declaration};
 use super::defect::Defect;
 use super::letters::{check_name, is_blank, is_space, resolve, split_name};
-use crate::limits::{C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAMESPACES_MAX};
+use super::span::Span;
+use crate::limits::{
+    C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PIECE_BYTES,
+    C2SIM_TAG_BYTES_MAX,
+};
 
 /// The namespace every document may use under the prefix `xml` without declaring it.
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
@@ -43,209 +49,441 @@ impl<'a> Tag<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Token<'a> {
     Start(Tag<'a>),
+    /// The end of the element that was opened last.
     End,
-    /// Raw text; references come as tokens of their own.
+    /// Text as it stands in the document, or a piece of it.
     Text(&'a str),
-    /// The text of a CDATA section.
+    /// The content of a CDATA section, or a piece of it.
     CData(&'a str),
     /// What a reference stands for.
     Character(char),
-    /// A comment, a processing instruction or the XML declaration.
+    /// A comment, a processing instruction, a piece of either, or the XML declaration.
     Aside,
     /// The document was well-formed to its end.
     EndOfDocument,
 }
 
 /// A namespace declaration in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Binding<'a> {
+#[derive(Clone, Copy, Debug)]
+struct Binding {
     /// Empty for the default namespace.
-    pub(super) prefix: &'a str,
+    prefix: Span,
     /// The namespace, raw; empty where the default namespace is taken away.
-    pub(super) namespace: &'a str,
+    namespace: Span,
     depth: usize,
 }
 
-/// The token reader.
+/// What the last token was a piece of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Inside {
+    /// Nothing that goes on.
+    #[default]
+    Nothing,
+    Text,
+    CData,
+    Comment,
+    Instruction,
+}
+
+/// How far the reading of a document has come. Nothing in it is on loan from the text.
+#[derive(Debug, Default)]
+pub(super) struct Position {
+    /// Where the last token lies.
+    range: Range<usize>,
+    inside: Inside,
+    /// Where the text began of which the last token was a piece.
+    text_start: usize,
+    elements: usize,
+    /// Open elements.
+    depth: usize,
+    /// The last token was the start of an element that ends with the same tag.
+    closing: bool,
+    has_instructions: bool,
+    /// What was read so far has cost, in the time that the shortest tokens take.
+    cost: usize,
+    /// The names of the open elements.
+    open: Vec<Span>,
+    bindings: Vec<Binding>,
+    /// Attribute names of the tag being read, kept for its capacity.
+    names: Vec<Span>,
+}
+
+impl Position {
+    /// Where the last token lies.
+    pub(super) const fn start(&self) -> usize {
+        self.range.start
+    }
+
+    /// Whether there was a processing instruction.
+    pub(super) const fn has_instructions(&self) -> bool {
+        self.has_instructions
+    }
+
+    /// What the document has cost so far.
+    pub(super) const fn cost(&self) -> usize {
+        self.cost
+    }
+}
+
+/// The token reader: a position in a text that has only allowed characters and no byte order mark.
 #[derive(Debug)]
 pub(super) struct TokenReader<'a> {
     text: &'a str,
-    reader: Reader<&'a [u8]>,
-    /// Where the last token lies.
-    range: Range<usize>,
-    /// Open elements.
-    depth: usize,
-    elements: usize,
-    /// The last token was the start of an element that ends with the same tag.
-    closing: bool,
-    bindings: Vec<Binding<'a>>,
-    /// Attribute names of the tag being read, kept for its capacity.
-    names: Vec<&'a str>,
+    at: Position,
 }
 
 impl<'a> TokenReader<'a> {
-    /// Reads `text`, which has only allowed characters and no byte order mark.
+    /// Reads `text` from its beginning.
     pub(super) fn new(text: &'a str) -> Self {
-        let mut reader = Reader::from_str(text);
-        reader.config_mut().check_comments = true;
-        Self {
-            text,
-            reader,
-            range: 0..0,
-            depth: 0,
-            elements: 0,
-            closing: false,
-            bindings: Vec::new(),
-            names: Vec::new(),
-        }
+        Self::resume(text, Position::default())
+    }
+
+    /// Goes on in `text` where a reader of it was put aside. There may be more of the text than there was.
+    pub(super) const fn resume(text: &'a str, at: Position) -> Self {
+        Self { text, at }
+    }
+
+    /// Puts the reader aside.
+    pub(super) fn put_aside(self) -> Position {
+        self.at
+    }
+
+    pub(super) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    pub(super) const fn position(&self) -> &Position {
+        &self.at
     }
 
     /// Open elements: after a start token the element itself counts, after its end token no more.
     pub(super) const fn depth(&self) -> usize {
-        self.depth
+        self.at.depth
     }
 
     /// Where the last token lies in the text; empty for the end of `<name/>`.
     pub(super) fn range(&self) -> Range<usize> {
-        self.range.clone()
+        self.at.range.clone()
     }
 
     /// The namespace that `prefix` (empty for none) stands for here; empty where it stands for none.
     pub(super) fn namespace(&self, prefix: &str) -> &'a str {
-        match self.bindings.iter().rev().find(|binding| binding.prefix == prefix) {
-            Some(binding) => binding.namespace,
+        match self.at.bindings.iter().rev().find(|binding| binding.prefix.of(self.text) == prefix) {
+            Some(binding) => binding.namespace.of(self.text),
             None if prefix == "xml" => XML_NAMESPACE,
             None => "",
         }
     }
 
-    /// Every declaration in force, the innermost last.
-    pub(super) fn bindings(&self) -> &[Binding<'a>] {
-        &self.bindings
+    /// Prefix and namespace of every declaration in force, the innermost last.
+    pub(super) fn bindings(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.pairs(0)
     }
 
-    /// The declarations of the tag that was read last.
-    pub(super) fn own_bindings(&self) -> &[Binding<'a>] {
-        let own = self.bindings.iter().rev().take_while(|binding| binding.depth == self.depth).count();
-        self.bindings.get(self.bindings.len() - own..).unwrap_or_default()
+    /// Those of the tag that was read last.
+    pub(super) fn own_bindings(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let own = self.at.bindings.iter().rev().take_while(|binding| binding.depth == self.at.depth).count();
+        self.pairs(self.at.bindings.len() - own)
     }
+
+    fn pairs(&self, from: usize) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let text = self.text;
+        self.at.bindings.iter().skip(from).map(move |binding| (binding.prefix.of(text), binding.namespace.of(text)))
+    }
+
+    // ---- Reading ----
 
     /// The next token.
     ///
     /// # Errors
     /// The document is not well-formed or breaks a bound; the reader is of no use after that.
     pub(super) fn next(&mut self) -> Result<Token<'a>, Defect> {
-        if self.closing {
-            self.closing = false;
-            self.range = self.range.end..self.range.end;
+        self.at.cost += 1;
+        let start = self.at.range.end;
+        self.at.range = start..start;
+        if core::mem::take(&mut self.at.closing) {
             return Ok(self.leave());
         }
-        let start = self.range.end;
-        self.range = start..start;
-        let event = self.reader.read_event();
-        let end = usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX);
-        let raw = self.text.get(start..end).ok_or(Defect::Malformed)?;
-        self.range = start..end;
-        match event.map_err(|_| Defect::Malformed)? {
-            Event::Start(tag) => self.enter(raw, tag.name().0.len(), false),
-            Event::Empty(tag) => self.enter(raw, tag.name().0.len(), true),
-            Event::End(_) => Ok(self.leave()),
-            Event::Text(_) => self.text_token(raw),
-            Event::CData(_) => {
-                let inner = raw.strip_prefix("<![CDATA[").and_then(|raw| raw.strip_suffix("]]>"));
-                self.inside()?;
-                inner.map(Token::CData).ok_or(Defect::Malformed)
-            }
-            Event::GeneralRef(_) => {
-                let name = raw.strip_prefix('&').and_then(|raw| raw.strip_suffix(';'));
-                self.inside()?;
-                name.and_then(resolve).map(Token::Character).ok_or(Defect::UnknownEntity)
-            }
-            Event::Comment(_) => Ok(Token::Aside),
-            Event::Decl(_) => {
-                if start > 0 {
-                    return Err(Defect::Malformed);
-                }
-                check_declaration(raw)?;
-                Ok(Token::Aside)
-            }
-            Event::PI(_) => {
-                let target = raw.strip_prefix("<?").and_then(|raw| raw.strip_suffix("?>"));
-                let target = target.ok_or(Defect::Malformed)?.split(is_space).next();
-                let target = target.unwrap_or_default();
-                check_name(target)?;
-                if target.eq_ignore_ascii_case("xml") {
-                    return Err(Defect::Malformed);
-                }
-                Ok(Token::Aside)
-            }
-            Event::DocType(_) => Err(Defect::Doctype),
-            Event::Eof if self.depth > 0 || self.elements == 0 => Err(Defect::Malformed),
-            Event::Eof => Ok(Token::EndOfDocument),
+        match core::mem::take(&mut self.at.inside) {
+            Inside::Nothing => self.at.text_start = start,
+            // It ends where markup begins, or goes on.
+            Inside::Text => {}
+            Inside::CData => return self.cdata(start),
+            Inside::Comment => return self.comment(start),
+            Inside::Instruction => return self.instruction(start),
         }
+        let bytes = self.text.as_bytes();
+        match bytes.get(start) {
+            Some(b'<') => match bytes.get(start + 1) {
+                Some(b'/') => self.end_tag(start),
+                Some(b'!') => self.declared(start),
+                Some(b'?') => self.begin_instruction(start),
+                Some(_) | None => self.start_tag(start),
+            },
+            Some(b'&') => self.reference(start),
+            Some(_) => self.text_piece(start),
+            None if self.at.depth > 0 || self.at.elements == 0 => Err(Defect::Malformed),
+            None => Ok(Token::EndOfDocument),
+        }
+    }
+
+    /// The last token ends here.
+    #[inline]
+    fn ends(&mut self, end: usize) {
+        self.at.cost += (end - self.at.range.start) / COST_BYTES;
+        self.at.range.end = end;
+    }
+
+    /// At most so many bytes from here on.
+    #[inline]
+    fn window(&self, start: usize, most: usize) -> &'a [u8] {
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        rest.get(..most).unwrap_or(rest)
+    }
+
+    /// Whether a window from here on is all that there is.
+    fn is_all(&self, start: usize, window: &[u8]) -> bool {
+        start + window.len() >= self.text.len()
+    }
+
+    /// Where a piece of characters that begins at `start` may end, not behind `end`: between two of them, and never inside a line end.
+    fn piece_end(&self, start: usize, mut end: usize) -> usize {
+        while end > start && !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        end - usize::from(end > start + 1 && self.text.as_bytes().get(end - 1) == Some(&b'\r'))
     }
 
     /// Text and references outside the root element are not well-formed.
     const fn inside(&self) -> Result<(), Defect> {
-        if self.depth == 0 { Err(Defect::OutsideRoot) } else { Ok(()) }
+        if self.at.depth == 0 { Err(Defect::OutsideRoot) } else { Ok(()) }
     }
 
-    fn text_token(&self, raw: &'a str) -> Result<Token<'a>, Defect> {
-        if self.depth == 0 && !is_blank(raw) {
+    fn text_piece(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(start, C2SIM_PIECE_BYTES);
+        let end = match memchr2(b'<', b'&', window) {
+            Some(n) => start + n,
+            None if self.is_all(start, window) => self.text.len(),
+            None => {
+                self.at.inside = Inside::Text;
+                self.piece_end(start, start + window.len())
+            }
+        };
+        let raw = self.text.get(start..end).ok_or(Defect::Malformed)?;
+        if self.at.depth == 0 && !is_blank(raw) {
             return Err(Defect::OutsideRoot);
         }
         // The end of a CDATA section may not stand in text.
-        if raw.as_bytes().contains(&b']') && raw.contains("]]>") {
-            return Err(Defect::Malformed);
+        if raw.as_bytes().contains(&b'>') {
+            let seen = start.saturating_sub(2).max(self.at.text_start);
+            let bytes = self.text.as_bytes().get(seen..end).unwrap_or_default();
+            if memmem::find(bytes, b"]]>").is_some() {
+                return Err(Defect::Malformed);
+            }
         }
+        self.ends(end);
         Ok(Token::Text(raw))
     }
 
-    fn enter(&mut self, raw: &'a str, name_bytes: usize, empty: bool) -> Result<Token<'a>, Defect> {
-        if self.depth == 0 && self.elements > 0 {
+    fn reference(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(start + 1, C2SIM_TAG_BYTES_MAX);
+        let n = memchr3(b';', b'<', b'&', window).ok_or(Defect::Malformed)?;
+        let end = start + 1 + n;
+        if self.text.as_bytes().get(end) != Some(&b';') {
+            return Err(Defect::Malformed);
+        }
+        self.inside()?;
+        let letter = self.text.get(start + 1..end).and_then(resolve).ok_or(Defect::UnknownEntity)?;
+        self.ends(end + 1);
+        Ok(Token::Character(letter))
+    }
+
+    // ---- Comments, sections, instructions ----
+
+    /// What is wrong where something has begun and does not end: it is wrong where that began.
+    const fn unended(&mut self) -> Defect {
+        self.at.range = self.at.text_start..self.at.text_start;
+        Defect::Malformed
+    }
+
+    /// What begins with `<!`.
+    fn declared(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        const DOCTYPE: &[u8] = b"<!DOCTYPE";
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        if rest.starts_with(b"<!--") {
+            return self.comment(start + 4);
+        }
+        if rest.starts_with(b"<![CDATA[") {
+            self.inside()?;
+            return self.cdata(start + 9);
+        }
+        let is_doctype = rest.get(..DOCTYPE.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(DOCTYPE));
+        Err(if is_doctype { Defect::Doctype } else { Defect::Malformed })
+    }
+
+    fn cdata(&mut self, from: usize) -> Result<Token<'a>, Defect> {
+        const END: &[u8] = b"]]>";
+        let window = self.window(from, C2SIM_PIECE_BYTES);
+        let (end, next) = match memmem::find(window, END) {
+            Some(n) => (from + n, from + n + END.len()),
+            None if self.is_all(from, window) => return Err(self.unended()),
+            None => {
+                self.at.inside = Inside::CData;
+                let end = self.piece_end(from, from + window.len() - (END.len() - 1));
+                (end, end)
+            }
+        };
+        self.ends(next);
+        self.text.get(from..end).map(Token::CData).ok_or(Defect::Malformed)
+    }
+
+    fn comment(&mut self, from: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(from, C2SIM_PIECE_BYTES);
+        match memmem::find(window, b"--") {
+            // Two hyphens end a comment, and do nothing else.
+            Some(n) if self.text.as_bytes().get(from + n + 2) == Some(&b'>') => self.ends(from + n + 3),
+            None if !self.is_all(from, window) => {
+                self.at.inside = Inside::Comment;
+                self.ends(from + window.len() - 1);
+            }
+            Some(_) => return Err(Defect::Malformed),
+            None => return Err(self.unended()),
+        }
+        Ok(Token::Aside)
+    }
+
+    fn begin_instruction(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(start + 2, C2SIM_PIECE_BYTES);
+        let whole = memmem::find(window, b"?>");
+        if whole.is_none() && self.is_all(start + 2, window) {
+            return Err(Defect::Malformed);
+        }
+        let most = whole.unwrap_or(window.len());
+        let named = window.iter().take(most).position(|&byte| is_space(char::from(byte))).unwrap_or(most);
+        let end = self.piece_end(start + 2, start + 2 + named);
+        let target = self.text.get(start + 2..end).unwrap_or_default();
+        if target == "xml" {
+            let raw = whole.and_then(|n| self.text.get(start..start + n + 4)).filter(|_| start == 0);
+            check_declaration(raw.ok_or(Defect::Malformed)?)?;
+            self.ends(start + 2 + most + 2);
+            return Ok(Token::Aside);
+        }
+        check_name(target)?;
+        if target.eq_ignore_ascii_case("xml") {
+            return Err(Defect::Malformed);
+        }
+        self.at.has_instructions = true;
+        self.instruction(start + 2)
+    }
+
+    fn instruction(&mut self, from: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(from, C2SIM_PIECE_BYTES);
+        match memmem::find(window, b"?>") {
+            Some(n) => self.ends(from + n + 2),
+            None if self.is_all(from, window) => return Err(self.unended()),
+            None => {
+                self.at.inside = Inside::Instruction;
+                self.ends(from + window.len() - 1);
+            }
+        }
+        Ok(Token::Aside)
+    }
+
+    // ---- Tags ----
+
+    fn end_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        let end = match memchr(b'>', self.window(start + 2, C2SIM_TAG_BYTES_MAX)) {
+            Some(n) => start + 2 + n,
+            None => return Err(self.unclosed(start)),
+        };
+        let name = self.text.get(start + 2..end).ok_or(Defect::Malformed)?;
+        let open = self.at.open.pop().ok_or(Defect::Malformed)?;
+        let opened = open.of(self.text);
+        if name != opened && name.trim_end_matches(is_space) != opened {
+            return Err(Defect::Malformed);
+        }
+        self.ends(end + 1);
+        Ok(self.leave())
+    }
+
+    /// What is wrong with a tag that does not end where a tag has to.
+    const fn unclosed(&self, start: usize) -> Defect {
+        if self.text.len() - start > C2SIM_TAG_BYTES_MAX { Defect::TagTooLong } else { Defect::Malformed }
+    }
+
+    fn start_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(start + 1, C2SIM_TAG_BYTES_MAX);
+        let mut n = 0;
+        loop {
+            let rest = window.get(n..).unwrap_or_default();
+            let Some(at) = memchr3(b'>', b'"', b'\'', rest) else { return Err(self.unclosed(start)) };
+            match rest.get(at) {
+                Some(b'>') | None => {
+                    n += at;
+                    break;
+                }
+                // The same quote ends what it has begun.
+                Some(&quote) => match memchr(quote, rest.get(at + 1..).unwrap_or_default()) {
+                    Some(end) => n += at + 1 + end + 1,
+                    None => return Err(self.unclosed(start)),
+                },
+            }
+        }
+        let inner = self.text.get(start + 1..start + 1 + n).ok_or(Defect::Malformed)?;
+        self.ends(start + n + 2);
+        self.enter(inner)
+    }
+
+    fn enter(&mut self, inner: &'a str) -> Result<Token<'a>, Defect> {
+        if self.at.depth == 0 && self.at.elements > 0 {
             return Err(Defect::OutsideRoot);
         }
-        if self.depth >= C2SIM_DEPTH_MAX {
+        if self.at.depth >= C2SIM_DEPTH_MAX {
             return Err(Defect::TooDeep);
         }
-        if self.elements >= C2SIM_ELEMENTS_MAX {
+        if self.at.elements >= C2SIM_ELEMENTS_MAX {
             return Err(Defect::TooManyElements);
         }
-        self.depth += 1;
-        self.elements += 1;
-        self.closing = empty;
-        let inner =
-            raw.strip_prefix('<').and_then(|raw| if empty { raw.strip_suffix("/>") } else { raw.strip_suffix('>') });
-        let (name, attributes) = inner.and_then(|inner| inner.split_at_checked(name_bytes)).ok_or(Defect::Malformed)?;
+        self.at.depth += 1;
+        self.at.elements += 1;
+        let (inner, empty) = inner.strip_suffix('/').map_or((inner, false), |inner| (inner, true));
+        let named = inner.bytes().position(|byte| is_space(char::from(byte))).unwrap_or(inner.len());
+        let (name, attributes) = inner.split_at_checked(named).ok_or(Defect::Malformed)?;
         let (prefix, local) = check_name(name)?;
         let tag = Tag { name, prefix, local, attributes, empty };
         if !is_blank(attributes) {
             self.read_attributes(&tag)?;
         }
+        self.at.cost += self.at.bindings.len() / COST_BINDINGS;
         self.check_prefix(prefix)?;
+        self.at.closing = empty;
+        if !empty {
+            self.at.open.push(Span::within(self.text, name));
+        }
         Ok(Token::Start(tag))
     }
 
     fn leave(&mut self) -> Token<'a> {
-        while self.bindings.last().is_some_and(|binding| binding.depth == self.depth) {
-            self.bindings.pop();
+        while self.at.bindings.last().is_some_and(|binding| binding.depth == self.at.depth) {
+            self.at.bindings.pop();
         }
-        self.depth = self.depth.saturating_sub(1);
+        self.at.depth = self.at.depth.saturating_sub(1);
         Token::End
     }
 
     /// Checks all attributes of a tag and takes up its namespace declarations.
     fn read_attributes(&mut self, tag: &Tag<'a>) -> Result<(), Defect> {
-        self.names.clear();
+        let text = self.text;
+        self.at.names.clear();
         for attribute in tag.attributes() {
             let (name, value) = attribute?;
-            if self.names.contains(&name) {
+            if self.at.names.iter().any(|other| other.of(text) == name) {
                 return Err(Defect::DuplicateAttribute);
             }
-            if self.names.len() >= C2SIM_ATTRIBUTES_MAX {
+            if self.at.names.len() >= C2SIM_ATTRIBUTES_MAX {
                 return Err(Defect::TooManyAttributes);
             }
-            self.names.push(name);
+            self.at.names.push(Span::within(text, name));
             match split_name(name) {
                 ("", "xmlns") => self.bind("", value)?,
                 ("xmlns", prefix) if value.is_empty() || matches!(prefix, "xml" | "xmlns") => {
@@ -255,30 +493,34 @@ impl<'a> TokenReader<'a> {
                 _ => {}
             }
         }
+        let attributes = self.at.names.len();
+        self.at.cost += attributes * (attributes + self.at.bindings.len()) / COST_ATTRIBUTES
+            + tag.attributes.len() / COST_ATTRIBUTE_BYTES;
         // Prefixes count once all declarations of the tag are in force.
-        for (at, name) in self.names.iter().enumerate() {
-            let (prefix, local) = split_name(name);
+        let mut prefixed: Vec<(&str, &str)> = Vec::new();
+        for name in &self.at.names {
+            let (prefix, local) = split_name(name.of(text));
             if prefix.is_empty() || prefix == "xmlns" {
                 continue;
             }
-            self.check_prefix(prefix)?;
             let namespace = self.namespace(prefix);
-            let twice = self.names.iter().skip(at + 1).any(|other| {
-                let (prefix, other) = split_name(other);
-                other == local && !prefix.is_empty() && self.namespace(prefix) == namespace
-            });
-            if twice {
+            if namespace.is_empty() {
+                return Err(Defect::UndeclaredPrefix);
+            }
+            if prefixed.contains(&(local, namespace)) {
                 return Err(Defect::DuplicateAttribute);
             }
+            prefixed.push((local, namespace));
         }
         Ok(())
     }
 
     fn bind(&mut self, prefix: &'a str, namespace: &'a str) -> Result<(), Defect> {
-        if self.bindings.len() >= C2SIM_NAMESPACES_MAX {
+        if self.at.bindings.len() >= C2SIM_NAMESPACES_MAX {
             return Err(Defect::TooManyNamespaces);
         }
-        self.bindings.push(Binding { prefix, namespace, depth: self.depth });
+        let [prefix, namespace] = [prefix, namespace].map(|part| Span::within(self.text, part));
+        self.at.bindings.push(Binding { prefix, namespace, depth: self.at.depth });
         Ok(())
     }
 
@@ -287,127 +529,12 @@ impl<'a> TokenReader<'a> {
     }
 }
 
+/// So many bytes of a token, bindings to look through, comparisons of attributes with others or with bindings, and bytes of attributes, take as
+/// long as one short token.
+const COST_BYTES: usize = 64;
+const COST_BINDINGS: usize = 8;
+const COST_ATTRIBUTES: usize = 16;
+const COST_ATTRIBUTE_BYTES: usize = 16;
+
 #[cfg(test)]
-mod tests {
-    use super::super::letters::readable;
-    use super::*;
-    use crate::limits::C2SIM_NAME_BYTES_MAX;
-
-    fn check(bytes: &[u8]) -> Result<usize, Defect> {
-        let (text, defect) = readable(bytes);
-        let mut document = TokenReader::new(text);
-        let mut tokens = 0;
-        loop {
-            match document.next() {
-                Ok(Token::EndOfDocument) => return defect.map_or(Ok(tokens), Err),
-                Ok(_) => tokens += 1,
-                Err(found) => return Err(defect.unwrap_or(found)),
-            }
-        }
-    }
-
-    #[test]
-    fn well_formed_documents_are_read_to_their_end() {
-        for good in [
-            "<a/>",
-            "<?xml version='1.0'?><a></a >",
-            "<?xml version=\"1.0\" encoding='utf-8' standalone='yes' ?>\n<!-- x --><a b = '1'\n c=\"&lt;&#9;>\"/>\n<?p q?>\n",
-            "<p:a xmlns:p='u' p:x='1' x='2'><p:b/></p:a>",
-            "<a xml:lang='en'>]] > &amp;&apos;&quot;&gt;&#x41; <![CDATA[<&]]></a>",
-            "<\u{e9}l\u{e9}ment/>",
-            "\u{feff}<a/>",
-        ] {
-            assert!(check(good.as_bytes()).is_ok(), "{good}: {:?}", check(good.as_bytes()));
-        }
-    }
-
-    #[test]
-    fn every_way_to_be_malformed_is_found() {
-        for (bad, defect) in [
-            ("", Defect::Malformed),
-            (" \n", Defect::Malformed),
-            ("{\"json\": 1}", Defect::OutsideRoot),
-            ("<a>", Defect::Malformed),
-            ("<a></b>", Defect::Malformed),
-            ("</a>", Defect::Malformed),
-            ("<a/><b/>", Defect::OutsideRoot),
-            ("<a/>x", Defect::OutsideRoot),
-            ("<a/>&lt;", Defect::OutsideRoot),
-            ("<a/><![CDATA[x]]>", Defect::OutsideRoot),
-            ("<!DOCTYPE a><a/>", Defect::Doctype),
-            ("<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/hostname'>]><a>&e;</a>", Defect::Doctype),
-            ("<a>&e;</a>", Defect::UnknownEntity),
-            ("<a b='&e;'/>", Defect::UnknownEntity),
-            ("<a>&#0;</a>", Defect::UnknownEntity),
-            ("<a>&#+65;</a>", Defect::UnknownEntity),
-            ("<a>&#xD800;</a>", Defect::UnknownEntity),
-            ("<a>& b</a>", Defect::Malformed),
-            ("<a>]]></a>", Defect::Malformed),
-            ("<a><![cdata[x]]></a>", Defect::Malformed),
-            ("<a><!-- -- --></a>", Defect::Malformed),
-            ("<a b='1' b='2'/>", Defect::DuplicateAttribute),
-            ("<a xmlns:p='u' xmlns:q='u' p:b='1' q:b='2'/>", Defect::DuplicateAttribute),
-            ("<a b='1'c='2'/>", Defect::Malformed),
-            ("<a b/>", Defect::Malformed),
-            ("<a b=1/>", Defect::Malformed),
-            ("<a b='<'/>", Defect::Malformed),
-            ("<p:a/>", Defect::UndeclaredPrefix),
-            ("<a p:b='1'/>", Defect::UndeclaredPrefix),
-            ("<a><p:b xmlns:p='u'/><p:c/></a>", Defect::UndeclaredPrefix),
-            ("<a xmlns:p=''/>", Defect::UndeclaredPrefix),
-            ("<a:b:c xmlns:a='u'/>", Defect::Malformed),
-            ("<:a/>", Defect::Malformed),
-            ("<1a/>", Defect::Malformed),
-            ("<a <b/>", Defect::Malformed),
-            ("< a/>", Defect::Malformed),
-            ("<>", Defect::Malformed),
-            ("<a><?xml version='1.0'?></a>", Defect::Malformed),
-            (" <?xml version='1.0'?><a/>", Defect::Malformed),
-            ("<?xml?><a/>", Defect::Malformed),
-            ("<?xml version='2.0'?><a/>", Defect::Malformed),
-            ("<?xml version='1.0' encoding='ISO-8859-1'?><a/>", Defect::WrongEncoding),
-            ("<?XML version='1.0'?><a/>", Defect::Malformed),
-            ("<a>\u{1}</a>", Defect::ForbiddenCharacter),
-            ("<a>\0</a>", Defect::ForbiddenCharacter),
-            ("<a>\u{ffff}</a>", Defect::ForbiddenCharacter),
-        ] {
-            assert_eq!(check(bad.as_bytes()), Err(defect), "{bad}");
-        }
-    }
-
-    #[test]
-    fn other_encodings_are_refused() {
-        let utf16: Vec<u8> = "\u{feff}<a/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(check(&utf16), Err(Defect::NotUtf8));
-        assert_eq!(check(b"<a>\xe9</a>"), Err(Defect::NotUtf8));
-        // Overlong encodings and surrogates are no UTF-8 either.
-        assert_eq!(check(b"<a>\xc0\xbc</a>"), Err(Defect::NotUtf8));
-        assert_eq!(check(b"<a>\xed\xa0\x80</a>"), Err(Defect::NotUtf8));
-    }
-
-    #[test]
-    fn every_bound_is_kept() {
-        let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
-        assert!(check(nested(C2SIM_DEPTH_MAX).as_bytes()).is_ok());
-        assert_eq!(check(nested(C2SIM_DEPTH_MAX + 1).as_bytes()), Err(Defect::TooDeep));
-        assert_eq!(check(nested(20_000).as_bytes()), Err(Defect::TooDeep));
-        let many = |n: usize| format!("<a>{}</a>", "<b/>".repeat(n));
-        assert!(check(many(C2SIM_ELEMENTS_MAX - 1).as_bytes()).is_ok());
-        assert_eq!(check(many(C2SIM_ELEMENTS_MAX).as_bytes()), Err(Defect::TooManyElements));
-        let named = |n: usize| format!("<{}/>", "n".repeat(n));
-        assert!(check(named(C2SIM_NAME_BYTES_MAX).as_bytes()).is_ok());
-        assert_eq!(check(named(C2SIM_NAME_BYTES_MAX + 1).as_bytes()), Err(Defect::NameTooLong));
-        let dressed = |n: usize| {
-            let attributes: String = (0..n).map(|n| format!(" a{n}=''")).collect();
-            format!("<a{attributes}/>")
-        };
-        assert!(check(dressed(C2SIM_ATTRIBUTES_MAX).as_bytes()).is_ok());
-        assert_eq!(check(dressed(C2SIM_ATTRIBUTES_MAX + 1).as_bytes()), Err(Defect::TooManyAttributes));
-        let bound = |n: usize| {
-            let open: String = (0..n).map(|n| format!("<a xmlns:p{n}='u' xmlns:q{n}='u'>")).collect();
-            open + &"</a>".repeat(n)
-        };
-        assert!(check(bound(C2SIM_NAMESPACES_MAX / 2).as_bytes()).is_ok());
-        assert_eq!(check(bound(C2SIM_NAMESPACES_MAX / 2 + 1).as_bytes()), Err(Defect::TooManyNamespaces));
-    }
-}
+mod tests;

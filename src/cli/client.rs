@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
 use instep::leco::message::TYPE_C2SIM;
-use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED};
+use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED, in_order};
 use instep::time::Span;
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ impl Refusal {
         let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let code = self.data.get("code").map(word)?;
         let sentence = self.data.get("reason").map_or_else(|| self.message.clone(), word);
-        let details = self.data.get("details").and_then(Value::as_object).into_iter().flatten();
+        let details = self.data.get("details").and_then(Value::as_object).map(in_order).into_iter().flatten();
         let details: Vec<String> = details.map(|(key, value)| format!("{key} {}", word(value))).collect();
         let details = if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
         Some(format!("{} ({code}{details})", sentence.trim_end_matches('.')))

@@ -16,6 +16,7 @@ mod words;
 use std::ffi::OsString;
 
 use instep::counters::Counters;
+use instep::leco::rpc::InOrder;
 use serde_json::{Map, Value, json};
 
 use super::client::{self, Trouble};
@@ -128,7 +129,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Err(Stop::Usage(text)) => Err(Failure::usage(text)),
         Err(Stop::Trouble(trouble)) => {
             if parsed.json {
-                say(&format!("{}\n", as_json(&trouble)))?;
+                say(&format!("{}\n", InOrder(&as_json(&trouble))))?;
             }
             let text = trouble.to_string();
             Err(if trouble.is_absence() { Failure::nobody(text) } else { Failure::other(text) })

@@ -154,7 +154,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number play_speed_percent, "speed at which logs are played, in percent of their own"),
     setting!(number providers_max, "providers open at a time"),
     setting!(number history_bytes_max, "bytes of old timesteps kept for each live kernel"),
-    setting!(number document_bytes_max, "bytes of one C2SIM document; a mebibyte takes 3 ms while everybody else waits"),
+    setting!(number document_bytes_max, "bytes of one C2SIM document, up to 10 MiB"),
     setting!(list c2sim_schema, "XSD files that C2SIM documents are checked against, comma separated (default: none)"),
     setting!(number session_history_bytes_max, "bytes of past events kept for each session"),
     setting!(number member_idle_s, "time (s) for which a member of a session stays one while nothing is heard of it"),

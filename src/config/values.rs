@@ -106,8 +106,7 @@ pub struct Config {
     pub history_bytes_max: usize,
     /// Shared sessions that are there from the start, beside `default`; fewer than 1,024, each with a name of its own.
     pub sessions: Vec<Predefined>,
-    /// Bytes of one C2SIM document. It is read in one piece, at about 3 ms a mebibyte, while everybody else waits. 1 KiB to
-    /// 10 MiB.
+    /// Bytes of one C2SIM document, 1 KiB to 10 MiB. It is judged in slices of less than a millisecond, while everybody else goes on.
     pub document_bytes_max: usize,
     /// XSD files of C2SIM: documents in sessions of these schemas are checked against them. Empty means that content is not checked.
     pub c2sim_schema: Vec<String>,
@@ -192,7 +191,7 @@ impl Default for Config {
             providers_max: 64,
             history_bytes_max: 8 << 20,
             sessions: Vec::new(),
-            document_bytes_max: 1 << 20,
+            document_bytes_max: limits::C2SIM_MESSAGE_BYTES_MAX,
             c2sim_schema: Vec::new(),
             session_history_bytes_max: 256 << 10,
             member_idle_s: 180,

@@ -170,6 +170,22 @@ impl<'a> Arguments<'a> {
         Ok(text.filter(|text| !text.is_empty()))
     }
 
+    /// Bytes, whatever they are; `None` when they are not given.
+    pub(super) fn bytes(&self, argument: Argument) -> Result<Option<&'a [u8]>, Error> {
+        let Some(mut value) = self.value(argument) else { return Ok(None) };
+        match value.pull().map_err(|error| error.in_argument(argument.key()))? {
+            Token::Text(bytes) => Ok(Some(bytes)),
+            Token::Nil
+            | Token::Bool(_)
+            | Token::Int(_)
+            | Token::Huge(_)
+            | Token::Float(_)
+            | Token::Array(_)
+            | Token::Map(_)
+            | Token::Ext(_) => Err(Error::Malformed("is no text").in_argument(argument.key())),
+        }
+    }
+
     /// A whole number; `None` when it is not given or 0.
     pub(super) fn number(&self, argument: Argument) -> Result<Option<i64>, Error> {
         let Some(mut value) = self.value(argument) else { return Ok(None) };

@@ -85,6 +85,12 @@ impl<'o> ControlRequest<'o> {
         self
     }
 
+    /// Adds a document.
+    pub fn document(mut self, document: &[u8]) -> Self {
+        self.envelope.key(Argument::Document.key()).bytes(document);
+        self
+    }
+
     /// Adds a moment, in milliseconds since 1970.
     pub fn at(mut self, unix_ms: u64) -> Self {
         self.envelope.key(Argument::At.key()).uint(unix_ms);

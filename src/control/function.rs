@@ -31,6 +31,8 @@ pub enum Function {
     Trigger,
     /// Make a session, or change one (our addition).
     CreateSession,
+    /// Hand a C2SIM document in to a session (our addition).
+    SendDocument,
 }
 
 /// The arguments of the protocol, by the keys of the data object.
@@ -70,11 +72,15 @@ pub enum Argument {
     UnknownBodies,
     /// Whether the next run of a kernel is waited for.
     Keep,
+    /// A C2SIM document, whatever its bytes.
+    Document,
+    /// The C2SIM system that a controller speaks for.
+    System,
 }
 
 impl Argument {
     /// Every argument, in the order of the document's mixed list, then those of our own.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Address,
         Self::LogFileName,
         Self::Provider,
@@ -92,6 +98,8 @@ impl Argument {
         Self::InitMerge,
         Self::UnknownBodies,
         Self::Keep,
+        Self::Document,
+        Self::System,
     ];
 
     /// The options of a session, by their keys the same in every protocol.
@@ -118,6 +126,8 @@ impl Argument {
             Self::InitMerge => "init_merge",
             Self::UnknownBodies => "unknown_bodies",
             Self::Keep => "keep",
+            Self::Document => "document",
+            Self::System => "system",
         }
     }
 }
@@ -131,7 +141,7 @@ struct Row {
 }
 
 /// The table of functions. The numbers rule; the document spells some names in two ways.
-const FUNCTIONS: [Row; 13] = [
+const FUNCTIONS: [Row; 14] = [
     Row { function: Function::Exit, id: 1, name: "Exit", takes: &[] },
     Row { function: Function::GetErrorList, id: 2, name: "GetErrorList", takes: &[] },
     Row { function: Function::GetViewerInformation, id: 3, name: "GetViewerInformation", takes: &[Argument::Viewer] },
@@ -167,7 +177,7 @@ const FUNCTIONS: [Row; 13] = [
         function: Function::Trigger,
         id: 205,
         name: "Trigger",
-        takes: &[Argument::Session, Argument::Trigger, Argument::At],
+        takes: &[Argument::Session, Argument::Trigger, Argument::At, Argument::System],
     },
     Row {
         function: Function::CreateSession,
@@ -184,6 +194,12 @@ const FUNCTIONS: [Row; 13] = [
             Argument::InitMerge,
             Argument::UnknownBodies,
         ],
+    },
+    Row {
+        function: Function::SendDocument,
+        id: 207,
+        name: "SendDocument",
+        takes: &[Argument::Session, Argument::Document, Argument::System],
     },
 ];
 
@@ -224,11 +240,11 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_document_and_lead_back_to_their_function() {
         let ids = FUNCTIONS.iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204, 205, 206]);
+        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204, 205, 206, 207]);
         for row in &FUNCTIONS {
             assert_eq!((Function::of_id(row.id), row.function.id()), (Some(row.function), row.id));
             assert_eq!(row.function.name(), format!("{:?}", row.function));
         }
-        assert_eq!([0, 5, 100, 104, 207, -1].map(Function::of_id), [None; 6]);
+        assert_eq!([0, 5, 100, 104, 208, -1].map(Function::of_id), [None; 6]);
     }
 }

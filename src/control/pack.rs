@@ -15,6 +15,7 @@ pub(super) trait Pack {
     fn int(&mut self, value: i64);
     fn double(&mut self, value: f64);
     fn text(&mut self, value: &str);
+    fn bytes(&mut self, value: &[u8]);
     fn array(&mut self, len: usize);
     fn map(&mut self, pairs: usize);
     /// A list of 32-bit integers.
@@ -46,6 +47,10 @@ impl Pack for Vec<u8> {
 
     fn text(&mut self, value: &str) {
         sure(encode::write_str(self, value));
+    }
+
+    fn bytes(&mut self, value: &[u8]) {
+        sure(encode::write_bin(self, value));
     }
 
     fn array(&mut self, len: usize) {

@@ -232,6 +232,13 @@ impl<'o> Reply<'o> {
         self
     }
 
+    /// Adds what a document was found to be, and the letters by which it is found in a log.
+    pub fn document(mut self, kind: &str, tracking: &str) -> Self {
+        self.envelope.key("kind").text(kind);
+        self.envelope.key("trackingId").text(tracking);
+        self
+    }
+
     /// Adds the C2SIM code of a refusal.
     pub fn code(mut self, code: &str) -> Self {
         self.envelope.key("code").text(code);

@@ -1,4 +1,4 @@
-//! Control requests: the eleven functions of the document and two of our own, their arguments in every form seen or allowed, and what a missing one means.
+//! Control requests: the eleven functions of the document and three of our own, their arguments in every form seen or allowed, and what a missing one means.
 //!
 //! Owns the reading of a request body into a [`Call`]. Must not know what an id stands for.
 //!
@@ -29,6 +29,7 @@ use super::ids::{Connections, Ids, MISSING_IDS};
 use super::value::{Reader, Token};
 #[cfg(doc)]
 use crate::limits::{CONTROL_FILE_BYTES_MAX, CONTROL_HOST_BYTES_MAX};
+use crate::limits::{CONTROL_FRONT_BYTES, CONTROL_PLAIN_VALUES_MAX};
 
 /// The MsgVersion a request came with. The document gives it no value, so any is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,9 +132,20 @@ pub enum Request<'a> {
         trigger: &'a str,
         /// When, in milliseconds since 1970; `None`: now.
         at: Option<u64>,
+        /// The C2SIM system in whose name.
+        system: Option<&'a str>,
     },
     /// Make a session, or change one.
     CreateSession(NewSession<'a>),
+    /// Hand a document in to a session.
+    SendDocument {
+        /// The session.
+        session: SessionRef<'a>,
+        /// The document.
+        document: &'a [u8],
+        /// The C2SIM system in whose name.
+        system: Option<&'a str>,
+    },
 }
 
 impl Request<'_> {
@@ -154,6 +166,7 @@ impl Request<'_> {
             Self::Sessions(_) => Function::GetSessionInformation,
             Self::Trigger { .. } => Function::Trigger,
             Self::CreateSession(_) => Function::CreateSession,
+            Self::SendDocument { .. } => Function::SendDocument,
         }
     }
 }
@@ -223,6 +236,26 @@ pub fn decode(body: &[u8]) -> Call<'_> {
             Call { to, version, request: Err(error), unknown: UnknownKeys::default() }
         }
     }
+}
+
+/// Whether the body that begins so is a call of the function that brings a document: only it may be longer than others. `None`: more of it is
+/// needed to say.
+#[must_use]
+pub fn brings_document(front: &[u8]) -> Option<bool> {
+    let mut reader = Reader::new(front);
+    let id = shape(&mut reader).and_then(|_| version(&mut reader)).and_then(|_| reader.int());
+    match id {
+        Ok(id) => Some(id == Some(Function::SendDocument.id())),
+        Err(_) if front.len() < CONTROL_FRONT_BYTES => None,
+        Err(_) => Some(false),
+    }
+}
+
+/// Whether a body has so few values, besides the bytes of its texts, that it is read in no time however long it is.
+#[must_use]
+pub fn is_plain(body: &[u8]) -> bool {
+    let mut reader = Reader::new(body);
+    (0..CONTROL_PLAIN_VALUES_MAX).any(|_| reader.is_empty() || reader.pull().is_err()) || reader.is_empty()
 }
 
 /// A body taken apart into its header and its data object, the latter not yet looked into.
@@ -318,8 +351,16 @@ fn request<'a>(id: i64, object: Option<Reader<'a>>, arguments: &mut Arguments<'a
             session: session(arguments)?,
             trigger: arguments.text(Argument::Trigger)?.ok_or_else(|| MISSING.in_argument(Argument::Trigger.key()))?,
             at: moment(arguments)?,
+            system: arguments.text(Argument::System)?,
         },
         Function::CreateSession => Request::CreateSession(new_session(arguments)?),
+        Function::SendDocument => Request::SendDocument {
+            session: session(arguments)?,
+            document: arguments
+                .bytes(Argument::Document)?
+                .ok_or_else(|| MISSING.in_argument(Argument::Document.key()))?,
+            system: arguments.text(Argument::System)?,
+        },
     })
 }
 

@@ -288,6 +288,11 @@ impl Hub {
             self.settled(settled);
         }
         self.drain_events();
+        self.see_off_when_answered();
+    }
+
+    /// Somebody has an answer that was waited for: at the end it is time to say goodbye.
+    fn see_off_when_answered(&mut self) {
         if self.peers.stopping && !self.peers.is_timer_set(ProcessTimer::SeeOff) {
             self.see_off();
         }
@@ -352,6 +357,7 @@ impl Hub {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
         let has_work = self.manager.has_jobs()
             || self.sessions.has_lines()
+            || self.sessions.has_documents()
             || self.sessions.has_comings()
             || self.front.has_put_off();
         let at_once = has_work.then_some(self.peers.now);

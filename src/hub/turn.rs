@@ -39,6 +39,19 @@ pub(super) enum Halt {
     Hole { at: usize, len: usize },
     /// The next so many bytes are a message that is handed over with the block that it lies in.
     Large { len: usize, to: PeerKey, forwarded: bool },
+    /// The next so many bytes are a document for a session, which takes it with the block that it lies in.
+    Document { len: usize },
+}
+
+impl Halt {
+    /// A message of `len` bytes does not go the way of the others.
+    const fn set_apart(outcome: Outcome, len: usize) -> Self {
+        match outcome {
+            Outcome::Large { to, forwarded } => Self::Large { len, to, forwarded },
+            Outcome::Document => Self::Document { len },
+            Outcome::Done | Outcome::Queued { .. } | Outcome::Held => Self::Held,
+        }
+    }
 }
 
 impl Hub {
@@ -79,7 +92,7 @@ impl Hub {
                         self.peers.buffer(key, front);
                         input = rest.get(len..).unwrap_or_default();
                     }
-                    Halt::Large { len, .. } => {
+                    Halt::Large { len, .. } | Halt::Document { len } => {
                         // It has no block of its own yet.
                         let (large, rest) = input.split_at_checked(len).unwrap_or((input, &[]));
                         self.peers.buffer(key, large);
@@ -94,8 +107,12 @@ impl Hub {
             if let Halt::Hole { at, len } = halt {
                 tail.cut(at, len, &mut self.peers.pool);
             }
+            let mut document = None;
             if let Halt::Large { len, to, forwarded } = halt {
                 self.hand_over(key, to, forwarded, &mut tail, len);
+            }
+            if let Halt::Document { len } = halt {
+                document = self.take_out(key, &mut tail, len);
             }
             match self.peers.get_mut(key) {
                 Some(peer) if halt != Halt::Gone => peer.tail = tail,
@@ -103,6 +120,10 @@ impl Hub {
                     tail.clear(&mut self.peers.pool);
                     return;
                 }
+            }
+            if let Some(message) = document {
+                self.large_document(key, &message);
+                self.drain_events();
             }
             if let Halt::Need(n) = halt {
                 if input.is_empty() {
@@ -183,8 +204,8 @@ impl Hub {
                             }
                         }
                         Outcome::Held => return (used, Halt::Held),
-                        Outcome::Large { to, forwarded } => {
-                            return (used, Halt::Large { len: message.len, to, forwarded });
+                        outcome @ (Outcome::Large { .. } | Outcome::Document) => {
+                            return (used, Halt::set_apart(outcome, message.len));
                         }
                     }
                 }
@@ -276,7 +297,7 @@ impl Hub {
             Taken::Own(refusal) => self.own_message(key, &view, refusal),
             Taken::Session(name) => self.session_message(key, name, &view),
         };
-        if !matches!(outcome, Outcome::Held | Outcome::Large { .. }) {
+        if !matches!(outcome, Outcome::Held | Outcome::Large { .. } | Outcome::Document) {
             self.peers.counters.messages_in += 1;
         }
         outcome
@@ -372,6 +393,9 @@ impl Hub {
 
     /// Does one bounded piece of the work that was left over, the Manager and the sessions taking turns.
     fn do_one_piece(&mut self) {
+        if self.sessions.has_documents() {
+            self.judge_slice();
+        }
         let is_for_sessions = self.sessions.has_lines() && (self.is_turn_of_sessions || !self.manager.has_jobs());
         self.is_turn_of_sessions = !is_for_sessions;
         if !is_for_sessions {

@@ -2,7 +2,7 @@
 //!
 //! serde_json stops at 128 levels of nesting, so a deep document is a parse error like any other.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
@@ -268,10 +268,38 @@ pub fn write_error(out: &mut String, id: &Id, error: RpcError, data: &Value) {
         format_args!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":{code},"message":"{message}""#, id.0).to_string();
     out.push_str(&start);
     if !data.is_null() {
-        let written = write!(out, r#","data":{data}"#);
+        let written = write!(out, r#","data":{}"#, InOrder(data));
         debug_assert!(written.is_ok(), "a String takes everything");
     }
     out.push_str("}}");
+}
+
+/// The members of an object by their keys; those that differ only in the number at their end in the order of the numbers.
+#[must_use]
+pub fn in_order(object: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    fn place(key: &str) -> (&str, u64) {
+        let word = key.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        (word, key.get(word.len()..).and_then(|digits| digits.parse().ok()).unwrap_or(0))
+    }
+    let mut members: Vec<_> = object.iter().collect();
+    members.sort_by(|(one, _), (other, _)| place(one).cmp(&place(other)));
+    members
+}
+
+/// A value as JSON, the members of its objects [`in_order`].
+#[derive(Clone, Copy, Debug)]
+pub struct InOrder<'a>(pub &'a Value);
+
+impl fmt::Display for InOrder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Value::Object(object) = self.0 else { return self.0.fmt(f) };
+        f.write_str("{")?;
+        for (n, (key, value)) in in_order(object).into_iter().enumerate() {
+            let comma = if n > 0 { "," } else { "" };
+            write!(f, "{comma}{}:{}", Value::from(key.as_str()), InOrder(value))?;
+        }
+        f.write_str("}")
+    }
 }
 
 /// A request of ours; `params` null means none.
@@ -289,6 +317,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_numbered_is_written_in_the_order_of_the_numbers() {
+        let details: Map<String, Value> = (1..=12).map(|n| (format!("E_{n}"), Value::from(n))).collect();
+        let mut out = String::new();
+        let data = json!({"code": "X", "details": details, "a": [1, {"b": "\""}]});
+        write_error(&mut out, &Id::NULL, INTERNAL_ERROR, &data);
+        let places: Vec<_> = (1..=12).filter_map(|n| out.find(&format!("\"E_{n}\":{n}"))).collect();
+        assert!(places.len() == 12 && places.is_sorted(), "{out}");
+        let read: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(read["error"]["data"], data);
+    }
 
     fn single(text: &str) -> Item {
         match Document::parse(text.as_bytes()).unwrap() {

@@ -107,7 +107,8 @@ impl Pool {
         };
         debug_assert!(*out >= size, "a block comes back for what it was taken");
         *out = out.saturating_sub(size);
-        let Some((class, _)) = class_of(size) else { return };
+        // One that was cut is of no class, and goes.
+        let Some((class, _)) = class_of(size).filter(|(_, whole)| *whole == size) else { return };
         if self.kept_bytes + size <= self.bytes_max / KEPT_SHARE
             && let Some(list) = self.free.get_mut(class)
         {
@@ -116,11 +117,42 @@ impl Pool {
         }
     }
 
+    /// A block of partial input grows where it lies, or is moved by whoever can do so without touching its bytes; answers whether there was room.
+    /// Only what was filled before can be looked at.
+    #[must_use]
+    pub fn grow(&mut self, block: &mut Vec<u8>, bytes: usize) -> bool {
+        let Some((_, size)) = class_of(bytes) else { return false };
+        let more = size.saturating_sub(block.capacity());
+        if more > self.room(Use::Partial) {
+            return false;
+        }
+        self.partial_bytes += more;
+        block.reserve_exact(size - block.len());
+        debug_assert_eq!(block.capacity(), size, "what is reserved exactly is that");
+        true
+    }
+
+    /// Takes a block of partial input back that may not be filled.
+    pub fn give_back(&mut self, block: Vec<u8>) {
+        let size = block.capacity();
+        if block.len() == size {
+            self.give(block.into_boxed_slice(), Use::Partial);
+        } else {
+            self.let_go(size);
+        }
+    }
+
     /// A block of so many bytes that was taken for partial input holds what is on its way out from here on.
     pub fn turn_over(&mut self, size: usize) {
         debug_assert!(self.partial_bytes >= size, "a block is turned over from what it was taken for");
         self.partial_bytes = self.partial_bytes.saturating_sub(size);
         self.ring_bytes += size;
+    }
+
+    /// A block of so many bytes that was taken for partial input is out for good: what it holds is counted elsewhere.
+    pub fn let_go(&mut self, size: usize) {
+        debug_assert!(self.partial_bytes >= size, "a block is let go that was taken");
+        self.partial_bytes = self.partial_bytes.saturating_sub(size);
     }
 
     /// Until called again, rings leave room for `growth` bytes of partial input beyond what is out now: input that has been read

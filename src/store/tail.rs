@@ -4,10 +4,14 @@
 use super::pool::{Pool, Use};
 use crate::limits::BLOCK_BYTES_MIN;
 
+/// A block of so many bytes is not copied when it grows.
+const LARGE_BYTES: usize = 1 << 20;
+
 /// Bytes that wait to be read on. Empty, it holds no block.
 #[derive(Debug, Default)]
 pub struct Tail {
-    block: Box<[u8]>,
+    /// What of it was filled once; it has room for more.
+    block: Vec<u8>,
     start: usize,
     end: usize,
 }
@@ -27,8 +31,8 @@ impl Tail {
 
     /// Bytes of the block that it holds.
     #[must_use]
-    pub fn block_bytes(&self) -> usize {
-        self.block.len()
+    pub const fn block_bytes(&self) -> usize {
+        self.block.capacity()
     }
 
     /// Bytes that can be appended, given so much room in the pool. A tail grows in steps, with the old block out while the new one
@@ -36,20 +40,20 @@ impl Tail {
     #[must_use]
     pub fn room(&self, pool: &Pool) -> usize {
         let room = pool.room(Use::Partial);
-        let most = room.min((room + self.block.len()) / 3 * 2);
+        let most = room.min((room + self.block.capacity()) / 3 * 2);
         let largest: usize = if most < BLOCK_BYTES_MIN { 0 } else { 1 << most.ilog2() };
-        largest.max(self.block.len()).saturating_sub(self.len())
+        largest.max(self.block.capacity()).saturating_sub(self.len())
     }
 
     /// Bytes that the pool must have left, beyond the block that is out, so that `more` can be appended in whatever steps.
     #[must_use]
     pub fn growth(&self, more: usize) -> usize {
         let needed = self.len() + more;
-        if needed <= self.block.len() {
+        if needed <= self.block.capacity() {
             return 0;
         }
         let largest = needed.max(BLOCK_BYTES_MIN).next_power_of_two();
-        largest + largest / 2 - self.block.len()
+        largest + largest / 2 - self.block.capacity()
     }
 
     /// The bytes, in one piece.
@@ -62,30 +66,53 @@ impl Tail {
     #[must_use]
     pub fn append(&mut self, more: &[u8], pool: &mut Pool) -> bool {
         let needed = self.len() + more.len();
-        if self.end + more.len() > self.block.len() {
-            if needed <= self.block.len() {
-                self.block.copy_within(self.start..self.end, 0);
-            } else {
-                let Some(mut block) = pool.take(needed, Use::Partial) else { return false };
-                if let Some(place) = block.get_mut(..self.len()) {
-                    place.copy_from_slice(self.bytes());
-                }
-                pool.give(core::mem::replace(&mut self.block, block), Use::Partial);
+        if self.end + more.len() > self.block.capacity() {
+            if needed > self.block.capacity() && !self.grow(needed, pool) {
+                return false;
             }
-            self.end = self.len();
-            self.start = 0;
+            if self.end + more.len() > self.block.capacity() {
+                self.block.copy_within(self.start..self.end, 0);
+                self.end = self.len();
+                self.start = 0;
+            }
         }
-        if let Some(place) = self.block.get_mut(self.end..self.end + more.len()) {
-            place.copy_from_slice(more);
-            self.end += more.len();
+        let filled = self.block.len().saturating_sub(self.end).min(more.len());
+        let (over, behind) = more.split_at(filled);
+        if let Some(place) = self.block.get_mut(self.end..self.end + filled) {
+            place.copy_from_slice(over);
         }
+        self.block.extend_from_slice(behind);
+        self.end += more.len();
         true
     }
 
-    /// Its block, and where in it the bytes begin and end. The block is out for partial input still.
+    /// Takes a block of at least so many bytes in place of the one that it has.
+    fn grow(&mut self, bytes: usize, pool: &mut Pool) -> bool {
+        if self.block.capacity() >= LARGE_BYTES {
+            // To copy it would take milliseconds.
+            return pool.grow(&mut self.block, bytes);
+        }
+        let Some(block) = pool.take(bytes, Use::Partial) else { return false };
+        let mut block = Vec::from(block);
+        if let Some(place) = block.get_mut(..self.len()) {
+            place.copy_from_slice(self.bytes());
+        }
+        pool.give_back(core::mem::replace(&mut self.block, block));
+        self.end = self.len();
+        self.start = 0;
+        true
+    }
+
+    /// Its block, and where in it the bytes begin and end; what is behind them is cut off. The block is out for partial input still.
     #[must_use]
-    pub fn into_block(self) -> (Box<[u8]>, core::ops::Range<usize>) {
-        (self.block, self.start..self.end)
+    pub fn into_block(mut self, pool: &mut Pool) -> (Box<[u8]>, core::ops::Range<usize>) {
+        let whole = self.block.capacity();
+        if self.block.len() < whole {
+            self.block.truncate(self.end);
+            self.block.shrink_to_fit();
+            pool.let_go(whole - self.block.len());
+        }
+        (self.block.into_boxed_slice(), self.start..self.end)
     }
 
     /// Takes `n` bytes from the front; gives the block back with the last one.
@@ -106,7 +133,7 @@ impl Tail {
 
     /// Drops what waits and gives the block back.
     pub fn clear(&mut self, pool: &mut Pool) {
-        pool.give(core::mem::take(&mut self.block), Use::Partial);
+        pool.give_back(core::mem::take(&mut self.block));
         self.start = 0;
         self.end = 0;
     }
@@ -115,6 +142,31 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_large_tail_grows_where_it_lies_and_is_counted_by_what_it_may_hold() {
+        let mut pool = Pool::new(64 << 20);
+        let mut tail = Tail::default();
+        let mut twin = Vec::new();
+        for n in 0..50_u8 {
+            let more = vec![n; 100_000];
+            assert!(tail.append(&more, &mut pool));
+            twin.extend_from_slice(&more);
+            if n % 7 == 3 {
+                tail.consume(30_000, &mut pool);
+                twin.drain(..30_000);
+            }
+            assert_eq!(tail.bytes(), twin);
+            assert_eq!(pool.in_use(), (0, tail.block_bytes()));
+        }
+        assert!(tail.block_bytes() >= 8 << 20);
+        let (block, place) = tail.into_block(&mut pool);
+        assert_eq!((&block[place], pool.in_use()), (&*twin, (0, block.len())));
+        pool.turn_over(block.len());
+        pool.give(block, Use::Ring);
+        assert_eq!(pool.in_use(), (0, 0));
+        assert!(!Tail::default().append(&[0; 64 << 20], &mut pool), "more than its share");
+    }
 
     #[test]
     fn a_tail_grows_shrinks_and_loses_its_middle() {

@@ -63,7 +63,14 @@ fn describe(call: &Call<'_>) -> String {
             assert_eq!(connections.total(), pairs.len());
             format!("Connect{}", pairs.concat())
         }
-        Ok(Request::Trigger { session, trigger, at }) => format!("Trigger {session:?} {trigger} {at:?}"),
+        Ok(Request::Trigger { session, trigger, at, system }) => {
+            let of = system.map_or_else(String::new, |system| format!(" for {system}"));
+            format!("Trigger {session:?} {trigger} {at:?}{of}")
+        }
+        Ok(Request::SendDocument { session, document, system }) => {
+            let of = system.map_or_else(String::new, |system| format!(" for {system}"));
+            format!("SendDocument {session:?} {} bytes{of}", document.len())
+        }
         Ok(Request::CreateSession(wanted)) => format!(
             "CreateSession {} {:?} {:?} {:?} {:?} {:?}",
             wanted.name, wanted.schema, wanted.display_name, wanted.description, wanted.provider, wanted.options

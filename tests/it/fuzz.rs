@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::common::wire::Dice;
 
 #[path = "../fuzz/bodies/mod.rs"]
-mod bodies;
+pub(crate) mod bodies;
 mod seeds;
 
 /// Bytes of an input.

@@ -14,6 +14,7 @@ mod c2sim_data;
 mod c2sim_initialization;
 mod c2sim_message;
 mod c2sim_schema;
+mod c2sim_slices;
 mod c2sim_state;
 mod chunks;
 mod client;
@@ -56,6 +57,7 @@ mod session_away;
 mod session_cli;
 mod session_keep;
 mod session_manager;
+mod session_slices;
 #[cfg(all(feature = "daemon", feature = "ledger"))]
 mod shares;
 mod state_cli;

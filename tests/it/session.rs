@@ -4,6 +4,8 @@ use crate::common::c2sim;
 use crate::common::member::{Event, Member, brief, code_of, is_document_of};
 use crate::common::wire;
 use crate::common::world::{World, config};
+use instep::c2sim::kind::Schema;
+use instep::c2sim::state::{InitMerge, Options};
 use instep::config::{Config, Predefined};
 use instep::hub::Cause;
 use serde_json::{Value, json};
@@ -305,11 +307,26 @@ fn members_show_who_has_followed() {
 #[test]
 fn sessions_are_made_changed_and_deleted_by_anybody_who_has_signed_in() {
     let mut world = World::new(Config {
-        sessions: vec![Predefined { name: "drill".to_owned(), title: "The drill".to_owned(), ..Predefined::default() }],
+        sessions: vec![
+            Predefined { name: "drill".to_owned(), title: "The drill".to_owned(), ..Predefined::default() },
+            Predefined {
+                name: "default".to_owned(),
+                schema: Schema::V1_0_2,
+                options: Options { init_merge: InitMerge::Marshal, ..Options::default() },
+                ..Predefined::default()
+            },
+        ],
         ..config(1)
     });
     let mut a = Member::new(&mut world, 0, "A");
     let listed = a.ask(&mut world, "COORDINATOR", "send_sessions", &Value::Null);
+    let first = &listed["result"][0];
+    let (schema, merge) = (&first["info"]["c2simSchemaVersion"], &first["options"]["init_merge"]);
+    assert_eq!(
+        (schema, merge),
+        (&json!("1.0.2"), &json!("marshal")),
+        "the one that is always there can be described too"
+    );
     let names: Vec<&str> =
         listed["result"].as_array().unwrap().iter().map(|s| s["sessionName"].as_str().unwrap()).collect();
     assert_eq!(names, ["default", "drill"]);
@@ -736,31 +753,35 @@ fn an_initialization_too_large_to_be_shared_is_not_stored() {
             break answer;
         }
         stored += 1;
-        assert!(stored < 9, "a ring has eight mebibytes");
+        assert!(stored < 11, "all documents together have ten mebibytes");
     };
-    assert_eq!(code_of(&refused), "C2SIM_MSG_SIZE_EXCEEDED", "{refused}");
-    let details = &refused["error"]["data"]["details"];
-    assert!(details["BYTES"].as_u64() > details["MAX_BYTES"].as_u64(), "{details}");
+    assert_eq!((code_of(&refused), stored), ("C2SIM_MSG_SIZE_EXCEEDED", 10), "{refused}");
     assert_eq!(a.pull(&mut world, "share_scenario")["result"]["state"], "INITIALIZED", "what fitted is shared");
+    // More than a ring may hold, and all of it comes.
+    let heard = world.hear(b.client);
+    assert!(heard.iter().any(|frames| frames[4].len() > 10_000_000), "the shared document");
     assert!(world.clients[a.client].closed.is_none() && world.clients[b.client].closed.is_none());
 }
 
 #[test]
-fn an_initialization_without_memory_for_all_members_is_not_stored() {
-    let mut world = World::new(Config { memory_max: 256 << 20, ..config(1) });
+fn a_document_without_memory_to_judge_it_is_refused_with_the_reason() {
+    let bytes = 1_200_000;
+    let small = Config { frame_bytes_max: bytes, message_bytes_max: bytes, memory_max: 6 << 20, ..config(1) };
+    let mut world = World::new(small);
     let mut a = Member::joined(&mut world, 0, "A", "json");
-    for n in 0..150 {
-        Member::joined(&mut world, 0, &format!("M{n}"), "json");
-    }
-    a.pull(&mut world, "submit_initialization");
-    a.heard.clear();
+    let other = Member::joined(&mut world, 0, "M", "json");
+    let padded = format!(
+        "<SystemMessageBody><SubmitInitialization><!--{}--></SubmitInitialization></SystemMessageBody>",
+        "x".repeat(1_000_000)
+    );
     world.hear(a.client);
-    let file = format!("<InitializationDataFile><Name>{}</Name></InitializationDataFile>", "x".repeat(1_000_000));
-    let text =
-        c2sim::initialization("S", &["S"]).replace("<ObjectDefinitions/>", &format!("{file}<ObjectDefinitions/>"));
-    let refused = a.document(&mut world, &text);
-    assert_eq!((&refused["error"]["code"], &refused["error"]["data"]["members"]), (&json!(-32094), &json!(151)));
-    assert!(refused["error"]["data"]["bytes"].as_u64().unwrap() > 1_000_000, "{refused}");
+    let refused = a.document(&mut world, &c2sim::message("A", &padded));
+    assert_eq!(refused["error"]["code"], -32094, "{refused}");
+    let data = &refused["error"]["data"];
+    assert!(data["bytes"].as_u64().unwrap() > 1_000_000 && data["bytes_left"].is_u64(), "{refused}");
+    assert!(data["reason"].as_str().unwrap().contains("memory_max"), "{refused}");
+    assert!(world.clients[other.client].closed.is_none());
+    assert_eq!(a.pull(&mut world, "submit_initialization")["result"]["state"], "INITIALIZING", "the session goes on");
 }
 
 #[test]
@@ -788,18 +809,24 @@ fn who_hears_documents_hears_of_a_schedule_that_is_no_more_and_of_the_end() {
 }
 
 #[test]
-fn a_large_trigger_document_is_refused_before_it_cuts_anybody_off() {
+fn a_large_document_is_kept_once_for_all_who_hear_it() {
     let mut world = World::new(Config { memory_max: 256 << 20, ..config(1) });
     let mut a = Member::joined(&mut world, 0, "A", "json");
-    let others: Vec<_> = (0..150).map(|n| Member::joined(&mut world, 0, &format!("M{n}"), "json")).collect();
+    let format = |n: usize| if n.is_multiple_of(2) { "json" } else { "xml" };
+    let others: Vec<_> = (0..150).map(|n| Member::joined(&mut world, 0, &format!("M{n}"), format(n))).collect();
     let padded = format!(
         "<SystemMessageBody><SubmitInitialization><!--{}--></SubmitInitialization></SystemMessageBody>",
         "x".repeat(1_000_000)
     );
-    world.hear(a.client);
-    let answer = a.document(&mut world, &c2sim::message("A", &padded));
-    assert_eq!(answer["error"]["code"], -32094, "{answer}");
-    assert!(others.iter().all(|other| world.clients[other.client].closed.is_none()));
+    let document = c2sim::message("A", &padded);
+    others.iter().for_each(|other| drop(world.hear(other.client)));
+    let answer = a.document(&mut world, &document);
+    assert_eq!(answer["result"]["state"], "INITIALIZING", "{answer}");
+    for other in &others {
+        let heard = world.hear(other.client);
+        assert!(heard.iter().any(|frames| frames.last().is_some_and(|body| body == document.as_bytes())), "all of it");
+        assert!(world.clients[other.client].closed.is_none());
+    }
 }
 
 #[test]

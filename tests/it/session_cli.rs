@@ -164,14 +164,13 @@ fn documents_are_handed_in_and_shared() {
     let path = file.to_str().unwrap();
     std::fs::write(&file, c2sim::initialization("PLANNER", &["PLANNER"])).unwrap();
     let said = node.ctl(&["session", "send", "default", path]);
-    let why = "N1.session:default refuses the document: an initialization body is accepted in INITIALIZING only";
+    let why = "an initialization body is accepted in INITIALIZING only";
     assert!(said.error(1).starts_with(why), "{said:?}");
     pull(&node, "submit", "default");
     let said = node.json(&["session", "send", "default", path]);
     assert_eq!((&said["kind"], &said["state"]), (&json!("C2SIM_INITIALIZATION"), &json!("INITIALIZING")));
     std::fs::write(&file, "").unwrap();
     assert!(node.ctl(&["session", "send", "default", path]).error(1).ends_with(": it is empty"));
-    std::fs::remove_file(&file).unwrap();
 
     let mut script = Watch::begin(&node, "default", &["--json", "-n", "2"]);
     pull(&node, "share", "default");
@@ -182,6 +181,19 @@ fn documents_are_handed_in_and_shared() {
     script.end().good();
     let said = node.ctl(&["session", "initialization", "default"]);
     assert_eq!(said.good().trim_end(), document.trim_end());
+
+    // What an operator does is one event: nobody joins for it, nor resigns.
+    pull(&node, "start", "default");
+    std::fs::write(&file, c2sim::domain("PLANNER", "ReportBody", 100_000)).unwrap();
+    let mut script = Watch::begin(&node, "default", &["--json", "-n", "1"]);
+    let said = node.json(&["session", "send", "default", path]);
+    let heard = script.event();
+    assert_eq!((&heard["event"], &heard["seq"], &said["kind"]), (&json!("message"), &said["seq"], &json!("REPORT")));
+    assert!(heard["by"].as_str().unwrap().starts_with("controller "), "{heard}");
+    assert!(said["trackingId"].as_str().is_some_and(|id| id.len() == 5), "{said}");
+    assert!(heard["document"].as_str().unwrap().len() > 100_000);
+    script.end().good();
+    std::fs::remove_file(&file).unwrap();
     assert!(node.ctl(&["session", "send", "default", path]).error(1).ends_with("no such file or directory"));
 }
 

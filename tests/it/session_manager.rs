@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::common::manager::{Controller, House, Seen, Watcher, wait_until};
-use crate::common::rcrs;
+use crate::common::{c2sim, rcrs};
 use instep::control::function::{Argument, Function};
 use instep::control::viewer::Bits;
 use instep::rcrs::urn::{EntityKind, PropertyKind};
@@ -262,4 +262,47 @@ fn a_scheduled_start_comes_at_its_moment() {
     let answer = controller
         .call(Function::Trigger, |request| request.text(Argument::Session, "drill").text(Argument::Trigger, "pause"));
     assert_eq!((answer.ok, answer.data.get("effective_at")), (true, None), "{answer:?}");
+}
+
+#[test]
+fn a_controller_hands_in_what_it_likes_but_only_a_document_may_be_long() {
+    let house = House::with(|_| {});
+    let mut controller = house.controller();
+    let made = controller.call(Function::CreateSession, |request| {
+        request.text(Argument::Name, "drill").text(Argument::ShareGuard, "none")
+    });
+    assert!(made.ok, "{made:?}");
+    for trigger in ["submit", "share", "start"] {
+        pull(&mut controller, trigger);
+    }
+    let long = c2sim::domain("A", "ReportBody", 10_400_000);
+    let taken = controller.call(Function::SendDocument, |request| {
+        request.text(Argument::Session, "drill").document(long.as_bytes()).text(Argument::System, "PLANNER")
+    });
+    assert!(taken.ok, "{taken:?}");
+    assert_eq!((&taken.data["kind"], &taken.data["state"]), (&json!("REPORT"), &json!("RUNNING")));
+    let refused = |controller: &mut Controller, session: &str, system: &str, document: &[u8]| {
+        let answer = controller.call(Function::SendDocument, |request| {
+            request.text(Argument::Session, session).document(document).text(Argument::System, system)
+        });
+        assert!(!answer.ok, "{answer:?}");
+        answer.data["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(refused(&mut controller, "nope", "A", b"<a/>"), "there is no session 'nope'");
+    assert!(refused(&mut controller, "drill", "A\n", b"<a/>").starts_with("argument system: "));
+    let said = refused(&mut controller, "drill", "A", b"<Message");
+    assert!(said.contains("not well-formed") && said.contains("C2SIM_INVALID_HEADER"), "{said}");
+    let said = refused(&mut controller, "drill", "A", &vec![b' '; 10 << 20]);
+    assert!(said.contains("C2SIM_INVALID_HEADER"), "{said}");
+    assert_eq!(pull(&mut controller, "pause"), "PAUSED", "it is still there");
+
+    // A long request of any other function ends the connection, and so does one of very many values.
+    for (function, words) in [(Function::Trigger, 1), (Function::SendDocument, 100_000)] {
+        let mut other = house.controller();
+        let (text, many) = ("x".repeat(100_000), vec![1; words]);
+        other.send(function, |request| request.text(Argument::Trigger, &text).viewer(&many));
+        let answer = other.answer().unwrap();
+        assert!(!answer.ok && answer.data["message"].as_str().unwrap().contains("is over the limit of"), "{answer:?}");
+        assert!(other.answer().is_none(), "and that is all");
+    }
 }

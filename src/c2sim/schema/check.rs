@@ -1,13 +1,12 @@
 //! One document against the rules, event by event.
 
 use core::fmt;
-use std::borrow::Cow;
 
 use super::super::attributes::attribute_value;
-use super::super::letters::{is_blank, split_name};
+use super::super::letters::{is_blank, lines, split_name};
+use super::super::span::Value;
 use super::super::tokens::{Tag, Token, TokenReader};
-use super::automaton::Automaton;
-use super::facets::{Quoted, Simple};
+use super::facets::Quoted;
 use super::loader::XSD_NAMESPACE;
 use super::rules::{Rules, Type};
 use super::violation::Violation;
@@ -40,15 +39,17 @@ impl Extent {
 }
 
 /// What an open element is to the rules.
-#[derive(Clone, Copy)]
-enum Open<'r> {
+#[derive(Clone, Copy, Debug)]
+enum Open {
     /// Not looked at, nor anything in it.
     Skipped,
     /// A message of which only the body is looked at.
     Frame,
-    Value(&'r Simple),
+    /// A value of the type of this number.
+    Value(usize),
+    /// Elements, as the automaton of the type of this number says.
     Model {
-        model: &'r Automaton,
+        of: usize,
         state: u16,
     },
     /// A child had no place; what follows is not held against the model.
@@ -57,14 +58,13 @@ enum Open<'r> {
 }
 
 /// The validation of one document in progress.
-pub(in super::super) struct Checker<'r, 'a> {
-    rules: &'r Rules,
+#[derive(Debug)]
+pub(in super::super) struct Checker {
     extent: Extent,
-    text: &'a str,
     /// Every open element with the number of its declaration.
-    open: Vec<(Open<'r>, usize)>,
+    open: Vec<(Open, usize)>,
     /// The value being read.
-    value: Cow<'a, str>,
+    value: Value,
     /// Stray text was reported since the last tag.
     stray: bool,
     violations: Vec<Violation>,
@@ -73,14 +73,12 @@ pub(in super::super) struct Checker<'r, 'a> {
     line: usize,
 }
 
-impl<'r, 'a> Checker<'r, 'a> {
-    pub(in super::super) fn new(rules: &'r Rules, extent: Extent, text: &'a str) -> Self {
+impl Checker {
+    pub(in super::super) fn new(extent: Extent) -> Self {
         Self {
-            rules,
             extent,
-            text,
             open: Vec::with_capacity(16),
-            value: Cow::Borrowed(""),
+            value: Value::default(),
             stray: false,
             violations: Vec::new(),
             counted: 0,
@@ -94,33 +92,32 @@ impl<'r, 'a> Checker<'r, 'a> {
     }
 
     #[cold]
-    fn report(&mut self, document: &TokenReader<'a>, text: impl fmt::Display) {
+    fn report(&mut self, document: &TokenReader<'_>, text: impl fmt::Display) {
         if self.violations.len() >= C2SIM_VIOLATIONS_MAX {
             return;
         }
         let end = document.range().end;
-        let passed = self.text.as_bytes().get(self.counted..end).unwrap_or_default();
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+        let passed = document.text().as_bytes().get(self.counted..end).unwrap_or_default();
+        self.line += lines(passed);
         self.counted = self.counted.max(end);
         self.violations.push(Violation { line: self.line, text: text.to_string() });
     }
 
-    /// Takes the token that `document` has just read.
-    pub(in super::super) fn on_token(&mut self, document: &TokenReader<'a>, token: Token<'a>) {
+    /// Takes the token that `document` has just read. The rules are the same for every token.
+    pub(in super::super) fn on_token(&mut self, rules: &Rules, document: &TokenReader<'_>, token: Token<'_>) {
         match token {
-            Token::Start(tag) => self.on_start(document, &tag),
-            Token::End => self.on_end(document),
-            Token::Text(text) | Token::CData(text) => self.on_text(document, text),
-            Token::Character(letter) => self.on_character(document, letter),
+            Token::Start(tag) => self.on_start(rules, document, &tag),
+            Token::End => self.on_end(rules, document),
+            Token::Text(text) | Token::CData(text) => self.on_text(rules, document, text),
+            Token::Character(letter) => self.on_character(rules, document, letter),
             Token::Aside | Token::EndOfDocument => {}
         }
     }
 
-    fn on_start(&mut self, document: &TokenReader<'a>, tag: &Tag<'a>) {
-        let rules = self.rules;
+    fn on_start(&mut self, rules: &Rules, document: &TokenReader<'_>, tag: &Tag<'_>) {
         let ours = document.namespace(tag.prefix) == &*rules.namespace;
         self.stray = false;
-        let element = match self.open.last_mut() {
+        let element = match self.open.last().copied() {
             None if ours && self.extent == Extent::Body => {
                 self.open.push((Open::Frame, 0));
                 return;
@@ -134,27 +131,25 @@ impl<'r, 'a> Checker<'r, 'a> {
                 found
             }
             Some((Open::Skipped, _)) => None,
-            Some((Open::Model { model, state }, of)) => {
-                let edges = model.edges(*state);
+            Some((Open::Model { of, state }, parent)) => {
+                let model = rules.automaton(of);
+                let edges = model.map_or(&[][..], |model| model.edges(state));
                 let edge = edges.iter().find(|(symbol, _)| ours && rules.name((*symbol).into()) == tag.local);
                 if let Some(&(symbol, next)) = edge {
-                    *state = next;
+                    self.change(Open::Model { of, state: next });
                     Some(symbol.into())
                 } else {
-                    let (model, state, of) = (*model, *state, *of);
-                    if let Some((open, _)) = self.open.last_mut() {
-                        *open = Open::Broken;
-                    }
-                    let (child, expected) = (Quoted(tag.local), Expected { rules, model, state });
-                    let parent = rules.name(of);
+                    self.change(Open::Broken);
+                    let (child, expected) = (Quoted(tag.local), Expected { rules, edges });
+                    let parent = rules.name(parent);
                     self.report(document, format_args!("element {child} has no place here in {parent}; {expected}"));
                     rules.find(tag.local).filter(|_| ours)
                 }
             }
             Some((Open::Broken, _)) => rules.find(tag.local).filter(|_| ours),
-            Some((open @ (Open::Value(_) | Open::Nothing), of)) => {
-                *open = Open::Skipped;
-                let parent = rules.name(*of);
+            Some((Open::Value(_) | Open::Nothing, parent)) => {
+                self.change(Open::Skipped);
+                let parent = rules.name(parent);
                 self.report(document, format_args!("{parent} may not hold the element {}", Quoted(tag.local)));
                 None
             }
@@ -165,22 +160,29 @@ impl<'r, 'a> Checker<'r, 'a> {
         };
         let mut of = rules.elements.get(element).map_or(0, |declared| declared.of);
         if !is_blank(tag.attributes) {
-            of = self.attributes(document, tag, of);
+            of = self.attributes(rules, document, tag, of);
         }
         let open = match rules.types.get(of) {
-            Some(Type::Simple(simple)) => {
-                self.value = Cow::Borrowed("");
-                Open::Value(simple)
+            Some(Type::Simple(_)) => {
+                self.value = Value::default();
+                Open::Value(of)
             }
-            Some(Type::Complex(model)) => Open::Model { model, state: 0 },
+            Some(Type::Complex(_)) => Open::Model { of, state: 0 },
             Some(Type::Empty) => Open::Nothing,
             None => Open::Skipped,
         };
         self.open.push((open, element));
     }
 
+    /// The innermost open element is something else to the rules from now on.
+    fn change(&mut self, now: Open) {
+        if let Some((open, _)) = self.open.last_mut() {
+            *open = now;
+        }
+    }
+
     /// Checks the attributes; gives the type that counts, which `xsi:type` may narrow.
-    fn attributes(&mut self, document: &TokenReader<'a>, tag: &Tag<'a>, declared: usize) -> usize {
+    fn attributes(&mut self, rules: &Rules, document: &TokenReader<'_>, tag: &Tag<'_>, declared: usize) -> usize {
         let mut of = declared;
         // The scan has reported what is malformed.
         for (name, value) in tag.attributes().flatten() {
@@ -191,7 +193,7 @@ impl<'r, 'a> Checker<'r, 'a> {
             let ours = !prefix.is_empty() && document.namespace(prefix) == XSI_NAMESPACE;
             match local {
                 "schemaLocation" | "noNamespaceSchemaLocation" if ours => {}
-                "type" if ours => match self.narrowed(document, value, declared) {
+                "type" if ours => match narrowed(rules, document, value, declared) {
                     Some(narrowed) => of = narrowed,
                     None => self.report(document, format_args!("xsi:type {} does not fit here", Quoted(value))),
                 },
@@ -202,93 +204,92 @@ impl<'r, 'a> Checker<'r, 'a> {
         of
     }
 
-    /// The type `xsi:type` names, if it is the declared one or a restriction of it.
-    fn narrowed(&self, document: &TokenReader<'a>, value: &str, declared: usize) -> Option<usize> {
-        let value = attribute_value(value);
-        let (prefix, name) = split_name(value.trim_matches(' '));
-        let namespace = document.namespace(prefix);
-        let named = if namespace == &*self.rules.namespace {
-            self.rules.find_type(name)?
-        } else if namespace == XSD_NAMESPACE {
-            super::facets::BuiltIn::ALL.into_iter().find(|base| base.name() == name)? as usize
-        } else {
-            return None;
-        };
-        let mut of = named;
-        while of != declared {
-            // Restrictions end at a built-in type, which has no parent here.
-            let Some(Type::Simple(simple)) = self.rules.types.get(of) else {
-                return None;
-            };
-            of = simple.parent?;
-        }
-        Some(named)
-    }
-
     /// Text as it stands in the document.
-    fn on_text(&mut self, document: &TokenReader<'a>, text: &'a str) {
+    fn on_text(&mut self, rules: &Rules, document: &TokenReader<'_>, text: &str) {
         if matches!(self.open.last(), Some((Open::Value(_), _))) {
-            if self.value.is_empty() && !text.as_bytes().contains(&b'\r') {
-                self.value = Cow::Borrowed(text);
-            } else {
-                // XML reads every kind of line end as one newline.
-                self.value.to_mut().push_str(&text.replace("\r\n", "\n").replace('\r', "\n"));
-            }
+            self.value.add_raw(document.text(), text);
         } else {
-            self.check_text(document, text);
+            self.check_text(rules, document, text);
         }
     }
 
     /// What a reference stands for.
-    fn on_character(&mut self, document: &TokenReader<'a>, letter: char) {
+    fn on_character(&mut self, rules: &Rules, document: &TokenReader<'_>, letter: char) {
+        let mut bytes = [0; 4];
+        let letter = letter.encode_utf8(&mut bytes);
         if matches!(self.open.last(), Some((Open::Value(_), _))) {
-            self.value.to_mut().push(letter);
+            self.value.add(document.text(), letter);
         } else {
-            self.check_text(document, letter.encode_utf8(&mut [0; 4]));
+            self.check_text(rules, document, letter);
         }
     }
 
-    fn check_text(&mut self, document: &TokenReader<'a>, text: &str) {
+    fn check_text(&mut self, rules: &Rules, document: &TokenReader<'_>, text: &str) {
         let (stray, of) = match self.open.last() {
             Some(&(Open::Model { .. } | Open::Broken, of)) => (!is_blank(text), of),
             Some(&(Open::Nothing, of)) => (!text.is_empty(), of),
             Some((Open::Skipped | Open::Frame | Open::Value(_), _)) | None => (false, 0),
         };
         if stray && !core::mem::replace(&mut self.stray, true) {
-            let parent = self.rules.name(of);
+            let parent = rules.name(of);
             self.report(document, format_args!("{parent} may not hold text"));
         }
     }
 
-    fn on_end(&mut self, document: &TokenReader<'a>) {
-        let rules = self.rules;
+    fn on_end(&mut self, rules: &Rules, document: &TokenReader<'_>) {
         match self.open.pop() {
-            Some((Open::Value(simple), of)) => {
+            Some((Open::Value(of), element)) => {
                 let value = core::mem::take(&mut self.value);
-                if let Err(fault) = simple.check(&value) {
-                    self.report(document, format_args!("{}: {fault}", rules.name(of)));
+                if let Some(Type::Simple(simple)) = rules.types.get(of)
+                    && let Err(fault) = simple.check(value.of(document.text()))
+                {
+                    self.report(document, format_args!("{}: {fault}", rules.name(element)));
                 }
             }
-            Some((Open::Model { model, state }, of)) if !model.accepts(state) => {
-                let expected = Expected { rules, model, state };
-                self.report(document, format_args!("{} is not complete; {expected}", rules.name(of)));
+            Some((Open::Model { of, state }, element)) => {
+                if let Some(model) = rules.automaton(of).filter(|model| !model.accepts(state)) {
+                    let expected = Expected { rules, edges: model.edges(state) };
+                    self.report(document, format_args!("{} is not complete; {expected}", rules.name(element)));
+                }
             }
-            Some((Open::Model { .. } | Open::Skipped | Open::Frame | Open::Broken | Open::Nothing, _)) | None => {}
+            Some((Open::Skipped | Open::Frame | Open::Broken | Open::Nothing, _)) | None => {}
         }
         self.stray = false;
     }
 }
 
+/// The type `xsi:type` names, if it is the declared one or a restriction of it.
+fn narrowed(rules: &Rules, document: &TokenReader<'_>, value: &str, declared: usize) -> Option<usize> {
+    let value = attribute_value(value);
+    let (prefix, name) = split_name(value.trim_matches(' '));
+    let namespace = document.namespace(prefix);
+    let named = if namespace == &*rules.namespace {
+        rules.find_type(name)?
+    } else if namespace == XSD_NAMESPACE {
+        super::facets::BuiltIn::ALL.into_iter().find(|base| base.name() == name)? as usize
+    } else {
+        return None;
+    };
+    let mut of = named;
+    while of != declared {
+        // Restrictions end at a built-in type, which has no parent here.
+        let Some(Type::Simple(simple)) = rules.types.get(of) else {
+            return None;
+        };
+        of = simple.parent?;
+    }
+    Some(named)
+}
+
 /// What may come in a state, for people.
 struct Expected<'r> {
     rules: &'r Rules,
-    model: &'r Automaton,
-    state: u16,
+    edges: &'r [(u16, u16)],
 }
 
 impl fmt::Display for Expected<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let edges = self.model.edges(self.state);
+        let edges = self.edges;
         if edges.is_empty() {
             return f.write_str("nothing more is expected");
         }

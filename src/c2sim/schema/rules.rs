@@ -61,6 +61,11 @@ impl Rules {
         self.elements.get(element).map_or("", |element| &*element.name)
     }
 
+    /// The content model of a type that has one.
+    pub(super) fn automaton(&self, of: usize) -> Option<&Automaton> {
+        if let Some(Type::Complex(model)) = self.types.get(of) { Some(model) } else { None }
+    }
+
     pub(super) fn find_type(&self, name: &str) -> Option<usize> {
         let at = self.type_names.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
         self.type_names.get(at).map(|&(_, number)| number)

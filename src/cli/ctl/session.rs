@@ -1,7 +1,7 @@
 //! `instep ctl session`: shared sessions looked at, driven through their states, and joined.
 //!
-//! A session answers at its own LECO name, and for that one signs in. Triggers of this node's sessions go to the Manager's control port, so
-//! that nobody joins for a moment; where that is out of reach, and for sessions of other nodes, the program joins, pulls and resigns.
+//! A session answers at its own LECO name, and for that one signs in. Triggers and documents for this node's sessions go to the Manager's control
+//! port, so that nobody joins for a moment; where that is out of reach, and for sessions of other nodes, the program joins, does it and resigns.
 //! What members hear while they watch is in [`super::watch`].
 
 use std::io::Read as _;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use instep::c2sim::chart::Diagram;
 use instep::c2sim::notice::IsoDateTime;
 use instep::c2sim::state::Trigger;
+use instep::control::client::ControlRequest;
 use instep::control::function::{self, Function};
 use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
 use serde_json::{Map, Value, json};
@@ -112,7 +113,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "session send",
         arguments: &[Must("NAME"), Must("FILE")],
-        help: "join, hand in a C2SIM document (- for standard input), resign",
+        help: "hand in a C2SIM document (- for standard input)",
         run: send,
     },
 ];
@@ -121,9 +122,9 @@ pub(super) const HELP: &str = "
 NAME is a session of the Coordinator's node, or N2.NAME for one of the node N2. One with a dot in its own name is
 written with its node in front. The session 'default' is always there.
 
-Triggers go to the Manager's control port, or where nobody listens there and for other nodes' sessions to the session
-itself as a member. A moment (--at) is announced to all members at once and pulled by the server's clock; the next
-trigger takes its place. For example:
+Triggers and documents go to the Manager's control port, or where nobody listens there and for other nodes' sessions to
+the session itself as a member. A moment (--at) is announced to all members at once and pulled by the server's clock;
+the next trigger takes its place. For example:
 
   instep ctl session start default --at +5s
 ";
@@ -270,28 +271,49 @@ fn diagram(_: &Given, _: &mut Connection) -> Result<Report, Stop> {
 fn pull(given: &Given, connection: &mut Connection, trigger: Trigger) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let at = given.text("at").map(|text| moment(text, unix_ms())).transpose().map_err(Stop::Usage)?;
-    if place.node.is_none() {
-        match connection.control_line() {
-            Ok(line) => {
-                let answer = connection.control_through(line, Function::Trigger, |request| {
-                    let request = request.text(function::Argument::Session, &place.name);
-                    let request = request.text(function::Argument::Trigger, trigger.method());
-                    at.into_iter().fold(request, |request, at| request.at(at))
-                })?;
-                return Ok(pulled(&place, trigger, at, &answer, "control"));
-            }
-            Err(Stop::Usage(_) | Stop::Trouble(Trouble::Nobody(_))) => {}
-            Err(stop) => return Err(stop),
-        }
+    pull_as(&place, connection, None, trigger, at)
+}
+
+/// The same in the name of a system.
+fn pull_as(
+    place: &SessionName,
+    connection: &mut Connection,
+    system: Option<&str>,
+    trigger: Trigger,
+    at: Option<u64>,
+) -> Result<Report, Stop> {
+    let answer = control(place, connection, Function::Trigger, |request| {
+        let request = request.text(function::Argument::Session, &place.name);
+        let request = request.text(function::Argument::Trigger, trigger.method());
+        let request =
+            system.into_iter().fold(request, |request, system| request.text(function::Argument::System, system));
+        at.into_iter().fold(request, |request, at| request.at(at))
+    })?;
+    match answer {
+        Some(answer) => Ok(pulled(place, trigger, at, &answer, "control")),
+        None => as_member(place, connection, system.unwrap_or(SYSTEM), trigger, at),
     }
-    as_member(&place, connection, SYSTEM, trigger, at)
+}
+
+/// Has a session of this node's do something by the control port; `None` where nobody listens there, or it is another node's.
+fn control(
+    place: &SessionName,
+    connection: &mut Connection,
+    function: Function,
+    arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
+) -> Result<Option<Value>, Stop> {
+    if place.node.is_some() {
+        return Ok(None);
+    }
+    match connection.control_line() {
+        Ok(line) => connection.control_through(line, function, arguments).map(Some),
+        Err(Stop::Usage(_) | Stop::Trouble(Trouble::Nobody(_))) => Ok(None),
+        Err(stop) => Err(stop),
+    }
 }
 
 fn complete(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    match given.text("system") {
-        Some(system) => as_member(&SessionName::of(given)?, connection, system, Trigger::InitializationComplete, None),
-        None => pull(given, connection, Trigger::InitializationComplete),
-    }
+    pull_as(&SessionName::of(given)?, connection, given.text("system"), Trigger::InitializationComplete, None)
 }
 
 /// Joins, pulls and resigns.
@@ -362,11 +384,22 @@ fn moment(text: &str, now: u64) -> Result<u64, String> {
 fn send(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let document = read(given.word(1))?;
-    let receiver = place.receiver(connection)?;
-    connection.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
-    let answer = connection.client()?.hand_in(&receiver, &document);
-    resign(connection, &receiver);
-    let json = answer?;
+    let answer = control(&place, connection, Function::SendDocument, |request| {
+        request.text(function::Argument::Session, &place.name).document(&document)
+    })?;
+    let json = match answer {
+        Some(answer) => {
+            let member = |key: &str| (key.to_owned(), part(&answer, key));
+            Value::Object(["kind", "state", "seq", "trackingId"].into_iter().map(member).collect())
+        }
+        None => {
+            let receiver = place.receiver(connection)?;
+            connection.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
+            let answer = connection.client()?.hand_in(&receiver, &document);
+            resign(connection, &receiver);
+            answer?
+        }
+    };
     let [kind, state, seq, tracking] = ["kind", "state", "seq", "trackingId"].map(|key| cell(&json, key));
     let text = format!("{} took {kind} and is {state} (seq {seq}, tracking id {tracking})\n", place.name);
     Ok(Report { json, text })

@@ -12,8 +12,8 @@ use crate::control::ids::Connections;
 use crate::control::reply::Reply;
 use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef, Wanted};
 use crate::control::{self, viewer};
-use crate::leco::rpc::RpcError;
-use crate::limits::CONTROL_REQUEST_BYTES_MAX;
+use crate::leco::rpc::{RpcError, in_order};
+use crate::limits::{CONTROL_DOCUMENT_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX};
 use crate::store::ring::NoRoom;
 
 use super::elsewhere;
@@ -26,7 +26,7 @@ use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
 use crate::hub::peers::{For, Outcome, Peer, Work};
-use crate::hub::sessions::{Aftermath, Author, Said, Wish};
+use crate::hub::sessions::{Aftermath, Author, Said, Wish, is_system};
 use crate::hub::turn::Halt;
 
 impl Hub {
@@ -40,7 +40,7 @@ impl Hub {
                 return (used, Halt::Gone);
             }
             let rest = buffer.get(used..).unwrap_or_default();
-            let (header, body) = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {
+            let (header, body) = match scan(rest) {
                 Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
                 Ok(Frame::Whole { header_len, body_len }) => (header_len, body_len),
                 Err(error) => {
@@ -99,8 +99,19 @@ impl Hub {
                 to.fail(&mut out, &elsewhere(request.function()));
             }
             Ok(Request::Open(wanted)) => called = self.control_open(key, to, wanted, &mut out),
-            Ok(Request::Trigger { session, trigger, at }) => {
-                called = self.control_trigger(key, to, (session, trigger, at), &mut out);
+            Ok(Request::Trigger { session, trigger, at, system }) => {
+                called = self.control_at_session(key, to, session, system, &mut out, |hub, session, author, out| {
+                    let Some(trigger) = Trigger::from_word(trigger) else {
+                        hub.control_failure(out, to, &format!("argument trigger: there is no trigger '{trigger}'"));
+                        return None;
+                    };
+                    Some(hub.sessions.pull(&mut hub.peers, &hub.names, session, author, trigger, at))
+                });
+            }
+            Ok(Request::SendDocument { session, document, system }) => {
+                called = self.control_at_session(key, to, session, system, &mut out, |hub, session, author, _| {
+                    Some(hub.sessions.hand_in(&mut hub.peers, &hub.names, session, author, document))
+                });
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
             Ok(request) => {
@@ -168,13 +179,15 @@ impl Hub {
         self.peers.resume(peer);
     }
 
-    /// Function 205: a controller pulls a trigger. It has no name to join with; that it may control is its right to do so.
-    fn control_trigger(
+    /// Functions 205 and 207: a controller does something in a session. It has no name to join with; that it may control is its right to do so.
+    fn control_at_session(
         &mut self,
         key: PeerKey,
         to: &Asked,
-        (session, trigger, at): (SessionRef<'_>, &str, Option<u64>),
+        session: SessionRef<'_>,
+        system: Option<&str>,
         out: &mut Vec<u8>,
+        act: impl FnOnce(&mut Self, SessionKey, &Author, &mut Vec<u8>) -> Option<Said>,
     ) -> Called {
         let found = match session {
             SessionRef::Id(id) => self.sessions.of_id(id),
@@ -190,18 +203,21 @@ impl Hub {
             to.answer(out, Err(&reason)).code(code).finish();
             return Called::Answered(None);
         };
-        let Some(trigger) = Trigger::from_word(trigger) else {
-            self.control_failure(out, to, &format!("argument trigger: there is no trigger '{trigger}'"));
+        if let Some(Err(why)) = system.map(is_system) {
+            self.control_failure(out, to, &format!("argument system: {why}"));
             return Called::Answered(None);
-        };
+        }
         // Controllers and the line of requests take turns, see `serve_line`.
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return Called::Busy(session);
         }
         let remote = self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string());
-        let author = Author { by: format!("controller {remote}").into(), system: "CONTROLLER".into() };
-        let said = self.sessions.pull(&mut self.peers, &self.names, session, &author, trigger, at);
-        self.control_said(key, to, session, said, out)
+        let author =
+            Author { by: format!("controller {remote}").into(), system: system.unwrap_or("CONTROLLER").into() };
+        match act(self, session, &author, out) {
+            Some(said) => self.control_said(key, to, session, said, out),
+            None => Called::Answered(None),
+        }
     }
 
     /// Function 206: a controller makes a session.
@@ -265,6 +281,11 @@ impl Hub {
                 if let Some(at) = answer.get("effective_at").and_then(Value::as_u64) {
                     reply = reply.effective_at(at);
                 }
+                if to.to.id == Function::SendDocument.id() {
+                    let [kind, tracking] =
+                        ["kind", "trackingId"].map(|key| answer.get(key).and_then(Value::as_str).unwrap_or_default());
+                    reply = reply.document(kind, tracking);
+                }
                 reply.sessioninfo(infos).finish();
             }
             Err((error, data)) => {
@@ -321,7 +342,7 @@ impl Hub {
                 to.answer(out, outcome).provider_list(batch.done.iter().copied()).finish();
             }
             // They may have to wait, and are dealt with before.
-            Request::Open(_) | Request::Trigger { .. } | Request::CreateSession(_) => {}
+            Request::Open(_) | Request::Trigger { .. } | Request::CreateSession(_) | Request::SendDocument { .. } => {}
             Request::Connect(connections) => self.control_connect(to, connections, out),
         }
     }
@@ -411,6 +432,27 @@ impl Hub {
     }
 }
 
+/// The request that a controller's bytes begin with. One that brings a document may be longer than others.
+fn scan(bytes: &[u8]) -> Result<Frame, control::Error> {
+    let too_long = match framing::scan(bytes, CONTROL_REQUEST_BYTES_MAX) {
+        Err(error @ control::Error::TooLong { .. }) => error,
+        other => return other,
+    };
+    let frame = framing::scan(bytes, CONTROL_DOCUMENT_BYTES_MAX)?;
+    // The header of a long one has five bytes or nine.
+    let front = bytes.get(if bytes.first() == Some(&0xcf) || bytes.first() == Some(&0xd3) { 9 } else { 5 }..);
+    match request::brings_document(front.unwrap_or_default()) {
+        None => Ok(frame),
+        Some(false) => Err(too_long),
+        Some(true) => match frame {
+            Frame::Whole { header_len, .. } if !request::is_plain(bytes.get(header_len..).unwrap_or_default()) => {
+                Err(too_long)
+            }
+            Frame::Whole { .. } | Frame::Need(_) => Ok(frame),
+        },
+    }
+}
+
 /// Where the answer to a controller's request goes, and what there is to remark on the request.
 struct Asked {
     to: ReplyTo,
@@ -447,6 +489,7 @@ fn sentence(error: RpcError, data: &Value) -> String {
     let reason = data.get("reason").and_then(Value::as_str).unwrap_or(error.message);
     let details = data.get("details").and_then(Value::as_object);
     let details: Vec<String> = details
+        .map(in_order)
         .into_iter()
         .flatten()
         .map(|(key, value)| format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))

@@ -6,7 +6,12 @@ use crate::leco::message::{self, HEADER_BYTES, TYPE_C2SIM, TYPE_JSON, TYPE_UNDEF
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::route::{Place, Refusal};
 use crate::leco::rpc::{self, Document, INTERNAL_ERROR, INVALID_REQUEST, Id, Item, Params, RECEIVER_OVERLOADED};
-use crate::limits::{RING_RESERVE_BYTES, RPC_BYTES_MAX};
+use crate::limits::{C2SIM_AT_ONCE_BYTES, RING_RESERVE_BYTES, RPC_BYTES_MAX};
+use crate::store::ring::NoRoom;
+use crate::store::shared::SharedBytes;
+use crate::store::tail::Tail;
+use crate::time::Span;
+use crate::zmtp::frame::{Found, Scan};
 
 use crate::hub::Hub;
 use crate::hub::call::{Answer, ReplyTo, plain_error};
@@ -100,7 +105,7 @@ impl Hub {
     #[cold]
     pub(in crate::hub) fn session_message(&mut self, from: PeerKey, receiver: &[u8], view: &View<'_>) -> Outcome {
         let payload = view.payload.unwrap_or_default();
-        if payload.is_empty() {
+        if payload.is_empty() && view.content_type() != TYPE_C2SIM {
             // What some answer to a call that wants no answer.
             self.notice_answered(&Request::new(Asked::Session(receiver.into()), from, view));
             return self.own_done();
@@ -119,16 +124,25 @@ impl Hub {
                 return relay::hold_for_member(peers, names, from, (link, member), view);
             }
         }
-        if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
+        let is_large = is_xml && payload.len() > C2SIM_AT_ONCE_BYTES;
+        if is_large && let Some(session) = self.sessions.busy(receiver, true) {
+            // The line has no room for it.
+            self.peers.wait(from, For::Session(session));
             return Outcome::Held;
+        }
+        // A large one is judged in slices, each in its own time.
+        let judged_now = if is_large { 0 } else { payload.len() };
+        if !self.peers.may_serve(from, judged_now, self.peers.config.ring_bytes_max) {
+            return Outcome::Held;
+        }
+        if is_large {
+            return Outcome::Document;
         }
         self.sessions.heard_from(&mut self.peers, &self.names, receiver, view.sender);
         let mut request = Request::new(Asked::Session(receiver.into()), from, view);
         request.asked_behind = self.peers.counters.session_events;
         if is_xml {
-            // Longer ones are refused without being kept.
-            let kept = payload.get(..self.peers.config.document_bytes_max + 1).unwrap_or(payload);
-            request.parts.push_back(Part::Document(kept.into()));
+            request.parts.push_back(Part::Document(payload.into()));
             self.run(request, true, None);
         } else if view.content_type() == TYPE_JSON {
             self.begin(request, Document::parse(payload));
@@ -136,6 +150,36 @@ impl Hub {
             self.drop_unanswerable(view);
         }
         self.own_done()
+    }
+
+    /// Takes the message at the front of `tail` out of it, with its block; where there is no memory for what is behind it, the sender is held.
+    #[cold]
+    pub(in crate::hub) fn take_out(&mut self, from: PeerKey, tail: &mut Tail, len: usize) -> Option<SharedBytes> {
+        let mut rest = Tail::default();
+        if !rest.append(tail.bytes().get(len..).unwrap_or_default(), &mut self.peers.pool) {
+            self.peers.hold(from, from, NoRoom::Memory, Span(0));
+            return None;
+        }
+        let (block, place) = core::mem::replace(tail, rest).into_block(&mut self.peers.pool);
+        // From here on it is counted as what the session keeps.
+        self.peers.pool.let_go(block.len());
+        Some(SharedBytes::of_block(block, place.start..place.start + len))
+    }
+
+    /// Deals with a message from a peer that is a large document for a session, which has been found so before.
+    #[cold]
+    pub(in crate::hub) fn large_document(&mut self, from: PeerKey, wire: &SharedBytes) {
+        self.peers.counters.messages_in += 1;
+        self.peers.counters.messages_own += 1;
+        let Ok(Found::Message(message)) = Scan::default().next(wire, &self.peers.bounds) else { return };
+        let part = |n| message.part(wire, n);
+        let Ok(view) = View::new(part(0), part(1), part(2), part(3), part(4)) else { return };
+        let Place::Here(receiver) = Place::of(view.receiver, &self.names.prefix) else { return };
+        self.sessions.heard_from(&mut self.peers, &self.names, receiver, view.sender);
+        let mut request = Request::new(Asked::Session(receiver.into()), from, &view);
+        request.asked_behind = self.peers.counters.session_events;
+        request.parts.push_back(Part::Document(wire.part(view.payload.unwrap_or_default())));
+        self.run(request, true, None);
     }
 
     /// Takes a JSON-RPC document apart and deals with it; what cannot be read is answered right away.
@@ -207,7 +251,7 @@ impl Hub {
     /// Deals with one part of a request.
     fn part(&mut self, request: &Request, part: Part, fresh: bool) -> PartOutcome {
         let item = match part {
-            Part::Document(bytes) => return self.document_part(request, bytes, fresh),
+            Part::Document(document) => return self.document_part(request, document, fresh),
             Part::Item(item) => item,
         };
         match item {
@@ -227,15 +271,15 @@ impl Hub {
         }
     }
 
-    fn document_part(&mut self, request: &Request, bytes: Box<[u8]>, fresh: bool) -> PartOutcome {
+    fn document_part(&mut self, request: &Request, document: SharedBytes, fresh: bool) -> PartOutcome {
         let said = match self.busy(&request.asked, fresh) {
             Some(key) => Said::Busy(key),
-            None => self.session_document(request, &bytes),
+            None => self.session_document(request, &document),
         };
         match said {
             Said::Now(aftermath) => PartOutcome::Answered(Some(Id::NULL), aftermath),
             Said::Later(key) => PartOutcome::Later(Some(Id::NULL), key),
-            Said::Busy(key) => PartOutcome::Busy(key, Part::Document(bytes)),
+            Said::Busy(key) => PartOutcome::Busy(key, Part::Document(document)),
         }
     }
 

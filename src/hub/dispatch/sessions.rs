@@ -14,6 +14,7 @@ use crate::hub::sessions::{Aftermath, Asker, Said, Settled, Wish};
 use crate::leco::message::View;
 use crate::leco::name::FullName;
 use crate::leco::rpc::{Document, INVALID_PARAMS, Item, METHOD_NOT_FOUND, Params};
+use crate::store::shared::SharedBytes;
 
 impl Hub {
     /// What is done with sessions as a whole.
@@ -55,11 +56,11 @@ impl Hub {
     }
 
     /// A document for a session.
-    pub(super) fn session_document(&mut self, request: &Request, bytes: &[u8]) -> Said {
+    pub(super) fn session_document(&mut self, request: &Request, document: &SharedBytes) -> Said {
         let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
         let full_name = self.names.full_name_of(&request.sender);
         let asker = Asker { session, full_name: &full_name, asked_behind: request.asked_behind };
-        self.sessions.document(&mut self.peers, &self.names, asker, bytes)
+        self.sessions.document(&mut self.peers, &self.names, asker, document)
     }
 
     /// Somebody answers what a session has told.
@@ -193,7 +194,16 @@ impl Hub {
         self.sessions.serve_line(&mut self.peers, session);
     }
 
-    /// The links of those who wait for a change to become durable.
+    /// Judges a document on for a slice.
+    pub(in crate::hub) fn judge_slice(&mut self) {
+        if let Some(settled) = self.sessions.judge_slice(&mut self.peers, &self.names) {
+            self.settled(settled);
+        }
+        self.drain_events();
+        self.see_off_when_answered();
+    }
+
+    /// The links of those who wait for a change to become durable, or for a document to be judged.
     pub(in crate::hub) fn who_waits(&self) -> Vec<PeerKey> {
         let link = |reply_to| match reply_to {
             ReplyTo::Request(waiting) => self.front.get(waiting).map(|request| request.link),

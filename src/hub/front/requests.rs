@@ -10,6 +10,7 @@ use crate::hub::keys::PeerKey;
 use crate::leco::message::{HEADER_BYTES, View};
 use crate::leco::route::{Place, Refusal};
 use crate::leco::rpc::{Document, Id, Item};
+use crate::store::shared::SharedBytes;
 
 /// Whom a request is addressed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(in crate::hub) enum Part {
     /// An element of a JSON-RPC document.
     Item(Item),
     /// A C2SIM document.
-    Document(Box<[u8]>),
+    Document(SharedBytes),
 }
 
 /// A request on its way.
@@ -104,7 +105,7 @@ impl Request {
     pub(in crate::hub) fn bytes(&self) -> usize {
         let part = |part: &Part| match part {
             Part::Item(item) => item.weight(),
-            Part::Document(bytes) => size_of::<Part>() + bytes.len(),
+            Part::Document(document) => size_of::<Part>() + document.held_bytes(),
         };
         size_of::<Self>() + self.text.len() + self.parts.iter().map(part).sum::<usize>()
     }

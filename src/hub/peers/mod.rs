@@ -66,6 +66,8 @@ pub(super) enum Outcome {
     Held,
     /// It is larger than a ring may be, and goes beside this peer's, with the block that it lies in.
     Large { to: PeerKey, forwarded: bool },
+    /// It is a large document for a session, which takes it with the block that it lies in.
+    Document,
 }
 
 /// The transport core. See the module's documentation.

@@ -3,6 +3,7 @@
 use crate::hub::keys::PeerKey;
 use crate::store::pool::Pool;
 use crate::store::ring::{NoRoom, Ring, skip};
+use crate::store::shared::SharedBytes;
 use crate::time::{Span, Tick};
 use crate::zmtp::frame::push_frame;
 
@@ -24,6 +25,8 @@ pub(in crate::hub) struct Passage {
 enum Form {
     /// All of it lies in the ring until all has left.
     Whole,
+    /// The same, but for its end: that is lent by whoever keeps it for several, and is said to have left.
+    Lent(Option<SharedBytes>),
     Pieces(Pieces),
 }
 
@@ -55,6 +58,16 @@ impl Passage {
         Self { ring, behind, left: 0, form: Form::Whole }
     }
 
+    /// One that begins with what is in `ring` and ends with a document.
+    pub(super) const fn lent(behind: usize, ring: Ring, document: Option<SharedBytes>) -> Self {
+        Self { ring, behind, left: 0, form: Form::Lent(document) }
+    }
+
+    /// Whether some of it is lent.
+    pub(super) const fn is_lent(&self) -> bool {
+        matches!(self.form, Form::Lent(_))
+    }
+
     /// One that `from` begins to send. `front` are its frames before the payload.
     pub(super) fn in_pieces(behind: usize, from: PeerKey, mut front: Vec<u8>) -> Self {
         push_frame(&mut front, false, &[]);
@@ -65,7 +78,7 @@ impl Passage {
     /// Who sends it, as long as more of it is to come.
     pub(super) const fn from(&self) -> Option<PeerKey> {
         match &self.form {
-            Form::Whole => None,
+            Form::Whole | Form::Lent(_) => None,
             Form::Pieces(pieces) => pieces.from,
         }
     }
@@ -81,8 +94,13 @@ impl Passage {
 
     /// What of it waits, as two slices.
     pub(super) fn unsent(&self) -> [&[u8]; 2] {
-        match self.form {
+        match &self.form {
             Form::Whole => skip(self.ring.unsent(), self.left),
+            Form::Lent(document) => {
+                // A ring that has been filled once begins where its block does.
+                let [front, _] = self.ring.unsent();
+                skip([front, document.as_deref().unwrap_or_default()], self.left)
+            }
             Form::Pieces(_) => self.ring.unsent(),
         }
     }
@@ -118,7 +136,10 @@ impl Passage {
         self.left += n;
         match &mut self.form {
             Form::Whole if self.left < self.ring.len() => return false,
-            Form::Whole => self.ring.clear(pool),
+            Form::Lent(document) if self.left < self.ring.len() + document.as_ref().map_or(0, |all| all.len()) => {
+                return false;
+            }
+            Form::Whole | Form::Lent(_) => self.ring.clear(pool),
             Form::Pieces(pieces) => {
                 self.ring.consume(n, pool);
                 if self.ring.is_empty() && pieces.from.is_some() {
@@ -132,7 +153,7 @@ impl Passage {
     /// How long its receiver has waited for its sender in all.
     pub(super) fn starved(&self, now: Tick) -> Span {
         match &self.form {
-            Form::Whole => Span(0),
+            Form::Whole | Form::Lent(_) => Span(0),
             Form::Pieces(pieces) => Span(pieces.starved.0 + pieces.starved_since.map_or(0, |since| now.since(since).0)),
         }
     }
@@ -156,6 +177,11 @@ impl Passage {
     pub(super) fn into_undelivered(mut self, pool: &mut Pool) -> Option<Undelivered> {
         match self.form {
             Form::Whole => Some(Undelivered::new(self.ring, 0, pool)),
+            // Whoever has lent it knows.
+            Form::Lent(_) => {
+                self.ring.clear(pool);
+                None
+            }
             Form::Pieces(pieces) => {
                 self.ring.clear(pool);
                 self.ring.push(&[&pieces.front], usize::MAX, pool).ok()?;

@@ -1,7 +1,7 @@
 //! Large messages on their way to one receiver: beside its ring, in their turn, and never in memory twice.
 //!
-//! Owns what of such a message waits. It comes in one of two ways. One that has been kept until it was whole is handed over with the block
-//! that it came in. Of one from this machine to a Component of this node, the pieces go as they come and as the receiver takes them; its
+//! Owns what of such a message waits. It comes in one of three ways. One that has been kept until it was whole is handed over with the block
+//! that it came in. One that goes to several is lent by whoever keeps it for all of them. Of one from this machine to a Component of this node, the pieces go as they come and as the receiver takes them; its
 //! sender is not read while more of it than [`PASSAGE_WAITING_BYTES_MAX`] waits.
 //!
 //! A message that has begun to leave can neither be taken back nor ended early: its size has been said. So a receiver depends on
@@ -18,6 +18,7 @@ use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
 use crate::limits::{PASSAGE_BYTES_MIN, PASSAGE_CHAIN_MAX, PASSAGE_WAITING_BYTES_MAX};
 use crate::store::ring::{NoRoom, Ring};
+use crate::store::shared::SharedBytes;
 use crate::store::tail::Tail;
 use crate::time::Span;
 
@@ -156,7 +157,7 @@ impl Peers {
         if !rest.append(tail.bytes().get(len..).unwrap_or_default(), &mut self.pool) {
             return Err(NoRoom::Memory);
         }
-        let (block, place) = mem::replace(tail, rest).into_block();
+        let (block, place) = mem::replace(tail, rest).into_block(&mut self.pool);
         self.pool.turn_over(block.len());
         let mut ring = Ring::of_block(block, place.start, len);
         match self.table.get_mut(to) {
@@ -167,6 +168,23 @@ impl Peers {
             None => ring.clear(&mut self.pool),
         }
         Ok(())
+    }
+
+    /// Sends a peer a large message that is lent: `front` and the document behind it. Not, if another one is on its way there.
+    pub(in crate::hub) fn lend(&mut self, to: PeerKey, front: &[u8], document: Option<SharedBytes>) -> bool {
+        let Some(receiver) = self.table.get_mut(to).filter(|receiver| receiver.beside.is_none()) else { return false };
+        let mut ring = Ring::new();
+        if ring.push(&[front], usize::MAX, &mut self.pool).is_err() {
+            return false;
+        }
+        receiver.put_beside(Passage::lent(receiver.ring.len(), ring, document));
+        self.want_flush(to);
+        true
+    }
+
+    /// Whether something that was lent is on its way to this peer.
+    pub(in crate::hub) fn has_loan(&self, to: PeerKey) -> bool {
+        self.get(to).and_then(Peer::passage).is_some_and(Passage::is_lent)
     }
 
     // ---- Ends ----
@@ -180,7 +198,7 @@ impl Peers {
         }
         self.wake(For::Passage(to));
         self.wake(For::Ring(to));
-        if !returns {
+        if !returns || passage.is_lent() {
             passage.clear(&mut self.pool);
             return;
         }

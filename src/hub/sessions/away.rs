@@ -6,8 +6,6 @@
 //!
 //! Coming and going are dealt with between messages, as many as there is time for.
 
-use std::sync::Arc;
-
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names};
 use crate::hub::peers::{Peer, Peers, Work};
@@ -22,7 +20,7 @@ use super::backlog::Notice;
 use super::history::{Draft, Note, What};
 use super::members::is_listed;
 use super::session::{Leaver, LostNotice, Member, Session};
-use super::voice::{self, Voice};
+use super::voice::{self, Tail, Voice};
 
 /// How soon it is tried again to tell a member that it is back, where it can be told nothing now; twice as long each time.
 const AGAIN: Span = Span(250);
@@ -239,7 +237,7 @@ impl Sessions {
         let text = format!("{front},\"after\":{after},{told}}}");
         let first = voice::notification_tail(header, &session.full_name, &text, None);
         let bytes_max = peers.own_bytes_max();
-        for tail in core::iter::once(first.into()).chain(documents) {
+        for tail in core::iter::once(first).chain(documents) {
             peers.spend(Work::Answer(tail.len()));
             let notice = Notice { session: key, members: &[member], seq: *seq, tail: &tail };
             if !self.backlog.give(peers, link, notice, bytes_max) {
@@ -316,11 +314,11 @@ fn documents_of_missed(
     header: &[u8; HEADER_BYTES],
     [after, last]: [u64; 2],
     may_lack: bool,
-) -> (String, Vec<Arc<[u8]>>) {
+) -> (String, Vec<Tail>) {
     let (mut tails, mut bytes, mut more) = (Vec::new(), 0, false);
     for past in session.history.behind(after).take_while(|past| past.seq <= last) {
         let document = match (&past.document, &past.written) {
-            (Some(document), _) => Arc::clone(document),
+            (Some(document), _) => document.clone(),
             (None, Some((trigger, system))) => voice::written(peers, *trigger, session.info.schema, system),
             (None, None) => continue,
         };
@@ -329,7 +327,7 @@ fn documents_of_missed(
             more = true;
             break;
         }
-        tails.push(voice::document_tail(header, &session.full_name, &document).into());
+        tails.push(voice::document_tail(header, &session.full_name, &document));
     }
     let gap = may_lack || more || !session.history.reaches(after, last);
     (format!("\"gap\":{gap},\"more\":{more},\"documents\":{}", tails.len()), tails)

@@ -1,16 +1,15 @@
 //! Notices that found no room: they wait here, in order, and go out as the rings of their links drain.
 //!
-//! Owns what waits for each link. The bytes of an event are kept once, however many members still have to hear it. A link for which
+//! Owns what waits for each link, and what is large and on its way there. The bytes of an event are kept once, however many members still have to hear it. A link for which
 //! something waits gets nothing past it, so that every member hears the events of its sessions in their order.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::Peers;
 use crate::store::pool::Pool;
 
-use super::voice;
+use super::voice::{self, Tail};
 
 /// A notice that waits for its place in the ring of a link.
 #[derive(Debug)]
@@ -20,7 +19,9 @@ pub(super) struct WaitingNotice {
     pub(super) members: Box<[Box<[u8]>]>,
     /// The number of its event.
     pub(super) seq: u64,
-    pub(super) tail: Arc<[u8]>,
+    pub(super) tail: Tail,
+    /// It is large, and leaves beside the ring of its link.
+    pub(super) is_on_its_way: bool,
 }
 
 /// A notice for one member, or for several that share a copy of it.
@@ -30,7 +31,7 @@ pub(super) struct Notice<'a> {
     pub(super) members: &'a [&'a [u8]],
     /// The number of its event.
     pub(super) seq: u64,
-    pub(super) tail: &'a Arc<[u8]>,
+    pub(super) tail: &'a Tail,
 }
 
 /// What waits for links.
@@ -38,7 +39,7 @@ pub(super) struct Notice<'a> {
 pub(super) struct Backlog {
     links: BTreeMap<PeerKey, VecDeque<WaitingNotice>>,
     /// How many wait for each tail, by where it lies.
-    tails: BTreeMap<usize, usize>,
+    tails: BTreeMap<(usize, usize), usize>,
     /// Bytes of tails that wait, each counted once: so many are charged to the pool.
     bytes: usize,
 }
@@ -54,44 +55,65 @@ impl Backlog {
         self.bytes
     }
 
-    /// Puts a notice into the ring of a link or, if it has no room, behind what waits for it; `false` if there is no memory for it.
+    /// Puts a notice into the ring of a link or, if it has no room or is large, behind what waits for it; `false` if there is no memory for it.
     pub(super) fn give(&mut self, peers: &mut Peers, link: PeerKey, notice: Notice<'_>, bytes_max: usize) -> bool {
         let Notice { session, members, seq, tail } = notice;
-        if !self.has(link) && voice::push_for(peers, link, members, tail, bytes_max) {
+        let is_large = tail.len() >= peers.passage_bytes_min();
+        if !self.has(link) && !is_large && voice::push_for(peers, link, members, tail, bytes_max) {
             return true;
         }
         let members = members.iter().map(|member| Box::from(*member)).collect();
-        let waiting = WaitingNotice { session, members, seq, tail: Arc::clone(tail) };
+        let waiting = WaitingNotice { session, members, seq, tail: tail.clone(), is_on_its_way: false };
+        let is_first = !self.has(link);
         let waits = self.push(link, waiting, &mut peers.pool).is_ok();
-        if waits {
+        if waits && is_first && is_large {
+            self.go_on(peers, link, bytes_max);
+        } else if waits {
             peers.tell_of_room(link);
         }
         waits
     }
 
+    /// What waits for a link goes on, as far as there is room. A large one goes by itself and is not copied: it stays here until it has left,
+    /// and all that is behind it with it.
+    pub(super) fn go_on(&mut self, peers: &mut Peers, link: PeerKey, bytes_max: usize) {
+        while let Some(waiting) = self.links.get_mut(&link).and_then(VecDeque::front_mut) {
+            let is_large = waiting.tail.len() >= peers.passage_bytes_min();
+            let has_left = match (waiting.is_on_its_way, is_large) {
+                (true, _) => !peers.has_loan(link),
+                (false, true) => {
+                    waiting.is_on_its_way = voice::lend_for(peers, link, &waiting.members, &waiting.tail);
+                    false
+                }
+                (false, false) => voice::push_for(peers, link, &waiting.members, &waiting.tail, bytes_max),
+            };
+            if !has_left {
+                peers.tell_of_room(link);
+                return;
+            }
+            self.pop(link, &mut peers.pool);
+        }
+    }
+
     /// Puts a notice behind those that wait for a link. Gives it back when there is no memory for it.
     pub(super) fn push(&mut self, link: PeerKey, waiting: WaitingNotice, pool: &mut Pool) -> Result<(), WaitingNotice> {
-        let waits = self.tails.entry(place(&waiting.tail)).or_default();
+        let place = waiting.tail.place();
+        let waits = self.tails.entry(place).or_default();
         // The tail is counted with the first who waits for it.
         if *waits == 0 {
-            if !pool.charge(waiting.tail.len()) {
-                self.tails.remove(&place(&waiting.tail));
+            if !pool.charge(waiting.tail.weight()) {
+                self.tails.remove(&place);
                 return Err(waiting);
             }
-            self.bytes += waiting.tail.len();
+            self.bytes += waiting.tail.weight();
         }
         *waits += 1;
         self.links.entry(link).or_default().push_back(waiting);
         Ok(())
     }
 
-    /// The next notice for a link.
-    pub(super) fn first(&self, link: PeerKey) -> Option<&WaitingNotice> {
-        self.links.get(&link)?.front()
-    }
-
-    /// The next notice for a link is in its ring.
-    pub(super) fn pop(&mut self, link: PeerKey, pool: &mut Pool) {
+    /// The next notice for a link is in its ring, or has left.
+    fn pop(&mut self, link: PeerKey, pool: &mut Pool) {
         let Some(waiting) = self.links.get_mut(&link) else { return };
         let gone = waiting.pop_front();
         if waiting.is_empty() {
@@ -111,32 +133,28 @@ impl Backlog {
         all
     }
 
-    fn forget_tail(&mut self, tail: &Arc<[u8]>, pool: &mut Pool) {
-        let Some(waits) = self.tails.get_mut(&place(tail)) else { return };
+    fn forget_tail(&mut self, tail: &Tail, pool: &mut Pool) {
+        let Some(waits) = self.tails.get_mut(&tail.place()) else { return };
         *waits -= 1;
         if *waits == 0 {
-            self.tails.remove(&place(tail));
-            self.bytes -= tail.len();
-            pool.refund(tail.len());
+            self.tails.remove(&tail.place());
+            self.bytes -= tail.weight();
+            pool.refund(tail.weight());
         }
     }
-}
-
-/// Where a tail lies: the same place is the same tail, as long as somebody has it.
-fn place(tail: &Arc<[u8]>) -> usize {
-    tail.as_ptr().addr()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn waiting(tail: &Arc<[u8]>) -> WaitingNotice {
+    fn waiting(tail: &Tail) -> WaitingNotice {
         WaitingNotice {
             session: SessionKey::from_bits(1),
             members: Box::new([b"N1.A"[..].into()]),
             seq: 1,
-            tail: Arc::clone(tail),
+            tail: tail.clone(),
+            is_on_its_way: false,
         }
     }
 
@@ -144,7 +162,7 @@ mod tests {
     fn what_several_wait_for_is_counted_once_and_until_the_last_has_it() {
         let (mut backlog, mut pool) = (Backlog::default(), Pool::new(1 << 20));
         let [a, b] = [1, 2].map(PeerKey::from_bits);
-        let tail: Arc<[u8]> = vec![0; 1000].into();
+        let tail = Tail::of(vec![0; 1000]);
         for link in [a, a, b] {
             backlog.push(link, waiting(&tail), &mut pool).unwrap();
         }
@@ -160,7 +178,7 @@ mod tests {
     #[test]
     fn what_there_is_no_memory_for_comes_back() {
         let (mut backlog, mut pool) = (Backlog::default(), Pool::new(1 << 20));
-        let tail: Arc<[u8]> = vec![0; 1 << 20].into();
+        let tail = Tail::of(vec![0; 1 << 20]);
         let link = PeerKey::from_bits(1);
         assert!(backlog.push(link, waiting(&tail), &mut pool).is_err());
         assert_eq!((backlog.has(link), pool.data_in_use()), (false, 0));

@@ -1,7 +1,8 @@
-//! Changes of a session, from the plan to the moment they are durable, and what the ledger knows of it then.
+//! Changes of a session, from the document that is judged and the plan to the moment they are durable, and what the ledger knows of it then.
 
 use std::collections::BTreeSet;
 
+use crate::c2sim::judging::Judging;
 use crate::c2sim::kind::Kind;
 use crate::hub::call::ReplyTo;
 use crate::hub::keys::{ProviderKey, SessionKey};
@@ -9,6 +10,7 @@ use crate::time::Tick;
 
 use super::entry::{Author, Flow, SessionInfo};
 use super::history::Draft;
+use super::said::Reading;
 
 /// What an admitted trigger or message would do.
 #[derive(Debug)]
@@ -105,6 +107,23 @@ pub(super) struct Pending {
     /// Bytes that it and who waits for it hold, and that are counted as the session's.
     pub(super) charged: usize,
     pub(super) written: Written,
+}
+
+/// A document that is being judged, and who waits for that.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) judging: Box<Judging>,
+    pub(super) author: Author,
+    /// The event by which its author had come, if that is a member.
+    pub(super) came: Option<u64>,
+    /// As it was asked for, but for the password.
+    pub(super) reading: Reading<'static>,
+    pub(super) password: Box<str>,
+    pub(super) reply_to: ReplyTo,
+    /// Bytes that it and who waits for it hold, and that are counted as the session's.
+    pub(super) charged: usize,
+    /// Those of who waits.
+    pub(super) waiter_bytes: usize,
 }
 
 /// A change of a session.

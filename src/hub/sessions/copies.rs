@@ -3,14 +3,12 @@
 //!
 //! Members are walked in the order of their full names, so those of one node come one after the other.
 
-use std::sync::Arc;
-
 use crate::hub::keys::PeerKey;
 use crate::leco::multicast::entry_bytes;
 use crate::leco::name::FullName;
 use crate::limits::MULTICAST_LIST_BYTES_MAX;
 
-use super::voice::Voice;
+use super::voice::{Tail, Voice};
 
 /// Finds out who shares a copy with whom.
 #[derive(Debug, Default)]
@@ -44,7 +42,7 @@ impl Sharing {
 pub(super) struct Copy<'a> {
     pub(super) link: PeerKey,
     pub(super) members: Vec<&'a [u8]>,
-    pub(super) tail: Arc<[u8]>,
+    pub(super) tail: Tail,
 }
 
 /// The copies for several members of one event.
@@ -56,12 +54,10 @@ pub(super) struct Copies<'a> {
 
 impl<'a> Copies<'a> {
     /// Puts a member where it belongs.
-    pub(super) fn add(&mut self, link: PeerKey, voice: Voice, member: &'a [u8], tail: &Arc<[u8]>) {
+    pub(super) fn add(&mut self, link: PeerKey, voice: Voice, member: &'a [u8], tail: &Tail) {
         if self.sharing.begins(link, voice, member) {
-            self.all.push(Copy { link, members: vec![member], tail: Arc::clone(tail) });
-        } else if let Some(last) =
-            self.all.iter_mut().rev().find(|copy| copy.link == link && Arc::ptr_eq(&copy.tail, tail))
-        {
+            self.all.push(Copy { link, members: vec![member], tail: tail.clone() });
+        } else if let Some(last) = self.all.iter_mut().rev().find(|copy| copy.link == link && copy.tail.is(tail)) {
             last.members.push(member);
         }
     }
@@ -73,7 +69,7 @@ mod tests {
 
     #[test]
     fn those_behind_one_link_share_a_copy_in_their_format_until_its_list_is_full() {
-        let [json, xml]: [Arc<[u8]>; 2] = [b"j"[..].into(), b"x"[..].into()];
+        let [json, xml] = [b"j", b"x"].map(|bytes| Tail::of(bytes.to_vec()));
         let [a, b] = [1, 2].map(PeerKey::from_bits);
         let many: Vec<Vec<u8>> = (0..900).map(|n| format!("N3.C{n:04}").into_bytes()).collect();
         let mut copies = Copies::default();

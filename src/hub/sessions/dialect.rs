@@ -1,14 +1,13 @@
 //! In which dialects guests are told what happens: for each of them the bytes of an event, made once for all who hear it.
 
-use std::sync::Arc;
-
 use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::{SERVER, minify};
 use crate::http::websocket::frame::{Header, Kind};
 use crate::hub::peers::Peers;
+use crate::store::shared::SharedBytes;
 
 use super::history::Draft;
-use super::voice::written;
+use super::voice::{Tail, written};
 
 /// What a guest speaks, and how it is told what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +30,7 @@ impl Dialect {
     }
 
     /// What of an event is the same for all who are told in this dialect, if they are told of it.
-    pub(super) fn tail(self, peers: &mut Peers, schema: Schema, draft: &Draft) -> Option<Arc<[u8]>> {
+    pub(super) fn tail(self, peers: &mut Peers, schema: Schema, draft: &Draft) -> Option<Tail> {
         match self {
             Self::Stream => line_for(peers, draft, schema),
             Self::Post => None,
@@ -41,20 +40,27 @@ impl Dialect {
 
 /// What is told of an event on a WebSocket: its document, or one of our own for a trigger that came without, or came in a document that the
 /// session's other members do not read.
-fn line_for(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<Arc<[u8]>> {
+fn line_for(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<Tail> {
     if let Some(document) = draft.document.as_ref().filter(|_| draft.foreign.is_none()) {
-        return line(document);
+        return match &draft.line {
+            Some(written) => Some(message(written.clone())),
+            None => line(document),
+        };
     }
     let trigger = draft.foreign.or_else(|| draft.written.as_ref().map(|(trigger, _)| *trigger))?;
     line(&written(peers, trigger, schema, SERVER))
 }
 
 /// A document as a message of a WebSocket: one line, with its end.
-pub(super) fn line(document: &[u8]) -> Option<Arc<[u8]>> {
+pub(super) fn line(document: &[u8]) -> Option<Tail> {
     let mut line = Vec::with_capacity(document.len() + 1);
     // What was judged is well-formed.
     minify(document, &mut line).ok()?;
     line.push(b'\n');
-    let header = Header::of(Kind::Text, line.len());
-    Some([header.bytes(), &line].concat().into())
+    Some(message(line.into()))
+}
+
+/// A line as a message of a WebSocket.
+fn message(line: SharedBytes) -> Tail {
+    Tail::headed(Header::of(Kind::Text, line.len()).bytes(), line)
 }

@@ -170,7 +170,7 @@ impl Sessions {
     }
 
     /// The provider of a session was closed while it was being written.
-    fn end_if_it_must(&self, peers: &mut Peers, session: SessionKey) {
+    pub(super) fn end_if_it_must(&self, peers: &mut Peers, session: SessionKey) {
         if self.table.get(session).is_some_and(|session| session.must_end) {
             peers.events.push_back(Event::ProviderClosed { session });
         }

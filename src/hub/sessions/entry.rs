@@ -11,7 +11,7 @@ use crate::c2sim::kind::Schema;
 use crate::c2sim::state::{InitFacts, Options, State, Trigger};
 use crate::hub::call::Refused;
 use crate::leco::rpc::{INVALID_PARAMS, Params, SESSION_REFUSED};
-use crate::limits::{SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX};
+use crate::limits::{SESSION_SYSTEM_BYTES_MAX, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX};
 
 /// What was chosen when the session was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +39,17 @@ pub(in crate::hub) struct Author {
     pub(in crate::hub) by: Box<str>,
     /// The C2SIM system it speaks for.
     pub(in crate::hub) system: Box<str>,
+}
+
+/// Whether this can be the name of a C2SIM system that somebody speaks for.
+pub(in crate::hub) fn is_system(system: &str) -> Result<(), &'static str> {
+    if system.is_empty() {
+        return Err("is empty; leave it out, or name the system that the member speaks for");
+    }
+    if system.len() > SESSION_SYSTEM_BYTES_MAX || system.chars().any(char::is_control) {
+        return Err("is a name of at most 256 bytes");
+    }
+    Ok(())
 }
 
 /// A trigger that is to be pulled at a moment to come.

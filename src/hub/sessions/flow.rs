@@ -8,18 +8,15 @@
 //! and so does one that would undo it: where a start is scheduled, a stop cancels it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::code::Code;
 use crate::c2sim::initialization::{ShareRefusal, StoreRefusal};
 use crate::c2sim::invalid::InvalidDocument;
+use crate::c2sim::judging::Finding;
 use crate::c2sim::kind::{Kind, Schema};
-use crate::c2sim::message::{Message, Password};
-use crate::c2sim::notice::minify;
-use crate::c2sim::scan;
-use crate::c2sim::schema::Extent;
+use crate::c2sim::message::Message;
 use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, State, Trigger, Verdict};
 use crate::hub::call::Refused;
 use crate::hub::events::Event;
@@ -27,7 +24,7 @@ use crate::hub::keys::SessionKey;
 use crate::hub::names::Names;
 use crate::hub::peers::Peers;
 use crate::leco::rpc::RECEIVER_OVERLOADED;
-use crate::limits::{RING_RESERVE_BYTES, SESSION_SYSTEM_BYTES_MAX};
+use crate::limits::SESSION_SYSTEM_BYTES_MAX;
 use crate::store::pool::Use;
 use crate::time::Span;
 
@@ -63,35 +60,13 @@ impl Input<'_> {
         let trigger = Trigger::from_kind(self.kind());
         match self {
             Self::Document(message) if !is_trigger_with_password(message) => {
-                draft.document = Some(relayed(message));
+                (draft.document, draft.line) = (Some(message.relayed()), message.one_line());
                 draft.foreign = trigger.filter(|_| message.schema != Some(schema));
             }
             Self::Document(_) | Self::Trigger(_) => {
                 draft.written = trigger.map(|trigger| (trigger, author.system.clone()));
             }
         }
-    }
-}
-
-/// What is relayed of a document: without byte order mark, processing instructions and a password.
-fn relayed(message: &Message<'_>) -> Arc<[u8]> {
-    let text = message.text;
-    if let Some(Password { range, .. }) = &message.password {
-        let around = [text.get(..range.start), text.get(range.end..)].map(Option::unwrap_or_default);
-        return without_instructions(&around.concat());
-    }
-    without_instructions(text)
-}
-
-fn without_instructions(text: &str) -> Arc<[u8]> {
-    let is_declared = text.trim_start().strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(char::is_whitespace));
-    if text.matches("<?").count() <= usize::from(is_declared) {
-        return text.as_bytes().into();
-    }
-    let mut line = Vec::new();
-    match minify(text.as_bytes(), &mut line) {
-        Ok(()) => line.into(),
-        Err(_) => text.as_bytes().into(),
     }
 }
 
@@ -110,42 +85,25 @@ impl Sessions {
     ) -> Said {
         let at = at.filter(|at| *at > peers.unix_ms());
         match self.plan(peers, key, author, Input::Trigger(trigger), at) {
-            Ok(plan) => self.decide(peers, names, key, plan),
+            Ok(plan) => {
+                let came = self.came(key, author);
+                self.decide(peers, names, key, Plan { came, ..plan })
+            }
             Err(refused) => Said::now(Err(count_refusal(peers, refused))),
         }
     }
 
-    /// Takes a C2SIM document of this author, who may hand one in.
-    pub(super) fn take_document(
-        &mut self,
-        peers: &mut Peers,
-        names: &Names,
-        key: SessionKey,
-        author: &Author,
-        bytes: &[u8],
-        reading: Reading<'_>,
-    ) -> Said {
-        match self.read_document(peers, key, author, bytes, reading) {
-            Ok(plan) => self.decide(peers, names, key, plan),
-            Err(refused) => Said::now(Err(count_refusal(peers, refused))),
-        }
-    }
-
-    fn read_document(
+    /// What a document comes to that was found to be this, in the session as it is now.
+    pub(super) fn plan_document(
         &self,
         peers: &mut Peers,
         key: SessionKey,
         author: &Author,
-        bytes: &[u8],
         reading: Reading<'_>,
+        finding: Finding<'_>,
     ) -> Result<Plan, Refused> {
-        if bytes.len() > peers.config.document_bytes_max {
-            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", peers.config.document_bytes_max));
-        }
+        let (message, violations) = finding.map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
         let schema = self.table.get(key).map(|session| session.info.schema).unwrap_or_default();
-        let rules = self.schemas.of(schema).map(|rules| (rules, Extent::of_body(reading.body_only)));
-        let (message, violations) =
-            scan::judge(bytes, rules).map_err(|reject| document_refusal(&InvalidDocument::Rejected(reject)))?;
         if message.schema != Some(schema) {
             if !reading.any_namespace || message.schema.is_none() {
                 return Err(refused(Code::XsdValidationError, "XSD_ERROR_1", message.other_namespace(schema)));
@@ -163,12 +121,16 @@ impl Sessions {
     }
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
-    fn decide(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, mut plan: Plan) -> Said {
-        plan.came = self.member(key, plan.author.by.as_bytes()).map(|member| member.came);
+    pub(super) fn decide(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Said {
         if plan.flow.is_some() || !self.has_numbers(key) {
             return self.change(peers, names, key, Change::Flow(Box::new(plan)));
         }
         Said::Now(self.carry_out(peers, names, key, plan))
+    }
+
+    /// The event by which an author had come, if it is a member.
+    pub(super) fn came(&self, key: SessionKey, author: &Author) -> Option<u64> {
+        self.member(key, author.by.as_bytes()).map(|member| member.came)
     }
 
     // ---- Planning ----
@@ -233,10 +195,9 @@ impl Sessions {
                 }
                 Err(reason) => return Err(self.share_refusal(key, &reason)),
             }
-            let document: Arc<[u8]> = flow.initialization.shared().unwrap_or_default().into();
-            let by = author.by.clone();
+            let (document, by) = (flow.initialization.shared_bytes(), author.by.clone());
             let name = Kind::C2simInitialization.name();
-            drafts.push(Draft { name, document: Some(document), to_all: true, ..Draft::new(What::Message, by) });
+            drafts.push(Draft { name, document, to_all: true, ..Draft::new(What::Message, by) });
         }
         if effects.keep == Keep::Discard {
             flow.initialization.clear();
@@ -272,13 +233,6 @@ impl Sessions {
 
     /// The same for so many bytes.
     fn check_bytes(&self, peers: &Peers, key: SessionKey, bytes: usize) -> Result<(), Refused> {
-        // Together they must fit where nothing else waits, each with its frames.
-        let most = peers.config.ring_bytes_max.saturating_sub(RING_RESERVE_BYTES.min(peers.config.ring_bytes_max / 8));
-        if bytes > most {
-            let details = [("BYTES", bytes), ("MAX_BYTES", most)];
-            let details = details.map(|(key, bytes)| (key.to_owned(), Value::from(bytes)));
-            return Err(refusal(Code::C2simMsgSizeExceeded, Map::from_iter(details)));
-        }
         if self.has_room_for_all(peers, key, bytes) { Ok(()) } else { Err(self.no_room_for(peers, key, bytes)) }
     }
 
@@ -541,7 +495,7 @@ fn store_refusal(reason: &StoreRefusal) -> Refused {
     refused(reason.code(), "REASON", reason.to_string())
 }
 
-fn count_refusal(peers: &mut Peers, refused: Refused) -> Refused {
+pub(super) fn count_refusal(peers: &mut Peers, refused: Refused) -> Refused {
     peers.counters.session_refusals += 1;
     refused
 }

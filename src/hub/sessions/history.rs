@@ -1,7 +1,6 @@
 //! What happens in a session: events before they have their number, and those of the past, for members that come back.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +8,7 @@ use crate::c2sim::kind::Kind;
 use crate::c2sim::state::Trigger;
 use crate::leco::message::HEADER_BYTES;
 use crate::limits::HISTORY_EVENTS_MAX;
+use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
 /// Bytes of a header that are its conversation's identifier.
@@ -56,7 +56,9 @@ pub(super) struct Draft {
     pub(super) by: Box<str>,
     /// The name of the trigger or of the message's kind; empty for the comings and goings of members.
     pub(super) name: &'static str,
-    pub(super) document: Option<Arc<[u8]>>,
+    pub(super) document: Option<SharedBytes>,
+    /// That on one line with its end, where it is written already.
+    pub(super) line: Option<SharedBytes>,
     /// Without a document: the trigger and the system for which XML members get one of our own.
     pub(super) written: Option<(Trigger, Box<str>)>,
     /// The trigger that its document pulls, where that is of another schema than the session.
@@ -75,6 +77,7 @@ impl Draft {
             by,
             name: "",
             document: None,
+            line: None,
             written: None,
             foreign: None,
             effective_at: None,
@@ -109,7 +112,7 @@ pub(super) struct Past {
     /// The header under which it was told: an answer in its conversation is about this event.
     pub(super) header: [u8; HEADER_BYTES],
     pub(super) note: Box<str>,
-    pub(super) document: Option<Arc<[u8]>>,
+    pub(super) document: Option<SharedBytes>,
     /// Without a document: the trigger and the system for which XML members get one of our own.
     pub(super) written: Option<(Trigger, Box<str>)>,
 }

@@ -38,18 +38,27 @@ impl Sessions {
         }
     }
 
-    /// Notes who waits for the change of a session, and the bytes that the wait holds.
+    /// Notes who waits for the change of a session, or for its document to be judged, and the bytes that the wait holds.
     pub(in crate::hub) fn set_waiter(&mut self, peers: &mut Peers, key: SessionKey, reply_to: ReplyTo, bytes: usize) {
-        if let Some(pending) = self.table.get_mut(key).and_then(|session| session.pending.as_mut()) {
+        let Some(session) = self.table.get_mut(key) else { return };
+        if let Some(judged) = &mut session.judged {
+            judged.charged += bytes;
+            (judged.reply_to, judged.waiter_bytes) = (reply_to, bytes);
+        } else if let Some(pending) = &mut session.pending {
             pending.charged += bytes;
             pending.reply_to = reply_to;
-            self.account(peers, 0, bytes);
+        } else {
+            return;
         }
+        self.account(peers, 0, bytes);
     }
 
-    /// Those who wait for a change to become durable.
+    /// Those who wait for a change to become durable, or for a document to be judged.
     pub(in crate::hub) fn who_waits(&self) -> impl Iterator<Item = ReplyTo> {
-        self.table.iter().filter_map(|(_, session)| Some(session.pending.as_ref()?.reply_to))
+        self.table.iter().filter_map(|(_, session)| {
+            let judged = session.judged.as_ref().map(|judged| judged.reply_to);
+            judged.or_else(|| Some(session.pending.as_ref()?.reply_to))
+        })
     }
 
     /// What was settled has been answered: the rest is told, and whoever waits for the session goes on.
@@ -59,10 +68,11 @@ impl Sessions {
         self.serve_line(peers, key);
     }
 
-    /// Lets those go on who wait for a session that is not being written any more: the line of requests and the controllers in turns.
+    /// Lets those go on who wait for a session that is not held any more: the line of requests and the controllers in turns.
     pub(in crate::hub) fn serve_line(&mut self, peers: &mut Peers, key: SessionKey) {
+        self.judge_on(key);
         let Some(session) = self.table.get_mut(key) else { return };
-        if session.is_writing() {
+        if session.is_held() {
             return;
         }
         let is_line = !session.queue.is_empty();
@@ -86,9 +96,9 @@ impl Sessions {
         self.lines.pop_front()
     }
 
-    /// The request at the front of a session's line, unless the session is being written.
+    /// The request at the front of a session's line, unless the session is held.
     pub(in crate::hub) fn next_in_line(&mut self, peers: &mut Peers, key: SessionKey) -> Option<RequestKey> {
-        let session = self.table.get_mut(key).filter(|session| !session.is_writing())?;
+        let session = self.table.get_mut(key).filter(|session| !session.is_held())?;
         let (waiting, bytes) = session.queue.pop_front()?;
         session.queue_bytes -= bytes;
         self.account(peers, bytes, 0);

@@ -11,10 +11,11 @@ use crate::hub::names::Names;
 use crate::hub::peers::{Peers, share_of};
 use crate::leco::name;
 use crate::leco::rpc::{INVALID_PARAMS, METHOD_NOT_FOUND, NOT_PERMITTED, Params};
-use crate::limits::{HISTORY_ANSWER_BYTES_MAX, SESSION_SYSTEM_BYTES_MAX, SESSIONS_MAX};
+use crate::limits::{HISTORY_ANSWER_BYTES_MAX, SESSIONS_MAX};
+use crate::store::shared::SharedBytes;
 
 use super::change::{Change, Durable};
-use super::entry::{Author, SessionInfo, Wish, refusal, refused};
+use super::entry::{Author, SessionInfo, Wish, is_system, refusal, refused};
 use super::history::What;
 use super::said::{Aftermath, Asker, Deletion, Reading, Said};
 use super::session::Session;
@@ -30,12 +31,24 @@ impl Sessions {
         peers: &mut Peers,
         names: &Names,
         asker: Asker<'_>,
-        bytes: &[u8],
+        document: &SharedBytes,
     ) -> Said {
         match self.member_at(names, asker) {
-            Ok((key, author)) => self.take_document(peers, names, key, &author, bytes, Reading::default()),
+            Ok((key, author)) => self.take_document(peers, names, key, &author, document.clone(), Reading::default()),
             Err(refused) => Said::now(Err(refused)),
         }
+    }
+
+    /// A document for a session from a controller, whose right that is: it joins nothing.
+    pub(in crate::hub) fn hand_in(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        author: &Author,
+        document: &[u8],
+    ) -> Said {
+        self.take_document(peers, names, key, author, document, Reading::default())
     }
 
     fn asked(&self, asker: Asker<'_>) -> Result<SessionKey, Refused> {
@@ -168,12 +181,7 @@ impl Sessions {
             None | Some(Value::Null) => "UNKNOWN",
             Some(word) => word.as_str().map(str::trim).ok_or_else(|| wrong("system is a string"))?,
         };
-        if system.is_empty() {
-            return Err(wrong("system is empty; leave it out, or name the system that the member speaks for"));
-        }
-        if system.len() > SESSION_SYSTEM_BYTES_MAX || system.chars().any(char::is_control) {
-            return Err(wrong("system is a name of at most 256 bytes"));
-        }
+        is_system(system).map_err(|why| wrong(&format!("system {why}")))?;
         let voice = match &format {
             None | Some(Value::Null) => Voice::Json,
             Some(word) => word.as_str().and_then(Voice::from_word).ok_or_else(|| wrong("format is xml or json"))?,

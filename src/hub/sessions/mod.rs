@@ -17,6 +17,7 @@ mod flow;
 mod guest;
 mod guests;
 mod history;
+mod judging;
 mod line;
 mod members;
 mod methods;
@@ -32,7 +33,7 @@ mod voice;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub(super) use entry::{Author, Wish};
+pub(super) use entry::{Author, Wish, is_system};
 pub(super) use guest::{Arrival, GuestId};
 pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, tracking_id};
 pub(super) use session::Session;
@@ -104,6 +105,8 @@ pub(super) struct Sessions {
     cannot_keep: bool,
     /// Sessions whose line of requests goes on.
     lines: VecDeque<SessionKey>,
+    /// Sessions of which a document is judged on.
+    judged: VecDeque<SessionKey>,
     /// Sessions whose members are not as the ledger has them.
     rosters: BTreeSet<SessionKey>,
 }
@@ -132,6 +135,7 @@ impl Sessions {
             tickets: BTreeMap::new(),
             cannot_keep: false,
             lines: VecDeque::new(),
+            judged: VecDeque::new(),
             rosters: BTreeSet::new(),
         }
     }
@@ -285,6 +289,7 @@ impl Sessions {
     #[must_use]
     pub(super) fn end(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, why: &str) -> Vec<RequestKey> {
         let Some(session) = self.table.get(key) else { return Vec::new() };
+        debug_assert!(session.judged.is_none(), "a session does not end while a document of it is judged");
         let by: Box<str> = name::shown(&session.full_name).into();
         if !session.members.is_empty() {
             self.announce(peers, names, key, Draft::new(What::Ended, by), None);
@@ -348,7 +353,10 @@ impl Sessions {
             if session.roster.writing.is_empty() == is_written(Purpose::Members(key)) {
                 return Err(format!("members of session {id} are written by nobody, or without its knowledge"));
             }
-            if !session.is_writing() && !session.queue.is_empty() && !self.lines.contains(&key) {
+            if session.judged.is_some() && !session.is_writing() && !self.judged.contains(&key) {
+                return Err(format!("session {id} has a document that nobody judges"));
+            }
+            if !session.is_held() && !session.queue.is_empty() && !self.lines.contains(&key) {
                 return Err(format!("session {id} has requests that nobody will deal with"));
             }
             if !session.owed.is_empty() {

@@ -7,7 +7,6 @@
 //! finds no room in a ring waits in the `backlog`, and documents are taken in only as fast as members read.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -28,7 +27,7 @@ use super::copies::{Copies, Copy, Sharing};
 use super::dialect::Dialect;
 use super::history::{Draft, Note, Past, What};
 use super::session::LostNotice;
-use super::voice::{self, Voice};
+use super::voice::{self, Tail, Voice};
 
 /// Bytes of a notice besides its document, about: names, header, the word of the event.
 const NOTICE_HEAD_BYTES: usize = 512;
@@ -222,7 +221,7 @@ impl Sessions {
         key: SessionKey,
         stream: PeerKey,
         seq: u64,
-        tail: &Arc<[u8]>,
+        tail: &Tail,
     ) -> bool {
         let bytes_max = peers.own_bytes_max();
         self.backlog.give(peers, stream, Notice { session: key, members: &[], seq, tail }, bytes_max)
@@ -231,13 +230,7 @@ impl Sessions {
     /// There is room in the ring of a link: what waits for it goes on.
     pub(in crate::hub) fn notices_go_on(&mut self, peers: &mut Peers, link: PeerKey) {
         let bytes_max = peers.own_bytes_max();
-        while let Some(waiting) = self.backlog.first(link) {
-            if !voice::push_for(peers, link, &waiting.members, &waiting.tail, bytes_max) {
-                peers.tell_of_room(link);
-                return;
-            }
-            self.backlog.pop(link, &mut peers.pool);
-        }
+        self.backlog.go_on(peers, link, bytes_max);
     }
 
     /// A link has ended: members who were to hear something on it have missed it.
@@ -297,8 +290,13 @@ impl Sessions {
         })
     }
 
-    /// Whether all members of a session can be given `bytes` each without running out of memory.
+    /// Whether all members of a session can be given a document of so many bytes without running out of memory.
     pub(in crate::hub) fn has_room_for_all(&self, peers: &Peers, key: SessionKey, bytes: usize) -> bool {
+        if bytes >= peers.passage_bytes_min() {
+            // One for all of them, that of the past, and a line for those who hear lines.
+            let has_streams = self.table.get(key).is_some_and(|session| session.guests.streams() > 0);
+            return bytes.saturating_mul(if has_streams { 3 } else { 2 }) <= peers.pool.data_room();
+        }
         let members = self.table.get(key).map_or(0, |session| session.members.len() + session.guests.streams());
         // A ring's block is up to twice as large as what it holds.
         bytes.saturating_mul(2).saturating_mul(members) <= peers.pool.room(Use::Ring)

@@ -55,7 +55,7 @@ impl Sessions {
             return;
         }
         let unused = self.table.iter().filter(|(_, session)| {
-            session.is_orphan && session.members.is_empty() && session.queue.is_empty() && !session.is_writing()
+            session.is_orphan && session.members.is_empty() && session.queue.is_empty() && !session.is_held()
         });
         if let Some((key, _)) = unused.min_by_key(|(_, session)| session.id) {
             let freed = self.end_for_good(peers, names, key, "its provider has not come back");
@@ -70,7 +70,7 @@ impl Sessions {
         Some(wanted.to_owned()).into_iter().chain(names.by_ref().take(SESSIONS_MAX)).find(free).unwrap_or_default()
     }
 
-    /// The provider of a session that was made for it is closed: the session ends, as soon as nothing is being written of it.
+    /// The provider of a session that was made for it is closed: the session ends, as soon as nothing is being written of it, nor judged.
     #[must_use]
     pub(in crate::hub) fn end_with_provider(
         &mut self,
@@ -79,7 +79,7 @@ impl Sessions {
         key: SessionKey,
     ) -> Vec<RequestKey> {
         let Some(session) = self.table.get_mut(key) else { return Vec::new() };
-        session.must_end = session.is_writing();
+        session.must_end = session.is_held();
         if session.must_end {
             return Vec::new();
         }

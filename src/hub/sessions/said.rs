@@ -29,6 +29,14 @@ pub(in crate::hub) struct Reading<'a> {
     pub(in crate::hub) password: &'a str,
 }
 
+impl Reading<'_> {
+    /// The same for longer: without the password, and that.
+    pub(super) fn kept(self) -> (Reading<'static>, Box<str>) {
+        let Self { any_namespace, body_only, speaks_for_sender, password } = self;
+        (Reading { any_namespace, body_only, speaks_for_sender, password: "" }, password.into())
+    }
+}
+
 /// A session that is to be deleted.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct Deletion {

@@ -18,6 +18,7 @@ use crate::hub::methods::{At, Call, Method};
 use crate::hub::peers::For;
 use crate::leco::nodes::Dealer;
 use crate::leco::rpc::Params;
+use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
 /// A ledger that only notes what it is to write.
@@ -68,6 +69,21 @@ impl Fixture {
     /// What a component was sent since it was last asked for.
     fn heard(&mut self, key: PeerKey) -> String {
         String::from_utf8_lossy(&self.lent.read(key)).into_owned()
+    }
+
+    /// The same with all that waits elsewhere than in its ring, which comes as the ring drains.
+    fn heard_all(&mut self, key: PeerKey) -> String {
+        let mut all = String::new();
+        loop {
+            let more = self.heard(key);
+            if more.is_empty() {
+                return all;
+            }
+            all += &more;
+            if self.lent.events().contains(&Event::Room { peer: key }) {
+                self.sessions.notices_go_on(&mut self.lent.peers, key);
+            }
+        }
     }
 
     fn call(&mut self, session: &str, name: &str, method: &str, params: Value) -> Said {
@@ -294,23 +310,18 @@ fn what_a_member_takes_no_more_waits_for_it_in_order_and_the_others_hear_at_once
     let mut at = Fixture::new();
     let [slow, quick] = ["CA", "CB"].map(|name| at.join("default", name, "json"));
     let session = at.sessions.named("default").unwrap();
-    let document: Arc<[u8]> = vec![b' '; at.lent.peers.config.ring_bytes_max / 2].into();
+    let document = SharedBytes::from(vec![b' '; at.lent.peers.config.ring_bytes_max / 2]);
     for _ in 0..3 {
-        let draft = super::Draft {
-            document: Some(Arc::clone(&document)),
-            ..super::Draft::new(super::What::Message, "x".into())
-        };
+        let draft =
+            super::Draft { document: Some(document.clone()), ..super::Draft::new(super::What::Message, "x".into()) };
         at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
-        at.heard(quick);
+        assert!(at.heard_all(quick).len() > document.len());
     }
     assert!(at.lent.peers.is_open(slow) && at.lent.events().is_empty());
     let who = at.sessions.who_has_no_room(&at.lent.peers, &at.lent.names, b"session:default", quick, 1);
     assert_eq!(who, Some((slow, &b"N1.CA"[..])));
     // It reads: what waited comes, and nothing is left.
-    let first = at.heard(slow);
-    assert_eq!(at.lent.events(), [Event::Room { peer: slow }]);
-    at.sessions.notices_go_on(&mut at.lent.peers, slow);
-    let all = first + &at.heard(slow);
+    let all = at.heard_all(slow);
     let seqs: Vec<usize> = (1..=6).filter_map(|seq| all.find(&format!(r#""seq":{seq},"#))).collect();
     assert!(seqs.len() >= 3 && seqs.is_sorted());
     assert_eq!(at.sessions.who_has_no_room(&at.lent.peers, &at.lent.names, b"session:default", quick, 1), None);
@@ -376,14 +387,12 @@ fn who_ends_with_notices_waiting_has_missed_them() {
     let mut at = Fixture::new();
     let [slow, other] = ["CA", "CB"].map(|name| at.join("default", name, "json"));
     let session = at.sessions.named("default").unwrap();
-    let document: Arc<[u8]> = vec![b' '; at.lent.peers.config.ring_bytes_max].into();
+    let document = SharedBytes::from(vec![b' '; at.lent.peers.config.ring_bytes_max]);
     for _ in 0..2 {
-        let draft = super::Draft {
-            document: Some(Arc::clone(&document)),
-            ..super::Draft::new(super::What::Message, "x".into())
-        };
+        let draft =
+            super::Draft { document: Some(document.clone()), ..super::Draft::new(super::What::Message, "x".into()) };
         at.sessions.announce(&mut at.lent.peers, &at.lent.names, session, draft, None);
-        at.heard(other);
+        at.heard_all(other);
     }
     at.lent.peers.close(slow, crate::hub::cause::Cause::Slow);
     assert!(at.lent.events().contains(&Event::LinkEnded { peer: slow }));

@@ -1,13 +1,15 @@
-//! C2SIM documents: recognised, checked against a schema, written on one line, kept as an initialization. A schema is a document too.
+//! C2SIM documents: recognised, at once and in slices, checked against a schema, written on one line, kept as an initialization. A schema is a
+//! document too.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use instep::c2sim::initialization::Initialization;
 use instep::c2sim::invalid::InvalidDocument;
+use instep::c2sim::judging::{Begun, Document, Judging};
 use instep::c2sim::message::Message;
 use instep::c2sim::notice::{IsoDateTime, Stamp, Uuid, minify};
-use instep::c2sim::scan::{scan, scan_with};
-use instep::c2sim::schema::Rules;
+use instep::c2sim::scan::{judge, scan, scan_with};
+use instep::c2sim::schema::{Extent, Rules};
 use instep::c2sim::state::InitMerge;
 use instep::limits::C2SIM_VIOLATIONS_MAX;
 
@@ -16,9 +18,9 @@ pub(crate) const SCHEMA: &str = include_str!("c2sim.xsd");
 
 const STAMP: Stamp = Stamp { message_id: Uuid(1), conversation_id: Uuid(2), sending_time: IsoDateTime(3) };
 
-fn rules() -> &'static Rules {
-    static RULES: OnceLock<Rules> = OnceLock::new();
-    RULES.get_or_init(|| Rules::load(SCHEMA).expect("the schema of the targets is one"))
+fn rules() -> &'static Arc<Rules> {
+    static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
+    RULES.get_or_init(|| Rules::load(SCHEMA).expect("the schema of the targets is one").into())
 }
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -29,6 +31,40 @@ pub(crate) fn run(bytes: &[u8]) {
         }
     }
     check(bytes, rules());
+    for cost in [1, 9, 1 + bytes.len() / 7, usize::MAX] {
+        check_slices(bytes, rules(), cost);
+    }
+}
+
+/// Judged in slices of this size a document is the same.
+pub(crate) fn check_slices(bytes: &[u8], rules: &Arc<Rules>, cost: usize) {
+    let held = || Some((Arc::clone(rules), Extent::Whole));
+    let compare = |judging: Judging| {
+        judging.conclude(|sliced| match (judge(bytes, Some((rules, Extent::Whole))), sliced) {
+            (Ok((at_once, violations)), Ok((sliced, found))) => {
+                same(&at_once, &sliced);
+                assert_eq!(at_once.text, sliced.text);
+                assert_eq!(violations, found);
+                assert_eq!(&*at_once.relayed(), &*sliced.relayed());
+                let line = sliced.one_line().map(|line| line.strip_suffix(b"\n").unwrap().to_vec());
+                let mut written = Vec::new();
+                assert_eq!(minify(bytes, &mut written), Ok(()));
+                assert!(line.is_none_or(|line| line == written), "one line, and its end");
+            }
+            (Err(at_once), Err(sliced)) => assert_eq!(at_once, sliced),
+            (at_once, sliced) => panic!("{at_once:?} at once, {sliced:?} in slices of {cost}"),
+        });
+    };
+    for is_line_wanted in [false, true] {
+        let mut judging = Judging::new(bytes.into(), held(), is_line_wanted);
+        while !judging.go_on(cost) {}
+        compare(judging);
+    }
+    // And one that was begun where it lay.
+    if let Begun::Goes(mut judging) = Judging::begin(&Document::from(bytes), held(), false, cost) {
+        while !judging.go_on(cost) {}
+        compare(*judging);
+    }
 }
 
 fn check(bytes: &[u8], rules: &Rules) {

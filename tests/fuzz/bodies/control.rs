@@ -185,17 +185,17 @@ fn write(shape: Shape, asked: &Request<'_>) -> Option<Vec<u8>> {
             let (provider, viewer) = pairs.next().filter(|_| connections.total() == 1)?;
             ControlRequest::begin(&mut out, shape, Function::Connect).connection(provider, viewer).finish()
         }
-        Request::Trigger { session, trigger, at } => {
-            let begun = ControlRequest::begin(&mut out, shape, Function::Trigger);
-            let named = match session {
-                SessionRef::Id(id) => begun.session(&[*id]),
-                SessionRef::Name(name) => begun.text(Argument::Session, name),
-            };
-            let begun = named.text(Argument::Trigger, trigger);
+        Request::Trigger { session, trigger, at, system } => {
+            let begun = of_session(ControlRequest::begin(&mut out, shape, Function::Trigger), session, *system);
+            let begun = begun.text(Argument::Trigger, trigger);
             match at {
                 Some(at) => begun.at(*at).finish(),
                 None => begun.finish(),
             }
+        }
+        Request::SendDocument { session, document, system } => {
+            let begun = of_session(ControlRequest::begin(&mut out, shape, Function::SendDocument), session, *system);
+            begun.document(document).finish()
         }
         Request::CreateSession(new) => {
             create(ControlRequest::begin(&mut out, shape, Function::CreateSession), new).finish()
@@ -203,6 +203,15 @@ fn write(shape: Shape, asked: &Request<'_>) -> Option<Vec<u8>> {
     };
     assert_eq!(written, out.len());
     Some(out)
+}
+
+/// A session, and the system in whose name something is done in it.
+fn of_session<'o>(begun: ControlRequest<'o>, session: &SessionRef<'_>, system: Option<&str>) -> ControlRequest<'o> {
+    let named = match session {
+        SessionRef::Id(id) => begun.session(&[*id]),
+        SessionRef::Name(name) => begun.text(Argument::Session, name),
+    };
+    system.into_iter().fold(named, |begun, system| begun.text(Argument::System, system))
 }
 
 fn create<'o>(begun: ControlRequest<'o>, new: &NewSession<'_>) -> ControlRequest<'o> {

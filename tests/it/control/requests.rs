@@ -110,6 +110,26 @@ pub(crate) const REQUESTS: &[(&str, &str, &str)] = &[
         "92a131ccce82a46e616d65a178a870726f7669646572920102",
         "Beside 206 v1: error: argument provider names more than one provider",
     ),
+    (
+        "Trigger for a system",
+        "92a131cccd83a773657373696f6e02a774726967676572a473746f70a673797374656da25331",
+        "Beside 205 v1: Trigger Id(2) stop None for S1",
+    ),
+    (
+        "SendDocument",
+        "92a131cccf83a773657373696f6ea56472696c6ca8646f63756d656e74c4033c613ea673797374656da25331",
+        "Beside 207 v1: SendDocument Name(\"drill\") 3 bytes for S1",
+    ),
+    (
+        "SendDocument without document",
+        "92a131cccf81a773657373696f6ea56472696c6c",
+        "Beside 207 v1: error: argument document is missing",
+    ),
+    (
+        "SendDocument of a number",
+        "92a131cccf82a773657373696f6e01a8646f63756d656e7407",
+        "Beside 207 v1: error: argument document is no text",
+    ),
     ("Viewers absent", "92a1310380", "Beside 3 v1: Viewers all"),
     ("Viewers nil", "92a1310381a6766965776572c0", "Beside 3 v1: Viewers all"),
     ("Viewers no object", "92a13103", "Beside 3 v1: Viewers all"),

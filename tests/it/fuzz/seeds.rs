@@ -200,6 +200,9 @@ fn control() -> Files {
             let begun = begun.text(Argument::Session, "default").text(Argument::Trigger, "start");
             begun.at(1_700_000_000_000).finish()
         });
+        put("document", Function::SendDocument, &|begun| {
+            begun.text(Argument::Session, "default").document(b"<Message/>").finish()
+        });
         put("create", Function::CreateSession, &|begun| {
             let begun = begun.text(Argument::Name, "lab").text(Argument::Schema, "2.0.0").provider(&[1]);
             begun.text(Argument::Description, "why").text(Argument::OPTIONS[0], "none").finish()
