@@ -205,15 +205,14 @@ impl Hub {
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
         let remote = peers::canonical(remote);
-        let mut key = self.peers.admit(remote, door);
-        if key.is_none()
-            && door == Door::Http
-            && let Some(idle) = self.web.longest_idle()
+        if door == Door::Http
+            && self.peers.is_crowded(remote, door)
+            && let Some(idle) = self.web.longest_idle(&self.peers, remote)
         {
             self.peers.close(idle, Cause::Idle);
             self.drain_events();
-            key = self.peers.admit(remote, door);
         }
+        let key = self.peers.admit(remote, door);
         match (key, door) {
             (Some(key), Door::Viewer) => self.manager.viewer_came(&self.peers, key, remote),
             (Some(key), Door::Http) => self.web.came(&self.peers, key),

@@ -513,3 +513,24 @@ fn the_description_of_the_interface_names_every_operation() {
     world.feed(guest.requests, b"GET /cleanup HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(guest.answer(&mut world).unwrap().status, 200);
 }
+
+#[test]
+fn where_there_are_too_many_the_connection_that_was_idle_the_longest_makes_room() {
+    let mut world = with(|config| config.connections_max = 8);
+    let mut guests: Vec<Guest> = Vec::new();
+    for n in 0..20 {
+        let guest = Guest::new(&mut world, &format!("g{n}"));
+        assert_eq!(guest.get(&mut world, "list").status, 200, "{n}");
+        world.wait(10);
+        guests.push(guest);
+    }
+    let open: Vec<usize> = (0..20).filter(|n| world.clients[guests[*n].requests].closed.is_none()).collect();
+    assert!(open.len() >= 4 && open == (20 - open.len()..20).collect::<Vec<_>>(), "{open:?}");
+    assert_eq!((world.clients[guests[0].requests].closed, world.count("connections_refused")), (Some(Cause::Idle), 0));
+    // Streams do not go.
+    guests[19].open_stream(&mut world, "default");
+    for n in 0..20 {
+        Guest::new(&mut world, &format!("h{n}")).get(&mut world, "list");
+    }
+    assert_eq!(world.clients[guests[19].stream.unwrap()].closed, None);
+}

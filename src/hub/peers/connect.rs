@@ -34,11 +34,7 @@ impl Peers {
         if self.stopping {
             return None;
         }
-        let crowded = self.len() - self.tarpit >= self.config.connections_max
-            || self.plain >= self.plain_max(door)
-            || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX)
-            || self.shares.connections(remote.ip().to_canonical()) >= share_of(self.config.connections_max);
-        if crowded {
+        if self.is_crowded(remote, door) {
             return self.refuse_connection(remote);
         }
         if self.handshakes >= HANDSHAKES_MAX {
@@ -52,6 +48,14 @@ impl Peers {
         };
         log::debug!("connection from {remote}");
         Some(key)
+    }
+
+    /// Whether a newcomer at this door would be one too many: of all, at the door, or from its address.
+    pub(in crate::hub) fn is_crowded(&self, remote: SocketAddr, door: Door) -> bool {
+        self.len() - self.tarpit >= self.config.connections_max
+            || self.plain >= self.plain_max(door)
+            || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX)
+            || self.shares.connections(remote.ip().to_canonical()) >= share_of(self.config.connections_max)
     }
 
     /// A peer that speaks ZMTP; what we say first waits in its ring.

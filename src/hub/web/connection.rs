@@ -168,6 +168,13 @@ impl Connection {
         self.at_hand.as_mut().map_or(0, |asked| core::mem::take(&mut asked.body).len())
     }
 
+    /// Its request, which is answered or given up, so its body is held no longer.
+    pub(super) fn take(&mut self, pool: &mut Pool) -> Option<Box<Asked>> {
+        let asked = self.at_hand.take()?;
+        pool.refund(asked.body.len());
+        Some(asked)
+    }
+
     /// Bytes that it keeps.
     pub(super) fn bytes(&self) -> usize {
         self.at_hand.as_ref().map_or(0, |asked| asked.body.len())

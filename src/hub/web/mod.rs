@@ -13,6 +13,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use crate::config::Config;
@@ -68,8 +69,11 @@ impl Web {
         }
     }
 
-    /// A connection came in.
+    /// A connection came in. Who was refused is held for a moment, but is none of ours.
     pub(super) fn came(&mut self, peers: &Peers, key: PeerKey) {
+        if !peers.is_open(key) {
+            return;
+        }
         self.connections.insert(key, Box::new(Connection::new(peers.now)));
     }
 
@@ -80,10 +84,12 @@ impl Web {
         }
     }
 
-    /// The connection that has been without a request for the longest time: the first to go where there are too many.
-    pub(super) fn longest_idle(&self) -> Option<PeerKey> {
+    /// The connection that has been without a request for the longest time, from the same address as a newcomer if there is one: the first to go
+    /// where there are too many.
+    pub(super) fn longest_idle(&self, peers: &Peers, newcomer: SocketAddr) -> Option<PeerKey> {
         let idle = self.connections.iter().filter(|(_, connection)| connection.is_idle());
-        idle.min_by_key(|(_, connection)| connection.since).map(|(key, _)| *key)
+        let is_other = |key: PeerKey| peers.get(key).is_none_or(|peer| peer.remote.ip() != newcomer.ip());
+        idle.min_by_key(|(key, connection)| (is_other(**key), connection.since)).map(|(key, _)| *key)
     }
 
     /// Bytes that all connections keep.
@@ -190,7 +196,7 @@ impl Web {
                 if refusal == Refusal::BodyTooLong && connection.cuts_short() {
                     return;
                 }
-                let asked = connection.at_hand.take();
+                let asked = connection.take(&mut peers.pool);
                 self.say_refused(peers, key, refusal, asked.as_deref());
             }
         }
@@ -201,9 +207,8 @@ impl Web {
     /// Answers the request at hand.
     pub(super) fn answer(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        let Some(asked) = connection.at_hand.take() else { return };
+        let Some(asked) = connection.take(&mut peers.pool) else { return };
         connection.since = peers.now;
-        peers.pool.refund(asked.body.len());
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += u64::from(reply.status >= 400);
         let Asked { terms, fields, route, is_too_long, .. } = *asked;
@@ -249,7 +254,7 @@ impl Web {
     /// The request at hand is granted its WebSocket: from here on the connection is one.
     pub(super) fn upgrade(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        let Some(asked) = connection.at_hand.take() else { return };
+        let Some(asked) = connection.take(&mut peers.pool) else { return };
         let Ok(accept) = asked.upgrade else { return };
         peers.counters.http_requests += 1;
         self.out.clear();
@@ -262,7 +267,8 @@ impl Web {
     /// A WebSocket is refused.
     pub(super) fn deny(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        let Some(Asked { upgrade: Err(denial), terms, .. }) = connection.at_hand.take().map(|asked| *asked) else {
+        let Some(Asked { upgrade: Err(denial), terms, .. }) = connection.take(&mut peers.pool).map(|asked| *asked)
+        else {
             return;
         };
         connection.since = peers.now;
@@ -307,10 +313,7 @@ impl Web {
 
     /// What came cannot be read on.
     fn refuse(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
-        let asked = self.connections.get_mut(&key).and_then(|connection| connection.at_hand.take());
-        if let Some(asked) = &asked {
-            peers.pool.refund(asked.body.len());
-        }
+        let asked = self.connections.get_mut(&key).and_then(|connection| connection.take(&mut peers.pool));
         self.say_refused(peers, key, refusal, asked.as_deref());
         peers.finish(key, Cause::Answered);
     }

@@ -49,6 +49,10 @@ impl At {
         String::from_utf8(self.lent.read(key)).unwrap()
     }
 
+    fn longest_idle(&self) -> Option<PeerKey> {
+        self.web.longest_idle(&self.lent.peers, FAR.parse().unwrap())
+    }
+
     fn answer(&mut self, key: PeerKey, text: &str) -> String {
         self.web.answer(&mut self.lent.peers, key, &Reply::text(200, text));
         self.read(key)
@@ -268,9 +272,9 @@ fn whoever_has_been_idle_the_longest_makes_room() {
         at.open(NEAR)
     });
     at.feed(busy, b"GET /he");
-    assert_eq!(at.web.longest_idle(), Some(first));
+    assert_eq!(at.longest_idle(), Some(first));
     at.web.left(&mut at.lent.peers, first);
-    assert_eq!(at.web.longest_idle(), Some(last));
+    assert_eq!(at.longest_idle(), Some(last));
     at.feed(last, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
-    assert_eq!(at.web.longest_idle(), None);
+    assert_eq!(at.longest_idle(), None);
 }

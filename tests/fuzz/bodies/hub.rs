@@ -22,7 +22,7 @@ const MEMORY_MAX: usize = 3 << 19;
 /// One thing that happens to the hub.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op<'a> {
-    /// A connection comes in: the door by the rest after division by three, from far away with an odd quarter.
+    /// A connection comes in: the door by the rest after division by three, from 128 on that of HTTP; from far away with an odd quarter.
     Open(u8),
     /// This peer sends greeting and READY: those of a Component, from 128 on those of another Coordinator.
     Hello(u8),
@@ -30,6 +30,9 @@ pub(crate) enum Op<'a> {
     Send(u8, &'a [u8]),
     /// This peer (less 128) sends a LECO message to a receiver, under a sender's name, with a payload: JSON, from 128 on any.
     Message(u8, [&'a [u8]; 3]),
+    /// This peer (less a multiple of 64, which says the method) asks over HTTP at a path of the sessions, with a body; one of a single digit is
+    /// that document of [`DOCUMENTS`].
+    Request(u8, [&'a [u8]; 2]),
     /// The connection of this peer ends.
     Close(u8),
     /// So many times so many milliseconds pass.
@@ -53,7 +56,7 @@ impl<'a> Op<'a> {
             *bytes = rest;
             text
         };
-        Some(match kind % 12 {
+        Some(match kind % 13 {
             0 | 1 => Self::Open(argument),
             2 => Self::Hello(argument),
             3 | 4 => Self::Send(argument, text()),
@@ -61,6 +64,7 @@ impl<'a> Op<'a> {
             8 => Self::Close(argument),
             9 => Self::Time(argument),
             10 => Self::Appetite(argument),
+            12 => Self::Request(argument, [text(), text()]),
             _ if argument < 16 => Self::Stop,
             _ => Self::Clock(argument),
         })
@@ -78,11 +82,13 @@ impl<'a> Op<'a> {
             Self::Appetite(argument) => (10, argument),
             Self::Clock(argument) => (11, argument),
             Self::Stop => (11, 0),
+            Self::Request(argument, _) => (12, argument),
         };
         out.extend([kind, argument]);
         let texts: &[&[u8]] = match &self {
             Self::Send(_, bytes) => &[bytes],
             Self::Message(_, texts) => texts,
+            Self::Request(_, texts) => texts,
             Self::Open(_)
             | Self::Hello(_)
             | Self::Close(_)
@@ -97,6 +103,46 @@ impl<'a> Op<'a> {
             out.extend_from_slice(text);
         }
     }
+}
+
+/// What guests send: enough to bring a session to RUNNING, and something to say there.
+const DOCUMENTS: [&str; 6] = [
+    "<SystemMessageBody><SubmitInitialization/></SystemMessageBody>",
+    "<C2SIMInitializationBody><ObjectDefinitions/><ScenarioSetting/><SystemEntityList><SystemName>S</SystemName></SystemEntityList>\
+     </C2SIMInitializationBody>",
+    "<SystemMessageBody><ShareScenario/></SystemMessageBody>",
+    "<SystemMessageBody><StartScenario/></SystemMessageBody>",
+    "<DomainMessageBody><ReportBody/></DomainMessageBody>",
+    "<SystemMessageBody><PauseScenario/></SystemMessageBody>",
+];
+
+/// A request of a guest; its identity goes with its connection.
+fn request(argument: u8, path: &[u8], body: &[u8]) -> Vec<u8> {
+    let method = ["GET", "POST", "PUT", "DELETE"][usize::from(argument >> 6)];
+    let document = match body {
+        [digit @ b'0'..=b'5'] => format!(
+            "<Message xmlns=\"http://www.sisostds.org/schemas/C2SIM/2.0.0-cwix2026\"><C2SIMHeader><ConversationID>\
+             00000000-0000-4000-8000-000000000001</ConversationID><FromSendingSystem>S</FromSendingSystem><MessageID>\
+             00000000-0000-4000-8000-000000000002</MessageID><Protocol>SISO-STD-C2SIM</Protocol><ProtocolVersion>1.0.2\
+             </ProtocolVersion></C2SIMHeader><MessageBody>{}</MessageBody></Message>",
+            DOCUMENTS[usize::from(digit - b'0')]
+        )
+        .into_bytes(),
+        _ => body.to_vec(),
+    };
+    let id = argument & 63;
+    let mut whole = format!("{method} /api/c2sim/session/").into_bytes();
+    whole.extend_from_slice(path);
+    whole.extend_from_slice(
+        format!(
+            " HTTP/1.1\r\nHost: h\r\nclientId: g{id}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nContent-Length: {}\r\n\r\n",
+            document.len()
+        )
+        .as_bytes(),
+    );
+    whole.extend(document);
+    whole
 }
 
 /// A connection as the event loop has it: what has come for the hub and was not read yet.
@@ -155,6 +201,7 @@ impl House {
         match op {
             Op::Open(argument) => {
                 let door = [Door::Leco, Door::Control, Door::Viewer][usize::from(argument) % 3];
+                let door = if argument < 128 { door } else { Door::Http };
                 let remote = if argument & 4 == 0 { "127.0.0.1:5000" } else { "10.0.0.9:5000" };
                 let key = self.hub.open_at(self.now, remote.parse().expect("it is an address"), door);
                 self.add(key);
@@ -175,6 +222,7 @@ impl House {
                 push_frame(&mut message, false, payload);
                 self.send(peer & 127, &message);
             }
+            Op::Request(argument, [path, body]) => self.send(argument & 63, &request(argument, path, body)),
             Op::Close(peer) => {
                 if let Some(at) = self.at(peer) {
                     let cause = [Cause::Peer, Cause::Gone, Cause::Io][usize::from(peer) % 3];
