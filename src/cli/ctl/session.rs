@@ -250,6 +250,7 @@ fn members(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
         (Column::Right("JOINED"), Cells::Key("joined")),
         (Column::Right("ACKED"), Cells::Key("acked")),
         (Column::Left("IN STEP"), Cells::Made(&follows)),
+        (Column::Left("ADDRESS"), Cells::Key("address")),
     ];
     Ok(Report { text: table_of(&part(&json, "members"), &columns), json })
 }

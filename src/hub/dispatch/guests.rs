@@ -60,6 +60,14 @@ impl Hub {
         }
     }
 
+    /// What the interface does not have: who asks comes first, as with everything.
+    pub(super) fn unknown_over_web(asked: &Asked) -> Reply {
+        match client_id(asked.client.as_deref()) {
+            Some(_) => Reply::text(404, "there is no such path in this interface"),
+            None => no_client_id(),
+        }
+    }
+
     /// All sessions.
     pub(super) fn sessions_over_web(&self, asked: &Asked) -> Reply {
         if client_id(asked.client.as_deref()).is_none() {

@@ -104,7 +104,7 @@ impl Hub {
             Route::Cleanup | Route::Options => Reply::bare(200),
             Route::Foreign => Reply::text(403, "a page of another server may only look (http_origins)"),
             Route::Malformed => Reply::text(400, "malformed escape in the path"),
-            Route::UnknownOfApi => Reply::text(404, "there is no such path in this interface"),
+            Route::UnknownOfApi => Self::unknown_over_web(asked),
             Route::Unknown => Reply::of(
                 404,
                 "text/html; charset=utf-8",
