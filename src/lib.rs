@@ -161,7 +161,7 @@
 //! * **recording**: the timesteps of a provider as a file for viewers.
 //! * **Session**: a name, a flow state, its members, and perhaps a provider with viewers; nothing else is called so.
 //! * **member**: whoever has joined a session: a Component, or a guest.
-//! * **guest**: a member that does not speak LECO: it asks over HTTP, and hears on a stream.
+//! * **guest**: a member that does not speak LECO: it asks over HTTP, and hears on a stream or a topic.
 //! * **state**: where a session is in C2SIM's flow control, from UNINITIALIZED to RUNNING and PAUSED.
 //! * **Trigger**: what moves a session from one state to the next, now or at a moment.
 //! * **initialization**: the documents that a session collects until they are shared.

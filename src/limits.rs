@@ -530,4 +530,10 @@ pub const STOMP_TERMS_MAX: usize = 64;
 /// Parentheses and negations in one another.
 pub const STOMP_SELECTOR_DEPTH_MAX: usize = 32;
 
+/// Subscriptions of one connection.
+pub const STOMP_SUBSCRIPTIONS_MAX: usize = 8;
+
+/// Connections that speak STOMP.
+pub const STOMP_CONNECTIONS_MAX: usize = 1024;
+
 const _: () = assert!(STOMP_SELECTOR_BYTES_MAX < STOMP_HEAD_BYTES_MAX, "a selector of any legal length fits its frame");

@@ -1,9 +1,11 @@
 //! The fields of a message's header.
 
-/// The header fields that are read. Credentials, act type and classification are not.
+/// The header fields that are read. Credentials and classification are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant is the header element of the same name, which the C2SIM standard defines")]
 pub enum Field {
+    /// May be missing, and is in no schema but the older one.
+    CommunicativeActTypeCode,
     ConversationId,
     FromSendingSystem,
     InReplyToMessageId,
@@ -18,7 +20,8 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::CommunicativeActTypeCode,
         Self::ConversationId,
         Self::FromSendingSystem,
         Self::InReplyToMessageId,
@@ -38,6 +41,7 @@ impl Field {
     #[must_use]
     pub const fn element(self) -> &'static str {
         match self {
+            Self::CommunicativeActTypeCode => "CommunicativeActTypeCode",
             Self::ConversationId => "ConversationID",
             Self::FromSendingSystem => "FromSendingSystem",
             Self::InReplyToMessageId => "InReplyToMessageID",

@@ -452,7 +452,8 @@ impl Scanner {
         let slot = self.header.get_mut(field as usize).ok_or(Defect::OutOfPlace)?;
         match slot {
             None => *slot = Some(value),
-            Some(_) if field == Field::ToReceivingSystem => {}
+            // Of these nothing depends on which of them counts.
+            Some(_) if matches!(field, Field::ToReceivingSystem | Field::CommunicativeActTypeCode) => {}
             Some(_) => return Err(Defect::RepeatedField(field)),
         }
         Ok(())

@@ -125,6 +125,8 @@ pub struct Shared {
     pub documents: usize,
     /// Different scenario settings came; the first was kept.
     pub settings_differ: bool,
+    /// The schema with whose namespace it is written.
+    pub schema: Option<Schema>,
 }
 
 /// One stored document.
@@ -374,7 +376,7 @@ impl Initialization {
             [] => return Err(ShareRefusal::Nothing),
             [only] if only.kind == Kind::C2simInitialization => {
                 rehead(only, stamp, &mut out);
-                Shared { documents: 1, settings_differ: false }
+                Shared { documents: 1, settings_differ: false, schema: only.schema }
             }
             documents => marshal(documents, stamp, &mut out)?,
         };
@@ -430,7 +432,7 @@ fn marshal(documents: &[Arc<Stored>], stamp: &Stamp, out: &mut Vec<u8>) -> Resul
     all(Part::SystemEntityList).for_each(|text| push(out, &[text]));
     push(out, &["</C2SIMInitializationBody></MessageBody></Message>"]);
     let settings_differ = settings.any(|other| other != setting);
-    Ok(Shared { documents: documents.len(), settings_differ })
+    Ok(Shared { documents: documents.len(), settings_differ, schema })
 }
 
 /// The root element with every declaration the parts rely on.

@@ -171,6 +171,10 @@ fn welcome(server: &Server, name: &str) -> Vec<String> {
     if let Some(address) = server.addresses(Door::Http).next() {
         lines.push(format!("a browser finds it at http://{}/", seen_from_here(address)));
     }
+    let stomp: Vec<String> = server.addresses(Door::Stomp).map(|address| address.to_string()).collect();
+    if !stomp.is_empty() {
+        lines.push(format!("clients of STOMP connect to {}", stomp.join(", ")));
+    }
     lines
 }
 

@@ -142,6 +142,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list control_bind, "addresses of the control port (default: loopback on port + 10 or a free one; 'off': none)"),
     setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11 or a free one; 'off': none)"),
     setting!(list http_bind, "addresses of the HTTP port (default: loopback on port + 12 or a free one; 'off': none)"),
+    setting!(list stomp_bind, "addresses of the STOMP port, such as 127.0.0.1:61613 (default: none)"),
+    setting!(switch c2sim, "stand in for both servers of C2SIM: HTTP on 7777 and 8080, STOMP on 61613, all addresses"),
     setting!(text http_prefix, "path below which the HTTP port is found too (default: its root only)"),
     setting!(text http_external, "host:port by which clients of the HTTP port come back (default: as they came)"),
     setting!(list http_origins, "web pages of other servers that may use the HTTP port, '*': all (default: none)"),
@@ -161,6 +163,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(text join_again, "what a client of C2SIM that joins twice as the same system hears: ok or error"),
     setting!(text gmu_session, "session of the clients of GMU's C2SIM server, made with init_merge marshal"),
     setting!(text gmu_password, "password that commands of those clients must have (default: none is asked for)"),
+    setting!(text gmu_version, "c2sim-version of what we write for STOMP (default: that of the last document)"),
     Setting {
         key: "resend_init",
         help: "tell the shared initialization on a stream that comes back without it: true or false",

@@ -78,6 +78,10 @@ pub struct Config {
     pub viewer_bind: Vec<String>,
     /// Addresses of the HTTP port; empty means loopback on the LECO port + 12 or, if that is taken, a free one; `off` means none.
     pub http_bind: Vec<String>,
+    /// Addresses of the STOMP port; empty, or `off`, means none.
+    pub stomp_bind: Vec<String>,
+    /// Whether the ports of the reference servers of C2SIM are opened too, on all addresses: HTTP on 7777 and 8080, STOMP on 61613.
+    pub c2sim: bool,
     /// Path below which the HTTP port is to be found too, `/a/b`; empty: at its root only.
     pub http_prefix: String,
     /// `HOST:PORT` by which clients of the HTTP port come back, as URLs in answers have it; empty: as they came.
@@ -121,6 +125,8 @@ pub struct Config {
     pub gmu_session: String,
     /// The password that commands of those clients must have; empty: none is asked for.
     pub gmu_password: String,
+    /// The version that is told with what the server writes for clients of STOMP; empty: that of the last document of their session.
+    pub gmu_version: String,
     /// Whether a member whose stream comes back is told the shared initialization that it has missed.
     pub resend_init: bool,
 }
@@ -178,6 +184,8 @@ impl Default for Config {
             control_bind: Vec::new(),
             viewer_bind: Vec::new(),
             http_bind: Vec::new(),
+            stomp_bind: Vec::new(),
+            c2sim: false,
             http_prefix: String::new(),
             http_external: String::new(),
             http_origins: Vec::new(),
@@ -198,6 +206,7 @@ impl Default for Config {
             join_again: "ok".to_owned(),
             gmu_session: "default".to_owned(),
             gmu_password: String::new(),
+            gmu_version: String::new(),
             resend_init: true,
         }
     }

@@ -6,6 +6,7 @@ use super::manager::Manager;
 use super::names::Names;
 use super::peers::{Peers, Role};
 use super::sessions::Sessions;
+use super::topic::Topic;
 use super::web::Web;
 
 /// Checks that all tables agree with each other; a sentence about the first thing that does not hold.
@@ -15,11 +16,13 @@ pub(super) fn check(
     sessions: &Sessions,
     manager: &Manager,
     web: &Web,
+    topic: &Topic,
 ) -> Result<(), String> {
     peers.check()?;
     sessions.check()?;
     manager.check(peers)?;
     web.check(peers)?;
+    topic.check(peers)?;
     links_are_known(peers, names, manager)?;
     nodes_are_linked(peers, names)?;
     shows_follow(sessions, manager)?;
@@ -54,7 +57,13 @@ fn links_are_known(peers: &Peers, names: &Names, manager: &Manager) -> Result<()
             {
                 return Err(format!("{key:?} is no node's DEALER"));
             }
-            Role::Accepted | Role::Dialled(_) | Role::Controller | Role::Viewer | Role::Web | Role::Kernel(_) => {}
+            Role::Accepted
+            | Role::Dialled(_)
+            | Role::Controller
+            | Role::Viewer
+            | Role::Web
+            | Role::Topic
+            | Role::Kernel(_) => {}
         }
     }
     if held != names.directory.len() {

@@ -32,6 +32,8 @@ pub(super) enum ReplyTo {
     Control { peer: PeerKey, envelope: Envelope },
     /// A client of HTTP, likewise.
     Web { peer: PeerKey },
+    /// A client of STOMP, likewise.
+    Topic { peer: PeerKey },
 }
 
 /// An error without data.

@@ -17,6 +17,8 @@ pub enum Door {
     Viewer,
     /// Clients of HTTP.
     Http,
+    /// Clients of STOMP.
+    Stomp,
 }
 
 /// Whether an address is one of this very machine or of this very cable: loopback, link-local, or none in particular, which is this machine

@@ -53,6 +53,10 @@ pub(super) enum Event {
     WebLeft { peer: PeerKey, cause: Cause },
     /// What is waited for from a connection of HTTP has not come in time.
     WebLate { peer: PeerKey },
+    /// A connection of STOMP has ended.
+    TopicLeft { peer: PeerKey, cause: Cause },
+    /// It is time to say something on a connection of STOMP.
+    TopicLate { peer: PeerKey },
     /// The stream on which a guest is told what happens is to end.
     StreamOver { peer: PeerKey, why: Parting },
     /// This peer has finished its handshake a while ago and has said nothing since.

@@ -67,6 +67,7 @@ mod sessions;
 pub(crate) mod shelf;
 #[cfg(feature = "internals")]
 pub mod shelf;
+mod topic;
 mod turn;
 mod web;
 
@@ -96,6 +97,7 @@ use peers::{Peers, ProcessTimer};
 use recorder::Recorder;
 use sessions::Sessions;
 use shelf::Shelf;
+use topic::Topic;
 use web::Web;
 
 /// A difference between the time of day and what it should be by our own count that means that somebody has set the clock.
@@ -111,6 +113,7 @@ pub struct Hub {
     sessions: Sessions,
     front: Front,
     web: Web,
+    topic: Topic,
     has_said_stop: bool,
     /// How often nodes are waited for once more before the end.
     last_waits: u64,
@@ -134,6 +137,7 @@ impl Hub {
             sessions: Sessions::new(),
             front: Front::new(),
             web: Web::new(&config),
+            topic: Topic::new(&config),
             has_said_stop: false,
             last_waits: 0,
             is_turn_of_sessions: false,
@@ -205,6 +209,10 @@ impl Hub {
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
         let remote = peers::canonical(remote);
+        if door == Door::Stomp && !self.topic.has_room() {
+            self.peers.counters.connections_refused += 1;
+            return None;
+        }
         if door == Door::Http
             && self.peers.is_crowded(remote, door)
             && let Some(idle) = self.web.longest_idle(&self.peers, remote)
@@ -216,7 +224,8 @@ impl Hub {
         match (key, door) {
             (Some(key), Door::Viewer) => self.manager.viewer_came(&self.peers, key, remote),
             (Some(key), Door::Http) => self.web.came(&self.peers, key),
-            (_, Door::Leco | Door::Control | Door::Viewer | Door::Http) => {}
+            (Some(key), Door::Stomp) => self.topic.came(key),
+            (_, Door::Leco | Door::Control | Door::Viewer | Door::Http | Door::Stomp) => {}
         }
         self.drain_events();
         key
@@ -491,6 +500,6 @@ impl Hub {
     /// # Errors
     /// A sentence about the first thing that does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
-        audit::check(&self.peers, &self.names, &self.sessions, &self.manager, &self.web)
+        audit::check(&self.peers, &self.names, &self.sessions, &self.manager, &self.web, &self.topic)
     }
 }

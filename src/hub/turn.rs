@@ -171,14 +171,14 @@ impl Hub {
             Some(Role::Controller) => return self.walk_control(key, buffer),
             Some(Role::Viewer) => return self.walk_viewer(key, buffer),
             Some(Role::Web) => return self.walk_web(key, buffer),
+            Some(Role::Topic) => return self.walk_topic(key, buffer),
             Some(Role::Kernel(_)) | None => return (used, Halt::Gone),
         }
         loop {
             let (bounds, least) = (self.peers.bounds, self.peers.passage_bytes_min());
-            let Some(peer) = self.peers.get_mut(key) else { return (used, Halt::Gone) };
-            if !peer.is_open() {
+            let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_open()) else {
                 return (used, Halt::Gone);
-            }
+            };
             let rest = buffer.get(used..).unwrap_or_default();
             match peer.link.next(rest, &bounds) {
                 Ok(Step::Message(message)) => {
@@ -443,7 +443,7 @@ impl Hub {
     #[cold]
     fn drain(&mut self) {
         while let Some(event) = self.peers.events.pop_front() {
-            let Self { peers, names, coordinator, sessions, manager, web, .. } = self;
+            let Self { peers, names, coordinator, sessions, manager, web, topic, .. } = self;
             match event {
                 Event::NameLeft { component, why } => {
                     if let Some(name) = coordinator.name_left(peers, names, component, why) {
@@ -472,7 +472,15 @@ impl Hub {
                     web.left(peers, peer);
                     sessions.stream_left(peers, names, peer, cause);
                 }
-                Event::StreamOver { peer, why } => web.stream_over(peers, peer, why),
+                Event::TopicLeft { peer, cause } => {
+                    topic.left(peer);
+                    sessions.stream_left(peers, names, peer, cause);
+                }
+                Event::TopicLate { peer } => topic.late(peers, peer),
+                Event::StreamOver { peer, why } => {
+                    web.stream_over(peers, peer, why);
+                    topic.stream_over(peers, peer, why);
+                }
                 Event::WebLate { peer } => web.late(peers, peer),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
                 Event::Room { peer } => sessions.notices_go_on(peers, peer),
@@ -572,6 +580,7 @@ impl Hub {
     pub(super) fn see_off(&mut self) {
         let waiting = self.who_waits();
         self.web.say_restart(&mut self.peers);
+        self.topic.say_restart(&mut self.peers);
         self.peers.finish_all(|key| waiting.contains(&key));
         self.drain_events();
     }

@@ -67,11 +67,24 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
             listeners.extend(open_each(texts, beside.key, port.unwrap_or(0), beside.door)?);
         }
     }
+    if !config.stomp_bind.iter().any(|text| text == "off") {
+        listeners.extend(open_each(&config.stomp_bind, "stomp_bind", STOMP_PORT, Door::Stomp)?);
+    }
+    if config.c2sim {
+        for (port, door) in REFERENCE {
+            listeners.extend(open_any(EVERYWHERE, port, door)?);
+        }
+    }
     if !elsewhere.is_empty() {
         log::warn!("{}", elsewhere.join("; "));
     }
     Ok(listeners)
 }
+
+/// The port of STOMP.
+const STOMP_PORT: u16 = 61613;
+/// The ports at which clients of C2SIM look for the reference servers: TNO's, and GMU's with its broker.
+const REFERENCE: [(u16, Door); 3] = [(7777, Door::Http), (8080, Door::Http), (STOMP_PORT, Door::Stomp)];
 
 /// Addresses to listen on, all of them; and those instead, where the machine has none of the first.
 type Places<'a> = [&'a [IpAddr]; 2];
@@ -167,6 +180,7 @@ pub(super) fn check(config: &Config) -> io::Result<()> {
         ("control_bind", &config.control_bind),
         ("viewer_bind", &config.viewer_bind),
         ("http_bind", &config.http_bind),
+        ("stomp_bind", &config.stomp_bind),
     ];
     for (key, texts) in keys {
         for text in texts.iter().filter(|text| key == "bind" || *text != "off") {

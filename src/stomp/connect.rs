@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::frame::Frame;
-use super::reply::Reply;
+use super::reply::{BEAT, PLAIN_BEAT, Reply};
 use super::version::Version;
 use crate::limits::STOMP_BEAT_MS_MIN;
 use crate::time::Span;
@@ -12,8 +12,10 @@ use crate::time::Span;
 pub struct Agreed {
     /// What is spoken.
     pub version: Version,
-    /// How often we send [`super::reply::BEAT`] at least, if the client wants it. We ask for none: TCP finds out who is gone.
+    /// How often we send a [sign of life](Self::beat_bytes) at least, if the client wants it. We ask for none: TCP finds out who is gone.
     pub beat: Option<Span>,
+    /// The client names the host that it wants, as the newer versions demand: it follows them in other things too.
+    pub names_host: bool,
 }
 
 impl Agreed {
@@ -28,7 +30,14 @@ impl Agreed {
             None => 0,
         };
         let beat = (beat > 0).then(|| Span(beat.max(STOMP_BEAT_MS_MIN)));
-        Ok(Self { version, beat })
+        Ok(Self { version, beat, names_host: connect.header("host").is_some() })
+    }
+
+    /// A sign of life as the client knows it.
+    #[must_use]
+    pub const fn beat_bytes(&self) -> &'static [u8] {
+        // There is a library that names no host and needs two, and one that names it and does not know two for what they are.
+        if self.names_host { PLAIN_BEAT } else { BEAT }
     }
 
     /// Writes CONNECTED. `server` is our name and version (`instep/0.1.0`), `session` what the log calls the connection.
@@ -68,7 +77,9 @@ mod tests {
             ("heart-beat:10000,10000\naccept-version:1.0,1.1\nhost:h\n", Version::V1_1, Some(Span(10_000))),
             ("heart-beat:1,0\n", Version::V1_0, None),
         ] {
-            assert_eq!(agreed(headers), Ok(Agreed { version, beat }), "{headers:?}");
+            let names_host = headers.contains("host");
+            assert_eq!(agreed(headers), Ok(Agreed { version, beat, names_host }), "{headers:?}");
+            assert_eq!(agreed(headers).unwrap().beat_bytes().len(), if names_host { 1 } else { 2 });
         }
         assert_eq!(agreed("accept-version:2.0\n"), Err(Fault::Version));
         for wrong in ["", "0", "a,b", "-1,0", "0,-1", "0,5000000000", "0,1,2"] {
@@ -79,7 +90,11 @@ mod tests {
     #[test]
     fn the_answer_says_it() {
         let mut out = Vec::new();
-        Agreed { version: Version::V1_2, beat: Some(Span(5000)) }.answer(&mut out, "instep/0.1", "s-1");
+        Agreed { version: Version::V1_2, beat: Some(Span(5000)), names_host: false }.answer(
+            &mut out,
+            "instep/0.1",
+            "s-1",
+        );
         Agreed::default().answer(&mut out, "a\\b", "s:2");
         assert_eq!(
             String::from_utf8(out).unwrap(),

@@ -8,7 +8,7 @@
 //!
 //! # What clients of the field need
 //! The oldest of them were written by trial against one broker, and what they send and expect is here as it is, not as it should be: a blank behind the
-//! colon, header lines without one, no version in CONNECT; a line end behind every frame of ours, two for a sign of life, and a content
+//! colon, header lines without one, no version in CONNECT; a line end behind every frame of ours, two for a sign of life to those who name no host, and a content
 //! length without a blank.
 
 pub mod command;

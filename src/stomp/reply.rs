@@ -8,6 +8,9 @@ pub const END: &[u8] = b"\0\n";
 /// A sign of life. Two line ends at once: after a single one the C# client of the field takes the next command for the end of something.
 pub const BEAT: &[u8] = b"\n\n";
 
+/// A sign of life for those who go by the book.
+pub const PLAIN_BEAT: &[u8] = b"\n";
+
 /// The head of a frame while it is being written. [`Reply::body`] or [`Reply::nothing`] ends it.
 #[must_use = "a head has an end"]
 #[derive(Debug)]
@@ -23,6 +26,14 @@ impl<'a> Reply<'a> {
         out.push(b'\n');
         Self { out, version }
     }
+
+    /// Goes on with a head that [pauses](Self::pause) elsewhere.
+    pub const fn go_on(out: &'a mut Vec<u8>, version: Version) -> Self {
+        Self { out, version }
+    }
+
+    /// Leaves a head as it is: the rest of it is written elsewhere.
+    pub fn pause(self) {}
 
     /// One more header. Colons stay as they are, since the client that announces the newest version does not know escapes, and all split
     /// a line at its first colon. Line ends and zero bytes are left out. A value of `true` gets a blank behind it: the Java client takes the

@@ -215,3 +215,99 @@ pub(crate) fn initialization(sender: &str, kind: &str, system: &str, definitions
 pub(crate) fn system(sender: &str, element: &str, inside: &str) -> String {
     document(sender, &format!("<SystemMessageBody><{element}>{inside}</{element}></SystemMessageBody>"))
 }
+
+/// A frame that has come to a client of STOMP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) command: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Frame {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// What kind of message it is, and of which event.
+    pub(crate) fn brief(&self) -> (&str, u64) {
+        assert_eq!(self.command, "MESSAGE", "{self:?}");
+        (self.header("message-type"), self.header("message-number").parse().unwrap())
+    }
+}
+
+/// A client of STOMP.
+#[derive(Debug)]
+pub(crate) struct Hearer {
+    pub(crate) client: usize,
+}
+
+impl Hearer {
+    pub(crate) fn new(world: &mut World, remote: &str) -> Self {
+        Self { client: world.connect_at(0, Door::Stomp, remote).unwrap() }
+    }
+
+    /// One that has connected and subscribed as this library does.
+    pub(crate) fn of(world: &mut World, library: Library, remote: &str) -> Self {
+        let hearer = Self::new(world, remote);
+        match library {
+            Library::Java => {
+                hearer.say(world, "CONNECT\nlogin:\npasscode:\n\n\0");
+                hearer.say(world, "SUBSCRIBE\ndestination: /topic/C2SIM\nid: Sun Nov 29 22:12:02 UTC 2026\n\n\0");
+            }
+            // It does not wait for CONNECTED.
+            Library::CSharp => hearer.say(
+                world,
+                "CONNECT\nheart-beat: 0,4000\naccept-version: 1.2\nlogin:\npasscode:\n\n\0\
+                 SUBSCRIBE\ndestination:/topic/C2SIM\nid:134404639252606170\n\n\0",
+            ),
+            Library::Cpp => {
+                hearer.say(world, "CONNECT\n\n\0");
+                hearer.say(world, "SUBSCRIBE\n");
+                hearer.say(world, "ack:auto\ndestination:/topic/C2SIM\nid:2026-11-29 22:12:08,788\n\n\0");
+            }
+        }
+        let connected = hearer.frames(world);
+        assert!(connected.len() == 1 && connected[0].command == "CONNECTED", "{connected:?}");
+        hearer
+    }
+
+    pub(crate) fn say(&self, world: &mut World, text: &str) {
+        world.feed(self.client, text.as_bytes());
+    }
+
+    /// The whole frames that have come, each with a line end behind it.
+    pub(crate) fn frames(&self, world: &mut World) -> Vec<Frame> {
+        let read = &mut world.clients[self.client].read;
+        let mut all = Vec::new();
+        while let Some(head) = read.windows(2).position(|two| two == b"\n\n") {
+            let Some(zero) = read.iter().position(|byte| *byte == 0).filter(|zero| zero + 1 < read.len()) else {
+                break;
+            };
+            let text = String::from_utf8(read[..head].to_vec()).unwrap();
+            let (command, lines) = text.split_once('\n').unwrap_or((&text, ""));
+            let pair = |line: &str| {
+                let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("a line without a colon: {line}"));
+                assert_ne!(value, "true", "a library takes it for the name of its selector");
+                (name.to_owned(), value.to_owned())
+            };
+            let headers: Vec<_> = lines.lines().map(pair).collect();
+            let body = String::from_utf8(read[head + 2..zero].to_vec()).unwrap();
+            assert_eq!(read[zero + 1], b'\n', "one line end behind the zero byte");
+            let frame = Frame { command: command.to_owned(), headers, body };
+            if frame.command != "CONNECTED" && frame.command != "RECEIPT" {
+                assert_eq!(frame.header("content-length"), frame.body.len().to_string());
+                assert_eq!(frame.body.find('\n'), Some(frame.body.len() - 1), "one line: {}", frame.body);
+            }
+            all.push(frame);
+            read.drain(..zero + 2);
+        }
+        all
+    }
+
+    /// The messages that have come, by kind and number.
+    pub(crate) fn heard(&self, world: &mut World) -> Vec<(String, u64)> {
+        let frames = self.frames(world);
+        frames.iter().map(Frame::brief).map(|(kind, number)| (kind.to_owned(), number)).collect()
+    }
+}

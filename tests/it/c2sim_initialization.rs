@@ -68,7 +68,7 @@ fn a_single_body_goes_out_as_it_came_but_for_its_header() {
         store(&mut initialization, &came, InitMerge::Replace).unwrap();
         assert_eq!(initialization.shared(), None);
         let report = initialization.share(&STAMP).unwrap();
-        assert_eq!(report, Shared { documents: 1, settings_differ: false });
+        assert_eq!(report, Shared { documents: 1, settings_differ: false, schema: Some(Schema::V2_0_0) });
         let message = shared(&initialization);
         assert_eq!(message.kind, Kind::C2simInitialization);
         assert_eq!(message.header.sender(), "C2SIM_SERVER");
@@ -120,7 +120,7 @@ fn marshalling_puts_the_parts_in_the_order_of_the_schema() {
     }
     assert_eq!(initialization.required().to_string(), "A,B");
     let report = initialization.share(&STAMP).unwrap();
-    assert_eq!(report, Shared { documents: 2, settings_differ: false });
+    assert_eq!(report, Shared { documents: 2, settings_differ: false, schema: Some(Schema::V2_0_0) });
     let message = shared(&initialization);
     assert_eq!(message.header.sender(), "C2SIM_SERVER");
     assert_eq!(message.layout.as_ref().unwrap().systems, ["A", "B"]);
@@ -176,7 +176,7 @@ fn different_settings_are_reported_and_the_first_is_kept() {
         store(&mut initialization, &part, InitMerge::Marshal).unwrap();
     }
     let report = initialization.share(&STAMP).unwrap();
-    assert_eq!(report, Shared { documents: 2, settings_differ: true });
+    assert_eq!(report, Shared { documents: 2, settings_differ: true, schema: Some(Schema::V2_0_0) });
     let message = shared(&initialization);
     assert!(message.text.contains(SETTING) && !message.text.contains(&other));
 }

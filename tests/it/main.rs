@@ -61,6 +61,7 @@ mod session_slices;
 #[cfg(all(feature = "daemon", feature = "ledger"))]
 mod shares;
 mod state_cli;
+mod stomp;
 mod tidy;
 mod walls;
 #[cfg(feature = "daemon")]

@@ -132,7 +132,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("http", &["limits", "time"]),
     ("stomp", &["limits", "time"]),
     ("client", &["limits", "time", "store", "zmtp", "leco"]),
-    ("hub", &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs", "http"]),
+    (
+        "hub",
+        &["limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs", "http", "stomp"],
+    ),
     ("net", &["limits", "time", "store", "config", "hub", "leco", "rcrs", "c2sim"]),
     ("main", &["cli"]),
 ];

@@ -14,6 +14,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/mod.rs",
     "src/hub/dispatch/rpc.rs",
     "src/hub/dispatch/sessions.rs",
+    "src/hub/dispatch/topic.rs",
     "src/hub/dispatch/web.rs",
     "src/hub/mod.rs",
     "src/hub/turn.rs",
@@ -24,11 +25,19 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("src/hub/coordinator/", &[]),
     (
         "src/hub/dispatch/",
-        &["src/hub/coordinator/", "src/hub/front/", "src/hub/manager/", "src/hub/sessions/", "src/hub/web/"],
+        &[
+            "src/hub/coordinator/",
+            "src/hub/front/",
+            "src/hub/manager/",
+            "src/hub/sessions/",
+            "src/hub/topic/",
+            "src/hub/web/",
+        ],
     ),
     ("src/hub/front/", &[]),
     ("src/hub/manager/", &[]),
     ("src/hub/sessions/", &[]),
+    ("src/hub/topic/", &[]),
     ("src/hub/web/", &[]),
 ];
 

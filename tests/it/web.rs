@@ -155,3 +155,17 @@ fn settings_of_the_port_are_judged_before_it_opens() {
         assert_eq!(run(&["--check", flag, word]).error(2), wanted);
     }
 }
+
+#[test]
+fn one_flag_stands_in_for_the_reference_servers() {
+    let printed =
+        run(&["serve", "--c2sim", "--stomp-bind", "127.0.0.1", "--gmu-version", "CWIX2024", "--print-config"]);
+    let printed = printed.good();
+    for line in
+        ["c2sim = true", "stomp_bind = [\"127.0.0.1\"]", "gmu_version = \"CWIX2024\"", "gmu_session = \"default\""]
+    {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    let said = run(&["serve", "--gmu-session", "a b", "--check"]);
+    assert!(said.error(2).contains("gmu_session: 'a b' is not a name for a session"));
+}

@@ -40,7 +40,9 @@ fn share(world: &mut World, by: &Guest) {
 fn whoever_does_not_say_who_it_is_is_refused_before_anything_else() {
     let mut world = World::plain();
     let mut guest = Guest::new(&mut world, "");
-    for (method, path) in [("GET", "list"), ("GET", "none/info"), ("GET", "default/none"), ("PUT", "x/create"), ("POST", "default/send")] {
+    for (method, path) in
+        [("GET", "list"), ("GET", "none/info"), ("GET", "default/none"), ("PUT", "x/create"), ("POST", "default/send")]
+    {
         assert_eq!(guest.ask(&mut world, method, path, &Value::Null).code(), "NO_CLIENT_ID", "{path}");
     }
     guest.id = "x".repeat(65);

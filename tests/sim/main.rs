@@ -4,6 +4,7 @@
 //! * `people` are the components and their habits; `swarm` chooses what a run is like; `pipe` is one direction of a connection.
 //! * `sessions` has shared sessions, their members and their ledger, in the world of `tests/common`.
 //! * `guests` are clients over HTTP in a session with Components, and what each of them may hear.
+//! * `hearers` are clients over STOMP in a session with others, each with what is for it.
 //! * `mesh` is a network of many nodes with many Components, with links that take their time: how soon all know everything, what it costs.
 //! * `stage` has the Manager: controllers, viewers and providers, with a slow twin of their own.
 //! * `twin` is the slow model that knows how every message may end, written from the protocol alone.
@@ -28,6 +29,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod guests;
+mod hearers;
 mod mesh;
 mod people;
 mod pipe;

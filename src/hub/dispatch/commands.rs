@@ -24,11 +24,16 @@ const SERVER: &str = "SERVER";
 
 /// Who asks, by its own account.
 fn submitter(asked: &Asked) -> Option<GuestId> {
-    let word = |name| asked.value(name).map(|word| word.trim().to_owned()).filter(|word| !word.is_empty());
+    let word = |name| asked.value(name).filter(|word| !word.trim().is_empty());
     // The C++ library has a name of its own for it in commands.
-    let id = word("submitterID").or_else(|| word("submitter"))?;
-    let fits = id.len() <= CLIENT_ID_BYTES_MAX && !id.chars().any(char::is_control);
-    fits.then(|| GuestId::posting(&id))
+    submitter_of(&word("submitterID").or_else(|| word("submitter"))?)
+}
+
+/// Who hands something in by this name, if it is one.
+pub(super) fn submitter_of(word: &str) -> Option<GuestId> {
+    let id = word.trim();
+    let fits = !id.is_empty() && id.len() <= CLIENT_ID_BYTES_MAX && !id.chars().any(char::is_control);
+    fits.then(|| GuestId::posting(id))
 }
 
 /// The words that come with a command.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::c2sim::is_session_name;
 use crate::http::target::encoded;
 use crate::hub::Hub;
-use crate::hub::call::{Answer, ReplyTo, plain_error};
+use crate::hub::call::{Answer, Refused, ReplyTo, plain_error};
 use crate::hub::events::Parting;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Wish, tracking_id};
@@ -189,18 +189,30 @@ impl Hub {
 
     /// What becomes of a request with a document that some member has no room for; nothing, where all have.
     fn room_for_all(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, bytes: usize) -> Option<Served> {
+        match self.who_blocks(key, session, bytes)? {
+            Ok(()) => Some(Served::Held),
+            Err(refused) => Some(self.answer_of_session(asked, session, Err(refused)).into()),
+        }
+    }
+
+    /// The same, whoever asks: it is held, or is to be refused so.
+    pub(super) fn who_blocks(
+        &mut self,
+        key: PeerKey,
+        session: SessionKey,
+        bytes: usize,
+    ) -> Option<Result<(), Refused>> {
         let Self { peers, names, sessions, .. } = self;
         let (link, member) = sessions.who_has_no_room_in(peers, names, session, key, bytes)?;
         let member = String::from_utf8_lossy(member).into_owned();
         let waited = peers.stood_still(link)?;
         if waited < Span(peers.config.stall_ms) && !peers.stopping {
             peers.hold(key, link, crate::store::ring::NoRoom::Full, waited);
-            return Some(Served::Held);
+            return Some(Ok(()));
         }
         peers.counters.refused_overload += 1;
         let reason = format!("{member} does not take what the session has for it");
-        let refused = (RECEIVER_OVERLOADED, serde_json::json!({ "reason": reason }));
-        Some(self.answer_of_session(asked, session, Err(refused)).into())
+        Some(Err((RECEIVER_OVERLOADED, serde_json::json!({ "reason": reason }))))
     }
 
     fn delete_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey) -> Served {

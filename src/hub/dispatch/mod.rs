@@ -7,6 +7,7 @@ mod guests;
 mod manager;
 mod rpc;
 mod sessions;
+mod topic;
 mod web;
 
 use serde_json::Value;

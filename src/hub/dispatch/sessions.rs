@@ -179,6 +179,7 @@ impl Hub {
                 self.peers.resume(peer);
             }
             ReplyTo::Web { peer } => self.go_on_over_web(peer, session, answer),
+            ReplyTo::Topic { peer } => self.go_on_on_topic(peer, owes, &answer),
         }
         self.sessions.go_on(&mut self.peers, &self.names, session);
     }
@@ -207,7 +208,7 @@ impl Hub {
     pub(in crate::hub) fn who_waits(&self) -> Vec<PeerKey> {
         let link = |reply_to| match reply_to {
             ReplyTo::Request(waiting) => self.front.get(waiting).map(|request| request.link),
-            ReplyTo::Control { peer, .. } | ReplyTo::Web { peer } => Some(peer),
+            ReplyTo::Control { peer, .. } | ReplyTo::Web { peer } | ReplyTo::Topic { peer } => Some(peer),
             ReplyTo::Nobody => None,
         };
         self.sessions.who_waits().filter_map(link).collect()

@@ -45,6 +45,7 @@ impl Peers {
             Door::Control => self.add_plain(Role::Controller, remote)?,
             Door::Viewer => self.add_plain(Role::Viewer, remote)?,
             Door::Http => self.add_plain(Role::Web, remote)?,
+            Door::Stomp => self.add_plain(Role::Topic, remote)?,
         };
         log::debug!("connection from {remote}");
         Some(key)
@@ -118,7 +119,7 @@ impl Peers {
         match door {
             Door::Leco => usize::MAX,
             Door::Control => all - all.div_ceil(2 * PLAIN_RESERVE_SHARE),
-            Door::Viewer | Door::Http => all - all.div_ceil(PLAIN_RESERVE_SHARE),
+            Door::Viewer | Door::Http | Door::Stomp => all - all.div_ceil(PLAIN_RESERVE_SHARE),
         }
     }
 
@@ -225,6 +226,7 @@ impl Peers {
             Role::Kernel(provider) => self.events.push_back(Event::KernelLost { provider, peer: key, cause }),
             Role::Viewer => self.events.push_back(Event::ViewerLeft { peer: key, cause }),
             Role::Web => self.events.push_back(Event::WebLeft { peer: key, cause }),
+            Role::Topic => self.events.push_back(Event::TopicLeft { peer: key, cause }),
             Role::Accepted | Role::Controller => {}
         }
         if let Some(list) = peer.held.take() {

@@ -47,6 +47,7 @@ impl Peers {
                 Life::Open if !peer.is_ready() && !peer.role.is_zmtp() => self.close(key, Cause::NoRequest),
                 Life::Open if !peer.is_ready() => self.close(key, Cause::HandshakeTime),
                 Life::Open if peer.role == Role::Web => self.events.push_back(Event::WebLate { peer: key }),
+                Life::Open if peer.role == Role::Topic => self.events.push_back(Event::TopicLate { peer: key }),
                 // A dialled Coordinator that has not answered our sign-in.
                 Life::Open if matches!(peer.role, Role::Dialled(_)) => self.close(key, Cause::Silent),
                 // A Coordinator that has signed out and does not end its link.

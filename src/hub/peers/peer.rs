@@ -40,6 +40,8 @@ pub(in crate::hub) enum Role {
     Viewer,
     /// A client of HTTP.
     Web,
+    /// A client of STOMP.
+    Topic,
     /// Our connection to a live kernel.
     Kernel(ProviderKey),
 }
@@ -52,7 +54,7 @@ impl Role {
 
     /// Whether it is a client that speaks no ZMTP.
     pub(in crate::hub) const fn is_plain(self) -> bool {
-        matches!(self, Self::Controller | Self::Viewer | Self::Web)
+        matches!(self, Self::Controller | Self::Viewer | Self::Web | Self::Topic)
     }
 }
 
@@ -181,7 +183,7 @@ impl Peer {
     pub(in crate::hub) fn is_ready(&self) -> bool {
         match self.role {
             Role::Accepted | Role::Dialled(_) => self.link.is_ready(),
-            Role::Controller | Role::Viewer | Role::Web => self.has_asked,
+            Role::Controller | Role::Viewer | Role::Web | Role::Topic => self.has_asked,
             Role::Kernel(_) => true,
         }
     }

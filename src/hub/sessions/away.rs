@@ -239,7 +239,7 @@ impl Sessions {
         let bytes_max = peers.own_bytes_max();
         for tail in core::iter::once(first).chain(documents) {
             peers.spend(Work::Answer(tail.len()));
-            let notice = Notice { session: key, members: &[member], seq: *seq, tail: &tail };
+            let notice = Notice { session: key, members: &[member], head: &[], seq: *seq, tail: &tail };
             if !self.backlog.give(peers, link, notice, bytes_max) {
                 return false;
             }

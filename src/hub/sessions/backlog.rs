@@ -17,6 +17,8 @@ pub(super) struct WaitingNotice {
     pub(super) session: SessionKey,
     /// For whom it is; for several, where their node spreads it among them.
     pub(super) members: Box<[Box<[u8]>]>,
+    /// What stands before the tail for this one alone, if it is for a guest.
+    pub(super) head: Box<[u8]>,
     /// The number of its event.
     pub(super) seq: u64,
     pub(super) tail: Tail,
@@ -29,6 +31,8 @@ pub(super) struct WaitingNotice {
 pub(super) struct Notice<'a> {
     pub(super) session: SessionKey,
     pub(super) members: &'a [&'a [u8]],
+    /// What stands before the tail for this one alone, if it is for a guest.
+    pub(super) head: &'a [u8],
     /// The number of its event.
     pub(super) seq: u64,
     pub(super) tail: &'a Tail,
@@ -57,13 +61,14 @@ impl Backlog {
 
     /// Puts a notice into the ring of a link or, if it has no room or is large, behind what waits for it; `false` if there is no memory for it.
     pub(super) fn give(&mut self, peers: &mut Peers, link: PeerKey, notice: Notice<'_>, bytes_max: usize) -> bool {
-        let Notice { session, members, seq, tail } = notice;
+        let Notice { session, members, head, seq, tail } = notice;
         let is_large = tail.len() >= peers.passage_bytes_min();
-        if !self.has(link) && !is_large && voice::push_for(peers, link, members, tail, bytes_max) {
+        if !self.has(link) && !is_large && voice::push_for(peers, link, members, (head, tail), bytes_max) {
             return true;
         }
         let members = members.iter().map(|member| Box::from(*member)).collect();
-        let waiting = WaitingNotice { session, members, seq, tail: tail.clone(), is_on_its_way: false };
+        let waiting =
+            WaitingNotice { session, members, head: head.into(), seq, tail: tail.clone(), is_on_its_way: false };
         let is_first = !self.has(link);
         let waits = self.push(link, waiting, &mut peers.pool).is_ok();
         if waits && is_first && is_large {
@@ -82,10 +87,13 @@ impl Backlog {
             let has_left = match (waiting.is_on_its_way, is_large) {
                 (true, _) => !peers.has_loan(link),
                 (false, true) => {
-                    waiting.is_on_its_way = voice::lend_for(peers, link, &waiting.members, &waiting.tail);
+                    waiting.is_on_its_way =
+                        voice::lend_for(peers, link, &waiting.members, (&waiting.head, &waiting.tail));
                     false
                 }
-                (false, false) => voice::push_for(peers, link, &waiting.members, &waiting.tail, bytes_max),
+                (false, false) => {
+                    voice::push_for(peers, link, &waiting.members, (&waiting.head, &waiting.tail), bytes_max)
+                }
             };
             if !has_left {
                 peers.tell_of_room(link);
@@ -152,6 +160,7 @@ mod tests {
         WaitingNotice {
             session: SessionKey::from_bits(1),
             members: Box::new([b"N1.A"[..].into()]),
+            head: Box::default(),
             seq: 1,
             tail: tail.clone(),
             is_on_its_way: false,

@@ -23,6 +23,14 @@ pub(super) struct Plan {
     pub(super) flow: Option<Box<Flow>>,
     pub(super) drafts: Vec<Draft>,
     pub(super) effective_at: Option<u64>,
+    /// The ProtocolVersion of the document that it is for.
+    pub(super) version: Option<Box<str>>,
+}
+
+impl Plan {
+    pub(super) const fn new(kind: Kind, author: Author, flow: Option<Box<Flow>>, drafts: Vec<Draft>) -> Self {
+        Self { kind, author, came: None, flow, drafts, effective_at: None, version: None }
+    }
 }
 
 /// What the ledger knows of a session.

@@ -16,16 +16,19 @@ pub(in crate::hub) enum Dialect {
     Stream,
     /// It hands documents and commands in over HTTP, and hears nothing but answers.
     Post,
+    /// It hears C2SIM documents on a topic, each for every of its subscriptions that is for it.
+    Topic,
 }
 
 impl Dialect {
     /// In the order in which tails are made.
-    pub(super) const ALL: [Self; 2] = [Self::Stream, Self::Post];
+    pub(super) const ALL: [Self; 3] = [Self::Stream, Self::Post, Self::Topic];
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Stream => "ws",
             Self::Post => "post",
+            Self::Topic => "stomp",
         }
     }
 
@@ -33,7 +36,8 @@ impl Dialect {
     pub(super) fn tail(self, peers: &mut Peers, schema: Schema, draft: &Draft) -> Option<Tail> {
         match self {
             Self::Stream => line_for(peers, draft, schema),
-            Self::Post => None,
+            // Who hears on topics is told otherwise, see `hearers`.
+            Self::Post | Self::Topic => None,
         }
     }
 }

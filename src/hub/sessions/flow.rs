@@ -12,7 +12,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::code::Code;
-use crate::c2sim::initialization::{ShareRefusal, StoreRefusal};
+use crate::c2sim::field::Field;
+use crate::c2sim::initialization::{Initialization, ShareRefusal, StoreRefusal};
 use crate::c2sim::invalid::InvalidDocument;
 use crate::c2sim::judging::Finding;
 use crate::c2sim::kind::{Kind, Schema};
@@ -32,6 +33,7 @@ use super::Sessions;
 use super::change::{Change, Plan};
 use super::entry::{Author, Flow, Scheduled, refusal, refused};
 use super::guest::shown;
+use super::heading::Heading;
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said, tracking_id};
 use super::session::Session;
@@ -61,6 +63,7 @@ impl Input<'_> {
         match self {
             Self::Document(message) if !is_trigger_with_password(message) => {
                 (draft.document, draft.line) = (Some(message.relayed()), message.one_line());
+                draft.heading = Some(Box::new(Heading::of(message)));
                 draft.foreign = trigger.filter(|_| message.schema != Some(schema));
             }
             Self::Document(_) | Self::Trigger(_) => {
@@ -108,7 +111,7 @@ impl Sessions {
             if !reading.any_namespace || message.schema.is_none() {
                 return Err(refused(Code::XsdValidationError, "XSD_ERROR_1", message.other_namespace(schema)));
             }
-        } else if !violations.is_empty() && !is_trigger_with_password(&message) {
+        } else if !(violations.is_empty() || reading.body_only && is_trigger_with_password(&message)) {
             return Err(document_refusal(&InvalidDocument::Content(violations)));
         }
         check_password(&message, reading.password)?;
@@ -117,7 +120,9 @@ impl Sessions {
         if reading.speaks_for_sender {
             author.to_mut().system = shown(message.header.sender(), SESSION_SYSTEM_BYTES_MAX).into();
         }
-        self.plan(peers, key, &author, Input::Document(&message), None)
+        let mut plan = self.plan(peers, key, &author, Input::Document(&message), None)?;
+        plan.version = message.header.get(Field::ProtocolVersion).map(|version| version.trim().into());
+        Ok(plan)
     }
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
@@ -178,33 +183,42 @@ impl Sessions {
             flow.scheduled = Some(Scheduled { trigger, at_ms, author: author.clone() });
             draft.effective_at = at;
             let (drafts, author) = (vec![draft], author.clone());
-            return Ok(Plan { kind, author, came: None, flow: Some(flow), drafts, effective_at: at });
+            return Ok(Plan { effective_at: at, ..Plan::new(kind, author, Some(flow), drafts) });
         }
         flow.state = to;
         input.give(&mut draft, author, session.info.schema);
         let mut drafts = vec![draft];
         let effects = state::effects(options, kind);
         if effects.relay == Relay::OthersThenInitialization && flow.facts().stored {
-            let stamp = stamp(peers);
-            match flow.initialization.share(&stamp) {
-                Ok(shared) => {
-                    log::info!("initialization of {} documents shared", shared.documents);
-                    if shared.settings_differ && peers.may_log() {
-                        log::warn!("the documents have different ScenarioSettings: the first of them is shared");
-                    }
-                }
-                Err(reason) => return Err(self.share_refusal(key, &reason)),
-            }
-            let (document, by) = (flow.initialization.shared_bytes(), author.by.clone());
-            let name = Kind::C2simInitialization.name();
-            drafts.push(Draft { name, document, to_all: true, ..Draft::new(What::Message, by) });
+            drafts.push(self.share(peers, key, &mut flow.initialization, &author.by)?);
         }
         if effects.keep == Keep::Discard {
             flow.initialization.clear();
             flow.multiple = 1.0;
         }
         self.check_room(peers, key, &drafts)?;
-        Ok(Plan { kind, author: author.clone(), came: None, flow: Some(flow), drafts, effective_at: None })
+        Ok(Plan::new(kind, author.clone(), Some(flow), drafts))
+    }
+
+    /// Makes the initialization that everybody gets.
+    fn share(
+        &self,
+        peers: &mut Peers,
+        key: SessionKey,
+        initialization: &mut Initialization,
+        by: &str,
+    ) -> Result<Draft, Refused> {
+        let stamp = stamp(peers);
+        let shared = initialization.share(&stamp).map_err(|reason| self.share_refusal(key, &reason))?;
+        log::info!("initialization of {} documents shared", shared.documents);
+        if shared.settings_differ && peers.may_log() {
+            log::warn!("the documents have different ScenarioSettings: the first of them is shared");
+        }
+        let document = initialization.shared_bytes();
+        let heading = Some(Box::new(Heading::of_shared(shared.schema, &stamp)));
+        let name = Kind::C2simInitialization.name();
+        let draft = Draft::new(What::Message, by.into());
+        Ok(Draft { name, document, heading, to_all: true, ..draft })
     }
 
     /// What is refused now, but would lead back from the state to which a scheduled trigger leads, undoes the schedule.
@@ -222,7 +236,7 @@ impl Sessions {
         flow.scheduled = None;
         let draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
         let (author, flow) = (author.clone(), Some(flow));
-        Some(Plan { kind, author, came: None, flow, drafts: vec![draft], effective_at: None })
+        Some(Plan::new(kind, author, flow, vec![draft]))
     }
 
     /// Whether every member can be given the documents of these events: nobody is to be cut off for what another one sends.
@@ -283,7 +297,7 @@ impl Sessions {
             drafts.push(draft);
             self.check_room(peers, key, &drafts)?;
         }
-        Ok(Plan { kind, author: author.clone(), came: None, flow, drafts, effective_at: None })
+        Ok(Plan::new(kind, author.clone(), flow, drafts))
     }
 
     pub(super) fn no_room(&self, key: SessionKey) -> Refused {
@@ -333,12 +347,15 @@ impl Sessions {
 
     /// Does what a plan says; answers whoever asked for it.
     pub(super) fn carry_out(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Aftermath {
-        let Plan { kind, author, came, flow, drafts, effective_at } = plan;
+        let Plan { kind, author, came, flow, drafts, effective_at, version } = plan;
         let before = self.table.get(key).map(|session| (session.flow.state, session.flow.multiple));
         if let Some(flow) = flow {
             self.take_flow(peers, key, *flow);
         }
         self.note_system(key, &author);
+        if let (Some(version), Some(session)) = (version, self.table.get_mut(key)) {
+            session.version = version;
+        }
         let cancelled = drafts.first().and_then(|draft| draft.cancelled);
         let mut drafts = drafts.into_iter();
         // Whoever has been away meanwhile hears of it like everybody else: the answer was for its former self.

@@ -14,6 +14,7 @@ use crate::limits::GUEST_NAME_BYTES_MAX;
 use crate::time::Tick;
 
 use super::dialect::Dialect;
+use super::ear::Ear;
 
 /// By what a guest is known: which of the interfaces it uses, and the identity that it has there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,10 +34,20 @@ impl GuestId {
         Self { dialect: Dialect::Post, id: id.into() }
     }
 
+    /// A connection that hears on topics.
+    pub(super) fn hearing(stream: PeerKey) -> Self {
+        Self { dialect: Dialect::Topic, id: format!("{stream:?}").into() }
+    }
+
     /// The same, by the name under which events have it.
     pub(super) fn of_submitter(name: &str) -> Option<Self> {
         name.strip_prefix(SUBMITTER).map(Self::posting)
     }
+}
+
+/// How whoever does something calls itself.
+pub(super) fn submitter(by: &str) -> &str {
+    by.strip_prefix(SUBMITTER).unwrap_or(by)
 }
 
 /// What the names of those begin with who are called by their identities.
@@ -62,6 +73,8 @@ pub(super) struct Guest {
     pub(super) remote: Option<SocketAddr>,
     /// Where it is told what happens.
     pub(super) stream: Option<PeerKey>,
+    /// What it subscribes to, if it hears on topics.
+    pub(super) ears: Vec<Ear>,
     /// The number of the event by which it joined; `None` while it has a stream and nothing else.
     pub(super) joined: Option<u64>,
     /// The last event that it was told.
@@ -81,6 +94,7 @@ impl Guest {
             system: "".into(),
             remote: None,
             stream: None,
+            ears: Vec::new(),
             joined: None,
             told: 0,
             seen: now,
@@ -104,6 +118,10 @@ impl Guest {
         self.sent = Some((number, now));
     }
 
+    fn ear_bytes(&self) -> usize {
+        self.ears.iter().map(|ear| ear.bytes).sum()
+    }
+
     /// A row of the table of members.
     fn row(&self, id: &GuestId, joined: u64) -> Value {
         let remote = self.remote.map_or_else(String::new, |remote| remote.to_string());
@@ -120,6 +138,10 @@ pub(super) struct Guests {
     joined: usize,
     /// How many of them have a stream.
     streams: usize,
+    /// How many subscriptions they have together.
+    ears: usize,
+    /// Bytes that those keep.
+    ear_bytes: usize,
 }
 
 impl Guests {
@@ -136,6 +158,16 @@ impl Guests {
     /// How many streams they have together.
     pub(super) const fn streams(&self) -> usize {
         self.streams
+    }
+
+    /// How many subscriptions they have together.
+    pub(super) const fn ears(&self) -> usize {
+        self.ears
+    }
+
+    /// Bytes that those keep.
+    pub(super) const fn ear_bytes(&self) -> usize {
+        self.ear_bytes
     }
 
     pub(super) fn get(&self, id: &GuestId) -> Option<&Guest> {
@@ -165,9 +197,16 @@ impl Guests {
         let Some(guest) = self.all.get_mut(id) else { return };
         self.joined -= usize::from(guest.joined.is_some());
         self.streams -= usize::from(guest.stream.is_some());
+        self.ears -= guest.ears.len();
+        self.ear_bytes -= guest.ear_bytes();
         change(guest);
+        if guest.joined.is_none() {
+            guest.ears.clear();
+        }
         self.joined += usize::from(guest.joined.is_some());
         self.streams += usize::from(guest.stream.is_some());
+        self.ears += guest.ears.len();
+        self.ear_bytes += guest.ear_bytes();
         if guest.joined.is_none() && guest.stream.is_none() {
             self.all.remove(id);
         }

@@ -21,9 +21,9 @@ use crate::limits::{MEMBER_BYTES, MEMBERS_MAX, SESSION_SYSTEM_BYTES_MAX};
 use crate::time::Tick;
 
 use super::Sessions;
-use super::dialect;
+use super::dialect::{self, Dialect};
 use super::entry::{Author, refused};
-use super::guest::{Arrival, Guest, GuestId, SUBMITTER, shown, title};
+use super::guest::{Arrival, Guest, GuestId, Guests, SUBMITTER, shown, title};
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said};
 
@@ -110,7 +110,14 @@ impl Sessions {
     }
 
     /// Enters a guest for which there is room, under a name that nobody else has, and tells the others.
-    fn enter_guest(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, id: &GuestId, arrival: Arrival<'_>) {
+    pub(super) fn enter_guest(
+        &mut self,
+        peers: &mut Peers,
+        names: &Names,
+        key: SessionKey,
+        id: &GuestId,
+        arrival: Arrival<'_>,
+    ) {
         let now = peers.now;
         let Some(session) = self.table.get_mut(key) else { return };
         session.guests.enter(id, now);
@@ -133,7 +140,7 @@ impl Sessions {
     }
 
     /// Whether one more guest may enter a session; it is accounted for.
-    fn find_room(&mut self, peers: &mut Peers, key: SessionKey, id: &GuestId) -> Result<(), Refused> {
+    pub(super) fn find_room(&mut self, peers: &mut Peers, key: SessionKey, id: &GuestId) -> Result<(), Refused> {
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
         if session.guests.get(id).is_some() {
             return Ok(());
@@ -304,6 +311,9 @@ impl Sessions {
             self.change_guest(peers, key, &id, |guest| (guest.stream, guest.seen) = (None, now));
             if !could_follow {
                 self.guest_leaves(peers, names, key, &id, Parting::Slow);
+            } else if id.dialect == Dialect::Topic {
+                // Nobody comes back to it.
+                self.guest_leaves(peers, names, key, &id, Parting::Silent);
             }
         }
     }
@@ -321,7 +331,7 @@ impl Sessions {
     pub(super) fn end_streams(&mut self, peers: &mut Peers, key: SessionKey) {
         let Some(session) = self.table.get_mut(key) else { return };
         let guests = core::mem::take(&mut session.guests);
-        self.account(peers, guests.len() * MEMBER_BYTES, 0);
+        self.account(peers, guests.len() * MEMBER_BYTES + guests.ear_bytes(), 0);
         for (id, guest) in guests.into_all() {
             if let Some(stream) = guest.stream {
                 self.forget_stream(stream, key, &id);
@@ -330,7 +340,7 @@ impl Sessions {
         }
     }
 
-    fn forget_stream(&mut self, stream: PeerKey, key: SessionKey, id: &GuestId) {
+    pub(super) fn forget_stream(&mut self, stream: PeerKey, key: SessionKey, id: &GuestId) {
         if let Some(of_stream) = self.streams.get_mut(&stream) {
             of_stream.retain(|(other, known)| *other != key || known != id);
             if of_stream.is_empty() {
@@ -348,9 +358,10 @@ impl Sessions {
         change: impl FnOnce(&mut Guest),
     ) {
         let Some(session) = self.table.get_mut(key) else { return };
-        let before = session.guests.len();
+        let bytes = |guests: &Guests| guests.len() * MEMBER_BYTES + guests.ear_bytes();
+        let before = bytes(&session.guests);
         session.guests.change(id, change);
-        let gone = before - session.guests.len();
-        self.account(peers, gone * MEMBER_BYTES, 0);
+        let after = bytes(&session.guests);
+        self.account(peers, before, after);
     }
 }

@@ -11,6 +11,8 @@ use crate::limits::HISTORY_EVENTS_MAX;
 use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
+use super::heading::Heading;
+
 /// Bytes of a header that are its conversation's identifier.
 const CONVERSATION_BYTES: usize = 16;
 
@@ -61,6 +63,8 @@ pub(super) struct Draft {
     pub(super) line: Option<SharedBytes>,
     /// Without a document: the trigger and the system for which XML members get one of our own.
     pub(super) written: Option<(Trigger, Box<str>)>,
+    /// What the header of its document says.
+    pub(super) heading: Option<Box<Heading>>,
     /// The trigger that its document pulls, where that is of another schema than the session.
     pub(super) foreign: Option<Trigger>,
     pub(super) effective_at: Option<u64>,
@@ -79,6 +83,7 @@ impl Draft {
             document: None,
             line: None,
             written: None,
+            heading: None,
             foreign: None,
             effective_at: None,
             cancelled: None,

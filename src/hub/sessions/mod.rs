@@ -8,14 +8,18 @@
 
 mod away;
 mod backlog;
+mod bulletin;
 mod change;
 mod copies;
 mod dialect;
 mod durable;
+mod ear;
 mod entry;
 mod flow;
 mod guest;
 mod guests;
+mod heading;
+mod hearers;
 mod history;
 mod judging;
 mod line;
@@ -33,6 +37,7 @@ mod voice;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub(super) use ear::Ear;
 pub(super) use entry::{Author, Wish, is_system};
 pub(super) use guest::{Arrival, GuestId};
 pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, tracking_id};

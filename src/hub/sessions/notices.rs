@@ -25,6 +25,7 @@ use super::Sessions;
 use super::backlog::{Notice, WaitingNotice};
 use super::copies::{Copies, Copy, Sharing};
 use super::dialect::Dialect;
+use super::hearers::Outcome;
 use super::history::{Draft, Note, Past, What};
 use super::session::LostNotice;
 use super::voice::{self, Tail, Voice};
@@ -156,7 +157,7 @@ impl Sessions {
             }
             let given = link.is_some_and(|link| {
                 let members = [&**name];
-                let notice = |tail| Notice { session: key, members: &members, seq: note.seq, tail };
+                let notice = |tail| Notice { session: key, members: &members, head: &[], seq: note.seq, tail };
                 tails.iter().all(|tail| self.backlog.give(peers, link, notice(tail), bytes_max))
             });
             if !given {
@@ -165,7 +166,7 @@ impl Sessions {
             }
         }
         for Copy { link, members, tail } in copies.all {
-            let notice = Notice { session: key, members: &members, seq: note.seq, tail: &tail };
+            let notice = Notice { session: key, members: &members, head: &[], seq: note.seq, tail: &tail };
             if !self.backlog.give(peers, link, notice, bytes_max) {
                 missed.extend(members.into_iter().map(Box::from));
             }
@@ -180,19 +181,19 @@ impl Sessions {
 
     /// Puts an event into the rings of the guests' streams. Who has no room for it is told nothing more: its stream ends.
     fn notify_guests(&mut self, peers: &mut Peers, key: SessionKey, draft: &Draft, note: &Note, except: Option<&[u8]>) {
+        let Outcome { mut told, mut cut } = self.notify_hearers(peers, key, draft, note.seq);
         let Some(session) = self.table.get(key).filter(|session| session.guests.streams() > 0) else { return };
         peers.spend(Work::Notices(session.guests.streams()));
         let schema = session.info.schema;
         let mut tails = [const { None }; Dialect::ALL.len()];
-        let (mut told, mut cut) = (Vec::new(), Vec::new());
         for (id, guest, stream) in session.guests.told() {
-            if except == Some(guest.name.as_bytes()) {
+            if except == Some(guest.name.as_bytes()) || id.dialect == Dialect::Topic {
                 continue;
             }
             let Some(place) = tails.get_mut(id.dialect as usize) else { continue };
             let Some(tail) = place.get_or_insert_with(|| id.dialect.tail(peers, schema, draft)) else { continue };
             let bytes_max = peers.own_bytes_max();
-            let notice = Notice { session: key, members: &[], seq: note.seq, tail };
+            let notice = Notice { session: key, members: &[], head: &[], seq: note.seq, tail };
             if self.backlog.give(peers, stream, notice, bytes_max) {
                 told.push(id.clone())
             } else {
@@ -224,7 +225,7 @@ impl Sessions {
         tail: &Tail,
     ) -> bool {
         let bytes_max = peers.own_bytes_max();
-        self.backlog.give(peers, stream, Notice { session: key, members: &[], seq, tail }, bytes_max)
+        self.backlog.give(peers, stream, Notice { session: key, members: &[], head: &[], seq, tail }, bytes_max)
     }
 
     /// There is room in the ring of a link: what waits for it goes on.

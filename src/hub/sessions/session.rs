@@ -21,6 +21,7 @@ use crate::time::Tick;
 use super::change::{Durable, Judged, Pending, Roster};
 use super::entry::{Flow, SessionInfo};
 use super::guest::Guests;
+use super::heading::FIRST_VERSION;
 use super::history::{Draft, History, What};
 use super::voice::Voice;
 
@@ -41,6 +42,8 @@ pub(in crate::hub) struct Session {
     pub(in crate::hub) seq: u64,
     /// The number of the last event that changed its state.
     pub(super) state_seq: u64,
+    /// The ProtocolVersion of the last document that it has taken.
+    pub(super) version: Box<str>,
     /// The number of the event by which its initialization was shared last.
     pub(super) shared_seq: u64,
     /// By full name.
@@ -82,6 +85,7 @@ impl Session {
             flow: Flow::new(state),
             seq: 0,
             state_seq: 0,
+            version: FIRST_VERSION.into(),
             shared_seq: 0,
             members: BTreeMap::new(),
             guests: Guests::default(),
@@ -131,6 +135,7 @@ impl Session {
         let pending = self.pending.as_ref().map_or(0, |pending| pending.charged);
         let judged = self.judged.as_ref().map_or(0, |judged| judged.charged);
         let members = (self.members.len() + self.guests.len()) * MEMBER_BYTES;
+        let members = members + self.guests.ear_bytes();
         judged + members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
     }
 

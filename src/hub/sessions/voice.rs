@@ -182,11 +182,11 @@ pub(super) fn push_for(
     peers: &mut Peers,
     link: PeerKey,
     members: &[impl AsRef<[u8]>],
-    tail: &Tail,
+    (head, tail): (&[u8], &Tail),
     bytes_max: usize,
 ) -> bool {
     let is_queued = match members {
-        [] => peers.is_open(link) && peers.queue_parts(link, &[&tail.front, tail.document()], bytes_max).is_ok(),
+        [] => peers.is_open(link) && peers.queue_parts(link, &[head, &tail.front, tail.document()], bytes_max).is_ok(),
         [member] => push(peers, link, member.as_ref(), tail, bytes_max),
         _ => Multicast::of(members, tail).is_some_and(|copy| {
             push_parts(peers, link, &copy.receiver, [copy.front, &copy.list, copy.behind, tail.document()], bytes_max)
@@ -197,13 +197,18 @@ pub(super) fn push_for(
 }
 
 /// The same for a large one, which leaves beside the ring and is only lent for that.
-pub(super) fn lend_for(peers: &mut Peers, link: PeerKey, members: &[impl AsRef<[u8]>], tail: &Tail) -> bool {
+pub(super) fn lend_for(
+    peers: &mut Peers,
+    link: PeerKey,
+    members: &[impl AsRef<[u8]>],
+    (head, tail): (&[u8], &Tail),
+) -> bool {
     let is_stream = members.is_empty();
     if !peers.get(link).is_some_and(|peer| if is_stream { peer.is_open() } else { peer.takes_messages() }) {
         return false;
     }
     let front = match members {
-        [] => tail.front.to_vec(),
+        [] => [head, &tail.front].concat(),
         [member] => opened(member.as_ref(), [&tail.front, &[], &[]]),
         _ => match Multicast::of(members, tail) {
             Some(copy) => opened(&copy.receiver, [copy.front, &copy.list, copy.behind]),

@@ -18,6 +18,9 @@ use super::session::message;
 /// The version of GMU's server whose answers these are.
 const SERVER_VERSION: &str = "4.8.3.2";
 
+/// Why nothing is done where there is no room for it.
+pub(super) const BUSY: &str = "the server is busy";
+
 /// What is asked for by a path of this interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Task {
@@ -250,7 +253,7 @@ impl Standing {
     #[expect(clippy::wildcard_enum_match_arm, reason = "most codes are said as other interfaces say them")]
     pub(in crate::hub) fn refused(&self, task: Task, command: &str, (reason, data): &Refused, session: &str) -> Reply {
         if reason.code == RECEIVER_OVERLOADED.code {
-            return self.failed(task.failure(), "the server is busy", "");
+            return self.failed(task.failure(), BUSY, "");
         }
         let code = data.get("code").and_then(Value::as_str).and_then(Code::from_name);
         let Some(code) = code.filter(|_| reason.code == SESSION_REFUSED.code) else {

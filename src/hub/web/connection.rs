@@ -14,6 +14,8 @@ use crate::http::websocket::handshake::{Accept, Denial};
 use crate::store::pool::Pool;
 use crate::time::Tick;
 
+use super::command::{BUSY, Standing};
+use super::reply::Reply;
 use super::route::Route;
 use super::stream::Stream;
 
@@ -160,6 +162,14 @@ impl Connection {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// The answer where there is no memory for the body of the request at hand.
+    pub(super) fn no_memory(&self) -> Reply {
+        match self.at_hand.as_ref().map(|asked| &asked.route) {
+            Some(Route::Task(task)) => Standing::NOWHERE.failed(task.failure(), BUSY, ""),
+            _ => Reply::text(503, "no memory left for the request"),
         }
     }
 

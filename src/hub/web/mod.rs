@@ -142,7 +142,8 @@ impl Web {
                 if connection.add(piece, is_last, &mut peers.pool) {
                     Came::Used(len)
                 } else {
-                    self.answer_last(peers, key, &Reply::text(503, "no memory left for the request"));
+                    let reply = connection.no_memory();
+                    self.answer_last(peers, key, &reply);
                     Came::Over
                 }
             }

@@ -200,8 +200,11 @@ impl House {
     fn act(&mut self, op: Op<'_>) {
         match op {
             Op::Open(argument) => {
-                let door = [Door::Leco, Door::Control, Door::Viewer][usize::from(argument) % 3];
-                let door = if argument < 128 { door } else { Door::Http };
+                let door = match argument {
+                    0..128 => [Door::Leco, Door::Control, Door::Viewer][usize::from(argument) % 3],
+                    128..192 => Door::Http,
+                    192.. => Door::Stomp,
+                };
                 let remote = if argument & 4 == 0 { "127.0.0.1:5000" } else { "10.0.0.9:5000" };
                 let key = self.hub.open_at(self.now, remote.parse().expect("it is an address"), door);
                 self.add(key);

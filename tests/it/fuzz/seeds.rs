@@ -383,7 +383,25 @@ fn hub() -> Files {
     encode_viewer(&mut watch, Bits(5), None);
     let (greeting, _) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
     let document = c2sim::system("A", "ShareScenario");
+    let post =
+        "POST /C2SIMServer/command?submitterID=A&command=INITIALIZE HTTP/1.1\r\nHost:h\r\nContent-Length:0\r\n\r\n";
+    let subscribe = "SUBSCRIBE\nid:1\ndestination:/topic/C2SIM\nselector:message-type <> 'x'\n\n\0";
     named([
+        (
+            "hearer",
+            script(&[
+                Op::Open(192),
+                Op::Send(1, b"CONNECT\naccept-version:1.2\nheart-beat:0,1\n\n\0"),
+                Op::Send(1, subscribe.as_bytes()),
+                Op::Open(128),
+                Op::Send(2, post.as_bytes()),
+                Op::Send(1, b"SEND\ndestination:/topic/C2SIM\nsubmitter:B\nreceipt:r\n\n<Message/>\0"),
+                Op::Appetite(0),
+                Op::Send(2, post.as_bytes()),
+                Op::Time(200),
+                Op::Stop,
+            ]),
+        ),
         (
             "two components",
             script(
