@@ -38,23 +38,34 @@ pub(super) fn readable(bytes: &[u8]) -> (&str, Option<Defect>) {
     }
 }
 
-/// Where the first character stands that XML forbids. Whole blocks are looked over first: nearly all have no candidate.
+/// Where the first character stands that XML forbids. Words of eight bytes are looked over at once: nearly all have no candidate.
 pub(super) fn first_forbidden(text: &str) -> Option<usize> {
-    const BLOCK: usize = 64;
-    let mut at = 0;
-    for block in text.as_bytes().chunks(BLOCK) {
-        // No short circuit: the compiler turns this into a few wide instructions.
-        if block.iter().fold(false, |found, &byte| found | is_suspect(byte)) {
-            for (n, &byte) in block.iter().enumerate() {
-                let noncharacter = |rest: &str| rest.starts_with(['\u{fffe}', '\u{ffff}']);
-                if is_suspect(byte) && (byte < b' ' || text.get(at + n..).is_some_and(noncharacter)) {
-                    return Some(at + n);
-                }
-            }
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        if may_have_suspect(u64::from_le_bytes(*word))
+            && let Some(at) = first_forbidden_of(text, 8 * n, word)
+        {
+            return Some(at);
         }
-        at += block.len();
     }
-    None
+    first_forbidden_of(text, text.len() - rest.len(), rest)
+}
+
+/// The same among these bytes, which stand at `at` of the text.
+fn first_forbidden_of(text: &str, at: usize, bytes: &[u8]) -> Option<usize> {
+    let noncharacter = |rest: &str| rest.starts_with(['\u{fffe}', '\u{ffff}']);
+    let is_forbidden = |n: usize, byte: u8| byte < b' ' || text.get(at + n..).is_some_and(noncharacter);
+    bytes.iter().enumerate().find(|(n, byte)| is_suspect(**byte) && is_forbidden(*n, **byte)).map(|(n, _)| at + n)
+}
+
+/// Whether one of the eight bytes may be a control character, line ends and tabs included, or 0xEF. The first such byte is found for certain;
+/// which one it is does not show.
+const fn may_have_suspect(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let marked = word ^ (ONES * 0xef);
+    (control | (marked.wrapping_sub(ONES) & !marked)) & HIGH != 0
 }
 
 /// Whether a forbidden character may start with this byte: a control character, or 0xEF, which U+FFFE and U+FFFF start with.
@@ -110,10 +121,36 @@ const fn continues_name(letter: char) -> bool {
         || starts_name(letter)
 }
 
+/// What a byte may be in a name: the letters of ASCII are decided by it.
+const STARTS: u8 = 1;
+const CONTINUES: u8 = 2;
+#[expect(clippy::indexing_slicing, reason = "a constant that would not compile")]
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        letters[byte as usize] = match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' => STARTS | CONTINUES,
+            b'0'..=b'9' | b'-' | b'.' => CONTINUES,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    letters
+};
+
+fn kind_of(byte: u8) -> u8 {
+    LETTERS.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
 /// Checks a qualified name (at most one colon, between two proper names) and splits it into prefix (empty without one) and local name.
 pub(super) fn check_name(name: &str) -> Result<(&str, &str), Defect> {
     if name.len() > C2SIM_NAME_BYTES_MAX {
         return Err(Defect::NameTooLong);
+    }
+    // Nearly all are without a prefix, and ASCII.
+    if is_ascii_name(name) {
+        return Ok(("", name));
     }
     let (prefix, local) = split_name(name);
     let prefixed = local.len() < name.len();
@@ -124,16 +161,15 @@ pub(super) fn check_name(name: &str) -> Result<(&str, &str), Defect> {
     }
 }
 
-/// Whether `name` is a name without colon. Nearly all are ASCII, which is decided by the byte.
+fn is_ascii_name(name: &str) -> bool {
+    let Some((first, rest)) = name.as_bytes().split_first() else { return false };
+    kind_of(*first) & STARTS != 0 && rest.iter().all(|byte| kind_of(*byte) & CONTINUES != 0)
+}
+
+/// Whether `name` is a name without colon.
 fn is_plain_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    if starts && bytes.all(plain) {
-        return true;
-    }
     let mut letters = name.chars();
-    letters.next().is_some_and(starts_name) && letters.all(continues_name)
+    is_ascii_name(name) || (letters.next().is_some_and(starts_name) && letters.all(continues_name))
 }
 
 #[cfg(test)]

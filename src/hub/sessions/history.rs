@@ -1,5 +1,6 @@
 //! What happens in a session: events before they have their number, and those of the past, for members that come back.
 
+use core::fmt::Write as _;
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
@@ -75,6 +76,33 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// The parameters of its notice, a JSON object whose members stand in the order of their names.
+    pub(super) fn text(&self, session: &str, state: &str, seq: u64, time: u64) -> String {
+        let quoted = |text: &str| Value::from(text).to_string();
+        let mut text = format!("{{\"by\":{}", quoted(&self.by));
+        let mut put = |member: core::fmt::Arguments<'_>| {
+            let written = text.write_fmt(member);
+            debug_assert!(written.is_ok(), "a String takes everything");
+        };
+        if let Some(cancelled) = self.cancelled {
+            put(format_args!(",\"cancelled\":\"{cancelled}\""));
+        }
+        if let Some(at) = self.effective_at {
+            put(format_args!(",\"effective_at\":{at}"));
+        }
+        put(format_args!(",\"event\":\"{}\"", self.what.word()));
+        let (is_named, is_state) = (!self.name.is_empty(), self.what == What::State);
+        if is_named && !is_state {
+            put(format_args!(",\"kind\":\"{}\"", self.name));
+        }
+        put(format_args!(",\"seq\":{seq},\"session\":{},\"state\":\"{state}\",\"time\":{time}", quoted(session)));
+        if is_named && is_state {
+            put(format_args!(",\"trigger\":\"{}\"", self.name));
+        }
+        text.push('}');
+        text
+    }
+
     pub(super) const fn new(what: What, by: Box<str>) -> Self {
         Self {
             what,
@@ -223,5 +251,33 @@ impl History {
             events.push(Value::Object(event));
         }
         json!({"events": events, "complete": self.reaches(after, now), "more": more})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_an_event_are_json_whose_members_stand_in_the_order_of_their_names() {
+        let plain = Draft::new(What::Joined, "a \"b\"".into());
+        let full = Draft {
+            name: "START_SCENARIO",
+            effective_at: Some(7),
+            cancelled: Some("STOP_SCENARIO"),
+            ..Draft::new(What::State, "N1.CA".into())
+        };
+        let message = Draft { name: "REPORT", ..Draft::new(What::Message, "N1.CA".into()) };
+        let common = |by: &str, event: &str| json!({"by": by, "event": event, "seq": 3, "session": "s\n", "state": "RUNNING", "time": 9});
+        let mut wanted = [common("a \"b\"", "joined"), common("N1.CA", "state"), common("N1.CA", "message")];
+        for (key, value) in
+            [("effective_at", json!(7)), ("cancelled", json!("STOP_SCENARIO")), ("trigger", json!("START_SCENARIO"))]
+        {
+            wanted[1][key] = value;
+        }
+        wanted[2]["kind"] = json!("REPORT");
+        for (draft, wanted) in [plain, full, message].iter().zip(wanted) {
+            assert_eq!(draft.text("s\n", "RUNNING", 3, 9), wanted.to_string());
+        }
     }
 }

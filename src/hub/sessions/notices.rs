@@ -8,8 +8,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use crate::hub::cause::Cause;
 use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
@@ -91,21 +89,7 @@ impl Sessions {
             session.shared_seq = seq;
         }
         let state = session.flow.state.name();
-        let mut note = json!({"session": session.name, "seq": seq, "event": draft.what.word(), "state": state,
-                              "by": draft.by, "time": time});
-        if let Some(note) = note.as_object_mut() {
-            let name_key = if draft.what == What::State { "trigger" } else { "kind" };
-            if !draft.name.is_empty() {
-                note.insert(name_key.to_owned(), Value::from(draft.name));
-            }
-            if let Some(at) = draft.effective_at {
-                note.insert("effective_at".to_owned(), Value::from(at));
-            }
-            if let Some(cancelled) = draft.cancelled {
-                note.insert("cancelled".to_owned(), Value::from(cancelled));
-            }
-        }
-        let text: Box<str> = note.to_string().into();
+        let text: Box<str> = draft.text(&session.name, state, seq, time).into();
         let past = Past {
             seq,
             at: peers.now,
