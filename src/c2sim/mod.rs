@@ -57,6 +57,7 @@ mod letters;
 pub mod message;
 pub mod notice;
 mod options;
+pub mod plain_line;
 pub mod scan;
 pub mod schema;
 mod span;

@@ -268,7 +268,7 @@ pub(super) fn push(out: &mut Vec<u8>, texts: &[&str]) {
 }
 
 /// Raw text, with its line ends (of any kind) as references.
-fn push_text(out: &mut Vec<u8>, raw: &str) {
+pub(super) fn push_text(out: &mut Vec<u8>, raw: &str) {
     let mut lines = raw.split('\n');
     let mut line = lines.next().unwrap_or_default();
     for next in lines {

@@ -2,6 +2,7 @@
 
 use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::{SERVER, minify};
+use crate::c2sim::plain_line::write_plain_line;
 use crate::http::websocket::frame::{Header, Kind};
 use crate::hub::peers::Peers;
 use crate::store::shared::SharedBytes;
@@ -59,7 +60,10 @@ fn line_for(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<Tail> {
 pub(super) fn line(document: &[u8]) -> Option<Tail> {
     let mut line = Vec::with_capacity(document.len() + 1);
     // What was judged is well-formed.
-    minify(document, &mut line).ok()?;
+    let text = core::str::from_utf8(document).ok()?;
+    if !write_plain_line(text, &mut line) {
+        minify(document, &mut line).ok()?;
+    }
     line.push(b'\n');
     Some(message(line.into()))
 }

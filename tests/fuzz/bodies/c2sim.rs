@@ -8,6 +8,7 @@ use instep::c2sim::invalid::InvalidDocument;
 use instep::c2sim::judging::{Begun, Document, Judging};
 use instep::c2sim::message::Message;
 use instep::c2sim::notice::{IsoDateTime, Stamp, Uuid, minify};
+use instep::c2sim::plain_line::write_plain_line;
 use instep::c2sim::scan::{judge, scan, scan_with};
 use instep::c2sim::schema::{Extent, Rules};
 use instep::c2sim::state::InitMerge;
@@ -94,6 +95,12 @@ fn check(bytes: &[u8], rules: &Rules) {
     let mut twice = Vec::new();
     assert_eq!(minify(line, &mut twice), Ok(()));
     assert_eq!(twice, line, "a line is written as it is");
+    let (mut plain, mut again) = (Vec::new(), Vec::new());
+    if write_plain_line(message.text, &mut plain) {
+        assert!(!plain.contains(&b'\n') && !plain.contains(&b'\r'), "a line is one line");
+        assert_eq!(minify(&plain, &mut again), Ok(()));
+        assert_eq!(again, line, "the quick way leads to the same");
+    }
     check_initialization(&message);
 }
 
