@@ -59,7 +59,9 @@ session (takes of the options above --json only):
 c2sim (takes of the options above --seconds, --payload [1700], --json):
       --connections N   clients that post reports, each when its last one is answered [8]
       --streams M       WebSockets on which every report is heard [0]
-  -n, --triggers N      instead of reports: N triggers, one when all streams have told of the last, and how far apart they do
+  -n, --triggers N      instead of reports: N triggers, one when all hearers know of the last, and how far apart they learn of it
+      --topics K        with --triggers: subscriptions over STOMP that hear them, too [0]
+      --stomp HOST:PORT where [127.0.0.1:61613]
       --blind           ADDRESS answers every request alike, without looking into it
 
 MB/s counts payload bytes, in millions.

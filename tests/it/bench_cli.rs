@@ -15,6 +15,7 @@ use serde_json::Value;
 struct House {
     address: SocketAddr,
     http: SocketAddr,
+    stomp: SocketAddr,
     stopper: Stopper,
     thread: Option<JoinHandle<Server>>,
 }
@@ -22,16 +23,18 @@ struct House {
 impl House {
     fn open() -> Self {
         let here = || vec!["127.0.0.1:0".to_owned()];
-        let config = Config { namespace: "N1".into(), bind: here(), http_bind: here(), ..Config::default() };
+        let config =
+            Config { namespace: "N1".into(), bind: here(), http_bind: here(), stomp_bind: here(), ..Config::default() };
         let mut server = Server::bind(config).unwrap();
         let address = server.local_addresses().next().unwrap();
         let http = server.addresses(Door::Http).next().unwrap();
+        let stomp = server.addresses(Door::Stomp).next().unwrap();
         let stopper = server.stopper();
         let thread = thread::spawn(move || {
             server.run().unwrap();
             server
         });
-        Self { address, http, stopper, thread: Some(thread) }
+        Self { address, http, stomp, stopper, thread: Some(thread) }
     }
 
     fn close(mut self) -> Server {
@@ -83,8 +86,13 @@ fn reports_over_http_are_heard_on_every_stream_and_the_session_is_gone_behind_th
     let (reports, heard) = (said["reports"].as_u64().unwrap(), said["heard"].as_u64().unwrap());
     // Some were on their way when the count began or ended.
     assert!(reports > 0 && heard.abs_diff(3 * reports) <= 3 * 3, "{said}");
-    let said = json(&bench(&["c2sim", &address, "--streams", "4", "-n", "10", "--json"]));
-    assert_eq!((said["triggers"].as_u64(), said["streams"].as_u64()), (Some(10), Some(4)));
+    let stomp = house.stomp.to_string();
+    let words = ["c2sim", &address, "--streams", "4", "--topics", "3", "--stomp", &stomp, "-n", "10", "--json"];
+    let said = json(&bench(&words));
+    let counted = ["triggers", "streams", "topics"].map(|key| said[key].as_u64().unwrap());
+    assert_eq!(counted, [10, 4, 3]);
+    let refused = bench(&["c2sim", &address, "--topics", "3"]);
+    assert_eq!(refused.status.code(), Some(2));
     let words = bench(&["c2sim", &address, "--streams", "2", "-n", "3"]);
     assert!(String::from_utf8_lossy(&words.stdout).starts_with("3 triggers at "), "{words:?}");
     let server = house.close();

@@ -20,7 +20,7 @@ use super::figures::{count, grouped, real};
 use super::histogram::Histogram;
 use super::options::Options;
 use super::progress::{PATIENCE, StatusLine, now};
-use super::web::{Asking, Frames, answer_end};
+use super::web::{Asking, Ear, Frames, answer_end, subscribed};
 
 const SCRATCH_BYTES: usize = 256 << 10;
 const WAIT: Duration = Duration::from_millis(100);
@@ -42,7 +42,7 @@ struct Author {
 /// Someone who hears.
 struct Hearer {
     stream: TcpStream,
-    frames: Frames,
+    ear: Ear,
     heard: u64,
     heard_at: Instant,
 }
@@ -112,7 +112,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let (mut authors, mut hearers) = (Vec::new(), Vec::new());
     if options.relay {
         for n in 0..options.streams {
-            hearers.push(Asking::connect(&options.address, format!("{n}"))?.into_stream("blind")?);
+            let stream = Asking::connect(&options.address, format!("{n}"))?.into_stream("blind")?;
+            hearers.push((stream, Ear::Stream(Frames::default())));
         }
         for n in 0..authors_of(options) {
             authors.push(Asking::connect(&options.address, format!("author{n}"))?);
@@ -134,7 +135,7 @@ const fn authors_of(options: &Options) -> usize {
     if options.triggers_only { 1 } else { options.connections }
 }
 
-type Prepared = (Vec<Asking>, Vec<std::net::TcpStream>);
+type Prepared = (Vec<Asking>, Vec<(std::net::TcpStream, Ear)>);
 
 /// Makes a session, brings everybody into it, and has it run.
 fn prepare(options: &Options, name: &str, driver: &mut Asking) -> Result<Prepared, Failure> {
@@ -147,7 +148,10 @@ fn prepare(options: &Options, name: &str, driver: &mut Asking) -> Result<Prepare
     for n in 0..options.streams {
         let mut asking = Asking::connect(&options.address, format!("{n}-{name}"))?;
         asking.ask("POST", &join, "application/json", words.as_bytes())?;
-        hearers.push(asking.into_stream(name)?);
+        hearers.push((asking.into_stream(name)?, Ear::Stream(Frames::default())));
+    }
+    for _ in 0..options.topics {
+        hearers.push((subscribed(&options.stomp, name)?, Ear::Topic));
     }
     let mut authors = Vec::new();
     for n in 0..authors_of(options) {
@@ -172,7 +176,7 @@ fn measure(
     options: &Options,
     name: &str,
     authors: Vec<Asking>,
-    hearers: Vec<std::net::TcpStream>,
+    hearers: Vec<(std::net::TcpStream, Ear)>,
 ) -> Result<(), Failure> {
     let mut crowd = Crowd::new(options, name, authors, hearers)?;
     if options.triggers_only { crowd.pull() } else { crowd.post() }
@@ -183,7 +187,7 @@ impl<'a> Crowd<'a> {
         options: &'a Options,
         name: &str,
         authors: Vec<Asking>,
-        hearers: Vec<std::net::TcpStream>,
+        hearers: Vec<(std::net::TcpStream, Ear)>,
     ) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
@@ -209,9 +213,9 @@ impl<'a> Crowd<'a> {
             let stream = crowd.register(asking.stream, crowd.authors.len())?;
             crowd.authors.push(Author { stream, request, sent: 0, answer: Vec::new(), begun: now() });
         }
-        for stream in hearers {
+        for (stream, ear) in hearers {
             let stream = crowd.register(stream, crowd.authors.len() + crowd.hearers.len())?;
-            crowd.hearers.push(Hearer { stream, frames: Frames::default(), heard: 0, heard_at: now() });
+            crowd.hearers.push(Hearer { stream, ear, heard: 0, heard_at: now() });
         }
         Ok(crowd)
     }
@@ -400,6 +404,7 @@ impl<'a> Crowd<'a> {
                 "address": options.address,
                 "blind": options.relay,
                 "streams": options.streams,
+                "topics": options.topics,
                 "triggers": skew.count(),
                 "skew": of(skew),
                 "delay": of(delay),
@@ -416,12 +421,13 @@ impl<'a> Crowd<'a> {
             )
         };
         say(&format!(
-            "{} triggers at {}, told on {} streams\n{}{}",
+            "{} triggers at {}, told on {} streams and {} topics\n{}{}",
             grouped(skew.count()),
             options.address,
             grouped(count(options.streams)),
-            line("from the first stream to tell of a trigger to the last", skew),
-            line("from the trigger to the last stream", delay),
+            grouped(count(options.topics)),
+            line("from the first hearer of a trigger to the last", skew),
+            line("from the trigger to the last hearer", delay),
         ))
     }
 }
@@ -471,7 +477,7 @@ impl Hearer {
             match self.stream.read(scratch) {
                 Ok(0) => return Err("a stream was closed".to_owned()),
                 Ok(got) => {
-                    let texts = self.frames.texts(scratch.get(..got).unwrap_or_default())?;
+                    let texts = self.ear.documents(scratch.get(..got).unwrap_or_default())?;
                     if texts > 0 {
                         self.heard += texts;
                         self.heard_at = now();

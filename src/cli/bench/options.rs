@@ -48,6 +48,9 @@ pub(super) struct Options {
     /// Clients that post.
     pub(super) connections: usize,
     pub(super) streams: usize,
+    /// Subscriptions over STOMP, and where.
+    pub(super) topics: usize,
+    pub(super) stomp: String,
     /// Triggers are pulled, and nothing is posted.
     pub(super) triggers_only: bool,
     /// Empty for one of its own.
@@ -70,6 +73,8 @@ impl Options {
             triggers: 1000,
             connections: 8,
             streams: 0,
+            topics: 0,
+            stomp: String::new(),
             triggers_only: false,
             session: String::new(),
         }
@@ -120,6 +125,8 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
                 options.connections = within(&mut parser, "connections", 1..=PAIRS_MAX)?;
             }
             (Long("streams"), Measure::C2sim) => options.streams = within(&mut parser, "streams", 0..=MEMBERS_MAX - 1)?,
+            (Long("topics"), Measure::C2sim) => options.topics = within(&mut parser, "topics", 0..=MEMBERS_MAX - 1)?,
+            (Long("stomp"), Measure::C2sim) => options.stomp = parser.value()?.to_string_lossy().into_owned(),
             (Short('n') | Long("triggers"), Measure::C2sim) => {
                 options.triggers = within(&mut parser, "triggers", 1..=TRIGGERS_MAX)?;
                 options.triggers_only = true;
@@ -136,6 +143,14 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
                 return Err(Failure::usage(format!("bench: {} (try: instep bench --help)", other.unexpected())));
             }
         }
+    }
+    if options.topics > 0 && !options.triggers_only {
+        return Err(Failure::usage(
+            "bench: --topics hear triggers (--triggers N): reports are in the words of another schema",
+        ));
+    }
+    if options.stomp.is_empty() && measure == Measure::C2sim {
+        options.stomp = "127.0.0.1:61613".to_owned();
     }
     if options.address.is_empty() {
         let port = instep::leco::DEFAULT_PORT + if measure == Measure::C2sim { 12 } else { 0 };

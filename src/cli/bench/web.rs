@@ -35,14 +35,7 @@ pub(super) struct Asking {
 
 impl Asking {
     pub(super) fn connect(address: &str, client: String) -> Result<Self, Failure> {
-        let unreachable = |error: std::io::Error| Failure::nobody(format!("{address}: {error}"));
-        let stream = TcpStream::connect(address).map_err(unreachable)?;
-        let set = [
-            stream.set_nodelay(true),
-            stream.set_read_timeout(Some(PATIENCE)),
-            stream.set_write_timeout(Some(PATIENCE)),
-        ];
-        set.into_iter().collect::<Result<(), _>>().map_err(unreachable)?;
+        let stream = connected(address)?;
         Ok(Self { stream, address: address.to_owned(), client })
     }
 
@@ -106,6 +99,57 @@ impl Asking {
             return Ok(self.stream);
         }
         Err(Failure::other(format!("{}: no WebSocket: {}", self.address, String::from_utf8_lossy(&answer).trim())))
+    }
+}
+
+/// A connection that hears a session's topic over STOMP.
+pub(super) fn subscribed(address: &str, session: &str) -> Result<TcpStream, Failure> {
+    let mut stream = connected(address)?;
+    let words = format!(
+        "CONNECT\naccept-version:1.2\nhost:bench\n\n\0SUBSCRIBE\nid:1\ndestination:/topic/C2SIM.{session}\nreceipt:r\n\n\0"
+    );
+    stream.write_all(words.as_bytes()).map_err(Failure::other)?;
+    let (mut heard, mut piece) = (Vec::new(), [0; 4096]);
+    // CONNECTED and RECEIPT.
+    while heard.iter().filter(|byte| **byte == 0).count() < 2 {
+        match stream.read(&mut piece) {
+            Ok(got) if got > 0 => heard.extend_from_slice(piece.get(..got).unwrap_or_default()),
+            _ => return Err(Failure::nobody(format!("{address}: no answer in time"))),
+        }
+        if heard.windows(5).any(|word| word == b"ERROR") {
+            return Err(Failure::other(format!(
+                "{address}: {}",
+                String::from_utf8_lossy(&heard).trim_matches(['\0', '\n'])
+            )));
+        }
+    }
+    Ok(stream)
+}
+
+fn connected(address: &str) -> Result<TcpStream, Failure> {
+    let unreachable = |error: std::io::Error| Failure::nobody(format!("{address}: {error}"));
+    let stream = TcpStream::connect(address).map_err(unreachable)?;
+    let set =
+        [stream.set_nodelay(true), stream.set_read_timeout(Some(PATIENCE)), stream.set_write_timeout(Some(PATIENCE))];
+    set.into_iter().collect::<Result<(), _>>().map_err(unreachable)?;
+    Ok(stream)
+}
+
+/// How a hearer is told: texts are counted, each a document.
+#[derive(Debug)]
+pub(super) enum Ear {
+    Stream(Frames),
+    /// Frames of STOMP end in a zero byte.
+    Topic,
+}
+
+impl Ear {
+    /// How many documents have come with these bytes.
+    pub(super) fn documents(&mut self, bytes: &[u8]) -> Result<u64, String> {
+        match self {
+            Self::Stream(frames) => frames.texts(bytes),
+            Self::Topic => Ok(bytes.iter().filter(|byte| **byte == 0).count() as u64),
+        }
     }
 }
 
