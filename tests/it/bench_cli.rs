@@ -97,7 +97,9 @@ fn reports_over_http_are_heard_on_every_stream_and_the_session_is_gone_behind_th
     assert!(String::from_utf8_lossy(&words.stdout).starts_with("3 triggers at "), "{words:?}");
     let server = house.close();
     let counters = server.hub().counters();
-    assert_eq!((counters.sessions_made, counters.session_members_lost), (4, 0), "default, and one for each run");
+    assert_eq!(counters.sessions_made, 4, "default, and one for each run");
+    // Who hears on a topic is one as long as its connection is there.
+    assert_eq!(counters.session_members_lost, 3);
 }
 
 #[test]
