@@ -536,3 +536,39 @@ fn where_there_are_too_many_the_connection_that_was_idle_the_longest_makes_room(
     }
     assert_eq!(world.clients[guests[19].stream.unwrap()].closed, None);
 }
+
+#[test]
+fn one_other_machine_cannot_take_all_places_of_a_session() {
+    let mut world = World::plain();
+    let mut stranger = Guest::new(&mut world, "x");
+    stranger.requests = world.connect_at(0, instep::hub::Door::Http, "192.0.2.1:5000").unwrap();
+    let mut joined = 0;
+    loop {
+        stranger.id = format!("id{joined}");
+        let answer = stranger.join(&mut world, "default", "S");
+        if answer.status != 200 {
+            assert_eq!(answer.code(), "TOO_MANY_MEMBERS");
+            break;
+        }
+        joined += 1;
+    }
+    assert!(joined > 500 && joined < instep::limits::MEMBERS_MAX, "{joined}");
+    let other = Guest::new(&mut world, "other");
+    assert_eq!(other.join(&mut world, "default", "S").status, 200);
+}
+
+#[test]
+fn a_client_that_asks_for_signs_of_life_and_reads_none_does_not_fill_its_ring() {
+    let mut world = World::plain();
+    let guest = Guest::joined(&mut world, "aaaaa");
+    world.limit(guest.stream.unwrap(), 0);
+    for _ in 0..5000 {
+        guest.say(&mut world, 0x89, &[b'x'; 100]);
+    }
+    let waits = world.waits_for(guest.stream.unwrap());
+    assert!((60_000..70_000).contains(&waits), "{waits}");
+    world.drain(guest.stream.unwrap(), usize::MAX);
+    guest.frames(&mut world);
+    guest.say(&mut world, 0x89, b"again");
+    assert_eq!(guest.frames(&mut world), [Frame::Pong(b"again".to_vec())]);
+}

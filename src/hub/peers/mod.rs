@@ -31,7 +31,7 @@ pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{About, Journal, cut};
 pub(super) use passage::Passed;
 pub use peer::Peer;
-pub(super) use peer::{Flush, Life, Role, canonical};
+pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
 pub(super) use shares::{Shares, share_of};
 pub(super) use undelivered::Undelivered;

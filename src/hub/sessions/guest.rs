@@ -155,6 +155,11 @@ impl Guests {
         self.all.len()
     }
 
+    /// How many of them are at this address.
+    pub(super) fn from(&self, remote: SocketAddr) -> usize {
+        self.all.values().filter(|guest| guest.remote.is_some_and(|known| known.ip() == remote.ip())).count()
+    }
+
     /// How many streams they have together.
     pub(super) const fn streams(&self) -> usize {
         self.streams

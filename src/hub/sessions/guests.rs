@@ -16,7 +16,7 @@ use crate::hub::cause::Cause;
 use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::Names;
-use crate::hub::peers::Peers;
+use crate::hub::peers::{Peers, is_loopback, share_of};
 use crate::limits::{MEMBER_BYTES, MEMBERS_MAX, SESSION_SYSTEM_BYTES_MAX};
 use crate::time::Tick;
 
@@ -71,7 +71,7 @@ impl Sessions {
         if let Some(said) = self.without_numbers(peers, key) {
             return Ok(said);
         }
-        self.find_room(peers, key, id)?;
+        self.find_room(peers, key, id, arrival.remote)?;
         self.guests_made += 1;
         let name: Box<str> = format!("client {} {}", self.guests_made, title(arrival.title, id)).trim_end().into();
         self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &system, ..arrival });
@@ -103,7 +103,7 @@ impl Sessions {
         if let Some(said) = self.without_numbers(peers, key) {
             return Ok(Some(said));
         }
-        self.find_room(peers, key, id)?;
+        self.find_room(peers, key, id, remote)?;
         let name = [SUBMITTER, &id.id].concat();
         self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote });
         Ok(None)
@@ -139,13 +139,21 @@ impl Sessions {
         }
     }
 
-    /// Whether one more guest may enter a session; it is accounted for.
-    pub(super) fn find_room(&mut self, peers: &mut Peers, key: SessionKey, id: &GuestId) -> Result<(), Refused> {
+    /// Whether one more guest from there may enter a session; it is accounted for.
+    pub(super) fn find_room(
+        &mut self,
+        peers: &mut Peers,
+        key: SessionKey,
+        id: &GuestId,
+        remote: SocketAddr,
+    ) -> Result<(), Refused> {
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
         if session.guests.get(id).is_some() {
             return Ok(());
         }
-        if session.members.len() + session.guests.len() >= MEMBERS_MAX {
+        // Another machine may have a share of the places, whatever identities it makes up.
+        let is_crowd = !is_loopback(remote) && session.guests.from(remote) >= share_of(MEMBERS_MAX);
+        if is_crowd || session.members.len() + session.guests.len() >= MEMBERS_MAX {
             return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
         }
         if peers.pool.data_room() < MEMBER_BYTES {
@@ -265,12 +273,14 @@ impl Sessions {
         stream: PeerKey,
     ) -> Result<(), Refused> {
         let now = peers.now;
-        self.find_room(peers, key, id)?;
+        let Some(remote) = peers.get(stream).map(|peer| peer.remote) else { return Ok(()) };
+        self.find_room(peers, key, id, remote)?;
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
         session.guests.enter(id, now);
         let mut old = None;
         session.guests.change(id, |guest| {
             old = guest.stream.replace(stream);
+            guest.remote.get_or_insert(remote);
             guest.is_heard(now);
         });
         if let Some(old) = old {

@@ -39,7 +39,7 @@ impl Sessions {
             if let Some(said) = self.without_numbers(peers, key) {
                 return Ok(Some(said));
             }
-            self.find_room(peers, key, &id)?;
+            self.find_room(peers, key, &id, remote)?;
             let name = format!("hearer {remote}");
             self.enter_guest(peers, names, key, &id, Arrival { title: &name, system: "", remote });
             self.change_guest(peers, key, &id, |guest| guest.stream = Some(stream));

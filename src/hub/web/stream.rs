@@ -7,7 +7,9 @@ use crate::hub::cause::Cause;
 use crate::hub::events::Parting;
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{PeerTimer, Peers};
-use crate::limits::{WEBSOCKET_CLOSE_MS, WEBSOCKET_MESSAGE_BYTES_MAX, WEBSOCKET_PING_MS, WEBSOCKET_SILENT_MS};
+use crate::limits::{
+    RING_RESERVE_BYTES, WEBSOCKET_CLOSE_MS, WEBSOCKET_MESSAGE_BYTES_MAX, WEBSOCKET_PING_MS, WEBSOCKET_SILENT_MS,
+};
 use crate::time::{Span, Tick};
 
 /// What a connection's bytes came to.
@@ -75,7 +77,10 @@ impl Stream {
                 Came::Used(len)
             }
             Ok(Step::Ping { len, payload }) => {
-                self.say(peers, key, &Control::pong(payload));
+                // Who does not take what waits gets no more of this on top.
+                if peers.get(key).is_some_and(|peer| peer.waiting() < RING_RESERVE_BYTES) {
+                    self.say(peers, key, &Control::pong(payload));
+                }
                 Came::Used(len)
             }
             Ok(Step::Close { code, .. }) => {
