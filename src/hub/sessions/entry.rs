@@ -25,6 +25,11 @@ pub(super) struct SessionInfo {
 }
 
 impl SessionInfo {
+    /// What the session has that is always there, unless the configuration says otherwise. Clients of other servers show these words.
+    pub(super) fn of_default() -> Self {
+        Self { title: "default".to_owned(), text: "Default shared session".to_owned(), ..Self::default() }
+    }
+
     /// All that can be chosen, as one text: two that are alike have the same.
     pub(super) fn text_of_all(&self) -> String {
         let options = Options::KEYS.map(|key| self.options.word(key));

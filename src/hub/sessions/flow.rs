@@ -168,9 +168,11 @@ impl Sessions {
                         let body = if message.element.is_empty() { "an empty one" } else { message.element };
                         refused(code, "XSD_ERROR_1", format!("no schema defines this body: {body}"))
                     }
-                    Input::Document(message) if code == Code::C2simMsgNotAllowedInState => {
+                    Input::Document(message)
+                        if matches!(code, Code::C2simMsgNotAllowedInState | Code::StateTransitionNotAllowed) =>
+                    {
                         let (error, data) = self.refusal_of(key, code, details);
-                        (error, with_reason(data, not_allowed(message.kind, now)))
+                        (error, with_reason(data, not_allowed(code, message.kind, now)))
                     }
                     Input::Document(_) | Input::Trigger(_) => self.refusal_of(key, code, details),
                 });
@@ -487,8 +489,9 @@ fn with_reason(mut data: Value, reason: String) -> Value {
 }
 
 /// A message that the state does not admit, in the words of other servers of C2SIM.
-fn not_allowed(kind: Kind, state: State) -> String {
-    format!("C2SIM message of type '{}' is not allowed in state '{}'", kind.name(), state.name())
+fn not_allowed(code: Code, kind: Kind, state: State) -> String {
+    let what = if code == Code::StateTransitionNotAllowed { "The trigger" } else { "C2SIM message of type" };
+    format!("{what} '{}' is not allowed in state '{}'", kind.name(), state.name())
 }
 
 /// Whether a message is a trigger that came with a password: of these nobody is given more than that the trigger was pulled.

@@ -266,7 +266,7 @@ impl Sessions {
             created_ms,
         };
         let chosen = predefined.iter().find(|one| one.name == DEFAULT);
-        let first = chosen.map_or_else(|| SessionInfo { created_ms, ..SessionInfo::default() }, info);
+        let first = chosen.map_or_else(|| SessionInfo { created_ms, ..SessionInfo::of_default() }, info);
         self.add(peers, names, DEFAULT, first, State::Uninitialized);
         for one in predefined {
             let key = match self.named(&one.name) {

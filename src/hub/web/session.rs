@@ -170,9 +170,11 @@ pub(super) fn message(code: Code, reason: &str, details: &Map<String, Value>, na
             format!("Not allowed to change schema version in shared session (it is '{}').", detail("SCHEMA_VERSION"))
         }
         Code::StateTransitionNotAllowed if !detail("ALLOWED_TRIGGERS").is_empty() => {
-            format!("{reason} (permitted triggers '{}')", detail("ALLOWED_TRIGGERS"))
+            format!("{reason} (permitted triggers '{}').", detail("ALLOWED_TRIGGERS"))
         }
-        Code::InitializationNotCompleted => format!("Shared session '{name}' is not initialized (yet)."),
+        Code::InitializationNotCompleted => {
+            format!("Trigger 'SHARE_SCENARIO' not granted, shared session '{name}' is not initialized (yet).")
+        }
         Code::NoC2simInitializationBody => format!("There is no C2SIMInitialization in shared session '{name}'."),
         _ => match details.iter().find(|(key, _)| matches!(key.as_str(), "REASON" | "XSD_ERROR_1")) {
             Some((_, why)) => format!("{reason}: {}", why.as_str().unwrap_or_default()),
