@@ -486,6 +486,12 @@ const _: () =
 const _: () =
     assert!(HTTP_METHOD_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a wrong method is found before its head is too large");
 
+/// Pieces of what one connection of HTTP has sent, frames and chunks, that are looked at in a turn.
+pub const WEB_STEPS_PER_TURN: usize = 512;
+
+/// Guests that are taken out at once because nothing was heard of them; the others follow in the next moments.
+pub const SILENT_GUESTS_AT_ONCE: usize = 100;
+
 /// Milliseconds between two questions for a sign of life on a WebSocket.
 pub const WEBSOCKET_PING_MS: u64 = 15_000;
 

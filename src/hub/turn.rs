@@ -25,6 +25,8 @@ const LAST_TURNS: Span = Span(300);
 /// How long, and how often, nodes are waited for that have not answered our goodbye by then.
 const NODES_WAIT: Span = Span(50);
 const NODES_WAITS: u64 = 10;
+/// How soon the next of many silent guests are taken out.
+const SILENT_PAUSE: Span = Span(20);
 
 /// Why a walk through input stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -417,7 +419,7 @@ impl Hub {
         self.coordinator.clean_nodes(&mut self.peers, &mut self.names, expiration);
         self.drain_events();
         self.sessions.send_lost_notices(&mut self.peers, &self.names);
-        self.sessions.drop_silent_guests(&mut self.peers, &self.names);
+        let more_are_silent = self.sessions.drop_silent_guests(&mut self.peers, &self.names);
         self.drain_events();
         self.peers.pool.age();
         if self.names.nodes.iter().any(|(key, _)| self.names.link_to(key).is_some()) {
@@ -427,6 +429,9 @@ impl Hub {
         let is_waited_for = has_nodes || self.sessions.has_guests();
         if !self.peers.is_empty() || is_waited_for || self.peers.pool.keeps_any() {
             self.peers.ensure_cleaning();
+        }
+        if more_are_silent {
+            self.peers.set_timer(ProcessTimer::Clean, SILENT_PAUSE);
         }
     }
 

@@ -277,7 +277,7 @@ fn every_hearer_hears_what_is_for_it_of_one_sequence() {
     }
     eprintln!("{sum:?}");
     assert!(sum.taken > 30 * runs && sum.heard > 0, "next to nothing has happened: {sum:?}");
-    assert!(runs < 20 || (sum.refused > 3 && sum.lost > 5), "no faults have happened: {sum:?}");
+    assert!(runs < 20 || sum.lost > 5, "no faults have happened: {sum:?}");
 }
 
 /// The checker checks: a document that a hearer has lost is noticed.

@@ -10,6 +10,7 @@ use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::GuestId;
 use crate::hub::turn::Halt;
 use crate::hub::web::{Asked, Came, Reply, Route, home, metrics, openapi};
+use crate::limits::WEB_STEPS_PER_TURN;
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl From<Reply> for Served {
 impl Hub {
     /// Deals with the requests at the front of `buffer`.
     pub(in crate::hub) fn walk_web(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
-        let mut used = 0;
+        let (mut used, mut steps) = (0, 0);
         if !buffer.is_empty() {
             self.sessions.stream_heard(&self.peers, key);
         }
@@ -57,7 +58,15 @@ impl Hub {
             }
             match self.web.next(&mut self.peers, key, buffer.get(used..).unwrap_or_default()) {
                 Came::Need(n) => break Halt::Need(n),
-                Came::Used(len) => used += len,
+                Came::Used(len) => {
+                    used += len;
+                    // Tiny frames and chunks cost as much as large ones.
+                    steps += 1;
+                    if steps == WEB_STEPS_PER_TURN {
+                        self.peers.wait(key, For::Turn);
+                        break Halt::Held;
+                    }
+                }
                 Came::Over => return (used, Halt::Gone),
             }
         };

@@ -122,10 +122,15 @@ impl Guest {
         self.ears.iter().map(|ear| ear.bytes).sum()
     }
 
+    /// Its system as it may be shown: clients that have no other name for it use their identity.
+    fn shown_system(&self, id: &GuestId) -> String {
+        if id.dialect == Dialect::Stream { title(&self.system, id) } else { self.system.as_ref().into() }
+    }
+
     /// A row of the table of members.
     fn row(&self, id: &GuestId, joined: u64) -> Value {
         let remote = self.remote.map_or_else(String::new, |remote| remote.to_string());
-        json!({"name": self.name, "system": self.system, "format": id.dialect.word(), "joined": joined, "acked": self.told,
+        json!({"name": self.name, "system": self.shown_system(id), "format": id.dialect.word(), "joined": joined, "acked": self.told,
                "address": remote})
     }
 }

@@ -17,7 +17,7 @@ use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::Names;
 use crate::hub::peers::{Peers, is_loopback, share_of};
-use crate::limits::{MEMBER_BYTES, MEMBERS_MAX, SESSION_SYSTEM_BYTES_MAX};
+use crate::limits::{MEMBER_BYTES, MEMBERS_MAX, SESSION_SYSTEM_BYTES_MAX, SILENT_GUESTS_AT_ONCE};
 use crate::time::Tick;
 
 use super::Sessions;
@@ -186,16 +186,18 @@ impl Sessions {
         }
     }
 
-    /// Those who have not been heard for too long are taken out.
-    pub(in crate::hub) fn drop_silent_guests(&mut self, peers: &mut Peers, names: &Names) {
+    /// Those who have not been heard for too long are taken out, some at a time; answers whether there may be more.
+    pub(in crate::hub) fn drop_silent_guests(&mut self, peers: &mut Peers, names: &Names) -> bool {
         let then = peers.now.0.checked_sub(peers.config.member_idle().0).map(Tick);
         let gone = |(key, session): (SessionKey, &super::Session)| {
             session.guests.silent_since(then).map(|id| (key, id.clone())).collect::<Vec<_>>()
         };
-        let gone: Vec<(SessionKey, GuestId)> = self.table.iter().flat_map(gone).collect();
+        let gone: Vec<(SessionKey, GuestId)> = self.table.iter().flat_map(gone).take(SILENT_GUESTS_AT_ONCE).collect();
+        let is_more = gone.len() == SILENT_GUESTS_AT_ONCE;
         for (key, id) in gone {
             self.guest_leaves(peers, names, key, &id, Parting::Silent);
         }
+        is_more
     }
 
     /// Whether any session has guests.

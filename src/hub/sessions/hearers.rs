@@ -102,8 +102,10 @@ impl Sessions {
         peers.spend(Work::Notices(session.guests.ears()));
         let bytes_max = peers.own_bytes_max();
         for (id, guest, stream) in session.guests.told().filter(|(_, guest, _)| !guest.ears.is_empty()) {
-            let mut is_given = true;
-            for (head, tail) in for_one(&mut bulletins, guest, seq) {
+            let all = for_one(&mut bulletins, guest, seq);
+            let bytes = all.iter().map(|(head, tail)| head.len() + tail.len()).sum();
+            let mut is_given = all.is_empty() || self.has_share_left(peers, stream, bytes);
+            for (head, tail) in all {
                 let notice = Notice { session: key, members: &[], head: &head, seq, tail: &tail };
                 is_given = is_given && self.backlog.give(peers, stream, notice, bytes_max);
             }

@@ -178,7 +178,8 @@ impl Sessions {
             let Some(tail) = place.get_or_insert_with(|| id.dialect.tail(peers, schema, draft)) else { continue };
             let bytes_max = peers.own_bytes_max();
             let notice = Notice { session: key, members: &[], head: &[], seq: note.seq, tail };
-            if self.backlog.give(peers, stream, notice, bytes_max) {
+            let has_share = self.has_share_left(peers, stream, tail.len());
+            if has_share && self.backlog.give(peers, stream, notice, bytes_max) {
                 told.push(id.clone())
             } else {
                 cut.push((id.clone(), stream))
@@ -197,6 +198,13 @@ impl Sessions {
             self.change_guest(peers, key, &id, |guest| guest.stream = None);
             peers.events.push_back(Event::StreamOver { peer: stream, why: Parting::Slow });
         }
+    }
+
+    /// Whether a guest may be given so many bytes more: nobody waits for one of them, so what does not fit its ring behind what waits there ends its
+    /// stream.
+    pub(super) fn has_share_left(&self, peers: &Peers, stream: PeerKey, bytes: usize) -> bool {
+        let waiting = peers.get(stream).map_or(0, Peer::waiting);
+        !self.backlog.has(stream) && (waiting == 0 || waiting + bytes <= peers.own_bytes_max())
     }
 
     /// Puts something into the ring of a guest's stream; `false` if there is no memory for it.
@@ -252,7 +260,7 @@ impl Sessions {
         let session = self.table.get(key)?;
         let mut wanted: BTreeMap<PeerKey, usize> = BTreeMap::new();
         let mut sharing = Sharing::default();
-        let of_members = session.members.iter().find_map(|(name, member)| {
+        session.members.iter().find_map(|(name, member)| {
             let link = member.home.and_then(|home| names.link_of(home)).filter(|link| *link != author)?;
             let peer = peers.get(link)?;
             let wanted = wanted.entry(link).or_default();
@@ -265,13 +273,6 @@ impl Sessions {
             let waiting = peer.waiting();
             let is_full = waiting > 0 && waiting + *wanted > peers.config.ring_bytes_max;
             (is_full || self.backlog.has(link)).then_some((link, &**name))
-        });
-        of_members.or_else(|| {
-            session.guests.told().filter(|(.., stream)| *stream != author).find_map(|(_, guest, stream)| {
-                let waiting = peers.get(stream)?.waiting();
-                let is_full = waiting > 0 && waiting + bytes + NOTICE_HEAD_BYTES > peers.config.ring_bytes_max;
-                (is_full || self.backlog.has(stream)).then_some((stream, guest.name.as_bytes()))
-            })
         })
     }
 

@@ -378,7 +378,10 @@ mod tests {
             "{said}"
         );
         let said = body(&STANDING.refused(Task::Document, "", &of_state, "s"));
-        assert!(said.contains("(permitted triggers 'STOP_SCENARIO'). (STATE_TRANSITION_NOT_ALLOWED)</error>"), "{said}");
+        assert!(
+            said.contains("(permitted triggers 'STOP_SCENARIO'). (STATE_TRANSITION_NOT_ALLOWED)</error>"),
+            "{said}"
+        );
         assert!(said.contains("<cause>ALLOWED_TRIGGERS: STOP_SCENARIO</cause>"), "{said}");
         let busy = (RECEIVER_OVERLOADED, Value::Null);
         assert!(body(&STANDING.refused(Task::Document, "", &busy, "s")).contains("<error>the server is busy</error>"));

@@ -145,7 +145,8 @@ impl Connection {
     /// One more piece of the body. Whether there is room for it.
     pub(super) fn add(&mut self, piece: &[u8], is_last: bool, pool: &mut Pool) -> bool {
         let Some(asked) = &mut self.at_hand else { return true };
-        if !pool.charge(piece.len()) {
+        // Bodies leave room for sessions and worlds.
+        if !pool.charge_leaving_room(piece.len()) {
             return false;
         }
         asked.body.extend_from_slice(piece);
