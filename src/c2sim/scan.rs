@@ -1,7 +1,7 @@
 //! The pass that recognises a message, and checks its content in the same go: at once, or put aside between any two tokens.
 //!
-//! Owns the order of things: which defect counts where there are several, and in which line. What an element means to a message is the
-//! [`super::frame`]'s to know, what it means to a schema that of [`super::schema`].
+//! Owns the order of things: which defect counts where there are several, and in which line. What an element means to a message is
+//! `frame`'s to know, what it means to a schema that of [`super::schema`].
 
 use super::defect::{Defect, Reject};
 use super::frame::Scanner;
