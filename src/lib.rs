@@ -106,8 +106,8 @@
 //!    up, the recording ends.
 //!
 //! # Life of a session's event
-//! 1. A trigger or document comes as a call, a C2SIM message or a control function. A document is judged, a large one in slices
-//!    (`hub/sessions/judging.rs`); then it is planned (`hub/sessions/flow.rs`), which changes nothing.
+//! 1. A trigger or document comes as a call, a C2SIM message or a control function. A document is judged, a large one in slices, and so is a large
+//!    initialization made that is shared (`hub/sessions/judging.rs`); then it is planned (`hub/sessions/flow.rs`), which changes nothing.
 //! 2. What is to be kept is written by the thread of `net/ledger_thread.rs`; requests to that session wait, here and while
 //!    a document is judged, and all else goes on.
 //! 3. The session takes its new flow and its next number; every member gets the event in that turn. What follows for provider and

@@ -18,6 +18,7 @@ use super::kind::{Kind, Schema};
 use super::message::{Census, Layout, Message, Part};
 use super::notice::{SERVER, Stamp, Uuid, push, push_quoted, write_header};
 use super::scan::scan;
+use super::sharing::Sharing;
 use super::state::{Details, InitFacts, InitMerge, Joined, RefusalContext};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX,
@@ -115,9 +116,6 @@ impl fmt::Display for ShareRefusal {
     }
 }
 
-/// Bytes of a shared document besides those of its parts, mostly: its root and its header.
-const SHARED_EXTRA_BYTES: usize = 4096;
-
 /// What the share did, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shared {
@@ -147,9 +145,12 @@ struct Stored {
 }
 
 impl Stored {
-    fn parts(&self, part: Part) -> impl Iterator<Item = &str> {
-        let ranges = self.runs.iter().filter(move |(other, _)| *other == part);
-        ranges.filter_map(|(_, range)| self.text.get(range.clone()))
+    fn ranges(&self, part: Part) -> impl Iterator<Item = Range<usize>> {
+        self.runs.iter().filter(move |(other, _)| *other == part).map(|(_, range)| range.clone())
+    }
+
+    fn text(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
     }
 }
 
@@ -159,7 +160,9 @@ pub struct Initialization {
     documents: Vec<Arc<Stored>>,
     /// Bytes of all documents.
     bytes: usize,
-    shared: Option<Arc<Vec<u8>>>,
+    shared: Option<Arc<String>>,
+    /// That on one line with its end, where it is large.
+    line: Option<SharedBytes>,
     census: Census,
     /// Sorted, without repetition.
     required: Vec<String>,
@@ -221,7 +224,7 @@ impl Initialization {
     /// The document everybody got at the share; for late joiners. `None` before the share.
     #[must_use]
     pub fn shared(&self) -> Option<&[u8]> {
-        self.shared.as_deref().map(Vec::as_slice)
+        self.shared.as_deref().map(String::as_bytes)
     }
 
     /// The same, held once more.
@@ -230,10 +233,17 @@ impl Initialization {
         self.shared.as_ref().map(|shared| SharedBytes::from(Arc::clone(shared)))
     }
 
+    /// The same on one line with its end, where it is so large that this is kept.
+    #[must_use]
+    pub fn shared_line(&self) -> Option<SharedBytes> {
+        self.line.clone()
+    }
+
     /// Bytes of documents kept.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes + self.shared.as_ref().map_or(0, |shared| shared.len())
+        let line = self.line.as_ref().map_or(0, |line| line.len());
+        self.bytes + self.shared.as_ref().map_or(0, |shared| shared.len()) + line
     }
 
     /// Stores an initialization message. Marshalled, it replaces what the same sender sent of the same kind; else it replaces all.
@@ -338,7 +348,8 @@ impl Initialization {
         if shared.len() > C2SIM_MESSAGE_BYTES_MAX {
             return Err(StoreRefusal::TooLarge);
         }
-        let found = scan(&shared).ok().filter(|message| message.kind == Kind::C2simInitialization);
+        let Ok(shared) = String::from_utf8(shared) else { return Err(StoreRefusal::NotNow) };
+        let found = scan(shared.as_bytes()).ok().filter(|message| message.kind == Kind::C2simInitialization);
         let Some(census) = found.map(|message| message.layout.map_or_else(Census::default, |layout| layout.census))
         else {
             return Err(StoreRefusal::NotNow);
@@ -348,15 +359,18 @@ impl Initialization {
         if required.len() > C2SIM_SYSTEMS_MAX || required.iter().any(|name| name.len() > C2SIM_HEADER_FIELD_BYTES_MAX) {
             return Err(StoreRefusal::TooManySystems);
         }
-        self.freeze(shared);
+        let mut sharing = Sharing::default();
+        sharing.push_own(shared);
+        while !sharing.go_on(usize::MAX) {}
+        self.freeze(sharing);
         (self.required, self.census) = (required, census);
         self.check_complete();
         Ok(())
     }
 
-    fn freeze(&mut self, mut shared: Vec<u8>) {
-        shared.shrink_to_fit();
-        self.shared = Some(Arc::new(shared));
+    fn freeze(&mut self, sharing: Sharing) {
+        let (shared, line) = sharing.into_document();
+        (self.shared, self.line) = (Some(Arc::new(shared)), line);
         self.documents = Vec::new();
         self.bytes = 0;
     }
@@ -371,7 +385,18 @@ impl Initialization {
     /// # Errors
     /// See [`ShareRefusal`]; what was stored stays.
     pub fn share(&mut self, stamp: &Stamp) -> Result<Shared, ShareRefusal> {
-        let mut out = Vec::with_capacity(self.bytes + SHARED_EXTRA_BYTES);
+        let (mut sharing, shared) = self.begin_share(stamp)?;
+        while !sharing.go_on(usize::MAX) {}
+        self.end_share(sharing);
+        Ok(shared)
+    }
+
+    /// Begins to make the document everybody gets, which changes nothing yet: it is made by [`Sharing::go_on`].
+    ///
+    /// # Errors
+    /// See [`ShareRefusal`].
+    pub fn begin_share(&self, stamp: &Stamp) -> Result<(Sharing, Shared), ShareRefusal> {
+        let mut out = Sharing::default();
         let shared = match self.documents.as_slice() {
             [] => return Err(ShareRefusal::Nothing),
             [only] if only.kind == Kind::C2simInitialization => {
@@ -383,8 +408,12 @@ impl Initialization {
         if out.len() > C2SIM_MESSAGE_BYTES_MAX {
             return Err(ShareRefusal::TooLarge);
         }
-        self.freeze(out);
-        Ok(shared)
+        Ok((out, shared))
+    }
+
+    /// The document that was begun is made: freezes it. Nothing may have been stored since.
+    pub fn end_share(&mut self, sharing: Sharing) {
+        self.freeze(sharing);
     }
 
     /// Forgets everything, as a reset does.
@@ -393,20 +422,26 @@ impl Initialization {
     }
 }
 
-/// The document as it came, but for its header.
-fn rehead(stored: &Stored, stamp: &Stamp, out: &mut Vec<u8>) {
-    let text = |range| stored.text.get(range).unwrap_or_default();
-    out.extend_from_slice(text(0..stored.header.start).as_bytes());
-    // Where the root uses a prefix, a header without one brings its own declaration.
-    let namespace = (!stored.default_namespace).then_some(&*stored.namespace);
-    write_header(stored.schema, namespace, SERVER, stamp, out);
-    out.extend_from_slice(text(stored.header.end..stored.text.len()).as_bytes());
+/// A header of our own.
+fn header(schema: Option<Schema>, namespace: Option<&str>, stamp: &Stamp) -> String {
+    let mut header = Vec::new();
+    write_header(schema, namespace, SERVER, stamp, &mut header);
+    String::from_utf8(header).unwrap_or_default()
 }
 
-fn marshal(documents: &[Arc<Stored>], stamp: &Stamp, out: &mut Vec<u8>) -> Result<Shared, ShareRefusal> {
+/// The document as it came, but for its header.
+fn rehead(stored: &Stored, stamp: &Stamp, out: &mut Sharing) {
+    out.push_part(&stored.text, 0..stored.header.start);
+    // Where the root uses a prefix, a header without one brings its own declaration.
+    let namespace = (!stored.default_namespace).then_some(&*stored.namespace);
+    out.push_own(header(stored.schema, namespace, stamp));
+    out.push_part(&stored.text, stored.header.end..stored.text.len());
+}
+
+fn marshal(documents: &[Arc<Stored>], stamp: &Stamp, out: &mut Sharing) -> Result<Shared, ShareRefusal> {
     let missing: Vec<Part> = [Part::ScenarioSetting, Part::SystemEntityList]
         .into_iter()
-        .filter(|&part| documents.iter().all(|stored| stored.parts(part).next().is_none()))
+        .filter(|&part| documents.iter().all(|stored| stored.ranges(part).next().is_none()))
         .collect();
     if !missing.is_empty() {
         return Err(ShareRefusal::Missing(missing));
@@ -415,28 +450,29 @@ fn marshal(documents: &[Arc<Stored>], stamp: &Stamp, out: &mut Vec<u8>) -> Resul
     if !duplicates.is_empty() {
         return Err(ShareRefusal::Duplicates(duplicates));
     }
-    write_root(documents, out)?;
+    out.push_own(root(documents)?);
     let schema = documents.first().and_then(|stored| stored.schema);
-    write_header(schema, None, SERVER, stamp, out);
-    push(out, &["<MessageBody><C2SIMInitializationBody>"]);
-    let all = |part| documents.iter().flat_map(move |stored| stored.parts(part));
-    all(Part::InitializationDataFile).for_each(|text| push(out, &[text]));
-    push(out, &["<ObjectDefinitions>"]);
+    out.push_own(header(schema, None, stamp));
+    out.push_own("<MessageBody><C2SIMInitializationBody>");
+    let all = |part| documents.iter().flat_map(move |stored| stored.ranges(part).map(move |range| (stored, range)));
+    all(Part::InitializationDataFile).for_each(|(stored, range)| out.push_part(&stored.text, range));
+    out.push_own("<ObjectDefinitions>");
     for part in [Part::AbstractObject, Part::Action, Part::Entity, Part::PlanPhaseReference] {
-        all(part).for_each(|text| push(out, &[text]));
+        all(part).for_each(|(stored, range)| out.push_part(&stored.text, range));
     }
-    push(out, &["</ObjectDefinitions>"]);
+    out.push_own("</ObjectDefinitions>");
     let mut settings = all(Part::ScenarioSetting);
-    let setting = settings.next().unwrap_or_default();
-    push(out, &[setting]);
-    all(Part::SystemEntityList).for_each(|text| push(out, &[text]));
-    push(out, &["</C2SIMInitializationBody></MessageBody></Message>"]);
-    let settings_differ = settings.any(|other| other != setting);
+    let first = settings.next();
+    first.clone().into_iter().for_each(|(stored, range)| out.push_part(&stored.text, range));
+    let setting = first.map_or("", |(stored, range)| stored.text(range));
+    let settings_differ = settings.any(|(stored, range)| stored.text(range) != setting);
+    all(Part::SystemEntityList).for_each(|(stored, range)| out.push_part(&stored.text, range));
+    out.push_own("</C2SIMInitializationBody></MessageBody></Message>");
     Ok(Shared { documents: documents.len(), settings_differ, schema })
 }
 
 /// The root element with every declaration the parts rely on.
-fn write_root(documents: &[Arc<Stored>], out: &mut Vec<u8>) -> Result<(), ShareRefusal> {
+fn root(documents: &[Arc<Stored>]) -> Result<String, ShareRefusal> {
     let namespace = documents.first().map_or("", |stored| &*stored.namespace);
     let mut bindings: Vec<(&str, &str)> = vec![("", namespace)];
     for stored in documents {
@@ -451,15 +487,16 @@ fn write_root(documents: &[Arc<Stored>], out: &mut Vec<u8>) -> Result<(), ShareR
             }
         }
     }
-    push(out, &["<Message"]);
+    let mut out = Vec::new();
+    push(&mut out, &["<Message"]);
     for (prefix, namespace) in bindings {
         let colon = if prefix.is_empty() { "" } else { ":" };
-        push(out, &[" xmlns", colon, prefix, "=\""]);
-        push_quoted(out, namespace);
-        push(out, &["\""]);
+        push(&mut out, &[" xmlns", colon, prefix, "=\""]);
+        push_quoted(&mut out, namespace);
+        push(&mut out, &["\""]);
     }
-    push(out, &[">"]);
-    Ok(())
+    push(&mut out, &[">"]);
+    Ok(String::from_utf8(out).unwrap_or_default())
 }
 
 /// The first entities that more than one sender defines.

@@ -113,8 +113,8 @@ impl Judging {
             Stage::Scanning => {
                 let rules = self.rules.as_ref().map(|(rules, _)| &**rules);
                 if self.pass.go_on(&self.text, rules, cost) {
-                    let writes = self.unreadable.is_none() && self.pass.is_to_be_written(self.is_line_wanted);
-                    self.stage = if writes { Stage::Writing(LineWriter::default()) } else { Stage::Judged };
+                    self.stage =
+                        if self.is_to_be_written() { Stage::Writing(LineWriter::default()) } else { Stage::Judged };
                 }
             }
             Stage::Writing(writer) => {
@@ -129,6 +129,18 @@ impl Judging {
             Stage::Judged => {}
         }
         matches!(self.stage, Stage::Judged)
+    }
+
+    /// It is to be written on one line, also where it has been judged before that was known.
+    pub fn want_line(&mut self) {
+        self.is_line_wanted = true;
+        if matches!(self.stage, Stage::Judged) && self.line.is_none() && self.is_to_be_written() {
+            self.stage = Stage::Writing(LineWriter::default());
+        }
+    }
+
+    fn is_to_be_written(&self) -> bool {
+        self.unreadable.is_none() && self.pass.is_to_be_written(self.is_line_wanted)
     }
 
     /// Gives what it was found to be to `with`. It must be over.

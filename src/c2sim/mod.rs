@@ -60,6 +60,7 @@ mod options;
 pub mod plain_line;
 pub mod scan;
 pub mod schema;
+pub mod sharing;
 mod span;
 pub mod state;
 mod tokens;

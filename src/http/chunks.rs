@@ -124,7 +124,8 @@ pub struct Line {
 
 impl Line {
     /// The line before a chunk of `size` bytes; for 0 the end of the body.
-    fn before(size: usize) -> Self {
+    #[must_use]
+    pub fn before(size: usize) -> Self {
         let mut line = Self { bytes: *b"0000000000000000\r\n", start: 16 };
         let mut left = size;
         for (n, place) in line.bytes.iter_mut().enumerate().take(16).rev() {

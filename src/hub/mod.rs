@@ -365,7 +365,7 @@ impl Hub {
         // Jobs are due at once, and so is who has yielded, only after everybody else had a turn.
         let has_work = self.manager.has_jobs()
             || self.sessions.has_lines()
-            || self.sessions.has_documents()
+            || self.sessions.has_slices()
             || self.sessions.has_comings()
             || self.front.has_put_off();
         let at_once = has_work.then_some(self.peers.now);

@@ -395,8 +395,8 @@ impl Hub {
 
     /// Does one bounded piece of the work that was left over, the Manager and the sessions taking turns.
     fn do_one_piece(&mut self) {
-        if self.sessions.has_documents() {
-            self.judge_slice();
+        if self.sessions.has_slices() {
+            self.do_slice();
         }
         let is_for_sessions = self.sessions.has_lines() && (self.is_turn_of_sessions || !self.manager.has_jobs());
         self.is_turn_of_sessions = !is_for_sessions;
@@ -488,7 +488,10 @@ impl Hub {
                 }
                 Event::WebLate { peer } => web.late(peers, peer),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
-                Event::Room { peer } => sessions.notices_go_on(peers, peer),
+                Event::Room { peer } => {
+                    web.has_room(peers, peer);
+                    sessions.notices_go_on(peers, peer);
+                }
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
                 Event::ProviderOpened { provider, opener } => self.answer_open(provider, opener),

@@ -2,7 +2,10 @@
 
 use core::fmt;
 use core::ops::{Deref, Range};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use super::pool::Pool;
 
 /// The bytes. To clone them is to hold them once more.
 #[derive(Clone)]
@@ -40,6 +43,12 @@ impl SharedBytes {
         }
     }
 
+    /// Where they lie.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        (self.as_ptr().addr(), self.len())
+    }
+
     /// Bytes that are held for these, those in front of them in their block included.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
@@ -49,6 +58,14 @@ impl SharedBytes {
         }
     }
 }
+
+impl PartialEq for SharedBytes {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for SharedBytes {}
 
 impl Deref for SharedBytes {
     type Target = [u8];
@@ -90,6 +107,50 @@ impl From<Arc<String>> for SharedBytes {
 impl fmt::Debug for SharedBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SharedBytes({} bytes)", self.len())
+    }
+}
+
+/// Where bytes lie, and how many they are: the same place is the same bytes, as long as somebody has them.
+pub type Place = (usize, usize);
+
+/// Bytes that wait for several, charged to the pool once, however many they wait for.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// For how many, by where the bytes lie.
+    places: BTreeMap<Place, usize>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Bytes that wait in all.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// These wait for one more; `false` if there is no memory for them.
+    pub fn add(&mut self, place: Place, pool: &mut Pool) -> bool {
+        let waits = self.places.entry(place).or_default();
+        if *waits == 0 {
+            if !pool.charge(place.1) {
+                self.places.remove(&place);
+                return false;
+            }
+            self.bytes += place.1;
+        }
+        *waits += 1;
+        true
+    }
+
+    /// They wait for one less.
+    pub fn remove(&mut self, place: Place, pool: &mut Pool) {
+        let Some(waits) = self.places.get_mut(&place) else { return };
+        *waits -= 1;
+        if *waits == 0 {
+            self.places.remove(&place);
+            self.bytes -= place.1;
+            pool.refund(place.1);
+        }
     }
 }
 

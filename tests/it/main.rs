@@ -57,6 +57,7 @@ mod session_away;
 mod session_cli;
 mod session_keep;
 mod session_manager;
+mod session_share;
 mod session_slices;
 #[cfg(all(feature = "daemon", feature = "ledger"))]
 mod shares;

@@ -1,6 +1,8 @@
 //! Documents that are judged in slices: their session keeps its order, everybody else goes on, and whatever happens in the middle is answered.
 
-use instep::hub::Cause;
+use instep::control::client::encode_viewer;
+use instep::control::viewer::Bits;
+use instep::hub::{Cause, Door};
 use instep::limits::C2SIM_AT_ONCE_BYTES;
 use serde_json::{Value, json};
 
@@ -144,6 +146,32 @@ fn a_session_is_not_deleted_in_the_middle_of_a_document() {
     world.pump();
     assert_eq!(answered(&mut world, &a), [conversation(2)]);
     assert_eq!(answered(&mut world, &b), [conversation(1)], "and the document was taken before");
+}
+
+#[test]
+fn a_session_whose_provider_is_closed_in_the_middle_of_a_document_ends_behind_the_answer() {
+    let mut world = World::plain();
+    let viewer = world.connect_at(0, Door::Viewer, "192.0.2.1:5000").unwrap();
+    let mut open = Vec::new();
+    encode_viewer(&mut open, Bits::OPEN, None);
+    world.feed(viewer, &open);
+    let mut a = Member::new(&mut world, 0, "A");
+    let b = Member::joined(&mut world, 0, "B", "json");
+    a.ask(&mut world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
+    a.ask(&mut world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
+    let session = "N1.session:provider-1";
+    assert!(a.ask(&mut world, session, "join", &Value::Null).get("result").is_some());
+    world.come(&a, &message(&[&[0], session.as_bytes(), b"N1.A", &header(1, 128), dense().as_bytes()]));
+    let close = json!({"jsonrpc": "2.0", "id": 9, "method": "close_provider", "params": {"provider": 1}}).to_string();
+    world.come(&b, &wire::leco(b"COORDINATOR", b"N1.B", 2, &[close.as_bytes()]));
+    world.come(&b, &call(&b, session, 3, "info"));
+    world.pump();
+    assert_eq!(answered(&mut world, &b), [2, 3].map(conversation), "the provider is closed at once");
+    let heard = world.hear(a.client);
+    let words: Vec<Value> = heard.iter().map(|frames| wire::json(frames)).collect();
+    assert_eq!(words[0]["result"]["kind"], "REPORT", "what was begun is answered: {words:?}");
+    assert_eq!(words[1]["params"]["event"], "lost", "{words:?}");
+    assert_eq!(code_of(&a.ask(&mut world, session, "info", &Value::Null)), "SHARED_SESSION_NOT_FOUND");
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Hub {
         };
         let password = self.peers.config.gmu_password.clone();
         let reading = Reading { any_namespace: true, body_only: true, speaks_for_sender: true, password: &password };
-        self.hand_in(key, asked, session, (id, document, reading))
+        self.hand_in(key, asked, session, (id, document.into(), reading))
     }
 
     // ---- Commands ----
@@ -174,7 +174,7 @@ impl Hub {
                     let stamp = stamp(&mut self.peers);
                     write_system((kind, &content), Schema::V1_0_2, SERVER, &stamp, &mut document);
                     let reading = Reading { any_namespace: true, ..Reading::default() };
-                    self.hand_in(key, asked, session, (id, &document, reading))
+                    self.hand_in(key, asked, session, (id, document[..].into(), reading))
                 }
                 Err(why) => standing.failed(Task::Command.failure(), &why, "").into(),
             },
@@ -208,7 +208,7 @@ impl Hub {
     /// The shared initialization, or one in which there is nothing.
     fn initialization_for_task(&mut self, session: SessionKey) -> Reply {
         if let Ok(shared) = self.sessions.initialization(session) {
-            return Reply::of(200, "application/xml", shared.to_vec());
+            return Reply::kept(200, "application/xml", shared);
         }
         let mut empty = Vec::new();
         let stamp = stamp(&mut self.peers);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::c2sim::is_session_name;
+use crate::c2sim::judging::Document;
 use crate::http::target::encoded;
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Refused, ReplyTo, plain_error};
@@ -96,7 +97,7 @@ impl Hub {
     fn initialization_over_web(&mut self, session: SessionKey, id: &GuestId, name: &str) -> Reply {
         match self.sessions.initialization(session) {
             Ok(shared) => {
-                let reply = Reply::of(200, "application/xml", shared.to_vec());
+                let reply = Reply::kept(200, "application/xml", shared);
                 self.sessions.guest_fetches(&self.peers, session, id);
                 reply
             }
@@ -166,7 +167,7 @@ impl Hub {
             Err(malformed) => return unreadable(&malformed.to_string()).into(),
         };
         let reading = Reading { any_namespace: true, ..Reading::default() };
-        self.hand_in(key, asked, session, (id, document, reading))
+        self.hand_in(key, asked, session, (id, document.into(), reading))
     }
 
     /// A document from a guest.
@@ -175,7 +176,7 @@ impl Hub {
         key: PeerKey,
         asked: &Asked,
         session: SessionKey,
-        (id, document, reading): (&GuestId, &[u8], Reading<'_>),
+        (id, document, reading): (&GuestId, Document<'_>, Reading<'_>),
     ) -> Served {
         if let Some(served) = self.room_for_all(key, asked, session, document.len()) {
             return served;

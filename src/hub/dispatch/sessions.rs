@@ -182,6 +182,7 @@ impl Hub {
             ReplyTo::Topic { peer } => self.go_on_on_topic(peer, owes, &answer),
         }
         self.sessions.go_on(&mut self.peers, &self.names, session);
+        self.sessions.end_if_it_must(&mut self.peers, session);
     }
 
     /// Deals with the request at the front of a session's line, and lets the next one come.
@@ -195,9 +196,9 @@ impl Hub {
         self.sessions.serve_line(&mut self.peers, session);
     }
 
-    /// Judges a document on for a slice.
-    pub(in crate::hub) fn judge_slice(&mut self) {
-        if let Some(settled) = self.sessions.judge_slice(&mut self.peers, &self.names) {
+    /// Goes on for a slice with a document that is judged, or an initialization that is shared.
+    pub(in crate::hub) fn do_slice(&mut self) {
+        if let Some(settled) = self.sessions.do_slice(&mut self.peers, &self.names) {
             self.settled(settled);
         }
         self.drain_events();

@@ -171,7 +171,7 @@ impl Hub {
         }
         let password = self.peers.config.gmu_password.clone();
         let reading = Reading { any_namespace: true, body_only: true, speaks_for_sender: true, password: &password };
-        self.sessions.guest_document(&mut self.peers, &self.names, session, id, document, reading)
+        self.sessions.guest_document(&mut self.peers, &self.names, session, id, document.into(), reading)
     }
 
     /// What was sent was taken, or not.

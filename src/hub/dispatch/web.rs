@@ -47,6 +47,11 @@ impl Hub {
                 return (used, Halt::Gone);
             }
             if let Some(bytes) = self.web.whole(key) {
+                if self.peers.has_passage(key) {
+                    // The answer before it is large, and still on its way.
+                    self.peers.wait(key, For::Ring(key));
+                    break Halt::Held;
+                }
                 if !self.peers.may_serve(key, bytes, self.peers.config.ring_bytes_max / 2) {
                     break Halt::Held;
                 }

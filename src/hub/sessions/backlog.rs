@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::Peers;
 use crate::store::pool::Pool;
+use crate::store::shared::Waiting;
 
 use super::voice::{self, Tail};
 
@@ -42,10 +43,7 @@ pub(super) struct Notice<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     links: BTreeMap<PeerKey, VecDeque<WaitingNotice>>,
-    /// How many wait for each tail, by where it lies.
-    tails: BTreeMap<(usize, usize), usize>,
-    /// Bytes of tails that wait, each counted once: so many are charged to the pool.
-    bytes: usize,
+    tails: Waiting,
 }
 
 impl Backlog {
@@ -56,7 +54,7 @@ impl Backlog {
 
     /// Bytes that wait, what several wait for counted once.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+        self.tails.bytes()
     }
 
     /// Puts a notice into the ring of a link or, if it has no room or is large, behind what waits for it; `false` if there is no memory for it.
@@ -105,17 +103,9 @@ impl Backlog {
 
     /// Puts a notice behind those that wait for a link. Gives it back when there is no memory for it.
     pub(super) fn push(&mut self, link: PeerKey, waiting: WaitingNotice, pool: &mut Pool) -> Result<(), WaitingNotice> {
-        let place = waiting.tail.place();
-        let waits = self.tails.entry(place).or_default();
-        // The tail is counted with the first who waits for it.
-        if *waits == 0 {
-            if !pool.charge(waiting.tail.weight()) {
-                self.tails.remove(&place);
-                return Err(waiting);
-            }
-            self.bytes += waiting.tail.weight();
+        if !self.tails.add(waiting.tail.place(), pool) {
+            return Err(waiting);
         }
-        *waits += 1;
         self.links.entry(link).or_default().push_back(waiting);
         Ok(())
     }
@@ -128,7 +118,7 @@ impl Backlog {
             self.links.remove(&link);
         }
         if let Some(gone) = gone {
-            self.forget_tail(&gone.tail, pool);
+            self.tails.remove(gone.tail.place(), pool);
         }
     }
 
@@ -136,19 +126,9 @@ impl Backlog {
     pub(super) fn take(&mut self, link: PeerKey, pool: &mut Pool) -> VecDeque<WaitingNotice> {
         let all = self.links.remove(&link).unwrap_or_default();
         for waiting in &all {
-            self.forget_tail(&waiting.tail, pool);
+            self.tails.remove(waiting.tail.place(), pool);
         }
         all
-    }
-
-    fn forget_tail(&mut self, tail: &Tail, pool: &mut Pool) {
-        let Some(waits) = self.tails.get_mut(&tail.place()) else { return };
-        *waits -= 1;
-        if *waits == 0 {
-            self.tails.remove(&tail.place());
-            self.bytes -= tail.weight();
-            pool.refund(tail.weight());
-        }
     }
 }
 

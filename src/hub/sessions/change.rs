@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::c2sim::judging::Judging;
 use crate::c2sim::kind::Kind;
+use crate::c2sim::sharing::Sharing;
 use crate::hub::call::ReplyTo;
 use crate::hub::keys::{ProviderKey, SessionKey};
 use crate::time::Tick;
@@ -25,11 +26,27 @@ pub(super) struct Plan {
     pub(super) effective_at: Option<u64>,
     /// The ProtocolVersion of the document that it is for.
     pub(super) version: Option<Box<str>>,
+    /// The initialization that is to be shared, while it is made; the last of the drafts tells it.
+    pub(super) sharing: Option<Box<Sharing>>,
+    /// It was scheduled, and with the schedule all of this became durable.
+    pub(super) is_due: bool,
 }
 
 impl Plan {
     pub(super) const fn new(kind: Kind, author: Author, flow: Option<Box<Flow>>, drafts: Vec<Draft>) -> Self {
-        Self { kind, author, came: None, flow, drafts, effective_at: None, version: None }
+        let (came, effective_at, version, sharing) = (None, None, None, None);
+        Self { kind, author, came, flow, drafts, effective_at, version, sharing, is_due: false }
+    }
+
+    /// What is shared is made: the flow and the event that tells it get it.
+    pub(super) fn end_share(&mut self) {
+        if let (Some(sharing), Some(flow)) = (self.sharing.take(), &mut self.flow) {
+            flow.initialization.end_share(*sharing);
+            if let Some(draft) = self.drafts.last_mut() {
+                draft.document = flow.initialization.shared_bytes();
+                draft.line = flow.initialization.shared_line();
+            }
+        }
     }
 }
 
@@ -117,7 +134,27 @@ pub(super) struct Pending {
     pub(super) written: Written,
 }
 
-/// A document that is being judged, and who waits for that.
+/// What is being done in slices, and who waits for that.
+#[derive(Debug)]
+pub(super) struct Sliced {
+    pub(super) work: Work,
+    pub(super) reply_to: ReplyTo,
+    /// Bytes that it and who waits for it hold, and that are counted as the session's.
+    pub(super) charged: usize,
+    /// Those of who waits.
+    pub(super) waiter_bytes: usize,
+}
+
+/// What is done in slices.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A document is judged.
+    Judging(Box<Judged>),
+    /// What this plan shares is made.
+    Sharing(Box<Plan>),
+}
+
+/// A document that is being judged.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) judging: Box<Judging>,
@@ -127,11 +164,6 @@ pub(super) struct Judged {
     /// As it was asked for, but for the password.
     pub(super) reading: Reading<'static>,
     pub(super) password: Box<str>,
-    pub(super) reply_to: ReplyTo,
-    /// Bytes that it and who waits for it hold, and that are counted as the session's.
-    pub(super) charged: usize,
-    /// Those of who waits.
-    pub(super) waiter_bytes: usize,
 }
 
 /// A change of a session.

@@ -69,6 +69,6 @@ pub(super) fn line(document: &[u8]) -> Option<Tail> {
 }
 
 /// A line as a message of a WebSocket.
-fn message(line: SharedBytes) -> Tail {
+pub(super) fn message(line: SharedBytes) -> Tail {
     Tail::headed(Header::of(Kind::Text, line.len()).bytes(), line)
 }

@@ -161,16 +161,12 @@ impl Sessions {
                 self.members_written(key, outcome.is_ok(), peers.now + RETRY);
                 None
             }
-            Purpose::Change(key) => {
-                let settled = self.settle(peers, names, key, outcome);
-                self.end_if_it_must(peers, key);
-                settled
-            }
+            Purpose::Change(key) => self.settle(peers, names, key, outcome),
         }
     }
 
-    /// The provider of a session was closed while it was being written.
-    pub(super) fn end_if_it_must(&self, peers: &mut Peers, session: SessionKey) {
+    /// The provider of a session was closed while it was being written, or something was done in slices for it.
+    pub(in crate::hub) fn end_if_it_must(&self, peers: &mut Peers, session: SessionKey) {
         if self.table.get(session).is_some_and(|session| session.must_end) {
             peers.events.push_back(Event::ProviderClosed { session });
         }

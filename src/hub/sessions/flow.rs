@@ -18,6 +18,7 @@ use crate::c2sim::invalid::InvalidDocument;
 use crate::c2sim::judging::Finding;
 use crate::c2sim::kind::{Kind, Schema};
 use crate::c2sim::message::Message;
+use crate::c2sim::sharing::Sharing;
 use crate::c2sim::state::{self, Details, Keep, RefusalContext, Relay, State, Trigger, Verdict};
 use crate::hub::call::Refused;
 use crate::hub::events::Event;
@@ -90,7 +91,7 @@ impl Sessions {
         match self.plan(peers, key, author, Input::Trigger(trigger), at) {
             Ok(plan) => {
                 let came = self.came(key, author);
-                self.decide(peers, names, key, Plan { came, ..plan })
+                self.go_ahead(peers, names, key, Plan { came, ..plan })
             }
             Err(refused) => Said::now(Err(count_refusal(peers, refused))),
         }
@@ -127,6 +128,13 @@ impl Sessions {
 
     /// Carries a plan out, or begins to: what is kept must be durable first.
     pub(super) fn decide(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Said {
+        debug_assert!(plan.sharing.is_none(), "what is shared is made before");
+        if plan.is_due {
+            if let Some(flow) = &plan.flow {
+                self.write_ahead(peers, key, flow);
+            }
+            return Said::Now(self.carry_out(peers, names, key, plan));
+        }
         if plan.flow.is_some() || !self.has_numbers(key) {
             return self.change(peers, names, key, Change::Flow(Box::new(plan)));
         }
@@ -191,36 +199,42 @@ impl Sessions {
         input.give(&mut draft, author, session.info.schema);
         let mut drafts = vec![draft];
         let effects = state::effects(options, kind);
+        let mut sharing = None;
         if effects.relay == Relay::OthersThenInitialization && flow.facts().stored {
-            drafts.push(self.share(peers, key, &mut flow.initialization, &author.by)?);
+            let (made, draft) = self.begin_share(peers, key, &flow.initialization, &author.by)?;
+            drafts.push(draft);
+            sharing = Some(Box::new(made));
         }
         if effects.keep == Keep::Discard {
             flow.initialization.clear();
             flow.multiple = 1.0;
         }
-        self.check_room(peers, key, &drafts)?;
-        Ok(Plan::new(kind, author.clone(), Some(flow), drafts))
+        self.check_room(peers, key, &drafts, sharing.as_deref().map_or(0, Sharing::len))?;
+        Ok(Plan { sharing, ..Plan::new(kind, author.clone(), Some(flow), drafts) })
     }
 
-    /// Makes the initialization that everybody gets.
-    fn share(
+    /// Begins to make the initialization that everybody gets, and the event that tells it.
+    fn begin_share(
         &self,
         peers: &mut Peers,
         key: SessionKey,
-        initialization: &mut Initialization,
+        initialization: &Initialization,
         by: &str,
-    ) -> Result<Draft, Refused> {
+    ) -> Result<(Sharing, Draft), Refused> {
         let stamp = stamp(peers);
-        let shared = initialization.share(&stamp).map_err(|reason| self.share_refusal(key, &reason))?;
+        let (sharing, shared) =
+            initialization.begin_share(&stamp).map_err(|reason| self.share_refusal(key, &reason))?;
+        if sharing.is_large() && sharing.bytes() > peers.pool.data_room() {
+            return Err(self.no_room_for(peers, key, sharing.len()));
+        }
         log::info!("initialization of {} documents shared", shared.documents);
         if shared.settings_differ && peers.may_log() {
             log::warn!("the documents have different ScenarioSettings: the first of them is shared");
         }
-        let document = initialization.shared_bytes();
         let heading = Some(Box::new(Heading::of_shared(shared.schema, &stamp)));
         let name = Kind::C2simInitialization.name();
         let draft = Draft::new(What::Message, by.into());
-        Ok(Draft { name, document, heading, to_all: true, ..draft })
+        Ok((sharing, Draft { name, heading, to_all: true, ..draft }))
     }
 
     /// What is refused now, but would lead back from the state to which a scheduled trigger leads, undoes the schedule.
@@ -241,10 +255,10 @@ impl Sessions {
         Some(Plan::new(kind, author, flow, vec![draft]))
     }
 
-    /// Whether every member can be given the documents of these events: nobody is to be cut off for what another one sends.
-    fn check_room(&self, peers: &Peers, key: SessionKey, drafts: &[Draft]) -> Result<(), Refused> {
+    /// Whether every member can be given the documents of these events, and `more` bytes: nobody is to be cut off for what another one sends.
+    fn check_room(&self, peers: &Peers, key: SessionKey, drafts: &[Draft], more: usize) -> Result<(), Refused> {
         let documents = drafts.iter().filter_map(|draft| draft.document.as_ref());
-        self.check_bytes(peers, key, documents.map(|document| document.len()).sum())
+        self.check_bytes(peers, key, documents.map(|document| document.len()).sum::<usize>() + more)
     }
 
     /// The same for so many bytes.
@@ -297,7 +311,7 @@ impl Sessions {
             let mut draft = Draft { name: kind.name(), ..Draft::new(What::Message, author.by.clone()) };
             input.give(&mut draft, author, session.info.schema);
             drafts.push(draft);
-            self.check_room(peers, key, &drafts)?;
+            self.check_room(peers, key, &drafts, 0)?;
         }
         Ok(Plan::new(kind, author.clone(), flow, drafts))
     }
@@ -349,7 +363,7 @@ impl Sessions {
 
     /// Does what a plan says; answers whoever asked for it.
     pub(super) fn carry_out(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, plan: Plan) -> Aftermath {
-        let Plan { kind, author, came, flow, drafts, effective_at, version } = plan;
+        let Plan { kind, author, came, flow, drafts, effective_at, version, .. } = plan;
         let before = self.table.get(key).map(|session| (session.flow.state, session.flow.multiple));
         if let Some(flow) = flow {
             self.take_flow(peers, key, *flow);
@@ -430,8 +444,12 @@ impl Sessions {
             self.set_schedule(peers, key);
             return;
         }
-        if session.is_writing() {
-            // Somebody is just changing the session, and may be cancelling this; looked at again when that is durable.
+        if session.is_writing() || session.is_sharing() {
+            // Somebody is just changing the session, and may be cancelling this; looked at again when that is done.
+            return;
+        }
+        if session.sliced.is_some() && next.trigger == Trigger::ShareScenario {
+            // It may take many slices itself.
             return;
         }
         let Some(next) = session.flow.scheduled.take() else { return };
@@ -441,12 +459,16 @@ impl Sessions {
                     draft.to_all = true;
                     draft.effective_at = (draft.what == What::State).then_some(next.at_ms);
                 }
-                // The schedule was durable, and with it all that follows from it now.
-                if let Some(flow) = &plan.flow {
-                    self.write_ahead(peers, key, flow);
+                plan.is_due = true;
+                if plan.sharing.is_some()
+                    && let Some(session) = self.table.get_mut(key)
+                {
+                    // It stands until that is made.
+                    session.flow.scheduled = Some(next);
                 }
-                drop(self.carry_out(peers, names, key, plan));
-                self.tell_owed(peers, names, key);
+                if let Said::Now(_) = self.go_ahead(peers, names, key, plan) {
+                    self.tell_owed(peers, names, key);
+                }
             }
             Err((error, data)) => {
                 log::warn!("a scheduled trigger could not be pulled: {} {data}", error.message);

@@ -10,6 +10,7 @@ use core::net::SocketAddr;
 use serde_json::Value;
 
 use crate::c2sim::code::Code;
+use crate::c2sim::judging::Document;
 use crate::c2sim::state::Trigger;
 use crate::hub::call::Refused;
 use crate::hub::cause::Cause;
@@ -237,11 +238,11 @@ impl Sessions {
         names: &Names,
         key: SessionKey,
         id: &GuestId,
-        bytes: &[u8],
+        document: Document<'_>,
         reading: Reading<'_>,
     ) -> Said {
         match self.guest_author(key, id) {
-            Ok(author) => self.take_document(peers, names, key, &author, bytes, reading),
+            Ok(author) => self.take_document(peers, names, key, &author, document, reading),
             Err(refused) => Said::now(Err(refused)),
         }
     }
@@ -302,12 +303,14 @@ impl Sessions {
         let Some(session) = self.table.get(key) else { return };
         let number = session.shared_seq;
         let lacks = |guest: &&Guest| guest.joined.is_some() && guest.has != Some(number);
+        let initialization = &session.flow.initialization;
         let (Some(stream), Some(shared)) =
-            (session.guests.get(id).filter(lacks).and_then(|guest| guest.stream), session.flow.initialization.shared())
+            (session.guests.get(id).filter(lacks).and_then(|guest| guest.stream), initialization.shared())
         else {
             return;
         };
-        let Some(tail) = dialect::line(shared) else { return };
+        let written = initialization.shared_line().map(dialect::message);
+        let Some(tail) = written.or_else(|| dialect::line(shared)) else { return };
         if self.give_stream(peers, key, stream, number, &tail) {
             log::debug!("the shared initialization is told again on a stream that has come back");
             let now = peers.now;

@@ -1,8 +1,8 @@
-//! Documents that come into a session: judged at once where they are small, and in slices where they are not.
+//! Documents that come into a session, and the initialization that all are given: judged and made at once where they are small, and in slices
+//! where they are not.
 //!
-//! While a document is being judged its session is busy, as it is while a change is made durable: whatever else is asked of it waits in its
-//! line, and everything else goes on. Each turn does one slice for one session. What the document comes to is decided in the session as it is when
-//! all of it has been judged.
+//! Meanwhile the session is busy, as it is while a change is made durable: whatever else is asked of it waits in its line, and everything else
+//! goes on. Each turn does one slice for one session. What a document comes to is decided in the session as it is when all of it has been judged.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::leco::rpc::RECEIVER_OVERLOADED;
 use crate::limits::C2SIM_SLICE_COST;
 
 use super::Sessions;
-use super::change::{Judged, Plan};
+use super::change::{Judged, Plan, Sliced, Work};
 use super::entry::{Author, refused};
 use super::flow::count_refusal;
 use super::said::{Reading, Said, Settled};
@@ -53,14 +53,14 @@ impl Sessions {
         }
         let came = self.came(key, author);
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
-        debug_assert!(session.judged.is_none(), "whoever comes meanwhile waits");
+        debug_assert!(session.sliced.is_none(), "whoever comes meanwhile waits");
         let rules = self.schemas.of(session.info.schema);
         let rules = rules.map(|rules| (rules.clone(), Extent::of_body(reading.body_only)));
         let is_line_wanted = session.guests.streams() > 0;
         let judging = match Judging::begin(document, rules, is_line_wanted, C2SIM_SLICE_COST) {
             Begun::Judged(finding) => {
                 let plan = self.plan_document(peers, key, author, reading, finding)?;
-                return Ok(self.decide(peers, names, key, Plan { came, ..plan }));
+                return Ok(self.go_ahead(peers, names, key, Plan { came, ..plan }));
             }
             Begun::Goes(judging) => judging,
         };
@@ -68,15 +68,32 @@ impl Sessions {
         if charged > peers.pool.data_room() {
             return Err(self.no_room_to_judge(peers, key, document.len()));
         }
-        let (reply_to, author) = (ReplyTo::Nobody, author.clone());
         let (reading, password) = reading.kept();
-        let judged = Judged { judging, author, came, reading, password, reply_to, charged, waiter_bytes: 0 };
+        let judged = Judged { judging, author: author.clone(), came, reading, password };
+        Ok(self.begin_work(peers, key, Work::Judging(Box::new(judged)), charged))
+    }
+
+    /// Makes what a plan shares in slices, where it is large; or else at once. The plan is carried out then.
+    pub(super) fn go_ahead(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, mut plan: Plan) -> Said {
+        if let Some(sharing) = &mut plan.sharing {
+            if sharing.is_large() {
+                let charged = sharing.bytes();
+                return self.begin_work(peers, key, Work::Sharing(Box::new(plan)), charged);
+            }
+            while !sharing.go_on(usize::MAX) {}
+            plan.end_share();
+        }
+        self.decide(peers, names, key, plan)
+    }
+
+    /// `charged`: bytes that it holds.
+    fn begin_work(&mut self, peers: &mut Peers, key: SessionKey, work: Work, charged: usize) -> Said {
         if let Some(session) = self.table.get_mut(key) {
-            session.judged = Some(Box::new(judged));
+            session.sliced = Some(Box::new(Sliced { work, reply_to: ReplyTo::Nobody, charged, waiter_bytes: 0 }));
         }
         self.account(peers, 0, charged);
-        self.judged.push_back(key);
-        Ok(Said::Later(key))
+        self.sliced.push_back(key);
+        Said::Later(key)
     }
 
     fn no_room_to_judge(&self, peers: &Peers, key: SessionKey, bytes: usize) -> Refused {
@@ -86,39 +103,46 @@ impl Sessions {
         (RECEIVER_OVERLOADED, json!({"session": name, "reason": reason, "bytes": bytes, "bytes_left": left}))
     }
 
-    /// Whether a document is to be judged on.
-    pub(in crate::hub) fn has_documents(&self) -> bool {
-        !self.judged.is_empty()
+    /// Whether something is to be gone on with in slices.
+    pub(in crate::hub) fn has_slices(&self) -> bool {
+        !self.sliced.is_empty()
     }
 
-    /// Judges on for one slice. Answers what a document came to of which that was the last one.
-    pub(in crate::hub) fn judge_slice(&mut self, peers: &mut Peers, names: &Names) -> Option<Settled> {
-        let key = self.judged.pop_front()?;
+    /// Does one slice for one session. Answers what came of it where that was the last one.
+    pub(in crate::hub) fn do_slice(&mut self, peers: &mut Peers, names: &Names) -> Option<Settled> {
+        let key = self.sliced.pop_front()?;
         let session = self.table.get_mut(key)?;
-        let is_over = session.judged.as_mut()?.judging.go_on(C2SIM_SLICE_COST);
+        let has_streams = session.guests.streams() > 0;
+        let is_over = match &mut session.sliced.as_mut()?.work {
+            Work::Judging(judged) => {
+                if has_streams {
+                    // One may have come meanwhile.
+                    judged.judging.want_line();
+                }
+                judged.judging.go_on(C2SIM_SLICE_COST)
+            }
+            Work::Sharing(plan) => plan.sharing.as_mut().is_none_or(|sharing| sharing.go_on(C2SIM_SLICE_COST)),
+        };
         if !is_over {
-            self.judged.push_back(key);
+            self.sliced.push_back(key);
             return None;
         }
         if session.is_writing() {
             // It goes on when that is known to be durable, or not to be.
             return None;
         }
-        let Judged { judging, author, came, reading, password, reply_to, charged, waiter_bytes } =
-            *session.judged.take()?;
-        let reading = Reading { password: &password, ..reading };
+        let Sliced { work, reply_to, charged, waiter_bytes } = *session.sliced.take()?;
         self.account(peers, charged, 0);
-        // Who was a member and is none any more changes nothing.
-        let said = if came.is_some() && self.came(key, &author).is_none() {
-            let name = self.table.get(key).map_or("", |session| session.name.as_str());
-            Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", name))
-        } else {
-            judging
-                .conclude(|finding| self.plan_document(peers, key, &author, reading, finding))
-                .map(|plan| self.decide(peers, names, key, Plan { came, ..plan }))
+        let said = match work {
+            Work::Judging(judged) => {
+                self.judged(peers, key, *judged).map(|plan| self.go_ahead(peers, names, key, plan))
+            }
+            Work::Sharing(mut plan) => self.is_there(key, plan.came, &plan.author).map(|()| {
+                plan.end_share();
+                self.decide(peers, names, key, *plan)
+            }),
         };
         let said = said.unwrap_or_else(|refused| Said::now(Err(count_refusal(peers, refused))));
-        self.end_if_it_must(peers, key);
         match said {
             Said::Now(aftermath) => Some(Settled { reply_to, session: key, aftermath }),
             Said::Later(key) | Said::Busy(key) => {
@@ -128,11 +152,29 @@ impl Sessions {
         }
     }
 
-    /// A document that is judged may be waiting for what was being written of its session.
-    pub(super) fn judge_on(&mut self, key: SessionKey) {
-        let waits = self.table.get(key).is_some_and(|session| session.judged.is_some() && !session.is_writing());
-        if waits && !self.judged.contains(&key) {
-            self.judged.push_back(key);
+    /// What a document comes to that has been judged.
+    fn judged(&self, peers: &mut Peers, key: SessionKey, judged: Judged) -> Result<Plan, Refused> {
+        let Judged { judging, author, came, reading, password } = judged;
+        let reading = Reading { password: &password, ..reading };
+        self.is_there(key, came, &author)?;
+        let plan = judging.conclude(|finding| self.plan_document(peers, key, &author, reading, finding))?;
+        Ok(Plan { came, ..plan })
+    }
+
+    /// Who was a member and is none any more changes nothing.
+    fn is_there(&self, key: SessionKey, came: Option<u64>, author: &Author) -> Result<(), Refused> {
+        if came.is_some() && self.came(key, author).is_none() {
+            let name = self.table.get(key).map_or("", |session| session.name.as_str());
+            return Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", name));
+        }
+        Ok(())
+    }
+
+    /// What is over may be waiting for what was being written of its session.
+    pub(super) fn slices_go_on(&mut self, key: SessionKey) {
+        let waits = self.table.get(key).is_some_and(|session| session.sliced.is_some() && !session.is_writing());
+        if waits && !self.sliced.contains(&key) {
+            self.sliced.push_back(key);
         }
     }
 }

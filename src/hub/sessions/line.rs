@@ -41,9 +41,9 @@ impl Sessions {
     /// Notes who waits for the change of a session, or for its document to be judged, and the bytes that the wait holds.
     pub(in crate::hub) fn set_waiter(&mut self, peers: &mut Peers, key: SessionKey, reply_to: ReplyTo, bytes: usize) {
         let Some(session) = self.table.get_mut(key) else { return };
-        if let Some(judged) = &mut session.judged {
-            judged.charged += bytes;
-            (judged.reply_to, judged.waiter_bytes) = (reply_to, bytes);
+        if let Some(sliced) = &mut session.sliced {
+            sliced.charged += bytes;
+            (sliced.reply_to, sliced.waiter_bytes) = (reply_to, bytes);
         } else if let Some(pending) = &mut session.pending {
             pending.charged += bytes;
             pending.reply_to = reply_to;
@@ -56,8 +56,8 @@ impl Sessions {
     /// Those who wait for a change to become durable, or for a document to be judged.
     pub(in crate::hub) fn who_waits(&self) -> impl Iterator<Item = ReplyTo> {
         self.table.iter().filter_map(|(_, session)| {
-            let judged = session.judged.as_ref().map(|judged| judged.reply_to);
-            judged.or_else(|| Some(session.pending.as_ref()?.reply_to))
+            let sliced = session.sliced.as_ref().map(|sliced| sliced.reply_to);
+            sliced.or_else(|| Some(session.pending.as_ref()?.reply_to))
         })
     }
 
@@ -70,7 +70,7 @@ impl Sessions {
 
     /// Lets those go on who wait for a session that is not held any more: the line of requests and the controllers in turns.
     pub(in crate::hub) fn serve_line(&mut self, peers: &mut Peers, key: SessionKey) {
-        self.judge_on(key);
+        self.slices_go_on(key);
         let Some(session) = self.table.get_mut(key) else { return };
         if session.is_held() {
             return;

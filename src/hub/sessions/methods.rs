@@ -133,7 +133,7 @@ impl Sessions {
             AtSessionCall::Initialization => {
                 none(params)?;
                 let key = self.asked(asker)?;
-                self.initialization(key).and_then(|shared| now(Value::from(String::from_utf8_lossy(shared))))
+                self.initialization(key).and_then(|shared| now(Value::from(String::from_utf8_lossy(&shared))))
             }
             AtSessionCall::Events => {
                 let [after] = params.take(["after"])?;
@@ -217,8 +217,8 @@ impl Sessions {
     }
 
     /// The initialization that everybody got at the share.
-    pub(in crate::hub) fn initialization(&self, key: SessionKey) -> Result<&[u8], Refused> {
-        let shared = self.table.get(key).and_then(|session| session.flow.initialization.shared());
+    pub(in crate::hub) fn initialization(&self, key: SessionKey) -> Result<SharedBytes, Refused> {
+        let shared = self.table.get(key).and_then(|session| session.flow.initialization.shared_bytes());
         shared.ok_or_else(|| refusal(Code::NoC2simInitializationBody, Map::new()))
     }
 

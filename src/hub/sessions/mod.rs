@@ -110,8 +110,8 @@ pub(super) struct Sessions {
     cannot_keep: bool,
     /// Sessions whose line of requests goes on.
     lines: VecDeque<SessionKey>,
-    /// Sessions of which a document is judged on.
-    judged: VecDeque<SessionKey>,
+    /// Sessions for which something is done in slices.
+    sliced: VecDeque<SessionKey>,
     /// Sessions whose members are not as the ledger has them.
     rosters: BTreeSet<SessionKey>,
 }
@@ -140,7 +140,7 @@ impl Sessions {
             tickets: BTreeMap::new(),
             cannot_keep: false,
             lines: VecDeque::new(),
-            judged: VecDeque::new(),
+            sliced: VecDeque::new(),
             rosters: BTreeSet::new(),
         }
     }
@@ -294,7 +294,7 @@ impl Sessions {
     #[must_use]
     pub(super) fn end(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, why: &str) -> Vec<RequestKey> {
         let Some(session) = self.table.get(key) else { return Vec::new() };
-        debug_assert!(session.judged.is_none(), "a session does not end while a document of it is judged");
+        debug_assert!(session.sliced.is_none(), "a session does not end while something is done in slices for it");
         let by: Box<str> = name::shown(&session.full_name).into();
         if !session.members.is_empty() {
             self.announce(peers, names, key, Draft::new(What::Ended, by), None);
@@ -358,8 +358,8 @@ impl Sessions {
             if session.roster.writing.is_empty() == is_written(Purpose::Members(key)) {
                 return Err(format!("members of session {id} are written by nobody, or without its knowledge"));
             }
-            if session.judged.is_some() && !session.is_writing() && !self.judged.contains(&key) {
-                return Err(format!("session {id} has a document that nobody judges"));
+            if session.sliced.is_some() && !session.is_writing() && !self.sliced.contains(&key) {
+                return Err(format!("session {id} has work that nobody goes on with"));
             }
             if !session.is_held() && !session.queue.is_empty() && !self.lines.contains(&key) {
                 return Err(format!("session {id} has requests that nobody will deal with"));

@@ -18,7 +18,7 @@ use crate::leco::name;
 use crate::limits::MEMBER_BYTES;
 use crate::time::Tick;
 
-use super::change::{Durable, Judged, Pending, Roster};
+use super::change::{Durable, Pending, Roster, Sliced, Work};
 use super::entry::{Flow, SessionInfo};
 use super::guest::Guests;
 use super::heading::FIRST_VERSION;
@@ -60,8 +60,8 @@ pub(in crate::hub) struct Session {
     pub(super) durable: Option<Durable>,
     /// The change that is being made durable. Nothing else happens in the session meanwhile.
     pub(super) pending: Option<Box<Pending>>,
-    /// The document that is being judged. Nothing else is done for anybody in the session meanwhile.
-    pub(super) judged: Option<Box<Judged>>,
+    /// What is being done in slices: a document judged, or the initialization shared. Nothing else is done for anybody in the session meanwhile.
+    pub(super) sliced: Option<Box<Sliced>>,
     /// Requests that wait for it, in order.
     pub(super) queue: VecDeque<(RequestKey, usize)>,
     pub(super) queue_bytes: usize,
@@ -95,7 +95,7 @@ impl Session {
             must_end: false,
             durable: None,
             pending: None,
-            judged: None,
+            sliced: None,
             queue: VecDeque::new(),
             queue_bytes: 0,
             controllers_first: false,
@@ -108,15 +108,20 @@ impl Session {
         self.flow.state
     }
 
-    /// Whether a request must wait: for a document that is being judged, for a change that is being made durable, or a new one (`fresh`)
+    /// Whether a request must wait: for what is being done in slices, for a change that is being made durable, or a new one (`fresh`)
     /// behind those that wait already.
     pub(in crate::hub) fn is_busy(&self, fresh: bool) -> bool {
-        self.judged.is_some() || self.pending.is_some() || (fresh && !self.queue.is_empty())
+        self.sliced.is_some() || self.pending.is_some() || (fresh && !self.queue.is_empty())
     }
 
-    /// Whether its line does not go on: it is being written, or a document is being judged.
+    /// Whether its line does not go on: it is being written, or something is being done in slices.
     pub(super) fn is_held(&self) -> bool {
-        self.judged.is_some() || self.is_writing()
+        self.sliced.is_some() || self.is_writing()
+    }
+
+    /// Whether its initialization is being shared.
+    pub(super) fn is_sharing(&self) -> bool {
+        self.sliced.as_ref().is_some_and(|sliced| matches!(sliced.work, Work::Sharing(_)))
     }
 
     /// Whether anything of it is being written, so that no change can be.
@@ -129,14 +134,14 @@ impl Session {
         name::FullName::split(&self.full_name).name
     }
 
-    /// Bytes that it keeps beyond its entry: members, initialization, the one to come, the document being judged, history,
+    /// Bytes that it keeps beyond its entry: members, initialization, the one to come, what is done in slices, history,
     /// waiting requests.
     pub(in crate::hub) fn bytes(&self) -> usize {
         let pending = self.pending.as_ref().map_or(0, |pending| pending.charged);
-        let judged = self.judged.as_ref().map_or(0, |judged| judged.charged);
+        let sliced = self.sliced.as_ref().map_or(0, |sliced| sliced.charged);
         let members = (self.members.len() + self.guests.len()) * MEMBER_BYTES;
         let members = members + self.guests.ear_bytes();
-        judged + members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
+        sliced + members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
     }
 
     /// How `info` shows it, but for its provider and viewers.

@@ -122,11 +122,6 @@ impl Tail {
         (most.as_ptr().addr(), most.len())
     }
 
-    /// Bytes there.
-    pub(super) fn weight(&self) -> usize {
-        self.place().1
-    }
-
     /// Whether the other one is the same.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.front, &other.front)

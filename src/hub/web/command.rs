@@ -338,7 +338,7 @@ mod tests {
 
     fn body(reply: &Reply) -> String {
         assert_eq!(reply.status, 200);
-        String::from_utf8(reply.body.clone()).unwrap()
+        String::from_utf8(reply.body.to_vec()).unwrap()
     }
 
     const STANDING: Standing =

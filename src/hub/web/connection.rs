@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 use core::ops::Range;
+use std::sync::Arc;
 
 use crate::http::answer::Answer;
 use crate::http::forwarded::Seen;
@@ -12,6 +13,7 @@ use crate::http::origin::Access;
 use crate::http::requests::{Phase, Requests};
 use crate::http::websocket::handshake::{Accept, Denial};
 use crate::store::pool::Pool;
+use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
 use super::command::{BUSY, Standing};
@@ -26,7 +28,8 @@ const DOCUMENT_PART: &str = "file";
 #[derive(Debug)]
 pub(in crate::hub) struct Asked {
     pub(in crate::hub) route: Route,
-    pub(in crate::hub) body: Vec<u8>,
+    /// A document in it may be kept, without being copied.
+    pub(in crate::hub) body: Arc<Vec<u8>>,
     /// Whoever asks, by its own account: the field `clientId`.
     pub(in crate::hub) client: Option<Box<str>>,
     pub(in crate::hub) query: Box<str>,
@@ -58,7 +61,7 @@ impl Asked {
             .filter(|content_type| media::is(content_type, "multipart/form-data"))
             .map(|content_type| Form::new(content_type, DOCUMENT_PART).map(Box::new));
         Self {
-            body: Vec::new(),
+            body: Arc::default(),
             client: head.field("clientId").map(Box::from),
             query: head.target.query.into(),
             remote: SocketAddr::new(seen.client, remote.port()),
@@ -76,13 +79,14 @@ impl Asked {
     }
 
     /// The document that it brings: the wanted part of a form, or the whole body.
-    pub(in crate::hub) fn document(&self) -> Result<&[u8], Malformed> {
+    pub(in crate::hub) fn document(&self) -> Result<SharedBytes, Malformed> {
         let range: Range<usize> = match &self.form {
             None => 0..self.body.len(),
             Some(Ok(form)) => form.part()?,
             Some(Err(malformed)) => return Err(*malformed),
         };
-        Ok(self.body.get(range).unwrap_or_default())
+        let body = SharedBytes::from(Arc::clone(&self.body));
+        Ok(body.part(self.body.get(range).unwrap_or_default()))
     }
 
     /// One more piece of the body has come.
@@ -113,6 +117,8 @@ pub(super) struct Connection {
     pub(super) at_hand: Option<Box<Asked>>,
     /// What it is since it has ceased to be one of requests.
     pub(super) stream: Option<Box<Stream>>,
+    /// What it is being sent beside its ring.
+    pub(super) lent: Option<SharedBytes>,
     /// When it came, or was last answered.
     pub(super) since: Tick,
     /// What its deadline is for.
@@ -121,7 +127,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) const fn new(now: Tick) -> Self {
-        Self { requests: Requests::new(), at_hand: None, stream: None, since: now, waits_for: None }
+        Self { requests: Requests::new(), at_hand: None, stream: None, lent: None, since: now, waits_for: None }
     }
 
     /// How far its request has come.
@@ -134,7 +140,7 @@ impl Connection {
 
     /// Whether nothing is being asked on it.
     pub(super) fn is_idle(&self) -> bool {
-        self.stream.is_none() && self.phase() == Phase::Idle
+        self.stream.is_none() && self.lent.is_none() && self.phase() == Phase::Idle
     }
 
     /// Whether it waits for us.
@@ -149,7 +155,8 @@ impl Connection {
         if !pool.charge_leaving_room(piece.len()) {
             return false;
         }
-        asked.body.extend_from_slice(piece);
+        // Nobody else has it before it is whole.
+        Arc::make_mut(&mut asked.body).extend_from_slice(piece);
         asked.read_on();
         asked.is_whole = is_last;
         true

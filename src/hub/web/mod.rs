@@ -25,6 +25,7 @@ use crate::http::origin::{Access, Origins};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
 use crate::limits::{HTTP_CHUNK_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
+use crate::store::shared::{SharedBytes, Waiting};
 use crate::time::Span;
 
 use super::cause::Cause;
@@ -53,6 +54,8 @@ pub(super) struct Web {
     origins: Origins,
     proxies: Vec<Network>,
     prefix: String,
+    /// Bodies on their way that others keep.
+    lent: Waiting,
     /// Scratch for answers.
     out: Vec<u8>,
 }
@@ -65,6 +68,7 @@ impl Web {
             origins: Origins::of(config.http_origins.iter().map(String::as_str)).unwrap_or_default(),
             proxies: config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
             prefix: config.http_prefix.trim_end_matches('/').to_owned(),
+            lent: Waiting::default(),
             out: Vec::new(),
         }
     }
@@ -81,6 +85,9 @@ impl Web {
     pub(super) fn left(&mut self, peers: &mut Peers, key: PeerKey) {
         if let Some(connection) = self.connections.remove(&key) {
             peers.pool.refund(connection.bytes());
+            if let Some(lent) = connection.lent {
+                self.lent.remove(lent.place(), &mut peers.pool);
+            }
         }
     }
 
@@ -94,7 +101,7 @@ impl Web {
 
     /// Bytes that all connections keep.
     pub(super) fn bytes(&self) -> usize {
-        self.connections.values().map(|connection| connection.bytes()).sum()
+        self.connections.values().map(|connection| connection.bytes()).sum::<usize>() + self.lent.bytes()
     }
 
     // ---- In ----
@@ -210,9 +217,19 @@ impl Web {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let Some(asked) = connection.take(&mut peers.pool) else { return };
         connection.since = peers.now;
+        let Asked { terms, fields, route, is_too_long, .. } = *asked;
+        let large = reply.body.kept().filter(|body| !terms.is_head && body.len() >= peers.passage_bytes_min());
+        let is_lent = large.is_some_and(|body| self.lent.add(body.place(), &mut peers.pool));
+        let no_memory;
+        let reply = if large.is_some() && !is_lent {
+            no_memory = Reply::text(503, "no memory left for the answer").with("Retry-After", "1");
+            &no_memory
+        } else {
+            connection.lent = large.cloned();
+            reply
+        };
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += u64::from(reply.status >= 400);
-        let Asked { terms, fields, route, is_too_long, .. } = *asked;
         let len = reply.body.len();
         let transfer = match route.wants_pieces() {
             true => Transfer::of(len, HTTP_CHUNK_BYTES_MAX, terms),
@@ -229,7 +246,9 @@ impl Web {
             head.body(reply.media_type, transfer);
         }
         let body: &[u8] = if terms.is_head { &[] } else { &reply.body };
-        if transfer == Transfer::Chunked && !terms.is_head {
+        if let Some(large) = large.filter(|_| is_lent) {
+            self.send_kept(peers, key, large, transfer);
+        } else if transfer == Transfer::Chunked && !terms.is_head {
             for (line, piece, end) in chunks::pieces(body) {
                 self.out.extend([line.bytes(), piece, end].into_iter().flatten());
             }
@@ -241,6 +260,34 @@ impl Web {
         // What is still passed over ends by itself.
         if !terms.keeps_alive && !is_too_long {
             peers.finish(key, Cause::Answered);
+        }
+    }
+
+    /// Sends what is kept elsewhere behind the head of its answer, as the connection takes it. In chunks it is a single one.
+    fn send_kept(&mut self, peers: &mut Peers, key: PeerKey, body: &SharedBytes, transfer: Transfer) {
+        let is_chunk = transfer == Transfer::Chunked;
+        if is_chunk {
+            self.out.extend_from_slice(chunks::Line::before(body.len()).bytes());
+        }
+        if !peers.lend(key, &self.out, Some(body.clone())) {
+            peers.close(key, Cause::Memory);
+            return;
+        }
+        peers.tell_of_room(key);
+        if is_chunk {
+            peers.send_parts(key, &[b"\r\n", chunks::END]);
+        }
+    }
+
+    /// Some of what waited for a connection has left: what was lent to it may have.
+    pub(super) fn has_room(&mut self, peers: &mut Peers, key: PeerKey) {
+        let Some(connection) = self.connections.get_mut(&key).filter(|connection| connection.lent.is_some()) else {
+            return;
+        };
+        if peers.has_loan(key) {
+            peers.tell_of_room(key);
+        } else if let Some(lent) = connection.lent.take() {
+            self.lent.remove(lent.place(), &mut peers.pool);
         }
     }
 
@@ -377,6 +424,10 @@ impl Web {
             return;
         }
         match connection.phase() {
+            // The last answer is still on its way; who does not take it is closed for that.
+            Phase::Idle if connection.lent.is_some() => {
+                peers.set_peer_timer(key, PeerTimer::Life, Span(HTTP_IDLE_MS));
+            }
             Phase::Idle => peers.close(key, Cause::Idle),
             Phase::PassingOver => peers.finish(key, Cause::Answered),
             Phase::Head | Phase::Body => self.refuse(peers, key, Refusal::TooSlow),

@@ -1,5 +1,9 @@
 //! An answer before it is put into the words of HTTP.
 
+use core::ops::Deref;
+
+use crate::store::shared::SharedBytes;
+
 /// An answer: its status, the type of its body, the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::hub) struct Reply {
@@ -7,12 +11,46 @@ pub(in crate::hub) struct Reply {
     pub(in crate::hub) media_type: &'static str,
     /// Fields of its head beyond those that every answer has.
     pub(in crate::hub) fields: Vec<(&'static str, String)>,
-    pub(in crate::hub) body: Vec<u8>,
+    pub(in crate::hub) body: Body,
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Body {
+    Own(Vec<u8>),
+    /// Somebody keeps it: where it is large it is lent to the connection and not copied.
+    Kept(SharedBytes),
+}
+
+impl Body {
+    /// It, if somebody keeps it.
+    pub(super) const fn kept(&self) -> Option<&SharedBytes> {
+        match self {
+            Self::Own(_) => None,
+            Self::Kept(bytes) => Some(bytes),
+        }
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Kept(bytes) => bytes,
+        }
+    }
 }
 
 impl Reply {
     pub(in crate::hub) const fn of(status: u16, media_type: &'static str, body: Vec<u8>) -> Self {
-        Self { status, media_type, fields: Vec::new(), body }
+        Self { status, media_type, fields: Vec::new(), body: Body::Own(body) }
+    }
+
+    /// One with a body that somebody keeps.
+    pub(in crate::hub) const fn kept(status: u16, media_type: &'static str, body: SharedBytes) -> Self {
+        Self { status, media_type, fields: Vec::new(), body: Body::Kept(body) }
     }
 
     /// One without a body.

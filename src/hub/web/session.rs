@@ -191,7 +191,7 @@ mod tests {
     use serde_json::json;
 
     fn body(reply: &Reply) -> String {
-        String::from_utf8(reply.body.clone()).unwrap()
+        String::from_utf8(reply.body.to_vec()).unwrap()
     }
 
     #[test]
