@@ -84,6 +84,8 @@ pub const MEMBERS_MAX: usize = 4096;
 pub const MEMBER_BYTES: usize = 1024;
 /// Events of one session that are kept for members that come back, within the bytes that the configuration allows.
 pub const HISTORY_EVENTS_MAX: usize = 1024;
+/// Bytes of a document that stands in an answer as text; a longer one comes behind the answer in a frame of its own.
+pub const ANSWER_DOCUMENT_BYTES_MAX: usize = 512 << 10;
 /// Bytes of past events in one answer; more are asked for again.
 pub const HISTORY_ANSWER_BYTES_MAX: usize = 256 << 10;
 /// Requests that wait while a change of their session becomes durable.
@@ -184,6 +186,10 @@ pub const LAST_LINGER_MS: u64 = 1000;
 pub const PROGRESS_BYTES_MIN: usize = 1024;
 /// Room in every ring beyond its configured size for our own answers, commands and notices.
 pub const RING_RESERVE_BYTES: usize = 64 << 10;
+/// Bytes of a piece in which what is lent to a link leaves, and how many of these leave in a turn: one of them is copied in some ten microseconds.
+pub const LENT_PIECE_BYTES: usize = 128 << 10;
+/// See [`LENT_PIECE_BYTES`].
+pub const LENT_PIECES_PER_TURN: usize = 8;
 /// Bytes of a message from which on it goes to its receiver in pieces, where ends are such that it may. What is smaller comes with one read.
 pub const PASSAGE_BYTES_MIN: usize = READ_BYTES_MAX;
 /// Bytes of such a message that have come in and wait for their receiver.

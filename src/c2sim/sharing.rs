@@ -90,7 +90,7 @@ impl Sharing {
             return self.pieces.is_empty() && !self.is_large();
         }
         // What was stored is well-formed.
-        if self.is_large() && self.line.is_none() && self.writer.go_on(&self.text, cost) != Ok(false) {
+        if self.is_large() && self.line.is_none() && self.writer.go_on(&self.text, cost.max(1)) != Ok(false) {
             let mut line = mem::take(&mut self.writer).into_line();
             line.push(b'\n');
             self.line = Some(line.into());

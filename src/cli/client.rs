@@ -7,10 +7,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
-use instep::leco::message::TYPE_C2SIM;
+use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
 use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED, in_order};
 use instep::time::Span;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::failure::in_words;
 
@@ -170,6 +170,21 @@ impl Client {
     /// Calls `method` of `receiver` and waits for its result. Null `params` are none.
     pub(super) fn ask(&mut self, receiver: &str, method: &str, params: &Value) -> Result<Value, Trouble> {
         let answer = self.inner.ask(receiver, method, params, self.timeout);
+        answer.map_err(|error| unanswered(&self.address, self.timeout, receiver, method, error))
+    }
+
+    /// Calls a method whose answer may come with a document in a frame of its own.
+    pub(super) fn ask_for_document(
+        &mut self,
+        receiver: &str,
+        method: &str,
+    ) -> Result<(Value, Option<Vec<u8>>), Trouble> {
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": method}).to_string();
+        let answer = self.inner.exchange(receiver, TYPE_JSON, &[call.as_bytes()], self.timeout);
+        let answer = answer.and_then(|mut message| {
+            let document = (message.payload.len() > 1).then(|| message.payload.swap_remove(1));
+            message.into_result().map(|result| (result, document))
+        });
         answer.map_err(|error| unanswered(&self.address, self.timeout, receiver, method, error))
     }
 

@@ -407,6 +407,11 @@ impl Hub {
         self.drain_events();
     }
 
+    /// The operating system has room again for this peer; answers whether that is for one of the next turns, in which an [`Output::Flush`] comes.
+    pub fn is_written_later(&mut self, key: PeerKey) -> bool {
+        self.peers.is_written_later(key)
+    }
+
     /// `host:port` to connect to for an [`Output::Dial`].
     #[must_use]
     pub fn dial_address(&self, node: NodeKey) -> Option<&str> {

@@ -366,6 +366,7 @@ impl Hub {
             self.feed_resumed();
         }
         self.go_on_with_batches();
+        self.peers.go_on_lending();
         self.peers.take_nobody_in_hand();
         self.peers.expire();
         self.drain_events();

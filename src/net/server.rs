@@ -326,8 +326,8 @@ impl Server {
                 {
                     let waited = !wire.writable;
                     wire.writable = true;
-                    if waited {
-                        let key = wire.key;
+                    let key = wire.key;
+                    if waited && !self.hub.is_written_later(key) {
                         self.write(now, key);
                     }
                 }

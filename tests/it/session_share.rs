@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::common::c2sim;
 use crate::common::guest::Guest;
 use crate::common::member::{Member, brief, code_of};
+use crate::common::wire;
 use crate::common::world::{World, config};
 
 const BYTES: usize = 3 << 20;
@@ -26,8 +27,12 @@ fn line(document: &str) -> String {
     String::from_utf8(line).unwrap()
 }
 
+fn roomy_config() -> Config {
+    Config { ring_bytes_max: 1 << 20, frame_bytes_max: 12 << 20, message_bytes_max: 13 << 20, ..config(1) }
+}
+
 fn roomy() -> World {
-    World::new(Config { ring_bytes_max: 1 << 20, frame_bytes_max: 12 << 20, message_bytes_max: 13 << 20, ..config(1) })
+    World::new(roomy_config())
 }
 
 /// A session with the initialization of A stored.
@@ -74,6 +79,52 @@ fn a_large_initialization_reaches_all_in_the_same_bytes() {
     stranger.join(&mut world, "default", "S");
     stranger.open_stream(&mut world, "default");
     assert!(stranger.heard(&mut world) == [wanted]);
+}
+
+#[test]
+fn what_is_too_long_for_an_answer_comes_behind_it_in_a_frame_of_its_own() {
+    let mut world = World::new(Config { session_history_bytes_max: 16 << 20, ..roomy_config() });
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    stored(&mut world, &mut a);
+    a.pull(&mut world, "share_scenario");
+    a.pull(&mut world, "start_scenario");
+    let report = c2sim::domain("A", "ReportBody", BYTES);
+    a.document(&mut world, &report);
+    let shared = a.events(&mut world).into_iter().find_map(|(_, document)| document).unwrap();
+    let mut late = Member::new(&mut world, 0, "L");
+    let ask = |world: &mut World, late: &Member, method: &str, params: Value| {
+        late.send(world, "N1.session:default", method, &params);
+        let frames = world.hear(late.client).remove(0);
+        let beside = frames.get(5).map(|frame| String::from_utf8_lossy(frame).into_owned());
+        (wire::json(&frames)["result"].clone(), beside)
+    };
+    let (answer, beside) = ask(&mut world, &late, "join", json!({"after": 0}));
+    assert_eq!((&answer["state"], &answer["initialization_bytes"]), (&json!("RUNNING"), &json!(shared.len())));
+    assert!(answer.get("initialization").is_none() && beside.as_ref() == Some(&shared), "{answer}");
+    let past = &answer["events"]["events"];
+    let last = past.as_array().unwrap().last().unwrap()["seq"].as_u64().unwrap();
+    assert_eq!((&answer["events"]["more"], last), (&json!(true), 3), "up to what has a document as long: {past}");
+    assert_eq!(
+        ask(&mut world, &late, "initialization", Value::Null),
+        (json!({"initialization_bytes": shared.len()}), Some(shared.clone()))
+    );
+    // One that long at a time, and each is the last.
+    let mut heard = Vec::new();
+    let mut after = last;
+    loop {
+        let (answer, beside) = ask(&mut world, &late, "events", json!({ "after": after }));
+        let events = answer["events"].as_array().unwrap().clone();
+        let with = |event: &&Value| event.get("document_bytes").is_some();
+        assert_eq!(events.iter().filter(with).count(), usize::from(beside.is_some()));
+        assert!(beside.is_none() || with(&events.last().unwrap()));
+        heard.extend(beside);
+        after = events.last().unwrap()["seq"].as_u64().unwrap();
+        if answer["more"] == json!(false) {
+            break;
+        }
+    }
+    assert!(heard == [shared, report], "{:?}", heard.iter().map(String::len).collect::<Vec<_>>());
+    assert!(late.events(&mut world).is_empty());
 }
 
 #[test]
@@ -137,15 +188,10 @@ fn who_leaves_while_it_is_made_has_shared_nothing() {
     let mut a = Member::joined(&mut world, 0, "A", "json");
     let mut b = Member::joined(&mut world, 0, "B", "json");
     stored(&mut world, &mut a);
-    let share = crate::common::wire::request(9, "share_scenario");
+    let share = wire::request(9, "share_scenario");
     let (hub, key) = world.clients[a.client].side;
-    let call = crate::common::wire::leco(b"N1.session:default", b"N1.A", 77, &[share.as_bytes()]);
-    let out = crate::common::wire::leco(
-        b"COORDINATOR",
-        b"N1.A",
-        78,
-        &[crate::common::wire::request(9, "sign_out").as_bytes()],
-    );
+    let call = wire::leco(b"N1.session:default", b"N1.A", 77, &[share.as_bytes()]);
+    let out = wire::leco(b"COORDINATOR", b"N1.A", 78, &[wire::request(9, "sign_out").as_bytes()]);
     let now = world.now;
     world.hubs[hub].handle_bytes(now, key, &call);
     world.hubs[hub].handle_bytes(now, key, &out);

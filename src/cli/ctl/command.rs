@@ -138,6 +138,15 @@ impl Connection {
         self.client()?.ask(receiver, method, params)
     }
 
+    /// The same where the answer may come with a document in a frame of its own.
+    pub(super) fn ask_for_document(
+        &mut self,
+        receiver: &str,
+        method: &str,
+    ) -> Result<(Value, Option<Vec<u8>>), Trouble> {
+        self.client()?.ask_for_document(receiver, method)
+    }
+
     /// `name` with the node's namespace where it has none.
     pub(super) fn full(&mut self, name: &str) -> Result<String, Trouble> {
         let client = self.client()?;

@@ -257,7 +257,11 @@ fn members(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
 
 fn initialization(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let receiver = SessionName::of(given)?.receiver(connection)?;
-    let json = connection.ask(&receiver, "initialization", &Value::Null)?;
+    let (mut json, document) = connection.ask_for_document(&receiver, "initialization")?;
+    if let Some(document) = document {
+        // A long one.
+        json = Value::from(String::from_utf8_lossy(&document));
+    }
     Ok(Report { text: format!("{}\n", word(&json).trim_end()), json })
 }
 

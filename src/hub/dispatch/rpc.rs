@@ -229,7 +229,8 @@ impl Hub {
             self.peers.spend(Work::Call);
             match self.part(&request, part, fresh) {
                 PartOutcome::Nothing => continue,
-                PartOutcome::Answered(id, aftermath) => {
+                PartOutcome::Answered(id, mut aftermath) => {
+                    request.document = aftermath.document.take().or(request.document);
                     let answer = self.conclude(aftermath, owes);
                     self.note_answer(&mut request, id, answer);
                 }
@@ -476,7 +477,14 @@ impl Hub {
             self.peers.counters.answers_without_way += 1;
             return false;
         };
-        if say_as(&mut self.peers, link, &by, receiver, header, text.as_bytes()).is_ok() {
+        let is_said = match &request.document {
+            None => say_as(&mut self.peers, link, &by, receiver, header, text.as_bytes()).is_ok(),
+            Some(document) => {
+                let whole = (&by[..], header, text.as_str(), document);
+                self.sessions.answer_with_document(&mut self.peers, (link, receiver), whole)
+            }
+        };
+        if is_said {
             return true;
         }
         self.peers.counters.answers_dropped += 1;

@@ -138,7 +138,7 @@ impl Hub {
     /// Does what comes before an answer: what follows from it elsewhere, requests that have waited, the other half of a description. The
     /// session that has more to tell behind it is noted in `owes`.
     pub(super) fn conclude(&mut self, aftermath: Aftermath, owes: &mut Option<SessionKey>) -> Answer {
-        let Aftermath { mut answer, about, owes: more, freed } = aftermath;
+        let Aftermath { mut answer, about, owes: more, freed, .. } = aftermath;
         self.drain_events();
         self.go_on_without_session(freed);
         if let (Ok(told), Some(session)) = (&mut answer, about) {

@@ -49,6 +49,8 @@ pub(in crate::hub) struct Request {
     pub(in crate::hub) holds: bool,
     /// The answers so far.
     pub(in crate::hub) text: String,
+    /// The document that one of them tells of.
+    pub(in crate::hub) document: Option<SharedBytes>,
     /// The id under which the answer that is waited for is to be written; `None` for a notification.
     pub(in crate::hub) awaited: Option<Id>,
 }
@@ -67,6 +69,7 @@ impl Request {
             parts: VecDeque::new(),
             holds: false,
             text: String::new(),
+            document: None,
             awaited: None,
         }
     }

@@ -39,7 +39,7 @@ pub(super) use waits::{For, Waits};
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::limits::{RETURNS_PER_TURN, TARPIT_MAX};
+use crate::limits::{LENT_PIECES_PER_TURN, RETURNS_PER_TURN, TARPIT_MAX};
 use crate::store::pool::Pool;
 use crate::store::table::Table;
 use crate::store::timers::Timers;
@@ -103,6 +103,8 @@ pub(super) struct Peers {
     /// Whose bytes or request is being dealt with.
     at_hand: Option<PeerKey>,
     flushes: VecDeque<PeerKey>,
+    /// Peers to which something that is lent goes on in one of the next turns.
+    lent: VecDeque<PeerKey>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) events: VecDeque<Event>,
     /// Rings of closed receivers whose messages still have to be returned.
@@ -151,6 +153,7 @@ impl Peers {
             budget_of_light: Budget::LIGHT_PEERS,
             at_hand: None,
             flushes: VecDeque::new(),
+            lent: VecDeque::new(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             undelivered: VecDeque::new(),
@@ -336,7 +339,8 @@ impl Peers {
 
     /// The first of all deadlines; now, when somebody goes on in the next turn.
     pub(super) fn soonest(&self) -> Option<Tick> {
-        let at_once = (self.waits.has(For::Turn) || self.goes_on_returning).then_some(self.now);
+        let has_work = self.waits.has(For::Turn) || self.goes_on_returning || !self.lent.is_empty();
+        let at_once = has_work.then_some(self.now);
         [self.timers.soonest(), self.process_timers.soonest(), at_once].into_iter().flatten().min()
     }
 
@@ -479,6 +483,28 @@ impl Peers {
         {
             peer.flush = Flush::Queued;
             self.flushes.push_back(key);
+        }
+    }
+
+    /// The same in one of the next turns, for what is lent: there may be much of it, for many.
+    pub(super) fn want_flush_later(&mut self, key: PeerKey) {
+        if let Some(peer) = self.table.get_mut(key)
+            && peer.flush == Flush::None
+        {
+            peer.flush = Flush::Later;
+            self.lent.push_back(key);
+        }
+    }
+
+    /// What is lent goes on to some of those who wait for it.
+    pub(super) fn go_on_lending(&mut self) {
+        for _ in 0..LENT_PIECES_PER_TURN.min(self.lent.len()) {
+            if let Some(key) = self.lent.pop_front()
+                && let Some(peer) = self.table.get_mut(key)
+            {
+                peer.flush = Flush::Queued;
+                self.flushes.push_back(key);
+            }
         }
     }
 }

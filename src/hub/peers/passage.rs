@@ -1,6 +1,7 @@
 //! A large message on its way to one receiver: where it stands among what else waits for that one, and what is known of its sender.
 
 use crate::hub::keys::PeerKey;
+use crate::limits::LENT_PIECE_BYTES;
 use crate::store::pool::Pool;
 use crate::store::ring::{NoRoom, Ring, skip};
 use crate::store::shared::SharedBytes;
@@ -99,7 +100,8 @@ impl Passage {
             Form::Lent(document) => {
                 // A ring that has been filled once begins where its block does.
                 let [front, _] = self.ring.unsent();
-                skip([front, document.as_deref().unwrap_or_default()], self.left)
+                let rest = skip([front, document.as_deref().unwrap_or_default()], self.left);
+                rest.map(|bytes| bytes.get(..LENT_PIECE_BYTES).unwrap_or(bytes))
             }
             Form::Pieces(_) => self.ring.unsent(),
         }

@@ -131,7 +131,11 @@ impl Peers {
         };
         // What comes next lies elsewhere, and a socket with room says nothing more.
         if receiver.unsent().iter().any(|bytes| !bytes.is_empty()) {
-            self.want_flush(to);
+            if self.goes_on_later(to) {
+                self.want_flush_later(to);
+            } else {
+                self.want_flush(to);
+            }
         }
         if is_over {
             self.wake(For::Ring(to));
@@ -178,8 +182,22 @@ impl Peers {
             return false;
         }
         receiver.put_beside(Passage::lent(receiver.ring.len(), ring, document));
-        self.want_flush(to);
+        self.want_flush_later(to);
         true
+    }
+
+    /// Whether what comes next for this peer is lent: that leaves in pieces, some of them in a turn.
+    fn goes_on_later(&self, to: PeerKey) -> bool {
+        self.get(to).and_then(Peer::passage).is_some_and(|passage| passage.is_lent() && passage.behind() == 0)
+    }
+
+    /// A socket has room again; answers whether it is written to later.
+    pub(in crate::hub) fn is_written_later(&mut self, to: PeerKey) -> bool {
+        let is_later = self.goes_on_later(to);
+        if is_later {
+            self.want_flush_later(to);
+        }
+        is_later
     }
 
     /// Whether something that was lent is on its way to this peer.

@@ -65,6 +65,8 @@ pub(in crate::hub) enum Flush {
     None,
     /// It stands in the outputs. A write that comes before it does not take it back.
     Queued,
+    /// It comes in one of the next turns.
+    Later,
     /// It has been taken, and `sent` has not been called yet.
     Asked,
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::c2sim::kind::Kind;
 use crate::c2sim::state::Trigger;
 use crate::leco::message::HEADER_BYTES;
-use crate::limits::HISTORY_EVENTS_MAX;
+use crate::limits::{ANSWER_DOCUMENT_BYTES_MAX, HISTORY_EVENTS_MAX};
 use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
@@ -150,6 +150,15 @@ pub(super) struct Past {
     pub(super) written: Option<(Trigger, Box<str>)>,
 }
 
+/// A document in an answer: as the text of this member of an object; or where that is too long the number of its bytes, and it comes behind the
+/// answer.
+pub(super) fn shown(key: &str, document: &SharedBytes) -> (String, Value, Option<SharedBytes>) {
+    if document.len() <= ANSWER_DOCUMENT_BYTES_MAX {
+        return (key.to_owned(), Value::from(String::from_utf8_lossy(document)), None);
+    }
+    (format!("{key}_bytes"), Value::from(document.len()), Some(document.clone()))
+}
+
 /// What a member that comes back is told of the past.
 #[derive(Debug)]
 pub(super) struct Missed {
@@ -234,23 +243,27 @@ impl History {
         Missed { text, is_complete: self.reaches(after, last), more }
     }
 
-    /// The events behind `after`, as far as they are kept and fit into `bytes_max`; `now` is the number of the last one.
-    pub(super) fn after(&self, after: u64, now: u64, bytes_max: usize) -> Value {
-        let mut events = Vec::new();
+    /// The events behind `after`, as far as they are kept and fit into `bytes_max`; `now` is the number of the last one. The document of the last
+    /// of them, where it is too long to stand in an answer, and comes behind it; not if something else does (`is_alone`).
+    pub(super) fn after(&self, after: u64, now: u64, bytes_max: usize, is_alone: bool) -> (Value, Option<SharedBytes>) {
+        let (mut events, mut beside) = (Vec::new(), None);
         let (mut bytes, mut more) = (0, false);
         for past in self.behind(after) {
             bytes += past.bytes();
-            if bytes > bytes_max && !events.is_empty() {
+            let shown = past.document.as_ref().map(|document| shown("document", document));
+            let is_beside = matches!(shown, Some((_, _, Some(_))));
+            if beside.is_some() || (bytes > bytes_max && !events.is_empty()) || (is_beside && !is_alone) {
                 more = true;
                 break;
             }
             let mut event: Map<String, Value> = serde_json::from_str(&past.note).unwrap_or_default();
-            if let Some(document) = &past.document {
-                event.insert("document".to_owned(), Value::from(String::from_utf8_lossy(document)));
+            if let Some((key, value, long)) = shown {
+                event.insert(key, value);
+                beside = long;
             }
             events.push(Value::Object(event));
         }
-        json!({"events": events, "complete": self.reaches(after, now), "more": more})
+        (json!({"events": events, "complete": self.reaches(after, now), "more": more}), beside)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::shared::SharedBytes;
 
 use super::change::{Change, Durable};
 use super::entry::{Author, SessionInfo, Wish, is_system, refusal, refused};
-use super::history::What;
+use super::history::{What, shown};
 use super::said::{Aftermath, Asker, Deletion, Reading, Said};
 use super::session::Session;
 use super::voice::Voice;
@@ -133,17 +133,18 @@ impl Sessions {
             AtSessionCall::Initialization => {
                 none(params)?;
                 let key = self.asked(asker)?;
-                self.initialization(key).and_then(|shared| now(Value::from(String::from_utf8_lossy(&shared))))
+                let (name, value, document) = shown("initialization", &self.initialization(key)?);
+                // By itself where it is text.
+                let answer = if document.is_some() { json!({ name: value }) } else { value };
+                Ok(Said::Now(Aftermath { document, ..Aftermath::plain(Ok(answer)) }))
             }
             AtSessionCall::Events => {
                 let [after] = params.take(["after"])?;
                 let after = whole(after.as_ref(), "after")?.unwrap_or(0);
                 let (key, _) = self.member_at(names, asker)?;
-                let past = self
-                    .table
-                    .get(key)
-                    .map(|session| session.history.after(after, session.seq, HISTORY_ANSWER_BYTES_MAX));
-                now(past.unwrap_or_default())
+                let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
+                let (past, document) = session.history.after(after, session.seq, HISTORY_ANSWER_BYTES_MAX, true);
+                Ok(Said::Now(Aftermath { document, ..Aftermath::plain(Ok(past)) }))
             }
             AtSessionCall::Ack => {
                 let [seq] = params.take(["seq"])?;
@@ -197,15 +198,20 @@ impl Sessions {
         let seq = self.add_member(peers, names, key, asker.full_name, system, voice)?;
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
         let mut answer = json!({"state": session.flow.state.name(), "seq": seq, "session": session.json()});
+        let mut document = None;
         if let Some(answer) = answer.as_object_mut() {
             if was_member {
                 answer.insert("resumed".to_owned(), Value::from(true));
             }
-            if let Some(shared) = session.flow.initialization.shared() {
-                answer.insert("initialization".to_owned(), Value::from(String::from_utf8_lossy(shared)));
+            if let Some(shared) = session.flow.initialization.shared_bytes() {
+                let (name, value, long) = shown("initialization", &shared);
+                answer.insert(name, value);
+                document = long;
             }
             if let Some(after) = after {
-                let mut past = session.history.after(after, before, HISTORY_ANSWER_BYTES_MAX);
+                let is_alone = document.is_none();
+                let (mut past, long) = session.history.after(after, before, HISTORY_ANSWER_BYTES_MAX, is_alone);
+                document = document.or(long);
                 // Its own joining it knows from this very answer.
                 if !was_member && let Some(events) = past.get_mut("events").and_then(Value::as_array_mut) {
                     events.retain(|event| event.get("seq").and_then(Value::as_u64) != Some(seq));
@@ -213,7 +219,7 @@ impl Sessions {
                 answer.insert("events".to_owned(), past);
             }
         }
-        Ok(Aftermath::about(Ok(answer), key))
+        Ok(Aftermath { document, ..Aftermath::about(Ok(answer), key) })
     }
 
     /// The initialization that everybody got at the share.

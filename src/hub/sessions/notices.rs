@@ -13,10 +13,12 @@ use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names, new_header};
 use crate::hub::peers::{Peer, Peers, Work};
+use crate::leco::message::HEADER_BYTES;
 use crate::leco::multicast::entry_bytes;
 use crate::leco::name;
 use crate::limits::{LOST_NOTICES_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
+use crate::store::shared::SharedBytes;
 use crate::time::Span;
 
 use super::Sessions;
@@ -218,6 +220,22 @@ impl Sessions {
     ) -> bool {
         let bytes_max = peers.own_bytes_max();
         self.backlog.give(peers, stream, Notice { session: key, members: &[], head: &[], seq, tail }, bytes_max)
+    }
+
+    /// Gives somebody an answer of a session (its name, the header, the text) with a document behind it; `false` if there is no memory for it.
+    pub(in crate::hub) fn answer_with_document(
+        &mut self,
+        peers: &mut Peers,
+        (link, receiver): (PeerKey, &[u8]),
+        (session, header, text, document): (&[u8], &[u8; HEADER_BYTES], &str, &SharedBytes),
+    ) -> bool {
+        let tail = voice::answer_tail(session, header, text, document);
+        let Some(key) = self.at(name::FullName::split(session).name) else { return false };
+        // Where it is not taken, all that comes behind it is missed.
+        let seq = self.table.get(key).map_or(0, |session| session.seq + 1);
+        let bytes_max = peers.own_bytes_max();
+        let notice = Notice { session: key, members: &[receiver], head: &[], seq, tail: &tail };
+        self.backlog.give(peers, link, notice, bytes_max)
     }
 
     /// There is room in the ring of a link: what waits for it goes on.

@@ -4,6 +4,7 @@
 use crate::hub::call::{Answer, ReplyTo};
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::peers::Peers;
+use crate::store::shared::SharedBytes;
 
 /// Who asks which session.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,8 @@ pub(in crate::hub) struct Deletion {
 #[must_use = "it is the answer, and what comes before and behind it"]
 pub(in crate::hub) struct Aftermath {
     pub(in crate::hub) answer: Answer,
+    /// What comes with the answer in a frame of its own, as it is too long to stand in it.
+    pub(in crate::hub) document: Option<SharedBytes>,
     /// The session that the answer describes, itself or as its `session`: provider and viewers are still to be added.
     pub(in crate::hub) about: Option<SessionKey>,
     /// The session that has more to tell right behind the answer.
@@ -61,7 +64,7 @@ pub(in crate::hub) struct Aftermath {
 impl Aftermath {
     /// An answer and nothing else.
     pub(in crate::hub) const fn plain(answer: Answer) -> Self {
-        Self { answer, about: None, owes: None, freed: Vec::new() }
+        Self { answer, document: None, about: None, owes: None, freed: Vec::new() }
     }
 
     /// An answer that describes a session.

@@ -139,6 +139,11 @@ pub(super) fn notification_tail(
     Tail::new(sender, header, Some(call.as_bytes()), document)
 }
 
+/// The tail of an answer with a document in a frame of its own.
+pub(super) fn answer_tail(sender: &[u8], header: &[u8; HEADER_BYTES], text: &str, document: &SharedBytes) -> Tail {
+    Tail::new(sender, header, Some(text.as_bytes()), Some(document))
+}
+
 /// The tail of a message with a C2SIM document.
 pub(super) fn document_tail(header: &[u8; HEADER_BYTES], sender: &[u8], document: &SharedBytes) -> Tail {
     let mut header = *header;
