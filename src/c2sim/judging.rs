@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::defect::{Defect, Reject};
 use super::letters::{BYTE_ORDER_MARK, first_forbidden, readable};
 use super::message::Message;
-use super::notice::LineWriter;
+use super::notice::{LineWriter, kept_line};
 use super::scan::{Pass, TOO_LARGE};
 use super::schema::{Extent, Rules, Violation};
 use crate::limits::{C2SIM_AT_ONCE_BYTES, C2SIM_MESSAGE_BYTES_MAX};
@@ -120,9 +120,7 @@ impl Judging {
             Stage::Writing(writer) => {
                 // What was read once is well-formed.
                 if writer.go_on(&self.text, cost) != Ok(false) {
-                    let mut line = core::mem::take(writer).into_line();
-                    line.push(b'\n');
-                    self.line = Some(line.into());
+                    self.line = Some(kept_line(core::mem::take(writer).into_line()));
                     self.stage = Stage::Judged;
                 }
             }

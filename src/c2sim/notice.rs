@@ -12,6 +12,7 @@ use super::letters::{is_allowed, is_blank, readable};
 use super::state::Trigger;
 use super::tokens::{Position, Token, TokenReader};
 use crate::limits::C2SIM_PIECE_BYTES;
+use crate::store::shared::SharedBytes;
 use crate::time::Utc;
 
 /// The sender of what the server says in its own name.
@@ -158,6 +159,18 @@ pub fn minify(document: &[u8], out: &mut Vec<u8>) -> Result<(), Defect> {
         out.truncate(before);
     }
     result
+}
+
+/// What lies behind a line that is kept: who hears lines as frames that end in a zero byte is given it without a copy.
+pub const BEHIND_LINE: &[u8] = b"\0\n";
+
+/// A line with its end, to be kept.
+pub(super) fn kept_line(mut line: Vec<u8>) -> SharedBytes {
+    line.push(b'\n');
+    let bytes = line.len();
+    line.extend_from_slice(BEHIND_LINE);
+    let whole = SharedBytes::from(line);
+    whole.part(whole.get(..bytes).unwrap_or_default())
 }
 
 /// The writing of a document on one line, as [`minify`] says, as far as it has come.

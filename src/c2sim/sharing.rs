@@ -6,7 +6,7 @@ use core::ops::Range;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::notice::LineWriter;
+use super::notice::{LineWriter, kept_line};
 use crate::limits::C2SIM_AT_ONCE_BYTES;
 use crate::store::shared::SharedBytes;
 
@@ -91,9 +91,7 @@ impl Sharing {
         }
         // What was stored is well-formed.
         if self.is_large() && self.line.is_none() && self.writer.go_on(&self.text, cost.max(1)) != Ok(false) {
-            let mut line = mem::take(&mut self.writer).into_line();
-            line.push(b'\n');
-            self.line = Some(line.into());
+            self.line = Some(kept_line(mem::take(&mut self.writer).into_line()));
         }
         self.line.is_some() || !self.is_large()
     }

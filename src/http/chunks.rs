@@ -124,8 +124,7 @@ pub struct Line {
 
 impl Line {
     /// The line before a chunk of `size` bytes; for 0 the end of the body.
-    #[must_use]
-    pub fn before(size: usize) -> Self {
+    fn before(size: usize) -> Self {
         let mut line = Self { bytes: *b"0000000000000000\r\n", start: 16 };
         let mut left = size;
         for (n, place) in line.bytes.iter_mut().enumerate().take(16).rev() {
@@ -146,13 +145,68 @@ impl Line {
     }
 }
 
+/// What ends a line, and a chunk.
+const LINE_END: &[u8] = b"\r\n";
+
 /// What ends a body of chunks, behind the [`pieces`].
 pub const END: &[u8] = b"0\r\n\r\n";
 
 /// Cuts a body into the chunks that it is sent in, of at most [`HTTP_CHUNK_BYTES_MAX`] bytes: for each its line, itself, and `\r\n`.
 /// [`END`] comes behind the last.
 pub fn pieces(body: &[u8]) -> impl Iterator<Item = (Line, &[u8], &'static [u8])> {
-    body.chunks(HTTP_CHUNK_BYTES_MAX).map(|piece| (Line::before(piece.len()), piece, &b"\r\n"[..]))
+    body.chunks(HTTP_CHUNK_BYTES_MAX).map(|piece| (Line::before(piece.len()), piece, LINE_END))
+}
+
+/// A body that somebody keeps, and that is sent in chunks: what [`pieces`] comes to, never put together.
+#[derive(Debug)]
+pub struct Chunked {
+    full: Line,
+    last: Line,
+    len: usize,
+}
+
+impl Chunked {
+    /// Of a body of `len` bytes.
+    #[must_use]
+    pub fn of(len: usize) -> Self {
+        Self { full: Line::before(HTTP_CHUNK_BYTES_MAX), last: Line::before(len % HTTP_CHUNK_BYTES_MAX), len }
+    }
+
+    /// Bytes of a chunk of the most that it may have.
+    fn full_bytes(&self) -> usize {
+        self.full.bytes().len() + HTTP_CHUNK_BYTES_MAX + LINE_END.len()
+    }
+
+    /// Bytes of all chunks.
+    #[must_use]
+    pub fn sent_bytes(&self) -> usize {
+        let last = match self.len % HTTP_CHUNK_BYTES_MAX {
+            0 => 0,
+            rest => self.last.bytes().len() + rest + LINE_END.len(),
+        };
+        self.len / HTTP_CHUNK_BYTES_MAX * self.full_bytes() + last
+    }
+
+    /// What is to be sent next of `body` when `sent` bytes have been, in two slices; there may be more.
+    #[must_use]
+    pub fn next<'a>(&'a self, body: &'a [u8], sent: usize) -> [&'a [u8]; 2] {
+        let (number, at) = (sent / self.full_bytes(), sent % self.full_bytes());
+        let rest = body.get(number * HTTP_CHUNK_BYTES_MAX..).unwrap_or_default();
+        if rest.is_empty() {
+            return [&[], &[]];
+        }
+        let (line, piece) = match rest.get(..HTTP_CHUNK_BYTES_MAX) {
+            Some(piece) => (self.full.bytes(), piece),
+            None => (self.last.bytes(), rest),
+        };
+        match line.get(at..).filter(|line| !line.is_empty()) {
+            Some(line) => [line, piece],
+            None => match piece.get(at - line.len()..).filter(|piece| !piece.is_empty()) {
+                Some(piece) => [piece, LINE_END],
+                None => [LINE_END.get(at - line.len() - piece.len()..).unwrap_or_default(), &[]],
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -240,6 +294,29 @@ mod tests {
             }
             sent.extend(END);
             assert_eq!(hear(&sent, 1000, size as u64), Ok((body, sent.len())));
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_kept_comes_to_the_same_chunks_wherever_it_is_cut() {
+        for len in
+            [1, HTTP_CHUNK_BYTES_MAX - 1, HTTP_CHUNK_BYTES_MAX, HTTP_CHUNK_BYTES_MAX + 1, 5 * HTTP_CHUNK_BYTES_MAX]
+        {
+            let body: Vec<u8> = b"abcdefg".iter().copied().cycle().take(len).collect();
+            let wanted: Vec<u8> =
+                pieces(&body).flat_map(|(line, piece, end)| [line.bytes(), piece, end].concat()).collect();
+            let chunked = Chunked::of(len);
+            assert_eq!(chunked.sent_bytes(), wanted.len());
+            for step in [1, 2, 3, 1000, usize::MAX] {
+                let mut sent = Vec::new();
+                while sent.len() < wanted.len() {
+                    let next = chunked.next(&body, sent.len()).concat();
+                    assert!(!next.is_empty(), "{len} {}", sent.len());
+                    sent.extend_from_slice(&next[..next.len().min(step)]);
+                }
+                assert!(sent == wanted, "{len} {step}");
+                assert!(chunked.next(&body, sent.len()).concat().is_empty());
+            }
         }
     }
 }

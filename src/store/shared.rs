@@ -43,6 +43,14 @@ impl SharedBytes {
         }
     }
 
+    /// The same and `end`, if that lies right behind them in their block.
+    #[must_use]
+    pub fn and_behind(&self, end: &[u8]) -> Option<Self> {
+        let Held::Bytes(block, part) = &self.0 else { return None };
+        let is_there = block.get(part.end..).is_some_and(|rest| rest.starts_with(end));
+        is_there.then(|| Self(Held::Bytes(Arc::clone(block), part.start..part.end + end.len())))
+    }
+
     /// Where they lie.
     #[must_use]
     pub fn place(&self) -> Place {
@@ -166,6 +174,8 @@ mod tests {
         assert_eq!((shared.len(), shared[0], shared.held_bytes()), (3990, 7, 4000));
         let part = shared.part(&shared[5..100]);
         assert_eq!((part.len(), part.as_ptr()), (95, shared[5..].as_ptr()));
+        assert_eq!(part.and_behind(&shared[100..120]).map(|more| more.len()), Some(115));
+        assert!(part.and_behind(b"elsewhere").is_none());
         assert_eq!(&*shared.part(b"elsewhere"), b"elsewhere");
         let other = shared.clone();
         assert_eq!(other.as_ptr(), shared.as_ptr());

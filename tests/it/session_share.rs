@@ -3,6 +3,7 @@
 
 use instep::c2sim::notice::minify;
 use instep::config::Config;
+use instep::hub::Door;
 use serde_json::{Value, json};
 
 use crate::common::c2sim;
@@ -156,6 +157,39 @@ fn answers_that_are_large_go_as_they_are_taken_and_in_their_order() {
     world.close(guest.requests);
     world.wait(1);
     assert!(world.hub().data_in_use() <= before);
+}
+
+#[test]
+fn clients_of_gmu_are_given_it_in_chunks_of_eight_kibibytes() {
+    let mut world = roomy();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    stored(&mut world, &mut a);
+    a.pull(&mut world, "share_scenario");
+    let shared = a.events(&mut world).into_iter().find_map(|(_, document)| document).unwrap();
+    let client = world.connect_at(0, Door::Http, "127.0.0.1:5000").unwrap();
+    world.limit(client, 100_000);
+    let query = "POST /C2SIMServer/command?command=QUERYINIT&parm1=&submitterID=x&version=1.0.2 HTTP/1.1\r\nHost: lab\r\n\
+                 Content-Length: 0\r\n\r\n";
+    world.feed(client, [query, "GET /health HTTP/1.1\r\nHost: lab\r\n\r\n"].concat().as_bytes());
+    while world.waits_for(client) > 0 {
+        world.drain(client, 100_000);
+    }
+    let read = core::mem::take(&mut world.clients[client].read);
+    let head = read.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let (mut rest, mut body) = (&read[head..], Vec::new());
+    loop {
+        let line = rest.iter().position(|byte| *byte == b'\r').unwrap();
+        let size = usize::from_str_radix(core::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        assert!(size <= 8192 && &rest[line + 2 + size..line + 4 + size] == b"\r\n");
+        body.extend_from_slice(&rest[line + 2..line + 2 + size]);
+        rest = &rest[line + 4 + size..];
+        if size == 0 {
+            break;
+        }
+    }
+    assert!(body == shared.as_bytes(), "{}", body.len());
+    let next = String::from_utf8_lossy(rest);
+    assert!(next.starts_with("HTTP/1.1 200 OK"), "the next answer comes behind it, {next:?}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ use std::collections::VecDeque;
 pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{About, Journal, cut};
-pub(super) use passage::Passed;
+pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};

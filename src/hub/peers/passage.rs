@@ -1,5 +1,6 @@
 //! A large message on its way to one receiver: where it stands among what else waits for that one, and what is known of its sender.
 
+use crate::http::chunks::Chunked;
 use crate::hub::keys::PeerKey;
 use crate::limits::LENT_PIECE_BYTES;
 use crate::store::pool::Pool;
@@ -21,13 +22,39 @@ pub(in crate::hub) struct Passage {
     form: Form,
 }
 
+/// What is lent: a document, and how it is cut where it is sent in chunks.
+#[derive(Debug, Default)]
+pub(in crate::hub) struct Loan {
+    pub(in crate::hub) document: Option<SharedBytes>,
+    pub(in crate::hub) chunked: Option<Chunked>,
+}
+
+impl Loan {
+    /// Bytes that are sent of it.
+    fn len(&self) -> usize {
+        match &self.chunked {
+            Some(chunked) => chunked.sent_bytes(),
+            None => self.document.as_ref().map_or(0, |document| document.len()),
+        }
+    }
+
+    /// What is sent behind so many bytes of it.
+    fn next(&self, sent: usize) -> [&[u8]; 2] {
+        let document = self.document.as_deref().unwrap_or_default();
+        match &self.chunked {
+            Some(chunked) => chunked.next(document, sent),
+            None => [document.get(sent..).unwrap_or_default(), &[]],
+        }
+    }
+}
+
 /// How it comes.
 #[derive(Debug)]
 enum Form {
     /// All of it lies in the ring until all has left.
     Whole,
     /// The same, but for its end: that is lent by whoever keeps it for several, and is said to have left.
-    Lent(Option<SharedBytes>),
+    Lent(Loan),
     Pieces(Pieces),
 }
 
@@ -60,8 +87,8 @@ impl Passage {
     }
 
     /// One that begins with what is in `ring` and ends with a document.
-    pub(super) const fn lent(behind: usize, ring: Ring, document: Option<SharedBytes>) -> Self {
-        Self { ring, behind, left: 0, form: Form::Lent(document) }
+    pub(super) const fn lent(behind: usize, ring: Ring, loan: Loan) -> Self {
+        Self { ring, behind, left: 0, form: Form::Lent(loan) }
     }
 
     /// Whether some of it is lent.
@@ -97,10 +124,13 @@ impl Passage {
     pub(super) fn unsent(&self) -> [&[u8]; 2] {
         match &self.form {
             Form::Whole => skip(self.ring.unsent(), self.left),
-            Form::Lent(document) => {
+            Form::Lent(loan) => {
                 // A ring that has been filled once begins where its block does.
                 let [front, _] = self.ring.unsent();
-                let rest = skip([front, document.as_deref().unwrap_or_default()], self.left);
+                let rest = match front.get(self.left..).filter(|front| !front.is_empty()) {
+                    Some(front) => [front, loan.next(0)[0]],
+                    None => loan.next(self.left - front.len()),
+                };
                 rest.map(|bytes| bytes.get(..LENT_PIECE_BYTES).unwrap_or(bytes))
             }
             Form::Pieces(_) => self.ring.unsent(),
@@ -138,9 +168,7 @@ impl Passage {
         self.left += n;
         match &mut self.form {
             Form::Whole if self.left < self.ring.len() => return false,
-            Form::Lent(document) if self.left < self.ring.len() + document.as_ref().map_or(0, |all| all.len()) => {
-                return false;
-            }
+            Form::Lent(loan) if self.left < self.ring.len() + loan.len() => return false,
             Form::Whole | Form::Lent(_) => self.ring.clear(pool),
             Form::Pieces(pieces) => {
                 self.ring.consume(n, pool);

@@ -11,14 +11,13 @@
 
 use core::mem;
 
-use super::passage::{Passage, Passed};
+use super::passage::{Loan, Passage, Passed};
 use super::peer::Peer;
 use super::{For, PeerTimer, Peers, Role};
 use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
 use crate::limits::{PASSAGE_BYTES_MIN, PASSAGE_CHAIN_MAX, PASSAGE_WAITING_BYTES_MAX};
 use crate::store::ring::{NoRoom, Ring};
-use crate::store::shared::SharedBytes;
 use crate::store::tail::Tail;
 use crate::time::Span;
 
@@ -175,13 +174,13 @@ impl Peers {
     }
 
     /// Sends a peer a large message that is lent: `front` and the document behind it. Not, if another one is on its way there.
-    pub(in crate::hub) fn lend(&mut self, to: PeerKey, front: &[u8], document: Option<SharedBytes>) -> bool {
+    pub(in crate::hub) fn lend(&mut self, to: PeerKey, front: &[u8], loan: Loan) -> bool {
         let Some(receiver) = self.table.get_mut(to).filter(|receiver| receiver.beside.is_none()) else { return false };
         let mut ring = Ring::new();
         if ring.push(&[front], usize::MAX, &mut self.pool).is_err() {
             return false;
         }
-        receiver.put_beside(Passage::lent(receiver.ring.len(), ring, document));
+        receiver.put_beside(Passage::lent(receiver.ring.len(), ring, loan));
         self.want_flush_later(to);
         true
     }

@@ -90,12 +90,16 @@ fn trigger_of(draft: &Draft) -> Option<Trigger> {
 
 impl Bulletin {
     fn new(peers: &Peers, scene: Scene<'_>, draft: &Draft, heading: &Heading, document: &[u8]) -> Option<Self> {
-        let mut line = Vec::with_capacity(document.len() + END.len() + 1);
-        match &draft.line {
-            Some(written) => line.extend_from_slice(written.strip_suffix(b"\n").unwrap_or(written)),
-            // What was judged is well-formed.
-            None => minify(document, &mut line).ok()?,
-        }
+        let written = draft.line.as_ref().and_then(|line| line.and_behind(END));
+        let line = match written {
+            Some(written) => written,
+            None => {
+                let mut line = Vec::with_capacity(document.len() + END.len() + 1);
+                // What was judged is well-formed.
+                minify(document, &mut line).ok()?;
+                ended(line)
+            }
+        };
         let source = if heading.version.is_some() { "Client" } else { "Generated" };
         Some(Self::of(peers, scene, (draft, draft.name, source), heading, line))
     }
@@ -106,7 +110,7 @@ impl Bulletin {
         let mut line = Vec::new();
         write_system(message, READ, GENERATOR, &stamp, &mut line);
         let heading = Heading::of_server(Some(READ), GENERATOR, &stamp);
-        Some(Self::of(peers, scene, (draft, message.0.name(), "Generated"), &heading, line))
+        Some(Self::of(peers, scene, (draft, message.0.name(), "Generated"), &heading, ended(line)))
     }
 
     fn of(
@@ -114,11 +118,9 @@ impl Bulletin {
         scene: Scene<'_>,
         (draft, name, source): (&Draft, &str, &str),
         heading: &Heading,
-        mut line: Vec<u8>,
+        line: SharedBytes,
     ) -> Self {
-        line.push(b'\n');
-        let bytes = line.len();
-        line.extend_from_slice(END);
+        let bytes = line.len() - END.len();
         let Utc { year, month, day, hour, minute, second, .. } = Utc::of(peers.unix_ms());
         let selector = selector_of(name);
         let headers = vec![
@@ -141,7 +143,7 @@ impl Bulletin {
             ("session", scene.session.to_owned()),
             ("session-state", scene.state.name().to_owned()),
         ];
-        Self { headers, line: line.into(), tails: [None, None] }
+        Self { headers, line, tails: [None, None] }
     }
 
     /// A header, as a selector asks for it.
@@ -163,6 +165,13 @@ impl Bulletin {
         });
         written.clone()
     }
+}
+
+/// A line with its end and that of its frame.
+fn ended(mut line: Vec<u8>) -> SharedBytes {
+    line.push(b'\n');
+    line.extend_from_slice(END);
+    line.into()
 }
 
 /// By what hearers tell kinds of messages apart.

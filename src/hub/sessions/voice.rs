@@ -8,7 +8,7 @@ use crate::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
 use crate::c2sim::state::Trigger;
 use crate::counters::count;
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{Peer, Peers};
+use crate::hub::peers::{Loan, Peer, Peers};
 use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
 use crate::leco::multicast::{TYPE_MULTICAST, write_list};
 use crate::leco::name::{COORDINATOR, FullName};
@@ -215,7 +215,7 @@ pub(super) fn lend_for(
             None => return false,
         },
     };
-    let is_lent = peers.lend(link, &front, tail.document.clone());
+    let is_lent = peers.lend(link, &front, Loan { document: tail.document.clone(), chunked: None });
     count_notices(peers, members.len(), is_lent);
     is_lent
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::http::answer::{self, Answer, Date, Transfer};
-use crate::http::chunks;
+use crate::http::chunks::{self, Chunked};
 use crate::http::forwarded::{Network, Seen};
 use crate::http::head::{Head, Terms};
 use crate::http::origin::{Access, Origins};
@@ -31,7 +31,7 @@ use crate::time::Span;
 use super::cause::Cause;
 use super::events::Parting;
 use super::keys::PeerKey;
-use super::peers::{PeerTimer, Peers, Role};
+use super::peers::{Loan, PeerTimer, Peers, Role};
 
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
@@ -263,19 +263,17 @@ impl Web {
         }
     }
 
-    /// Sends what is kept elsewhere behind the head of its answer, as the connection takes it. In chunks it is a single one.
-    fn send_kept(&mut self, peers: &mut Peers, key: PeerKey, body: &SharedBytes, transfer: Transfer) {
-        let is_chunk = transfer == Transfer::Chunked;
-        if is_chunk {
-            self.out.extend_from_slice(chunks::Line::before(body.len()).bytes());
-        }
-        if !peers.lend(key, &self.out, Some(body.clone())) {
+    /// Sends what is kept elsewhere behind the head of its answer, as the connection takes it.
+    fn send_kept(&self, peers: &mut Peers, key: PeerKey, body: &SharedBytes, transfer: Transfer) {
+        let chunked = (transfer == Transfer::Chunked).then(|| Chunked::of(body.len()));
+        let has_end = chunked.is_some();
+        if !peers.lend(key, &self.out, Loan { document: Some(body.clone()), chunked }) {
             peers.close(key, Cause::Memory);
             return;
         }
         peers.tell_of_room(key);
-        if is_chunk {
-            peers.send_parts(key, &[b"\r\n", chunks::END]);
+        if has_end {
+            peers.send_plain(key, chunks::END);
         }
     }
 
