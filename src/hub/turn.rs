@@ -366,7 +366,6 @@ impl Hub {
             self.feed_resumed();
         }
         self.go_on_with_batches();
-        self.peers.go_on_lending();
         self.peers.take_nobody_in_hand();
         self.peers.expire();
         self.drain_events();
@@ -489,10 +488,7 @@ impl Hub {
                 }
                 Event::WebLate { peer } => web.late(peers, peer),
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
-                Event::Room { peer } => {
-                    web.has_room(peers, peer);
-                    sessions.notices_go_on(peers, peer);
-                }
+                Event::Room { peer } => self.has_room(peer),
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
                 Event::ProviderOpened { provider, opener } => self.answer_open(provider, opener),

@@ -79,6 +79,12 @@ impl Hub {
         (used, halt)
     }
 
+    /// There is room in the ring of a peer: what waits for it goes on.
+    pub(in crate::hub) fn has_room(&mut self, peer: PeerKey) {
+        self.web.has_room(&mut self.peers, peer);
+        self.sessions.notices_go_on(&mut self.peers, peer);
+    }
+
     /// Deals with the request at hand; `false` if its connection waits.
     fn serve(&mut self, key: PeerKey) -> bool {
         let Some(asked) = self.web.lend(key) else { return true };

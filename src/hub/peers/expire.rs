@@ -13,6 +13,7 @@ use crate::hub::keys::PeerKey;
 impl Peers {
     /// Deals with every deadline of a connection that has passed.
     pub(in crate::hub) fn expire(&mut self) {
+        self.go_on_lending();
         let is_fresh = |at: Tick| self.now.since(at) < super::PAUSE;
         if self.is_unread && self.timers.soonest().is_none_or(is_fresh) {
             return;

@@ -52,6 +52,15 @@ impl Backlog {
         self.links.contains_key(&link)
     }
 
+    /// How many notices of at least `large_min` bytes wait for a link, and the bytes of all others.
+    pub(super) fn waiting_for(&self, link: PeerKey, large_min: usize) -> (usize, usize) {
+        let lens = self.links.get(&link).into_iter().flatten().map(|waiting| waiting.tail.len());
+        lens.fold(
+            (0, 0),
+            |(large, small), len| if len >= large_min { (large + 1, small) } else { (large, small + len) },
+        )
+    }
+
     /// Bytes that wait, what several wait for counted once.
     pub(super) const fn bytes(&self) -> usize {
         self.tails.bytes()

@@ -36,6 +36,9 @@ const NOTICE_HEAD_BYTES: usize = 512;
 /// An event that is older was not caused by what is being answered.
 const JUST_NOW: Span = Span(1000);
 
+/// Large notices that may wait for one guest.
+const LARGE_NOTICES_MAX: usize = 4;
+
 impl Sessions {
     /// Gives an event its number and tells every member but `except` (unless the event is for all); answers the number.
     pub(super) fn announce(
@@ -206,7 +209,14 @@ impl Sessions {
     /// stream.
     pub(super) fn has_share_left(&self, peers: &Peers, stream: PeerKey, bytes: usize) -> bool {
         let waiting = peers.get(stream).map_or(0, Peer::waiting);
-        !self.backlog.has(stream) && (waiting == 0 || waiting + bytes <= peers.own_bytes_max())
+        let large_min = peers.passage_bytes_min();
+        // What is large is lent, and takes no room in the ring; what comes behind it has to wait.
+        let (large, small) = self.backlog.waiting_for(stream, large_min);
+        let (large, own) = if bytes >= large_min { (large + 1, 0) } else { (large, bytes) };
+        if large == 0 {
+            return !self.backlog.has(stream) && (waiting == 0 || waiting + bytes <= peers.own_bytes_max());
+        }
+        large <= LARGE_NOTICES_MAX && waiting + small + own <= peers.own_bytes_max()
     }
 
     /// Puts something into the ring of a guest's stream; `false` if there is no memory for it.
