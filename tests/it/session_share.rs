@@ -129,6 +129,29 @@ fn what_is_too_long_for_an_answer_comes_behind_it_in_a_frame_of_its_own() {
 }
 
 #[test]
+fn a_stream_that_breaks_before_all_of_it_has_left_is_given_it_again() {
+    let mut world = roomy();
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let (mut broken, mut replaced) = (Guest::joined(&mut world, "g1"), Guest::joined(&mut world, "g2"));
+    stored(&mut world, &mut a);
+    for guest in [&broken, &replaced] {
+        world.limit(guest.stream.unwrap(), 100_000);
+    }
+    a.pull(&mut world, "share_scenario");
+    let shared = a.events(&mut world).into_iter().find_map(|(_, document)| document).unwrap();
+    world.wait(10);
+    // Both are alive, which says nothing of what they have.
+    for guest in [&mut broken, &mut replaced] {
+        guest.get(&mut world, "default/info");
+    }
+    world.close(broken.stream.unwrap());
+    for guest in [&mut broken, &mut replaced] {
+        guest.open_stream(&mut world, "default");
+        assert!(guest.heard(&mut world) == [line(&shared)], "{}", guest.id);
+    }
+}
+
+#[test]
 fn answers_that_are_large_go_as_they_are_taken_and_in_their_order() {
     let mut world = roomy();
     let mut a = Member::joined(&mut world, 0, "A", "json");

@@ -61,6 +61,11 @@ impl Backlog {
         )
     }
 
+    /// Whether the event of this number waits for a link.
+    pub(super) fn waits(&self, link: PeerKey, seq: u64) -> bool {
+        self.links.get(&link).is_some_and(|waiting| waiting.iter().any(|notice| notice.seq == seq))
+    }
+
     /// Bytes that wait, what several wait for counted once.
     pub(super) const fn bytes(&self) -> usize {
         self.tails.bytes()

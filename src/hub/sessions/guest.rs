@@ -118,6 +118,12 @@ impl Guest {
         self.sent = Some((number, now));
     }
 
+    /// The initialization of this number has not reached it, whatever has been heard of it since.
+    pub(super) fn is_not_sent(&mut self, number: u64) {
+        self.sent = self.sent.filter(|(sent, _)| *sent != number);
+        self.has = self.has.filter(|has| *has != number);
+    }
+
     fn ear_bytes(&self) -> usize {
         self.ears.iter().map(|ear| ear.bytes).sum()
     }

@@ -279,12 +279,18 @@ impl Sessions {
         let Some(remote) = peers.get(stream).map(|peer| peer.remote) else { return Ok(()) };
         self.find_room(peers, key, id, remote)?;
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
+        let number = session.shared_seq;
+        let was = session.guests.get(id).and_then(|guest| guest.stream);
+        let is_on_its_way = was.is_some_and(|was| self.backlog.waits(was, number));
         session.guests.enter(id, now);
         let mut old = None;
         session.guests.change(id, |guest| {
             old = guest.stream.replace(stream);
             guest.remote.get_or_insert(remote);
             guest.is_heard(now);
+            if is_on_its_way {
+                guest.is_not_sent(number);
+            }
         });
         if let Some(old) = old {
             self.forget_stream(old, key, id);
@@ -315,6 +321,15 @@ impl Sessions {
             log::debug!("the shared initialization is told again on a stream that has come back");
             let now = peers.now;
             self.change_guest(peers, key, id, |guest| guest.is_sent(number, now));
+        }
+    }
+
+    /// A stream has ended before the event of this number had left: if it told the initialization, that is given again.
+    pub(super) fn stream_missed(&mut self, peers: &mut Peers, key: SessionKey, stream: PeerKey, seq: u64) {
+        for (of, id) in self.streams.get(&stream).cloned().unwrap_or_default() {
+            if of == key {
+                self.change_guest(peers, key, &id, |guest| guest.is_not_sent(seq));
+            }
         }
     }
 

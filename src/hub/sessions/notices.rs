@@ -257,6 +257,9 @@ impl Sessions {
     /// A link has ended: members who were to hear something on it have missed it.
     pub(in crate::hub) fn link_ended(&mut self, peers: &mut Peers, link: PeerKey) {
         for WaitingNotice { session, members, seq, .. } in self.backlog.take(link, &mut peers.pool) {
+            if members.is_empty() {
+                self.stream_missed(peers, session, link, seq);
+            }
             for member in members {
                 self.note_missed(session, &member, seq);
             }
