@@ -210,7 +210,7 @@ def test_xml_and_json_members_see_the_same(node: Node, join: Callable[..., Clien
         ("<?xml version='1.0' encoding='UTF-16'?><Message/>".encode("utf-16"), "C2SIM_INVALID_HEADER"),
         (b"<x/>", "C2SIM_ROOT_ELEMENT_MUST_BE_MESSAGE"),
         (system("", "StartScenario"), "C2SIM_INVALID_HEADER"),
-        (b"<" + b"x" * (1 << 20) + b"/>", "C2SIM_MSG_SIZE_EXCEEDED"),
+        (b"<" + b"x" * (10 << 20) + b"/>", "C2SIM_MSG_SIZE_EXCEEDED"),
     ],
 )
 def test_hostile_documents_are_refused_and_nothing_is_relayed(
