@@ -1,12 +1,24 @@
 //! The quick way to a document on one line: tags are copied as they stand, and only what lies between them is looked at.
 
+use super::defect::Defect;
 use super::letters::is_blank;
-use super::notice::push_text;
+use super::notice::{minify, push_text};
 
 /// The declaration of a document.
 const DECLARATION: &str = "<?xml";
 
-/// Writes a well-formed document on one line, as [`super::notice::minify`] says, but with its tags as they stand. Answers `false`, with `out` as
+/// Writes a document that was judged on one line: the quick way where that is enough, or else as [`minify`] does.
+///
+/// # Errors
+/// The document is not well-formed; `out` is then as it was.
+pub fn write_line(document: &[u8], out: &mut Vec<u8>) -> Result<(), Defect> {
+    match core::str::from_utf8(document) {
+        Ok(text) if write_plain_line(text, out) => Ok(()),
+        _ => minify(document, out),
+    }
+}
+
+/// Writes a well-formed document on one line, as [`minify`] says, but with its tags as they stand. Answers `false`, with `out` as
 /// it was, where that is not enough: there are comments, instructions, CDATA, or tags of several lines.
 #[must_use]
 pub fn write_plain_line(document: &str, out: &mut Vec<u8>) -> bool {
@@ -66,7 +78,6 @@ fn tag_len(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::notice::minify;
     use super::*;
 
     fn quick(document: &str) -> Option<String> {

@@ -3,7 +3,8 @@
 //! Hearers read one namespace. An event of which they cannot read the document is told as the trigger that it pulls, or not at all.
 
 use crate::c2sim::kind::{Kind, Schema};
-use crate::c2sim::notice::{PROTOCOL, minify, write_system};
+use crate::c2sim::notice::{PROTOCOL, write_system};
+use crate::c2sim::plain_line::write_line;
 use crate::c2sim::state::{State, Trigger};
 use crate::hub::peers::Peers;
 use crate::stomp::reply::{END, Reply};
@@ -96,7 +97,7 @@ impl Bulletin {
             None => {
                 let mut line = Vec::with_capacity(document.len() + END.len() + 1);
                 // What was judged is well-formed.
-                minify(document, &mut line).ok()?;
+                write_line(document, &mut line).ok()?;
                 ended(line)
             }
         };

@@ -1,8 +1,8 @@
 //! In which dialects guests are told what happens: for each of them the bytes of an event, made once for all who hear it.
 
 use crate::c2sim::kind::Schema;
-use crate::c2sim::notice::{SERVER, minify};
-use crate::c2sim::plain_line::write_plain_line;
+use crate::c2sim::notice::SERVER;
+use crate::c2sim::plain_line::write_line;
 use crate::http::websocket::frame::{Header, Kind};
 use crate::hub::peers::Peers;
 use crate::store::shared::SharedBytes;
@@ -60,10 +60,7 @@ fn line_for(peers: &mut Peers, draft: &Draft, schema: Schema) -> Option<Tail> {
 pub(super) fn line(document: &[u8]) -> Option<Tail> {
     let mut line = Vec::with_capacity(document.len() + 1);
     // What was judged is well-formed.
-    let text = core::str::from_utf8(document).ok()?;
-    if !write_plain_line(text, &mut line) {
-        minify(document, &mut line).ok()?;
-    }
+    write_line(document, &mut line).ok()?;
     line.push(b'\n');
     Some(message(line.into()))
 }
