@@ -16,7 +16,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use super::super::failure::Failure;
 use super::super::print::say;
-use super::figures::{count, grouped, real};
+use super::figures::{count, grouped, micros, real};
 use super::histogram::Histogram;
 use super::options::Options;
 use super::progress::{PATIENCE, StatusLine, now};
@@ -296,7 +296,6 @@ impl<'a> Crowd<'a> {
 
     fn tell(&self, times: &Histogram, seconds: f64, heard: u64) -> Result<(), Failure> {
         let options = self.options;
-        let micros = |nanos: u64| real(nanos) / 1e3;
         let rate = real(times.count()) / seconds;
         if options.json {
             let object = json!({
@@ -393,11 +392,6 @@ impl<'a> Crowd<'a> {
 
     fn tell_of_events(&self, skew: &Histogram, delay: &Histogram) -> Result<(), Failure> {
         let options = self.options;
-        let micros = |nanos: u64| real(nanos) / 1e3;
-        let of = |times: &Histogram| {
-            json!({"p50_us": micros(times.quantile(500)), "p99_us": micros(times.quantile(990)),
-                   "max_us": micros(times.max())})
-        };
         if options.json {
             let object = json!({
                 "benchmark": "c2sim",
@@ -406,28 +400,20 @@ impl<'a> Crowd<'a> {
                 "streams": options.streams,
                 "topics": options.topics,
                 "triggers": skew.count(),
-                "skew": of(skew),
-                "delay": of(delay),
+                "skew": skew.spread(),
+                "delay": delay.spread(),
                 "interrupted": self.interrupted,
             });
             return say(&format!("{object}\n"));
         }
-        let line = |what: &str, times: &Histogram| {
-            format!(
-                "{:>12.1} us p50 {:>12.1} us p99 {:>12.1} us max   {what}\n",
-                micros(times.quantile(500)),
-                micros(times.quantile(990)),
-                micros(times.max())
-            )
-        };
         say(&format!(
             "{} triggers at {}, told on {} streams and {} topics\n{}{}",
             grouped(skew.count()),
             options.address,
             grouped(count(options.streams)),
             grouped(count(options.topics)),
-            line("from the first hearer of a trigger to the last", skew),
-            line("from the trigger to the last hearer", delay),
+            skew.spread_line("from the first hearer of a trigger to the last"),
+            delay.spread_line("from the trigger to the last hearer"),
         ))
     }
 }

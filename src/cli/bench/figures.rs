@@ -19,6 +19,11 @@ pub(super) const fn real(n: u64) -> f64 {
     n as f64
 }
 
+/// Nanoseconds in microseconds.
+pub(super) const fn micros(nanos: u64) -> f64 {
+    real(nanos) / 1e3
+}
+
 /// A size as a count.
 pub(super) fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)

@@ -1,6 +1,10 @@
 //! A histogram of times with log-linear buckets: every octave is cut into the same number of equal parts, so the error of an
 //! answer is bounded relative to its size, and recording is a shift and an addition.
 
+use serde_json::{Value, json};
+
+use super::figures::micros;
+
 /// Parts of each octave; an answer is at most one part in so many above the truth.
 const PARTS: u64 = 1 << PART_BITS;
 const PART_BITS: u32 = 7;
@@ -49,6 +53,21 @@ impl Histogram {
         self.count += 1;
         self.sum += u128::from(value);
         self.max = self.max.max(value);
+    }
+
+    /// Half of the values, nearly all of them, and all, in microseconds of values in nanoseconds.
+    pub(super) fn spread(&self) -> Value {
+        json!({"p50_us": micros(self.quantile(500)), "p99_us": micros(self.quantile(990)), "max_us": micros(self.max)})
+    }
+
+    /// The same as a line about `what`.
+    pub(super) fn spread_line(&self, what: &str) -> String {
+        format!(
+            "{:>12.1} us p50 {:>12.1} us p99 {:>12.1} us max   {what}\n",
+            micros(self.quantile(500)),
+            micros(self.quantile(990)),
+            micros(self.max)
+        )
     }
 
     pub(super) const fn count(&self) -> u64 {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{connect_pairs, load};
-use super::figures::{count, grouped, real};
+use super::figures::{count, grouped, micros};
 use super::generator::Generator;
 use super::histogram::Histogram;
 use super::inbox::Inbox;
@@ -122,7 +122,7 @@ impl Run<'_> {
                 break;
             }
             progress.show(now, || {
-                let p50 = real(self.times.quantile(500)) / 1e3;
+                let p50 = micros(self.times.quantile(500));
                 format!("{} round trips, p50 {p50:.1} us", grouped(self.times.count()))
             });
         }
@@ -194,7 +194,6 @@ impl Run<'_> {
     }
 
     fn report(&self) -> Result<(), Failure> {
-        let micros = |nanos: u64| real(nanos) / 1e3;
         let (errors, first_error) = self.generator.errors();
         let times = &self.times;
         let lost = self.begun.saturating_sub(self.settled());

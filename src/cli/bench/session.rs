@@ -21,7 +21,7 @@ use super::super::client::{Client, Trouble};
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{HEARTBEAT, connect_members, sign_out};
-use super::figures::{count, grouped, real};
+use super::figures::{count, grouped};
 use super::histogram::Histogram;
 use super::options::Options;
 use super::progress::{PATIENCE, StatusLine, now};
@@ -384,14 +384,9 @@ fn measure<'a>(
 }
 
 fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool) -> Result<(), Failure> {
-    let micros = |nanos: u64| real(nanos) / 1e3;
     let Measured { skew, delay } = measured;
     let notices = skew.count().saturating_mul(count(options.members));
     if options.json {
-        let of = |times: &Histogram| {
-            json!({"p50_us": micros(times.quantile(500)), "p99_us": micros(times.quantile(990)),
-                   "max_us": micros(times.max())})
-        };
         let object = json!({
             "benchmark": "session",
             "address": options.address,
@@ -399,20 +394,12 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
             "members": options.members,
             "triggers": skew.count(),
             "notices": notices,
-            "skew": of(skew),
-            "delay": of(delay),
+            "skew": skew.spread(),
+            "delay": delay.spread(),
             "interrupted": interrupted,
         });
         return say(&format!("{object}\n"));
     }
-    let line = |what: &str, times: &Histogram| {
-        format!(
-            "{:>12.1} us p50 {:>12.1} us p99 {:>12.1} us max   {what}\n",
-            micros(times.quantile(500)),
-            micros(times.quantile(990)),
-            micros(times.max())
-        )
-    };
     say(&format!(
         "session {name} at {}, {} members, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}",
         options.address,
@@ -420,7 +407,7 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
         grouped(skew.count()),
         if interrupted { " before it was interrupted" } else { "" },
         grouped(notices),
-        line("from the first member to hear of a trigger to the last", skew),
-        line("from the trigger to the last member", delay),
+        skew.spread_line("from the first member to hear of a trigger to the last"),
+        delay.spread_line("from the trigger to the last member"),
     ))
 }
