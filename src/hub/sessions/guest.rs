@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::hub::keys::PeerKey;
-use crate::limits::GUEST_NAME_BYTES_MAX;
+use crate::limits::{GUEST_NAME_BYTES_MAX, MEMBER_BYTES};
 use crate::time::Tick;
 
 use super::dialect::Dialect;
@@ -181,9 +181,9 @@ impl Guests {
         self.ears
     }
 
-    /// Bytes that those keep.
-    pub(super) const fn ear_bytes(&self) -> usize {
-        self.ear_bytes
+    /// Bytes that all of them keep.
+    pub(super) fn bytes(&self) -> usize {
+        self.len() * MEMBER_BYTES + self.ear_bytes
     }
 
     pub(super) fn get(&self, id: &GuestId) -> Option<&Guest> {

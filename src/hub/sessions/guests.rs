@@ -24,7 +24,7 @@ use crate::time::Tick;
 use super::Sessions;
 use super::dialect::{self, Dialect};
 use super::entry::{Author, refused};
-use super::guest::{Arrival, Guest, GuestId, Guests, SUBMITTER, shown, title};
+use super::guest::{Arrival, Guest, GuestId, SUBMITTER, shown, title};
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said};
 
@@ -191,7 +191,8 @@ impl Sessions {
     pub(in crate::hub) fn drop_silent_guests(&mut self, peers: &mut Peers, names: &Names) -> bool {
         let then = peers.now.0.checked_sub(peers.config.member_idle().0).map(Tick);
         let gone = |(key, session): (SessionKey, &super::Session)| {
-            session.guests.silent_since(then).map(|id| (key, id.clone())).collect::<Vec<_>>()
+            let silent = session.guests.silent_since(then).take(SILENT_GUESTS_AT_ONCE);
+            silent.map(|id| (key, id.clone())).collect::<Vec<_>>()
         };
         let gone: Vec<(SessionKey, GuestId)> = self.table.iter().flat_map(gone).take(SILENT_GUESTS_AT_ONCE).collect();
         let is_more = gone.len() == SILENT_GUESTS_AT_ONCE;
@@ -361,7 +362,7 @@ impl Sessions {
     pub(super) fn end_streams(&mut self, peers: &mut Peers, key: SessionKey) {
         let Some(session) = self.table.get_mut(key) else { return };
         let guests = core::mem::take(&mut session.guests);
-        self.account(peers, guests.len() * MEMBER_BYTES + guests.ear_bytes(), 0);
+        self.account(peers, guests.bytes(), 0);
         for (id, guest) in guests.into_all() {
             if let Some(stream) = guest.stream {
                 self.forget_stream(stream, key, &id);
@@ -388,10 +389,9 @@ impl Sessions {
         change: impl FnOnce(&mut Guest),
     ) {
         let Some(session) = self.table.get_mut(key) else { return };
-        let bytes = |guests: &Guests| guests.len() * MEMBER_BYTES + guests.ear_bytes();
-        let before = bytes(&session.guests);
+        let before = session.guests.bytes();
         session.guests.change(id, change);
-        let after = bytes(&session.guests);
+        let after = session.guests.bytes();
         self.account(peers, before, after);
     }
 }

@@ -139,8 +139,7 @@ impl Session {
     pub(in crate::hub) fn bytes(&self) -> usize {
         let pending = self.pending.as_ref().map_or(0, |pending| pending.charged);
         let sliced = self.sliced.as_ref().map_or(0, |sliced| sliced.charged);
-        let members = (self.members.len() + self.guests.len()) * MEMBER_BYTES;
-        let members = members + self.guests.ear_bytes();
+        let members = self.members.len() * MEMBER_BYTES + self.guests.bytes();
         sliced + members + self.flow.initialization.bytes() + pending + self.history.bytes() + self.queue_bytes
     }
 
