@@ -188,9 +188,10 @@ pub(in crate::hub) fn hold_for_member(
     (link, member): (PeerKey, &[u8]),
     view: &View<'_>,
 ) -> Outcome {
-    let Some(waited) = peers.stood_still(link) else { return Outcome::Done };
-    if waited < Span(peers.config.stall_ms) && !peers.stopping {
-        return peers.hold(from, link, NoRoom::Full, waited);
+    match peers.hold_unless_stalled(from, link, NoRoom::Full) {
+        None => return Outcome::Done,
+        Some(true) => return Outcome::Held,
+        Some(false) => {}
     }
     let data = serde_json::json!({
         "session": name::shown(view.receiver),
@@ -232,16 +233,16 @@ pub(super) fn hold_for_room(
     refused: NoRoom,
     view: &View<'_>,
 ) -> Outcome {
-    let Some(waited) = peers.stood_still(to) else { return Outcome::Done };
-    // A peer that waits for room in its own ring must read first: nobody else can tell it anything.
-    if (waited >= Span(peers.config.stall_ms) || peers.stopping) && from != to {
-        if let Outcome::Held = answer_error(peers, names, from, view, RECEIVER_OVERLOADED, &shown(view.receiver)) {
-            return Outcome::Held;
-        }
-        peers.counters.refused_overload += 1;
-        return Outcome::Done;
+    match peers.hold_unless_stalled(from, to, refused) {
+        None => return Outcome::Done,
+        Some(true) => return Outcome::Held,
+        Some(false) => {}
     }
-    peers.hold(from, to, refused, waited)
+    if let Outcome::Held = answer_error(peers, names, from, view, RECEIVER_OVERLOADED, &shown(view.receiver)) {
+        return Outcome::Held;
+    }
+    peers.counters.refused_overload += 1;
+    Outcome::Done
 }
 
 /// Refuses a message for a reason of the routing chart.

@@ -12,11 +12,11 @@ use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Wish, tracking_id};
 use crate::hub::web::{
     Action, Asked, Described, Farewell, Reply, Route, described, joining, no_client_id, refused, resigning, shown_name,
-    unreadable,
+    too_long, unreadable,
 };
 use crate::leco::rpc::{NOT_PERMITTED, Params, RECEIVER_OVERLOADED};
 use crate::limits::CLIENT_ID_BYTES_MAX;
-use crate::time::Span;
+use crate::store::ring::NoRoom;
 
 use super::web::Served;
 
@@ -162,6 +162,9 @@ impl Hub {
     }
 
     fn send_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, id: &GuestId) -> Served {
+        if asked.is_too_long {
+            return too_long(self.peers.config.document_bytes_max).into();
+        }
         let document = match asked.document() {
             Ok(document) => document,
             Err(malformed) => return unreadable(&malformed.to_string()).into(),
@@ -205,12 +208,10 @@ impl Hub {
     ) -> Option<Result<(), Refused>> {
         let Self { peers, names, sessions, .. } = self;
         let (link, member) = sessions.who_has_no_room_in(peers, names, session, key, bytes)?;
-        let member = String::from_utf8_lossy(member).into_owned();
-        let waited = peers.stood_still(link)?;
-        if waited < Span(peers.config.stall_ms) && !peers.stopping {
-            peers.hold(key, link, crate::store::ring::NoRoom::Full, waited);
+        if peers.hold_unless_stalled(key, link, NoRoom::Full)? {
             return Some(Ok(()));
         }
+        let member = String::from_utf8_lossy(member);
         peers.counters.refused_overload += 1;
         let reason = format!("{member} does not take what the session has for it");
         Some(Err((RECEIVER_OVERLOADED, serde_json::json!({ "reason": reason }))))

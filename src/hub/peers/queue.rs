@@ -252,6 +252,18 @@ impl Peers {
         Outcome::Held
     }
 
+    /// Holds `from` for want of room at `to`, unless that has stood still for `stall_ms`, or the process ends: then what `from` has is to be
+    /// refused. Answers whether it is held; nothing where `to` is gone.
+    pub(in crate::hub) fn hold_unless_stalled(&mut self, from: PeerKey, to: PeerKey, refused: NoRoom) -> Option<bool> {
+        let waited = self.stood_still(to)?;
+        // A peer that waits for room in its own ring must read first: nobody else can tell it anything.
+        let is_held = from == to || (waited < Span(self.config.stall_ms) && !self.stopping);
+        if is_held {
+            self.hold(from, to, refused, waited);
+        }
+        Some(is_held)
+    }
+
     /// There is no room for an answer: the asking peer is held until there is. If the way back leads over another link that has
     /// stood still for `stall_ms`, the answer is given up.
     pub(in crate::hub) fn hold_for_answer(&mut self, from: PeerKey, link: PeerKey, refused: NoRoom) -> Outcome {

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::http::answer::{self, Answer, Date, Transfer};
 use crate::http::chunks::{self, Chunked};
 use crate::http::forwarded::{Network, Seen};
-use crate::http::head::{Head, Terms};
+use crate::http::head::Head;
 use crate::http::origin::{Access, Origins};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
@@ -38,8 +38,9 @@ pub(super) use connection::Asked;
 pub(super) use page::{home, metrics, openapi};
 pub(super) use reply::Reply;
 pub(super) use route::{Action, Route};
-use session::too_long;
-pub(super) use session::{Described, described, joining, no_client_id, refused, resigning, shown_name, unreadable};
+pub(super) use session::{
+    Described, described, joining, no_client_id, refused, resigning, shown_name, too_long, unreadable,
+};
 pub(super) use stream::{Came, Farewell};
 
 use connection::Connection;
@@ -204,8 +205,8 @@ impl Web {
                 if refusal == Refusal::BodyTooLong && connection.cuts_short() {
                     return;
                 }
-                let asked = connection.take(&mut peers.pool);
-                self.say_refused(peers, key, refusal, asked.as_deref());
+                drop(connection.take(&mut peers.pool));
+                self.say_refused(peers, key, refusal);
             }
         }
     }
@@ -359,13 +360,12 @@ impl Web {
 
     /// What came cannot be read on.
     fn refuse(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
-        let asked = self.connections.get_mut(&key).and_then(|connection| connection.take(&mut peers.pool));
-        self.say_refused(peers, key, refusal, asked.as_deref());
+        drop(self.connections.get_mut(&key).and_then(|connection| connection.take(&mut peers.pool)));
+        self.say_refused(peers, key, refusal);
         peers.finish(key, Cause::Answered);
     }
 
-    /// `asked`: what its head had asked for, if that had come.
-    fn say_refused(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal, asked: Option<&Asked>) {
+    fn say_refused(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += 1;
         if peers.may_log()
@@ -374,18 +374,7 @@ impl Web {
             log::debug!("{}: {refusal}", peer.remote);
         }
         self.out.clear();
-        let date = Date::of(peers.unix_ms());
-        match asked.filter(|asked| refusal == Refusal::BodyTooLong && asked.route.brings_document()) {
-            Some(asked) => {
-                // The one answer that clients of this interface read.
-                let reply = too_long(peers.config.document_bytes_max);
-                let terms = Terms { keeps_alive: false, ..asked.terms };
-                let head = Answer::begin(&mut self.out, reply.status, terms, &date).fields(&asked.fields);
-                head.body(reply.media_type, Transfer::Fixed(reply.body.len()));
-                self.out.extend_from_slice(&reply.body);
-            }
-            None => answer::refuse(&mut self.out, refusal, &date),
-        }
+        answer::refuse(&mut self.out, refusal, &Date::of(peers.unix_ms()));
         peers.send_plain(key, &self.out);
     }
 

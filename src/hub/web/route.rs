@@ -141,7 +141,7 @@ impl Route {
 
     /// Whether it is answered as others are even if its body is too long.
     pub(super) const fn answers_too_long(&self) -> bool {
-        matches!(self, Self::Task(_))
+        matches!(self, Self::Task(_) | Self::Session(_, Action::Send))
     }
 
     /// Bytes that the body of such a request may have, where a document may have `document_bytes_max`.
