@@ -55,6 +55,8 @@ pub const NODE_NAMES_BYTES_MAX: usize = 32 << 20;
 pub const NODE_NAME_BYTES: usize = 32;
 /// Changes of our directory that are told as a difference; where there were more at once the whole list is told.
 pub const DIRECTORY_CHANGES_MAX: usize = 2000;
+/// Components that have come or signed out lately, which is said beside a whole list.
+pub const DIRECTORY_RECENT_MAX: usize = 512;
 /// Bytes of the list of receivers of one message for several of them: some hundred names. To more goes another copy.
 pub const MULTICAST_LIST_BYTES_MAX: usize = 4096;
 /// Bytes of one such message that are copied in one turn of the loop, but for what the last copy has beyond: below half a millisecond.
@@ -92,8 +94,11 @@ pub const HISTORY_ANSWER_BYTES_MAX: usize = 256 << 10;
 pub const SESSION_QUEUE_MAX: usize = 256;
 /// Bytes of these requests.
 pub const SESSION_QUEUE_BYTES_MAX: usize = 4 << 20;
-/// Requests that wait for sessions, all together: a full line for each of them, and one whose change is being written.
-pub const REQUESTS_MAX: usize = SESSIONS_MAX * (SESSION_QUEUE_MAX + 1);
+/// Requests that wait, all together: a full line for each session, and one whose change is being written, and one for each provider that is
+/// being opened.
+pub const REQUESTS_MAX: usize = SESSIONS_MAX * (SESSION_QUEUE_MAX + 1) + PROVIDERS_CEILING;
+/// Bytes of a request that waits for what becomes of the provider that it has opened; a longer one is answered at once.
+pub const OPENING_BYTES_MAX: usize = 2048;
 /// Members of other nodes that were taken out of a session and still have to be told so.
 pub const LOST_NOTICES_MAX: usize = 1024;
 /// Numbers of events that a session reserves in its ledger at a time.

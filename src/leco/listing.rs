@@ -2,9 +2,9 @@
 //!
 //! The list is numbered: each difference takes it from one number to the next, so one that is missing or comes too late shows. The number
 //! and the digest are those of the whole list as it was told, however much of it found room. A name that a difference both takes out and
-//! adds has been away in between.
+//! adds has been away in between; beside a whole list is said which names have been so lately.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::NODE_NAME_BYTES;
 
@@ -17,6 +17,17 @@ pub fn digest_of(name: &[u8]) -> u64 {
     state = (state ^ (state >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     state = (state ^ (state >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     state ^ (state >> 33)
+}
+
+/// What is told beside a whole list of what has led to it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// All that has happened behind this number is in here.
+    pub since: u64,
+    /// Names that are there, and since which number without a break.
+    pub came: BTreeMap<String, u64>,
+    /// Names whose Components have signed out, and with which number.
+    pub signed_out: BTreeMap<String, u64>,
 }
 
 /// A list of names. See the module's documentation.
@@ -73,12 +84,29 @@ impl Listing {
     }
 
     /// Takes a whole list, as much of it as fits into `room` bytes.
-    pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, room: usize) {
+    pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, recent: &Recent, room: usize) {
         let (returned, signed_out) = (self.take_returned(), self.take_signed_out());
-        *self = Self { number, returned, signed_out, ..Self::new() };
+        let before = core::mem::replace(self, Self { number, returned, signed_out, ..Self::new() });
         for name in names {
             self.add(name, room);
         }
+        if number.is_some() {
+            self.compare(&before, recent);
+        }
+    }
+
+    /// Notes who has gone and come, and who has signed out, between the list `before` and this one.
+    fn compare(&mut self, before: &Self, recent: &Recent) {
+        let Some(number) = before.number else { return };
+        let is_later = |then: Option<&u64>| then.is_some_and(|then| *then > number);
+        // Who may have is treated as if it had.
+        let is_unknown = number < recent.since;
+        let both = self.names.iter().filter(|name| before.names.contains(*name));
+        let returned = both.filter(|name| is_unknown || is_later(recent.came.get(&***name))).cloned();
+        self.returned.extend(returned);
+        let gone = recent.signed_out.iter().filter(|(name, then)| is_later(Some(then)) && before.has(name.as_bytes()));
+        let gone = gone.filter(|(name, _)| !self.names.contains(&***name));
+        self.signed_out.extend(gone.map(|(name, _)| name.clone()));
     }
 
     /// Takes the difference that leads to `number`, names as far as they fit into `room` bytes; `false` if it is not the next one for this
@@ -178,7 +206,7 @@ mod tests {
     fn differences_lead_from_one_number_to_the_next() {
         let mut listing = Listing::default();
         assert!(!listing.change(1, names(&["CA"]), &[], 1000), "there is no list yet");
-        listing.replace(names(&["CB", "CA", "CB"]), Some(7), 1000);
+        listing.replace(names(&["CB", "CA", "CB"]), Some(7), &Recent::default(), 1000);
         assert_eq!((listed(&listing), listing.is(7, sum(&["CA", "CB"]))), (vec!["CA", "CB"], true));
         assert!(listing.change(8, names(&["CC"]), &names(&["CA"]), 1000));
         assert!(listing.is(8, sum(&["CB", "CC"])) && listing.has(b"CC") && !listing.has(b"CA"));
@@ -192,25 +220,55 @@ mod tests {
     #[test]
     fn a_name_that_has_gone_and_come_is_listed_and_said_to_have_returned() {
         let mut listing = Listing::default();
-        listing.replace(names(&["CA", "CB"]), Some(1), 1000);
+        listing.replace(names(&["CA", "CB"]), Some(1), &Recent::default(), 1000);
         assert!(listing.change(2, names(&["CB", "CC"]), &names(&["CB", "CX"]), 1000));
-        listing.replace(names(&["CA", "CB", "CC"]), Some(3), 1000);
+        listing.replace(names(&["CA", "CB", "CC"]), Some(3), &Recent::default(), 1000);
         assert_eq!(listing.take_returned(), ["CB".into()], "a whole list does not take it back");
         assert!(listing.change(4, names(&["CD"]), &names(&["CA"]), 1000) && listing.take_returned().is_empty());
         assert_eq!(listed(&listing), ["CB", "CC", "CD"]);
     }
 
     #[test]
+    fn a_whole_list_tells_who_was_away_between_it_and_the_one_before() {
+        let listing = |before: Option<u64>| {
+            let mut listing = Listing::default();
+            listing.replace(names(&["CA", "CB", "CC", "CD"]), before, &Recent::default(), 1000);
+            listing
+        };
+        let map = |rows: &[(&str, u64)]| rows.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
+        let recent = Recent {
+            since: 5,
+            came: map(&[("CA", 6), ("CB", 8), ("CX", 8)]),
+            signed_out: map(&[("CD", 7), ("CZ", 8), ("CC", 6)]),
+        };
+        for (before, returned, signed_out) in [
+            (Some(4), vec!["CA", "CB"], vec!["CC", "CD"]),
+            (Some(5), vec!["CA", "CB"], vec!["CC", "CD"]),
+            (Some(6), vec!["CB"], vec!["CD"]),
+            (Some(8), vec![], vec![]),
+            (None, vec![], vec![]),
+        ] {
+            let mut listing = listing(before);
+            listing.replace(names(&["CA", "CB", "CX"]), Some(9), &recent, 1000);
+            let back: Vec<String> = listing.take_returned().iter().map(ToString::to_string).collect();
+            assert_eq!((back, listing.take_signed_out()), (names(&returned), names(&signed_out)), "{before:?}");
+        }
+        let mut unknown = listing(Some(4));
+        unknown.replace(names(&["CC", "CY"]), Some(9), &Recent { since: 5, ..Recent::default() }, 1000);
+        assert_eq!(unknown.take_returned(), ["CC".into()], "nobody knows that it was there all the time");
+    }
+
+    #[test]
     fn the_digest_is_that_of_the_whole_list_however_much_found_room() {
         let mut listing = Listing::default();
         let room = 2 * (2 + NODE_NAME_BYTES);
-        listing.replace(names(&["CA", "CB", "CC", "CD"]), Some(1), room);
+        listing.replace(names(&["CA", "CB", "CC", "CD"]), Some(1), &Recent::default(), room);
         assert_eq!((listed(&listing), listing.left_out()), (vec!["CA", "CB"], 2));
         assert!(listing.change(2, names(&["CE"]), &names(&["CA", "CD"]), room));
         assert_eq!((listed(&listing), listing.left_out()), (vec!["CB"], 2));
         assert!(listing.is(2, sum(&["CB", "CC", "CE"])));
         assert!(!listing.may_grow(room) && listing.may_grow(10 * room));
-        listing.replace(names(&["CB", "CC"]), None, room);
+        listing.replace(names(&["CB", "CC"]), None, &Recent::default(), room);
         assert!(!listing.may_grow(10 * room) && !listing.is(2, sum(&["CB", "CC"])), "who gives no number has none");
     }
 

@@ -392,6 +392,7 @@ impl<L: Copy + PartialEq> Nodes<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leco::listing::Recent;
 
     #[test]
     fn the_two_entries_of_a_node_become_one() {
@@ -460,7 +461,7 @@ mod tests {
             let room = nodes.names_room(*key);
             assert_eq!(room, if n < 4 { share } else { 0 });
             let node = nodes.get_mut(*key).unwrap();
-            node.listing.replace(names(share / 64 + 3), None, room);
+            node.listing.replace(names(share / 64 + 3), None, &Recent::default(), room);
             assert_eq!(
                 (node.listing.names().len(), node.listing.left_out()),
                 if n < 4 { (share / 64, 3) } else { (0, share / 64 + 3) }

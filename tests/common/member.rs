@@ -13,6 +13,9 @@ pub(crate) struct Member {
     pub(crate) heard: Vec<Vec<Vec<u8>>>,
 }
 
+/// Whoever opens a provider waits so long at most.
+pub(crate) const OPEN_WAIT_MS: u64 = 900;
+
 /// An event as a JSON member hears it, with its document.
 pub(crate) type Event = (Value, Option<String>);
 
@@ -41,6 +44,13 @@ impl Member {
     pub(crate) fn ask(&mut self, world: &mut World, receiver: &str, method: &str, params: &Value) -> Value {
         let conversation = self.send(world, receiver, method, params);
         self.answer(world, conversation, receiver)
+    }
+
+    /// Has a provider opened for a kernel at a port that does not answer: the answer comes once that is waited for no longer.
+    pub(crate) fn open_silent_kernel(&mut self, world: &mut World, port: u16) -> Value {
+        let at = self.send(world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", port]}));
+        world.wait(OPEN_WAIT_MS);
+        self.answer(world, at, "COORDINATOR")
     }
 
     /// The answer in a conversation; what else has come stays.

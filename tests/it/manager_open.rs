@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::manager_kernel::{CIVILIAN, Dialect, greet};
 use crate::common::manager::{Controller, Directory, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
+use crate::common::member::{Member, OPEN_WAIT_MS};
 use crate::common::rcrs;
+use crate::common::wire;
+use crate::common::world::{World, config};
+use instep::client::{Client, Options};
 use instep::control::function::Function;
 use instep::control::record::Property;
 use instep::control::viewer::Bits;
@@ -157,6 +161,61 @@ fn open_fails_with_the_reason_when_the_first_record_does() {
         let again = viewer.call(OPEN | Bits::MAP.0, None);
         assert_eq!((again.result, &*again.message), (false, answer.message()), "{name}");
     }
+}
+
+/// As a method of the Coordinator, Open waits in the same way, and nobody else does.
+#[test]
+fn open_provider_is_answered_when_the_world_is_there_or_with_the_reason() {
+    let (silent, kernel, refusing) = (
+        FakeKernel::new(|_, mut stream| read_to_end(&mut stream)),
+        FakeKernel::new(|_, mut stream| {
+            greet(&mut stream, Dialect::Current).unwrap();
+            read_to_end(&mut stream);
+        }),
+        FakeKernel::new(|_, mut stream| {
+            read_frame(&mut stream);
+            drop(stream.write_all(&Dialect::Current.refusal()));
+            read_to_end(&mut stream);
+        }),
+    );
+    let house = House::new();
+    let mut director = Client::connect(&house.leco.to_string(), "director", Options::new()).unwrap();
+    let mut ask = |method: &str, params: Value| director.ask("COORDINATOR", method, &params, Duration::from_secs(5));
+    let open = |port: u16| json!({"address": ["127.0.0.1", port]});
+    let opened = ask("open_provider", open(kernel.port)).unwrap();
+    let info = &opened["providerinfo"][0];
+    assert_eq!((&opened["provider"], &info["maxtime"], info.get("message")), (&json!(1), &json!(50), None));
+    let began = Instant::now();
+    let opened = ask("open_provider", open(silent.port)).unwrap();
+    assert_eq!(opened["providerinfo"][0]["message"], "waiting");
+    assert!(began.elapsed() < AT_MOST, "{:?}", began.elapsed());
+    let refused = ask("open_provider", open(refusing.port)).unwrap_err().to_string();
+    assert!(refused.contains("provider 3: ") && refused.contains("full up"), "{refused}");
+}
+
+#[test]
+fn a_batch_that_opens_waits_for_its_answers_and_who_wants_none_for_nothing() {
+    let mut world = World::new(config(1));
+    let mut a = Member::new(&mut world, 0, "A");
+    let open = json!({"jsonrpc": "2.0", "id": 1, "method": "open_provider", "params": {"address": ["127.0.0.1", 9]}});
+    let pong = json!({"jsonrpc": "2.0", "id": 2, "method": "pong"});
+    let mut quiet = open.clone();
+    quiet.as_object_mut().unwrap().remove("id");
+    world.send(a.client, "COORDINATOR", &a.name, &[json!([quiet, open, pong]).to_string().as_bytes()]);
+    world.wait(OPEN_WAIT_MS - 1);
+    assert!(world.hear(a.client).is_empty(), "the second of them waits");
+    assert_eq!(a.ask(&mut world, "COORDINATOR", "pong", &Value::Null)["result"], Value::Null, "nobody else does");
+    world.wait(1);
+    let heard = world.hear(a.client);
+    let answers = wire::json(&heard[0]);
+    assert_eq!((&answers[0]["result"]["provider"], &answers[1]["id"]), (&json!(2), &json!(2)), "{answers}");
+    // The link of one who waits ends: nobody is answered, and what it has opened stays.
+    a.send(&mut world, "COORDINATOR", "open_provider", &open["params"]);
+    world.close(a.client);
+    world.wait(OPEN_WAIT_MS);
+    let mut b = Member::new(&mut world, 0, "B");
+    let rows = b.ask(&mut world, "COORDINATOR", "providers", &Value::Null)["result"]["providerinfo"].clone();
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows}");
 }
 
 // ---- Viewers of what has ended ----

@@ -324,7 +324,7 @@ fn manager_information() -> Vec<u8> {
 fn viewer_of_a_session(world: &mut World, a: &mut Member) -> usize {
     let viewer = world.connect_at(0, Door::Viewer, "192.0.2.1:5000").unwrap();
     world.feed(viewer, &open());
-    a.ask(world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
+    a.open_silent_kernel(world, 9);
     let answer = a.ask(world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
     assert!(answer["result"]["session"].is_number(), "{answer}");
     assert_eq!(words(world, viewer).len(), 2);

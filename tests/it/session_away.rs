@@ -7,6 +7,7 @@ use crate::common::wire;
 use crate::common::world::{World, config};
 use instep::config::Config;
 use instep::hub::{Cause, Hub, Start};
+use instep::limits::DIRECTORY_CHANGES_MAX;
 use instep::time::Tick;
 use serde_json::{Value, json};
 
@@ -297,6 +298,33 @@ fn a_member_of_another_node_that_has_gone_and_come_between_two_words_of_it_is_to
     let mut b = Member::new(&mut world, 1, "B");
     world.wait(500);
     let back = b.events(&mut world)[0].0.clone();
+    assert_eq!((&back["event"], &back["by"]), (&json!("resumed"), &json!("N2.B")));
+    assert_eq!(who(&a.events(&mut world)), pairs([("away", "N2.B"), ("resumed", "N2.B")]));
+}
+
+#[test]
+fn a_whole_list_hides_nobody_that_has_gone_and_come_since_the_one_before() {
+    let mut world = two_nodes(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let b = Member::joined(&mut world, 1, "B", "json");
+    a.events(&mut world);
+    // So much happens at once that no difference tells it, and B goes and comes in the middle of that.
+    let mut back = None;
+    let links: Vec<usize> = (0..=DIRECTORY_CHANGES_MAX / 64).map(|_| world.dealer_of(1, 1)).collect();
+    for (link, client) in links.into_iter().enumerate() {
+        let sign_in = |n: usize| {
+            wire::leco(b"COORDINATOR", format!("X{link}-{n}").as_bytes(), 1, &[wire::request(1, "sign_in").as_bytes()])
+        };
+        world.feed(client, &(0..64).map(sign_in).collect::<Vec<_>>().concat());
+        if link == 4 {
+            world.close(b.client);
+            back = Some(Member::new(&mut world, 1, "B"));
+        }
+    }
+    world.wait(1000);
+    let known = world.hubs[0].known_components().find(|(name, ..)| *name == b"N2").map(|(_, count, _)| count);
+    assert!(known > Some(DIRECTORY_CHANGES_MAX), "{known:?}");
+    let back = back.unwrap().events(&mut world)[0].0.clone();
     assert_eq!((&back["event"], &back["by"]), (&json!("resumed"), &json!("N2.B")));
     assert_eq!(who(&a.events(&mut world)), pairs([("away", "N2.B"), ("resumed", "N2.B")]));
 }

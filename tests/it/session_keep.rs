@@ -602,7 +602,7 @@ fn requests_in_line_are_counted_with_all_that_they_hold() {
 fn a_provider_is_given_only_with_a_change_that_is_durable() {
     let (mut world, ledger) = kept(config(1));
     let mut a = joined(&mut world, &ledger, "A");
-    a.ask(&mut world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
+    a.open_silent_kernel(&mut world, 9);
     let wish = json!({"name": "default", "provider": 1});
     let at = a.send(&mut world, "COORDINATOR", "create_session", &wish);
     ledger.fail(&mut world, 0, "no space left on device");
@@ -626,7 +626,7 @@ fn connected(world: &mut World, ledger: &Memory, member: &mut Member, port: u16)
     let mut open = Vec::new();
     encode_viewer(&mut open, Bits::OPEN, None);
     world.feed(viewer, &open);
-    member.ask(world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", port]}));
+    member.open_silent_kernel(world, port);
     let answer = member.ask(world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
     ledger.settle_all(world, 0);
     answer["result"]["session"].clone()

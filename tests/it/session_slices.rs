@@ -157,7 +157,7 @@ fn a_session_whose_provider_is_closed_in_the_middle_of_a_document_ends_behind_th
     world.feed(viewer, &open);
     let mut a = Member::new(&mut world, 0, "A");
     let b = Member::joined(&mut world, 0, "B", "json");
-    a.ask(&mut world, "COORDINATOR", "open_provider", &json!({"address": ["127.0.0.1", 9]}));
+    a.open_silent_kernel(&mut world, 9);
     a.ask(&mut world, "COORDINATOR", "connect_viewer", &json!({"viewer": 1, "provider": 1}));
     let session = "N1.session:provider-1";
     assert!(a.ask(&mut world, session, "join", &Value::Null).get("result").is_some());

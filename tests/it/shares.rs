@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::common::member::OPEN_WAIT_MS;
 use crate::common::wire;
 use crate::common::world::{World, config};
 use instep::config::Config;
@@ -24,6 +25,9 @@ fn call(world: &mut World, client: usize, sender: &str, method: &str, params: &V
     world.hear(client);
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     world.send(client, "COORDINATOR", sender, &[call.to_string().as_bytes()]);
+    if method == "open_provider" {
+        world.wait(OPEN_WAIT_MS);
+    }
     wire::json(world.hear(client).last().unwrap_or_else(|| panic!("no answer to {method}")))
 }
 

@@ -1,6 +1,6 @@
 //! What other nodes have been told last of our components and of the nodes, and how that has changed since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +9,7 @@ use crate::leco::directory::Change;
 use crate::leco::methods;
 use crate::leco::name;
 use crate::leco::nodes::Dealer;
+use crate::limits::DIRECTORY_RECENT_MAX;
 
 /// What other nodes have been told last.
 #[derive(Debug, Default)]
@@ -16,6 +17,10 @@ pub(super) struct Published {
     /// The number of our list of components, and its digest.
     number: u64,
     digest: u64,
+    /// Names that have come or signed out, under the number of our list since which that is so, as far back as is remembered.
+    recent: VecDeque<(u64, Box<[u8]>, Change)>,
+    /// All of them behind this number are.
+    recent_since: u64,
     /// Addresses of the nodes that could be reached.
     nodes: BTreeMap<Box<[u8]>, Box<str>>,
 }
@@ -33,7 +38,9 @@ impl Published {
         }
         self.number += 1;
         self.digest = names.directory.digest();
-        let changes = names.directory.take_changes()?;
+        let changes = names.directory.take_changes();
+        self.remember(changes.as_ref());
+        let changes = changes?;
         let those = |has: fn(Change) -> bool| -> Value {
             let some = changes.iter().filter(|(_, change)| has(**change));
             some.map(|(name, _)| Value::from(name::shown(name))).collect()
@@ -46,6 +53,35 @@ impl Published {
             params.insert("signed_out".to_owned(), those(|change| change == Change::SignedOut));
         }
         Some(methods::notification("change_components", &params))
+    }
+
+    /// Remembers who has come and who has signed out; without `changes` it is not known.
+    fn remember(&mut self, changes: Option<&BTreeMap<Box<[u8]>, Change>>) {
+        let Some(changes) = changes else {
+            self.recent.clear();
+            self.recent_since = self.number;
+            return;
+        };
+        let those = changes.iter().filter(|(_, change)| **change != Change::Gone);
+        self.recent.extend(those.map(|(name, change)| (self.number, name.clone(), *change)));
+        while let Some((number, ..)) = self.recent.front()
+            && (self.recent.len() > DIRECTORY_RECENT_MAX || *number == self.recent_since)
+        {
+            self.recent_since = *number;
+            self.recent.pop_front();
+        }
+    }
+
+    /// What is told of that beside our whole list.
+    pub(super) fn recent(&self, names: &Names) -> Value {
+        let those = |is_there: bool| -> Map<String, Value> {
+            let is_so = |name: &[u8], change: Change| {
+                change.adds() == is_there && names.directory.find(name).is_some() == is_there
+            };
+            let some = self.recent.iter().filter(|(_, name, change)| is_so(name, *change));
+            some.map(|(number, name, _)| (name::shown(name), Value::from(*number))).collect()
+        };
+        json!({"since": self.recent_since, "came": those(true), "signed_out": those(false)})
     }
 
     /// The nodes that have been reached since the last time, or have moved.

@@ -3,16 +3,20 @@
 //! Our list has a number, which every difference raises by one. A node that is instep's gets the whole list when we have signed in there,
 //! then differences; and with each cleaning the number and the digest of the list, some bytes by which it sees whether it has missed
 //! anything. Then it asks for the whole list. A node that could not be told a difference, as its ring had no room, gets the whole list with
-//! the next change or cleaning. Other Coordinators get the whole list at every change and with every cleaning.
+//! the next change or cleaning. Beside a whole list it is said who has come and who has signed out lately, so that whoever was away between
+//! two lists is seen to have been. Other Coordinators get the whole list, and that alone, at every change and with every cleaning.
 //!
 //! Nodes are told of in the same way: all of them with a whole list, with a difference those that have been reached since the last one.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use crate::leco::listing::Recent;
 use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::rpc::{self, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
-use crate::limits::COMPONENTS_PER_NODE_MAX;
+use crate::limits::{COMPONENTS_PER_NODE_MAX, DIRECTORY_RECENT_MAX};
 use crate::time::Span;
 
 use super::Coordinator;
@@ -110,7 +114,8 @@ impl Coordinator {
     /// All nodes and our whole list, with its number.
     fn whole(&self, names: &Names) -> String {
         let nodes = methods::notification("add_nodes", &json!({"nodes": Self::nodes_as_json(names)}));
-        let params = json!({"components": Self::local_components(names), "number": self.published.number()});
+        let (number, recent) = (self.published.number(), self.published.recent(names));
+        let params = json!({"components": Self::local_components(names), "number": number, "recent": recent});
         format!("[{nodes},{}]", methods::notification("record_components", &params))
     }
 
@@ -167,14 +172,14 @@ impl Coordinator {
         caller: Caller<'_>,
         params: rpc::Params,
     ) -> Answer {
-        let [listed, number] = params.take(["components", "number"])?;
-        let components = read_names(listed)?;
+        let [listed, number, recent] = params.take(["components", "number", "recent"])?;
+        let (components, recent) = (read_names(listed)?, recent.map_or_else(|| Ok(Recent::default()), read_recent)?);
         let number = number.map(|number| read_number(Some(number))).transpose()?;
         let node = node_of(peers, caller)?;
         let (all, room) = (components.len(), names.nodes.names_room(node));
         let mut left_out = 0;
         if let Some(node) = names.nodes.get_mut(node) {
-            node.listing.replace(components, number, room);
+            node.listing.replace(components, number, &recent, room);
             node.asked = None;
             left_out = node.listing.left_out();
         }
@@ -259,6 +264,24 @@ fn node_of(peers: &Peers, caller: Caller<'_>) -> Result<NodeKey, Refused> {
 fn read_number(number: Option<Value>) -> Result<u64, Refused> {
     let number = number.as_ref().and_then(Value::as_u64);
     number.ok_or_else(|| (INVALID_PARAMS, Value::from("number is that of a list, a whole one from 0 on")))
+}
+
+/// What a node tells of what has led to its list.
+fn read_recent(told: Value) -> Result<Recent, Refused> {
+    let wrong = || (INVALID_PARAMS, Value::from("recent is {since, came, signed_out}, two of them numbers by name"));
+    let numbers = |told: Option<&Value>| -> Option<BTreeMap<String, u64>> {
+        let rows = told?.as_object().filter(|rows| rows.len() <= DIRECTORY_RECENT_MAX)?;
+        let row = |(name, number): (&String, &Value)| {
+            Some((name.clone(), number.as_u64().filter(|_| name::is_legal(name.as_bytes()))?))
+        };
+        rows.iter().map(row).collect()
+    };
+    let [since, came, signed_out] = ["since", "came", "signed_out"].map(|key| told.get(key));
+    let read = || {
+        let since = since?.as_u64()?;
+        Some(Recent { since, came: numbers(came)?, signed_out: numbers(signed_out)? })
+    };
+    read().ok_or_else(wrong)
 }
 
 /// A list of names, all of them legal.

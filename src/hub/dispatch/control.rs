@@ -17,7 +17,7 @@ use crate::limits::{CONTROL_DOCUMENT_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX};
 use crate::store::ring::NoRoom;
 
 use super::elsewhere;
-use super::manager::SessionRow;
+use super::manager::{SessionRow, opening_of};
 use crate::control::function::Function;
 use crate::hub::Hub;
 use crate::hub::call::{Answer, ReplyTo as AwaitedBy};
@@ -166,15 +166,18 @@ impl Hub {
 
     /// What there is to say to whoever had a provider opened is known.
     pub(in crate::hub) fn answer_open(&mut self, id: i64, opener: AwaitedBy) {
-        let AwaitedBy::Control { peer, envelope } = opener else { return };
+        let (peer, envelope) = match opener {
+            AwaitedBy::Control { peer, envelope } => (peer, envelope),
+            AwaitedBy::Request(waiting) => {
+                let answer = self.opened(id);
+                return self.go_on(waiting, answer, None);
+            }
+            AwaitedBy::Nobody | AwaitedBy::Web { .. } | AwaitedBy::Topic { .. } => return,
+        };
         let to = Asked { to: envelope, remark: self.front.take_remark(peer) };
         let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
-        let outcome = match rows.first() {
-            None => Err("the provider was closed before it was open"),
-            Some(row) => row.failure().map_or(Ok(()), Err),
-        };
         let mut out = Vec::new();
-        to.answer(&mut out, outcome).provider(id).providerinfo(rows.iter().map(ProviderRow::info)).finish();
+        to.answer(&mut out, opening_of(&rows)).provider(id).providerinfo(rows.iter().map(ProviderRow::info)).finish();
         self.peers.send_plain(peer, &out);
         self.peers.resume(peer);
     }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::c2sim::state::State;
 use crate::control::reply::{ManagerInfo, SessionInfo, Status};
 use crate::control::request::Wanted;
-use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, RpcError};
+use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params};
 use crate::limits::SESSIONS_MAX;
 
 use crate::hub::Hub;
-use crate::hub::call::{Answer, Caller, none};
+use crate::hub::call::{Answer, Caller, Refused, none};
 use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
@@ -118,7 +118,8 @@ impl Hub {
     pub(super) fn manager_call(&mut self, caller: Caller<'_>, call: ManagerCall, params: Params) -> Answer {
         let failed = |reason: String| (MANAGER_FAILED, Value::from(reason));
         let answer = match call {
-            ManagerCall::OpenProvider => self.rpc_open(caller, params),
+            // Its answer waits for what becomes of it, see `rpc_open`.
+            ManagerCall::OpenProvider => return self.rpc_open(caller, params).and_then(|id| self.opened(id)),
             ManagerCall::CloseProvider => one_list(params, "provider")
                 .and_then(|ids| self.manager.close_providers(&mut self.peers, &ids).outcome().map_err(failed))
                 .map(|()| Value::Null),
@@ -158,14 +159,24 @@ impl Hub {
                 Value::Null
             }),
         };
-        if let Err((MANAGER_FAILED, Value::String(reason))) = &answer {
-            let reason = reason.clone();
-            self.peers.note_error(&reason);
-        }
-        answer
+        self.note_failure(answer)
     }
 
-    fn rpc_open(&mut self, caller: Caller<'_>, params: Params) -> Answer {
+    /// What fails here is on the error list too.
+    fn note_failure<T>(&mut self, outcome: Result<T, Refused>) -> Result<T, Refused> {
+        if let Err((MANAGER_FAILED, Value::String(reason))) = &outcome {
+            self.peers.note_error(reason);
+        }
+        outcome
+    }
+
+    /// Opens a provider, of which there is nothing to say yet; answers its id.
+    pub(super) fn rpc_open(&mut self, caller: Caller<'_>, params: Params) -> Result<i64, Refused> {
+        let outcome = self.open_as_asked(caller, params);
+        self.note_failure(outcome)
+    }
+
+    fn open_as_asked(&mut self, caller: Caller<'_>, params: Params) -> Result<i64, Refused> {
         let [address, file, keep] = params.take(["address", "logfilename", "keep"])?;
         let wrong = || {
             let words =
@@ -196,13 +207,15 @@ impl Hub {
             (None, _) => return Err(wrong()),
         };
         let asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
-        let id = self
-            .manager
-            .open_provider(&mut self.peers, wanted, asked_by)
-            .map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
-        let rows: Vec<Value> =
-            self.manager.provider_rows(&self.peers, &Some(vec![id])).iter().map(ProviderRow::json).collect();
-        Ok(json!({"provider": id, "providerinfo": rows}))
+        let opened = self.manager.open_provider(&mut self.peers, wanted, asked_by);
+        opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))
+    }
+
+    /// What there is to say of a provider that somebody has had opened.
+    pub(super) fn opened(&self, id: i64) -> Answer {
+        let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
+        opening_of(&rows).map_err(|reason| (MANAGER_FAILED, Value::from(format!("provider {id}: {reason}"))))?;
+        Ok(json!({"provider": id, "providerinfo": rows.iter().map(ProviderRow::json).collect::<Vec<_>>()}))
     }
 
     fn rpc_connect(&mut self, params: Params) -> Answer {
@@ -213,6 +226,14 @@ impl Hub {
         let id = self.connect_viewer(provider, viewer).map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
         let rows: Vec<Value> = self.session_rows(&Some(vec![id])).iter().map(SessionRow::json).collect();
         Ok(json!({"session": id, "sessioninfo": rows}))
+    }
+}
+
+/// Whether a provider that was to be opened is open, or waits; else why not. `rows` has it, unless it was closed.
+pub(super) fn opening_of(rows: &[ProviderRow]) -> Result<(), &str> {
+    match rows.first() {
+        None => Err("the provider was closed before it was open"),
+        Some(row) => row.failure().map_or(Ok(()), Err),
     }
 }
 
@@ -228,7 +249,7 @@ fn ids(value: &Value) -> Option<Vec<i64>> {
     }
 }
 
-fn optional_list(params: Params, name: &str) -> Result<Chosen, (RpcError, Value)> {
+fn optional_list(params: Params, name: &str) -> Result<Chosen, Refused> {
     let [value] = params.take([name])?;
     match value {
         None | Some(Value::Null) => Ok(None),
@@ -238,7 +259,7 @@ fn optional_list(params: Params, name: &str) -> Result<Chosen, (RpcError, Value)
     }
 }
 
-fn one_list(params: Params, name: &str) -> Result<Vec<i64>, (RpcError, Value)> {
+fn one_list(params: Params, name: &str) -> Result<Vec<i64>, Refused> {
     optional_list(params, name)?
         .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids"))))
 }

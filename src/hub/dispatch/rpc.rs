@@ -6,7 +6,7 @@ use crate::leco::message::{self, HEADER_BYTES, TYPE_C2SIM, TYPE_JSON, TYPE_UNDEF
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::route::{Place, Refusal};
 use crate::leco::rpc::{self, Document, INTERNAL_ERROR, INVALID_REQUEST, Id, Item, Params, RECEIVER_OVERLOADED};
-use crate::limits::{C2SIM_AT_ONCE_BYTES, RING_RESERVE_BYTES, RPC_BYTES_MAX};
+use crate::limits::{C2SIM_AT_ONCE_BYTES, OPENING_BYTES_MAX, RING_RESERVE_BYTES, RPC_BYTES_MAX};
 use crate::store::ring::NoRoom;
 use crate::store::shared::SharedBytes;
 use crate::store::tail::Tail;
@@ -18,7 +18,7 @@ use crate::hub::call::{Answer, ReplyTo, plain_error};
 use crate::hub::coordinator::{Coordinator, relay};
 use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
-use crate::hub::methods::{At, Method};
+use crate::hub::methods::{At, Call, ManagerCall, Method};
 use crate::hub::names::{say_as, shown};
 use crate::hub::peers::{For, Outcome, Work};
 use crate::hub::sessions::{Aftermath, Said, Sessions};
@@ -29,6 +29,8 @@ enum PartOutcome {
     Answered(Option<Id>, Aftermath),
     /// Its answer comes once the session's change is durable.
     Later(Option<Id>, SessionKey),
+    /// Its answer comes once there is something to say of the provider that it has opened.
+    Opening(Option<Id>, i64),
     /// It must wait behind others; it is given back.
     Busy(SessionKey, Part),
     /// Nothing comes of it.
@@ -238,6 +240,14 @@ impl Hub {
                     request.awaited = id;
                     return self.await_change(session, request);
                 }
+                PartOutcome::Opening(id, provider) if self.may_wait_for_provider(&id, &request) => {
+                    request.awaited = id;
+                    return self.await_provider(provider, request);
+                }
+                PartOutcome::Opening(id, provider) => {
+                    let answer = self.opened(provider);
+                    self.note_answer(&mut request, id, answer);
+                }
                 PartOutcome::Busy(session, part) => {
                     request.parts.push_front(part);
                     return self.stand_in_line(session, request);
@@ -316,6 +326,12 @@ impl Hub {
         } else {
             core::mem::replace(&mut call.params, Params::None)
         };
+        if method.is_some_and(|method| method.call == Call::Manager(ManagerCall::OpenProvider)) {
+            return match self.rpc_open(caller, params) {
+                Ok(provider) => PartOutcome::Opening(call.id, provider),
+                Err(refused) => answered(call.id, Err(refused)),
+            };
+        }
         match self.call(request, method, &call.method, params, fresh) {
             Said::Busy(key) => PartOutcome::Busy(key, Part::Item(Item::Call(call))),
             Said::Later(key) => PartOutcome::Later(call.id, key),
@@ -374,6 +390,18 @@ impl Hub {
         let bytes = request.bytes();
         if let Some(waiting) = self.front.keep(request) {
             self.sessions.set_waiter(&mut self.peers, key, ReplyTo::Request(waiting), bytes);
+        }
+    }
+
+    /// Whether a request can be kept until there is something to say of a provider: somebody waits for that, and what else it asks is little.
+    fn may_wait_for_provider(&self, id: &Option<Id>, request: &Request) -> bool {
+        id.is_some() && self.front.has_room() && request.bytes() <= OPENING_BYTES_MAX
+    }
+
+    /// A request waits for what there is to say of the provider that it has opened.
+    fn await_provider(&mut self, provider: i64, request: Request) {
+        if let Some(waiting) = self.front.keep(request) {
+            self.manager.answer_later(&mut self.peers, provider, ReplyTo::Request(waiting));
         }
     }
 

@@ -13,6 +13,7 @@ use crate::hub::events::Event;
 use crate::hub::fixture::{FAR, Lent, NEAR, coordinator_of, leco, view};
 use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::peers::For;
+use crate::leco::listing::Recent;
 use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, NOT_SIGNED_IN, SERVER_FULL};
 use crate::limits::{ADD_NODES_MAX, NODES_MAX};
@@ -287,7 +288,12 @@ fn a_lost_dealer_is_dialled_again_and_the_node_is_there_while_it_speaks_to_us() 
     let (node, inbound, dealer) = office.lent.node("N2");
     office.lent.peers.close(dealer, Cause::Gone);
     assert_eq!((office.settle(), office.state(node)), (vec![], Some(Dealer::Waiting)));
-    office.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CX".to_owned()], None, 1000);
+    office.lent.names.nodes.get_mut(node).unwrap().listing.replace(
+        vec!["CX".to_owned()],
+        None,
+        &Recent::default(),
+        1000,
+    );
     office.lent.peers.close(inbound, Cause::Gone);
     assert_eq!(office.settle(), [Event::NodeUnlinked { node }]);
     let gone = office.lent.names.nodes.get(node).unwrap();
@@ -308,7 +314,12 @@ fn a_node_without_an_address_is_forgotten_with_its_link() {
 fn of_a_node_whose_links_have_both_ended_no_component_is_known() {
     let mut office = Office::new();
     let (node, inbound, dealer) = office.lent.node("N2");
-    office.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CX".to_owned()], None, 1000);
+    office.lent.names.nodes.get_mut(node).unwrap().listing.replace(
+        vec!["CX".to_owned()],
+        None,
+        &Recent::default(),
+        1000,
+    );
     office.lent.peers.close(dealer, Cause::Gone);
     office.settle();
     let components = |office: &Office| office.lent.names.nodes.get(node).unwrap().listing.names().len();

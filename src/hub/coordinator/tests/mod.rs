@@ -18,6 +18,7 @@ use crate::hub::events::{Event, Left};
 use crate::hub::fixture::{FAR, Lent, NEAR};
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Due, For};
+use crate::leco::listing::Recent;
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::Place;
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
@@ -225,8 +226,18 @@ fn only_nodes_within_reach_are_told_of() {
     office.lent.component("CA");
     let (near, _, _) = office.lent.node("N2");
     let (away, inbound, dealer) = office.lent.node("N3");
-    office.lent.names.nodes.get_mut(near).unwrap().listing.replace(vec!["CX".to_owned()], None, 1000);
-    office.lent.names.nodes.get_mut(away).unwrap().listing.replace(vec!["CY".to_owned()], None, 1000);
+    office.lent.names.nodes.get_mut(near).unwrap().listing.replace(
+        vec!["CX".to_owned()],
+        None,
+        &Recent::default(),
+        1000,
+    );
+    office.lent.names.nodes.get_mut(away).unwrap().listing.replace(
+        vec!["CY".to_owned()],
+        None,
+        &Recent::default(),
+        1000,
+    );
     let Lent { peers, names } = &office.lent;
     assert_eq!(Coordinator::local_components(names), json!(["CA"]));
     assert_eq!(Coordinator::global_components(peers, names), json!({"N1": ["CA"], "N2": ["CX"], "N3": ["CY"]}));

@@ -11,7 +11,7 @@ use crate::hub::keys::{NodeKey, PeerKey};
 use crate::hub::peers::Due;
 use crate::leco::listing::digest_of;
 use crate::leco::rpc::{INVALID_PARAMS, INVALID_REQUEST};
-use crate::limits::DIRECTORY_CHANGES_MAX;
+use crate::limits::{DIRECTORY_CHANGES_MAX, DIRECTORY_RECENT_MAX};
 
 impl Office {
     /// Components come and go, and the others are told.
@@ -107,7 +107,9 @@ fn a_node_of_ours_gets_the_whole_list_once_then_differences_then_a_check() {
     let link = office.lent.component("CA");
     office.publish(false);
     let whole = office.told(dealer);
-    assert_eq!(whole[1], ("record_components".to_owned(), json!({"components": ["CA"], "number": 1})));
+    let recent = json!({"since": 0, "came": {"CA": 1}, "signed_out": {}});
+    let params = json!({"components": ["CA"], "number": 1, "recent": recent});
+    assert_eq!(whole[1], ("record_components".to_owned(), params));
     let component = office.lent.name(link, "CB");
     office.publish(false);
     let step = json!({"number": 2, "added": ["CB"], "removed": []});
@@ -153,13 +155,54 @@ fn who_could_not_be_told_a_difference_gets_the_whole_list() {
 }
 
 #[test]
+fn beside_a_whole_list_is_told_who_has_come_and_signed_out_lately() {
+    let mut office = Office::new();
+    let choked = office.lent.node("N2").2;
+    let link = office.lent.component("CA");
+    let [stays, leaves, fades] = ["CB", "CC", "CD"].map(|name| office.lent.name(link, name));
+    office.publish(false);
+    office.told(choked);
+    office.lent.choke(choked);
+    office.lent.names.directory.remove(stays);
+    office.lent.names.directory.sign_out(leaves);
+    office.publish(false);
+    office.lent.name(link, "CB");
+    office.lent.names.directory.remove(fades);
+    office.publish(false);
+    office.lent.read(choked);
+    office.publish(true);
+    let recent = json!({"since": 0, "came": {"CA": 1, "CB": 3}, "signed_out": {"CC": 2}});
+    assert_eq!(office.told(choked)[1].1, json!({"components": ["CA", "CB"], "number": 3, "recent": recent}));
+    // As far as that is remembered.
+    for n in 0..=DIRECTORY_RECENT_MAX {
+        office.lent.name(link, &format!("C{n}"));
+        office.publish(false);
+    }
+    let told = |office: &mut Office| {
+        office.told(choked);
+        let inbound = office.lent.names.nodes.iter().find_map(|(_, node)| node.inbound).unwrap();
+        office.lent.pass(1000);
+        office.hears(inbound, "repeat_components", &Value::Null).unwrap();
+        office.told(choked).pop().unwrap().1["recent"].clone()
+    };
+    let recent = told(&mut office);
+    assert_eq!((&recent["since"], recent["came"].as_object().unwrap().len()), (&json!(4), DIRECTORY_RECENT_MAX));
+    for n in 0..=DIRECTORY_CHANGES_MAX {
+        office.lent.names.directory.add(format!("D{n}").as_bytes(), link).unwrap();
+    }
+    let number = 3 + DIRECTORY_RECENT_MAX + 2;
+    assert_eq!(told(&mut office), json!({"since": number, "came": {}, "signed_out": {}}), "they were too many");
+}
+
+#[test]
 fn who_has_missed_something_asks_and_is_told_everything() {
     let mut office = Office::new();
     let (_, inbound, dealer) = office.lent.node("N2");
     office.lent.component("CA");
     assert_eq!(office.hears(inbound, "repeat_components", &Value::Null), Ok(Value::Null));
     let told = office.told(dealer);
-    assert_eq!(told[1].1, json!({"components": ["CA"], "number": 1}), "with what nobody has been told yet");
+    let listed = [&told[1].1["components"], &told[1].1["number"]];
+    assert_eq!(listed, [&json!(["CA"]), &json!(1)], "with what nobody has been told yet");
     office.lent.pass(499);
     for _ in 0..2 {
         office.hears(inbound, "repeat_components", &Value::Null).unwrap();
@@ -219,6 +262,18 @@ fn differences_are_taken_in_their_order_and_one_that_is_missing_is_noticed() {
 }
 
 #[test]
+fn a_whole_list_shows_who_was_away_since_the_one_before() {
+    let mut office = Office::new();
+    let (node, inbound, _) = office.lent.node("N2");
+    office.hears(inbound, "record_components", &json!({"components": ["CX", "CY", "CZ"], "number": 4})).unwrap();
+    let recent = json!({"since": 2, "came": {"CX": 5, "CY": 3}, "signed_out": {"CZ": 6}});
+    let list = json!({"components": ["CX", "CY"], "number": 6, "recent": recent});
+    office.hears(inbound, "record_components", &list).unwrap();
+    let listing = &mut office.lent.names.nodes.get_mut(node).unwrap().listing;
+    assert_eq!((listing.take_returned(), listing.take_signed_out()), (vec!["CX".into()], vec!["CZ".to_owned()]));
+}
+
+#[test]
 fn a_check_that_does_not_fit_asks_for_the_list() {
     let mut office = Office::new();
     let (_, inbound, dealer) = office.lent.node("N2");
@@ -246,6 +301,12 @@ fn what_is_no_difference_and_no_check_is_refused() {
         ("compare_components", json!({"number": 1, "digest": 7})),
         ("compare_components", json!({"number": 1, "digest": "xyz"})),
         ("record_components", json!({"components": [], "number": "1"})),
+        ("record_components", json!({"components": [], "number": 1, "recent": 7})),
+        ("record_components", json!({"components": [], "number": 1, "recent": {"since": 1, "came": {}}})),
+        (
+            "record_components",
+            json!({"components": [], "number": 1, "recent": {"since": 1, "came": {"a.b": 1}, "signed_out": {}}}),
+        ),
     ] {
         let refused = office.hears(inbound, method, &params).map_err(|(error, _)| error.code);
         assert_eq!(refused, Err(INVALID_PARAMS.code), "{method} {params}");
