@@ -10,6 +10,8 @@
 mod common;
 #[path = "../tests/common/rcrs.rs"]
 mod rcrs;
+#[path = "../tests/common/web.rs"]
+mod web;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -512,8 +512,17 @@ pub const WEBSOCKET_SILENT_MS: u64 = 45_000;
 /// Milliseconds for which the answer to our CLOSE is waited for.
 pub const WEBSOCKET_CLOSE_MS: u64 = 5000;
 
-/// Bytes of a message from a client, none of which means anything to us.
+/// Bytes of a message from a client, where none of it means anything to us.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes of a message from a viewer, in which there may be several requests, or a part of one.
+pub const WEBSOCKET_REQUESTS_BYTES_MAX: u64 = 128 << 10;
+
+const _: () =
+    assert!(WEBSOCKET_REQUESTS_BYTES_MAX > CONTROL_REQUEST_BYTES_MAX as u64 + 9, "any request fits one message");
+
+/// Bytes of what a viewer sends over WebSocket that are looked at before more is unmasked.
+pub const WEBSOCKET_PIECE_BYTES: usize = 4 << 10;
 
 /// Letters of the identity of a client of C2SIM over HTTP.
 pub const CLIENT_ID_BYTES_MAX: usize = 64;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::web;
 use instep::config::Config;
 use instep::control::client::{ControlRequest, Value as Whole, decode_control, decode_viewer, encode_viewer};
 use instep::control::envelope::Shape;
@@ -76,6 +77,7 @@ pub(crate) struct House {
     pub(crate) leco: SocketAddr,
     control: SocketAddr,
     viewers: SocketAddr,
+    pages: SocketAddr,
     stopper: Stopper,
     thread: Option<JoinHandle<Server>>,
 }
@@ -93,7 +95,7 @@ impl House {
             bind: vec!["127.0.0.1:0".into()],
             control_bind: vec!["127.0.0.1:0".into()],
             viewer_bind: vec!["127.0.0.1:0".into()],
-            http_bind: vec!["off".into()],
+            http_bind: vec!["127.0.0.1:0".into()],
             log_dir: vec![directory.path().display().to_string()],
             play_speed_percent: 100_000,
             ..Config::default()
@@ -102,12 +104,13 @@ impl House {
         let mut server = Server::bind(config).unwrap();
         let port = |door| server.addresses(door).next().unwrap();
         let (leco, control, viewers) = (port(Door::Leco), port(Door::Control), port(Door::Viewer));
+        let pages = port(Door::Http);
         let stopper = server.stopper();
         let thread = std::thread::spawn(move || {
             server.run().unwrap();
             server
         });
-        Self { directory, leco, control, viewers, stopper, thread: Some(thread) }
+        Self { directory, leco, control, viewers, pages, stopper, thread: Some(thread) }
     }
 
     pub(crate) fn controller(&self) -> Controller {
@@ -121,6 +124,23 @@ impl House {
 
     pub(crate) fn viewer(&self) -> Watcher {
         Watcher { wire: Wire::connect(self.viewers), ends: 0 }
+    }
+
+    /// A viewer on a WebSocket.
+    pub(crate) fn page(&self) -> Watcher {
+        let (socket, stream) = web::Socket::open(self.pages, "/viewer");
+        let wire = Wire { stream, held: Vec::new(), start: 0, socket: Some(socket) };
+        Watcher { wire, ends: 0 }
+    }
+
+    /// The port of HTTP.
+    pub(crate) const fn pages(&self) -> SocketAddr {
+        self.pages
+    }
+
+    /// Has the server end, which may take a while yet.
+    pub(crate) fn hang_up(&self) {
+        self.stopper.stop();
     }
 
     /// Ends the server and gives it back to be looked at.
@@ -157,17 +177,33 @@ pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
     held: Vec<u8>,
     start: usize,
+    /// The WebSocket that it is, if it is one.
+    pub(crate) socket: Option<web::Socket>,
 }
 
 impl Wire {
     fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, held: Vec::new(), start: 0 }
+        Self { stream, held: Vec::new(), start: 0, socket: None }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        match self.socket {
+            None => self.stream.write_all(bytes).unwrap(),
+            Some(_) => self.stream.write_all(&web::client_frame(0x82, bytes)).unwrap(),
+        }
+    }
+
+    /// Has come in: bodies behind headers, or messages of which each is one.
+    fn take(&mut self, bytes: &[u8]) {
+        let Some(socket) = &mut self.socket else { return self.held.extend_from_slice(bytes) };
+        for message in socket.messages(bytes) {
+            let found = framing::scan(&message, CONTROL_RESULT_BYTES_MAX).unwrap();
+            let Frame::Whole { header_len, body_len } = found else { panic!("{found:?} in a message") };
+            assert_eq!(message.len(), header_len + body_len, "each result is a message of its own");
+            self.held.extend(message);
+        }
     }
 
     /// The next body; `None` when the other end has closed.
@@ -196,7 +232,7 @@ impl Wire {
                     assert!(self.held.is_empty(), "closed within a result");
                     return Ok(None);
                 }
-                Ok(n) => self.held.extend_from_slice(&chunk[..n]),
+                Ok(n) => self.take(&chunk[..n]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.kind()),
             }

@@ -68,4 +68,5 @@ mod walls;
 #[cfg(feature = "daemon")]
 mod web;
 mod web_session;
+mod web_viewer;
 mod zmtp;

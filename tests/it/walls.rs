@@ -15,6 +15,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/rpc.rs",
     "src/hub/dispatch/sessions.rs",
     "src/hub/dispatch/topic.rs",
+    "src/hub/dispatch/viewer.rs",
     "src/hub/dispatch/web.rs",
     "src/hub/mod.rs",
     "src/hub/turn.rs",

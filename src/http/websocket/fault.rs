@@ -6,6 +6,10 @@ use core::fmt;
 pub const NORMAL: u16 = 1000;
 /// The client is not to come to this resource.
 pub const UNSUPPORTED: u16 = 1003;
+/// What came is not what the protocol upon the messages puts there.
+pub const INVALID: u16 = 1007;
+/// More came than is taken.
+pub const TOO_LONG: u16 = 1009;
 /// We cannot go on, or the client does not keep up.
 pub const INTERNAL: u16 = 1011;
 /// The server begins anew: come back soon.
@@ -41,8 +45,8 @@ impl Fault {
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
-            Self::Text => 1007,
-            Self::TooLarge | Self::TooManyFrames => 1009,
+            Self::Text => INVALID,
+            Self::TooLarge | Self::TooManyFrames => TOO_LONG,
             Self::Reserved
             | Self::Opcode
             | Self::Unmasked

@@ -1,4 +1,4 @@
-//! Controllers and viewers at their ports: MsgPack requests taken apart, functions called, answers sent.
+//! Controllers at their port: MsgPack requests taken apart, functions called, answers sent.
 //!
 //! The coat of MsgPack over the functions of `manager` and over the sessions. A controller whose request waits for a session is not read
 //! meanwhile: it has nothing else to say.
@@ -6,15 +6,14 @@
 use serde_json::Value;
 
 use crate::c2sim::state::{Options, Trigger};
+use crate::control;
 use crate::control::envelope::Shape;
 use crate::control::framing::{self, Frame};
 use crate::control::ids::Connections;
 use crate::control::reply::Reply;
 use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionRef, Wanted};
-use crate::control::{self, viewer};
 use crate::leco::rpc::{RpcError, in_order};
 use crate::limits::{CONTROL_DOCUMENT_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX};
-use crate::store::ring::NoRoom;
 
 use super::elsewhere;
 use super::manager::{SessionRow, opening_of};
@@ -25,7 +24,7 @@ use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
-use crate::hub::peers::{For, Outcome, Peer, Work};
+use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::{Aftermath, Author, Said, Wish, is_system};
 use crate::hub::turn::Halt;
 
@@ -394,44 +393,6 @@ impl Hub {
     fn control_failure(&mut self, out: &mut Vec<u8>, to: &Asked, reason: &str) {
         self.peers.note_error(reason);
         to.fail(out, reason);
-    }
-
-    // ---- The viewer port ----
-
-    /// Deals with a viewer's requests at the front of `buffer`.
-    pub(in crate::hub) fn walk_viewer(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
-        let mut used = 0;
-        loop {
-            if !self.peers.get(key).is_some_and(Peer::is_open) {
-                return (used, Halt::Gone);
-            }
-            if self.peers.get(key).is_some_and(Manager::is_behind_with_answers)
-                && self.peers.hold_for_answer(key, key, NoRoom::Full) == Outcome::Held
-            {
-                return (used, Halt::Held);
-            }
-            let rest = buffer.get(used..).unwrap_or_default();
-            let decoded = match framing::scan(rest, CONTROL_REQUEST_BYTES_MAX) {
-                Ok(Frame::Need(n)) => return (used, Halt::Need(n)),
-                Ok(Frame::Whole { header_len, body_len }) => {
-                    used += header_len + body_len;
-                    self.peers.first_request(key);
-                    viewer::decode(rest.get(header_len..header_len + body_len).unwrap_or_default())
-                }
-                Err(error) => Err(error),
-            };
-            match decoded {
-                Ok(request) => self.manager.viewer_request(&mut self.peers, key, request),
-                Err(error) => {
-                    Manager::refuse_request(&mut self.peers, key, &error.to_string());
-                    self.peers.note_error(&format!("a viewer's request was refused: {error}"));
-                    if error.is_fatal() {
-                        self.peers.finish(key, Cause::Undecodable);
-                        return (used, Halt::Gone);
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod manager;
 mod rpc;
 mod sessions;
 mod topic;
+mod viewer;
 mod web;
 
 use serde_json::Value;

@@ -2,6 +2,8 @@
 //!
 //! A request is read whole, dealt with when its connection has its turn, and answered before the next one on it is looked at.
 
+use core::net::SocketAddr;
+
 use crate::counters::Reading;
 use crate::hub::Hub;
 use crate::hub::coordinator::Coordinator;
@@ -25,6 +27,8 @@ pub(super) enum Served {
     Held,
     /// It gets a WebSocket: for this, or one that leads nowhere.
     Stream(Result<(SessionKey, GuestId), String>),
+    /// It gets a WebSocket on which it is a viewer, who is shown as one at this address.
+    Viewer(SocketAddr),
     /// It gets none.
     Denied,
 }
@@ -45,6 +49,11 @@ impl Hub {
         let halt = loop {
             if !self.peers.get(key).is_some_and(Peer::is_open) {
                 return (used, Halt::Gone);
+            }
+            match self.hear_viewer(key) {
+                Some(Halt::Gone) => return (used, Halt::Gone),
+                Some(halt) => break halt,
+                None => {}
             }
             if let Some(bytes) = self.web.whole(key) {
                 if self.peers.has_passage(key) {
@@ -99,8 +108,12 @@ impl Hub {
                 }
             }
             Served::Stream(outcome) => {
-                self.web.upgrade(&mut self.peers, key);
+                self.web.upgrade(&mut self.peers, key, false);
                 self.stream_begins(key, outcome);
+            }
+            Served::Viewer(remote) => {
+                self.web.upgrade(&mut self.peers, key, true);
+                self.viewer_begins(key, remote);
             }
             Served::Denied => self.web.deny(&mut self.peers, key),
             Served::Later => self.peers.wait(key, For::Answer),
@@ -116,6 +129,8 @@ impl Hub {
             Route::Create(name) => return self.create_over_web(key, asked, name),
             Route::Session(name, action) => return self.serve_session(key, asked, name, *action),
             Route::Stream(name) => return self.serve_stream(asked, name),
+            Route::Viewer if asked.upgrade.is_err() => return Served::Denied,
+            Route::Viewer => return Served::Viewer(asked.remote),
             Route::Task(task) => return self.serve_task(key, asked, *task),
             Route::Home => home(&String::from_utf8_lossy(&self.names.full_name), &self.readings()),
             Route::Health => self.health(),

@@ -225,7 +225,12 @@ impl Peers {
             Role::Dialled(node) => self.events.push_back(Event::DealerLost { node, peer: key }),
             Role::Kernel(provider) => self.events.push_back(Event::KernelLost { provider, peer: key, cause }),
             Role::Viewer => self.events.push_back(Event::ViewerLeft { peer: key, cause }),
-            Role::Web => self.events.push_back(Event::WebLeft { peer: key, cause }),
+            Role::Web => {
+                self.events.push_back(Event::WebLeft { peer: key, cause });
+                if peer.results().is_some() {
+                    self.events.push_back(Event::ViewerLeft { peer: key, cause });
+                }
+            }
             Role::Topic => self.events.push_back(Event::TopicLeft { peer: key, cause }),
             Role::Accepted | Role::Controller => {}
         }

@@ -74,7 +74,7 @@ pub(in crate::hub) enum Flush {
 /// What waits for a peer elsewhere than in its ring.
 #[derive(Debug)]
 pub(in crate::hub) enum Beside {
-    /// Of a viewer: all of it.
+    /// Of a viewer: all of it, but for control frames of its WebSocket, if it is on one.
     Results(Results),
     /// A large message, with a place among what is in the ring.
     Passage(Passage),
@@ -237,7 +237,11 @@ impl Peer {
     pub(in crate::hub) fn unsent(&self) -> [&[u8]; 2] {
         match self.beside.as_deref() {
             None => skip(self.ring.unsent(), self.left),
-            Some(Beside::Results(results)) => results.unsent(),
+            // On a WebSocket control frames wait in the ring, and go between two messages.
+            Some(Beside::Results(results)) if results.has_begun() || self.ring.is_empty() => {
+                results.unsent(!self.ring.is_empty())
+            }
+            Some(Beside::Results(_)) => skip(self.ring.unsent(), self.left),
             Some(Beside::Passage(passage)) if passage.behind() == 0 => passage.unsent(),
             Some(Beside::Passage(passage)) => skip(first(self.ring.unsent(), passage.behind()), self.left),
         }
@@ -321,10 +325,11 @@ impl Peer {
     pub(in crate::hub) fn note_sent(&mut self, n: usize, now: Tick, pool: &mut Pool) {
         match self.beside.as_deref_mut() {
             None => {}
-            Some(Beside::Results(results)) => {
+            Some(Beside::Results(results)) if results.has_begun() || self.ring.is_empty() => {
                 let freed = results.note_sent(n);
                 return pool.refund(freed);
             }
+            Some(Beside::Results(_)) => {}
             Some(Beside::Passage(passage)) if passage.behind() > 0 => {}
             Some(Beside::Passage(passage)) => {
                 if passage.note_sent(n, now, pool) {

@@ -5,6 +5,7 @@ use crate::store::ring::NoRoom;
 use crate::time::Span;
 use crate::zmtp::command::Built;
 
+use super::peer::Beside;
 use super::results::{QueuedResult, Results};
 use super::{Flush, For, Life, Outcome, Peer, PeerTimer, Peers, Role};
 use crate::hub::cause::Cause;
@@ -117,7 +118,27 @@ impl Peers {
             self.pool.refund(waiting.last_bytes());
             return;
         };
-        results.push(waiting);
+        let unwanted = results.push(waiting);
+        self.pool.refund(unwanted);
+        self.want_flush(key);
+    }
+
+    /// A connection is that of a viewer from here on, who is sent messages of a WebSocket.
+    pub(in crate::hub) fn begin_results(&mut self, key: PeerKey) {
+        if let Some(peer) = self.get_mut(key).filter(|peer| peer.is_open()) {
+            debug_assert!(peer.beside.is_none(), "an answer is still on its way");
+            peer.beside = Some(Box::new(Beside::Results(Results::framed())));
+        }
+    }
+
+    /// The last bytes for a viewer on a WebSocket, behind all that waits for it; or `at_once`, behind what has begun to leave.
+    pub(in crate::hub) fn end_results(&mut self, key: PeerKey, bytes: Vec<u8>, at_once: bool) {
+        let Some(results) = self.results_mut(key).filter(|results| !results.is_over()) else { return };
+        let unwanted = if at_once { results.drop_unbegun() } else { 0 };
+        let len = bytes.len();
+        results.push_last(bytes);
+        self.pool.refund(unwanted);
+        self.pool.charge_small(len);
         self.want_flush(key);
     }
 

@@ -68,7 +68,7 @@ impl Asked {
             authority: seen.authority().into(),
             prefix: seen.prefix.trim_end_matches('/').into(),
             is_secure: seen.is_secure,
-            upgrade: if matches!(route, Route::Stream(_)) { Accept::judge(head) } else { Err(Denial::NotAsked) },
+            upgrade: if route.is_stream() { Accept::judge(head) } else { Err(Denial::NotAsked) },
             form,
             is_too_long: false,
             terms: head.terms,
@@ -196,5 +196,6 @@ impl Connection {
     /// Bytes that it keeps.
     pub(super) fn bytes(&self) -> usize {
         self.at_hand.as_ref().map_or(0, |asked| asked.body.len())
+            + self.stream.as_ref().map_or(0, |stream| stream.bytes())
     }
 }

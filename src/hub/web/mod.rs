@@ -299,14 +299,14 @@ impl Web {
     }
 
     /// The request at hand is granted its WebSocket: from here on the connection is one.
-    pub(super) fn upgrade(&mut self, peers: &mut Peers, key: PeerKey) {
+    pub(super) fn upgrade(&mut self, peers: &mut Peers, key: PeerKey, is_viewer: bool) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let Some(asked) = connection.take(&mut peers.pool) else { return };
         let Ok(accept) = asked.upgrade else { return };
         peers.counters.http_requests += 1;
         self.out.clear();
         accept.answer(&mut self.out);
-        connection.stream = Some(Box::default());
+        connection.stream = Some(Box::new(Stream::new(peers.now, is_viewer)));
         peers.send_plain(key, &self.out);
         Stream::begin(peers, key);
     }
@@ -330,6 +330,33 @@ impl Web {
     }
 
     // ---- Streams ----
+
+    /// Lends what the viewer on a WebSocket has said, if there is anything new in it; it is to be [given back](Self::give_back).
+    pub(super) fn lend_said(&mut self, key: PeerKey) -> Option<Vec<u8>> {
+        self.connections.get_mut(&key)?.stream.as_mut()?.lend()
+    }
+
+    /// Takes it back; `used` bytes of it were dealt with, and the rest is to be looked at again only if it `waits`, or when there is more of it.
+    pub(super) fn give_back(&mut self, peers: &mut Peers, key: PeerKey, mut said: Vec<u8>, used: usize, waits: bool) {
+        if used >= said.len() {
+            peers.pool.refund(said.len());
+            said = Vec::new();
+        } else {
+            peers.pool.refund(used);
+            said.drain(..used);
+        }
+        match self.connections.get_mut(&key).and_then(|connection| connection.stream.as_mut()) {
+            Some(stream) => stream.put_back(said, waits),
+            None => peers.pool.refund(said.len()),
+        }
+    }
+
+    /// Ends a WebSocket with a word, since what came on it cannot be read on.
+    pub(super) fn break_off(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
+        if let Some(stream) = self.connections.get_mut(&key).and_then(|connection| connection.stream.as_mut()) {
+            stream.break_off(peers, key, farewell, Cause::Undecodable);
+        }
+    }
 
     /// Ends a WebSocket with a word.
     pub(super) fn end_stream(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
@@ -401,8 +428,8 @@ impl Web {
 
     /// What was to come has not.
     pub(super) fn late(&mut self, peers: &mut Peers, key: PeerKey) {
-        let Some(connection) = self.connections.get(&key) else { return };
-        if let Some(stream) = &connection.stream {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        if let Some(stream) = &mut connection.stream {
             stream.late(peers, key);
             return;
         }

@@ -29,6 +29,8 @@ pub(in crate::hub) enum Route {
     Session(Box<str>, Action),
     /// The stream of a session.
     Stream(Box<str>),
+    /// The protocol of viewers.
+    Viewer,
     /// Something of the interface of commands.
     Task(Task),
     /// Something that the interface of sessions does not have.
@@ -120,8 +122,14 @@ impl Route {
             ["metrics"] if is_read => Self::Metrics,
             ["openapi.yaml"] if is_read => Self::OpenApi,
             ["cleanup"] if is_read => Self::Cleanup,
+            ["viewer"] if is_read => Self::Viewer,
             _ => Self::Unknown,
         }
+    }
+
+    /// Whether it is for a WebSocket alone.
+    pub(super) const fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Viewer)
     }
 
     /// The name of the session that it is about, if it is.

@@ -30,8 +30,8 @@ pub(crate) enum Op<'a> {
     Send(u8, &'a [u8]),
     /// This peer (less 128) sends a LECO message to a receiver, under a sender's name, with a payload: JSON, from 128 on any.
     Message(u8, [&'a [u8]; 3]),
-    /// This peer (less a multiple of 64, which says the method) asks over HTTP at a path of the sessions, with a body; one of a single digit is
-    /// that document of [`DOCUMENTS`].
+    /// This peer (less a multiple of 64, which says the method) asks over HTTP at a path of the sessions, or with a slash in front at any path,
+    /// with a body; one of a single digit is that document of [`DOCUMENTS`].
     Request(u8, [&'a [u8]; 2]),
     /// The connection of this peer ends.
     Close(u8),
@@ -131,7 +131,8 @@ fn request(argument: u8, path: &[u8], body: &[u8]) -> Vec<u8> {
         _ => body.to_vec(),
     };
     let id = argument & 63;
-    let mut whole = format!("{method} /api/c2sim/session/").into_bytes();
+    let folder = if path.starts_with(b"/") { "" } else { "/api/c2sim/session/" };
+    let mut whole = format!("{method} {folder}").into_bytes();
     whole.extend_from_slice(path);
     whole.extend_from_slice(
         format!(
