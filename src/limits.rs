@@ -500,6 +500,15 @@ const _: () =
 /// Pieces of what one connection of HTTP has sent, frames and chunks, that are looked at in a turn.
 pub const WEB_STEPS_PER_TURN: usize = 512;
 
+/// How long the answer of a Component is waited for on behalf of a client of HTTP that does not say, in milliseconds.
+pub const RPC_WAIT_MS: u64 = 10_000;
+
+/// The same for one that says more than this.
+pub const RPC_WAIT_MS_MAX: u64 = 600_000;
+
+/// Bytes that the answer of a Component may have for a client of HTTP.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 4 << 20;
+
 /// Guests that are taken out at once because nothing was heard of them; the others follow in the next moments.
 pub const SILENT_GUESTS_AT_ONCE: usize = 100;
 

@@ -19,6 +19,8 @@ pub(super) type Answer = Result<Value, Refused>;
 pub(super) struct Caller<'a> {
     pub(super) link: PeerKey,
     pub(super) sender: Place<'a>,
+    /// It is known to ask from another machine, wherever its link comes from.
+    pub(super) is_far: bool,
 }
 
 /// Who waits for an answer, by key: its words are kept elsewhere.

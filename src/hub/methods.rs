@@ -141,6 +141,8 @@ pub(super) struct Method {
     pub(super) right: Right,
     /// Nothing can come of it but its answer.
     pub(super) is_question: bool,
+    /// It is about the link or the name of whoever calls, so it makes sense over LECO alone.
+    pub(super) is_about_caller: bool,
     /// The control function that does the same.
     pub(super) function: Option<Function>,
 }
@@ -156,6 +158,11 @@ impl Method {
         METHODS.iter().find(|method| method.function == Some(function))
     }
 
+    /// Those of the Coordinator that can be called over HTTP.
+    pub(super) fn over_web() -> impl Iterator<Item = &'static Self> {
+        Self::told(At::Coordinator).filter(|method| !method.is_about_caller)
+    }
+
     /// Those that are told of to who asks: all but the one that tells.
     pub(super) fn told(at: At) -> impl Iterator<Item = &'static Self> {
         METHODS.iter().filter(move |method| {
@@ -167,13 +174,16 @@ impl Method {
 
 /// What `rpc.discover` tells of the methods at one place.
 pub(super) fn described(title: &[u8], at: At) -> Value {
-    let rows = Method::told(at).map(|method| Described {
-        name: method.name,
-        summary: method.summary,
-        params: method.params,
-        result: method.result,
-    });
-    discover(&name::shown(title), rows)
+    discover(&name::shown(title), Method::told(at).map(row))
+}
+
+/// The same of those that can be called over HTTP.
+pub(super) fn described_for_web(title: &[u8]) -> Value {
+    discover(&name::shown(title), Method::over_web().map(row))
+}
+
+const fn row(method: &Method) -> Described {
+    Described { name: method.name, summary: method.summary, params: method.params, result: method.result }
 }
 
 /// Every method.
@@ -181,17 +191,17 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
     own(OwnCall::SetLogLevel, "set_log_level", "Sets the level of the log: DEBUG, INFO, WARNING, ERROR or CRITICAL.", &[("level", "string", true)], "null").needs(Right::Admin),
     own(OwnCall::ShutDown, "shut_down", "Signs out from all Coordinators and ends the program.", &[], "null").needs(Right::Admin),
-    own(OwnCall::SignIn, "sign_in", "Signs the sender in under its component name; with suggest, a taken name is answered with a free variation.", &[("suggest", "boolean", false)], "null"),
-    own(OwnCall::SignOut, "sign_out", "Signs the sender out.", &[], "null"),
-    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null"),
-    own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null"),
+    own(OwnCall::SignIn, "sign_in", "Signs the sender in under its component name; with suggest, a taken name is answered with a free variation.", &[("suggest", "boolean", false)], "null").about_caller(),
+    own(OwnCall::SignOut, "sign_out", "Signs the sender out.", &[], "null").about_caller(),
+    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null").about_caller(),
+    own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null").about_caller(),
     own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::NodeOrAdmin),
     own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
     own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long.", &[], "array").question(),
-    own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node; with number differences may follow; recent says who has come and signed out lately.", &[("components", "array", true), ("number", "integer", false), ("recent", "object", false)], "null").needs(Right::Node),
-    own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true), ("signed_out", "array", false)], "null").needs(Right::Node),
-    own(OwnCall::CompareComponents, "compare_components", "Compares the stored names with the list of this number by its digest, and asks for it where they differ.", &[("number", "integer", true), ("digest", "string", true)], "null").needs(Right::Node),
-    own(OwnCall::RepeatComponents, "repeat_components", "Has this node's names and nodes sent to the sending Coordinator again.", &[], "null").needs(Right::Node),
+    own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node; with number differences may follow; recent says who has come and signed out lately.", &[("components", "array", true), ("number", "integer", false), ("recent", "object", false)], "null").needs(Right::Node).about_caller(),
+    own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true), ("signed_out", "array", false)], "null").needs(Right::Node).about_caller(),
+    own(OwnCall::CompareComponents, "compare_components", "Compares the stored names with the list of this number by its digest, and asks for it where they differ.", &[("number", "integer", true), ("digest", "string", true)], "null").needs(Right::Node).about_caller(),
+    own(OwnCall::RepeatComponents, "repeat_components", "Has this node's names and nodes sent to the sending Coordinator again.", &[], "null").needs(Right::Node).about_caller(),
     own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question(),
     own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node; an entry without namespace says what was left out.", &[], "object").question(),
     own(OwnCall::RemoveExpiredAddresses, "remove_expired_addresses", "Cleans the directory: asks components silent for expiration_time (s), removes those silent three times as long.", &[("expiration_time", "number", true)], "null").needs(Right::Admin),
@@ -222,12 +232,12 @@ pub(super) const METHODS: &[Method] = &[
     of_sessions(SessionsCall::SendSessions, "send_sessions", "Describes every shared session.", &[], "array").question(),
     own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question(),
     own(OwnCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question(),
-    of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object"),
-    of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null"),
+    of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object").about_caller(),
+    of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null").about_caller(),
     of_session(AtSessionCall::Info, "info", "State, options and size of the session.", &[], "object").question(),
     of_session(AtSessionCall::Initialization, "initialization", "The initialization that was shared, as a C2SIM document.", &[], "string").question(),
     of_session(AtSessionCall::Members, "members", "Who has joined, and who has followed.", &[], "object").question(),
-    of_session(AtSessionCall::Ack, "ack", "Says that the sender has followed the event of this number.", &[("seq", "integer", true)], "null").needs(Right::Member),
+    of_session(AtSessionCall::Ack, "ack", "Says that the sender has followed the event of this number.", &[("seq", "integer", true)], "null").needs(Right::Member).about_caller(),
     of_session(AtSessionCall::Events, "events", "The events behind this number, as far as they are kept.", &[("after", "integer", false)], "object").needs(Right::Member).question(),
     trigger("submit_initialization", "Begins to collect initialization: to INITIALIZING."),
     trigger("initialization_complete", "Says that the sender's system is done with initialization."),
@@ -245,8 +255,18 @@ type Parameters = &'static [(&'static str, &'static str, bool)];
 
 const fn method(call: Call, at: At, texts: [&'static str; 3], params: Parameters) -> Method {
     let [name, summary, result] = texts;
-    let (right, is_question, function) = (Right::Anybody, false, None);
-    Method { call, name, summary, at, params, result, right, is_question, function }
+    Method {
+        call,
+        name,
+        summary,
+        at,
+        params,
+        result,
+        right: Right::Anybody,
+        is_question: false,
+        is_about_caller: false,
+        function: None,
+    }
 }
 
 const fn own(
@@ -299,6 +319,11 @@ const fn trigger(name: &'static str, summary: &'static str) -> Method {
 impl Method {
     const fn needs(mut self, right: Right) -> Self {
         self.right = right;
+        self
+    }
+
+    const fn about_caller(mut self) -> Self {
+        self.is_about_caller = true;
         self
     }
 

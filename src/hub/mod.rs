@@ -55,6 +55,7 @@ mod face;
 #[cfg(test)]
 mod fixture;
 mod front;
+mod halt;
 mod keys;
 pub mod ledger;
 mod manager;

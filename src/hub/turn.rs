@@ -12,10 +12,12 @@ use super::coordinator::relay::{self, Taken};
 use super::coordinator::{Coordinator, multicast};
 use super::doors::Output;
 use super::events::Event;
+use super::halt::Halt;
 use super::keys::{NodeKey, PeerKey, ProviderKey};
 use super::peers::{Due, FAREWELL, For, Outcome, Passed, ProcessTimer, Role};
 use crate::leco::message::{Malformed, View};
 use crate::leco::multicast::TYPE_MULTICAST;
+use crate::leco::name::COORDINATOR;
 use crate::leco::route::{Place, is_session};
 use crate::store::tail::Tail;
 use crate::time::Span;
@@ -27,34 +29,6 @@ const NODES_WAIT: Span = Span(50);
 const NODES_WAITS: u64 = 10;
 /// How soon the next of many silent guests are taken out.
 const SILENT_PAUSE: Span = Span(20);
-
-/// Why a walk through input stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Halt {
-    /// The rest is no whole message; at least so many bytes are missing.
-    Need(usize),
-    /// The sender is held.
-    Held,
-    /// The peer is closed or only being flushed.
-    Gone,
-    /// A command lay inside a message and has been dealt with; it must be cut out.
-    Hole { at: usize, len: usize },
-    /// The next so many bytes are a message that is handed over with the block that it lies in.
-    Large { len: usize, to: PeerKey, forwarded: bool },
-    /// The next so many bytes are a document for a session, which takes it with the block that it lies in.
-    Document { len: usize },
-}
-
-impl Halt {
-    /// A message of `len` bytes does not go the way of the others.
-    const fn set_apart(outcome: Outcome, len: usize) -> Self {
-        match outcome {
-            Outcome::Large { to, forwarded } => Self::Large { len, to, forwarded },
-            Outcome::Document => Self::Document { len },
-            Outcome::Done | Outcome::Queued { .. } | Outcome::Held => Self::Held,
-        }
-    }
-}
 
 impl Hub {
     // ---- Input ----
@@ -308,10 +282,15 @@ impl Hub {
     /// Deals with what another node's Coordinator says on our DEALER: answers, mostly.
     #[cold]
     fn take_from_dialled(&mut self, key: PeerKey, node: NodeKey, wire: &[u8], view: &View<'_>) -> Outcome {
-        if let Place::Here(name) = Place::of(view.receiver, &self.names.prefix)
-            && is_session(name)
-        {
-            return self.session_error(node, name, view);
+        if let Place::Here(name) = Place::of(view.receiver, &self.names.prefix) {
+            if is_session(name) {
+                return self.session_error(node, name, view);
+            }
+            if name == COORDINATOR && self.answers_web(view) {
+                self.peers.counters.messages_in += 1;
+                self.peers.counters.messages_own += 1;
+                return Outcome::Done;
+            }
         }
         self.coordinator.take_from_dialled(&mut self.peers, &mut self.names, key, wire, view)
     }
@@ -448,11 +427,12 @@ impl Hub {
     #[cold]
     fn drain(&mut self) {
         while let Some(event) = self.peers.events.pop_front() {
-            let Self { peers, names, coordinator, sessions, manager, web, topic, .. } = self;
+            let Self { peers, names, coordinator, sessions, manager, front, web, topic, .. } = self;
             match event {
                 Event::NameLeft { component, why } => {
                     if let Some(name) = coordinator.name_left(peers, names, component, why) {
                         sessions.component_left(names, &name);
+                        self.fail_calls(Some(&name), "its link has ended");
                     }
                 }
                 Event::NodeListed { node } => {
@@ -475,6 +455,7 @@ impl Hub {
                 Event::ViewerLeft { peer, cause } => manager.viewer_left(peers, peer, cause),
                 Event::WebLeft { peer, cause } => {
                     web.left(peers, peer);
+                    drop(front.calls.take(peer));
                     sessions.stream_left(peers, names, peer, cause);
                 }
                 Event::TopicLeft { peer, cause } => {
@@ -486,7 +467,11 @@ impl Hub {
                     web.stream_over(peers, peer, why);
                     topic.stream_over(peers, peer, why);
                 }
-                Event::WebLate { peer } => web.late(peers, peer),
+                Event::WebLate { peer } => {
+                    if !self.call_is_late(peer) {
+                        self.web.late(&mut self.peers, peer);
+                    }
+                }
                 Event::Speechless { peer } => relay::hint(peers, names, peer),
                 Event::Room { peer } => self.has_room(peer),
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
@@ -584,6 +569,7 @@ impl Hub {
     /// Says goodbye to every peer that does not wait for a change to become durable: its answer comes first.
     pub(super) fn see_off(&mut self) {
         let waiting = self.who_waits();
+        self.fail_calls(None, "the server stops");
         self.web.say_restart(&mut self.peers);
         self.topic.say_restart(&mut self.peers);
         self.peers.finish_all(|key| waiting.contains(&key));

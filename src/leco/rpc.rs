@@ -49,6 +49,9 @@ pub const MESSAGE_TOO_LARGE: RpcError =
 /// One of the server's tables has no room left for what was asked, or the caller's machine has its share of it.
 pub const SERVER_FULL: RpcError = RpcError { code: -32096, message: "The server has no room for this." };
 
+/// Whoever was asked on somebody's behalf has not answered in time, or has left; the data says how long it was waited for.
+pub const NO_ANSWER: RpcError = RpcError { code: -32097, message: "The receiver has not answered." };
+
 /// The call is for this machine's own components only, unless the configuration says otherwise.
 pub const NOT_PERMITTED: RpcError =
     RpcError { code: -32001, message: "Not permitted from another machine without remote_admin." };

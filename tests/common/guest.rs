@@ -154,7 +154,8 @@ pub(crate) fn open(world: &mut World, hub: usize, path: &str) -> usize {
 pub(crate) fn take_answer(read: &mut Vec<u8>) -> Option<Answer> {
     let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8(read[..end].to_vec()).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse::<usize>().unwrap();
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0").parse::<usize>().unwrap();
     let body = read.get(end..end + length)?.to_vec();
     read.drain(..end + length);
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -21,12 +21,12 @@ use crate::control::function::Function;
 use crate::hub::Hub;
 use crate::hub::call::{Answer, ReplyTo as AwaitedBy};
 use crate::hub::cause::Cause;
+use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::{Aftermath, Author, Said, Wish, is_system};
-use crate::hub::turn::Halt;
 
 impl Hub {
     // ---- The control port ----
@@ -144,7 +144,7 @@ impl Hub {
     /// Whether a controller has the right that a function needs.
     fn may_call(&self, key: PeerKey, function: Function) -> bool {
         let needs_admin = Method::of_function(function).is_some_and(|method| method.right == Right::Admin);
-        !needs_admin || self.may_administer(key)
+        !needs_admin || self.may_administer_on(key)
     }
 
     /// Function 101: a provider is opened, and its controller answered once that has succeeded or failed, if either is soon.
@@ -214,8 +214,7 @@ impl Hub {
             return Called::Busy(session);
         }
         let remote = self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string());
-        let author =
-            Author { by: format!("controller {remote}").into(), system: system.unwrap_or("CONTROLLER").into() };
+        let author = Author::of_controller(&remote, system);
         match act(self, session, &author, out) {
             Some(said) => self.control_said(key, to, session, said, out),
             None => Called::Answered(None),

@@ -1,6 +1,7 @@
 //! Where calls meet their owners: whichever protocol a call comes in, it is found in one table, its caller's right is looked at, and the
 //! owner who deals with it is lent what it needs.
 
+mod calls;
 mod commands;
 mod control;
 mod guests;
@@ -98,12 +99,12 @@ impl Hub {
     /// Whether a caller is who it must be for a method, as far as that can be told without its owner.
     fn has_right(&self, caller: Caller<'_>, method: &Method) -> Result<(), Refused> {
         match method.right {
-            Right::Admin if !self.may_administer(caller.link) => Err(not_permitted(method)),
+            Right::Admin if !self.may_administer(caller) => Err(not_permitted(method)),
             Right::Node if !self.is_node(caller) => {
                 let why = format!("only a Coordinator that is signed in on this link calls {}", method.name);
                 Err((INVALID_REQUEST, Value::from(why)))
             }
-            Right::NodeOrAdmin if !self.is_node(caller) && !self.may_administer(caller.link) => {
+            Right::NodeOrAdmin if !self.is_node(caller) && !self.may_administer(caller) => {
                 let why = format!(
                     "only a Coordinator that is signed in on this link calls {}, or a Component of this machine (remote_admin)",
                     method.name
@@ -123,7 +124,12 @@ impl Hub {
     }
 
     /// Whether a caller is on this machine, or need not be.
-    pub(super) fn may_administer(&self, link: PeerKey) -> bool {
+    pub(super) fn may_administer(&self, caller: Caller<'_>) -> bool {
+        self.peers.config.remote_admin || (!caller.is_far && self.may_administer_on(caller.link))
+    }
+
+    /// Whether whoever is at the other end of a connection is on this machine, or need not be.
+    pub(super) fn may_administer_on(&self, link: PeerKey) -> bool {
         self.peers.config.remote_admin || self.peers.get(link).is_some_and(Peer::is_local)
     }
 

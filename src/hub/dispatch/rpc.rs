@@ -56,6 +56,9 @@ impl Hub {
         if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
             return Outcome::Held;
         }
+        if refusal.is_none() && self.answers_web(view) {
+            return self.own_done();
+        }
         if view.content_type() != TYPE_JSON {
             if let Some(refusal) = refusal {
                 return relay::refuse(&mut self.peers, &self.names, from, view, refusal);
@@ -185,7 +188,7 @@ impl Hub {
     }
 
     /// Takes a JSON-RPC document apart and deals with it; what cannot be read is answered right away.
-    fn begin(&mut self, mut request: Request, document: Result<Document, rpc::RpcError>) {
+    pub(super) fn begin(&mut self, mut request: Request, document: Result<Document, rpc::RpcError>) {
         match document {
             Err(error) => self.write(&mut request.text, &Id::NULL, Err(plain_error(error))),
             Ok(document) => request.fill(document),
@@ -308,6 +311,10 @@ impl Hub {
         });
         if let Some(refusal) = refused {
             return answered(call.id, Err((refusal.error(), shown(&request.sender))));
+        }
+        if request.web.is_some() && method.is_some_and(|method| method.is_about_caller) {
+            let why = format!("{} is about whoever calls it by name, and over HTTP nobody has one", call.method);
+            return answered(call.id, Err((INVALID_REQUEST, Value::from(why))));
         }
         if call.id.is_none() && method.is_some_and(|method| method.is_question) {
             // Nobody would hear the answer.
@@ -466,6 +473,9 @@ impl Hub {
 
     fn finish_request(&mut self, mut request: Request) {
         request.end_answers();
+        if request.web.is_some() {
+            return self.answer_over_web(request);
+        }
         let header = message::answer_header(&request.header);
         if request.signs_in {
             // The one answer that goes back on the ROUTER: the other Coordinator waits for it on its DEALER, and learns our

@@ -35,7 +35,7 @@ impl Hub {
                 Err(refused) => Said::now(Err(refused)),
             },
             SessionsCall::DeleteSession => {
-                let is_admin = self.may_administer(caller.link);
+                let is_admin = self.may_administer(caller);
                 match self.sessions.to_delete(params, is_admin) {
                     Ok(deletion) => {
                         let is_used = self.manager.is_used(deletion.session);
@@ -52,7 +52,10 @@ impl Hub {
         let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
         let full_name = self.names.full_name_of(&request.sender);
         let asker = Asker { session, full_name: &full_name, asked_behind: request.asked_behind };
-        self.sessions.call(&mut self.peers, &self.names, asker, call, name, params)
+        if request.web.is_some() {
+            return self.session_call_over_web(request, asker, (call, name), params);
+        }
+        self.sessions.call(&mut self.peers, &self.names, asker, None, (call, name), params)
     }
 
     /// A document for a session.

@@ -2,11 +2,11 @@
 
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Refused, ReplyTo};
+use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::{Ear, GuestId, Reading, Said};
 use crate::hub::topic::{Came, Subscription, Wish};
-use crate::hub::turn::Halt;
 use crate::stomp::frame::Frame;
 
 use super::commands::submitter_of;

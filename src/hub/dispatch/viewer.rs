@@ -13,7 +13,7 @@ use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
 use crate::hub::manager::Manager;
 use crate::hub::peers::{Outcome, Peer};
-use crate::hub::turn::Halt;
+use crate::hub::halt::Halt;
 use crate::hub::web::Farewell;
 use crate::limits::CONTROL_REQUEST_BYTES_MAX;
 use crate::store::ring::NoRoom;

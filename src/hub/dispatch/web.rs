@@ -7,10 +7,11 @@ use core::net::SocketAddr;
 use crate::counters::Reading;
 use crate::hub::Hub;
 use crate::hub::coordinator::Coordinator;
+use crate::hub::front::Asked as Receiver;
+use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::GuestId;
-use crate::hub::turn::Halt;
 use crate::hub::web::{Asked, Came, Reply, Route, home, metrics, openapi};
 use crate::limits::WEB_STEPS_PER_TURN;
 
@@ -31,6 +32,8 @@ pub(super) enum Served {
     Viewer(SocketAddr),
     /// It gets none.
     Denied,
+    /// It is a call of us, or of a session.
+    Call(Receiver),
 }
 
 impl From<Reply> for Served {
@@ -119,6 +122,13 @@ impl Hub {
             Served::Later => self.peers.wait(key, For::Answer),
             Served::Busy(session) => self.peers.wait(key, For::Session(session)),
             Served::Held => {}
+            Served::Call(receiver) => {
+                self.begin_over_web(key, receiver);
+                // What of it is not answered now is when it can be.
+                if self.web.whole(key).is_some() && self.peers.get(key).is_some_and(|peer| peer.held.is_none()) {
+                    self.peers.wait(key, For::Answer);
+                }
+            }
         }
         self.peers.get(key).is_none_or(|peer| peer.held.is_none())
     }
@@ -136,6 +146,9 @@ impl Hub {
             Route::Health => self.health(),
             Route::Metrics => metrics(&self.peers.counters, &self.readings()),
             Route::OpenApi => openapi(),
+            Route::OpenRpc => self.openrpc(),
+            Route::Rpc => return Served::Call(Receiver::Coordinator),
+            Route::RpcAt(name) => return self.call_over_web(key, asked, name),
             Route::Cleanup | Route::Options => Reply::bare(200),
             Route::Foreign => Reply::text(403, "a page of another server may only look (http_origins)"),
             Route::Malformed => Reply::text(400, "malformed escape in the path"),

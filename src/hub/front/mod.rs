@@ -3,10 +3,12 @@
 //! Owns their text and their order; who deals with them, and what they wait for, is decided by others, who name them by key. It must not
 //! know any other owner.
 
+mod calls;
 mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub(super) use calls::{Call, Calls};
 pub(super) use requests::{Asked, Part, Request};
 
 use super::keys::{OfRequests, PeerKey, RequestKey};
@@ -19,6 +21,8 @@ pub(super) struct Front {
     waiting: Table<Request, OfRequests>,
     /// Batches that were too long for the last turn.
     next_turn: VecDeque<Request>,
+    /// Calls of clients of HTTP to Components.
+    pub(super) calls: Calls,
     /// What there is to remark on requests of controllers that wait.
     remarks: BTreeMap<PeerKey, Box<str>>,
     /// Scratch for answers to controllers.
@@ -30,6 +34,7 @@ impl Front {
         Self {
             waiting: Table::new(REQUESTS_MAX),
             next_turn: VecDeque::new(),
+            calls: Calls::new(),
             remarks: BTreeMap::new(),
             reply: Vec::new(),
         }

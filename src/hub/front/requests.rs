@@ -3,6 +3,7 @@
 //! A message may hold several calls, and one of them may have to wait: for a change to become durable, or behind other requests to the
 //! same session. Its answers leave in one document, in the order of the calls.
 
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use crate::hub::call::Caller;
@@ -35,7 +36,10 @@ pub(in crate::hub) enum Part {
 pub(in crate::hub) struct Request {
     pub(in crate::hub) asked: Asked,
     pub(in crate::hub) link: PeerKey,
+    /// Who asks, by name; nobody over HTTP.
     pub(in crate::hub) sender: Box<[u8]>,
+    /// It came over HTTP: where its client is, as far as proxies say that are believed.
+    pub(in crate::hub) web: Option<SocketAddr>,
     pub(in crate::hub) header: [u8; HEADER_BYTES],
     /// How many events there had been in all sessions when it came.
     pub(in crate::hub) asked_behind: u64,
@@ -61,6 +65,7 @@ impl Request {
             asked,
             link: from,
             sender: view.sender.into(),
+            web: None,
             header: *view.header,
             asked_behind: 0,
             refusal: None,
@@ -72,6 +77,12 @@ impl Request {
             document: None,
             awaited: None,
         }
+    }
+
+    /// One over HTTP, from a client at `remote`.
+    pub(in crate::hub) fn over_web(asked: Asked, from: PeerKey, remote: SocketAddr) -> Self {
+        let view = View { receiver: b"", sender: b"", header: &[0; HEADER_BYTES], payload: None };
+        Self { web: Some(remote), ..Self::new(asked, from, &view) }
     }
 
     /// Takes the elements of a document.
@@ -87,7 +98,8 @@ impl Request {
 
     /// Who asks.
     pub(in crate::hub) fn caller<'a>(&'a self, prefix: &[u8]) -> Caller<'a> {
-        Caller { link: self.link, sender: Place::of(&self.sender, prefix) }
+        let is_far = self.web.is_some_and(|remote| !remote.ip().to_canonical().is_loopback());
+        Caller { link: self.link, sender: Place::of(&self.sender, prefix), is_far }
     }
 
     /// Begins the place of one more answer in a batch.

@@ -46,6 +46,13 @@ pub(in crate::hub) struct Author {
     pub(in crate::hub) system: Box<str>,
 }
 
+impl Author {
+    /// A controller at an address.
+    pub(in crate::hub) fn of_controller(remote: &str, system: Option<&str>) -> Self {
+        Self { by: format!("controller {remote}").into(), system: system.unwrap_or("CONTROLLER").into() }
+    }
+}
+
 /// Whether this can be the name of a C2SIM system that somebody speaks for.
 pub(in crate::hub) fn is_system(system: &str) -> Result<(), &'static str> {
     if system.is_empty() {

@@ -79,17 +79,30 @@ impl Sessions {
         }
     }
 
-    /// A call of a session's method; `name` says which trigger.
+    /// The session, and who does something in it: a controller, or the sender as its member.
+    fn author_at(
+        &self,
+        names: &Names,
+        asker: Asker<'_>,
+        controller: Option<Author>,
+    ) -> Result<(SessionKey, Author), Refused> {
+        match controller {
+            Some(controller) => Ok((self.asked(asker)?, controller)),
+            None => self.member_at(names, asker),
+        }
+    }
+
+    /// A call of a session's method; its name says which trigger. A controller need not have joined.
     pub(in crate::hub) fn call(
         &mut self,
         peers: &mut Peers,
         names: &Names,
         asker: Asker<'_>,
-        call: AtSessionCall,
-        name: &str,
+        controller: Option<Author>,
+        call: (AtSessionCall, &str),
         params: Params,
     ) -> Said {
-        self.try_call(peers, names, asker, call, name, params).unwrap_or_else(|refused| Said::now(Err(refused)))
+        self.try_call(peers, names, asker, controller, call, params).unwrap_or_else(|refused| Said::now(Err(refused)))
     }
 
     fn try_call(
@@ -97,8 +110,8 @@ impl Sessions {
         peers: &mut Peers,
         names: &Names,
         asker: Asker<'_>,
-        call: AtSessionCall,
-        name: &str,
+        controller: Option<Author>,
+        (call, name): (AtSessionCall, &str),
         params: Params,
     ) -> Result<Said, Refused> {
         let now = |value: Value| Ok(Said::now(Ok(value)));
@@ -141,7 +154,7 @@ impl Sessions {
             AtSessionCall::Events => {
                 let [after] = params.take(["after"])?;
                 let after = whole(after.as_ref(), "after")?.unwrap_or(0);
-                let (key, _) = self.member_at(names, asker)?;
+                let (key, _) = self.author_at(names, asker, controller)?;
                 let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
                 let (past, document) = session.history.after(after, session.seq, HISTORY_ANSWER_BYTES_MAX, true);
                 Ok(Said::Now(Aftermath { document, ..Aftermath::plain(Ok(past)) }))
@@ -163,7 +176,7 @@ impl Sessions {
                 let trigger = Trigger::from_method(name).ok_or_else(|| (METHOD_NOT_FOUND, Value::from(name)))?;
                 let [at] = params.take(["at"])?;
                 let at = moment(at.as_ref())?;
-                let (key, author) = self.member_at(names, asker)?;
+                let (key, author) = self.author_at(names, asker, controller)?;
                 Ok(self.pull(peers, names, key, &author, trigger, at))
             }
         }

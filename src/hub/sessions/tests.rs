@@ -98,7 +98,7 @@ impl Fixture {
         let params = params.as_object().cloned().map_or(Params::None, Params::Names);
         let local = format!("session:{session}");
         let asker = Asker { session: local.as_bytes(), full_name: full_name.as_bytes(), asked_behind: u64::MAX };
-        self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, *call, method, params)
+        self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, None, (*call, method), params)
     }
 
     /// Whoever has left or come back is seen.

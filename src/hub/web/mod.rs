@@ -36,7 +36,7 @@ use super::peers::{Loan, PeerTimer, Peers, Role};
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
 pub(super) use page::{home, metrics, openapi};
-pub(super) use reply::Reply;
+pub(super) use reply::{Body, Reply};
 pub(super) use route::{Action, Route};
 pub(super) use session::{
     Described, described, joining, no_client_id, refused, resigning, shown_name, too_long, unreadable,
@@ -241,7 +241,9 @@ impl Web {
         for (name, value) in &reply.fields {
             head = head.field(name, value);
         }
-        if reply.body.is_empty() {
+        if reply.status == 204 {
+            head.bare();
+        } else if reply.body.is_empty() {
             head.nothing();
         } else {
             head.body(reply.media_type, transfer);
@@ -411,6 +413,11 @@ impl Web {
     pub(super) fn set_deadline(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         if connection.stream.is_some() {
+            return;
+        }
+        if connection.is_answering() {
+            // It is we who take our time.
+            connection.waits_for = None;
             return;
         }
         let phase = connection.phase();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::http::method::Method;
 use crate::http::target::{BadEscape, Target};
-use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::limits::{HTTP_BODY_BYTES_MAX, RPC_BYTES_MAX};
 
 use super::command::Task;
 
@@ -19,6 +19,12 @@ pub(in crate::hub) enum Route {
     Metrics,
     /// The description of the interface of sessions.
     OpenApi,
+    /// The description of the methods that [`Route::Rpc`] has.
+    OpenRpc,
+    /// A call of this Coordinator.
+    Rpc,
+    /// A call of the Component, or the session, of this name.
+    RpcAt(Box<str>),
     /// What other servers of C2SIM tidy up when asked, and this one by itself.
     Cleanup,
     /// All sessions.
@@ -121,6 +127,9 @@ impl Route {
             ["health"] if is_read => Self::Health,
             ["metrics"] if is_read => Self::Metrics,
             ["openapi.yaml"] if is_read => Self::OpenApi,
+            ["openrpc.json"] if is_read => Self::OpenRpc,
+            ["rpc"] if method == Method::Post => Self::Rpc,
+            ["rpc", name] if method == Method::Post => Self::RpcAt(name.into()),
             ["cleanup"] if is_read => Self::Cleanup,
             ["viewer"] if is_read => Self::Viewer,
             _ => Self::Unknown,
@@ -154,7 +163,13 @@ impl Route {
 
     /// Bytes that the body of such a request may have, where a document may have `document_bytes_max`.
     pub(super) const fn body_bytes_max(&self, document_bytes_max: u64) -> u64 {
-        // Where nobody looks at it clients send one all the same.
-        if self.brings_document() { document_bytes_max + HTTP_BODY_BYTES_MAX } else { HTTP_BODY_BYTES_MAX }
+        if self.brings_document() {
+            document_bytes_max + HTTP_BODY_BYTES_MAX
+        } else if matches!(self, Self::Rpc | Self::RpcAt(_)) {
+            RPC_BYTES_MAX as u64
+        } else {
+            // Where nobody looks at it clients send one all the same.
+            HTTP_BODY_BYTES_MAX
+        }
     }
 }

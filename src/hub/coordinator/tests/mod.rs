@@ -68,11 +68,12 @@ impl Office {
 }
 
 fn here(link: PeerKey, name: &str) -> Caller<'_> {
-    Caller { link, sender: Place::Here(name.as_bytes()) }
+    Caller { link, sender: Place::Here(name.as_bytes()), is_far: false }
 }
 
 fn there<'a>(link: PeerKey, namespace: &'a str, name: &'a str) -> Caller<'a> {
-    Caller { link, sender: Place::There { namespace: namespace.as_bytes(), name: name.as_bytes() } }
+    let sender = Place::There { namespace: namespace.as_bytes(), name: name.as_bytes() };
+    Caller { link, sender, is_far: false }
 }
 
 /// Parameters by name; without any, none are given.
