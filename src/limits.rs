@@ -500,6 +500,27 @@ const _: () =
 /// Pieces of what one connection of HTTP has sent, frames and chunks, that are looked at in a turn.
 pub const WEB_STEPS_PER_TURN: usize = 512;
 
+/// Events of this node that are kept for those who look on and come back.
+pub const NEWS_MAX: usize = 1024;
+
+/// Bytes of these.
+pub const NEWS_BYTES_MAX: usize = 256 << 10;
+
+/// Clients that are told events of this node.
+pub const FEEDS_MAX: usize = 256;
+
+/// Bytes of events that are told to one client at once, about.
+pub const FEED_BYTES_AT_ONCE: usize = 16 << 10;
+
+/// Bytes of events that may wait for one client. Who does not follow is told that there is a gap.
+pub const FEED_WAITING_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of events that are told to all clients in a turn, about.
+pub const FEEDS_BYTES_PER_TURN: usize = 512 << 10;
+
+/// How often a client that is told events is shown that the connection lives, in milliseconds.
+pub const FEED_PAUSE_MS: u64 = 15_000;
+
 /// How long the answer of a Component is waited for on behalf of a client of HTTP that does not say, in milliseconds.
 pub const RPC_WAIT_MS: u64 = 10_000;
 

@@ -75,6 +75,8 @@ pub enum Transfer {
     Fixed(usize),
     /// As [`super::chunks::pieces`] cuts it.
     Chunked,
+    /// As it comes, until the connection ends.
+    UntilClose,
 }
 
 impl Transfer {
@@ -138,10 +140,12 @@ impl<'a> Answer<'a> {
                 // In these letters: there is a client that looks for them.
                 out.extend_from_slice(b"Content-Length: ");
                 digits(out, len);
+                out.extend_from_slice(b"\r\n");
             }
-            Transfer::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked"),
+            Transfer::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Transfer::UntilClose => {}
         }
-        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(b"\r\n");
     }
 
     /// Ends the head of an answer without a body.

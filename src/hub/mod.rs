@@ -368,7 +368,8 @@ impl Hub {
             || self.sessions.has_lines()
             || self.sessions.has_slices()
             || self.sessions.has_comings()
-            || self.front.has_put_off();
+            || self.front.has_put_off()
+            || self.web.has_news(&self.peers);
         let at_once = has_work.then_some(self.peers.now);
         [self.peers.soonest(), self.coordinator.soonest(), self.manager.soonest(), self.sessions.soonest(), at_once]
             .into_iter()

@@ -513,6 +513,10 @@ impl Hub {
         if self.sessions.has_members_to_write() {
             self.sessions.write_members(&mut self.peers);
         }
+        if self.web.has_news(&self.peers) {
+            self.web.tell_news(&mut self.peers);
+            self.drain_events();
+        }
         if self.coordinator.is_changed {
             self.coordinator.send_directory_soon(&mut self.peers, &mut self.names);
         }

@@ -67,6 +67,7 @@ mod tidy;
 mod walls;
 #[cfg(feature = "daemon")]
 mod web;
+mod web_events;
 mod web_rpc;
 mod web_session;
 mod web_viewer;

@@ -18,7 +18,7 @@ use crate::limits::{ADD_NODES_MAX, NODES_MAX};
 use crate::time::Span;
 
 use super::origin::Origin;
-use super::{Coordinator, relay};
+use super::{Coordinator, relay, tell_of_node};
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::cause::Cause;
 use crate::hub::events::Event;
@@ -89,6 +89,7 @@ impl Coordinator {
             peer.node = Some(key);
             log::info!("node {} signed in from {}", name::shown(namespace), peer.remote);
         }
+        tell_of_node(peers, &name::shown(namespace), "came");
         peers.counters.nodes_joined += 1;
         peers.ensure_cleaning();
         self.hurry(peers, names, key);

@@ -17,8 +17,8 @@ use crate::limits::NODES_MAX;
 use crate::time::Span;
 use crate::zmtp::SocketType;
 
-use super::Coordinator;
 use super::origin::Origin;
+use super::{Coordinator, tell_of_node};
 use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::events::Event;
@@ -378,8 +378,9 @@ impl Coordinator {
     pub(super) fn forget(&mut self, peers: &mut Peers, names: &mut Names, key: NodeKey, why: &str) {
         let Some(node) = names.nodes.get_mut(key) else { return };
         log::info!("node {} removed: {why}", node.label());
-        if node.namespace.is_some() {
+        if let Some(namespace) = &node.namespace {
             peers.counters.nodes_left += 1;
+            tell_of_node(peers, &name::shown(namespace), "left");
         }
         node.unlist();
         peers.events.push_back(Event::NodeUnlinked { node: key });

@@ -11,7 +11,7 @@ use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, 
 use crate::limits::{COMPONENTS_MAX, COMPONENTS_PER_PEER_MAX};
 use crate::time::Span;
 
-use super::{Coordinator, news_of};
+use super::{Coordinator, news_of, tell};
 use crate::hub::call::{Answer, Caller, Refused, plain_error};
 use crate::hub::doors::Output;
 use crate::hub::names::{Names, shown};
@@ -102,6 +102,7 @@ impl Coordinator {
             Err(_) => return Err((SERVER_FULL, Value::from("too many components"))),
         }
         log::log!(news_of(name), "component {} signed in from {remote}", name::shown(name));
+        tell(peers, names, name, "came");
         // Messages for it may have waited.
         peers.wake(For::Name);
         peers.counters.sign_ins += 1;
@@ -126,6 +127,7 @@ impl Coordinator {
         names.directory.sign_out(key);
         peers.drop_name(caller.link, key);
         log::log!(news_of(name), "component {} signed out", name::shown(name));
+        tell(peers, names, name, "left");
         peers.counters.sign_outs += 1;
         self.is_changed = true;
         Ok(Some(name))

@@ -26,7 +26,7 @@ use super::cause::Cause;
 use super::events::{Event, Left};
 use super::keys::{ComponentKey, NodeKey};
 use super::names::Names;
-use super::peers::Peers;
+use super::peers::{Peers, Topic};
 
 /// The Coordinator. See the module's documentation.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ impl Coordinator {
     ) -> Option<Name> {
         let component = names.directory.remove(key)?;
         self.is_changed = true;
+        tell(peers, names, &component.name, "left");
         let name = crate::leco::name::shown(&component.name);
         match why {
             Left::Link(cause) => {
@@ -116,6 +117,19 @@ impl Coordinator {
 /// How loud a component's coming and going is told: who only asks something comes and goes all the time.
 fn news_of(name: &[u8]) -> log::Level {
     if is_visitor(name) { log::Level::Debug } else { log::Level::Info }
+}
+
+/// Tells whoever looks on that a component has come or left, unless it only asks something.
+fn tell(peers: &mut Peers, names: &Names, name: &[u8], change: &str) {
+    if !is_visitor(name) {
+        let full_name = crate::leco::name::shown(&names.named_here(name));
+        peers.news.add(Topic::Directory, &serde_json::json!({"name": full_name, "change": change}));
+    }
+}
+
+/// Tells whoever looks on what has become of a node.
+fn tell_of_node(peers: &mut Peers, namespace: &str, change: &str) {
+    peers.news.add(Topic::Nodes, &serde_json::json!({"namespace": namespace, "change": change}));
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::leco::rpc::{self, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
 use crate::limits::{COMPONENTS_PER_NODE_MAX, DIRECTORY_RECENT_MAX};
 use crate::time::Span;
 
-use super::Coordinator;
+use super::{Coordinator, tell_of_node};
 use crate::counters::count;
 use crate::hub::call::{Answer, Caller, Refused};
 use crate::hub::events::Event;
@@ -182,6 +182,9 @@ impl Coordinator {
             node.listing.replace(components, number, &recent, room);
             node.asked = None;
             left_out = node.listing.left_out();
+        }
+        if let Some(namespace) = names.nodes.get(node).and_then(|node| node.namespace.as_deref()) {
+            tell_of_node(peers, &name::shown(namespace), "listed");
         }
         peers.events.push_back(Event::NodeListed { node });
         if left_out > 0 {

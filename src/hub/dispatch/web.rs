@@ -34,6 +34,8 @@ pub(super) enum Served {
     Denied,
     /// It is a call of us, or of a session.
     Call(Receiver),
+    /// It is told events, from the one behind this number.
+    Feed(Option<u64>),
 }
 
 impl From<Reply> for Served {
@@ -122,6 +124,7 @@ impl Hub {
             Served::Later => self.peers.wait(key, For::Answer),
             Served::Busy(session) => self.peers.wait(key, For::Session(session)),
             Served::Held => {}
+            Served::Feed(since) => self.web.begin_feed(&mut self.peers, key, since),
             Served::Call(receiver) => {
                 self.begin_over_web(key, receiver);
                 // What of it is not answered now is when it can be.
@@ -147,6 +150,13 @@ impl Hub {
             Route::Metrics => metrics(&self.peers.counters, &self.readings()),
             Route::OpenApi => openapi(),
             Route::OpenRpc => self.openrpc(),
+            Route::Events if !self.web.has_room_for_feed() => {
+                Reply::text(503, "too many clients are told events already").with("Retry-After", "10")
+            }
+            Route::Events => {
+                let since = || asked.value("since").and_then(|text| text.parse().ok());
+                return Served::Feed(asked.heard.or_else(since));
+            }
             Route::Rpc => return Served::Call(Receiver::Coordinator),
             Route::RpcAt(name) => return self.call_over_web(key, asked, name),
             Route::Cleanup | Route::Options => Reply::bare(200),

@@ -12,7 +12,7 @@ use crate::time::Span;
 use super::jobs::Job;
 use super::provider::{Kernel, Play, ProviderEntry, Source};
 use super::rows::{Batch, Chosen, ProviderRow, ViewerRow, is_chosen, no_such};
-use super::{Manager, Timer};
+use super::{Manager, Timer, tell};
 use crate::hub::call::ReplyTo;
 use crate::hub::cause::Cause;
 use crate::hub::doors::is_near;
@@ -82,6 +82,7 @@ impl Manager {
         let (key, id) =
             self.providers.open(kind, ids, source, asked_by).ok_or_else(|| "too many providers".to_owned())?;
         log::info!("provider {id} opened: {word} {shown}");
+        tell(peers, id, &shown, "opened");
         if is_log {
             self.jobs.add(Job::Play(key));
         } else {
@@ -149,6 +150,7 @@ impl Manager {
         peers.pool.refund(provider.accounted);
         self.timers.cancel_all(key.slot());
         log::info!("provider {} closed: {}", provider.id, provider.ids);
+        tell(peers, provider.id, &provider.ids, "closed");
         match source {
             Source::Kernel(kernel) => {
                 let look = kernel.second_look.and_then(|look| look.peer);

@@ -23,6 +23,11 @@ mod seek;
 mod show;
 mod shows;
 mod step;
+/// Tells whoever looks on what has become of a provider.
+fn tell(peers: &mut Peers, id: i64, about: &str, change: &str) {
+    peers.news.add(Topic::Providers, &serde_json::json!({"provider": id, "about": about, "change": change}));
+}
+
 #[cfg(test)]
 mod tests;
 mod track;
@@ -46,7 +51,7 @@ pub(in crate::hub) use show::{Shown, Unfit};
 use viewer::Viewers;
 
 use super::keys::SessionKey;
-use super::peers::Peers;
+use super::peers::{Peers, Topic};
 use super::recorder::Recorder;
 use super::shelf::{NoShelf, Shelf};
 

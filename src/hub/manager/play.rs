@@ -8,7 +8,7 @@ use crate::time::Span;
 use super::jobs::Job;
 use super::track::{Found, Track};
 use super::world::{ProviderWorld, Raw, Timestep};
-use super::{Manager, Timer};
+use super::{Manager, Timer, tell};
 use crate::hub::keys::ProviderKey;
 use crate::hub::peers::{Peers, cut};
 
@@ -270,6 +270,7 @@ impl Manager {
         provider.time_max = provider.time_max.max(provider.time);
         let line = format!("{}: {reason}", provider.ids);
         log::info!("provider {} {}: {line}", provider.id, status.word());
+        tell(peers, provider.id, &line, if status == Status::Errored { "errored" } else { "ended" });
         if status == Status::Errored {
             reason.clone_into(&mut provider.reason);
             peers.note_error(&line);

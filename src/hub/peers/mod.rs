@@ -14,6 +14,7 @@ mod connect;
 mod deadlines;
 mod expire;
 mod journal;
+mod news;
 mod passage;
 mod passing;
 mod peer;
@@ -29,6 +30,7 @@ use std::collections::VecDeque;
 pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use journal::{About, Journal, cut};
+pub(super) use news::{News, Topic};
 pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
@@ -88,6 +90,7 @@ pub(super) struct Peers {
     pub(super) last_ticket: Ticket,
     pub(super) counters: Counters,
     pub(super) journal: Journal,
+    pub(super) news: News,
     table: Table<Peer, OfPeers>,
     pub(super) pool: Pool,
     timers: Timers<{ PeerTimer::KINDS }>,
@@ -142,6 +145,7 @@ impl Peers {
             last_ticket: Ticket::default(),
             counters: Counters::default(),
             journal: Journal::default(),
+            news: News::new(start.unix_ms),
             table: Table::new(config.connections_max + TARPIT_MAX),
             pool: Pool::new(config.memory_max),
             timers: Timers::default(),
@@ -303,6 +307,7 @@ impl Peers {
         if self.may_log() {
             log::warn!("{text}");
         }
+        self.news.add(Topic::Errors, &serde_json::json!({ "text": text }));
         self.journal.note(self.unix_ms(), &text);
     }
 

@@ -44,6 +44,8 @@ pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, tracking_id};
 pub(super) use session::Session;
 pub(super) use voice::stamp;
 
+use serde_json::json;
+
 use crate::c2sim::code::Code;
 use crate::c2sim::schema::Schemas;
 use crate::c2sim::state::{InitMerge, Options, State};
@@ -60,7 +62,7 @@ use super::events::Event;
 use super::keys::{NodeKey, OfSessions, PeerKey, RequestKey, SessionKey};
 use super::ledger::{Ledger, Ticket};
 use super::names::Names;
-use super::peers::{For, Peers};
+use super::peers::{For, Peers, Topic};
 
 use backlog::Backlog;
 use change::Purpose;
@@ -250,6 +252,7 @@ impl Sessions {
         let session = Session::new(id, name, names.named_here(&local).into(), info, state);
         let key = self.table.insert(session).ok()?;
         self.by_name.insert(local.into(), key);
+        peers.news.add(Topic::Sessions, &json!({"session": name, "change": "created", "state": state.name()}));
         peers.counters.sessions_made += 1;
         Some(key)
     }
@@ -305,6 +308,7 @@ impl Sessions {
         let Some(mut session) = self.table.remove(key) else { return Vec::new() };
         self.by_name.remove(session.local_name());
         log::info!("session {} ({}) ended: {why}", session.id, session.name);
+        peers.news.add(Topic::Sessions, &json!({"session": session.name, "change": "deleted", "reason": why}));
         let members = core::mem::take(&mut session.members);
         self.account(peers, members.len() * MEMBER_BYTES, 0);
         for member in members.into_keys() {

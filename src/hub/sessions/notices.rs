@@ -8,11 +8,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use crate::hub::cause::Cause;
 use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names, new_header};
-use crate::hub::peers::{Peer, Peers, Work};
+use crate::hub::peers::{Peer, Peers, Topic, Work};
 use crate::leco::message::HEADER_BYTES;
 use crate::leco::multicast::entry_bytes;
 use crate::leco::name;
@@ -94,6 +96,11 @@ impl Sessions {
             session.shared_seq = seq;
         }
         let state = session.flow.state.name();
+        if draft.what != What::Message {
+            let change = draft.what.word();
+            let told = json!({"session": session.name, "change": change, "state": state, "seq": seq, "by": draft.by});
+            peers.news.add(Topic::Sessions, &told);
+        }
         let text: Box<str> = draft.text(&session.name, state, seq, time).into();
         let past = Past {
             seq,

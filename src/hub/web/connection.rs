@@ -33,6 +33,8 @@ pub(in crate::hub) struct Asked {
     /// Whoever asks, by its own account: the field `clientId`.
     pub(in crate::hub) client: Option<Box<str>>,
     pub(in crate::hub) query: Box<str>,
+    /// The number of the event that it has heard last: the field `Last-Event-ID`.
+    pub(in crate::hub) heard: Option<u64>,
     /// Where it asks from, as proxies say that are believed.
     pub(in crate::hub) remote: SocketAddr,
     /// `HOST:PORT` by which it has come, and the path below which it has found this server.
@@ -64,6 +66,7 @@ impl Asked {
             body: Arc::default(),
             client: head.field("clientId").map(Box::from),
             query: head.target.query.into(),
+            heard: head.field("Last-Event-ID").filter(|_| route == Route::Events).and_then(|text| text.parse().ok()),
             remote: SocketAddr::new(seen.client, remote.port()),
             authority: seen.authority().into(),
             prefix: seen.prefix.trim_end_matches('/').into(),

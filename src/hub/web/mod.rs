@@ -5,6 +5,7 @@
 
 mod command;
 mod connection;
+mod feed;
 mod page;
 mod reply;
 mod route;
@@ -44,6 +45,7 @@ pub(super) use session::{
 pub(super) use stream::{Came, Farewell};
 
 use connection::Connection;
+use feed::Feeds;
 use stream::Stream;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -57,6 +59,8 @@ pub(super) struct Web {
     prefix: String,
     /// Bodies on their way that others keep.
     lent: Waiting,
+    /// Those on which events are told.
+    feeds: Feeds,
     /// Scratch for answers.
     out: Vec<u8>,
 }
@@ -70,6 +74,7 @@ impl Web {
             proxies: config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
             prefix: config.http_prefix.trim_end_matches('/').to_owned(),
             lent: Waiting::default(),
+            feeds: Feeds::new(&format!("{}.COORDINATOR", config.namespace)),
             out: Vec::new(),
         }
     }
@@ -84,6 +89,7 @@ impl Web {
 
     /// It is gone.
     pub(super) fn left(&mut self, peers: &mut Peers, key: PeerKey) {
+        self.feeds.left(key);
         if let Some(connection) = self.connections.remove(&key) {
             peers.pool.refund(connection.bytes());
             if let Some(lent) = connection.lent {
@@ -95,7 +101,7 @@ impl Web {
     /// The connection that has been without a request for the longest time, from the same address as a newcomer if there is one: the first to go
     /// where there are too many.
     pub(super) fn longest_idle(&self, peers: &Peers, newcomer: SocketAddr) -> Option<PeerKey> {
-        let idle = self.connections.iter().filter(|(_, connection)| connection.is_idle());
+        let idle = self.connections.iter().filter(|(key, connection)| connection.is_idle() && !self.feeds.has(**key));
         let is_other = |key: PeerKey| peers.get(key).is_none_or(|peer| peer.remote.ip() != newcomer.ip());
         idle.min_by_key(|(key, connection)| (is_other(**key), connection.since)).map(|(key, _)| *key)
     }
@@ -137,6 +143,10 @@ impl Web {
         let Some(connection) = self.connections.get_mut(&key) else { return Came::Over };
         if let Some(stream) = &mut connection.stream {
             return stream.next(peers, key, buffer);
+        }
+        if self.feeds.has(key) {
+            // Nothing that comes behind the request means anything.
+            return if buffer.is_empty() { Came::Need(1) } else { Came::Used(buffer.len()) };
         }
         match connection.requests.next(buffer) {
             Ok(Step::Need(n)) => Came::Need(n),
@@ -282,6 +292,7 @@ impl Web {
 
     /// Some of what waited for a connection has left: what was lent to it may have.
     pub(super) fn has_room(&mut self, peers: &mut Peers, key: PeerKey) {
+        self.feeds.has_room_again(key);
         let Some(connection) = self.connections.get_mut(&key).filter(|connection| connection.lent.is_some()) else {
             return;
         };
@@ -385,6 +396,39 @@ impl Web {
         }
     }
 
+    // ---- Events ----
+
+    /// From here on the client is told events, from the one behind `since` where it has heard some before.
+    pub(super) fn begin_feed(&mut self, peers: &mut Peers, key: PeerKey, since: Option<u64>) {
+        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(mut asked) = connection.take(&mut peers.pool) else { return };
+        peers.counters.http_requests += 1;
+        asked.terms.keeps_alive = false;
+        self.out.clear();
+        Answer::begin(&mut self.out, 200, asked.terms, &Date::of(peers.unix_ms()))
+            .fields(&asked.fields)
+            .field("Cache-Control", "no-store")
+            .field("X-Accel-Buffering", "no")
+            .body("text/event-stream", Transfer::UntilClose);
+        peers.send_plain(key, &self.out);
+        self.feeds.begin(peers, key, since);
+    }
+
+    /// Whether one more client can be told events.
+    pub(super) fn has_room_for_feed(&self) -> bool {
+        self.feeds.has_room()
+    }
+
+    /// Whether something has happened that is to be told.
+    #[inline]
+    pub(super) fn has_news(&self, peers: &Peers) -> bool {
+        self.feeds.has_news(&peers.news)
+    }
+
+    pub(super) fn tell_news(&mut self, peers: &mut Peers) {
+        self.feeds.tell(peers);
+    }
+
     // ---- Refusals ----
 
     /// What came cannot be read on.
@@ -412,7 +456,7 @@ impl Web {
     /// Sets the deadline for what comes next, if that is something else than before, or if any of it has come.
     pub(super) fn set_deadline(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        if connection.stream.is_some() {
+        if connection.stream.is_some() || self.feeds.has(key) {
             return;
         }
         if connection.is_answering() {
@@ -438,6 +482,10 @@ impl Web {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         if let Some(stream) = &mut connection.stream {
             stream.late(peers, key);
+            return;
+        }
+        if self.feeds.has(key) {
+            self.feeds.late(peers, key);
             return;
         }
         if connection.is_answering() {

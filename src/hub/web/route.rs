@@ -11,6 +11,8 @@ use super::command::Task;
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Route {
+    /// What happens at this node, as it happens.
+    Events,
     /// The page that says what is where.
     Home,
     /// Whether the process is well.
@@ -128,6 +130,7 @@ impl Route {
             ["metrics"] if is_read => Self::Metrics,
             ["openapi.yaml"] if is_read => Self::OpenApi,
             ["openrpc.json"] if is_read => Self::OpenRpc,
+            ["events"] if method == Method::Get => Self::Events,
             ["rpc"] if method == Method::Post => Self::Rpc,
             ["rpc", name] if method == Method::Post => Self::RpcAt(name.into()),
             ["cleanup"] if is_read => Self::Cleanup,
