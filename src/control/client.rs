@@ -171,6 +171,8 @@ pub struct ViewerResult<'a> {
     pub time: i64,
     /// The flow state of its session, where the result says it; else empty.
     pub state: &'a str,
+    /// The viewer's own id, where it is in no session.
+    pub viewer: Option<i64>,
     /// The record map, for [`super::replay::Record::read`] or [`Value::decode`]; empty when there is none.
     pub record: &'a [u8],
 }
@@ -180,7 +182,8 @@ pub struct ViewerResult<'a> {
 /// # Errors
 /// [`Error::Malformed`] when it is not one map, [`Error::BadField`] when a value has the wrong type.
 pub fn decode_viewer(body: &[u8]) -> Result<ViewerResult<'_>, Error> {
-    let mut found = ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, state: "", record: &[] };
+    let mut found =
+        ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, state: "", viewer: None, record: &[] };
     let mut reader = Reader::new(body);
     let is_map = reader.fields(|key, value| {
         match key {
@@ -192,6 +195,7 @@ pub fn decode_viewer(body: &[u8]) -> Result<ViewerResult<'_>, Error> {
             }
             b"message" => found.message = value.text().map_err(|error| error.in_field("message"))?.unwrap_or(""),
             b"result" => found.result = value.bool().map_err(|error| error.in_field("result"))?.unwrap_or(false),
+            b"viewer" => found.viewer = value.int().map_err(|error| error.in_field("viewer"))?,
             b"state" => found.state = value.text().map_err(|error| error.in_field("state"))?.unwrap_or(""),
             b"time" => found.time = value.int().map_err(|error| error.in_field("time"))?.unwrap_or(0),
             b"record" => found.record = Some(value.span()?).filter(|span| *span != [0xc0]).unwrap_or(&[]),
@@ -389,7 +393,15 @@ mod tests {
         ] {
             assert!(decode_viewer(&hex(body)).is_err(), "{body}");
         }
-        let empty = ViewerResult { request: Bits::NONE, message: "", result: false, time: 0, state: "", record: &[] };
+        let empty = ViewerResult {
+            request: Bits::NONE,
+            message: "",
+            result: false,
+            time: 0,
+            state: "",
+            viewer: None,
+            record: &[],
+        };
         assert_eq!(decode_viewer(&hex("82 a67265636f7264 c0 a474696d65 c0")), Ok(empty));
     }
 }

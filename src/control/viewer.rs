@@ -111,17 +111,30 @@ pub struct Head<'a> {
 /// Appends the length header and all of a result up to its sections, which must follow as they are. Empty sections are not
 /// counted, so one that is not selected can be given as `&[]`. Says how many bytes the whole result takes.
 pub fn write_prelude(out: &mut Vec<u8>, head: Head<'_>, sections: &[&[u8]]) -> usize {
-    prelude(out, head, "", sections)
+    prelude(out, head, Beside::default(), sections)
 }
 
-/// The same with the flow state of the viewer's session, as `state`, unless that is empty.
-fn prelude(out: &mut Vec<u8>, head: Head<'_>, state: &str, sections: &[&[u8]]) -> usize {
+/// What a result says beside the keys of the document.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// The flow state of the viewer's session, as `state`, unless it is empty.
+    pub state: &'a str,
+    /// The viewer's own id, as `viewer`: by it a controller connects it, and it has no other way to learn it where it cannot see its own address.
+    pub viewer: Option<i64>,
+}
+
+fn prelude(out: &mut Vec<u8>, head: Head<'_>, beside: Beside<'_>, sections: &[&[u8]]) -> usize {
     let start = out.len();
+    let Beside { state, viewer } = beside;
     // The header depends on the length of what comes behind it, and the prelude's own is known only once it is written.
-    out.map(if state.is_empty() { 5 } else { 6 });
+    out.map(5 + usize::from(!state.is_empty()) + usize::from(viewer.is_some()));
     if !state.is_empty() {
         out.text("state");
         out.text(state);
+    }
+    if let Some(viewer) = viewer {
+        out.text("viewer");
+        out.int(viewer);
     }
     out.text("request");
     out.uint(u64::from(head.request.0));
@@ -140,12 +153,12 @@ fn prelude(out: &mut Vec<u8>, head: Head<'_>, state: &str, sections: &[&[u8]]) -
 
 /// Appends a whole result, sections copied in. Says how many bytes it takes.
 pub fn write_result(out: &mut Vec<u8>, head: Head<'_>, sections: &[&[u8]]) -> usize {
-    write_result_in(out, head, "", sections)
+    write_result_in(out, head, Beside::default(), sections)
 }
 
-/// The same with the flow state of the viewer's session, as `state` beside the keys of the document, unless that is empty.
-pub fn write_result_in(out: &mut Vec<u8>, head: Head<'_>, state: &str, sections: &[&[u8]]) -> usize {
-    let whole = prelude(out, head, state, sections);
+/// The same with more than the document has.
+pub fn write_result_in(out: &mut Vec<u8>, head: Head<'_>, beside: Beside<'_>, sections: &[&[u8]]) -> usize {
+    let whole = prelude(out, head, beside, sections);
     for section in sections {
         out.extend_from_slice(section);
     }

@@ -352,6 +352,8 @@ pub(crate) struct Seen {
     pub(crate) time: i64,
     /// The flow state, where the result says it.
     pub(crate) state: String,
+    /// Its own id, where the result says it.
+    pub(crate) viewer: Option<i64>,
     pub(crate) record: Vec<u8>,
 }
 
@@ -488,6 +490,7 @@ impl Watcher {
                 result: found.result,
                 time: found.time,
                 state: found.state.to_owned(),
+                viewer: found.viewer,
                 record: found.record.to_vec(),
             }));
         }

@@ -8,7 +8,9 @@ use crate::common::rcrs;
 use crate::common::world::{World, config};
 use instep::config::Config;
 use instep::control::client::encode_viewer;
+use instep::control::section;
 use instep::control::viewer::Bits;
+use instep::control::vlog;
 use instep::hub::Door;
 use instep::hub::shelf::{Advance, Content, FileId, Shelf};
 use instep::rcrs::log::Ending;
@@ -121,6 +123,65 @@ fn a_component_is_silent_for_as_long_as_it_is_silent() {
         assert!(waited < 4 * expiration, "it is never removed");
     }
     assert_eq!(wall.world.count("names_expired"), 1, "who says something stays");
+}
+
+/// A shelf with one recording.
+#[derive(Debug, Default)]
+struct OneRecording(VecDeque<Vec<u8>>);
+
+impl Shelf for OneRecording {
+    fn open(&mut self, _: &str) -> Result<(FileId, Content), String> {
+        let (mut config, mut whole) = (Vec::new(), Vec::new());
+        section::config(&mut config, [("kernel.agents.think-time", "250")].into_iter());
+        vlog::write_heading(&mut whole, vlog::Heading { max_time_step: 300, map_name: "", map: &[], config: &config });
+        for time in 0..=300 {
+            let (mut world, mut changes) = (Vec::new(), Vec::new());
+            section::world(&mut world, []);
+            section::changes(&mut changes, []);
+            let section = if time == 0 { &world } else { &changes };
+            vlog::write_prelude(&mut whole, time, &[section]);
+            whole.extend_from_slice(section);
+        }
+        self.0.push_back(whole);
+        Ok((FileId(1), Content::Recording))
+    }
+
+    fn again(&mut self, _: FileId) -> Result<FileId, String> {
+        Err("once is enough".to_owned())
+    }
+
+    fn advance(&mut self, _: FileId) -> Advance {
+        self.0.pop_front().map_or(Advance::Ended(Ending::Whole), Advance::Bytes)
+    }
+
+    fn time_max(&self, _: FileId) -> Option<i32> {
+        None
+    }
+
+    fn close(&mut self, _: FileId) {}
+}
+
+#[test]
+fn a_recording_is_played_at_the_pace_of_its_kernel() {
+    let mut wall = Wall::new(config(1));
+    wall.world.hubs[0].set_shelf(Box::new(OneRecording::default()));
+    let mut a = Member::new(&mut wall.world, 0, "A");
+    let mut call = |wall: &mut Wall, method: &str, params: Value| {
+        a.ask(&mut wall.world, "COORDINATOR", method, &params)["result"].clone()
+    };
+    let provider = call(&mut wall, "open_provider", json!({"logfilename": "walk"}))["provider"].clone();
+    let viewer = wall.world.connect_at(0, Door::Viewer, "127.0.0.1:5000").unwrap();
+    let mut open = Vec::new();
+    encode_viewer(&mut open, Bits::OPEN, None);
+    wall.world.feed(viewer, &open);
+    wall.wait(10);
+    call(&mut wall, "connect_viewer", json!({"viewer": 1, "provider": provider}));
+    wall.wait(125);
+    for second in 1..4 {
+        wall.wait(1000);
+        let time = call(&mut wall, "providers", Value::Null)["providerinfo"][0]["time"].clone();
+        assert_eq!(time, 4 * second);
+    }
 }
 
 /// A shelf with one log, of a timestep each second.

@@ -73,6 +73,7 @@ fn waiting_viewer(house: &House, controller: &mut Controller, bits: u32) -> (Wat
     let seen = viewer.call(OPEN | bits, None);
     assert_eq!((seen.message.as_str(), seen.result), ("no session", true));
     let id = controller.viewers().into_iter().find(|id| !before.contains(id)).unwrap();
+    assert_eq!(seen.viewer, Some(id), "who is in no session is told its id");
     (viewer, id)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::control::viewer::{self, Bits, Head};
+use crate::control::viewer::{self, Beside, Bits, Head};
 use crate::limits::VIEWER_WORDS_MAX;
 
 use super::viewer::Viewer;
@@ -77,7 +77,7 @@ pub(super) fn say(peers: &mut Peers, viewer: &mut Viewer, key: PeerKey, head: He
 /// The same, with the flow state of its session.
 pub(super) fn say_in_state(peers: &mut Peers, viewer: &mut Viewer, key: PeerKey, head: Head<'_>, state: &str) {
     let mut out = Vec::new();
-    viewer::write_result_in(&mut out, head, state, &[]);
+    viewer::write_result_in(&mut out, head, Beside { state, viewer: None }, &[]);
     send_word(peers, viewer, key, out);
 }
 

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::sync::Weak;
 
+use crate::control::replay;
 use crate::control::reply::{ProviderType, Status};
 use crate::control::section::{self, Section};
 use crate::control::viewer::Bits;
@@ -339,13 +340,18 @@ impl Provider {
     pub(super) fn file_static(&mut self, play: &mut Play, item: Static) -> bool {
         match item {
             Static::Config(config) => {
-                if let Some(think) = config.get(THINK_TIME).and_then(|text| text.trim().parse::<u64>().ok()) {
-                    play.step = Span(think.clamp(1, 3_600_000));
+                if let Some(step) = config.get(THINK_TIME).and_then(step_of) {
+                    play.step = step;
                 }
                 self.file_config(&config);
                 return self.has_new_world();
             }
             Static::Section(section, value) => {
+                let config = if section == Section::Config { replay::config(&value).ok() } else { None };
+                let think = config.and_then(|all| all.into_iter().find(|(key, _)| key == THINK_TIME));
+                if let Some(step) = think.and_then(|(_, text)| step_of(&text)) {
+                    play.step = step;
+                }
                 let mut out = Vec::new();
                 section::raw(&mut out, section, &value);
                 match section {
@@ -359,6 +365,11 @@ impl Provider {
         }
         false
     }
+}
+
+/// How long a timestep takes, by the time that agents had to think.
+fn step_of(think: &str) -> Option<Span> {
+    think.trim().parse::<u64>().ok().map(|think| Span(think.clamp(1, 3_600_000)))
 }
 
 /// A provider and where its data comes from.

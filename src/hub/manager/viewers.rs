@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::c2sim::state::State;
 use crate::control::reply::Status;
-use crate::control::viewer::{self, Bits, Head, ViewerRequest};
+use crate::control::viewer::{self, Beside, Bits, Head, ViewerRequest};
 
 use super::Manager;
 use super::answers::{self, answer, no_memory, say};
@@ -179,13 +179,15 @@ impl Manager {
         let viewer = self.viewers.get(key)?;
         let (chosen, show) = (viewer.initial, viewer.session.and_then(|session| self.shows.get(&session)));
         let state = show.map(|show| show.state);
+        // Whoever is in no session needs its id to be brought into one.
+        let id = show.is_none().then_some(viewer.id);
         let provider_key = show.and_then(|show| show.provider);
         let found = provider_key.and_then(|provider| self.providers.get_mut(provider));
         let Some(provider) = found.filter(|found| found.loaded) else {
             let mut out = Vec::new();
             let (message, result) = self.reason_for_nothing(key);
             let head = Head { request: echoed, message, result, time: 0 };
-            viewer::write_result_in(&mut out, head, state.map_or("", State::name), &[]);
+            viewer::write_result_in(&mut out, head, Beside { state: state.map_or("", State::name), viewer: id }, &[]);
             peers.pool.charge_small(out.len());
             return Some(Arc::new(out));
         };
@@ -223,7 +225,8 @@ impl Manager {
         peers.pool.refund(about);
         // Megabytes for a city: made in one piece, not grown into.
         let mut out = Vec::with_capacity(about);
-        viewer::write_result_in(&mut out, head, state.map_or("", State::name), &[map, config, world]);
+        let beside = Beside { state: state.map_or("", State::name), viewer: None };
+        viewer::write_result_in(&mut out, head, beside, &[map, config, world]);
         peers.pool.charge_small(out.len());
         let bytes = Arc::new(out);
         if provider.initials.len() < INITIALS_MAX {
