@@ -42,7 +42,7 @@
 //! benchmarks and the fuzz targets have, opens every room below. It promises nothing: what it shows may change in any version.
 //!
 //! # Rooms, and who may know whom
-//! `limits`, [`time`] <- `store` <- `zmtp`, `leco`, `control`, `rcrs`, `c2sim`, `http`, `stomp` <- [`hub`] <- [`net`] <- the program.
+//! `limits`, [`time`] <- `store` <- `zmtp`, `leco`, `control`, `rcrs`, `c2sim`, `http`, `stomp`, `web` <- [`hub`] <- [`net`] <- the program.
 //! [`client`] stands beside the hub, upon `zmtp` and `leco`.
 //!
 //! | room | owns | must not know |
@@ -59,6 +59,7 @@
 //! | `c2sim` | the flow state of a session and the messages that drive it | sessions, members |
 //! | `http` | HTTP/1.1 from the server's side: requests, bodies, answers, origins, proxies; WebSocket upon it | paths, what bodies mean, connections |
 //! | `stomp` | STOMP 1.0 to 1.2 from the server's side: frames, selectors | destinations, what bodies mean, connections |
+//! | `web` | the files of the page that a browser is given | HTTP, connections |
 //! | [`client`] | a Component's end of a link, as a machine; and around it a socket and a clock for those who want to block | the hub, sessions |
 //! | [`hub`] | the heart: all tables, all protocols, all deadlines | sockets, files, clocks |
 //! | [`net`] | mio, sockets, files, the clock, signals | what any byte means |
@@ -222,6 +223,8 @@ mod stomp;
 #[cfg(not(feature = "internals"))]
 mod store;
 #[cfg(not(feature = "internals"))]
+mod web;
+#[cfg(not(feature = "internals"))]
 mod zmtp;
 
 #[cfg(feature = "internals")]
@@ -242,5 +245,7 @@ pub mod rcrs;
 pub mod stomp;
 #[cfg(feature = "internals")]
 pub mod store;
+#[cfg(feature = "internals")]
+pub mod web;
 #[cfg(feature = "internals")]
 pub mod zmtp;

@@ -169,7 +169,7 @@ fn welcome(server: &Server, name: &str) -> Vec<String> {
         lines.push(format!("of the Manager, {}", doors.join(", ")));
     }
     if let Some(address) = server.addresses(Door::Http).next() {
-        lines.push(format!("a browser finds it at http://{}/", seen_from_here(address)));
+        lines.push(format!("open the page in a browser: http://{}/", seen_from_here(address)));
     }
     let stomp: Vec<String> = server.addresses(Door::Stomp).map(|address| address.to_string()).collect();
     if !stomp.is_empty() {

@@ -161,11 +161,29 @@ impl<'a> Head<'a> {
         self.all(name).next().and_then(|value| core::str::from_utf8(value).ok())
     }
 
+    /// Whether the client takes an answer in this coding (RFC 9110, 12.5.3).
+    #[must_use]
+    pub fn takes(&self, coding: &str) -> bool {
+        self.all("Accept-Encoding").flat_map(words).any(|known| {
+            let end = known.iter().position(|byte| *byte == b';').unwrap_or(known.len());
+            let (name, parameters) = known.split_at(end);
+            name.trim_ascii().eq_ignore_ascii_case(coding.as_bytes()) && !is_forbidden(parameters)
+        })
+    }
+
     /// Whether one of the fields of that name has `word` in its list, in any case: `Connection: keep-alive, Upgrade`.
     #[must_use]
     pub fn lists(&self, name: &str, word: &str) -> bool {
         self.all(name).any(|value| words(value).any(|known| known.eq_ignore_ascii_case(word.as_bytes())))
     }
+}
+
+/// Whether what is behind a word of a list, `;q=0.000`, forbids it.
+fn is_forbidden(parameters: &[u8]) -> bool {
+    parameters.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).any(|parameter| {
+        let weight = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="));
+        weight.is_some_and(|weight| weight.starts_with(b"0") && weight.iter().all(|digit| b"0.".contains(digit)))
+    })
 }
 
 /// Whether the first line has three words, the last of which is some version of HTTP. A fourth comes of a blank in the target.
@@ -209,6 +227,22 @@ mod tests {
         assert_eq!(head.field("content-type"), Some("application/xml"));
         assert_eq!(head.all("x").collect::<Vec<_>>(), [&b"a b"[..], b"c"]);
         assert_eq!((head.fields().count(), head.field("y")), (6, None));
+    }
+
+    #[test]
+    fn a_coding_is_taken_if_it_is_listed_and_not_forbidden() {
+        for (listed, takes) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("deflate, gzip ; q=1.0", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000", false),
+            ("x-gzip, br", false),
+            ("", false),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: {listed}\r\n\r\n");
+            assert_eq!(head(&text).unwrap().takes("gzip"), takes, "{listed}");
+        }
     }
 
     #[test]

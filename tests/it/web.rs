@@ -102,6 +102,73 @@ fn every_number_is_told_in_the_words_of_prometheus() {
     );
 }
 
+/// The value of a field in the head of an answer.
+fn field<'a>(answer: &'a str, name: &str) -> &'a str {
+    let head = answer.split_once("\r\n\r\n").unwrap().0;
+    let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("{name}: {head}"))
+}
+
+#[test]
+fn the_page_comes_in_files_that_a_browser_keeps() {
+    let server = Running::start(Config::default());
+    let index = server.get("/");
+    assert!(index.starts_with("HTTP/1.1 200 OK\r\n") && body(&index).starts_with("<!doctype html>"), "{index}");
+    assert!(field(&index, "Content-Security-Policy").starts_with("default-src 'self'"));
+    let version = server.get("/page/version");
+    assert!(body(&index).contains(&format!("<meta name=\"version\" content=\"{}\">", body(&version))));
+    let mut files: Vec<&str> = body(&index).split('"').filter(|word| word.starts_with("page/")).collect();
+    files.push("page/map.js");
+    for file in files {
+        let said = server.get(&format!("/{file}"));
+        let kind = field(&said, "Content-Type");
+        let wanted = match file.rsplit('.').next() {
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            _ => "image/svg+xml",
+        };
+        assert!(kind == wanted && !body(&said).is_empty(), "{file}: {kind}");
+        let tag = field(&said, "ETag").to_owned();
+        assert_eq!((field(&said, "Cache-Control"), field(&said, "Vary")), ("no-cache", "Accept-Encoding"));
+        let ask = |more: &str| {
+            server.say(format!("GET /{file} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{more}\r\n").as_bytes())
+        };
+        for known in [format!("\"x\", W/{tag}"), "*".to_owned()] {
+            let same = ask(&format!("If-None-Match: {known}\r\n"));
+            assert!(same.starts_with("HTTP/1.1 304 Not Modified\r\n") && body(&same).is_empty(), "{same}");
+            assert_eq!(field(&same, "ETag"), tag);
+        }
+        assert!(ask("If-None-Match: \"x\"\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+}
+
+#[test]
+fn a_file_of_the_page_is_packed_for_those_who_can_unpack_it() {
+    let server = Running::start(Config::default());
+    let plain = server.get("/page/map.js");
+    let ask = |method: &str, codings: &str| {
+        let mut stream = server.connect();
+        let request = format!(
+            "{method} /page/map.js HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAccept-Encoding: {codings}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).unwrap();
+        let end = said.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let body = said.split_off(end);
+        (String::from_utf8(said).unwrap(), body)
+    };
+    let (head, packed) = ask("GET", "br, gzip;q=0.9");
+    assert_eq!((field(&head, "Content-Encoding"), field(&head, "ETag")), ("gzip", field(&plain, "ETag")));
+    assert!(packed.starts_with(&[0x1f, 0x8b]) && packed.len() < body(&plain).len() / 2);
+    assert_eq!(field(&head, "Content-Length"), packed.len().to_string());
+    let (head, nothing) = ask("HEAD", "gzip");
+    assert!(nothing.is_empty() && field(&head, "Content-Length") == packed.len().to_string());
+    let (head, same) = ask("GET", "gzip;q=0, br");
+    assert!(!head.contains("Content-Encoding") && same == body(&plain).as_bytes());
+    assert!(server.get("/page/none.js").starts_with("HTTP/1.1 404 "));
+}
+
 #[test]
 fn several_requests_in_one_write_have_their_answers_in_order() {
     let server = Running::start(Config::default());

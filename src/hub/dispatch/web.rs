@@ -12,7 +12,7 @@ use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::GuestId;
-use crate::hub::web::{Asked, Came, Reply, Route, home, metrics, openapi};
+use crate::hub::web::{Asked, Came, Reply, Route, file, home, metrics, openapi};
 use crate::limits::WEB_STEPS_PER_TURN;
 
 /// What becomes of a request.
@@ -145,7 +145,8 @@ impl Hub {
             Route::Viewer if asked.upgrade.is_err() => return Served::Denied,
             Route::Viewer => return Served::Viewer(asked.remote),
             Route::Task(task) => return self.serve_task(key, asked, *task),
-            Route::Home => home(&String::from_utf8_lossy(&self.names.full_name), &self.readings()),
+            Route::Home => home(asked),
+            Route::File(wanted) => file(asked, wanted),
             Route::Health => self.health(),
             Route::Metrics => metrics(&self.peers.counters, &self.readings()),
             Route::OpenApi => openapi(),

@@ -98,7 +98,9 @@ impl Sessions {
         let state = session.flow.state.name();
         if draft.what != What::Message {
             let change = draft.what.word();
-            let told = json!({"session": session.name, "change": change, "state": state, "seq": seq, "by": draft.by});
+            let trigger = Some(draft.name).filter(|name| !name.is_empty());
+            let told = json!({"session": session.name, "change": change, "state": state, "seq": seq, "by": draft.by,
+                              "trigger": trigger});
             peers.news.add(Topic::Sessions, &told);
         }
         let text: Box<str> = draft.text(&session.name, state, seq, time).into();

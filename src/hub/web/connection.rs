@@ -43,6 +43,10 @@ pub(in crate::hub) struct Asked {
     pub(in crate::hub) is_secure: bool,
     /// What comes of its wish for a WebSocket.
     pub(in crate::hub) upgrade: Result<Accept, Denial>,
+    /// It takes an answer as gzip has it.
+    pub(super) takes_gzip: bool,
+    /// The tags of what it has already, as it lists them.
+    pub(super) has: Box<str>,
     /// Where in the body the document is, if that is a form.
     form: Option<Result<Box<Form<'static>>, Malformed>>,
     /// Its body is longer than it may be, and is not here.
@@ -56,6 +60,7 @@ pub(in crate::hub) struct Asked {
 
 impl Asked {
     pub(super) fn new(route: Route, head: &Head<'_>, access: Access<'_>, seen: &Seen<'_>, remote: SocketAddr) -> Self {
+        let is_of_page = matches!(route, Route::Home | Route::File(_));
         let mut fields = Vec::new();
         Answer::aside(&mut fields, |answer| access.tell(head, answer));
         let content_type = head.field("Content-Type").filter(|_| route.brings_document());
@@ -72,6 +77,8 @@ impl Asked {
             prefix: seen.prefix.trim_end_matches('/').into(),
             is_secure: seen.is_secure,
             upgrade: if route.is_stream() { Accept::judge(head) } else { Err(Denial::NotAsked) },
+            takes_gzip: is_of_page && head.takes("gzip"),
+            has: head.field("If-None-Match").filter(|_| is_of_page).unwrap_or_default().into(),
             form,
             is_too_long: false,
             terms: head.terms,

@@ -36,7 +36,7 @@ use super::peers::{Loan, PeerTimer, Peers, Role};
 
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
-pub(super) use page::{home, metrics, openapi};
+pub(super) use page::{file, home, metrics, openapi};
 pub(super) use reply::{Body, Reply};
 pub(super) use route::{Action, Route};
 pub(super) use session::{

@@ -1,25 +1,43 @@
-//! What is read rather than asked: the first page, and every number in the words of Prometheus.
+//! What is read rather than asked: the files of the page, and every number in the words of Prometheus.
 
 use core::fmt::Write as _;
 
 use crate::counters::{Counters, Reading};
+use crate::web::File;
 
+use super::connection::Asked;
 use super::reply::Reply;
 
 /// The media type of [`metrics`] (the text format of Prometheus).
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The first page.
-pub(in crate::hub) fn home(full_name: &str, readings: &[Reading]) -> Reply {
-    let mut text = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{name}</title>\n<h1>{name}</h1>\n<table>\n",
-        name = escaped(full_name)
-    );
-    for Reading { help, value, .. } in readings {
-        text.push_str(&format!("<tr><td>{}<td>{value}\n", escaped(help)));
-    }
-    text.push_str("</table>\n<p><a href=\"health\">health</a> <a href=\"metrics\">metrics</a>\n</html>\n");
-    Reply::of(200, "text/html; charset=utf-8", text.into())
+/// What a page may load: itself. Nobody may put it into a frame.
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The first file of the page.
+const INDEX: &str = "index.html";
+
+/// The page.
+pub(in crate::hub) fn home(asked: &Asked) -> Reply {
+    File::find(INDEX)
+        .map_or_else(|| Reply::bare(404), |index| file(asked, index).with("Content-Security-Policy", POLICY))
+}
+
+/// A file of the page. It is asked for anew each time, and sent if it is another one than the browser has.
+pub(in crate::hub) fn file(asked: &Asked, file: &'static File) -> Reply {
+    let is_known =
+        asked.has.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == file.tag);
+    let reply = match is_known {
+        true => Reply::bare(304),
+        false if asked.takes_gzip => Reply::of(200, file.media_type, file.gzip.into()).with("Content-Encoding", "gzip"),
+        false => Reply::of(200, file.media_type, file.plain()),
+    };
+    reply
+        .with("ETag", file.tag)
+        .with("Cache-Control", "no-cache")
+        .with("Vary", "Accept-Encoding")
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Referrer-Policy", "no-referrer")
 }
 
 /// The description of the interface of sessions.
@@ -42,9 +60,4 @@ pub(in crate::hub) fn metrics(counters: &Counters, readings: &[Reading]) -> Repl
         line(&format!("instep_{name}"), "gauge", help, crate::counters::count(*value));
     }
     Reply::of(200, METRICS_TYPE, text.into())
-}
-
-/// Text as HTML has it.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

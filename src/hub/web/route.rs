@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::http::method::Method;
 use crate::http::target::{BadEscape, Target};
 use crate::limits::{HTTP_BODY_BYTES_MAX, RPC_BYTES_MAX};
+use crate::web::File;
 
 use super::command::Task;
 
@@ -13,8 +14,10 @@ use super::command::Task;
 pub(in crate::hub) enum Route {
     /// What happens at this node, as it happens.
     Events,
-    /// The page that says what is where.
+    /// The page.
     Home,
+    /// A file of it.
+    File(&'static File),
     /// Whether the process is well.
     Health,
     /// Every number, for Prometheus.
@@ -126,6 +129,7 @@ impl Route {
             ["api", ..] => Self::UnknownOfApi,
             ["C2SIMServer", ref rest @ ..] => task(is_read, method, rest).map_or(Self::Unknown, Self::Task),
             [] if is_read => Self::Home,
+            ["page", name] if is_read => File::find(name).map_or(Self::Unknown, Self::File),
             ["health"] if is_read => Self::Health,
             ["metrics"] if is_read => Self::Metrics,
             ["openapi.yaml"] if is_read => Self::OpenApi,
