@@ -8,6 +8,7 @@
 mod cast;
 mod patience;
 mod recording;
+mod town;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,10 +36,18 @@ use patience::{PATIENCE, TICK, missed};
 const HELP: &str = "\
 instep demo shows what shared sessions are, in about ten seconds.
 
-Usage: instep demo
+Usage: instep demo [--page]
 
 It starts a server of its own on free ports of this machine, lets two components and a viewer come in, and takes them through
 the states of a scenario. Nothing else is needed, and nothing is left behind. The exit code is 1 when something did not happen.
+
+With --page it shows a town after an earthquake in a browser, says where, and goes on until Ctrl-C.
+";
+
+const STORY_OF_PAGE: &str = "\
+instep shows what it does on a page for browsers. Here a rescue simulation runs, a recording of a town after an earthquake, and a
+session that rules it: what you trigger on the page, the simulator below hears.
+
 ";
 
 const STORY: &str = "\
@@ -57,6 +66,12 @@ Each line is: seconds since the start, who, and what happened to them.
 const SESSION: &str = "exercise";
 /// Timesteps of the recording.
 const STEPS: u32 = 100;
+/// Timesteps of the town: five minutes.
+const TOWN_STEPS: u32 = 600;
+/// Where the page is, if nobody else is there: where `instep serve` has it.
+const PAGE: &str = "127.0.0.1:12312";
+/// How often it is looked whether the town has come to its end.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long one may read before the next act.
 const BREATH: Duration = Duration::from_millis(500);
 /// How far ahead the start is scheduled, in milliseconds.
@@ -67,23 +82,54 @@ const SIGTERM: i32 = 15;
 /// Runs the sub-command.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let mut parser = lexopt::Parser::from_args(words);
-    if let Some(word) = parser.next()? {
-        if matches!(word, Short('h') | Long("help")) {
-            return say(HELP);
+    let mut has_page = false;
+    while let Some(word) = parser.next()? {
+        match word {
+            Short('h') | Long("help") => return say(HELP),
+            Long("page") => has_page = true,
+            Short(_) | Long(_) | lexopt::Arg::Value(_) => {
+                return Err(Failure::usage(format!("demo: {} (try: instep demo --help)", word.unexpected())));
+            }
         }
-        return Err(Failure::usage(format!("demo: {} (try: instep demo --help)", word.unexpected())));
     }
-    say(STORY)?;
-    let server = TemporaryServer::open()?;
+    if has_page {
+        let farewell = "The server has ended, its files are gone. To go on: instep serve --log-dir DIR";
+        return perform(STORY_OF_PAGE, &TOWN, Demonstration::run_town, farewell);
+    }
+    let farewell = "That was all: the server has ended, its files are gone. To go on: instep serve, and: instep ctl session --help";
+    perform(STORY, &WALK, Demonstration::play, farewell)
+}
+
+/// A demonstration with a server of its own, from its first words to its last.
+fn perform(
+    story: &str,
+    scene: &'static Scene,
+    acts: fn(&mut Demonstration, &TemporaryServer) -> Result<(), Failure>,
+    farewell: &str,
+) -> Result<(), Failure> {
+    say(story)?;
+    let server = TemporaryServer::open(scene)?;
     let mut demonstration = Demonstration::new(&server)?;
-    let outcome = demonstration.play(&server);
+    let outcome = acts(&mut demonstration, &server);
     demonstration.cast.leave();
     drop(server);
     outcome?;
-    say(
-        "\nThat was all: the server has ended, its files are gone. To go on: instep serve, and: instep ctl session --help\n",
-    )
+    say(&format!("\n{farewell}\n"))
 }
+
+/// What a demonstration is about: its log, made for so many timesteps.
+struct Scene {
+    file: &'static str,
+    steps: u32,
+    make: fn(u32) -> Vec<u8>,
+    title: &'static str,
+    has_page: bool,
+}
+
+const WALK: Scene =
+    Scene { file: "walk.log", steps: STEPS, make: recording::recording, title: "A walk", has_page: false };
+const TOWN: Scene =
+    Scene { file: "town.vlog", steps: TOWN_STEPS, make: town::recording, title: "A town", has_page: true };
 
 /// The server in its thread, and the directory of the recording. Both end with it.
 struct TemporaryServer {
@@ -93,17 +139,19 @@ struct TemporaryServer {
     coordinator: String,
     control: String,
     viewer: String,
+    page: String,
+    scene: &'static Scene,
 }
 
 impl TemporaryServer {
-    fn open() -> Result<Self, Failure> {
+    fn open(scene: &'static Scene) -> Result<Self, Failure> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let failed =
             |error: &std::io::Error| Failure::other(format!("the demonstration's server: {}", in_words(error)));
         let name = format!("instep-demo-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let made = std::fs::create_dir(&folder);
-        let made = made.and_then(|()| std::fs::write(folder.join("walk.log"), recording::recording(STEPS)));
+        let made = made.and_then(|()| std::fs::write(folder.join(scene.file), (scene.make)(scene.steps)));
         let here = || vec!["127.0.0.1:0".to_owned()];
         let config = Config {
             namespace: "DEMO".to_owned(),
@@ -116,16 +164,19 @@ impl TemporaryServer {
             log_dir: vec![folder.to_string_lossy().into_owned()],
             ..Config::default()
         };
-        let bound = made.and_then(|()| Server::bind(config));
+        let usual = Config { http_bind: vec![PAGE.to_owned()], ..config.clone() };
+        let usual = scene.has_page.then(|| Server::bind(usual).ok()).flatten();
+        let bound = made.and_then(|()| usual.map_or_else(|| Server::bind(config), Ok));
         let mut server = bound.map_err(|error| {
             drop(std::fs::remove_dir_all(&folder));
             failed(&error)
         })?;
         let address = |door| server.addresses(door).next().map_or_else(String::new, |address| address.to_string());
         let (coordinator, control, viewer) = (address(Door::Leco), address(Door::Control), address(Door::Viewer));
+        let page = format!("http://{}/", address(Door::Http));
         let stopper = server.stopper();
         let thread = Some(std::thread::spawn(move || server.run()));
-        Ok(Self { stopper, thread, folder, coordinator, control, viewer })
+        Ok(Self { stopper, thread, folder, coordinator, control, viewer, page, scene })
     }
 }
 
@@ -186,16 +237,55 @@ impl Demonstration {
         self.end()
     }
 
+    /// The town, in a session that runs; from its beginning again whenever it has ended.
+    fn run_town(&mut self, server: &TemporaryServer) -> Result<(), Failure> {
+        self.come_in(server)?;
+        self.prepare()?;
+        self.pull(Trigger::StartScenario, "RUNNING")?;
+        let page = &server.page;
+        say(&format!(
+            "\n  Open {page}#map/1/live in a browser: the town, and {page}#sessions/{SESSION}\n  Ctrl-C ends it.\n\n"
+        ))?;
+        let mut look = now() + LOOK;
+        loop {
+            if self.signals.pending().next().is_some() {
+                return Ok(());
+            }
+            match self.heard.recv_timeout(TICK) {
+                Ok(Heard { what: What::Step(_), .. }) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(heard) => self.show(&heard)?,
+                Err(RecvTimeoutError::Disconnected) => return Err(missed("anybody listens")),
+            }
+            if now() > look {
+                look = now() + LOOK;
+                self.begin_again()?;
+            }
+        }
+    }
+
+    /// Plays the town once more if it has ended while the session runs.
+    fn begin_again(&mut self) -> Result<(), Failure> {
+        let providers = self.planner.ask("COORDINATOR", "providers", &Value::Null).map_err(Failure::other)?;
+        let info = providers.get("providerinfo").and_then(|all| all.get(0));
+        let has_ended = info.is_some_and(|info| word(info, "status") == "closed");
+        if has_ended && word(&self.ask("info", &Value::Null)?, "state") == "RUNNING" {
+            self.ask(Trigger::StopScenario.method(), &Value::Null)?;
+            self.ask(Trigger::StartScenario.method(), &Value::Null)?;
+        }
+        Ok(())
+    }
+
     // ---- The acts ----
 
     fn come_in(&mut self, server: &TemporaryServer) -> Result<(), Failure> {
         self.title("Everybody comes in, and the planner makes a session with the recording for its data.")?;
-        let TemporaryServer { coordinator, control, viewer, .. } = server;
+        let TemporaryServer { coordinator, control, viewer, scene, .. } = server;
         self.tell("server", &format!("listens: components {coordinator}, controllers {control}, viewers {viewer}"))?;
         let mut controller = Controller::connect(control)?;
-        let provider = controller.open("walk.log")?;
-        self.tell("controller", &format!("opened the recording walk.log, {STEPS} timesteps: provider {provider}"))?;
-        let wish = json!({"name": SESSION, "display_name": "A walk", "provider": provider});
+        let Scene { file, steps, title, .. } = scene;
+        let provider = controller.open(file)?;
+        self.tell("controller", &format!("opened the recording {file}, {steps} timesteps: provider {provider}"))?;
+        let wish = json!({"name": SESSION, "display_name": title, "provider": provider});
         self.planner.ask("COORDINATOR", "create_session", &wish).map_err(Failure::other)?;
         let answer = self.ask("join", &json!({"system": "PLANNER"}))?;
         self.tell("planner", &format!("made the session '{SESSION}' and joined it; it is {}", word(&answer, "state")))?;

@@ -143,7 +143,7 @@ impl Shelf for OneRecording {
             whole.extend_from_slice(section);
         }
         self.0.push_back(whole);
-        Ok((FileId(1), Content::Recording))
+        Ok((FileId(1), Content::Viewer))
     }
 
     fn again(&mut self, _: FileId) -> Result<FileId, String> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
@@ -279,4 +279,30 @@ fn the_demonstration_goes_to_its_end_and_leaves_nothing_behind() {
     assert!(!folder.exists(), "{}", folder.display());
     assert!(run(&["demo", "now"]).error(2).starts_with("demo: "));
     assert!(run(&["demo", "--help"]).good().starts_with("instep demo shows"));
+}
+
+#[test]
+fn the_demonstration_with_a_page_goes_on_until_it_is_told_to_end() {
+    let mut command = program::program();
+    let mut child = command.args(["demo", "--page"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let folder = std::env::temp_dir().join(format!("instep-demo-{}-0", child.id()));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let link = loop {
+        let line = lines.next().unwrap_or_else(|| panic!("it has ended: {:?}", child.wait())).unwrap();
+        if let Some((_, rest)) = line.split_once("Open http://") {
+            break rest.to_owned();
+        }
+    };
+    let (address, place) = link.split_once('/').unwrap();
+    assert!(place.starts_with("#map/1/live in a browser"), "{link}");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.contains("<title>instep</title>"), "{page}");
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(killed.success() && child.wait().unwrap().success(), "{rest:?}");
+    assert!(rest.iter().any(|line| line.starts_with("The server has ended")), "{rest:?}");
+    assert!(!folder.exists(), "{}", folder.display());
 }

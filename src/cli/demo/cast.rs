@@ -160,7 +160,7 @@ impl Simulator {
 }
 
 fn in_words(event: &Event) -> String {
-    let by = event.word("by").rsplit('.').next().unwrap_or_default();
+    let by = author(event.word("by"));
     let seq = event.number("seq").unwrap_or(0);
     let state = event.word("state");
     let what = Trigger::from_word(event.word("trigger")).map_or("", |trigger| trigger.kind().element());
@@ -170,16 +170,24 @@ fn in_words(event: &Event) -> String {
             if ahead > 0 {
                 let seconds = Duration::from_millis(ahead).as_secs_f64();
                 return format!(
-                    "hears {what} of the {by} for later, in {seconds:.1} s; the session stays {state} (#{seq})"
+                    "hears {what} of {by} for later, in {seconds:.1} s; the session stays {state} (#{seq})"
                 );
             }
-            format!("hears {what} of the {by}, as agreed: the session is {state} (#{seq})")
+            format!("hears {what} of {by}, as agreed: the session is {state} (#{seq})")
         }
-        ("state", None, _) => format!("hears {what} of the {by}: the session is {state} (#{seq})"),
+        ("state", None, _) => format!("hears {what} of {by}: the session is {state} (#{seq})"),
         (_, _, Some(document)) => {
-            format!("gets the shared initialization of the {by}, {} bytes (#{seq})", document.len())
+            format!("gets the shared initialization of {by}, {} bytes (#{seq})", document.len())
         }
         (other, ..) => format!("hears that {by} has {other} (#{seq})"),
+    }
+}
+
+/// Who has caused an event: a Component by its name, whoever has none by its address.
+fn author(by: &str) -> String {
+    match by.rsplit_once('.') {
+        Some((_, name)) if !by.contains(':') => format!("the {name}"),
+        _ => format!("somebody at {}", by.rsplit(' ').next().unwrap_or(by)),
     }
 }
 
