@@ -89,6 +89,23 @@ class Page(unittest.TestCase):
 
     # ---- Tests ----
 
+    def test_a_phone_shows_it_too(self):
+        provider = self.open()
+        self.browser.cdp("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+        self.browser.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+        try:
+            for place in ("#overview", "#sessions", f"#map/{provider}/2"):
+                self.go(place)
+                until("connected", lambda: self.browser.text("#link") == "connected")
+                time.sleep(0.5)
+                self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 390, f"{place} is no wider than the screen")
+                shot(self.browser, "phone" + re.sub(r"\W+", "-", place))
+            self.shows(2)
+            self.assertEqual(self.pixel(9_000, 9_000), [36, 39, 45], "dark")
+        finally:
+            self.browser.cdp("Emulation.clearDeviceMetricsOverride")
+            self.browser.cdp("Emulation.setEmulatedMedia", features=[])
+
     def test_pure_parts(self):
         self.go("#sessions")
         until("the page is there", lambda: self.browser.text("#view h2"))
@@ -242,6 +259,33 @@ class Page(unittest.TestCase):
             until(f"shown {state}", lambda state=state: f"the session is {state}" in self.browser.run("return document.querySelector('.diagram').getAttribute('aria-label')"))
         shot(self.browser, "session")
         until("events are listed", lambda: "resume" in self.browser.text(".list[aria-label=Events]"))
+
+    def test_a_guest_reads_the_documents_of_a_session(self):
+        self.server.call("create_session", {"name": "readers"})
+        self.addCleanup(self.server.call, "delete_session", {"name": "readers", "force": True})
+        self.go("#sessions/readers")
+        self.browser.press("attend")
+        until("the page has joined", lambda: "page" in self.browser.text(".list[aria-label=Members]"))
+        self.browser.click("button[data-trigger=SUBMIT_INITIALIZATION]")
+        row = ".list[aria-label=Events] .lines .line"
+        until("its document has come", lambda: self.browser.run(
+            "return [...document.querySelectorAll(arguments[0])].some((line) => line.textContent.includes('SubmitInitialization') && (line.click(), true))", row))
+        until("it is shown with its lines indented", lambda: "\n  <" in self.browser.text("dialog pre"))
+        self.browser.run("document.querySelector('dialog').close()")
+        self.browser.press("attending")
+        until("it has resigned", lambda: self.server.call("members", name="session:readers")["members"] == [])
+
+    def test_a_start_is_scheduled_and_counted_down(self):
+        self.server.call("create_session", {"name": "later", "share_guard": "none"})
+        self.addCleanup(self.server.call, "delete_session", {"name": "later", "force": True})
+        self.go("#sessions/later")
+        for trigger in ("SUBMIT_INITIALIZATION", "SHARE_SCENARIO"):
+            self.browser.click(f"button[data-trigger={trigger}]")
+        self.browser.element("button[data-trigger=START_SCENARIO]")
+        self.browser.run("document.querySelector('select[aria-label=\"how soon\"]').value = '5'")
+        self.browser.click("button[data-trigger=START_SCENARIO]")
+        until("it is counted down", lambda: re.match(r"start in [1-5](\.\d)? s", self.browser.text(".scheduled")))
+        until("it has started", lambda: "the session is RUNNING" in self.browser.run("return document.querySelector('.diagram').getAttribute('aria-label')"))
 
     def hand_in(self):
         """An initialization, as a file from the disk."""

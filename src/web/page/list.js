@@ -86,7 +86,9 @@ export class List {
       const entry = { line, cells, row: /** @type {any} */ (undefined) };
       if (this.click) {
         line.classList.add('clickable');
+        line.tabIndex = 0;
         line.addEventListener('click', () => this.click?.(entry.row));
+        line.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && this.click?.(entry.row));
       }
       this.pool.push(entry);
       this.body.append(line);

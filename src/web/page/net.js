@@ -42,6 +42,11 @@ export async function rpc(method, params, name) {
   return answer.result;
 }
 
+/** What time it is by the server's clock, in milliseconds since 1970. @returns {Promise<number>} */
+export async function serverTime() {
+  return (await (await fetch(new URL('health', root), { cache: 'no-store' })).json()).timestamp;
+}
+
 /** The name of a session, as the Coordinator's node knows it. @param {string} session */
 export function sessionName(session) {
   return `session:${session.replace(/[%.]/g, (letter) => (letter === '.' ? '%2E' : '%25'))}`;

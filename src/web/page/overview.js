@@ -3,7 +3,7 @@
 import { fill, h, put } from './dom.js';
 import { bytes, clock, count, rate, span } from './format.js';
 import { List, filterOf } from './list.js';
-import { link, poll, rpc } from './net.js';
+import { Refused, link, poll, rpc } from './net.js';
 import { Spark } from './spark.js';
 
 /** Numbers of a second, over all that they are made of. @type {Array<[string, (counters: Record<string, number>) => number, (n: number|undefined) => string]>} */
@@ -36,24 +36,28 @@ function cureOf({ text, cure }) {
   return cure || (CURES.find(([words]) => words.test(text))?.[1] ?? '');
 }
 
-/** What is asked for until it is refused once: an older server does not know it. */
-class Optional {
-  /** @param {string} method */
-  constructor(method) {
-    this.method = method;
-    this.is = true;
-  }
+/** By what the server puts connections in order, for each column of the table. */
+const ORDERS = ['key', 'key', 'key', 'age_s', 'heard_ms', 'messages_in', 'messages_out', 'bytes_in', 'bytes_out', 'waiting_bytes', 'held_ms', 'drops'];
+/** Connections that are asked for at a time. */
+const CONNECTIONS = 500;
+/** The server tells of connections; one that does not is asked for the names of Components. */
+let tellsConnections = true;
 
-  /** @returns {Promise<any>} */
-  async ask() {
-    if (!this.is) return undefined;
-    try {
-      return await rpc(this.method);
-    } catch (error) {
-      if (/** @type {any} */ (error).code === -32601) this.is = false;
-      return undefined;
-    }
+/**
+ * The connections that have most of what the table is ordered by.
+ * @param {number} column
+ * @param {string} name
+ * @returns {Promise<{total: number, connections: any[]}>}
+ */
+async function connectionsBy(column, name) {
+  try {
+    if (tellsConnections) return await rpc('send_connections', { by: ORDERS[column], most: CONNECTIONS, ...(name === '' ? {} : { name }) });
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== -32601) throw error;
+    tellsConnections = false;
   }
+  const names = await rpc('send_local_components');
+  return { total: names.length, connections: names.map((/** @type {string} */ one) => ({ name: one, key: one })) };
 }
 
 /** @param {HTMLElement} root */
@@ -70,13 +74,13 @@ export function show(root) {
     { title: 'name', width: 'minmax(9em,2fr)', value: (row) => row.name }, { title: 'speaks', width: '6em', value: (row) => row.dialect ?? '' },
     { title: 'address', width: 'minmax(9em,1.3fr)', value: (row) => row.address ?? '' },
     { title: 'age', width: '4.5em', ...right, value: (row) => row.age_s ?? -1, text: (row) => span(row.age_s) },
-    { title: 'heard', width: '4.5em', ...right, value: (row) => row.heard_s ?? -1, text: (row) => span(row.heard_s) },
+    { title: 'heard', width: '4.5em', ...right, value: (row) => row.heard_ms ?? -1, text: (row) => (row.heard_ms === undefined ? '–' : span(row.heard_ms / 1000)) },
     { title: 'in /s', width: '4.5em', ...right, value: (row) => row.in ?? -1, text: (row) => rate(row.in) },
     { title: 'out /s', width: '4.5em', ...right, value: (row) => row.out ?? -1, text: (row) => rate(row.out) },
     { title: 'B in /s', width: '6em', ...right, value: (row) => row.bytesIn ?? -1, text: (row) => bytes(row.bytesIn) },
     { title: 'B out /s', width: '6em', ...right, value: (row) => row.bytesOut ?? -1, text: (row) => bytes(row.bytesOut) },
     { title: 'waiting', width: '6em', ...right, value: (row) => row.waiting_bytes ?? -1, text: (row) => bytes(row.waiting_bytes) },
-    { title: 'held', width: '5em', ...right, value: (row) => row.held_ms ?? -1, text: (row) => (row.held_ms ? `${row.held_ms} ms` : '–') },
+    { title: 'held', width: '5em', ...right, value: (row) => row.held_ms ?? -1, text: (row) => (row.held_ms === undefined ? '–' : `${row.held_ms} ms${row.held ? ' …' : ''}`) },
     { title: 'drops', width: '4em', ...right, value: (row) => row.drops ?? -1, text: (row) => count(row.drops) },
   ], { by: 9, down: true, empty: 'nobody is signed in' });
   const providers = new List('Providers', [
@@ -95,34 +99,31 @@ export function show(root) {
   const errors = new List('Errors', [
     { title: 'time', width: '9em', value: (row) => row.time }, { title: 'what', width: 'minmax(10em,2fr)', value: (row) => row.text }, { title: 'cure', width: 'minmax(8em,1.5fr)', value: cureOf },
   ], { down: true, empty: 'none: all is well' });
-  const topics = h('p', { class: 'hint' });
+  const more = h('p', { class: 'hint' });
   const filter = filterOf('filter Components', [components]);
   const card = (/** @type {string} */ title, /** @type {any[]} */ ...content) => h('section', { class: 'card', 'aria-label': title }, h('h2', {}, title), ...content);
   fill(root, h('div', { class: 'overview' },
     h('section', { class: 'card node', 'aria-label': 'This node' }, h('h2', {}, 'This node'), facts, h('div', { class: 'sparks' }, sparks.map((spark) => spark.element))),
-    h('section', { class: 'card wide', 'aria-label': 'Components' }, h('div', { class: 'row' }, h('h2', {}, 'Who is slow'), filter), components.element, topics),
+    h('section', { class: 'card wide', 'aria-label': 'Components' }, h('div', { class: 'row' }, h('h2', {}, 'Who is slow'), filter), components.element, more),
     card('Nodes', nodes.element), card('Providers', providers.element), card('Sessions', sessions.element), card('Viewers', viewers.element),
     h('section', { class: 'card wide', 'aria-label': 'Errors' }, h('h2', {}, 'The last errors'), errors.element)));
 
-  const optional = { connections: new Optional('send_connections'), topics: new Optional('send_data_channel') };
   /** @type {{at: number, counters: Record<string, number>, connections: Map<any, any>}|undefined} */
   let before;
   const second = async () => {
     const [counters, manager, links, connections, sessionList, providerList] = await Promise.all([
-      rpc('send_counters'), rpc('manager'), rpc('send_links'), optional.connections.ask(), rpc('send_sessions'), rpc('providers')]);
+      rpc('send_counters'), rpc('manager'), rpc('send_links'), connectionsBy(components.by, components.filter), rpc('send_sessions'), rpc('providers')]);
     const now = performance.now();
     const seconds = before ? (now - before.at) / 1000 : 1;
     RATES.forEach(([, value], n) => before && sparks[n].add(Math.max(0, (value(counters) - value(before.counters)) / seconds)));
-    const rows = (Array.isArray(connections) ? connections : []).map((row) => rated(row, before?.connections.get(row.key), seconds));
-    if (optional.connections.is) components.set(rows);
-    else components.set((await rpc('send_local_components')).map((/** @type {string} */ name) => ({ name })));
+    const rows = connections.connections.map((row) => rated(row, before?.connections.get(row.key), seconds));
+    components.set(rows);
+    put(more, connections.total > rows.length ? `${rows.length} of ${connections.total}: those that have most of what the table is ordered by` : '');
     before = { at: now, counters, connections: new Map(rows.map((row) => [row.key, row])) };
     facts_(facts, counters, manager.manager);
     nodes.set(links.map((/** @type {any} */ row) => ({ ...row, namespace: row.namespace ?? row.name ?? '?' })));
     sessions.set(sessionList);
     providers.set(providerList.providerinfo);
-    const channel = await optional.topics.ask();
-    put(topics, channel ? `Data channel: ${Object.entries(channel).filter(([, value]) => typeof value === 'number').map(([name, value]) => `${name} ${value}`).join(', ')}` : '');
   };
   const slower = async () => {
     const [{ viewerinfo }, list] = await Promise.all([rpc('viewers'), rpc('errors')]);
@@ -138,7 +139,7 @@ export function show(root) {
 
 /** A connection with its rates. @param {any} row @param {any} before @param {number} seconds */
 function rated(row, before, seconds) {
-  const by = (/** @type {string} */ key) => (before ? Math.max(0, (row[key] - before[key]) / seconds) : undefined);
+  const by = (/** @type {string} */ key) => (before && row[key] !== undefined ? Math.max(0, (row[key] - before[key]) / seconds) : undefined);
   return { ...row, name: row.name || `(${row.dialect ?? 'unnamed'})`, in: by('messages_in'), out: by('messages_out'), bytesIn: by('bytes_in'), bytesOut: by('bytes_out') };
 }
 

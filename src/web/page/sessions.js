@@ -3,7 +3,7 @@
 import { ask, attempt, button, colour, fill, h, note, put } from './dom.js';
 import { clock, indented, span } from './format.js';
 import { List, filterOf } from './list.js';
-import { link, poll, rpc, sessionName } from './net.js';
+import { link, poll, rpc, serverTime, sessionName } from './net.js';
 import { Guest } from './guest.js';
 
 /** Where a state is drawn, in a field of 100 x 40. @type {Record<string, [number, number]>} */
@@ -49,10 +49,16 @@ export function show(root, path) {
   let happened = [];
   /** @type {Guest|undefined} */
   let guest;
-  const params = () => (at.value === '' ? undefined : { at: new Date(at.value).getTime() });
+  const soon = h('select', { 'aria-label': 'how soon', onchange: () => (at.value = '') },
+    [['0', 'now'], ['5', 'in 5 s'], ['10', 'in 10 s'], ['30', 'in 30 s'], ['60', 'in 1 min'], ['300', 'in 5 min']].map(([value, text]) => h('option', { value }, text)));
+  const params = async () => {
+    if (at.value !== '') return { at: new Date(at.value).getTime() };
+    return soon.value === '0' ? undefined : { at: (await serverTime()) + 1000 * Number(soon.value) };
+  };
   const pull = async (/** @type {string} */ trigger) => {
-    const answer = await rpc(trigger.toLowerCase(), params(), sessionName(name));
+    const answer = await rpc(trigger.toLowerCase(), await params(), sessionName(name));
     at.value = '';
+    soon.value = '0';
     note(`${words(trigger)}: ${answer?.state ?? 'done'}`);
     await refresh();
   };
@@ -78,7 +84,7 @@ export function show(root, path) {
     button('initialization', async () => view('Initialization', await rpc('initialization', undefined, sessionName(name)))),
     button('options…', () => create(current)), button('delete…', remove, { class: 'warn' }));
   const detail = h('div', { class: 'detail' }, h('div', { class: 'row' }, title, tools), text, diagram, triggers,
-    h('div', { class: 'row' }, h('label', {}, 'at ', at), h('span', { class: 'hint' }, 'empty: now'), scheduled),
+    h('div', { class: 'row' }, h('label', {}, 'when: ', soon), h('label', {}, 'or at ', at), scheduled),
     h('h3', {}, 'Members'), members.element, h('div', { class: 'row' }, h('h3', {}, 'Events'), filterOf('filter events', [events]),
       button('copy', () => navigator.clipboard.writeText(events.seen.map((row) => `#${row.n} ${clock(row.at)} ${row.what} ${row.by ?? ''} ${row.text}`).join('\n')))), events.element);
   fill(root, h('div', { class: 'sessions' }, h('section', { class: 'card', 'aria-label': 'All sessions' }, h('div', { class: 'row' }, h('h2', {}, 'Sessions'), button('create…', () => create(undefined))), list.element),
