@@ -252,7 +252,9 @@ impl Sessions {
         let session = Session::new(id, name, names.named_here(&local).into(), info, state);
         let key = self.table.insert(session).ok()?;
         self.by_name.insert(local.into(), key);
-        peers.news.add(Topic::Sessions, &json!({"session": name, "change": "created", "state": state.name()}));
+        let time = peers.unix_ms();
+        let made = json!({"session": name, "change": "created", "state": state.name(), "time": time});
+        peers.news.add(Topic::Sessions, &made);
         peers.counters.sessions_made += 1;
         Some(key)
     }

@@ -100,7 +100,7 @@ impl Sessions {
             let change = draft.what.word();
             let trigger = Some(draft.name).filter(|name| !name.is_empty());
             let told = json!({"session": session.name, "change": change, "state": state, "seq": seq, "by": draft.by,
-                              "trigger": trigger});
+                              "trigger": trigger, "time": time});
             peers.news.add(Topic::Sessions, &told);
         }
         let text: Box<str> = draft.text(&session.name, state, seq, time).into();

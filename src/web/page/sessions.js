@@ -35,12 +35,12 @@ export function show(root, path) {
   const members = new List('Members', [
     { title: 'name', width: 'minmax(9em,1.5fr)', value: (row) => row.name }, { title: 'system', width: '1fr', value: (row) => row.system ?? '' }, { title: 'dialect', width: '6em', value: (row) => row.dialect ?? row.format ?? '' },
     { title: 'joined', width: '5em', right: true, value: (row) => row.joined ?? 0 }, { title: 'acked', width: '5em', right: true, value: (row) => row.acked ?? 0 },
-    { title: 'in step', width: '7em', value: (row) => inStep(row, stateSeq) }, { title: 'events behind', width: '7em', right: true, value: (row) => Math.max(0, (current?.seq ?? 0) - (row.acked ?? 0)) },
+    { title: 'in step', width: '7em', value: (row) => inStep(row, stateSeq) }, { title: 'events behind', width: '8em', right: true, value: (row) => Math.max(0, (current?.seq ?? 0) - (row.acked ?? 0)) },
   ], { empty: 'nobody has joined' });
   const events = new List('Events', [
-    { title: 'n', width: '4.5em', right: true, value: (row) => row.n }, { title: 'time', width: '8em', value: (row) => clock(row.at) }, { title: 'what', width: '8em', value: (row) => row.what },
+    { title: 'n', width: '4em', right: true, value: (row) => row.n, text: (row) => (row.n > 0 ? String(row.n) : '') }, { title: 'time', width: '8em', value: (row) => row.at, text: (row) => clock(row.at) }, { title: 'what', width: '8em', value: (row) => row.what },
     { title: 'by', width: '1fr', value: (row) => row.by ?? '' }, { title: 'about', width: '2fr', value: (row) => row.text },
-  ], { down: true, click: (row) => document_(row), empty: 'nothing yet' });
+  ], { by: 1, down: true, click: (row) => document_(row), empty: 'nothing yet' });
   /** @type {any} */
   let current;
   /** The number of the last change of state. */
@@ -113,7 +113,7 @@ export function show(root, path) {
 
   /** @param {any} event */
   function add(event) {
-    const about = { n: event.seq ?? event.n ?? 0, at: event.time ?? event.at ?? Date.now(), what: event.change ?? event.event ?? '', by: event.by ?? '', text: [event.trigger && words(event.trigger), event.kind && event.kind !== 'sessions' ? event.kind : '', event.state, event.document && `document of ${event.document.length} letters`].filter(Boolean).join(' · '), document: event.document };
+    const about = { n: event.seq ?? 0, at: event.time ?? event.at ?? Date.now(), what: event.change ?? event.event ?? '', by: event.by ?? '', text: [event.trigger && words(event.trigger), event.kind && event.kind !== 'sessions' ? event.kind : '', event.state, event.document && `document of ${event.document.length} letters`].filter(Boolean).join(' · '), document: event.document };
     const known = happened.findIndex((one) => one.n === about.n && one.what === about.what);
     if (known >= 0) happened[known] = { ...happened[known], ...about, document: about.document ?? happened[known].document };
     else happened.push(about);
