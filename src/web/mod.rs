@@ -11,11 +11,13 @@
 //! | `index.html`, `style.css`, `icon.svg` | the frame, its looks |
 //! | `main.js` | which view is shown, and what is shared by all |
 //! | `net.js` | JSON-RPC, the stream of events, lost connections |
-//! | `msgpack.js`, `feed.js` | the viewer protocol, and the timesteps of one provider |
-//! | `world.js` | worlds from changes, numbers of a world |
+//! | `msgpack.js`, `feed.js` | the viewer protocol |
+//! | `track.js`, `world.js` | the timesteps of one provider that are kept; worlds from changes, numbers of a world |
 //! | `map.js`, `paint.js`, `colours.js` | the map: camera and layers, what is drawn how |
 //! | `timeline.js`, `player.js` | the clock of what is shown |
 //! | `inspect.js` | one entity: properties, history, commands |
+//! | `providers.js`, `pane.js` | the list of providers; one map on the screen, with its provider and what a hand does with it |
+//! | `guest.js` | a guest of a session, for documents both ways |
 //! | `overview.js`, `sessions.js`, `rescue.js` | the views; `rescue.js` has map and compare |
 //! | `dom.js`, `list.js`, `format.js`, `spark.js` | what views are made with |
 

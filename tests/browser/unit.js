@@ -69,7 +69,7 @@ same([track.frames.size, track.world(100).get(1).hp, track.world(70).get(1).hp, 
 same(track.ranges().at(-1), [60, 100], 'what is left');
 
 // The clock
-const edge = { live: 10, stepMs: 1000, first: 0, last: 40 };
+const edge = { live: 10, stepMs: 1000, first: 0, last: 40, end: 40 };
 const player = new players.Player();
 player.go(16, edge, () => true);
 same(player.head, 9, 'far behind the live edge it jumps');

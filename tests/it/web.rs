@@ -143,6 +143,17 @@ fn the_page_comes_in_files_that_a_browser_keeps() {
 }
 
 #[test]
+fn the_page_is_found_below_a_path_with_and_without_its_slash() {
+    let server = Running::start(Config { http_prefix: "/lab".into(), ..Config::default() });
+    for place in ["/lab", "/lab/"] {
+        let said = server.get(place);
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+        assert!(body(&said).contains("src=\"/lab/page/main.js\"") && !body(&said).contains("\"page/"), "{said}");
+    }
+    assert!(body(&server.get("/lab/page/main.js")).contains("import"));
+}
+
+#[test]
 fn a_file_of_the_page_is_packed_for_those_who_can_unpack_it() {
     let server = Running::start(Config::default());
     let plain = server.get("/page/map.js");

@@ -19,8 +19,21 @@ const INDEX: &str = "index.html";
 
 /// The page.
 pub(in crate::hub) fn home(asked: &Asked) -> Reply {
+    if !asked.prefix.is_empty() {
+        return home_below(&asked.prefix);
+    }
     File::find(INDEX)
         .map_or_else(|| Reply::bare(404), |index| file(asked, index).with("Content-Security-Policy", POLICY))
+}
+
+/// The page below a path: it may have been asked for without the slash behind that, so its files are named from the root on.
+fn home_below(prefix: &str) -> Reply {
+    let prefix = prefix.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let index = File::find(INDEX).map(File::plain).unwrap_or_default();
+    let index = String::from_utf8_lossy(&index).replace("=\"page/", &format!("=\"{prefix}/page/"));
+    Reply::of(200, "text/html; charset=utf-8", index.into())
+        .with("Cache-Control", "no-cache")
+        .with("Content-Security-Policy", POLICY)
 }
 
 /// A file of the page. It is asked for anew each time, and sent if it is another one than the browser has.

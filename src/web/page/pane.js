@@ -114,9 +114,10 @@ export class Pane {
   /** What the clock is held to. @returns {import('./player.js').Edge} */
   get edge() {
     const { feed } = this;
-    if (!feed) return { live: 0, stepMs: 1000, first: 0, last: 0 };
+    if (!feed) return { live: 0, stepMs: 1000, first: 0, last: 0, end: 0 };
     const first = feed.track.has(0) ? 0 : Math.min(1, feed.live);
-    return { live: feed.live, stepMs: feed.stepMs, first, last: feed.isLog ? Math.max(feed.timeMax, feed.live) : feed.live };
+    const end = Math.max(feed.timeMax, feed.live);
+    return { live: feed.live, stepMs: feed.stepMs, first, last: feed.isLog ? end : feed.live, end };
   }
 
   /** Whether a timestep can be shown; if not, it is on its way. @param {number} time */

@@ -1,6 +1,9 @@
 // The clock of what is shown: follows the live edge, or plays, or stands. Pure but for the time that it is told.
 
-/** @typedef {{live: number, stepMs: number, first: number, last: number}} Edge */
+/**
+ * `live` is where it happens, `last` the last timestep that can be shown, `end` the last that is planned.
+ * @typedef {{live: number, stepMs: number, first: number, last: number, end: number}} Edge
+ */
 
 /** Steps behind the live edge from where on it is jumped to. */
 const JUMP = 4;

@@ -39,7 +39,7 @@ export function show(root, words, { maps, address }) {
     seek: (time) => { player.seek(time, edge()); changed(); },
   });
   const edge = () => panes.map((pane) => pane.edge).reduce((all, one) => ({
-    live: Math.max(all.live, one.live), last: Math.max(all.last, one.last), first: Math.min(all.first, one.first), stepMs: Math.max(all.stepMs, one.stepMs),
+    live: Math.max(all.live, one.live), last: Math.max(all.last, one.last), first: Math.min(all.first, one.first), stepMs: Math.max(all.stepMs, one.stepMs), end: Math.max(all.end, one.end),
   }));
   /** @type {number|undefined} */
   let told;

@@ -65,16 +65,16 @@ export class Timeline {
     const { player } = this;
     const edge = this.edge();
     const { time } = player.shown;
-    const state = [time, edge.live, edge.first, edge.last, player.plays, player.follows, this.canvas.clientWidth,
+    const state = [time, edge.live, edge.first, edge.end, player.plays, player.follows, this.canvas.clientWidth,
       ...feeds.map((feed) => feed.track.frames.size + feed.track.numbers.size)].join();
     if (state === this.drawn) return;
     this.drawn = state;
     this.slider.min = String(edge.first);
-    this.slider.max = String(Math.max(edge.last, edge.first + 1));
+    this.slider.max = String(Math.max(edge.end, edge.first + 1));
     this.slider.value = String(time);
-    this.slider.setAttribute('aria-valuetext', `timestep ${time} of ${edge.last}`);
+    this.slider.setAttribute('aria-valuetext', `timestep ${time} of ${edge.end}`);
     put(this.play, player.plays ? '❚❚' : '▶');
-    put(this.text, `${time} / ${edge.last}${player.follows && player.plays ? ' · live' : ''}`);
+    put(this.text, `${time} / ${edge.end}${player.follows && player.plays ? ' · live' : ''}`);
     this.toLive.classList.toggle('on', player.follows && player.plays);
     this.graph(edge, time, feeds);
   }
@@ -87,17 +87,24 @@ export class Timeline {
     const { to } = this;
     to.setTransform(ratio, 0, 0, ratio, 0, 0);
     to.clearRect(0, 0, width, HEIGHT);
-    const length = Math.max(1, edge.last - edge.first);
+    const length = Math.max(1, edge.end - edge.first);
     // The thumb of the slider stops half its width before the ends.
     const x = (/** @type {number} */ at) => 8 + (width - 16) * (at - edge.first) / length;
     const best = Math.max(1e-9, ...feeds.map((feed) => [...feed.track.numbers.values()].reduce((most, { score }) => Math.max(most, score), 0)));
     feeds.forEach((feed, n) => {
       const tint = colour(n === 0 ? 'accent' : 'second');
       const row = HEIGHT - 5 - 5 * n;
+      let before = Infinity;
       for (const [from, end] of feed.track.ranges()) {
-        to.fillStyle = tint;
         to.globalAlpha = 0.5;
+        // What of a live run has been lost is lost; of a log it can be asked for.
+        if (!feed.isLog && from > before) {
+          to.fillStyle = colour('bad');
+          to.fillRect(x(before), row, x(from) - x(before), 4);
+        }
+        to.fillStyle = tint;
         to.fillRect(x(from), row, Math.max(2, x(end) - x(from)), 4);
+        before = end;
       }
       to.globalAlpha = 1;
       const numbers = [...feed.track.numbers.values()].sort((a, b) => a.time - b.time);
