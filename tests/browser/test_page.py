@@ -207,6 +207,19 @@ class Page(unittest.TestCase):
         self.browser.run("document.querySelector('.inspector button[aria-expanded]').click()")
         until("values over time", lambda: self.browser.run("return document.querySelectorAll('.inspector td button.time').length > 1"))
 
+    def test_picture_and_scores_are_saved(self):
+        provider = self.open()
+        self.browser.cdp("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.logs))
+        self.go(f"#map/{provider}")
+        until("some timesteps", lambda: self.map("pane.feed?.live >= 4 && pane.scene.time >= 3"))
+        self.browser.press("PNG")
+        self.browser.press("CSV")
+        picture = until("the picture", lambda: next(self.logs.glob("map-*.png"), None))
+        self.assertEqual(picture.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        scores = until("the scores", lambda: next(self.logs.glob("scores-*.csv"), None)).read_text().splitlines()
+        self.assertEqual(scores[0].split(",")[:2], ["time", "score"])
+        self.assertGreater(len(scores), 4)
+
     def test_two_providers_stand_on_one_clock(self):
         left, right = self.open(), self.open()
         self.go(f"#compare/{left}/{right}")
