@@ -500,6 +500,9 @@ const _: () =
 /// Pieces of what one connection of HTTP has sent, frames and chunks, that are looked at in a turn.
 pub const WEB_STEPS_PER_TURN: usize = 512;
 
+/// Connections that are told of at once.
+pub const CONNECTIONS_TOLD_MAX: usize = 1000;
+
 /// Events of this node that are kept for those who look on and come back.
 pub const NEWS_MAX: usize = 1024;
 

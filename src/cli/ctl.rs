@@ -7,6 +7,7 @@
 
 mod answer;
 mod command;
+mod connections;
 mod manager;
 mod member;
 mod session;
@@ -26,7 +27,7 @@ use super::table::{Column, table, word};
 use super::visible::visible;
 use command::{Argument, Command, Commands, Connection, Given, Report, Stop};
 
-use Argument::{Many, May, Must, Number, Switch};
+use Argument::{Many, May, Must, Number, Switch, Text};
 
 const COMMANDS: &[Command] = &[
     Command {
@@ -60,6 +61,30 @@ const COMMANDS: &[Command] = &[
         help: "what has happened since the Coordinator started",
         run: counters,
     },
+    Command { name: "status", arguments: &[], help: "on one screen: whether all is well", run: connections::status },
+    Command {
+        name: "connections",
+        arguments: &[
+            May("PART"),
+            Text { long: "by", word: "WHAT", help: "those first that have most of it (waiting_bytes)" },
+            Number { short: 'n', long: "most", help: "so many of them (100)" },
+        ],
+        help: "who is connected, with PART in name or address, and how each fares",
+        run: connections::connections,
+    },
+    Command {
+        name: "top",
+        arguments: &[
+            Text {
+                long: "by",
+                word: "COLUMN",
+                help: "those first that have most of it (waiting_bytes); keys change it",
+            },
+            Number { short: 'n', long: "rounds", help: "so many pictures, a second apart (until q)" },
+        ],
+        help: "the same live, with what goes through them each second",
+        run: connections::top,
+    },
     Command {
         name: "log-level",
         arguments: &[Must("LEVEL"), May("NAME")],
@@ -74,7 +99,7 @@ const COMMANDS: &[Command] = &[
             May("PORT"),
             Switch { long: "keep", help: "of a kernel: wait for it, and for its next run whenever one ends" },
         ],
-        help: "open a log below the server's log_dir, or with a PORT a running kernel, as a provider",
+        help: "open a log below log_dir, or with a PORT a running kernel, as a provider",
         run: manager::open,
     },
     Command { name: "logs", arguments: &[], help: "the logs below log_dir that can be opened", run: manager::logs },

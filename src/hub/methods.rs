@@ -67,6 +67,7 @@ pub(super) enum OwnCall {
     RemoveExpiredAddresses,
     SendLinks,
     SendCounters,
+    SendConnections,
 }
 
 /// What the Manager does.
@@ -109,7 +110,7 @@ pub(super) enum AtSessionCall {
     Ack,
 }
 
-const OWN_CALLS: usize = OwnCall::SendCounters as usize + 1;
+const OWN_CALLS: usize = OwnCall::SendConnections as usize + 1;
 const MANAGER_CALLS: usize = ManagerCall::Exit as usize + 1;
 const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
 const CALLS: usize = OWN_CALLS + MANAGER_CALLS + SESSIONS_CALLS + AtSessionCall::Ack as usize + 1;
@@ -231,6 +232,7 @@ pub(super) const METHODS: &[Method] = &[
     of_sessions(SessionsCall::DeleteSession, "delete_session", "Ends a shared session; with force even if it is in use.", &[("name", "string", true), ("force", "boolean", false)], "null").needs(Right::AdminToForce),
     of_sessions(SessionsCall::SendSessions, "send_sessions", "Describes every shared session.", &[], "array").question(),
     own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question(),
+    own(OwnCall::SendConnections, "send_connections", "The connections of this process that have most of what by names (waiting_bytes, held_ms, drops, messages_in, messages_out, bytes_in, bytes_out, heard_ms, age_s, key), at the most so many; name is a part of a name or address.", &[("by", "string", false), ("most", "integer", false), ("name", "string", false)], "object").question(),
     own(OwnCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question(),
     of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object").about_caller(),
     of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null").about_caller(),

@@ -70,6 +70,7 @@ pub(crate) mod shelf;
 pub mod shelf;
 mod topic;
 mod turn;
+pub(crate) mod vitals;
 mod web;
 
 use core::net::SocketAddr;
@@ -115,6 +116,9 @@ pub struct Hub {
     front: Front,
     web: Web,
     topic: Topic,
+    /// What turns have taken, and where the rest of what is told of the process comes from.
+    turns: vitals::Turns,
+    vitals: fn() -> Option<vitals::Vitals>,
     has_said_stop: bool,
     /// How often nodes are waited for once more before the end.
     last_waits: u64,
@@ -139,6 +143,8 @@ impl Hub {
             front: Front::new(),
             web: Web::new(&config),
             topic: Topic::new(&config),
+            turns: vitals::Turns::default(),
+            vitals: || None,
             has_said_stop: false,
             last_waits: 0,
             is_turn_of_sessions: false,
@@ -184,6 +190,17 @@ impl Hub {
     /// The ledger cannot be read, or holds what no hub has written; says what.
     pub fn set_ledger(&mut self, ledger: Box<dyn Ledger>) -> Result<(), String> {
         self.sessions.set_ledger(&mut self.peers, &self.names, ledger)
+    }
+
+    /// Where it is learnt how the process fares. Without, nothing is told of that.
+    pub(crate) fn set_vitals(&mut self, read: fn() -> Option<vitals::Vitals>) {
+        self.vitals = read;
+    }
+
+    /// A turn of the loop has taken so long.
+    #[inline]
+    pub(crate) fn note_turn(&mut self, micros: u64) {
+        self.turns.note(micros);
     }
 
     /// The port that viewers are told to connect to.
@@ -239,6 +256,7 @@ impl Hub {
         self.advance(now);
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.last_heard = peer.last_heard.max(now);
+        peer.traffic.bytes_in += count(input.len());
         let (is_open, is_probed, growth) = (peer.is_open(), peer.probed, peer.tail.growth(input.len()));
         self.peers.counters.bytes_in += count(input.len());
         if !is_open {
@@ -249,7 +267,9 @@ impl Hub {
         }
         // What cannot be dealt with now is kept, though rings may want the same memory.
         self.peers.pool.reserve(growth);
+        let before = self.peers.counters.messages_in;
         self.feed(key, input);
+        self.peers.note_messages(key, before);
         self.peers.pool.unreserve();
         self.peers.watch_tail(key);
         self.drain_events();

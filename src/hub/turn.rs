@@ -525,7 +525,9 @@ impl Hub {
     /// Looks at the waiting bytes of peers that are no longer held.
     pub(super) fn feed_resumed(&mut self) {
         while let Some(key) = self.peers.waits.next() {
+            let before = self.peers.counters.messages_in;
             self.feed(key, &[]);
+            self.peers.note_messages(key, before);
             self.peers.watch_tail(key);
             self.drain_events();
             if self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {

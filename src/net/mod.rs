@@ -64,6 +64,7 @@ mod server;
 mod signals;
 mod target;
 mod token;
+mod vitals;
 mod wire;
 mod writer;
 

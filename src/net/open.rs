@@ -67,6 +67,7 @@ pub(super) fn hub(
     let (state_dir, schemas) = (config.state_dir.clone(), config.c2sim_schema.clone());
     let mut hub = Hub::new(config, start).map_err(|wrong| invalid(wrong.to_string()))?;
     hub.put_shelf(Box::new(files));
+    hub.set_vitals(super::vitals::read);
     load_schemas(&schemas, |xsd| hub.load_schema(xsd))?;
     let mut outcomes = Vec::new();
     if let Some((recordings, told)) = recordings {

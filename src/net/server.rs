@@ -266,7 +266,9 @@ impl Server {
         let unknown = self.lingers.turn(now, &mut self.scratch);
         self.hub.note_unknown_ends(unknown);
         self.turns += 1;
-        self.longest_turn_us = self.longest_turn_us.max(self.clock.micros() - started);
+        let taken = self.clock.micros() - started;
+        self.longest_turn_us = self.longest_turn_us.max(taken);
+        self.hub.note_turn(taken);
         Ok(turn)
     }
 

@@ -19,8 +19,9 @@ mod c2sim_state;
 mod chunks;
 mod client;
 mod clock;
-mod control;
 #[cfg(feature = "daemon")]
+mod connections;
+mod control;
 mod ctl_cli;
 mod examples;
 mod face;

@@ -9,6 +9,7 @@ use super::tidy::{shipped, sources};
 const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/calls.rs",
     "src/hub/dispatch/commands.rs",
+    "src/hub/dispatch/connections.rs",
     "src/hub/dispatch/control.rs",
     "src/hub/dispatch/guests.rs",
     "src/hub/dispatch/manager.rs",

@@ -85,17 +85,36 @@ fn it_says_that_it_is_well() {
 #[test]
 fn every_number_is_told_in_the_words_of_prometheus() {
     let server = Running::start(Config::default());
+    server.get("/health");
     let said = server.get("/metrics");
     assert!(said.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{said}");
     let mut numbers = 0;
-    for lines in body(&said).lines().collect::<Vec<_>>().chunks(3) {
-        let [help, kind, sample] = lines else { panic!("{lines:?}") };
-        let (name, value) = sample.split_once(' ').unwrap();
-        assert!(help.starts_with(&format!("# HELP {name} ")) && value.parse::<u64>().is_ok(), "{sample}");
-        let kind = kind.strip_prefix(&format!("# TYPE {name} ")).unwrap();
-        assert_eq!(kind, if name.ends_with("_total") { "counter" } else { "gauge" }, "{name}");
-        numbers += 1;
+    let mut kinds = std::collections::BTreeMap::new();
+    for line in body(&said).lines() {
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{name} is told once");
+        } else if !line.starts_with("# HELP ") {
+            let (place, value) = line.rsplit_once(' ').unwrap();
+            let name = place.split('{').next().unwrap();
+            let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| {
+                name.strip_suffix(end).filter(|family| kinds.get(*family).is_some_and(|kind| kind == "histogram"))
+            });
+            let kind = kinds.get(family.unwrap_or(name)).unwrap_or_else(|| panic!("{line}"));
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            numbers += 1;
+        }
     }
+    let value = |name: &str| {
+        let lines = body(&said).lines();
+        let found = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).next();
+        found.unwrap_or_else(|| panic!("no {name}")).parse::<f64>().unwrap()
+    };
+    assert!(value("process_start_time_seconds") > 1.7e9 && value("process_resident_memory_bytes") > 1e5);
+    assert!(value("instep_turn_seconds_count") >= 1.0);
+    assert_eq!(value("instep_turn_seconds_bucket{le=\"+Inf\"}"), value("instep_turn_seconds_count"));
+    assert_eq!(value("instep_sessions_in_state{state=\"UNINITIALIZED\"}"), value("instep_sessions"));
     assert!(
         numbers > 50 && said.contains("\ninstep_connections 1\n") && said.contains("\ninstep_sessions 1\n"),
         "{said}"
@@ -246,4 +265,21 @@ fn one_flag_stands_in_for_the_reference_servers() {
     }
     let said = run(&["serve", "--gmu-session", "a b", "--check"]);
     assert!(said.error(2).contains("gmu_session: 'a b' is not a name for a session"));
+}
+
+#[test]
+fn the_dashboard_asks_for_numbers_that_there_are() {
+    let server = Running::start(Config::default());
+    let said = server.get("/metrics");
+    let dashboard = include_str!("../../docs/grafana.json");
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = dashboard.split(|letter| !is_letter(letter));
+    let names: Vec<&str> = words.filter(|word| word.starts_with("instep_") || word.starts_with("process_")).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let family = name.trim_end_matches("_bucket");
+        // What only newer kernels tell.
+        let is_there = said.contains(&format!("\n# TYPE {family} ")) || family == "process_open_fds";
+        assert!(is_there, "{name}");
+    }
 }

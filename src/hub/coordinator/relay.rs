@@ -172,6 +172,9 @@ pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool,
         return 0;
     }
     peers.counters.messages_in += count;
+    if let Some(receiver) = peers.get_mut(to) {
+        receiver.traffic.messages_out += count - 1;
+    }
     let queued =
         if forwarded { &mut peers.counters.messages_forwarded } else { &mut peers.counters.messages_delivered };
     *queued += count;
@@ -241,6 +244,7 @@ pub(super) fn hold_for_room(
     if let Outcome::Held = answer_error(peers, names, from, view, RECEIVER_OVERLOADED, &shown(view.receiver)) {
         return Outcome::Held;
     }
+    peers.note_drops(to, 1);
     peers.counters.refused_overload += 1;
     Outcome::Done
 }

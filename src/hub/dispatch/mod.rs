@@ -3,6 +3,7 @@
 
 mod calls;
 mod commands;
+mod connections;
 mod control;
 mod guests;
 mod manager;
@@ -90,6 +91,7 @@ impl Hub {
             OwnCall::SendLocalComponents => none(params).map(|()| Coordinator::local_components(names)),
             OwnCall::SendGlobalComponents => none(params).map(|()| Coordinator::global_components(peers, names)),
             OwnCall::SendCounters => none(params).map(|()| Coordinator::counters_as_json(peers, names)),
+            OwnCall::SendConnections => self.connections(params),
             OwnCall::SetLogLevel => Coordinator::set_log_level(peers, caller, params),
             OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),
             OwnCall::ShutDown => none(params).and_then(|()| Coordinator::shut_down(peers)),

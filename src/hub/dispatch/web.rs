@@ -4,6 +4,7 @@
 
 use core::net::SocketAddr;
 
+use crate::c2sim::state::State;
 use crate::counters::Reading;
 use crate::hub::Hub;
 use crate::hub::coordinator::Coordinator;
@@ -12,7 +13,7 @@ use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::GuestId;
-use crate::hub::web::{Asked, Came, Reply, Route, file, home, metrics, openapi};
+use crate::hub::web::{Asked, Came, Pulse, Reply, Route, file, home, metrics, openapi};
 use crate::limits::WEB_STEPS_PER_TURN;
 
 /// What becomes of a request.
@@ -148,7 +149,7 @@ impl Hub {
             Route::Home => home(asked),
             Route::File(wanted) => file(asked, wanted),
             Route::Health => self.health(),
-            Route::Metrics => metrics(&self.peers.counters, &self.readings()),
+            Route::Metrics => metrics(&self.peers.counters, &self.readings(), &self.pulse()),
             Route::OpenApi => openapi(),
             Route::OpenRpc => self.openrpc(),
             Route::Events if !self.web.has_room_for_feed() => {
@@ -180,8 +181,19 @@ impl Hub {
         Reply::json(status, body)
     }
 
+    /// How the process fares.
+    fn pulse(&self) -> Pulse {
+        let count = |state: &State| self.sessions.iter().filter(|(_, session)| session.state() == *state).count();
+        Pulse {
+            turns: self.turns,
+            vitals: (self.vitals)(),
+            began_unix_ms: self.peers.began_unix_ms(),
+            sessions: State::ALL.iter().map(|state| (state.name(), count(state))).collect(),
+        }
+    }
+
     /// What there is now.
-    fn readings(&self) -> [Reading; 9] {
+    fn readings(&self) -> [Reading; 12] {
         let [connections, components, ring_bytes, partial_bytes, data_bytes] =
             Coordinator::readings(&self.peers, &self.names);
         [
@@ -191,6 +203,13 @@ impl Hub {
             Reading::new("sessions", "shared sessions", self.sessions.iter().count()),
             Reading::new("session_members", "members of all sessions", self.sessions.members_of_all()),
             Reading::new("providers", "providers open", self.manager.providers_open()),
+            Reading::new("viewers", "viewers connected", self.manager.viewers_connected()),
+            Reading::new(
+                "session_lag",
+                "events that the member that is furthest behind has not followed",
+                self.sessions.lag(),
+            ),
+            Reading::new("event_clients", "clients that are told what happens", self.web.feeds()),
             ring_bytes,
             partial_bytes,
             data_bytes,

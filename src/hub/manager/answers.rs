@@ -88,6 +88,7 @@ fn send_word(peers: &mut Peers, viewer: &mut Viewer, key: PeerKey, bytes: Vec<u8
         peers.drop_oldest_word(key);
         let was_behind = core::mem::replace(&mut viewer.behind, true);
         peers.counters.viewers_behind += u64::from(!was_behind);
+        peers.note_drops(key, 1);
     }
     peers.pool.charge_small(bytes.len());
     peers.queue_result(key, QueuedResult { bytes: Arc::new(bytes), kind: ResultKind::Word });

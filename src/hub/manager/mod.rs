@@ -134,6 +134,11 @@ impl Manager {
 
     // ---- Deadlines and jobs ----
 
+    /// Viewers that are connected.
+    pub(super) fn viewers_connected(&self) -> usize {
+        self.viewers.len()
+    }
+
     /// Providers that are open.
     pub(super) fn providers_open(&self) -> usize {
         self.providers.len()

@@ -33,6 +33,7 @@ impl Manager {
                 peers.drop_steps(key, true);
                 viewer.behind = true;
                 peers.counters.viewers_behind += 1;
+                peers.note_drops(key, 1);
                 continue;
             }
             let bytes = match built.iter().find(|(bits, _)| *bits == selection) {

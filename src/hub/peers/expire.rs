@@ -6,6 +6,7 @@ use crate::time::{Span, Tick};
 
 use super::deadlines::Due;
 use super::peer::Life;
+use super::peer::Moment;
 use super::{For, Peer, PeerTimer, Peers, ProcessTimer, Role};
 use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
@@ -144,7 +145,7 @@ impl Peers {
             }
         };
         // Progress in between starts the wait anew; a receiver that has left answers by itself.
-        let since = self.get(on).and_then(|receiver| receiver.full_since);
+        let since = self.get(on).and_then(|receiver| receiver.full_since).map(Moment::tick);
         match since.map(|since| self.now.since(since)) {
             Some(waited) if waited < stall => {
                 self.set_peer_timer(key, PeerTimer::Stall, Span(stall.0 - waited.0));

@@ -266,6 +266,11 @@ impl Peers {
         self.start.unix_ms.saturating_add(self.now.since(self.start.now).0)
     }
 
+    /// When it began, by the time of day that it is now, in milliseconds since 1970.
+    pub(super) const fn began_unix_ms(&self) -> u64 {
+        self.unix_ms().saturating_sub(self.now.since(self.born).0)
+    }
+
     /// The time of day is this, whatever it was by our own count.
     pub(super) const fn set_clock(&mut self, unix_ms: u64) {
         (self.start.now, self.start.unix_ms) = (self.now, unix_ms);
@@ -298,6 +303,22 @@ impl Peers {
         let admitted = self.journal.admits_once(self.now, address, about);
         self.counters.log_lines_spared += u64::from(!admitted);
         admitted
+    }
+
+    /// A peer has sent those messages by which the counter is above `before`.
+    #[inline]
+    pub(super) fn note_messages(&mut self, key: PeerKey, before: u64) {
+        let messages = self.counters.messages_in - before;
+        if let Some(peer) = self.table.get_mut(key) {
+            peer.traffic.messages_in += messages;
+        }
+    }
+
+    /// Something that was for a peer was refused, returned or left out because it does not take it.
+    pub(super) fn note_drops(&mut self, key: PeerKey, drops: u64) {
+        if let Some(peer) = self.table.get_mut(key) {
+            peer.traffic.drops += drops;
+        }
     }
 
     /// Adds a line to the error list. What others say may stand in it, so it is cut.
@@ -354,8 +375,9 @@ impl Peers {
     /// Does not read a peer until it may go on.
     pub(super) fn wait(&mut self, key: PeerKey, list: For) {
         let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_open()) else { return };
-        if let Some(old) = peer.held.replace(list) {
-            self.waits.leave(key, old);
+        match peer.held.replace(list) {
+            Some(old) => self.waits.leave(key, old),
+            None => peer.traffic.held_since = self.now,
         }
         self.waits.join(key, list);
     }
@@ -366,6 +388,7 @@ impl Peers {
         let Some(list) = peer.held.take() else { return };
         // While it was held it could not be heard; its silence counts from here.
         peer.last_heard = self.now;
+        peer.traffic.held_ms += self.now.since(peer.traffic.held_since).0;
         self.waits.leave(key, list);
         self.waits.make_ready(key);
         self.cancel_peer_timer(key, PeerTimer::Stall);

@@ -1,6 +1,7 @@
 //! One connection as the hub sees it: its ZMTP link, what waits on the way in and out, the names it holds.
 
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU64;
 
 use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS, PROGRESS_BYTES_MIN};
 use crate::store::pool::Pool;
@@ -80,6 +81,52 @@ pub(in crate::hub) enum Beside {
     Passage(Passage),
 }
 
+/// A moment of which there may be none, in no more bytes than it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) struct Moment(NonZeroU64);
+
+impl Moment {
+    pub(super) const fn of(at: Tick) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(at.0))
+    }
+
+    pub(super) const fn tick(self) -> Tick {
+        Tick(self.0.get() - 1)
+    }
+}
+
+/// What has gone through a connection since it was opened, and how it fared.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Traffic {
+    pub(in crate::hub) opened: Tick,
+    pub(in crate::hub) messages_in: u64,
+    /// Those of which some has left, with those that were waiting then.
+    pub(in crate::hub) messages_out: u64,
+    pub(in crate::hub) bytes_in: u64,
+    pub(in crate::hub) bytes_out: u64,
+    /// What was for it and was refused, returned or left out because it did not take it.
+    pub(in crate::hub) drops: u64,
+    /// Milliseconds for which it was held, now included only when that is over.
+    pub(in crate::hub) held_ms: u64,
+    /// Since when it is held, if it is.
+    pub(in crate::hub) held_since: Tick,
+}
+
+impl Traffic {
+    const fn new(now: Tick) -> Self {
+        Self {
+            opened: now,
+            messages_in: 0,
+            messages_out: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            drops: 0,
+            held_ms: 0,
+            held_since: now,
+        }
+    }
+}
+
 /// One connection. Opaque outside the hub: its key is what the event loop holds.
 ///
 /// What a message costs its receiver comes first and fills two lines of the caches with the key's age: a message to one of thousands finds
@@ -98,11 +145,13 @@ pub struct Peer {
     /// When what waits for it was last seen to make progress, or when it began to wait.
     pub(in crate::hub) last_progress: Tick,
     /// Since when somebody has been refused room in the ring, without progress in between.
-    pub(in crate::hub) full_since: Option<Tick>,
+    pub(in crate::hub) full_since: Option<Moment>,
     /// Bytes that have left since the last progress, too few to be any.
     pub(in crate::hub) moved: u16,
     /// Bytes at the ring's front that are no message: what a ZMTP connection opens with.
     pub(in crate::hub) opening: u16,
+    /// Messages that have been put into its ring since some of it has left the last time.
+    pub(in crate::hub) put_in: u32,
     pub(in crate::hub) life: Life,
     pub(in crate::hub) flush: Flush,
     /// It has a deadline for the progress of what waits.
@@ -135,6 +184,7 @@ pub struct Peer {
     pub(in crate::hub) has_asked: bool,
     /// It speaks another version of the control protocol, which has been said.
     pub(in crate::hub) has_other_version: bool,
+    pub(in crate::hub) traffic: Traffic,
     commands: (u64, u32),
     /// Microseconds of our own work that it has had done since a moment.
     work: (Tick, u64),
@@ -153,6 +203,7 @@ impl Peer {
             full_since: None,
             moved: 0,
             opening: 0,
+            put_in: 0,
             life: Life::Open,
             flush: Flush::None,
             is_watched: false,
@@ -172,6 +223,7 @@ impl Peer {
             waited_for_names: None,
             has_asked: false,
             has_other_version: false,
+            traffic: Traffic::new(now),
             commands: (0, 0),
             work: (now, 0),
         }

@@ -5,7 +5,7 @@ use crate::store::ring::NoRoom;
 use crate::time::Span;
 use crate::zmtp::command::Built;
 
-use super::peer::Beside;
+use super::peer::{Beside, Moment};
 use super::results::{QueuedResult, Results};
 use super::{Flush, For, Life, Outcome, Peer, PeerTimer, Peers, Role};
 use crate::hub::cause::Cause;
@@ -66,6 +66,7 @@ impl Peers {
             return Ok(());
         };
         peer.ring.push_within(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool)?;
+        peer.put_in += 1;
         if peer.flush == Flush::None {
             peer.flush = Flush::Queued;
             self.flushes.push_back(to);
@@ -77,6 +78,7 @@ impl Peers {
     pub(in crate::hub) fn queue_parts(&mut self, to: PeerKey, parts: &[&[u8]], bytes_max: usize) -> Result<(), NoRoom> {
         let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
         peer.ring.push(parts, bytes_max + peer.left, &mut self.pool)?;
+        peer.put_in += 1;
         self.want_flush(to);
         Ok(())
     }
@@ -175,7 +177,10 @@ impl Peers {
         if peer.flush == Flush::Asked {
             peer.flush = Flush::None;
         }
-        self.counters.bytes_out += u64::try_from(n).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(n).unwrap_or(u64::MAX);
+        self.counters.bytes_out += bytes;
+        peer.traffic.bytes_out += bytes;
+        peer.traffic.messages_out += u64::from(core::mem::take(&mut peer.put_in));
         let (mut has_room, had_passage) = (false, peer.passage().is_some());
         if n > 0 {
             peer.note_sent(n, self.now, &mut self.pool);
@@ -188,7 +193,7 @@ impl Peers {
                 if let Some(since) = peer.full_since {
                     // Half empty: room for many messages at once, so that waking senders pays.
                     has_room = peer.waiting() <= self.config.ring_bytes_max / 2;
-                    let since = if is_progress { self.now } else { since };
+                    let since = if is_progress { Moment::of(self.now) } else { since };
                     peer.full_since = if has_room { None } else { Some(since) };
                 }
             }
@@ -253,7 +258,7 @@ impl Peers {
     pub(in crate::hub) fn stood_still(&mut self, to: PeerKey) -> Option<Span> {
         let now = self.now;
         let receiver = self.table.get_mut(to)?;
-        Some(now.since(*receiver.full_since.get_or_insert(now)))
+        Some(now.since(receiver.full_since.get_or_insert_with(|| Moment::of(now)).tick()))
     }
 
     /// Does not read `from` until `to` has room, or the pool where that is what is lacking, or `to` has stood still for `stall_ms`.

@@ -184,6 +184,15 @@ impl Sessions {
         self.table.iter().map(|(_, session)| session.members_count()).sum()
     }
 
+    /// How many events the member has not followed that is furthest behind; nobody, who has never said what it follows.
+    pub(super) fn lag(&self) -> usize {
+        let lags = self.table.iter().flat_map(|(_, session)| {
+            let of = |member: &session::Member| session.seq.saturating_sub(member.acked);
+            session.members.values().filter(|member| member.acked > 0).map(of)
+        });
+        usize::try_from(lags.max().unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
     /// Whether what is to outlive the process could not be written the last time.
     pub(super) const fn cannot_keep(&self) -> bool {
         self.cannot_keep

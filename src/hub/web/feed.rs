@@ -45,6 +45,10 @@ impl Feeds {
         Self { full_name: full_name.into(), ..Self::default() }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.feeds.len()
+    }
+
     /// Whether one more client can be told.
     pub(super) fn has_room(&self) -> bool {
         self.feeds.len() < FEEDS_MAX

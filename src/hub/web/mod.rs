@@ -36,7 +36,7 @@ use super::peers::{Loan, PeerTimer, Peers, Role};
 
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
-pub(super) use page::{file, home, metrics, openapi};
+pub(super) use page::{Pulse, file, home, metrics, openapi};
 pub(super) use reply::{Body, Reply};
 pub(super) use route::{Action, Route};
 pub(super) use session::{
@@ -396,6 +396,17 @@ impl Web {
         }
     }
 
+    /// What is spoken on a connection.
+    pub(super) fn dialect(&self, key: PeerKey) -> &'static str {
+        let stream = self.connections.get(&key).and_then(|connection| connection.stream.as_ref());
+        match stream {
+            _ if self.feeds.has(key) => "events",
+            Some(stream) if stream.is_viewer() => "viewer",
+            Some(_) => "websocket",
+            None => "http",
+        }
+    }
+
     // ---- Events ----
 
     /// From here on the client is told events, from the one behind `since` where it has heard some before.
@@ -412,6 +423,11 @@ impl Web {
             .body("text/event-stream", Transfer::UntilClose);
         peers.send_plain(key, &self.out);
         self.feeds.begin(peers, key, since);
+    }
+
+    /// How many clients are told events.
+    pub(super) fn feeds(&self) -> usize {
+        self.feeds.len()
     }
 
     /// Whether one more client can be told events.

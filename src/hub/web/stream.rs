@@ -171,6 +171,11 @@ impl Stream {
         true
     }
 
+    /// Whether it is a viewer's.
+    pub(super) const fn is_viewer(&self) -> bool {
+        self.said.is_some()
+    }
+
     /// Lends what a viewer has said, if there is anything new in it.
     pub(super) fn lend(&mut self) -> Option<Vec<u8>> {
         self.said.as_mut().filter(|said| said.is_new).map(|said| core::mem::take(&mut said.bytes))

@@ -1,0 +1,363 @@
+//! `instep ctl connections` and `instep ctl top`: who is connected, and who is slow; once, or live.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _, stdin, stdout};
+use std::time::{Duration, Instant};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use serde_json::{Value, json};
+
+use super::super::client::now;
+use super::super::print::print;
+use super::super::table::{Column, table, word};
+use super::super::visible::visible;
+use super::command::{Connection, Given, Report, Stop};
+
+/// A column of both: its title, its member in an answer, the key that puts it first, and whether it is shown as so much a second.
+const COLUMNS: [(&str, &str, char, bool); 8] = [
+    ("WAITING", "waiting_bytes", 'w', false),
+    ("HELD", "held_ms", 'h', false),
+    ("DROPS", "drops", 'd', false),
+    ("MSG IN", "messages_in", 'm', true),
+    ("MSG OUT", "messages_out", 'o', true),
+    ("IN", "bytes_in", 'i', true),
+    ("OUT", "bytes_out", 'b', true),
+    ("HEARD", "heard_ms", 's', false),
+];
+
+/// How often the live list is renewed.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Rows where nobody says how large the terminal is.
+const ROWS: usize = 24;
+/// Letters of a name that the live list shows.
+const NAME_LETTERS: usize = 20;
+
+/// The member of an answer that a word of the command line means.
+fn column(word: &str) -> Result<&'static str, Stop> {
+    let found = COLUMNS.iter().find(|(title, member, key, _)| {
+        word == *member || word.eq_ignore_ascii_case(&title.replace(' ', "-")) || word == key.to_string()
+    });
+    found.map(|(_, member, _, _)| *member).ok_or_else(|| {
+        let members: Vec<&str> = COLUMNS.iter().map(|(_, member, _, _)| *member).collect();
+        Stop::Usage(format!("--by '{word}': there are {}", members.join(", ")))
+    })
+}
+
+fn ask(connection: &mut Connection, by: &str, most: usize, name: &str) -> Result<Value, Stop> {
+    let params = json!({"by": by, "most": most, "name": name});
+    Ok(connection.ask("COORDINATOR", "send_connections", &params)?)
+}
+
+fn rows_of(answer: &Value) -> &[Value] {
+    answer.get("connections").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn figure(row: &Value, member: &str) -> u64 {
+    row.get(member).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// A number with at most four digits, and what it is a thousandfold of.
+fn short(number: u64) -> String {
+    let units = ["", "k", "M", "G", "T"];
+    let mut rest = number;
+    for unit in units {
+        if rest < 10_000 || unit == "T" {
+            return format!("{rest}{unit}");
+        }
+        rest /= 1000;
+    }
+    number.to_string()
+}
+
+/// So many milliseconds, as people say it.
+fn span(ms: u64) -> String {
+    match ms {
+        0..=999 => format!("{ms} ms"),
+        1_000..=599_999 => format!("{} s", ms / 1000),
+        600_000..=35_999_999 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+fn shown(member: &str, figure: u64) -> String {
+    if member.ends_with("_ms") { span(figure) } else { short(figure) }
+}
+
+pub(super) fn connections(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let by = given.text("by").map_or(Ok("waiting_bytes"), column)?;
+    let most = given.number("most").map_or(100, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let json = ask(connection, by, most, given.word(0))?;
+    let columns = [
+        Column::Left("NAME"),
+        Column::Left("DIALECT"),
+        Column::Left("ADDRESS"),
+        Column::Right("AGE"),
+        Column::Right("HEARD"),
+        Column::Right("MSG IN"),
+        Column::Right("MSG OUT"),
+        Column::Right("BYTES IN"),
+        Column::Right("BYTES OUT"),
+        Column::Right("WAITING"),
+        Column::Right("HELD"),
+        Column::Right("DROPS"),
+    ];
+    let cells = |row: &Value| {
+        let text = |member: &str| row.get(member).map(word).unwrap_or_default();
+        let number = |member: &str| shown(member, figure(row, member));
+        let name = text("name");
+        [
+            if name.is_empty() { "-".to_owned() } else { name },
+            text("dialect"),
+            text("address"),
+            span(figure(row, "age_s").saturating_mul(1000)),
+            number("heard_ms"),
+            number("messages_in"),
+            number("messages_out"),
+            number("bytes_in"),
+            number("bytes_out"),
+            number("waiting_bytes"),
+            number("held_ms"),
+            number("drops"),
+        ]
+    };
+    let rows: Vec<_> = rows_of(&json).iter().map(cells).collect();
+    let mut text = table(columns, &rows);
+    let total = figure(&json, "total");
+    if total > rows.len() as u64 {
+        text.push_str(&format!("{} of {total} connections, those with most {by}\n", rows.len()));
+    }
+    Ok(Report { json, text })
+}
+
+// ---- Live ----
+
+/// The terminal, which gives each key as it is pressed; it is as it was again when this goes.
+struct Keys(Option<Termios>);
+
+impl Keys {
+    fn take() -> Self {
+        let Ok(before) = tcgetattr(stdin()) else { return Self(None) };
+        let mut now = before.clone();
+        now.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        // A read waits for a tenth of a second at the most.
+        now.special_codes[SpecialCodeIndex::VMIN] = 0;
+        now.special_codes[SpecialCodeIndex::VTIME] = 1;
+        let is_taken = stdin().is_terminal() && tcsetattr(stdin(), OptionalActions::Now, &now).is_ok();
+        Self(is_taken.then_some(before))
+    }
+
+    /// The next key, if one is pressed before `until`.
+    fn next(&self, until: Instant) -> Option<char> {
+        while now() < until {
+            if self.0.is_none() {
+                std::thread::sleep(until.saturating_duration_since(now()));
+                return None;
+            }
+            let mut key = [0];
+            if let Ok(1) = stdin().read(&mut key) {
+                return key.first().copied().map(char::from);
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let restored = tcsetattr(stdin(), OptionalActions::Now, before);
+            debug_assert!(restored.is_ok(), "what was taken can be given back");
+        }
+    }
+}
+
+/// Rows and columns of the terminal.
+fn size() -> (usize, usize) {
+    let size = tcgetwinsize(stdout()).ok().filter(|size| size.ws_row > 3 && size.ws_col > 20);
+    size.map_or((ROWS, 80), |size| (size.ws_row.into(), size.ws_col.into()))
+}
+
+/// What connections had when they were looked at last.
+type Before = BTreeMap<(u64, String), Value>;
+
+pub(super) fn top(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let mut by = given.text("by").map_or(Ok("waiting_bytes"), column)?;
+    let rounds = given.number("rounds");
+    let is_live = stdout().is_terminal() && !connection.json;
+    let keys = Keys::take();
+    let mut before: Before = BTreeMap::new();
+    let mut looked = now();
+    for round in 1_u32.. {
+        let begun = now();
+        let (height, width) = size();
+        let seconds = begun.duration_since(looked).as_secs_f64().max(0.001);
+        let answer = ask(connection, by, height.saturating_sub(4).clamp(1, 1000), "")?;
+        let counters = connection.ask("COORDINATOR", "send_counters", &Value::Null)?;
+        looked = begun;
+        let text = if connection.json {
+            answer.to_string()
+        } else {
+            screen(&answer, &counters, by, &before, (seconds, width))
+        };
+        let clear = if is_live { "\x1b[H\x1b[J" } else { "" };
+        if !print(&format!("{clear}{text}")).map_err(Stop::Failed)? {
+            break;
+        }
+        let place = |row: &Value| (figure(row, "key"), row.get("address").map(word).unwrap_or_default());
+        before = rows_of(&answer).iter().map(|row| (place(row), row.clone())).collect();
+        if rounds == Some(round) {
+            break;
+        }
+        match keys.next(begun + PERIOD) {
+            Some('q' | '\x1b') => break,
+            Some(key) => {
+                by = COLUMNS.iter().find(|(_, _, known, _)| *known == key).map_or(by, |(_, member, _, _)| *member);
+            }
+            None => {}
+        }
+    }
+    Err(Stop::Said)
+}
+
+/// One picture of the live list.
+fn screen(answer: &Value, counters: &Value, by: &str, before: &Before, (seconds, width): (f64, usize)) -> String {
+    let count = |name: &str| figure(counters, name);
+    let mut text = format!(
+        "{} connections, {} components; {} delivered, {} refused, {} dropped; by {by}",
+        count("connections_now"),
+        count("components_now"),
+        short(count("messages_delivered")),
+        short(count("refused_overload") + count("refused_receiver_unknown") + count("refused_node_unknown")),
+        short(count("errors_dropped") + count("answers_dropped")),
+    );
+    text = text.chars().take(width).collect();
+    let keys: Vec<String> =
+        COLUMNS.iter().map(|(title, _, key, _)| format!("{key} {}", title.to_lowercase())).collect();
+    let keys: String = format!("first: {}, q ends", keys.join(", ")).chars().take(width).collect();
+    text.push_str(&format!("\n{keys}\n"));
+    let titles = COLUMNS.map(|(title, _, _, _)| Column::Right(title));
+    let [a, b, c, d, e, f, g, h] = titles;
+    let rows: Vec<[String; 9]> = rows_of(answer)
+        .iter()
+        .map(|row| {
+            let name =
+                [row.get("name"), row.get("address")].into_iter().flatten().map(word).find(|name| !name.is_empty());
+            let place = (figure(row, "key"), row.get("address").map(word).unwrap_or_default());
+            let old = before.get(&place);
+            let cell = |(_, member, _, is_rate): (&str, &str, char, bool)| {
+                let now = figure(row, member);
+                if !is_rate {
+                    return shown(member, now);
+                }
+                // The first time all that there was is shown as if it were new: nobody knows since when.
+                let Some(old) = old else { return "-".to_owned() };
+                let more = now.saturating_sub(figure(old, member));
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a rate is shown with four digits"
+                )]
+                let rate = (more as f64 / seconds).round() as u64;
+                short(rate)
+            };
+            let [a, b, c, d, e, f, g, h] = COLUMNS.map(cell);
+            [name.unwrap_or_default().chars().take(NAME_LETTERS).collect(), a, b, c, d, e, f, g, h]
+        })
+        .collect();
+    text.push_str(&table([Column::Left("NAME"), a, b, c, d, e, f, g, h], &rows));
+    text
+}
+
+/// One screen that says whether all is well.
+pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let counters = connection.ask("COORDINATOR", "send_counters", &Value::Null)?;
+    let links = connection.ask("COORDINATOR", "send_links", &Value::Null)?;
+    let sessions = connection.ask("COORDINATOR", "send_sessions", &Value::Null)?;
+    let providers = connection.ask("COORDINATOR", "providers", &Value::Null)?;
+    let errors = connection.ask("COORDINATOR", "errors", &Value::Null)?;
+    let slow = ask(connection, "waiting_bytes", 3, "")?;
+    let full_name = format!("{}.COORDINATOR", connection.client()?.namespace());
+    let count = |name: &str| figure(&counters, name);
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let linked = list(&links).iter().filter(|link| link.get("state").map(word).as_deref() == Some("both")).count();
+    let mut text = format!("{full_name} at {}\n", visible(&connection.address));
+    let mut line = |title: &str, said: String| text.push_str(&format!("{title:<12}{}\n", visible(&said)));
+    line("connections", format!("{}, {} components", count("connections_now"), count("components_now")));
+    line("nodes", format!("{} of {} others linked both ways", linked, list(&links).len()));
+    let refused = ["refused_not_signed_in", "refused_not_yours", "refused_node_unknown", "refused_receiver_unknown"];
+    let refused: u64 = refused.iter().map(|name| count(name)).sum::<u64>() + count("refused_overload");
+    line(
+        "messages",
+        format!(
+            "{} in, {} delivered, {} forwarded, {refused} refused, {} returned, {} lost answers and errors",
+            count("messages_in"),
+            count("messages_delivered"),
+            count("messages_forwarded"),
+            count("returned_undelivered"),
+            count("answers_dropped") + count("errors_dropped"),
+        ),
+    );
+    line(
+        "memory",
+        format!(
+            "{} B wait, {} B of parts, {} B of worlds and sessions",
+            short(count("ring_bytes_now")),
+            short(count("partial_bytes_now")),
+            short(count("data_bytes_now")),
+        ),
+    );
+    for session in list(&sessions) {
+        let of = |member: &str| session.get(member).map(word).unwrap_or_default();
+        line("session", format!("{} {}, seq {}, {} members", of("sessionName"), of("state"), of("seq"), of("members")));
+    }
+    for provider in list(providers.get("providerinfo").unwrap_or(&Value::Null)) {
+        let of = |member: &str| provider.get(member).map(word).unwrap_or_default();
+        line(
+            "provider",
+            format!("{} {} {}, step {} {}", of("id"), of("type"), of("status"), of("time"), of("message")),
+        );
+    }
+    for row in rows_of(&slow).iter().filter(|row| figure(row, "waiting_bytes") > 0) {
+        let of = |member: &str| row.get(member).map(word).unwrap_or_default();
+        line(
+            "slow",
+            format!("{} {}: {} B wait for it", of("name"), of("address"), short(figure(row, "waiting_bytes"))),
+        );
+    }
+    for error in list(errors.get("errors").or(Some(&errors)).unwrap_or(&Value::Null)).iter().rev().take(3).rev() {
+        line("error", word(error));
+    }
+    let json = json!({"full_name": full_name, "counters": counters, "links": links, "sessions": sessions,
+        "providers": providers, "errors": errors, "slow": slow});
+    Ok(Report { json, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_say_what_they_are_a_multiple_of() {
+        let told = [0, 9_999, 10_000, 123_456, 98_765_432, u64::MAX].map(short);
+        assert_eq!(told, ["0", "9999", "10k", "123k", "98M", "18446744T"]);
+        assert_eq!([5, 2_999, 700_000, 36_000_000].map(span), ["5 ms", "2 s", "11 min", "10 h"]);
+    }
+
+    #[test]
+    fn a_picture_shows_rates_since_the_last_and_fits_the_terminal() {
+        let row = |messages: u64| {
+            json!({"key": 3, "address": "127.0.0.1:5000", "name": "N1.a_component_with_a_long_name",
+                "waiting_bytes": 70_000, "held_ms": 5, "messages_in": messages, "bytes_in": messages * 100})
+        };
+        let answer = |messages| json!({"total": 1, "connections": [row(messages)]});
+        let before = Before::from_iter([((3, "127.0.0.1:5000".to_owned()), row(100))]);
+        let first = screen(&answer(100), &json!({}), "drops", &Before::new(), (1.0, 80));
+        assert!(first.lines().nth(3).unwrap().contains("  -  "), "{first}");
+        let text = screen(&answer(300), &json!({"connections_now": 7}), "drops", &before, (2.0, 80));
+        assert!(text.starts_with("7 connections") && text.contains("by drops"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let cells: Vec<_> = text.lines().nth(3).unwrap().split_whitespace().collect();
+        assert_eq!(cells, ["N1.a_component_with_", "70k", "5", "ms", "0", "100", "0", "10k", "0", "0", "ms"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Who is connected, and how each fares: what one looks at to find who is slow.
+
+use serde_json::{Value, json};
+
+use crate::hub::Hub;
+use crate::hub::call::Answer;
+use crate::hub::keys::PeerKey;
+use crate::hub::peers::{Life, Peer, Role};
+use crate::leco::name::shown;
+use crate::leco::rpc::{INVALID_PARAMS, Params};
+use crate::limits::CONNECTIONS_TOLD_MAX;
+
+/// By what connections are put in order: the most of it comes first.
+const COLUMNS: [&str; 10] = [
+    "waiting_bytes",
+    "held_ms",
+    "drops",
+    "messages_in",
+    "messages_out",
+    "bytes_in",
+    "bytes_out",
+    "heard_ms",
+    "age_s",
+    "key",
+];
+
+/// How many are told of to whoever does not say.
+const MOST: usize = 100;
+
+impl Hub {
+    /// The connections that have most of something, and how many there are of all.
+    pub(super) fn connections(&self, params: Params) -> Answer {
+        let [by, most, name] = params.take(["by", "most", "name"])?;
+        let wrong = |why: String| (INVALID_PARAMS, Value::from(why));
+        let by = match &by {
+            None | Some(Value::Null) => 0,
+            Some(word) => COLUMNS
+                .iter()
+                .position(|column| Some(*column) == word.as_str())
+                .ok_or_else(|| wrong(format!("by is one of {}", COLUMNS.join(", "))))?,
+        };
+        let most = match &most {
+            None | Some(Value::Null) => Some(MOST),
+            Some(value) => value.as_u64().and_then(|most| usize::try_from(most).ok()),
+        };
+        let most = most.filter(|most| (1..=CONNECTIONS_TOLD_MAX).contains(most));
+        let most = most.ok_or_else(|| wrong(format!("most is a number from 1 to {CONNECTIONS_TOLD_MAX}")))?;
+        let name = match &name {
+            None | Some(Value::Null) => "",
+            Some(text) => text.as_str().ok_or_else(|| wrong("name is a part of a name or of an address".to_owned()))?,
+        };
+        let wanted = |peer: &Peer| {
+            peer.life != Life::Tarpit
+                && (name.is_empty() || self.names_of(peer).contains(name) || peer.remote.to_string().contains(name))
+        };
+        let mut all: Vec<(u64, PeerKey)> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| wanted(peer))
+            .map(|(key, peer)| (self.figures(key, peer).get(by).copied().unwrap_or(0), key))
+            .collect();
+        let total = all.len();
+        all.sort_unstable_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+        all.truncate(most);
+        let rows: Vec<Value> =
+            all.into_iter().filter_map(|(_, key)| Some(self.connection(key, self.peers.get(key)?))).collect();
+        Ok(json!({"total": total, "connections": rows}))
+    }
+
+    /// What there is to know of a connection in numbers, in the order of [`COLUMNS`].
+    fn figures(&self, key: PeerKey, peer: &Peer) -> [u64; COLUMNS.len()] {
+        let (now, traffic) = (self.peers.now, &peer.traffic);
+        let held = if peer.held.is_some() { now.since(traffic.held_since).0 } else { 0 };
+        let results = peer.results().map_or(0, |results| results.iter().map(|result| result.bytes.len()).sum());
+        [
+            crate::counters::count(peer.waiting() + results),
+            traffic.held_ms + held,
+            traffic.drops,
+            traffic.messages_in,
+            traffic.messages_out + u64::from(peer.put_in),
+            traffic.bytes_in,
+            traffic.bytes_out,
+            now.since(peer.last_heard).0,
+            now.since(traffic.opened).0 / 1000,
+            crate::counters::count(key.slot()),
+        ]
+    }
+
+    fn connection(&self, key: PeerKey, peer: &Peer) -> Value {
+        let mut row = json!({
+            "name": self.names_of(peer),
+            "dialect": self.dialect(key, peer),
+            "address": peer.remote.to_string(),
+            "held": peer.held.is_some(),
+        });
+        if let Some(row) = row.as_object_mut() {
+            let figures = COLUMNS.iter().zip(self.figures(key, peer));
+            row.extend(figures.map(|(column, figure)| ((*column).to_owned(), Value::from(figure))));
+        }
+        row
+    }
+
+    /// The names of whoever is at the other end; nothing where it has none.
+    fn names_of(&self, peer: &Peer) -> String {
+        let node = if let Role::Dialled(node) = peer.role { Some(node) } else { peer.node };
+        if let Some(namespace) = node.and_then(|node| self.names.nodes.get(node)?.namespace.as_deref()) {
+            return format!("{}.COORDINATOR", shown(namespace));
+        }
+        let full = |key| Some(shown(&self.names.named_here(&self.names.directory.get(key)?.name)));
+        peer.names.iter().filter_map(|key| full(*key)).collect::<Vec<_>>().join(",")
+    }
+
+    /// What is spoken on a connection.
+    fn dialect(&self, key: PeerKey, peer: &Peer) -> &'static str {
+        match peer.role {
+            Role::Accepted if peer.node.is_some() => "node",
+            Role::Accepted => "leco",
+            Role::Dialled(_) => "node",
+            Role::Controller => "control",
+            Role::Viewer => "viewer",
+            Role::Web => self.web.dialect(key),
+            Role::Topic => "stomp",
+            Role::Kernel(_) => "kernel",
+        }
+    }
+}
