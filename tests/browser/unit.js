@@ -42,6 +42,8 @@ same([later.has(2), later.get(3), before.has(2), before.get(1).hp], [false, { id
 same(later.get(9) === before.get(9), true, 'what has not changed is shared');
 const numbers = worlds.numbersOf(later, 4);
 same([numbers.alive, numbers.dead, numbers.rescued, numbers.civilians, numbers.blockades, numbers.types.TacticsFire], [2, 0, 1, 1, 0, { alive: 1, dead: 0 }], 'numbers');
+const refuge = worlds.numbersOf(worlds.worldOf([{ id: 1, type: 'Refuge', bedCapacity: 50, occupiedBeds: 7 }, { id: 2, type: 'Refuge' }]), 1);
+same([refuge.beds, refuge.taken, refuge.burning], [50, 7, 0], 'beds of refuges');
 same(worlds.score(1, 10000, 1), 1, 'all is well');
 same(worlds.score(2, 10000, 2).toFixed(6), (2 * Math.exp(-2.5)).toFixed(6), 'half of the health is gone');
 same(worlds.numbersOf(later, 4, 7.5).score, 7.5, 'the score that was told');

@@ -102,7 +102,7 @@ export class Inspector {
     if (!perceived) return null;
     return [h('h4', {}, 'Perception'), h('p', {}, `saw ${perceived.updated.length} changed, ${perceived.deleted.length} gone; heard ${perceived.heard.length}`),
       h('ul', {}, perceived.heard.slice(0, 20).map((/** @type {any} */ heard) =>
-        h('li', {}, `${heard.type} `, heard.channel !== undefined && `channel ${heard.channel} `, 'of ', this.link(heard.id))))];
+        h('li', {}, `${heard.type} `, heard.channel !== undefined && `channel ${heard.channel} `, 'of ', this.link(heard.id), heard.message !== undefined && `: ${heard.message}`, heard.messageHex !== undefined && `: ${heard.messageHex}`)))];
   }
 
   /** Reads what has come and was not read yet, a piece at a time. @param {Feed} feed */

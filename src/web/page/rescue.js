@@ -142,6 +142,7 @@ function about(place, panes, time) {
   /** @type {Array<[string, (one: import('./world.js').Numbers) => string]>} */
   const rows = [['score', ({ score }) => score.toFixed(3)], ['alive', ({ alive }) => count(alive)], ['dead', ({ dead }) => count(dead)], ['buried', ({ buried }) => count(buried)],
     ['civilians in refuges', ({ rescued, civilians }) => `${rescued} of ${civilians}`], ['buildings burning', ({ burning }) => count(burning)], ['blockades', ({ blockades }) => count(blockades)]];
+  if (all.some((one) => one && one.beds > 0)) rows.push(['beds taken', ({ taken, beds }) => `${taken} of ${beds}`]);
   const types = [...new Set(all.flatMap((one) => Object.keys(one?.types ?? {})))].sort();
   for (const type of types) rows.push([type.replace('Tactics', ''), (one) => `${one.types[type]?.alive ?? 0}${one.types[type]?.dead ? ` + ${one.types[type].dead} dead` : ''}`]);
   fill(place, h('table', { class: 'plain' }, h('tbody', {}, rows.map(([name, value]) => h('tr', {}, h('th', { scope: 'row' }, name), all.map((one) => h('td', {}, one ? value(one) : '–')))))));

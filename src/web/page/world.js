@@ -9,7 +9,7 @@
  *   messageSize?: number, [more: string]: any}} Action
  * @typedef {Map<number, Entity>} World
  * @typedef {{time: number, score: number, alive: number, dead: number, buried: number, rescued: number, civilians: number,
- *   burning: number, blockades: number, types: Record<string, {alive: number, dead: number}>}} Numbers
+ *   burning: number, blockades: number, beds: number, taken: number, types: Record<string, {alive: number, dead: number}>}} Numbers
  */
 
 /** Those that move. */
@@ -65,10 +65,14 @@ export function score(living, hp, civilians) {
  */
 export function numbersOf(world, time, told) {
   /** @type {Numbers} */
-  const numbers = { time, score: 0, alive: 0, dead: 0, buried: 0, rescued: 0, civilians: 0, burning: 0, blockades: 0, types: {} };
+  const numbers = { time, score: 0, alive: 0, dead: 0, buried: 0, rescued: 0, civilians: 0, burning: 0, blockades: 0, beds: 0, taken: 0, types: {} };
   let hp = 0;
   let living = 0;
   for (const entity of world.values()) {
+    if (entity.type === 'Refuge') {
+      numbers.beds += entity.bedCapacity ?? 0;
+      numbers.taken += entity.occupiedBeds ?? 0;
+    }
     if (entity.type === 'Blockade') numbers.blockades += 1;
     else if (HUMANS.has(entity.type)) {
       const lives = (entity.hp ?? 1) > 0;
