@@ -135,11 +135,30 @@ pub enum Property {
     Fiery,
     /// What it costs to clear a blockade.
     RepairCost,
+    // ---- What the document does not have ----
+    /// Storeys of a building.
+    Floors,
+    /// 1 where a building was set on fire, 0 otherwise.
+    Ignition,
+    /// Importance of a building.
+    Importance,
+    /// Strength that a human has left.
+    Stamina,
+    /// Where a human faces, in seconds of arc.
+    Direction,
+    /// Beds of a refuge.
+    BedCapacity,
+    /// Beds of a refuge that are taken.
+    OccupiedBeds,
+    /// Humans who wait for a bed in a refuge.
+    WaitingListSize,
+    /// Water that a refuge gives out at once.
+    RefillCapacity,
 }
 
 impl Property {
-    /// Every property, in the order of the document.
-    pub const ALL: [Self; 13] = [
+    /// Every property: those of the document in its order, then the others.
+    pub const ALL: [Self; 22] = [
         Self::X,
         Self::Y,
         Self::Position,
@@ -153,11 +172,20 @@ impl Property {
         Self::Broken,
         Self::Fiery,
         Self::RepairCost,
+        Self::Floors,
+        Self::Ignition,
+        Self::Importance,
+        Self::Stamina,
+        Self::Direction,
+        Self::BedCapacity,
+        Self::OccupiedBeds,
+        Self::WaitingListSize,
+        Self::RefillCapacity,
     ];
 
     /// A bit of its own.
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    const fn bit(self) -> u32 {
+        1 << self as u32
     }
 
     /// The key on the wire.
@@ -177,6 +205,15 @@ impl Property {
             Self::Broken => "broken",
             Self::Fiery => "fiery",
             Self::RepairCost => "repairCost",
+            Self::Floors => "floors",
+            Self::Ignition => "ignition",
+            Self::Importance => "importance",
+            Self::Stamina => "stamina",
+            Self::Direction => "direction",
+            Self::BedCapacity => "bedCapacity",
+            Self::OccupiedBeds => "occupiedBeds",
+            Self::WaitingListSize => "waitingListSize",
+            Self::RefillCapacity => "refillCapacity",
         }
     }
 }
@@ -186,16 +223,16 @@ impl Property {
 pub struct Properties {
     values: [Option<i32>; Property::ALL.len()],
     /// A bit for each of [`Property::ALL`], set where the property has become undefined. Such a one has no value.
-    undefined: u16,
+    undefined: u32,
 }
 
-const _: () = assert!(Property::ALL.len() <= 16, "every property has its bit");
+const _: () = assert!(Property::ALL.len() <= 32, "every property has its bit");
 
 impl Properties {
     /// The value of a property.
     #[must_use]
     pub fn get(&self, wanted: Property) -> Option<i32> {
-        self.iter().find(|(property, _)| *property == wanted).map(|(_, value)| value)
+        self.values.get(wanted as usize).copied().flatten()
     }
 
     /// Sets a property; `None` says nothing of it.
@@ -211,9 +248,7 @@ impl Properties {
     fn put(&mut self, wanted: Property, value: Option<i32>, undefined: bool) {
         let bit = wanted.bit();
         self.undefined = if undefined { self.undefined | bit } else { self.undefined & !bit };
-        if let Some((_, slot)) =
-            Property::ALL.into_iter().zip(&mut self.values).find(|(property, _)| *property == wanted)
-        {
+        if let Some(slot) = self.values.get_mut(wanted as usize) {
             *slot = value;
         }
     }
@@ -225,7 +260,9 @@ impl Properties {
 
     /// The properties that have become undefined.
     pub fn undefined(&self) -> impl Iterator<Item = Property> + '_ {
-        Property::ALL.into_iter().filter(|property| self.undefined & property.bit() != 0)
+        // Mostly none is.
+        let all = (self.undefined != 0).then_some(Property::ALL).into_iter().flatten();
+        all.filter(|property| self.undefined & property.bit() != 0)
     }
 
     /// Whether nothing is said of any property.
@@ -333,13 +370,32 @@ pub struct Action<'a> {
     pub water: Option<i32>,
     /// Bytes of what it says (`messageSize`, of Radio, Voice and Tell).
     pub message_size: Option<i32>,
+    /// What it says: on the wire `message` where that is plain text, `messageHex` otherwise. Not of what is heard: it stands where it was said.
+    pub message: Option<Cow<'a, [u8]>>,
+    /// The channels that it listens to from now on (of Subscribe).
+    pub channels: Option<Cow<'a, [i32]>>,
+    /// The timestep in which it was said. Of what is heard only.
+    pub time: Option<i32>,
 }
 
 impl<'a> Action<'a> {
     /// An action with no more than agent and type.
     #[must_use]
     pub const fn new(id: i32, kind: ActionType) -> Self {
-        Self { id, kind, path: None, x: None, y: None, channel: None, target: None, water: None, message_size: None }
+        Self {
+            id,
+            kind,
+            path: None,
+            x: None,
+            y: None,
+            channel: None,
+            target: None,
+            water: None,
+            message_size: None,
+            message: None,
+            channels: None,
+            time: None,
+        }
     }
 
     /// A move. A negative `x` or `y` means no exact point and is left out; the target is the last area of the path.
@@ -424,6 +480,11 @@ mod tests {
         }
         assert_eq!((EntityType::ALL.len(), ActionType::ALL.len()), (15, 13));
         assert_eq!((EntityType::of_word("road"), ActionType::of_word("")), (EntityType::Unknown, ActionType::Unknown));
+    }
+
+    #[test]
+    fn every_property_has_the_place_of_its_number() {
+        assert!(Property::ALL.iter().enumerate().all(|(n, property)| n == *property as usize));
     }
 
     #[test]

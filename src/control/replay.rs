@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::Error;
 use super::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, MapInfo, Point, Property};
-use super::section::Section;
+use super::section::{SCORE, Section};
 use super::value::Reader;
 use crate::limits::RECORD_ITEMS_MAX;
 
@@ -22,6 +22,8 @@ pub type Config = Vec<(String, String)>;
 pub struct Record<'a> {
     /// The timestep; `None` when the record does not say (some recordings tell it only by where the record lies).
     pub time: Option<i64>,
+    /// The score behind it, if the record says.
+    pub score: Option<f64>,
     sections: [Option<&'a [u8]>; Section::ALL.len()],
 }
 
@@ -31,11 +33,14 @@ impl<'a> Record<'a> {
     /// # Errors
     /// [`Error::Malformed`] when it is not one map, [`Error::BadField`] when `time` is no integer.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
-        let mut record = Self { time: None, sections: [None; Section::ALL.len()] };
+        let mut record = Self { time: None, score: None, sections: [None; Section::ALL.len()] };
         let mut reader = Reader::new(bytes);
         let is_map = reader.fields(|key, value| {
             if key == b"time" {
                 return value.int().map(|time| record.time = time).map_err(|error| error.in_field("time"));
+            }
+            if key == SCORE.as_bytes() {
+                return value.number().map(|score| record.score = score).map_err(|error| error.in_field(SCORE));
             }
             let span = value.span()?;
             let known =
@@ -203,12 +208,27 @@ fn action(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Action<'static>, Er
             b"target" => action.target = named("target", value.int32())?,
             b"water" => action.water = named("water", value.int32())?,
             b"messageSize" => action.message_size = named("messageSize", value.int32())?,
+            b"message" => {
+                action.message = named("message", value.text())?.map(|text| Cow::Owned(text.as_bytes().to_vec()));
+            }
+            b"messageHex" => action.message = hex(value)?.map(Cow::Owned),
+            b"channels" => action.channels = ints("channels", value)?.map(Cow::Owned),
+            b"time" => action.time = named("time", value.int32())?,
             _ => value.skip()?,
         }
         Ok(())
     })?;
     action.id = required("id", id)?;
     Ok(action)
+}
+
+/// Bytes from pairs of hexadecimal digits.
+fn hex(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let Some(digits) = named("messageHex", reader.text())? else { return Ok(None) };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |two: &[u8]| if let [high, low] = *two { Some(digit(high)? << 4 | digit(low)?) } else { None };
+    let bytes = digits.as_bytes().chunks(2).map(pair).collect::<Option<Vec<u8>>>();
+    bytes.map(Some).ok_or(Error::BadField { field: "messageHex", problem: "is not hexadecimal" })
 }
 
 fn area(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<AreaInfo<'static>, Error> {

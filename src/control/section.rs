@@ -11,9 +11,14 @@
 //! | [`Section::Changes`] | UPDATE | `[Entity]`, what differs only: nil, or an empty list, where there is no value any more |
 //! | [`Section::Config`] | CONFIG | map of text to text |
 //! | [`Section::Perceptions`] | PERCEPTION | map of agent id to `{id, updated, deleted, heard}`; of kernel logs only |
+//!
+//! Beside them a record that shows how things stand has its [`score`].
 
 use super::pack::Pack;
 use super::record::{Action, AreaInfo, Edge, Entity, Point};
+
+/// The key of the score in a record.
+pub(super) const SCORE: &str = "score";
 
 /// The parts of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +148,12 @@ pub fn perceptions<'a>(out: &mut Vec<u8>, agents: impl ExactSizeIterator<Item = 
     }
 }
 
+/// Appends the score of a timestep: no section that is selected, but a pair of every record that shows how things stand.
+pub fn score(out: &mut Vec<u8>, score: f64) {
+    out.text(SCORE);
+    out.double(score);
+}
+
 /// Appends a section whose value has already been encoded, such as one from a recording.
 pub fn raw(out: &mut Vec<u8>, section: Section, value: &[u8]) {
     out.text(section.key());
@@ -201,20 +212,41 @@ fn action(out: &mut Vec<u8>, info: &Action<'_>) {
         ("target", info.target),
         ("water", info.water),
         ("messageSize", info.message_size),
+        ("time", info.time),
     ];
-    let there = numbers.iter().filter(|(_, value)| value.is_some()).count();
-    out.map(2 + usize::from(info.path.is_some()) + there);
+    let lists = [("path", &info.path), ("channels", &info.channels)];
+    let there = numbers.iter().filter(|(_, value)| value.is_some()).count()
+        + lists.iter().filter(|(_, list)| list.is_some()).count();
+    out.map(2 + there + usize::from(info.message.is_some()));
     pair(out, "id", info.id);
     out.text("type");
     out.text(info.kind.word());
-    if let Some(path) = &info.path {
-        out.text("path");
-        out.ints(path);
+    for (key, list) in lists {
+        if let Some(list) = list {
+            out.text(key);
+            out.ints(list);
+        }
     }
     for (key, value) in numbers {
         if let Some(value) = value {
             pair(out, key, value);
         }
+    }
+    if let Some(message) = &info.message {
+        said(out, message);
+    }
+}
+
+/// What somebody says: as text where it is some, and in hexadecimal digits otherwise.
+fn said(out: &mut Vec<u8>, message: &[u8]) {
+    let is_text = |text: &&str| text.chars().all(|letter| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t'));
+    if let Some(text) = core::str::from_utf8(message).ok().filter(is_text) {
+        out.text("message");
+        out.text(text);
+    } else {
+        let digits: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
+        out.text("messageHex");
+        out.text(&digits);
     }
 }
 

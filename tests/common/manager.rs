@@ -390,6 +390,19 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
+/// The score of a world, as the league counts.
+fn score_of(world: &Fields) -> f64 {
+    let is_civilian = |entity: &&serde_json::Map<String, Value>| entity["type"] == "Civilian";
+    let healths: Vec<f64> =
+        world.values().filter(is_civilian).filter_map(|civilian| civilian.get("hp")?.as_f64()).collect();
+    let (living, all) = (healths.iter().filter(|hp| **hp > 0.0).count(), healths.len());
+    if all == 0 {
+        return 0.0;
+    }
+    f64::from(u32::try_from(living).unwrap())
+        * (-5.0 * (1.0 - healths.iter().sum::<f64>() / (10_000.0 * f64::from(u32::try_from(all).unwrap())))).exp()
+}
+
 /// The world of a result, if it has one.
 pub(crate) fn fields_of_world(seen: &Seen) -> Option<Fields> {
     let rows = rows(seen.section(Section::World)?);
@@ -429,6 +442,8 @@ pub(crate) fn merged_worlds(results: &[Seen]) -> BTreeMap<i64, Fields> {
     let mut merged: Option<Fields> = None;
     for seen in results {
         let Some(world) = fields_of_world(seen) else { continue };
+        let score = Record::read(&seen.record).unwrap().score.unwrap();
+        assert!((score - score_of(&world)).abs() < 1e-9, "{score} at {}", seen.time);
         match &mut merged {
             None => merged = Some(world.clone()),
             // A fresh start.

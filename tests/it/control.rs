@@ -494,6 +494,42 @@ fn a_selection_leaves_out_what_it_does_not_name_and_an_empty_record_has_its_time
 }
 
 #[test]
+fn what_the_document_does_not_have_is_there_beside_it() {
+    let words = [b"to the refuge".as_slice(), "h\u{e4}lp\n".as_bytes(), b"\x00\x7f", b"\xff", b""];
+    let actions = words.map(|words| Action {
+        message_size: i32::try_from(words.len()).ok(),
+        message: Some(Cow::Borrowed(words)),
+        ..Action::new(17, ActionType::Voice)
+    });
+    let listens = Action { channels: Some(Cow::Borrowed(&[1, 2])), ..Action::new(17, ActionType::Subscribe) };
+    let heard = Action { time: Some(6), ..Action::new(17, ActionType::Radio) };
+    let all: Vec<_> = actions.into_iter().chain([listens, heard]).collect();
+    let mut parts: [Vec<u8>; 2] = Default::default();
+    section::score(&mut parts[0], 12.5);
+    section::commands(&mut parts[1], all.clone());
+    let mut out = Vec::new();
+    let head = Head { request: Bits::ACTION, message: "", result: true, time: 7 };
+    viewer::write_result(&mut out, head, &[&parts[0], &parts[1]]);
+    let read = client::decode_viewer(body(&out)).unwrap();
+    let record = Record::read(read.record).unwrap();
+    assert_eq!((record.time, record.score), (Some(7), Some(12.5)));
+    assert_eq!(replay::actions(record.section(Section::Commands).unwrap()).unwrap(), all);
+    let whole = Value::decode(body(&out)).unwrap();
+    let Some(Value::Array(commands)) = whole.get("record").and_then(|record| record.get("commands")) else { panic!() };
+    let said = |n: usize, key: &str| commands[n].get(key).map(ToString::to_string);
+    assert_eq!((said(0, "message").as_deref(), said(0, "messageHex")), (Some("\"to the refuge\""), None));
+    assert_eq!((said(2, "message"), said(2, "messageHex").as_deref()), (None, Some("\"007f\"")));
+    assert_eq!(said(3, "messageHex").as_deref(), Some("\"ff\""));
+    assert_eq!((said(5, "channels").as_deref(), said(6, "time").as_deref()), (Some("[1, 2]"), Some("6")));
+    for bad in ["f", "fg", "-1", "+f"] {
+        let mut broken = b"\x91\x83\xa2id\x01\xa4type\xa5Voice\xaamessageHex".to_vec();
+        broken.push(0xa0 | u8::try_from(bad.len()).unwrap());
+        broken.extend(bad.bytes());
+        assert!(replay::actions(&broken).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn a_result_that_sections_push_over_65535_bytes_has_the_wider_header() {
     let mut world = Vec::new();
     section::world(
@@ -539,6 +575,7 @@ fn entities_and_maps_of_another_writer_are_read_kindly() {
     // Its x and history are nil: undefined now.
     let mut gone = Entity { id: 1, deleted: true, history: Some(Cow::Borrowed(&[])), ..Entity::default() };
     gone.properties.undefine(Property::X);
+    gone.properties.set(Property::Stamina, Some(5));
     assert_eq!(read[0], gone);
     assert_eq!((read[1].kind, read[1].blockades.as_deref()), (Some(EntityType::Road), Some(&[][..])));
     assert_eq!(read[2], Entity { id: 3, kind: Some(EntityType::Unknown), ..Entity::default() });

@@ -28,7 +28,7 @@ type Line = BTreeMap<&'static str, String>;
 type World = BTreeMap<i32, Line>;
 
 /// The kernel's numbers of the properties that viewers are told, and their keys.
-const NUMBERS: [(u32, &str); 12] = [
+const NUMBERS: [(u32, &str); 21] = [
     (6, "x"),
     (7, "y"),
     (9, "repairCost"),
@@ -41,6 +41,15 @@ const NUMBERS: [(u32, &str); 12] = [
     (27, "travel"),
     (28, "water"),
     (29, "temp"),
+    (10, "floors"),
+    (12, "ignition"),
+    (21, "direction"),
+    (23, "stamina"),
+    (30, "importance"),
+    (32, "bedCapacity"),
+    (33, "occupiedBeds"),
+    (34, "refillCapacity"),
+    (35, "waitingListSize"),
 ];
 
 fn type_word(number: u32) -> &'static str {
@@ -113,7 +122,8 @@ fn translated(kind: u32, properties: &str) -> Line {
             _ => None,
         };
         if let Some(key) = key.or(list) {
-            line.insert(key, value.to_owned());
+            let flag = ["false", "true"].iter().position(|word| *word == value);
+            line.insert(key, flag.map_or_else(|| value.to_owned(), |flag| flag.to_string()));
         }
     }
     line

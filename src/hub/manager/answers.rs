@@ -42,9 +42,10 @@ pub(super) fn charge(peers: &mut Peers, bytes: usize) -> bool {
     peers.pool.charge_leaving_room(bytes)
 }
 
-/// The sections of a timestep that are wanted, the others being empty: map, config, commands, changes, perceptions.
-pub(super) fn chosen_sections<'a>(bits: Bits, statics: &'a Statics, step: &'a Timestep) -> [&'a [u8]; 5] {
+/// The sections of a timestep that are wanted, the others being empty: score, map, config, commands, changes, perceptions.
+pub(super) fn chosen_sections<'a>(bits: Bits, statics: &'a Statics, step: &'a Timestep) -> [&'a [u8]; 6] {
     [
+        (Bits::NONE, &step.score),
         (Bits::MAP, &statics.map),
         (Bits::CONFIG, &statics.config),
         (Bits::ACTION, &step.commands),

@@ -42,7 +42,7 @@ impl Manager {
         if self.providers.get(key).and_then(|found| found.recording).is_none() {
             return;
         }
-        let sections: [&[u8]; 3] = [&step.commands, &step.changes, &step.perceptions];
+        let sections: [&[u8]; 4] = [&step.score, &step.commands, &step.changes, &step.perceptions];
         let mut out = Vec::with_capacity(step.bytes() + 32);
         vlog::write_prelude(&mut out, i64::from(step.time), &sections);
         for section in sections {
@@ -120,8 +120,11 @@ fn heading(provider: &mut Provider) -> Vec<u8> {
     };
     vlog::write_heading(&mut out, heading);
     let time = i64::from(provider.time);
-    let world = provider.world_section();
-    vlog::write_prelude(&mut out, time, &[world]);
-    out.extend_from_slice(world);
+    let score = provider.world.encode_score();
+    let sections = [&score, provider.world_section()];
+    vlog::write_prelude(&mut out, time, &sections);
+    for section in sections {
+        out.extend_from_slice(section);
+    }
     out
 }

@@ -48,8 +48,8 @@ impl Manager {
             if question.bits.has(Bits::WORLD) { "the world of an old timestep is kept of logs only" } else { "" };
         let head = Head { request: question.echoed, message, result: true, time: question.time };
         // Perceptions of agents are in logs only.
-        let [map, config, commands, changes, _] = chosen_sections(bits, &provider.statics, step);
-        answer(peers, question.viewer, head, &[map, config, commands, changes]);
+        let [score, map, config, commands, changes, _] = chosen_sections(bits, &provider.statics, step);
+        answer(peers, question.viewer, head, &[score, map, config, commands, changes]);
         Ok(())
     }
 
@@ -164,8 +164,8 @@ fn keep_promise(peers: &mut Peers, viewer: PeerKey) {
 fn answer_question(peers: &mut Peers, statics: &Statics, question: Question, step: &Timestep, world: &[u8]) {
     keep_promise(peers, question.viewer);
     let head = Head { request: question.echoed, message: "", result: true, time: question.time };
-    let [map, config, commands, changes, perceptions] = chosen_sections(question.bits, statics, step);
-    answer(peers, question.viewer, head, &[map, config, world, commands, changes, perceptions]);
+    let [score, map, config, commands, changes, perceptions] = chosen_sections(question.bits, statics, step);
+    answer(peers, question.viewer, head, &[score, map, config, world, commands, changes, perceptions]);
 }
 
 fn refuse_question(peers: &mut Peers, question: Question, reason: &str) {

@@ -76,7 +76,7 @@ fn encode_step(peers: &mut Peers, provider: &mut Provider, step: &Timestep, bits
     let world = provider.encoded_world.as_deref().filter(|_| bits.has(Bits::WORLD)).unwrap_or_default();
     let head = Head { request: bits, message: "", result: true, time: i64::from(step.time) };
     // Map and config were sent before.
-    let [_, _, commands, changes, perceptions] = chosen_sections(bits, &provider.statics, step);
-    viewer::write_result(&mut out, head, &[world, commands, changes, perceptions]);
+    let [score, _, _, commands, changes, perceptions] = chosen_sections(bits, &provider.statics, step);
+    viewer::write_result(&mut out, head, &[score, world, commands, changes, perceptions]);
     out
 }

@@ -217,6 +217,7 @@ impl Manager {
         let map = choose(Bits::MAP, &provider.statics.map);
         let config = choose(Bits::CONFIG, &provider.statics.config);
         let world = choose(Bits::WORLD, provider.encoded_world.as_deref().unwrap_or_default());
+        let score = provider.world.encode_score();
         let about = 512 + message.len() + map.len() + config.len() + world.len();
         if !peers.pool.charge_leaving_room(about) {
             peers.counters.results_without_memory += 1;
@@ -226,7 +227,7 @@ impl Manager {
         // Megabytes for a city: made in one piece, not grown into.
         let mut out = Vec::with_capacity(about);
         let beside = Beside { state: state.map_or("", State::name), viewer: None };
-        viewer::write_result_in(&mut out, head, beside, &[map, config, world]);
+        viewer::write_result_in(&mut out, head, beside, &[&score, map, config, world]);
         peers.pool.charge_small(out.len());
         let bytes = Arc::new(out);
         if provider.initials.len() < INITIALS_MAX {

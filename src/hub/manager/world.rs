@@ -19,6 +19,8 @@ use crate::rcrs::world::{Difference, World};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timestep {
     pub(super) time: i32,
+    /// The score behind it, which every record has.
+    pub(super) score: Vec<u8>,
     pub(super) commands: Vec<u8>,
     pub(super) changes: Vec<u8>,
     pub(super) perceptions: Vec<u8>,
@@ -26,7 +28,7 @@ pub(super) struct Timestep {
 
 impl Timestep {
     pub(super) fn bytes(&self) -> usize {
-        self.commands.len() + self.changes.len() + self.perceptions.len()
+        self.score.len() + self.commands.len() + self.changes.len() + self.perceptions.len()
     }
 }
 
@@ -104,6 +106,34 @@ impl Perceived {
     }
 }
 
+/// How well the civilians fare, as the league counts since 2021: the living, less for the health that all of them have lost.
+#[derive(Debug, Default)]
+struct Score {
+    civilians: f64,
+    living: f64,
+    health: f64,
+}
+
+impl Score {
+    /// Health of one that has lost none.
+    const WHOLE: f64 = 10_000.0;
+
+    fn add(&mut self, hp: i32) {
+        self.civilians += 1.0;
+        self.living += f64::from(u8::from(hp > 0));
+        self.health += f64::from(hp);
+    }
+
+    /// Zero where there are no civilians.
+    fn value(&self) -> f64 {
+        if self.civilians > 0.0 {
+            self.living * (-5.0 * (1.0 - self.health / (Self::WHOLE * self.civilians))).exp()
+        } else {
+            0.0
+        }
+    }
+}
+
 /// Bytes that an entity of a recording takes beside itself: its place in the tree and its lists.
 const REPLAY_OVERHEAD: usize = 160;
 
@@ -128,6 +158,24 @@ impl ProviderWorld {
             Self::Kernel(world) => section::world(&mut out, world.iter().map(|entity| whole(world, entity))),
             Self::Replay(entities) => section::world(&mut out, entities.values().cloned()),
         }
+        out
+    }
+
+    /// The score, as it stands in a record; nothing before there is a world.
+    pub(super) fn encode_score(&self) -> Vec<u8> {
+        let (mut out, mut score) = (Vec::new(), Score::default());
+        match self {
+            Self::Empty => return out,
+            Self::Kernel(world) => {
+                let civilians = world.iter().filter(|entity| entity.kind == EntityKind::Civilian);
+                civilians.filter_map(|found| found.properties.number(PropertyKind::Hp)).for_each(|hp| score.add(hp));
+            }
+            Self::Replay(world) => {
+                let civilians = world.values().filter(|entity| entity.kind == Some(EntityType::Civilian));
+                civilians.filter_map(|found| found.properties.get(Property::Hp)).for_each(|hp| score.add(hp));
+            }
+        }
+        section::score(&mut out, score.value());
         out
     }
 
@@ -171,6 +219,7 @@ impl ProviderWorld {
                 if !perceptions.is_empty() {
                     encode_perceptions(&mut step.perceptions, &perceptions);
                 }
+                step.score = self.encode_score();
                 Ok(step)
             }
             Raw::Replay { time, bytes } => self.apply_replay(time, &bytes),
@@ -179,7 +228,7 @@ impl ProviderWorld {
 
     /// The timestep that tells how the world was put right at `time`.
     pub(super) fn corrected(&self, time: i32, difference: &Difference) -> Timestep {
-        let mut step = Timestep { time, ..Timestep::default() };
+        let mut step = Timestep { time, score: self.encode_score(), ..Timestep::default() };
         if let Self::Kernel(world) = self {
             encode_changes(&mut step.changes, world, difference);
         }
@@ -205,7 +254,7 @@ impl ProviderWorld {
                 section::raw(out, wanted, value);
             }
         }
-        if let (Some(changes), Self::Replay(world)) = (record.section(Section::Changes), self) {
+        if let (Some(changes), Self::Replay(world)) = (record.section(Section::Changes), &mut *self) {
             // A record with a world has its changes in it already; applying them again changes nothing.
             for change in replay::entities(changes).map_err(|error| error.to_string())? {
                 if change.deleted {
@@ -220,6 +269,7 @@ impl ProviderWorld {
                 return Err("the recording's world has too many entities".to_owned());
             }
         }
+        step.score = self.encode_score();
         Ok(step)
     }
 }
@@ -252,7 +302,7 @@ const fn kind_of(kind: EntityKind) -> EntityType {
 }
 
 /// The kernel's property behind a field of the viewer protocol.
-const FIELDS: [(Property, PropertyKind); 12] = [
+const FIELDS: [(Property, PropertyKind); 21] = [
     (Property::X, PropertyKind::X),
     (Property::Y, PropertyKind::Y),
     (Property::Position, PropertyKind::Position),
@@ -265,6 +315,15 @@ const FIELDS: [(Property, PropertyKind); 12] = [
     (Property::Broken, PropertyKind::Brokenness),
     (Property::Fiery, PropertyKind::Fieryness),
     (Property::RepairCost, PropertyKind::RepairCost),
+    (Property::Floors, PropertyKind::Floors),
+    (Property::Ignition, PropertyKind::Ignition),
+    (Property::Importance, PropertyKind::Importance),
+    (Property::Stamina, PropertyKind::Stamina),
+    (Property::Direction, PropertyKind::Direction),
+    (Property::BedCapacity, PropertyKind::BedCapacity),
+    (Property::OccupiedBeds, PropertyKind::OccupiedBeds),
+    (Property::WaitingListSize, PropertyKind::WaitingListSize),
+    (Property::RefillCapacity, PropertyKind::RefillCapacity),
 ];
 
 /// Whether a field belongs to an entity of this kind: areas have their place in the map.
@@ -401,32 +460,38 @@ fn area(entity: &KernelEntity) -> AreaInfo<'_> {
 
 fn action(command: &Command) -> Action<'_> {
     let plain = |kind| Action::new(command.agent, kind);
-    let size = |message: &[u8]| i32::try_from(message.len()).ok();
+    let saying = |kind, channel, message| {
+        let message_size = i32::try_from(<[u8]>::len(message)).ok();
+        Action { channel, message_size, message: Some(Cow::Borrowed(message)), ..plain(kind) }
+    };
     match &command.action {
         message::Action::Rest => plain(ActionType::Rest),
         message::Action::Move { path, x, y } => Action::moving(command.agent, Cow::Borrowed(path), *x, *y),
         message::Action::Load { target } => Action { target: Some(*target), ..plain(ActionType::Load) },
         message::Action::Unload => plain(ActionType::Unload),
-        message::Action::Say { message } => Action { message_size: size(message), ..plain(ActionType::Voice) },
-        message::Action::Tell { message, channel } => {
-            Action { channel: Some(*channel), message_size: size(message), ..plain(ActionType::Tell) }
-        }
+        message::Action::Say { message } => saying(ActionType::Voice, None, message),
+        message::Action::Tell { message, channel } => saying(ActionType::Tell, Some(*channel), message),
         message::Action::Extinguish { target, water } => {
             Action { target: Some(*target), water: Some(*water), ..plain(ActionType::Extinguish) }
         }
         message::Action::Rescue { target } => Action { target: Some(*target), ..plain(ActionType::Rescue) },
         message::Action::Clear { target } => Action { target: Some(*target), ..plain(ActionType::LClear) },
         message::Action::ClearArea { x, y } => Action { x: Some(*x), y: Some(*y), ..plain(ActionType::Clear) },
-        message::Action::Subscribe { .. } => plain(ActionType::Subscribe),
-        message::Action::Speak { channel, message } => {
-            Action { channel: Some(*channel), message_size: size(message), ..plain(ActionType::Radio) }
+        message::Action::Subscribe { channels } => {
+            Action { channels: Some(Cow::Borrowed(channels)), ..plain(ActionType::Subscribe) }
         }
+        message::Action::Speak { channel, message } => saying(ActionType::Radio, Some(*channel), message),
     }
+}
+
+/// What an agent has heard: by whom it was said, and when. All that was said is told once, with the commands of that time.
+fn heard(command: &Command) -> Action<'_> {
+    Action { message: None, time: Some(command.time), ..action(command) }
 }
 
 fn encode_perceptions(out: &mut Vec<u8>, perceptions: &[Perceived]) {
     let heard: Vec<Vec<Action<'_>>> =
-        perceptions.iter().map(|perceived| perceived.heard.iter().map(action).collect()).collect();
+        perceptions.iter().map(|perceived| perceived.heard.iter().map(heard).collect()).collect();
     let agents = perceptions.iter().zip(&heard).map(|(perceived, heard)| section::Perception {
         id: perceived.agent,
         updated: &perceived.updated,
