@@ -138,6 +138,16 @@ fn watched(house: &House, controller: &mut Controller, provider: i64, start: imp
     start();
     let worlds = manager::merged_worlds(&viewer.see_until(i64::from(STEPS)));
     assert!(worlds.keys().copied().eq(0..=i64::from(STEPS)), "every timestep");
+    // Each of them is shown again to whoever asks, in any order.
+    let times = [60, 1, 37, 38, 40, 2, 59, 60].map(i64::from);
+    times.into_iter().for_each(|time| viewer.ask(Bits::WORLD.0, Some(time)));
+    viewer.ask(Bits::UPDATE.0, Some(7));
+    for time in times {
+        let seen = viewer.see();
+        assert_eq!((seen.time, seen.result, seen.message.as_str()), (time, true, ""));
+        assert_eq!(manager::fields_of_world(&seen).as_ref(), worlds.get(&time), "at {time}");
+    }
+    assert_eq!((viewer.see().time, viewer.ends <= 1), (7, true), "answers come in order");
     worlds
 }
 

@@ -165,6 +165,7 @@ impl Manager {
                 }
             }
         }
+        Self::end_past(peers, provider.past, "the provider was closed");
         if let Some(session) = provider.session {
             self.provider_left(peers, session);
         }

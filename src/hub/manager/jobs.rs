@@ -13,6 +13,8 @@ pub(super) enum Job {
     Load(ProviderKey),
     /// Read on in a log for somebody who wants an old timestep.
     Seek(ProviderKey),
+    /// Lead an old world of a live kernel on, for somebody who wants it.
+    Past(ProviderKey),
     /// Go on decoding what a kernel sent.
     Kernel(PeerKey),
 }

@@ -118,6 +118,7 @@ impl Manager {
         let ProviderWorld::Kernel(world) = &mut provider.world else { return };
         let difference = world.replace(whole);
         provider.forget_encoded();
+        provider.remember_world(peers.config.history_bytes_max);
         let step = provider.world.corrected(provider.time, &difference);
         log::info!("provider {} ({}) has the world of its kernel again", provider.id, provider.ids);
         if !difference.is_empty() {

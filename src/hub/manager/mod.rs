@@ -13,6 +13,7 @@ mod jobs;
 mod kernel;
 mod look;
 mod memory;
+mod past;
 mod play;
 mod provider;
 mod recording;
@@ -174,6 +175,7 @@ impl Manager {
             Job::Play(key) => (key, self.play_piece(peers, key)),
             Job::Load(key) => (key, self.load_piece(peers, key)),
             Job::Seek(key) => (key, self.seek_piece(peers, key)),
+            Job::Past(key) => (key, self.past_piece(peers, key)),
             Job::Kernel(link) => return peers.resume(link),
         };
         if goes_on {

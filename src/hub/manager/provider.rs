@@ -15,6 +15,7 @@ use crate::rcrs::message::Config;
 use crate::store::table::Table;
 use crate::time::{Span, Tick};
 
+use super::past::{Past, Question};
 use super::second_look::SecondLook;
 use super::track::{Static, Track};
 use super::world::{self, MapDraft, ProviderWorld, Statics, Timestep};
@@ -93,15 +94,6 @@ impl Kernel {
     pub(super) const fn was_reached(&mut self) {
         self.pause = KERNEL_PAUSE;
     }
-}
-
-/// A viewer's question for one old timestep.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Question {
-    pub(super) viewer: PeerKey,
-    pub(super) bits: Bits,
-    pub(super) echoed: Bits,
-    pub(super) time: i64,
 }
 
 /// A second reader of the same file, for old timesteps.
@@ -213,9 +205,8 @@ pub(super) struct Provider {
     pub(super) encoded_world: Option<Vec<u8>>,
     /// Initial results of `time` that are still on their way to a viewer.
     pub(super) initials: Vec<Initial>,
-    /// Recent timesteps of a live kernel, oldest first.
-    pub(super) history: VecDeque<Timestep>,
-    history_bytes: usize,
+    /// Recent timesteps of a live kernel.
+    pub(super) past: Past,
     pub(super) session: Option<SessionKey>,
     /// Timesteps of a live simulation went by while the session did not run.
     pub(super) unseen: bool,
@@ -245,8 +236,7 @@ impl Provider {
             loaded: false,
             encoded_world: None,
             initials: Vec::new(),
-            history: VecDeque::new(),
-            history_bytes: 0,
+            past: Past::default(),
             session: None,
             unseen: false,
             recording: None,
@@ -263,10 +253,7 @@ impl Provider {
 
     /// Lets go of the encoded world and of old timesteps; answers whether there were any.
     pub(super) fn forget_past(&mut self) -> bool {
-        let had = self.encoded_world.take().is_some() | !self.history.is_empty();
-        self.history.clear();
-        self.history_bytes = 0;
-        had
+        self.encoded_world.take().is_some() | self.past.forget()
     }
 
     /// The world is another: what was encoded of it is of no use any more.
@@ -286,12 +273,17 @@ impl Provider {
 
     /// Keeps a timestep for those who ask for it later, within `bytes_max`.
     pub(super) fn remember(&mut self, step: Timestep, bytes_max: usize) {
-        self.history_bytes += step.bytes();
-        self.history.push_back(step);
-        while self.history_bytes > bytes_max {
-            let Some(oldest) = self.history.pop_front() else { break };
-            self.history_bytes -= oldest.bytes();
+        self.past.keep(step, bytes_max);
+        if self.past.wants_world() {
+            self.remember_world(bytes_max);
         }
+    }
+
+    /// Keeps the world as it is now, for those who ask for it later.
+    pub(super) fn remember_world(&mut self, bytes_max: usize) {
+        let world = self.encoded_world.take().unwrap_or_else(|| self.world.encode_world());
+        self.past.keep_world(&world, bytes_max);
+        self.encoded_world = Some(world);
     }
 
     /// Starts from nothing, for a connection made anew.
@@ -302,8 +294,7 @@ impl Provider {
         self.world = ProviderWorld::Empty;
         self.loaded = false;
         self.forget_encoded();
-        self.history.clear();
-        self.history_bytes = 0;
+        self.past.forget();
         self.come_online();
     }
 
@@ -404,7 +395,7 @@ impl ProviderEntry {
                 play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.world.bytes() + seek.track.bytes())
             }
         };
-        provider.world.bytes() + encoded + provider.history_bytes + log
+        provider.world.bytes() + encoded + provider.past.bytes() + log
     }
 }
 

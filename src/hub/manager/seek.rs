@@ -6,15 +6,18 @@ use crate::control::viewer::{Bits, Head};
 use super::Manager;
 use super::answers::{answer, chosen_sections};
 use super::jobs::Job;
-use super::provider::{Question, Seek};
+use super::past::{self, Past, Question};
+use super::provider::{Provider, Seek};
 use super::track::Found;
 use super::world::{Statics, Timestep};
 use crate::hub::keys::{PeerKey, ProviderKey};
 use crate::hub::peers::Peers;
 use crate::hub::shelf::Shelf;
 
-/// Old timesteps that may be asked for at a time in one log.
+/// Old timesteps that may be asked for at a time of one provider.
 const QUESTIONS_MAX: usize = 64;
+
+const NOT_KEPT: &str = "this timestep of a live simulation is not kept any more";
 
 impl Manager {
     /// A viewer asks for the timestep of this time.
@@ -35,22 +38,60 @@ impl Manager {
         }
     }
 
-    /// A live kernel's timestep is in the history, without its world, or is gone.
-    fn look_back(&self, peers: &mut Peers, key: ProviderKey, question: Question) -> Result<(), &'static str> {
-        let Some(provider) = self.providers.get(key) else { return Err("the session has no provider") };
+    /// A live kernel's timestep is kept, or is gone. Its world is yet to be made of an earlier one.
+    fn look_back(&mut self, peers: &mut Peers, key: ProviderKey, question: Question) -> Result<(), &'static str> {
+        let Some(provider) = self.providers.get_mut(key) else { return Err("the session has no provider") };
         if question.time > i64::from(provider.time) {
             return Err("this timestep has not been reached");
         }
-        let step = provider.history.iter().find(|step| i64::from(step.time) == question.time);
-        let Some(step) = step else { return Err("this timestep of a live simulation is not kept any more") };
-        let bits = question.bits.without(Bits::WORLD);
-        let message =
-            if question.bits.has(Bits::WORLD) { "the world of an old timestep is kept of logs only" } else { "" };
-        let head = Head { request: question.echoed, message, result: true, time: question.time };
-        // Perceptions of agents are in logs only.
-        let [score, map, config, commands, changes, _] = chosen_sections(bits, &provider.statics, step);
-        answer(peers, question.viewer, head, &[score, map, config, commands, changes]);
+        let Some(step) = provider.past.step(question.time) else { return Err(NOT_KEPT) };
+        // Whoever asks behind somebody who waits is answered behind him.
+        if !question.bits.has(Bits::WORLD) && provider.past.questions.is_empty() {
+            answer_from_past(peers, &provider.statics, question, (step, &[]), "");
+            return Ok(());
+        }
+        if provider.past.questions.len() >= QUESTIONS_MAX {
+            return Err("too many old timesteps are asked for at a time");
+        }
+        provider.past.questions.push_back(question);
+        self.jobs.add(Job::Past(key));
+        if let Some(results) = peers.results_mut(question.viewer) {
+            results.promised += 1;
+        }
         Ok(())
+    }
+
+    /// Does a piece of what the first question for an old world of a live kernel takes; answers whether there is more to do.
+    pub(super) fn past_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some(provider) = self.providers.get_mut(key) else { return false };
+        let Some(question) = provider.past.questions.front().copied() else { return false };
+        let Provider { past, statics, .. } = provider;
+        let sought = match past.step(question.time) {
+            Some(step) if !question.bits.has(Bits::WORLD) => past::Sought::There(step, Vec::new()),
+            _ => past.lead_to(question.time),
+        };
+        match sought {
+            past::Sought::NotYet => return true,
+            past::Sought::There(step, world) => {
+                keep_promise(peers, question.viewer);
+                let is_lacking = world.is_empty() && question.bits.has(Bits::WORLD);
+                let message = if is_lacking { "the world of this old timestep is not kept any more" } else { "" };
+                answer_from_past(peers, statics, question, (step, &world), message);
+            }
+            past::Sought::Nowhere => refuse_question(peers, question, NOT_KEPT),
+        }
+        past.questions.pop_front();
+        if past.questions.is_empty() {
+            past.rest();
+        }
+        !past.questions.is_empty()
+    }
+
+    /// Nobody is answered from the past of a provider that there is not any more.
+    pub(super) fn end_past(peers: &mut Peers, past: Past, reason: &str) {
+        for question in past.questions {
+            refuse_question(peers, question, reason);
+        }
     }
 
     /// Puts a question to the second reader of a log.
@@ -108,6 +149,19 @@ impl Manager {
             refuse_question(peers, question, reason);
         }
     }
+}
+
+/// Answers with an old timestep of a live kernel, of which there are no perceptions.
+fn answer_from_past(
+    peers: &mut Peers,
+    statics: &Statics,
+    question: Question,
+    (step, world): (&Timestep, &[u8]),
+    message: &str,
+) {
+    let head = Head { request: question.echoed, message, result: true, time: question.time };
+    let [score, map, config, commands, changes, _] = chosen_sections(question.bits, statics, step);
+    answer(peers, question.viewer, head, &[score, map, config, world, commands, changes]);
 }
 
 /// Where the search for a timestep has come to.
