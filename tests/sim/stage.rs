@@ -826,7 +826,7 @@ impl Stage {
         }
         if kernel.sending.is_empty() && kernel.heard > 0 {
             let config = rcrs::config(&[("kernel.timesteps", "50")]);
-            let content = if !kernel.greeted && act == 1 {
+            let content = if !kernel.greeted && act < 6 {
                 rcrs::proto::connect_error(1, "full up")
             } else if !kernel.greeted {
                 kernel.greeted = true;
