@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
 use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
-use instep::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED, in_order};
+use instep::leco::rpc::{
+    DUPLICATE_NAME, MANAGER_FAILED, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED, in_order,
+};
 use instep::time::Span;
 use serde_json::{Value, json};
 
@@ -78,6 +80,17 @@ impl Trouble {
                 [NODE_UNKNOWN, RECEIVER_UNKNOWN].iter().any(|e| i64::from(e.code) == refusal.code)
             }
             Self::Denied(_) | Self::Broken(_) => false,
+        }
+    }
+
+    /// Where it is the Manager that has refused, in its own words alone.
+    pub(super) fn in_words_of_manager(self) -> Self {
+        match self {
+            Self::Refused(refusal) if refusal.code == i64::from(MANAGER_FAILED.code) && refusal.data.is_string() => {
+                let message = refusal.data.as_str().unwrap_or_default().to_owned();
+                Self::Denied(Box::new(Denial { message, data: Value::Null }))
+            }
+            other @ (Self::Nobody(_) | Self::Refused(_) | Self::Denied(_) | Self::Broken(_)) => other,
         }
     }
 

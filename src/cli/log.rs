@@ -2,6 +2,7 @@
 //!
 //! Both kinds of file come down to one [`Digest`](digest::Digest), which is shown as text or as JSON; [`reading`] makes it.
 
+mod census;
 mod digest;
 mod reading;
 
@@ -16,6 +17,7 @@ use super::failure::Failure;
 use super::print::say;
 use super::table::{Column, grid, word};
 use super::visible::visible;
+use census::{Census, Wanted};
 use digest::{Counts, Digest, Timestep};
 
 const HELP: &str = "\
@@ -23,7 +25,11 @@ instep log says what a simulation log holds.
 
 Usage: instep log [options] FILE
 
-  -e, --entity ID   also the properties of this entity after the last timestep; may be repeated
+  -e, --entity ID   also the properties of this entity after the last timestep, and in each what changes of them; may be
+                    repeated
+      --scores      the score after each timestep (that of the league since 2021), and what makes it: who lives, is dead
+                    or buried, what burns, how many blockades there are
+      --time T      timestep T alone; with -e and --scores as it is then
       --json        one JSON document instead of text
 
 FILE is a log of a kernel (.log, .xz, .7z, also packed with gzip or xz) or a viewer's recording (.vlog).
@@ -35,7 +41,7 @@ is wrong.
 /// Reads a log and says what it holds.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let mut path: Option<OsString> = None;
-    let (mut wants_json, mut wanted) = (false, Vec::new());
+    let (mut wants_json, mut wanted) = (false, Wanted::default());
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next()? {
         match word {
@@ -44,7 +50,14 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
             Short('e') | Long("entity") => {
                 let text = parser.value()?.to_string_lossy().into_owned();
                 let id = text.parse().map_err(|_| Failure::usage(format!("--entity '{text}': an id is wanted")))?;
-                wanted.push(id);
+                wanted.entities.push(id);
+            }
+            Long("scores") => wanted.scores = true,
+            Long("time") => {
+                let text = parser.value()?.to_string_lossy().into_owned();
+                let time = text.parse().ok().filter(|time: &i64| *time >= 0);
+                let wrong = || Failure::usage(format!("--time '{text}': the number of a timestep is wanted"));
+                wanted.time = Some(time.ok_or_else(wrong)?);
             }
             Word(word) if path.is_none() => path = Some(word),
             Word(word) => {
@@ -57,7 +70,11 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     let path = path.ok_or_else(|| Failure::usage("log: FILE is missing (usage: instep log [options] FILE)"))?;
     let name = visible(&path.to_string_lossy()).into_owned();
-    let digest = reading::read(&path, &wanted).map_err(|text| Failure::other(format!("{name}: {text}")))?;
+    let time = wanted.time;
+    let mut digest = reading::read(&path, wanted).map_err(|text| Failure::other(format!("{name}: {text}")))?;
+    if let Some(time) = time {
+        digest.keep_alone(time).map_err(|text| Failure::other(format!("{name}: {text}")))?;
+    }
     say(&if wants_json { format!("{}\n", as_json(&digest)) } else { as_text(&name, &digest) })
 }
 
@@ -93,9 +110,13 @@ fn as_json(digest: &Digest) -> Value {
         .steps
         .iter()
         .map(|(time, step)| {
-            json!({"time": time, "entities": object(&step.entities), "entities_total": total(&step.entities),
-                   "commands": object(&step.commands), "changed": step.changed, "deleted": step.deleted,
-                   "perceptions": step.perceptions})
+            let mut about = json!({"time": time, "entities": object(&step.entities),
+                   "entities_total": total(&step.entities), "commands": object(&step.commands),
+                   "changed": step.changed, "deleted": step.deleted, "perceptions": step.perceptions});
+            if let (Some(census), Some(about)) = (digest.scores.get(time), about.as_object_mut()) {
+                about.extend(standing(census).map(|(key, value)| (key.to_owned(), value)));
+            }
+            about
         })
         .collect();
     let entities: Map<String, Value> = digest
@@ -103,7 +124,16 @@ fn as_json(digest: &Digest) -> Value {
         .iter()
         .map(|(id, found)| (id.to_string(), found.clone().map_or(Value::Null, Value::Object)))
         .collect();
+    let history: Map<String, Value> = digest
+        .history
+        .iter()
+        .map(|(id, changes)| {
+            let change = |(time, properties): &(i64, Map<String, Value>)| json!({"time": time, "changed": properties});
+            (id.to_string(), changes.iter().map(change).collect())
+        })
+        .collect();
     json!({
+        "history": history,
         "kind": digest.kind, "whole": digest.whole, "bytes": digest.bytes, "unpacked_bytes": digest.unpacked,
         "records": object(&digest.records), "records_total": total(&digest.records),
         "time_max": digest.time_max, "timesteps_planned": digest.timesteps_planned,
@@ -154,12 +184,50 @@ fn as_text(name: &str, digest: &Digest) -> String {
     if !constant.is_empty() {
         line("at all times", &listed(&constant));
     }
+    let absent = if digest.is_of_one_time { "is not there then" } else { "is not there at the end" };
     for (id, found) in &digest.entities {
-        line(&format!("entity {id}"), &found.as_ref().map_or_else(|| "is not there at the end".to_owned(), properties));
+        line(&format!("entity {id}"), &found.as_ref().map_or_else(|| absent.to_owned(), properties));
+    }
+    for (id, changes) in &digest.history {
+        let rows: Vec<_> = changes.iter().map(|(time, changed)| vec![time.to_string(), properties(changed)]).collect();
+        text.push_str(&format!("\nentity {id}\n{}", grid(&[Column::Right("TIME"), Column::Left("CHANGED")], &rows)));
+    }
+    if !digest.scores.is_empty() {
+        text.push('\n');
+        text.push_str(&scores(digest));
     }
     text.push('\n');
     text.push_str(&steps(digest, &varying));
     text
+}
+
+/// How the run stood after a timestep, number by number.
+fn standing(census: &Census) -> [(&'static str, Value); 8] {
+    let Census { score, buried, agents_dead, burning, blockades } = *census;
+    [
+        ("score", score.value().into()),
+        ("living", score.living.into()),
+        ("dead", (score.civilians - score.living).into()),
+        ("health", score.health.into()),
+        ("buried", buried.into()),
+        ("agents_dead", agents_dead.into()),
+        ("burning", burning.into()),
+        ("blockades", blockades.into()),
+    ]
+}
+
+/// The scores, a line for each timestep.
+fn scores(digest: &Digest) -> String {
+    let heads = ["TIME", "SCORE", "LIVING", "DEAD", "HEALTH", "BURIED", "AGENTS DEAD", "BURNING", "BLOCKADES"]
+        .map(Column::Right);
+    let cell = |value: Value| match value.as_f64().filter(|_| value.is_f64()) {
+        Some(score) => format!("{score:.3}"),
+        None => word(&value),
+    };
+    let row = |(time, census): (&i64, &Census)| {
+        [time.to_string()].into_iter().chain(standing(census).map(|(_, value)| cell(value))).collect::<Vec<_>>()
+    };
+    grid(&heads, &digest.scores.iter().map(row).collect::<Vec<_>>())
 }
 
 fn properties(found: &Map<String, Value>) -> String {
@@ -234,6 +302,7 @@ mod tests {
             (&["-x"], "log: there is no flag -x"),
             (&["--all"], "log: there is no flag --all"),
             (&["-e", "x"], "--entity 'x': an id is wanted"),
+            (&["--time", "-1"], "--time '-1': the number of a timestep is wanted"),
         ] {
             let failure = said(words);
             assert!(failure.code == 2 && failure.text.starts_with(wanted), "{words:?}: {failure:?}");

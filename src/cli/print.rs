@@ -2,7 +2,11 @@
 //! [`super::visible`]; no other file prints anything but digits and words of its own.
 
 use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::client::now;
 use super::failure::{Failure, in_words};
 use super::visible::{visible, visible_lines};
 
@@ -29,4 +33,24 @@ pub(in crate::cli) fn print(text: &str) -> Result<bool, Failure> {
 pub(in crate::cli) fn complain(text: &str) {
     let written = put(io::stderr().lock(), &format!("instep: {}\n", visible(text)));
     debug_assert!(written.is_ok(), "standard error takes a line");
+}
+
+/// Waits so long; answers whether somebody still reads what is printed.
+pub(super) fn is_read(pause: Duration) -> bool {
+    let out = io::stdout();
+    let mut watched = [PollFd::new(&out, PollFlags::empty())];
+    let end = now() + pause;
+    loop {
+        let left = end.saturating_duration_since(now());
+        let Ok(left) = Timespec::try_from(left) else { return true };
+        match poll(&mut watched, Some(&left)) {
+            Ok(0) => return true,
+            Ok(_) => return false,
+            // A signal that does not end us.
+            Err(_) => {}
+        }
+        if now() >= end {
+            return true;
+        }
+    }
 }

@@ -1,30 +1,28 @@
-//! `instep view`: a viewer for the terminal. Says OPEN, then prints one line for every result it is sent.
+//! `instep view`: a viewer for the terminal. Says OPEN, then prints one line for every result it is sent. What it is to see it may open and
+//! connect itself.
 
-use std::collections::BTreeMap;
+mod source;
+mod text;
+
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use instep::control::client::{Value as Whole, ViewerResult, decode_viewer, encode_viewer};
-use instep::control::replay::{self, Record};
-use instep::control::section::Section;
-use instep::control::value::Reader;
+use instep::control;
+use instep::control::client::{ViewerResult, decode_viewer, encode_viewer};
 use instep::control::viewer::Bits;
-use instep::control::{self, record::EntityType};
 use instep::leco::name::of_visitor;
 use instep::leco::{DEFAULT_PORT, address};
 use lexopt::prelude::{Long, Short, Value as Word};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde_json::json;
 
 use super::client::{Client, Trouble, now, seconds};
 use super::failure::Failure;
-use super::framed::{self, Framed, Silence};
+use super::framed::{Framed, Silence};
 use super::ports;
-use super::print::{complain, print, say};
-use super::visible::visible;
+use super::print::{complain, is_read, print, say};
+use source::{Doing, Source, TIMEOUT, Way, failure};
+pub(super) use text::kind_of;
+use text::{Sections, as_json, as_text};
 
-/// Longest wait for the connection and for the first answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// Pauses between two attempts to come back: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -43,7 +41,13 @@ const EACH_STEP: Bits = Bits(Bits::ACTION.0 | Bits::UPDATE.0 | Bits::WORLD.0 | B
 const HELP: &str = "\
 instep view watches a session as a viewer does, one line a timestep.
 
-Usage: instep view [options] [HOST:PORT]      the viewer port [as the Coordinator says]
+Usage: instep view [options] FILE             opens a log and plays it
+       instep view [options] --provider ID    what a provider shows that is open
+       instep view [options] [HOST:PORT]      whatever a controller connects it to, at this viewer port [as the
+                                              Coordinator says]
+
+FILE is a name below log_dir, as in instep ctl logs. A word without a slash and without an end such as .log or .7z is a
+HOST.
 
   -a, --address HOST:PORT  the Coordinator [127.0.0.1:12300, or that of HOST]
   --changes       what changed of entities      }
@@ -60,7 +64,8 @@ Usage: instep view [options] [HOST:PORT]      the viewer port [as the Coordinato
 When the connection is lost it says so on standard error, connects again with pauses of up to 1 s, and says what it has
 missed.
 
-A viewer sees nothing before a controller has connected it to a provider:
+With FILE or --provider it ends when that does. Otherwise it sees nothing before a controller has connected it to a
+provider:
 
   instep ctl open FILE; instep ctl viewers; instep ctl connect VIEWER PROVIDER
 
@@ -76,6 +81,8 @@ struct Wishes {
     coordinator: String,
     /// The Coordinator was named: it must be there.
     needs_coordinator: bool,
+    /// What it is to open and connect itself.
+    source: Option<Source>,
     bits: Bits,
     time: Option<i64>,
     steps: Option<u32>,
@@ -97,6 +104,9 @@ struct Watch {
     /// The viewer port, as it was found last.
     address: String,
     line: Framed,
+    /// The way to what it is to see, and whether it has been brought there on this connection.
+    way: Option<Way>,
+    is_attached: bool,
     /// Until when the first answer must come.
     deadline: Option<Instant>,
     /// The timestep of `--time` has been asked for.
@@ -119,7 +129,10 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         None => find(&wishes)?,
     };
     let line = connect(&address, &wishes).map_err(failure)?;
+    let way = wishes.source.clone().map(|source| Way::new(source, wishes.coordinator.clone()));
     let mut watch = Watch {
+        way,
+        is_attached: false,
         wishes,
         address,
         line,
@@ -131,12 +144,11 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         is_behind: false,
         pause: FIRST_PAUSE,
     };
-    while let Seen::Lost(why) = watch.look()? {
-        if !watch.come_back(&why)? {
-            break;
-        }
+    let outcome = watch.watch();
+    if let Some(way) = &mut watch.way {
+        way.close();
     }
-    Ok(())
+    outcome
 }
 
 /// A connection on which all is asked for that is wanted.
@@ -147,6 +159,34 @@ fn connect(address: &str, wishes: &Wishes) -> Result<Framed, Trouble> {
 }
 
 impl Watch {
+    /// Watches to the end, whatever connections it takes.
+    fn watch(&mut self) -> Result<(), Failure> {
+        while let Seen::Lost(why) = self.look()? {
+            if !self.come_back(&why)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings it to what it is to see, unless it is there; answers whether it was not.
+    fn attach(&mut self, viewer: Option<i64>) -> Result<bool, Failure> {
+        let Some(way) = self.way.as_mut().filter(|_| !self.is_attached) else { return Ok(false) };
+        way.attach(viewer)?;
+        self.is_attached = true;
+        Ok(true)
+    }
+
+    /// Whether what it has connected itself to has ended; a word that comes unasked may be the sign of it.
+    fn is_over(&self, result: &ViewerResult<'_>) -> Result<bool, Failure> {
+        let Some(way) = self.way.as_ref().filter(|_| result.request == Bits::NONE) else { return Ok(false) };
+        match way.doing()? {
+            Doing::Well => Ok(false),
+            Doing::Over => Ok(true),
+            Doing::Failed(why) => Err(Failure::other(why)),
+        }
+    }
+
     /// Shows what comes, for as long as it comes.
     fn look(&mut self) -> Result<Seen, Failure> {
         loop {
@@ -158,6 +198,9 @@ impl Watch {
             let sections = Sections::read(&result).map_err(|error| stranger(&self.line, error))?;
             if self.deadline.take().is_some() {
                 self.pause = FIRST_PAUSE;
+                if self.attach(result.viewer)? {
+                    continue;
+                }
                 if result.result && !result.message.is_empty() {
                     hint(&self.line, result.message);
                 }
@@ -179,7 +222,7 @@ impl Watch {
                     continue;
                 }
             }
-            if !self.show(&result, &sections)? {
+            if !self.show(&result, &sections)? || self.is_over(&result)? {
                 return Ok(Seen::All);
             }
         }
@@ -251,32 +294,12 @@ impl Watch {
                     complain(&format!("connected to the Manager at {} again", line.address()));
                     self.line = line;
                     self.deadline = Some(now() + TIMEOUT);
-                    (self.is_back, self.is_behind) = (true, true);
+                    (self.is_back, self.is_behind, self.is_attached) = (true, true, false);
                     return Ok(true);
                 }
                 Err(trouble) if trouble.is_absence() => {}
                 Err(trouble) => return Err(failure(trouble)),
             }
-        }
-    }
-}
-
-/// Waits so long; answers whether somebody still reads what is printed.
-fn is_read(pause: Duration) -> bool {
-    let out = std::io::stdout();
-    let mut watched = [PollFd::new(&out, PollFlags::empty())];
-    let end = now() + pause;
-    loop {
-        let left = end.saturating_duration_since(now());
-        let Ok(left) = Timespec::try_from(left) else { return true };
-        match poll(&mut watched, Some(&left)) {
-            Ok(0) => return true,
-            Ok(_) => return false,
-            // A signal that does not end us.
-            Err(_) => {}
-        }
-        if now() >= end {
-            return true;
         }
     }
 }
@@ -312,11 +335,6 @@ fn hint(line: &Framed, message: &str) {
     ));
 }
 
-fn failure(trouble: Trouble) -> Failure {
-    let text = trouble.to_string();
-    if trouble.is_absence() { Failure::nobody(text) } else { Failure::other(text) }
-}
-
 fn stranger(line: &Framed, error: control::Error) -> Failure {
     Failure::other(format!("{} is no Manager's viewer port: {error}", line.address()))
 }
@@ -341,6 +359,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
         viewer: None,
         coordinator: format!("127.0.0.1:{DEFAULT_PORT}"),
         needs_coordinator: false,
+        source: None,
         bits: Bits::NONE,
         time: None,
         steps: None,
@@ -362,6 +381,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
             Long("json") => wishes.json = true,
             Long("once") => wishes.once = true,
             Long("time") => wishes.time = Some(number(&mut parser, "--time")?.into()),
+            Long("provider") => wishes.source = Some(Source::Provider(number(&mut parser, "--provider")?.into())),
             Long("steps") => wishes.steps = Some(number(&mut parser, "--steps")?),
             Long(long) => match CHOICES.iter().find(|(name, _)| *name == long) {
                 Some((_, bit)) => wishes.bits = wishes.bits | *bit,
@@ -374,10 +394,16 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
             }
             Word(word) => {
                 let text = word.to_string_lossy();
+                let one_too_many =
+                    || Failure::usage(format!("view: '{text}' is one word too many (try: instep view --help)"));
+                if source::is_log(&text) {
+                    if wishes.source.replace(Source::Log(text.clone().into_owned())).is_some() {
+                        return Err(one_too_many());
+                    }
+                    continue;
+                }
                 if core::mem::replace(&mut has_host, true) {
-                    return Err(Failure::usage(format!(
-                        "view: '{text}' is one word too many (try: instep view --help)"
-                    )));
+                    return Err(one_too_many());
                 }
                 let wrong = || format!("view: '{text}': a host and port like 127.0.0.1:12311 is wanted");
                 let known = address::with_port(&text).ok_or_else(|| Failure::usage(wrong()))?;
@@ -394,6 +420,9 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
     if has_host && wishes.needs_coordinator {
         return Err(Failure::usage("view: --address names the Coordinator, HOST:PORT the viewer port; one is enough"));
     }
+    if wishes.viewer.is_some() && wishes.source.is_some() {
+        return Err(Failure::usage("view: HOST:PORT is a viewer port; what opens and connects is named by --address"));
+    }
     if wishes.bits == Bits::NONE {
         wishes.bits = Bits::ACTION | Bits::UPDATE;
     }
@@ -404,92 +433,6 @@ fn number(parser: &mut lexopt::Parser, flag: &str) -> Result<u32, Failure> {
     let text = parser.value()?.to_string_lossy().into_owned();
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| Failure::usage(format!("{flag} '{text}': a whole number of at least 1 is wanted")))
-}
-
-/// The sections of a result that are there.
-struct Sections<'a>(Option<Record<'a>>);
-
-impl<'a> Sections<'a> {
-    fn read(result: &ViewerResult<'a>) -> Result<Self, control::Error> {
-        if result.record.is_empty() {
-            Ok(Self(None))
-        } else {
-            Record::read(result.record).map(|record| Self(Some(record)))
-        }
-    }
-
-    fn get(&self, section: Section) -> Option<&'a [u8]> {
-        self.0?.section(section)
-    }
-
-    fn any(&self) -> bool {
-        Section::ALL.into_iter().any(|section| self.get(section).is_some())
-    }
-}
-
-fn as_json(result: &ViewerResult<'_>) -> Result<String, control::Error> {
-    let record = if result.record.is_empty() { Whole::Nil } else { Whole::decode(result.record)? };
-    let document = json!({
-        "request": result.request.0, "message": result.message, "result": result.result, "time": result.time,
-        "record": framed::json(&record),
-    });
-    Ok(document.to_string())
-}
-
-/// A result as a line: its time and what each section comes to.
-fn as_text(result: &ViewerResult<'_>, sections: &Sections<'_>) -> Result<String, control::Error> {
-    let mut parts = Vec::new();
-    for section in Section::ALL {
-        let Some(value) = sections.get(section) else { continue };
-        parts.push(match section {
-            Section::Map => {
-                let map = replay::map(value)?;
-                let (areas, width, height) = (map.areas.len(), map.width / 1000.0, map.height / 1000.0);
-                format!(
-                    "map {width:.1} m x {height:.1} m, {areas} areas{}",
-                    by_type(map.areas.iter().map(|area| area.kind.word()))
-                )
-            }
-            Section::World => {
-                let world = replay::entities(value)?;
-                format!("world {}{}", world.len(), by_type(world.iter().map(|entity| kind_of(entity.kind))))
-            }
-            Section::Commands => {
-                let actions = replay::actions(value)?;
-                format!("commands {}{}", actions.len(), by_type(actions.iter().map(|action| action.kind.word())))
-            }
-            Section::Changes => {
-                let changes = replay::entities(value)?;
-                let created = changes.iter().filter(|change| change.created).count();
-                let deleted = changes.iter().filter(|change| change.deleted).count();
-                let changed = changes.iter().filter(|change| !change.created && !change.deleted).count();
-                let kinds = by_type(changes.iter().map(|change| kind_of(change.kind)));
-                format!("changed {changed}, created {created}, deleted {deleted}{kinds}")
-            }
-            Section::Config => format!("config {} keys", replay::config(value)?.len()),
-            Section::Perceptions => format!("perceptions {}", Reader::new(value).map()?.unwrap_or(0)),
-        });
-    }
-    if !result.message.is_empty() {
-        parts.push(visible(result.message).into_owned());
-    }
-    let text = if parts.is_empty() { "nothing to show".to_owned() } else { parts.join("; ") };
-    Ok(format!("{:>5}  {text}", result.time))
-}
-
-/// The word of an entity's type, which an old recording may not tell.
-pub(super) fn kind_of(kind: Option<EntityType>) -> &'static str {
-    kind.unwrap_or(EntityType::Unknown).word()
-}
-
-/// How many of each type, in brackets; nothing where there are none.
-fn by_type(words: impl Iterator<Item = &'static str>) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for word in words {
-        *counts.entry(word).or_default() += 1;
-    }
-    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{word} {count}")).collect();
-    if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }
 }
 
 #[cfg(test)]
@@ -513,6 +456,10 @@ mod tests {
         assert_eq!(parsed("lab:5").unwrap().viewer.as_deref(), Some("lab:5"));
         let wishes = parsed("-a [::1]:7").unwrap();
         assert_eq!((wishes.viewer, wishes.coordinator.as_str()), (None, "[::1]:7"));
+        let wishes = parsed("-a lab a/run.7z").unwrap();
+        assert_eq!((wishes.source, wishes.coordinator.as_str()), (Some(Source::Log("a/run.7z".into())), "lab:12300"));
+        let wishes = parsed("--provider 3 lab").unwrap();
+        assert_eq!((wishes.source, wishes.coordinator.as_str()), (Some(Source::Provider(3)), "lab:12300"));
     }
 
     #[test]
@@ -527,6 +474,9 @@ mod tests {
             ("--time 0", "--time '0': a whole number"),
             ("--time 1 --map", "view: --time shows a timestep, which has neither"),
             ("--steps x", "--steps 'x': a whole number"),
+            ("a.log b.log", "view: 'b.log' is one word too many"),
+            ("--provider x", "--provider 'x': a whole number"),
+            ("h:1 --provider 2", "view: HOST:PORT is a viewer port"),
         ] {
             let said = parsed(words).map(|_| ()).unwrap_err();
             assert!(said.starts_with(wanted), "{words}: {said}");

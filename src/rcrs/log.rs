@@ -86,7 +86,8 @@ impl<R: Read + Seek> Reader<R> {
     /// Looks at the first bytes of a log; everything else is left to [`Self::advance`].
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Unrecognised`], [`Error::Unsupported`] for a viewer's recording, [`Error::Read`].
+    /// [`Error::Empty`], [`Error::Unrecognised`], [`Error::Unsupported`] for a viewer's recording and for the logs of the league's own viewer,
+    /// [`Error::Read`].
     pub fn open(mut source: R) -> Result<Self, Error> {
         let read = |error: std::io::Error| Error::Read(error.kind());
         source.seek(SeekFrom::Start(0)).map_err(read)?;
@@ -97,7 +98,7 @@ impl<R: Read + Seek> Reader<R> {
         if head.is_empty() {
             return Err(Error::Empty);
         }
-        let format = LogFormat::recognise(&head).ok_or(Error::Unrecognised)?;
+        let format = LogFormat::recognise(&head).ok_or_else(|| unknown(&head))?;
         let body = match format {
             LogFormat::Binary | LogFormat::Frames => Self::stream(Unpacker::Plain),
             LogFormat::Lzma => Self::stream(Unpacker::lzma_alone()),
@@ -211,5 +212,37 @@ impl<R: Read + Seek> Reader<R> {
             }
             Decoder::Legacy(decoder, kind) => decoder.into_record(kind).map(Some),
         }
+    }
+}
+
+/// What is said of a file that begins so and is none of ours: people have logs of the league's own viewer, too.
+fn unknown(head: &[u8]) -> Error {
+    let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        Some(b'P') if head.starts_with(b"PK\x03\x04") => Error::Unsupported(
+            "a zip archive, as the league's own viewer reads it (.jlog.zip); open what the kernel wrote of the run, .7z, .xz or .log",
+        ),
+        Some(b'{' | b'[') => Error::Unsupported(
+            "text in JSON, as the league's own viewer reads it (.jlog); open what the kernel wrote of the run, .7z, .xz or .log",
+        ),
+        _ => Error::Unrecognised,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[test]
+    fn logs_of_another_viewer_are_refused_by_name() {
+        let said = |bytes: &[u8]| Reader::open(Cursor::new(bytes.to_vec())).unwrap_err().to_string();
+        for (bytes, word) in
+            [(&b"PK\x03\x04\x14\0"[..], "(.jlog.zip)"), (b"\n {\"time\": 1}", "(.jlog)"), (b"[1]", "(.jlog)")]
+        {
+            assert!(said(bytes).contains(word), "{}", said(bytes));
+        }
+        assert_eq!(said(b"PKzip"), Error::Unrecognised.to_string());
+        assert_eq!(said(b"hello"), Error::Unrecognised.to_string());
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Owns the numbers and names of the simulator ([`urn`]), what its messages and log records carry ([`message`], [`entity`]),
 //! the two encodings of them (protobuf of today's kernels, big-endian of the 1.x ones), the merged state ([`world`]), the
-//! client machine for a running kernel ([`kernel`]), the reader of logs ([`log`]) and a count of what one holds ([`summary`]).
+//! client machine for a running kernel ([`kernel`]), the reader of logs ([`log`]), a count of what one holds ([`summary`])
+//! and how well a run goes ([`score`]).
 //! Must not know sockets, clocks, paths, viewers or sessions: bytes come in, plain values go out.
 //!
 //! # Primer
@@ -21,6 +22,7 @@ mod legacy;
 pub mod log;
 pub mod message;
 mod proto;
+pub mod score;
 pub mod summary;
 pub mod urn;
 pub mod world;

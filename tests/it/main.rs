@@ -65,6 +65,7 @@ mod shares;
 mod state_cli;
 mod stomp;
 mod tidy;
+mod view_cli;
 mod walls;
 #[cfg(feature = "daemon")]
 mod web;

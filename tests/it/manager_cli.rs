@@ -181,7 +181,7 @@ fn one_timestep_can_be_asked_for() {
     node.ctl(&["connect", "1", "1"]).good();
     assert_eq!(
         watching.end().good(),
-        "    1  world 5 (Blockade 1, Building 1, Civilian 1, Road 1, TacticsAmbulance 1)\n"
+        "    1  world 5 (Blockade 1, Building 1, Civilian 1, Road 1, TacticsAmbulance 1); score 1.000\n"
     );
     let watching = node.view(&["--time", "9"]);
     node.ctl(&["connect", "2", "1"]).good();

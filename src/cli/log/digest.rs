@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::census::{Census, History};
+
 /// How many of each kind, in the order of the kinds.
 pub(super) type Counts = Vec<(&'static str, usize)>;
 
@@ -34,6 +36,32 @@ pub(super) struct Digest {
     pub(super) steps: BTreeMap<i64, Timestep>,
     /// What was asked of entities, as it stands after the last timestep; `None` where there is no such entity.
     pub(super) entities: Vec<(i32, Option<Map<String, Value>>)>,
+    /// All is of one timestep: so are the entities.
+    pub(super) is_of_one_time: bool,
+    /// What changed of them, by id, in the order of time.
+    pub(super) history: History,
+    /// How the run stood, by time, where that is wanted.
+    pub(super) scores: BTreeMap<i64, Census>,
+}
+
+impl Digest {
+    /// Leaves no timestep but this.
+    ///
+    /// # Errors
+    /// There is none of this time; says which there are, as the end of a sentence about the file.
+    pub(super) fn keep_alone(&mut self, time: i64) -> Result<(), String> {
+        if !self.steps.contains_key(&time) {
+            let (first, last) = (self.steps.keys().next(), self.steps.keys().next_back());
+            let range = first.zip(last).map_or_else(String::new, |(first, last)| format!(": it has {first} to {last}"));
+            return Err(format!("has no timestep {time}{range}"));
+        }
+        self.is_of_one_time = true;
+        self.steps.retain(|step, _| *step == time);
+        self.scores.retain(|step, _| *step == time);
+        self.history.values_mut().for_each(|changes| changes.retain(|(step, _)| *step == time));
+        self.history.retain(|_, changes| !changes.is_empty());
+        Ok(())
+    }
 }
 
 /// The counts of one timestep; 0 is the world before the first.

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use instep::control::record::{self, EntityType};
+use instep::control::record::{self, EntityType, Property};
 use instep::control::replay;
 use instep::control::section::Section;
 use instep::control::vlog::{self, Item, Player};
@@ -17,19 +17,20 @@ use instep::rcrs::entity::Entity;
 use instep::rcrs::log::{Ending, HEAD_BYTES, LogFormat, Progress, Reader};
 use instep::rcrs::message::{Action, Record};
 use instep::rcrs::summary::Summary;
-use instep::rcrs::urn::PropertyKind;
+use instep::rcrs::urn::{EntityKind, PropertyKind};
 use serde_json::{Map, Value, json};
 
 use super::super::client::now;
 use super::super::failure::in_words;
 use super::super::view::kind_of;
+use super::census::{Census, Counted, Seen, Wanted};
 use super::digest::{Digest, Timestep};
 
 /// Bytes of a recording that are read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// Reads the file and looks up the entities that are `wanted`. The error is the end of a sentence about the file.
-pub(super) fn read(path: &OsStr, wanted: &[i32]) -> Result<Digest, String> {
+/// Reads the file and looks at what else is `wanted`. The error is the end of a sentence about the file.
+pub(super) fn read(path: &OsStr, wanted: Wanted) -> Result<Digest, String> {
     let mut file = File::open(path).map_err(|error| in_words(&error))?;
     let about = file.metadata().map_err(|error| in_words(&error))?;
     if !about.is_file() {
@@ -42,18 +43,21 @@ pub(super) fn read(path: &OsStr, wanted: &[i32]) -> Result<Digest, String> {
     let read = Rc::new(Cell::new(0));
     let mut bar = Bar::new(about.len(), Rc::clone(&read));
     let source = Watched { file, read };
+    let mut seen = Seen::new(wanted);
     let digest = if LogFormat::recognise(&head) == Some(LogFormat::Viewer) {
-        read_recording(source, wanted, &mut bar)
+        read_recording(source, &mut seen, &mut bar)
     } else {
-        read_log(source, wanted, &mut bar)
+        read_log(source, &mut seen, &mut bar)
     };
     bar.clear();
-    digest.map(|digest| Digest { bytes: about.len(), ..digest })
+    let entities = seen.entities();
+    let Seen { history, scores, .. } = seen;
+    digest.map(|digest| Digest { bytes: about.len(), entities, history, scores, ..digest })
 }
 
 // ---- Logs of kernels ----
 
-fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, String> {
+fn read_log(source: Watched, seen: &mut Seen, bar: &mut Bar) -> Result<Digest, String> {
     let mut reader = Reader::open(source).map_err(|error| error.to_string())?;
     let mut summary = Summary::new();
     let mut records =
@@ -98,7 +102,12 @@ fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, St
         if let Some((_, count)) = records.iter_mut().find(|(known, _)| *known == name) {
             *count += 1;
         }
+        let time = time_of_world(&record);
         summary.add(record).map_err(|error| error.to_string())?;
+        if let Some(time) = time {
+            let world = summary.world();
+            seen.look(time.into(), || Census::of(world.iter().map(counted)), |id| world.get(id).map(described));
+        }
     };
     digest.whole = ending == Ending::Whole;
     digest.unpacked = Some(reader.unpacked_bytes());
@@ -112,7 +121,6 @@ fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, St
     digest.areas = world.iter().filter(|entity| entity.kind.is_area()).count();
     digest.bounds =
         world.bounds().map(|bounds| [bounds.low.0, bounds.low.1, bounds.high.0, bounds.high.1].map(f64::from));
-    digest.entities = wanted.iter().map(|&id| (id, world.get(id).map(described))).collect();
     let step = |step: &instep::rcrs::summary::Timestep| Timestep {
         entities: step.entities.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
         commands: step.commands.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
@@ -122,6 +130,33 @@ fn read_log(source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, St
     };
     digest.steps = summary.steps.iter().map(|(time, counts)| (i64::from(*time), step(counts))).collect();
     Ok(digest)
+}
+
+/// The time of the world that a record brings, if it brings one.
+const fn time_of_world(record: &Record) -> Option<i32> {
+    match record {
+        Record::Initial(_) => Some(0),
+        Record::Updates { time, .. } => Some(*time),
+        Record::Start | Record::Config(_) | Record::Perception(_) | Record::Commands { .. } | Record::End => None,
+    }
+}
+
+/// An entity as it is counted.
+fn counted(entity: &Entity) -> Counted {
+    let number = |property| entity.properties.number(property);
+    let (hp, buried) = (number(PropertyKind::Hp), number(PropertyKind::Buriedness));
+    match entity.kind {
+        EntityKind::Civilian => Counted::Civilian { hp, buried },
+        EntityKind::FireBrigade | EntityKind::AmbulanceTeam | EntityKind::PoliceForce => Counted::Agent { hp, buried },
+        EntityKind::Blockade => Counted::Blockade,
+        EntityKind::World | EntityKind::Road | EntityKind::Hydrant => Counted::Other,
+        EntityKind::Building
+        | EntityKind::Refuge
+        | EntityKind::GasStation
+        | EntityKind::FireStation
+        | EntityKind::AmbulanceCentre
+        | EntityKind::PoliceOffice => Counted::Building { fiery: number(PropertyKind::Fieryness) },
+    }
 }
 
 /// An entity's type and its properties that have a value.
@@ -182,7 +217,7 @@ fn counts(
     counts
 }
 
-fn read_recording(mut source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<Digest, String> {
+fn read_recording(mut source: Watched, seen: &mut Seen, bar: &mut Bar) -> Result<Digest, String> {
     let mut digest = Digest { kind: LogFormat::Viewer.name(), ..Digest::default() };
     let (mut player, mut world) = (Player::new(), RecordedWorld::default());
     let (mut held, mut at, mut records) = (Vec::new(), 0, 0_usize);
@@ -199,6 +234,8 @@ fn read_recording(mut source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<
                 records += 1;
                 add_record(&mut digest, &mut world, time, record)
                     .map_err(|error| damaged(&error, records - 1, digest.time_max))?;
+                let about = |id| world.0.get(&id).map(described_record);
+                seen.look(time, || Census::of(world.0.values().map(counted_record)), about);
             }
             continue;
         }
@@ -218,8 +255,6 @@ fn read_recording(mut source: Watched, wanted: &[i32], bar: &mut Bar) -> Result<
         }
     }
     digest.records = vec![("timesteps", records)];
-    let about = |id| world.0.get(id).map(|entity| described_record(entity));
-    digest.entities = wanted.iter().map(|id| (*id, about(id))).collect();
     Ok(digest)
 }
 
@@ -296,7 +331,27 @@ fn add_record(
     Ok(())
 }
 
-fn described_record(entity: &record::Entity<'_>) -> Map<String, Value> {
+/// An entity as it is counted.
+fn counted_record(entity: &record::Entity<'static>) -> Counted {
+    let number = |property| entity.properties.get(property);
+    let (hp, buried) = (number(Property::Hp), number(Property::Buried));
+    match entity.kind.unwrap_or(EntityType::Unknown) {
+        EntityType::Civilian => Counted::Civilian { hp, buried },
+        EntityType::TacticsFire | EntityType::TacticsAmbulance | EntityType::TacticsPolice => {
+            Counted::Agent { hp, buried }
+        }
+        EntityType::Blockade => Counted::Blockade,
+        EntityType::Unknown | EntityType::Road | EntityType::Hydrant | EntityType::Area => Counted::Other,
+        EntityType::Building
+        | EntityType::Refuge
+        | EntityType::GasStation
+        | EntityType::ControlFire
+        | EntityType::ControlAmbulance
+        | EntityType::ControlPolice => Counted::Building { fiery: number(Property::Fiery) },
+    }
+}
+
+fn described_record(entity: &record::Entity<'static>) -> Map<String, Value> {
     let mut about = Map::from_iter([("type".to_owned(), Value::from(kind_of(entity.kind)))]);
     about.extend(entity.properties.iter().map(|(property, value)| (property.key().to_owned(), value.into())));
     let lists = [("history", &entity.history), ("blockades", &entity.blockades), ("apexes", &entity.apexes)];

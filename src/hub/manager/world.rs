@@ -12,6 +12,7 @@ use crate::control::section::{self, Section};
 use crate::limits::RECORD_ITEMS_MAX;
 use crate::rcrs::entity::Entity as KernelEntity;
 use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
+use crate::rcrs::score::Score;
 use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 use crate::rcrs::world::{Difference, World};
 
@@ -103,34 +104,6 @@ impl Perceived {
         size_of::<Self>()
             + size_of::<i32>() * (self.updated.len() + self.deleted.len())
             + self.heard.iter().map(|command| size_of::<Command>() + said(command)).sum::<usize>()
-    }
-}
-
-/// How well the civilians fare, as the league counts since 2021: the living, less for the health that all of them have lost.
-#[derive(Debug, Default)]
-struct Score {
-    civilians: f64,
-    living: f64,
-    health: f64,
-}
-
-impl Score {
-    /// Health of one that has lost none.
-    const WHOLE: f64 = 10_000.0;
-
-    fn add(&mut self, hp: i32) {
-        self.civilians += 1.0;
-        self.living += f64::from(u8::from(hp > 0));
-        self.health += f64::from(hp);
-    }
-
-    /// Zero where there are no civilians.
-    fn value(&self) -> f64 {
-        if self.civilians > 0.0 {
-            self.living * (-5.0 * (1.0 - self.health / (Self::WHOLE * self.civilians))).exp()
-        } else {
-            0.0
-        }
     }
 }
 

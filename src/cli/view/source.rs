@@ -1,0 +1,142 @@
+//! What `instep view` opens and connects by itself, as a controller would do it for it.
+
+use std::time::Duration;
+
+use instep::leco::name::of_visitor;
+use serde_json::{Value, json};
+
+use super::super::client::{Client, Trouble};
+use super::super::failure::Failure;
+
+/// Longest wait for a connection and for the first answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn failure(trouble: Trouble) -> Failure {
+    let text = trouble.to_string();
+    if trouble.is_absence() { Failure::nobody(text) } else { Failure::other(text) }
+}
+
+/// Where the timesteps are to come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A provider that is open.
+    Provider(i64),
+    /// A log, by its name as `ctl open` takes it.
+    Log(String),
+}
+
+/// The ends of the names of logs: such a word is no host.
+const LOG_ENDS: [&str; 8] = [".log", ".xz", ".7z", ".gz", ".lzma", ".vlog", ".jlog", ".zip"];
+
+/// Whether a word of the command line names a log and no host.
+pub(super) fn is_log(word: &str) -> bool {
+    word.contains('/') || LOG_ENDS.iter().any(|end| word.len() > end.len() && word.ends_with(end))
+}
+
+/// How a provider is doing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// More may come of it.
+    Well,
+    /// It has ended in order, or was closed.
+    Over,
+    /// It has ended otherwise, in words.
+    Failed(String),
+}
+
+/// The way to a source by a Coordinator.
+#[derive(Debug)]
+pub(super) struct Way {
+    source: Source,
+    /// `host:port`.
+    coordinator: String,
+    /// The provider, once it is known; and whether it is one that was opened for this.
+    provider: Option<(i64, bool)>,
+}
+
+impl Way {
+    pub(super) const fn new(source: Source, coordinator: String) -> Self {
+        Self { source, coordinator, provider: None }
+    }
+
+    /// Calls a method of the Coordinator. Nobody is kept waiting by what it is: each call has a connection of its own.
+    fn ask(&self, method: &str, params: &Value) -> Result<Value, Trouble> {
+        let mut client = Client::connect(&self.coordinator, &of_visitor(std::process::id()), TIMEOUT)?;
+        let answer = client.ask("COORDINATOR", method, params);
+        client.leave();
+        answer.map_err(Trouble::in_words_of_manager)
+    }
+
+    /// What the Manager says of a provider, if there is such a one.
+    fn look(&self, id: i64) -> Result<Option<Value>, Trouble> {
+        let told = self.ask("providers", &json!({"provider": [id]}))?;
+        Ok(told.pointer("/providerinfo/0").cloned())
+    }
+
+    /// Brings the viewer of this id, which the Manager has told it, to the source, which is opened if it must be.
+    pub(super) fn attach(&mut self, viewer: Option<i64>) -> Result<(), Failure> {
+        let older = || {
+            let which = "which viewer this is (it is older than this program)";
+            Failure::other(format!("the Manager of {} does not say {which}", self.coordinator))
+        };
+        let viewer = viewer.ok_or_else(older)?;
+        let provider = self.open().map_err(failure)?;
+        let connected = self.ask("connect_viewer", &json!({"viewer": viewer, "provider": provider}));
+        connected.map(|_| ()).map_err(failure)
+    }
+
+    /// The provider, opened anew where it is a log that is not open any more.
+    fn open(&mut self) -> Result<i64, Trouble> {
+        let name = match &self.source {
+            Source::Provider(id) => return Ok(self.provider.insert((*id, false)).0),
+            Source::Log(name) => name.clone(),
+        };
+        if let Some((id, _)) = self.provider
+            && self.look(id)?.is_some_and(|row| word(&row, "ids") == name)
+        {
+            return Ok(id);
+        }
+        let answer = self.ask("open_provider", &json!({"logfilename": name}))?;
+        let id = answer.get("provider").and_then(Value::as_i64).unwrap_or_default();
+        self.provider = Some((id, true));
+        Ok(id)
+    }
+
+    /// How the provider is doing.
+    pub(super) fn doing(&self) -> Result<Doing, Failure> {
+        let Some((id, _)) = self.provider else { return Ok(Doing::Well) };
+        let Some(row) = self.look(id).map_err(failure)? else { return Ok(Doing::Over) };
+        Ok(match word(&row, "status") {
+            "closed" => Doing::Over,
+            "errored" => Doing::Failed(word(&row, "message").to_owned()),
+            _ => Doing::Well,
+        })
+    }
+
+    /// Closes what was opened for this. Who is not there any more has nothing open.
+    pub(super) fn close(&mut self) {
+        if let Some((id, true)) = self.provider.take() {
+            drop(self.ask("close_provider", &json!({"provider": id})));
+        }
+    }
+}
+
+/// A text that is told; empty where it is not.
+fn word<'a>(row: &'a Value, key: &str) -> &'a str {
+    row.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_from_a_host_by_its_name() {
+        for word in ["run.log", "rescue.log.7z", "a/b", "x.vlog", "./lab", "kobe.jlog.zip"] {
+            assert!(is_log(word), "{word}");
+        }
+        for word in ["lab", "lab.example", "127.0.0.1", "lab:12311", ".log", "logs"] {
+            assert!(!is_log(word), "{word}");
+        }
+    }
+}
