@@ -114,6 +114,16 @@ const COMMANDS: &[Command] = &[
         run: manager::connect,
     },
     Command {
+        name: "play",
+        arguments: &[
+            Must("ID"),
+            Text { long: "speed", word: "X", help: "at X times its own speed, from 0.01 to 1000" },
+            Text { long: "seek", word: "T", help: "from timestep T on" },
+        ],
+        help: "have a log played at another speed, or from another timestep on",
+        run: manager::play,
+    },
+    Command {
         name: "disconnect",
         arguments: &[Must("VIEWER"), Many("VIEWER")],
         help: "take viewers out of their sessions",

@@ -84,6 +84,7 @@ pub(super) enum ManagerCall {
     Manager,
     Errors,
     Logs,
+    Play,
     Exit,
 }
 
@@ -217,6 +218,7 @@ pub(super) const METHODS: &[Method] = &[
     of_manager(ManagerCall::Manager, "manager", "Describes the Manager.", &[], "object").question().is_function(Function::GetManagerInformation),
     of_manager(ManagerCall::Errors, "errors", "The Manager's error list.", &[], "object").question().is_function(Function::GetErrorList),
     of_manager(ManagerCall::Logs, "logs", "The logs below log_dir that open_provider can open, with their sizes in bytes; more says that there are others.", &[], "object").question(),
+    of_manager(ManagerCall::Play, "play", "Has a log played at so many times its own speed, or from the timestep of a time on.", &[("provider", "integer", true), ("speed", "number", false), ("time", "integer", false)], "object"),
     of_manager(ManagerCall::Exit, "exit", "Ends the program, as shut_down does.", &[], "null").needs(Right::Admin).is_function(Function::Exit),
     of_sessions(SessionsCall::CreateSession, "create_session", "Makes a shared session, or gives one other words, options or a provider.", &[
             ("name", "string", true),

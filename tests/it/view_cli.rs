@@ -1,9 +1,12 @@
-//! Runs and logs on the terminal: `instep view` that opens and connects by itself, and what `instep log` tells of each timestep.
+//! Runs and logs on the terminal: `instep view` that opens and connects by itself, what `instep log` tells of each timestep, `ctl play`.
 
-use crate::common::manager::Directory;
+use crate::common::manager::{Controller, Directory, House, Seen};
 use crate::common::program::{self, Said, run, until};
 use crate::common::rcrs;
 use instep::config::Config;
+use instep::control::record::Property;
+use instep::control::section::Section;
+use instep::control::viewer::Bits;
 use instep::rcrs::entity::Change;
 use instep::rcrs::message::{Action, ChangeSet, Command, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind as P, PropertySet};
@@ -154,4 +157,59 @@ fn logs_of_the_leagues_own_viewer_are_refused_in_words() {
         let said = run(&["log", &path]);
         assert!(said.error(1).contains("the league's own viewer"), "{said:?}");
     }
+}
+
+// ---- Playing ----
+
+#[test]
+fn a_log_is_played_from_another_timestep_and_at_another_speed() {
+    // A hundredth of its speed: nothing comes by itself while a test runs.
+    let house = House::with(|config| config.play_speed_percent = 1);
+    let config = rcrs::config(&[("kernel.timesteps", "30")]);
+    let initial = vec![rcrs::entity(300, EntityKind::Civilian, &[(P::X, 0), (P::Y, 0), (P::Hp, 10_000)], &[])];
+    house.directory.put("run.log", &rcrs::binary_log(&rcrs::walk(initial, config, 300, 30)));
+    let ctl = |words: &[&str]| run(&[&["ctl", "-a", &house.leco.to_string()], words].concat());
+    let mut controller = house.controller();
+    let provider = controller.open_ready("run.log");
+    let mut viewer = house.viewer();
+    viewer.call(Bits::OPEN.0 | Bits::WORLD.0 | Bits::UPDATE.0, None);
+    controller.connect(provider, controller_viewer(&mut house.controller()));
+    let place = |seen: &Seen| seen.world()[0].properties.get(Property::X);
+    let first = viewer.see();
+    assert_eq!((first.time, place(&first)), (0, Some(0)));
+    for time in [12, 5, 0, 7, 7] {
+        let said = ctl(&["play", "1", "--seek", &time.to_string()]);
+        assert_eq!(said.good(), format!("provider 1 is played from timestep {time}\n"));
+        let seen = viewer.see();
+        let x = i32::try_from(time).ok();
+        assert_eq!(
+            (seen.time, place(&seen), seen.section(Section::Changes)),
+            (time, x, None),
+            "nothing between is shown"
+        );
+    }
+    assert_eq!(ctl(&["play", "1", "--speed", "1000", "--json"]).json()["providerinfo"][0]["time"], 7);
+    assert_eq!(viewer.see().time, 8, "the next timestep comes at the new pace");
+    ctl(&["play", "1", "--speed", "0.01"]).good();
+    ctl(&["play", "1", "--seek", "99"]).good();
+    let last = viewer.see_until(30).pop().unwrap();
+    assert_eq!((place(&last), controller.wait_for_status(provider, "closed")["time"].clone()), (Some(30), json!(30)));
+    assert_eq!(ctl(&["play", "1", "--seek", "31"]).error(1), "provider 1: the log ends before this timestep");
+    ctl(&["play", "1", "--seek", "3"]).good();
+    assert_eq!(viewer.see_until(3).pop().map(|seen| place(&seen)), Some(Some(3)));
+    assert_eq!(controller.provider(provider)["status"], "online");
+    for (words, wanted) in [
+        (&["play", "1"][..], "play: --speed or --seek is wanted"),
+        (&["play", "1", "--seek", "x"], "play: --seek 'x': the number of a timestep is wanted"),
+        (&["play", "x", "--seek", "1"], "'x' is not an id, which is a whole number"),
+    ] {
+        assert_eq!(ctl(words).error(2), wanted);
+    }
+    assert!(ctl(&["play", "1", "--speed", "0"]).error(1).contains("speed a number from 0.01 to 1000"));
+    assert_eq!(ctl(&["play", "8", "--seek", "1"]).error(1), "there is no provider 8");
+}
+
+/// The only viewer there is.
+fn controller_viewer(controller: &mut Controller) -> i64 {
+    controller.viewers()[0]
 }

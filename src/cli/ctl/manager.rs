@@ -213,6 +213,27 @@ pub(super) fn connect(given: &Given, connection: &mut Connection) -> Result<Repo
     Ok(Report { json, text })
 }
 
+pub(super) fn play(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let [provider] = ids(given, 0)?[..] else { return Err(Stop::Usage("play: a provider is wanted".to_owned())) };
+    let number = |long: &str, wanted: &str| match given.text(long) {
+        None => Ok(Value::Null),
+        Some(text) => match serde_json::from_str(text) {
+            Ok(number @ Value::Number(_)) => Ok(number),
+            _ => Err(Stop::Usage(format!("play: --{long} '{text}': {wanted} is wanted"))),
+        },
+    };
+    let (speed, time) = (number("speed", "a number")?, number("seek", "the number of a timestep")?);
+    if speed.is_null() && time.is_null() {
+        return Err(Stop::Usage("play: --speed or --seek is wanted".to_owned()));
+    }
+    let asked = json!({"provider": provider, "speed": speed, "time": time});
+    let client = connection.client()?;
+    let json = client.ask("COORDINATOR", "play", &asked).map_err(Trouble::in_words_of_manager)?;
+    let said = [("at speed", &speed), ("from timestep", &time)].into_iter().filter(|(_, value)| !value.is_null());
+    let said: Vec<String> = said.map(|(words, value)| format!("{words} {value}")).collect();
+    Ok(Report { text: format!("provider {provider} is played {}\n", said.join(", ")), json })
+}
+
 pub(super) fn disconnect(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let ids = ids(given, 0)?;
     connection.control(Function::Disconnect, |request| request.viewer(&ids))?;

@@ -20,6 +20,9 @@ use crate::hub::peers::Peer;
 use crate::hub::sessions::{DEFAULT, Session};
 use crate::hub::shelf::Logs;
 
+/// How many times its own speed a log may be played at.
+const PLAY_SPEEDS: core::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
 /// A session as it is shown.
 pub(super) struct SessionRow {
     id: i64,
@@ -154,6 +157,7 @@ impl Hub {
                 let logs: Vec<_> = files.iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect();
                 json!({"logs": logs, "more": more})
             }),
+            ManagerCall::Play => self.rpc_play(params),
             ManagerCall::Exit => none(params).map(|()| {
                 self.exit();
                 Value::Null
@@ -216,6 +220,31 @@ impl Hub {
         let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
         opening_of(&rows).map_err(|reason| (MANAGER_FAILED, Value::from(format!("provider {id}: {reason}"))))?;
         Ok(json!({"provider": id, "providerinfo": rows.iter().map(ProviderRow::json).collect::<Vec<_>>()}))
+    }
+
+    fn rpc_play(&mut self, params: Params) -> Answer {
+        let [provider, speed, time] = params.take(["provider", "speed", "time"])?;
+        let wrong = || {
+            let words = "provider is an id, speed a number from 0.01 to 1000, time that of a timestep";
+            (INVALID_PARAMS, Value::from(words))
+        };
+        let id = provider.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
+        let given = |value: Option<Value>| value.filter(|value| !value.is_null());
+        let speed = match given(speed) {
+            None => None,
+            Some(value) => Some(value.as_f64().filter(|speed| PLAY_SPEEDS.contains(speed)).ok_or_else(wrong)?),
+        };
+        let time = match given(time) {
+            None => None,
+            Some(value) => {
+                let time = value.as_i64().and_then(|time| i32::try_from(time).ok());
+                Some(time.filter(|time| *time >= 0).ok_or_else(wrong)?)
+            }
+        };
+        let played = self.manager.play(&mut self.peers, id, speed, time);
+        played.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
+        Ok(json!({"providerinfo": rows.iter().map(ProviderRow::json).collect::<Vec<_>>()}))
     }
 
     fn rpc_connect(&mut self, params: Params) -> Answer {

@@ -212,7 +212,7 @@ impl Manager {
         true
     }
 
-    fn no_such_provider(&self, id: i64) -> String {
+    pub(super) fn no_such_provider(&self, id: i64) -> String {
         no_such("provider", id, self.providers.had(id))
     }
 

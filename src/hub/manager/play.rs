@@ -57,10 +57,16 @@ impl Manager {
             return true;
         }
         provider.loaded = true;
+        let time = provider.time;
         log::info!("provider {} ({}) has its world", provider.id, provider.ids);
         self.begin_recording(peers, key);
         self.answer_opener_of_what_is_there(peers, key);
-        self.begin_anew_for_all(peers, key);
+        if let Some((_, play)) = self.providers.log_mut(key) {
+            play.has_skipped_to(time);
+        }
+        if !self.skips(key) {
+            self.begin_anew_for_all(peers, key);
+        }
         self.wind_clock(peers, key);
         false
     }
@@ -109,6 +115,10 @@ impl Manager {
 
     /// All of a log has been shown.
     fn end_log(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some((_, play)) = self.providers.log_mut(key) else { return };
+        if play.skips_to.take().is_some() {
+            self.begin_anew_for_all(peers, key);
+        }
         let Some((provider, play)) = self.providers.log_mut(key) else { return };
         if !play.track.is_cut {
             return self.end_provider(peers, key, Status::Closed, "the log has ended");
@@ -136,7 +146,7 @@ impl Manager {
         };
         self.shelf.close(file);
         play.track = Track::new(again, play.track.content);
-        (play.due, play.left) = (None, None);
+        (play.due, play.left, play.skips_to) = (None, None, None);
         provider.reset();
         self.end_recording(peers, key);
         self.account(peers, key);
@@ -158,12 +168,12 @@ impl Manager {
     /// Sets the time of the next timestep of a log, if its session has it played.
     pub(super) fn wind_clock(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.begin_again(peers, key);
-        let (plays, pace) = (self.plays(key), self.pace(peers, key));
+        let (plays, skips, pace) = (self.plays(key), self.skips(key), self.pace(peers, key));
         let Some((provider, play)) = self.providers.log_mut(key) else { return };
-        if !plays || !provider.loaded || play.track.next.is_none() {
+        if !(plays || skips) || !provider.loaded || play.track.next.is_none() {
             return;
         }
-        let pause = play.left.take().unwrap_or(pace);
+        let pause = if skips { Span(0) } else { play.left.take().unwrap_or(pace) };
         let due = *play.due.get_or_insert(peers.now + pause);
         self.timers.set(key.slot(), Timer::Timestep as usize, due);
     }
@@ -195,6 +205,57 @@ impl Manager {
         self.runs(key) && self.show_of(key).is_some_and(|show| show.runs_unseen || !show.viewers.is_empty())
     }
 
+    /// Whether a log goes on to a timestep at which it is to be seen again.
+    fn skips(&self, key: ProviderKey) -> bool {
+        self.providers.log(key).is_some_and(|(_, play)| play.skips_to.is_some())
+    }
+
+    /// Has a log played at so many times its own speed, or from the timestep of `time` on.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words; nothing has changed then.
+    pub(in crate::hub) fn play(
+        &mut self,
+        peers: &mut Peers,
+        id: i64,
+        speed: Option<f64>,
+        time: Option<i32>,
+    ) -> Result<(), String> {
+        let key = self.providers.key_of(id).ok_or_else(|| self.no_such_provider(id))?;
+        let Some((provider, play)) = self.providers.log_mut(key) else {
+            return Err(format!("provider {id} is a live simulation, which goes at its own pace"));
+        };
+        let has_failed = provider.status == Status::Errored && !play.track.is_cut;
+        let is_behind_end = provider.status != Status::Online && time.is_some_and(|time| time > provider.time_max);
+        if time.is_some() && (has_failed || is_behind_end) {
+            let why = if has_failed { provider.reason.as_str() } else { "the log ends before this timestep" };
+            return Err(format!("provider {id}: {why}"));
+        }
+        if let Some(speed) = speed {
+            play.speed = speed;
+            self.follow_multiple(peers, key);
+        }
+        if let Some(time) = time {
+            self.skip_to(peers, key, time);
+        }
+        Ok(())
+    }
+
+    /// Goes on to a timestep, from the beginning where it has been passed.
+    fn skip_to(&mut self, peers: &mut Peers, key: ProviderKey, time: i32) {
+        let Some(provider) = self.providers.get(key) else { return };
+        if time < provider.time || provider.status != Status::Online {
+            self.rewind(peers, key);
+        }
+        let Some((provider, play)) = self.providers.log_mut(key) else { return };
+        (play.due, play.left, play.skips_to) = (None, None, Some(time));
+        let is_there = provider.loaded && play.has_skipped_to(provider.time);
+        if is_there {
+            self.begin_anew_for_all(peers, key);
+        }
+        self.wind_clock(peers, key);
+    }
+
     /// Time from one timestep of a log to the next.
     fn pace(&self, peers: &Peers, key: ProviderKey) -> Span {
         let Some((_, play)) = self.providers.log(key) else { return Span(0) };
@@ -204,17 +265,21 @@ impl Manager {
 
     /// The clock of a log says that its next timestep is due.
     pub(super) fn play_due(&mut self, peers: &mut Peers, key: ProviderKey) {
-        if !self.plays(key) {
+        let skips = self.skips(key);
+        if !(self.plays(key) || skips) {
             return;
         }
-        let pace = self.pace(peers, key);
+        let pace = if skips { Span(0) } else { self.pace(peers, key) };
         let Some((_, play)) = self.providers.log_mut(key) else { return };
         let Some(raw) = play.track.next.take() else { return };
         // The recorded pace is kept without drift, unless reading was slower than it.
         let due = play.due.unwrap_or(peers.now) + pace;
         play.due = Some(due.max(peers.now));
-        let ended = play.track.ended;
+        let (ended, time) = (play.track.ended, raw.time());
         self.advance(peers, key, raw);
+        if self.providers.log_mut(key).is_some_and(|(_, play)| play.has_skipped_to(time)) {
+            self.begin_anew_for_all(peers, key);
+        }
         if ended {
             self.end_log(peers, key);
         } else {
@@ -250,6 +315,9 @@ impl Manager {
     /// What has changed goes to the recording, and to the viewers if they see it now.
     pub(super) fn show_step(&mut self, peers: &mut Peers, key: ProviderKey, step: &Timestep) {
         self.record_step(peers, key, step);
+        if self.skips(key) {
+            return;
+        }
         if self.runs(key) {
             self.broadcast_step(peers, key, step);
         } else if let Some(provider) = self.providers.get_mut(key) {

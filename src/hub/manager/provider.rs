@@ -123,6 +123,10 @@ pub(super) struct Play {
     /// How long it was still to the next timestep when the clock was stopped.
     pub(super) left: Option<Span>,
     pub(super) step: Span,
+    /// So many times its own speed it is played, whatever else its session says.
+    pub(super) speed: f64,
+    /// The timestep up to which it is played at once, and unseen.
+    pub(super) skips_to: Option<i32>,
     /// A session that has ended has played some of it.
     pub(super) is_used: bool,
 }
@@ -135,6 +139,8 @@ impl Play {
             due: None,
             left: None,
             step: Span(STEP_MS),
+            speed: 1.0,
+            skips_to: None,
             is_used: false,
         }
     }
@@ -150,7 +156,17 @@ impl Play {
         self.left = self.left.map(|left| left.min(pace));
     }
 
-    /// Time from one timestep to the next: that of the recording, by the configured speed and the session's.
+    /// Whether the timestep up to which it is played unseen is this one, or lies before it; then it is not any more.
+    pub(super) fn has_skipped_to(&mut self, time: i32) -> bool {
+        let is_there = self.skips_to.take_if(|wanted| *wanted <= time).is_some();
+        if is_there {
+            // The next timestep comes at the usual pace.
+            (self.due, self.left) = (None, None);
+        }
+        is_there
+    }
+
+    /// Time from one timestep to the next: that of the recording, by the configured speed, its own and the session's.
     pub(super) fn pace(&self, speed_percent: u64, multiple: f64) -> Span {
         let plain = self.step.0 * 100 / speed_percent.max(1);
         #[expect(
@@ -159,7 +175,7 @@ impl Play {
             clippy::cast_precision_loss,
             reason = "a float that is too large for the integer becomes its largest"
         )]
-        let pace = (plain as f64 / multiple).clamp(0.0, 86_400_000.0) as u64;
+        let pace = (plain as f64 / (multiple * self.speed)).clamp(0.0, 86_400_000.0) as u64;
         Span(pace)
     }
 }
