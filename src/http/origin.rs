@@ -3,6 +3,8 @@
 //! A browser sends a page's requests to any server that the page names, also to one on localhost, and says from where the page is. Who is no
 //! browser sends no origin and is not asked for one.
 
+use core::net::Ipv4Addr;
+
 use super::answer::Answer;
 use super::head::Head;
 use super::method::Method;
@@ -84,6 +86,38 @@ impl Access<'_> {
         };
         let answer = echo(answer, "Access-Control-Request-Method", "Access-Control-Allow-Methods");
         echo(answer, "Access-Control-Request-Headers", "Access-Control-Allow-Headers")
+    }
+}
+
+/// Whether a host that a client has named can be this machine's to itself. A page of another server may have its own name point to this machine
+/// for a while, and is then no page of another server to its browser; such a name has dots in it and is one that the whole world can look up.
+/// `known` are hosts that are ours, with or without ports.
+#[must_use]
+pub fn is_own_host<'a>(host: &str, known: impl IntoIterator<Item = &'a str>) -> bool {
+    let name = name_of(host);
+    let is_literal = name.parse::<Ipv4Addr>().is_ok() || name.starts_with('[');
+    // What no name server of the world answers.
+    let is_here = ["localhost", "local", "internal", "home.arpa"].iter().any(|end| {
+        name.len() > end.len()
+            && name.get(name.len() - end.len()..).is_some_and(|last| last.eq_ignore_ascii_case(end))
+            && name.as_bytes().get(name.len() - end.len() - 1) == Some(&b'.')
+    });
+    if !name.contains('.') || is_literal || is_here {
+        return true;
+    }
+    // A machine may be called by its first name or by its full one.
+    let first = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    known.into_iter().map(name_of).any(|known| {
+        known.eq_ignore_ascii_case(name) || (!known.contains('.') && !known.is_empty() && first(known) == first(name))
+    })
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    let host = host.rsplit_once("://").map_or(host, |(_, host)| host);
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
     }
 }
 
@@ -194,5 +228,31 @@ mod tests {
         for wrong in ["ui.example", "http://", "http://a/b", "null", "http://*.a"] {
             assert_eq!(Origins::of([wrong]), Err(wrong));
         }
+    }
+
+    #[test]
+    fn a_name_of_the_world_is_not_ours_unless_it_is() {
+        for (host, is_own) in [
+            ("", true),
+            ("127.0.0.1:12312", true),
+            ("[::1]:12312", true),
+            ("localhost:12312", true),
+            ("lab", true),
+            ("lab.local:80", true),
+            ("a.localhost", true),
+            ("evil.example:12312", false),
+            ("127.0.0.1.evil.example", false),
+            ("local", true),
+            ("evillocal.com", false),
+            ("lab-pc.uni.example:12312", true),
+            ("sim.example", true),
+            ("SIM.example:1", true),
+            ("x.sim.example", false),
+            ("ui.example", true),
+        ] {
+            let known = ["lab-pc", "sim.example:7777", "https://ui.example:8443"];
+            assert_eq!(is_own_host(host, known), is_own, "{host}");
+        }
+        assert!(!is_own_host("evil.example", [""]));
     }
 }

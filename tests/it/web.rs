@@ -283,3 +283,21 @@ fn the_dashboard_asks_for_numbers_that_there_are() {
         assert!(is_there, "{name}");
     }
 }
+
+#[test]
+fn a_name_that_was_made_ours_is_refused_from_this_machine() {
+    let server = Running::start(Config { http_external: "sim.example:80".into(), ..Config::default() });
+    let ask = |host: &str| {
+        server.say(format!("GET /openrpc.json HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+    };
+    for host in ["127.0.0.1:1", "localhost", "h", "sim.example"] {
+        assert!(ask(host).starts_with("HTTP/1.1 200 "), "{host}");
+    }
+    let said = ask("evil.example:12312");
+    assert!(said.starts_with("HTTP/1.1 403 ") && said.contains("http_external"), "{said}");
+    let said = server.say(b"GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert!(said.starts_with("HTTP/1.1 200 "), "who only looks whether it is well may: {said}");
+    let proxied = Running::start(Config { trusted_proxies: vec!["127.0.0.1".into()], ..Config::default() });
+    let said = proxied.say(b"GET /openrpc.json HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n");
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+}

@@ -163,6 +163,9 @@ impl Hub {
             Route::RpcAt(name) => return self.call_over_web(key, asked, name),
             Route::Cleanup | Route::Options => Reply::bare(200),
             Route::Foreign => Reply::text(403, "a page of another server may only look (http_origins)"),
+            Route::Misled => {
+                Reply::text(403, "this server has no such name (http_external, or trusted_proxies for a proxy)")
+            }
             Route::Malformed => Reply::text(400, "malformed escape in the path"),
             Route::UnknownOfApi => Self::unknown_over_web(asked),
             Route::Unknown => Reply::of(

@@ -22,7 +22,7 @@ use crate::http::answer::{self, Answer, Date, Transfer};
 use crate::http::chunks::{self, Chunked};
 use crate::http::forwarded::{Network, Seen};
 use crate::http::head::Head;
-use crate::http::origin::{Access, Origins};
+use crate::http::origin::{Access, Origins, is_own_host};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
 use crate::limits::{HTTP_CHUNK_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
@@ -32,7 +32,7 @@ use crate::time::Span;
 use super::cause::Cause;
 use super::events::Parting;
 use super::keys::PeerKey;
-use super::peers::{Loan, PeerTimer, Peers, Role};
+use super::peers::{Loan, PeerTimer, Peers, Role, is_loopback};
 
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
@@ -194,7 +194,12 @@ impl Web {
         let target = head.target.without(&self.prefix);
         let seen = Seen::of(head, remote.ip(), &self.proxies);
         let access = self.origins.judge(head, seen.host, head.lists("Upgrade", "websocket"));
-        let route = if access == Access::Refused { Route::Foreign } else { Route::of(head.method, &target) };
+        let mut route = Route::of(head.method, &target);
+        if access == Access::Refused {
+            route = Route::Foreign;
+        } else if route.is_for_pages() && self.is_misled(peers, remote, head.target.host) {
+            route = Route::Misled;
+        }
         let document_bytes_max = peers.config.document_bytes_max;
         let bytes_max = route.body_bytes_max(document_bytes_max as u64);
         let Some(connection) = self.connections.get_mut(&key) else { return };
@@ -219,6 +224,14 @@ impl Web {
                 self.say_refused(peers, key, refusal);
             }
         }
+    }
+
+    /// Whether a browser of this machine takes us for another server, which has made its name ours.
+    fn is_misled(&self, peers: &Peers, remote: SocketAddr, host: &str) -> bool {
+        let is_trusted = || self.proxies.iter().any(|network| network.contains(remote.ip()));
+        let config = &peers.config;
+        let known = [&config.host, &config.http_external].into_iter().chain(&config.http_origins).map(String::as_str);
+        is_loopback(remote) && !is_own_host(host, known) && !is_trusted()
     }
 
     // ---- Out ----

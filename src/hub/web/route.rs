@@ -50,6 +50,8 @@ pub(in crate::hub) enum Route {
     Options,
     /// A page of another server asks, and may not.
     Foreign,
+    /// A client of this machine names a host that is not ours.
+    Misled,
     /// An escape in the path that is none, or a name of a session that cannot be one.
     Malformed,
     /// Nothing that there is.
@@ -146,6 +148,22 @@ impl Route {
     /// Whether it is for a WebSocket alone.
     pub(super) const fn is_stream(&self) -> bool {
         matches!(self, Self::Stream(_) | Self::Viewer)
+    }
+
+    /// Whether it is what our own page asks, or else needs to be on this machine: no page of another server is to be let in by a trick. Clients
+    /// of C2SIM are no browsers, and may call their server what they like.
+    pub(super) const fn is_for_pages(&self) -> bool {
+        matches!(
+            self,
+            Self::Home
+                | Self::File(_)
+                | Self::Rpc
+                | Self::RpcAt(_)
+                | Self::OpenRpc
+                | Self::Events
+                | Self::Viewer
+                | Self::Session(_, Action::Delete)
+        )
     }
 
     /// The name of the session that it is about, if it is.
