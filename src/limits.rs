@@ -94,9 +94,11 @@ pub const HISTORY_ANSWER_BYTES_MAX: usize = 256 << 10;
 pub const SESSION_QUEUE_MAX: usize = 256;
 /// Bytes of these requests.
 pub const SESSION_QUEUE_BYTES_MAX: usize = 4 << 20;
-/// Requests that wait, all together: a full line for each session, and one whose change is being written, and one for each provider that is
-/// being opened.
-pub const REQUESTS_MAX: usize = SESSIONS_MAX * (SESSION_QUEUE_MAX + 1) + PROVIDERS_CEILING;
+/// Who has joined a session and waits until that is durable, in all sessions together; others are answered before.
+pub const JOINS_MAX: usize = MEMBERS_MAX;
+/// Requests that wait, all together: a full line for each session, and one whose change is being written, those who have joined, and one for
+/// each provider that is being opened.
+pub const REQUESTS_MAX: usize = SESSIONS_MAX * (SESSION_QUEUE_MAX + 1) + JOINS_MAX + PROVIDERS_CEILING;
 /// Bytes of a request that waits for what becomes of the provider that it has opened; a longer one is answered at once.
 pub const OPENING_BYTES_MAX: usize = 2048;
 /// Members of other nodes that were taken out of a session and still have to be told so.

@@ -4,8 +4,10 @@
 //! the reader is given bytes from any source.
 //!
 //! # The form
-//! 1. One MsgPack map, the *heading*: `{version: 1, maxTimeStep, mapName, map, config}`, with no length header.
+//! 1. One MsgPack map, the *heading*: `{version: 1, maxTimeStep, mapName, ends: true, map, config}`, with no length header.
 //! 2. Then any number of records, each a length header (as [`super::framing`] writes it) and a record map `{time, ...}`.
+//! 3. The *end*: a length header and an empty map. Where the heading says that it `ends`, a file without it was cut off, or is still
+//!    written; recordings from before say nothing of that, and have none.
 //!
 //! A record counts once all of it is in the file, so a recording cut off anywhere is good up to its last whole record. Nothing
 //! is written twice or patched afterwards. The length headers let a player find every record without looking into one. `maxTimeStep` is
@@ -26,6 +28,9 @@ use crate::limits::CONTROL_RESULT_BYTES_MAX;
 
 /// The version of the form.
 pub const VERSION: i64 = 1;
+
+/// What the end is instead of a record: a map of nothing.
+const END: &[u8] = &[0x80];
 
 const NO_LOG: Error = Error::BadField { field: "log", problem: "is not a map" };
 
@@ -48,13 +53,15 @@ pub struct Heading<'a> {
 /// Appends the beginning of a recording.
 pub fn write_heading(out: &mut Vec<u8>, heading: Heading<'_>) {
     let sections = [heading.map, heading.config];
-    out.map(3 + sections.iter().filter(|section| !section.is_empty()).count());
+    out.map(4 + sections.iter().filter(|section| !section.is_empty()).count());
     out.text("version");
     out.int(VERSION);
     out.text("maxTimeStep");
     out.int(heading.max_time_step);
     out.text("mapName");
     out.text(heading.map_name);
+    out.text("ends");
+    out.bool(true);
     for section in sections {
         out.extend_from_slice(section);
     }
@@ -68,6 +75,13 @@ pub fn write_prelude(out: &mut Vec<u8>, time: i64, sections: &[&[u8]]) -> usize 
     let shared: usize = sections.iter().map(|section| section.len()).sum();
     framing::insert_header(out, start, shared);
     out.len() - start + shared
+}
+
+/// Appends the end of a recording, behind which nothing comes.
+pub fn write_end(out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(END);
+    framing::insert_header(out, start, 0);
 }
 
 /// One thing found in a recording.
@@ -104,6 +118,8 @@ pub enum Progress<'a> {
 #[derive(Debug)]
 pub struct Player {
     place: Place,
+    /// Its heading says that it has an end.
+    ends: bool,
     /// Where the end of the value at the front has been looked for so far.
     skim: Skim,
 }
@@ -124,13 +140,15 @@ enum Place {
     },
     /// At a length header.
     Records,
+    /// Behind the end.
+    End,
 }
 
 impl Player {
     /// A reader at the first byte of a recording.
     #[must_use]
     pub const fn new() -> Self {
-        Self { place: Place::Start, skim: Skim::new() }
+        Self { place: Place::Start, ends: false, skim: Skim::new() }
     }
 
     /// Takes the next item from the front of `buf`.
@@ -142,7 +160,7 @@ impl Player {
             Place::Start => self.start(buf),
             Place::Heading(0) => {
                 self.place = Place::Records;
-                record(buf)
+                self.record(buf)
             }
             Place::Heading(pairs) => self.heading(buf, pairs - 1),
             Place::Log { records: 0, pairs } => {
@@ -150,7 +168,9 @@ impl Player {
                 Ok(Progress::Took(0, Item::Nothing))
             }
             Place::Log { records, pairs } => self.logged(buf, records - 1, pairs),
-            Place::Records => record(buf),
+            Place::Records => self.record(buf),
+            Place::End if buf.is_empty() => Ok(Progress::More),
+            Place::End => Err(Error::Malformed("goes on behind its end")),
         }?;
         if let Progress::Took(..) = step {
             self.skim = Skim::new();
@@ -162,7 +182,15 @@ impl Player {
     /// and every record found so far is good.
     #[must_use]
     pub const fn may_end(&self, left: usize) -> bool {
-        left == 0 && matches!(self.place, Place::Records | Place::Heading(0) | Place::Log { records: 0, pairs: 0 })
+        let is_between =
+            matches!(self.place, Place::Records | Place::Heading(0) | Place::Log { records: 0, pairs: 0 } | Place::End);
+        left == 0 && is_between
+    }
+
+    /// True while a recording that says that it has an end has not come to it: one that stops here was cut off between two records.
+    #[must_use]
+    pub fn lacks_end(&self) -> bool {
+        self.ends && self.place != Place::End
     }
 
     fn start<'a>(&mut self, buf: &'a [u8]) -> Result<Progress<'a>, Error> {
@@ -214,6 +242,10 @@ impl Player {
             },
             b"maxTimeStep" => at.int().map_err(|error| error.in_field("maxTimeStep"))?.map(Item::MaxTimeStep),
             b"mapName" => at.text().map_err(|error| error.in_field("mapName"))?.map(Item::MapName),
+            b"ends" => {
+                self.ends = at.bool().map_err(|error| error.in_field("ends"))?.unwrap_or(false);
+                None
+            }
             b"map" => (!nil).then_some(Item::Static(Section::Map, value)),
             b"config" => (!nil).then_some(Item::Static(Section::Config, value)),
             _ => None,
@@ -236,6 +268,23 @@ impl Player {
             return Ok(Progress::More);
         };
         self.place = Place::Log { records, pairs };
+        Ok(Progress::Took(used, Item::Record { time, bytes }))
+    }
+
+    /// One record of the appended form, or the end.
+    fn record<'a>(&mut self, buf: &'a [u8]) -> Result<Progress<'a>, Error> {
+        let Frame::Whole { header_len, body_len } = framing::scan(buf, CONTROL_RESULT_BYTES_MAX)? else {
+            return Ok(Progress::More);
+        };
+        let used = header_len + body_len;
+        let Some(bytes) = buf.get(header_len..used) else {
+            return Ok(Progress::More);
+        };
+        if self.ends && bytes == END {
+            self.place = Place::End;
+            return Ok(Progress::Took(used, Item::Nothing));
+        }
+        let time = Record::read(bytes)?.time.ok_or(Error::BadField { field: "time", problem: "is missing" })?;
         Ok(Progress::Took(used, Item::Record { time, bytes }))
     }
 
@@ -275,17 +324,4 @@ fn key(buf: &[u8]) -> Result<Option<(Token<'_>, Reader<'_>)>, Error> {
         Some(Token::Array(_) | Token::Map(_)) => Err(Error::Malformed("has a key that is neither text nor a number")),
         Some(key) => Ok(Some((key, reader))),
     }
-}
-
-/// One record of the appended form.
-fn record(buf: &[u8]) -> Result<Progress<'_>, Error> {
-    let Frame::Whole { header_len, body_len } = framing::scan(buf, CONTROL_RESULT_BYTES_MAX)? else {
-        return Ok(Progress::More);
-    };
-    let used = header_len + body_len;
-    let Some(bytes) = buf.get(header_len..used) else {
-        return Ok(Progress::More);
-    };
-    let time = Record::read(bytes)?.time.ok_or(Error::BadField { field: "time", problem: "is missing" })?;
-    Ok(Progress::Took(used, Item::Record { time, bytes }))
 }

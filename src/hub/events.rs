@@ -74,6 +74,8 @@ pub(super) enum Event {
     ProviderChosen { session: SessionKey, provider: ProviderKey },
     /// What there is to say to whoever had this provider opened is known; it may be closed again.
     ProviderOpened { provider: i64, opener: ReplyTo },
+    /// What there is to say to this one, which has joined a session, is known.
+    JoinSettled { joiner: u64 },
     /// The provider that a session was made for was closed.
     ProviderClosed { session: SessionKey },
     /// A session is not in the table any more; this was its last state.

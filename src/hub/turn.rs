@@ -477,6 +477,7 @@ impl Hub {
                 Event::LinkEnded { peer } => sessions.link_ended(peers, peer),
                 Event::Drained { peer } => manager.viewer_drained(peers, peer),
                 Event::ProviderOpened { provider, opener } => self.answer_open(provider, opener),
+                Event::JoinSettled { joiner } => self.join_settled(joiner),
                 Event::ProviderClosed { session } => {
                     let freed = sessions.end_with_provider(peers, names, session);
                     self.go_on_without_session(freed);
@@ -543,11 +544,10 @@ impl Hub {
         if self.peers.stopping {
             return;
         }
-        self.manager.answer_openers(&mut self.peers);
+        self.manager.prepare_to_end(&mut self.peers);
         self.drain_events();
         self.peers.stopping = true;
-        let has_nodes = self.names.nodes.iter().any(|(_, node)| node.is_linked());
-        let is_busy = self.peers.are_busy() || has_nodes;
+        let is_busy = self.peers.are_busy() || self.names.nodes.iter().any(|(_, node)| node.is_linked());
         Coordinator::sign_out_everywhere(&mut self.peers, &mut self.names);
         // Nobody is held any more: what finds no room, or nobody of that name, is answered.
         self.peers.wake_for_the_end();

@@ -31,13 +31,17 @@ pub enum Change {
     SignedOut,
     /// It was there and is, but not all the time: what was sent to it meanwhile it has not got.
     Returned,
+    /// It was not there and is not, but has been meanwhile: some may have heard from it.
+    Passed,
+    /// It was not there and is, but not all the time since it has come.
+    CameAnew,
 }
 
 impl Change {
     /// Whether others have a name to add.
     #[must_use]
     pub const fn adds(self) -> bool {
-        matches!(self, Self::Came | Self::Returned)
+        matches!(self, Self::Came | Self::Returned | Self::CameAnew)
     }
 
     /// Whether others have a name to take out, before they add any.
@@ -128,8 +132,8 @@ impl<L: Copy + PartialEq> Directory<L> {
             return;
         }
         let change = match (self.changes.remove(name), is_there) {
-            // What comes and goes again nobody has heard of.
-            (Some(Change::Came), _) => return,
+            (Some(Change::Came | Change::CameAnew), _) => Change::Passed,
+            (Some(Change::Passed), _) => Change::CameAnew,
             (Some(Change::Gone | Change::SignedOut), _) => Change::Returned,
             (None, true) => Change::Came,
             (Some(Change::Returned) | None, _) => Change::Gone,
@@ -150,7 +154,7 @@ impl<L: Copy + PartialEq> Directory<L> {
     /// Whether names have come or gone since [`Directory::take_changes`].
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        self.has_many_changes || !self.changes.is_empty()
+        self.has_many_changes || self.changes.values().any(|change| *change != Change::Passed)
     }
 
     /// The names that have come or gone since the last time; `None` if they are too many.
@@ -228,10 +232,20 @@ mod tests {
         directory.remove(a);
         let passing = directory.add(b"CC", 1).unwrap();
         directory.remove(passing);
+        let anew = directory.add(b"CD", 1).unwrap();
+        directory.remove(anew);
+        directory.add(b"CD", 1).unwrap();
         directory.remove(b);
         let b = directory.add(b"CB", 2).unwrap();
-        assert_eq!(directory.digest(), digest ^ digest_of(b"CA"));
-        assert_eq!(names(directory.take_changes()), [(ca, Change::Gone), (cb.clone(), Change::Returned)]);
+        assert_eq!(directory.digest(), digest ^ digest_of(b"CA") ^ digest_of(b"CD"));
+        let expected = [Change::Gone, Change::Returned, Change::Passed, Change::CameAnew];
+        let [cc, cd] = ["CC", "CD"].map(|name| name.as_bytes().to_vec());
+        let told = [ca, cb.clone(), cc, cd].into_iter().zip(expected).collect::<Vec<_>>();
+        assert_eq!(names(directory.take_changes()), told);
+        let passing = directory.add(b"CC", 1).unwrap();
+        directory.remove(passing);
+        assert!(!directory.has_changes(), "nobody need be told of it");
+        directory.take_changes();
         directory.remove(b);
         let b = directory.add(b"CB", 2).unwrap();
         directory.remove(b);

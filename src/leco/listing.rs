@@ -141,6 +141,11 @@ impl Listing {
         core::mem::take(&mut self.returned)
     }
 
+    /// Components of these names have gone and come although the list did not have them before.
+    pub fn note_returned(&mut self, names: Vec<String>) {
+        self.returned.extend(names.into_iter().map(String::into_boxed_str));
+    }
+
     /// Components of these names are gone because they have signed out.
     pub fn note_signed_out(&mut self, names: Vec<String>) {
         self.signed_out.extend(names);

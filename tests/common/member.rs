@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::c2sim;
+use super::ledger::Memory;
 use super::wire::{self, header, message};
 use super::world::World;
 
@@ -30,6 +31,17 @@ impl Member {
         let mut member = Self::new(world, hub, name);
         let answer = member.ask(world, "N1.session:default", "join", &json!({"system": name, "format": format}));
         assert_eq!(answer["result"]["session"]["sessionName"], "default", "{answer}");
+        member
+    }
+
+    /// The same where members are kept: the answer comes once the ledger has this one.
+    pub(crate) fn kept(world: &mut World, ledger: &Memory, hub: usize, name: &str, format: &str) -> Self {
+        let mut member = Self::new(world, hub, name);
+        let at = member.send(world, "N1.session:default", "join", &json!({"system": name, "format": format}));
+        ledger.settle_all(world, 0);
+        let answer = member.answer(world, at, "N1.session:default");
+        assert_eq!(answer["result"]["session"]["sessionName"], "default", "{answer}");
+        assert_eq!(answer["result"].get("kept"), None, "{answer}");
         member
     }
 

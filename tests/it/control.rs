@@ -668,6 +668,30 @@ fn a_recording_cut_off_anywhere_gives_every_whole_record_before_the_cut() {
 }
 
 #[test]
+fn a_recording_says_where_it_ends_and_one_that_does_not_come_to_it_was_cut() {
+    let (mut file, ends) = recording();
+    vlog::write_end(&mut file);
+    let lacks_end = |bytes: &[u8]| {
+        let (mut player, mut at) = (Player::new(), 0);
+        while let Progress::Took(used, _) = player.step(&bytes[at..]).unwrap() {
+            at += used;
+        }
+        player.lacks_end()
+    };
+    for cut in 0..=file.len() {
+        let (_, records, end) = play(&file[..cut], 64);
+        let is_whole = cut == file.len();
+        assert_eq!(end, Ok(ends.contains(&cut) || is_whole), "cut at {cut}");
+        assert_eq!(records.len() == 3, cut >= ends[3], "cut at {cut}");
+        assert!(cut < ends[0] || lacks_end(&file[..cut]) != is_whole, "cut at {cut}");
+    }
+    file.push(0);
+    assert!(play(&file, 100).2.is_err(), "nothing comes behind it");
+    // Those from before say nothing of an end.
+    assert!(!lacks_end(&hex(results::OLD_RECORDING)));
+}
+
+#[test]
 fn zeros_that_a_crash_left_behind_end_a_recording_but_do_not_spoil_it() {
     let (mut file, _) = recording();
     file.extend([0; 4096]);

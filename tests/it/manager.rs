@@ -945,12 +945,13 @@ fn a_recording_cut_anywhere_plays_the_steps_that_are_whole() {
         let again = opened.data["provider"].as_i64().unwrap();
         assert_eq!(opened.data["providerinfo"][0]["type"], "VIEWER-LOG");
         controller.connect(again, id);
-        // Whether it was cut can be seen within a record only.
         let mut ended = json!(null);
         wait_until("it has ended", || {
             ended = controller.provider(again);
             ended["status"] != "online"
         });
+        let expected = if cut == bytes.len() { "closed" } else { "errored" };
+        assert_eq!(ended["status"], expected, "cut at {cut}");
         assert!(controller.call(Function::Close, |request| request.provider(&[again])).ok);
         let mut seen = Vec::new();
         loop {

@@ -123,7 +123,7 @@ fn what_was_taken_in_time_is_whole() {
     house.settle_all();
     house.steps(10);
     house.ask(Function::Close, |request| request.provider(&[1]));
-    assert_eq!((house.disk.waiting(), house.counts()), (11, (1, 0, 0)));
+    assert_eq!((house.disk.waiting(), house.counts()), (12, (1, 0, 0)), "with its end");
     house.settle_all();
     assert_eq!(house.counts(), (1, 1, 0));
     let file = house.disk.files().remove(0);

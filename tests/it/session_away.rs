@@ -303,6 +303,23 @@ fn a_member_of_another_node_that_has_gone_and_come_between_two_words_of_it_is_to
 }
 
 #[test]
+fn a_member_that_goes_and_comes_before_its_node_has_told_of_it_is_told_that_it_is_back() {
+    let mut world = two_nodes(config(1));
+    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let others: Vec<usize> = (0..64 * 5).map(|n| world.component_at(1, &format!("X{n}"))).collect();
+    world.wait(1000);
+    // One word has just been said: the next comes after a pause, in which B comes, joins, goes and comes.
+    world.close(others[0]);
+    let b = Member::joined(&mut world, 1, "B", "json");
+    world.close(b.client);
+    let mut b = Member::new(&mut world, 1, "B");
+    world.wait(500);
+    let back = b.events(&mut world)[0].0.clone();
+    assert_eq!((&back["event"], &back["by"]), (&json!("resumed"), &json!("N2.B")));
+    assert_eq!(who(&a.events(&mut world)), pairs([("joined", "N2.B"), ("away", "N2.B"), ("resumed", "N2.B")]));
+}
+
+#[test]
 fn a_whole_list_hides_nobody_that_has_gone_and_come_since_the_one_before() {
     let mut world = two_nodes(config(1));
     let mut a = Member::joined(&mut world, 0, "A", "json");
@@ -401,9 +418,9 @@ fn members_outlive_the_server_and_hear_that_there_is_a_gap() {
     let ledger = Memory::default();
     ledger.give_to(&mut world, 0);
     ledger.settle_all(&mut world, 0);
-    let mut a = Member::joined(&mut world, 0, "A", "json");
-    Member::joined(&mut world, 0, "B", "xml");
-    let mut c = Member::joined(&mut world, 1, "C", "json");
+    let mut a = Member::kept(&mut world, &ledger, 0, "A", "json");
+    Member::kept(&mut world, &ledger, 0, "B", "xml");
+    let mut c = Member::kept(&mut world, &ledger, 1, "C", "json");
     a.ask(&mut world, SESSION, "resign", &Value::Null);
     ledger.settle_all(&mut world, 0);
     c.events(&mut world);
@@ -439,8 +456,16 @@ fn many_who_join_at_once_are_two_writes_and_coming_and_going_is_none() {
     ledger.give_to(&mut world, 0);
     ledger.settle_all(&mut world, 0);
     let before = ledger.commits();
-    let members: Vec<Member> = (0..100).map(|n| Member::joined(&mut world, 0, &format!("M{n}"), "json")).collect();
+    let members: Vec<Member> = (0..100).map(|n| Member::new(&mut world, 0, &format!("M{n}"))).collect();
+    for member in &members {
+        member.send(&mut world, SESSION, "join", &Value::Null);
+        assert!(world.hear(member.client).iter().all(|frames| wire::json(frames).get("result").is_none()));
+    }
     ledger.settle_all(&mut world, 0);
+    for member in &members {
+        let heard = world.hear(member.client);
+        assert!(heard.iter().any(|frames| wire::json(frames)["result"]["seq"].is_u64()), "{heard:?}");
+    }
     assert_eq!((ledger.commits() - before, ledger.keys().len()), (2, 101));
     for member in &members {
         world.close(member.client);
@@ -457,8 +482,10 @@ fn members_that_a_disk_did_not_take_are_written_later() {
     let ledger = Memory::default();
     ledger.give_to(&mut world, 0);
     ledger.settle_all(&mut world, 0);
-    let mut a = Member::joined(&mut world, 0, "A", "json");
+    let mut a = Member::new(&mut world, 0, "A");
+    let at = a.send(&mut world, SESSION, "join", &Value::Null);
     ledger.fail(&mut world, 0, "disk full");
+    assert_eq!(a.answer(&mut world, at, SESSION)["result"]["kept"], false, "a crash would take it back");
     assert_eq!((ledger.waiting(), ledger.keys().len()), (0, 1));
     world.wait(10_000);
     a.ask(&mut world, "COORDINATOR", "pong", &Value::Null);
@@ -472,8 +499,8 @@ fn a_stop_in_order_leaves_no_gap_for_those_who_have_said_what_they_heard() {
     let ledger = Memory::default();
     ledger.give_to(&mut world, 0);
     ledger.settle_all(&mut world, 0);
-    let mut a = Member::joined(&mut world, 0, "A", "json");
-    Member::joined(&mut world, 0, "B", "json");
+    let mut a = Member::kept(&mut world, &ledger, 0, "A", "json");
+    Member::kept(&mut world, &ledger, 0, "B", "json");
     let seq = a.events(&mut world)[0].0["seq"].clone();
     a.ask(&mut world, SESSION, "ack", &json!({"seq": seq}));
     let now = world.now;

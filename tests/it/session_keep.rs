@@ -29,9 +29,7 @@ fn kept(config: Config) -> (World, Memory) {
 
 /// A member that is on the disk.
 fn joined(world: &mut World, ledger: &Memory, name: &str) -> Member {
-    let member = Member::joined(world, 0, name, "json");
-    ledger.settle_all(world, 0);
-    member
+    Member::kept(world, ledger, 0, name, "json")
 }
 
 /// The keys that are kept, but for those of members.
@@ -242,7 +240,7 @@ fn numbers_never_run_out_and_never_come_twice() {
     assert!(last > 40_000 && ledger.session_commits() < 20, "{last} events");
     restart(&mut world, &ledger, config(1));
     let mut a = Member::new(&mut world, 0, "A");
-    let joined = a.ask(&mut world, "N1.session:default", "join", &json!({"after": last}));
+    let joined = ask(&mut world, &ledger, &mut a, "join", &json!({"after": last}));
     assert!(joined["result"]["seq"].as_u64().unwrap() > last);
     assert_eq!(joined["result"]["events"]["complete"], false, "what happened meanwhile nobody knows");
 }
@@ -449,7 +447,8 @@ fn what_could_not_be_written_is_tried_again_with_a_later_event() {
     ledger.settle_members(&mut world, 0);
     assert_eq!(ledger.waiting(), 0, "not at once");
     world.wait(11_000);
-    let mut b = Member::joined(&mut world, 0, "B", "json");
+    let mut b = Member::new(&mut world, 0, "B");
+    b.send(&mut world, "N1.session:default", "join", &Value::Null);
     assert_eq!(ledger.waiting(), 2, "the session, and its member");
     ledger.settle_all(&mut world, 0);
     assert_eq!(keys(&ledger), ["session/default", "shared/default"]);
@@ -509,7 +508,7 @@ fn numbers_are_not_given_twice_although_the_disk_hangs() {
     assert!(world.count("session_requests_queued") > 0, "at last somebody had to wait");
     restart(&mut world, &ledger, config(1));
     let mut a = Member::new(&mut world, 0, "A");
-    let joined = a.ask(&mut world, "N1.session:default", "join", &json!({"after": last}));
+    let joined = ask(&mut world, &ledger, &mut a, "join", &json!({"after": last}));
     assert!(joined["result"]["seq"].as_u64().unwrap() > last, "{last}: {joined}");
 }
 
@@ -660,7 +659,7 @@ fn a_session_of_a_provider_comes_back_without_it_and_goes_on_with_the_next_of_it
     let mut a = joined(&mut world, &ledger, "A");
     assert_eq!(connected(&mut world, &ledger, &mut a, 9), 2);
     let session = "N1.session:provider-1";
-    a.ask(&mut world, session, "join", &Value::Null);
+    a.send(&mut world, session, "join", &Value::Null);
     a.send(&mut world, session, "pause_scenario", &Value::Null);
     ledger.settle_all(&mut world, 0);
     restart(&mut world, &ledger, config(1));
@@ -701,7 +700,8 @@ fn a_session_whose_provider_is_closed_while_it_is_written_ends_behind_the_answer
     let mut a = joined(&mut world, &ledger, "A");
     connected(&mut world, &ledger, &mut a, 9);
     let session = "N1.session:provider-1";
-    a.ask(&mut world, session, "join", &Value::Null);
+    a.send(&mut world, session, "join", &Value::Null);
+    ledger.settle_all(&mut world, 0);
     let at = a.send(&mut world, session, "pause_scenario", &Value::Null);
     a.ask(&mut world, "COORDINATOR", "close_provider", &json!({"provider": 1}));
     assert_eq!(keys(&ledger), ["session/default", "session/provider-1"]);

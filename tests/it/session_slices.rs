@@ -191,8 +191,7 @@ fn what_a_document_changes_is_durable_before_it_is_answered() {
     let (mut world, disk) = (World::plain(), Memory::default());
     disk.give_to(&mut world, 0);
     disk.settle_all(&mut world, 0);
-    let mut a = Member::joined(&mut world, 0, "A", "json");
-    disk.settle_all(&mut world, 0);
+    let mut a = Member::kept(&mut world, &disk, 0, "A", "json");
     let submit = a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
     disk.settle_all(&mut world, 0);
     a.answer(&mut world, submit, "N1.session:default");

@@ -250,7 +250,7 @@ fn read_recording(mut source: Watched, seen: &mut Seen, bar: &mut Bar) -> Result
         let limit = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
         source.by_ref().take(limit).read_to_end(&mut held).map_err(|error| in_words(&error))?;
         if held.len() == before {
-            digest.whole = player.may_end(before);
+            digest.whole = player.may_end(before) && !player.lacks_end();
             break;
         }
     }

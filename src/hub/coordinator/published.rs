@@ -52,6 +52,11 @@ impl Published {
         {
             params.insert("signed_out".to_owned(), those(|change| change == Change::SignedOut));
         }
+        if let Some(params) = params.as_object_mut()
+            && changes.values().any(|change| *change == Change::CameAnew)
+        {
+            params.insert("anew".to_owned(), those(|change| change == Change::CameAnew));
+        }
         Some(methods::notification("change_components", &params))
     }
 
@@ -62,7 +67,7 @@ impl Published {
             self.recent_since = self.number;
             return;
         };
-        let those = changes.iter().filter(|(_, change)| **change != Change::Gone);
+        let those = changes.iter().filter(|(_, change)| change.adds() || **change == Change::SignedOut);
         self.recent.extend(those.map(|(name, change)| (self.number, name.clone(), *change)));
         while let Some((number, ..)) = self.recent.front()
             && (self.recent.len() > DIRECTORY_RECENT_MAX || *number == self.recent_since)

@@ -202,14 +202,18 @@ impl Coordinator {
         caller: Caller<'_>,
         params: rpc::Params,
     ) -> Answer {
-        let [number, added, removed, signed_out] = params.take(["number", "added", "removed", "signed_out"])?;
+        let [number, added, removed, signed_out, anew] =
+            params.take(["number", "added", "removed", "signed_out", "anew"])?;
         let (number, added, removed) = (read_number(number)?, read_names(added)?, read_names(removed)?);
-        let signed_out = signed_out.map(|names| read_names(Some(names))).transpose()?.unwrap_or_default();
+        let [signed_out, anew] =
+            [signed_out, anew].map(|names| names.map_or(Ok(Vec::new()), |it| read_names(Some(it))));
+        let (signed_out, anew) = (signed_out?, anew?);
         let key = node_of(peers, caller)?;
         let room = names.nodes.names_room(key);
         let Some(node) = names.nodes.get_mut(key) else { return Ok(Value::Null) };
         if node.listing.change(number, added, &removed, room) {
             node.listing.note_signed_out(signed_out);
+            node.listing.note_returned(anew);
             peers.events.push_back(Event::NodeListed { node: key });
         } else {
             Self::ask_for_all(peers, names, key);

@@ -188,6 +188,13 @@ impl Hub {
         self.sessions.end_if_it_must(&mut self.peers, session);
     }
 
+    /// Whoever has joined is answered.
+    pub(in crate::hub) fn join_settled(&mut self, joiner: u64) {
+        if let Some(settled) = self.sessions.join_settled(&mut self.peers, joiner) {
+            self.settled(settled);
+        }
+    }
+
     /// Deals with the request at the front of a session's line, and lets the next one come.
     pub(in crate::hub) fn line_piece(&mut self, session: SessionKey) {
         if let Some(waiting) = self.sessions.next_in_line(&mut self.peers, session)

@@ -119,11 +119,12 @@ impl Manager {
         }
     }
 
-    /// Nobody waits any longer.
-    pub(in crate::hub) fn answer_openers(&mut self, peers: &mut Peers) {
+    /// The process ends in order: nobody waits any longer for what was opened, and recordings end here.
+    pub(in crate::hub) fn prepare_to_end(&mut self, peers: &mut Peers) {
         let keys: Vec<ProviderKey> = self.providers.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.answer_opener(peers, key);
+            self.end_recording(peers, key);
         }
     }
 

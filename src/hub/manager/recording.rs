@@ -71,6 +71,11 @@ impl Manager {
 
     pub(super) fn end_recording(&mut self, peers: &mut Peers, key: ProviderKey) {
         if let Some(id) = self.providers.get_mut(key).and_then(|found| found.recording.take()) {
+            if self.recordings.goes_on(id) {
+                let mut end = Vec::new();
+                vlog::write_end(&mut end);
+                self.hand_over(peers, id, Deed::Append(end));
+            }
             self.hand_over(peers, id, Deed::End);
         }
     }

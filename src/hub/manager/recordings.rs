@@ -128,6 +128,11 @@ impl Recordings {
         }
     }
 
+    /// Whether all of a recording so far is in its file, as far as that is known, or waits to be.
+    pub(super) fn goes_on(&self, id: RecordingId) -> bool {
+        self.all.get(&id).is_some_and(|recording| !recording.failed)
+    }
+
     /// Takes the outcome of a piece.
     ///
     /// # Errors

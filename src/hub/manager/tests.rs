@@ -486,10 +486,12 @@ fn what_was_played_is_recorded_up_to_the_end_of_its_provider() {
     let deeds = written.0.lock().unwrap().clone();
     let kinds: Vec<_> = deeds.iter().map(|(_, deed)| core::mem::discriminant(deed)).collect();
     let append = core::mem::discriminant(&Deed::Append(Vec::new()));
+    let mut end = Vec::new();
+    vlog::write_end(&mut end);
     assert!(matches!(deeds[0].1, Deed::Begin { ref map_name, .. } if map_name == "town"));
     assert_eq!(
         (&kinds[1..3], &deeds[3..].iter().map(|(_, deed)| deed.clone()).collect::<Vec<_>>()[..]),
-        (&[append; 2][..], &[Deed::End][..])
+        (&[append; 2][..], &[Deed::Append(end), Deed::End][..])
     );
     for (ticket, _) in &deeds {
         assert_eq!(fixture.manager.written(&mut fixture.peers, *ticket, Ok(())), Ok(()));

@@ -100,9 +100,7 @@ impl Track {
         let mut statics = Vec::new();
         let read = match self.next_piece(shelf) {
             Advance::Working => Ok(Found::More),
-            Advance::Ended(ending) if self.held.is_empty() || self.player.may_end(self.held.len()) => {
-                Ok(Found::Ended(Ok(ending)))
-            }
+            Advance::Ended(ending) if !self.player.lacks_end() && self.may_end() => Ok(Found::Ended(Ok(ending))),
             Advance::Ended(_) => Ok(Found::Ended(Ok(Ending::Truncated))),
             Advance::Failed(reason) => Ok(Found::Ended(Err(reason))),
             Advance::Record(record) => self.take_record(world, record, &mut statics),
@@ -113,6 +111,11 @@ impl Track {
         };
         // A piece of a recording may hold several timesteps: what is left of it comes first next time.
         (read, statics)
+    }
+
+    /// Whether nothing is torn where it ends.
+    fn may_end(&self) -> bool {
+        self.held.is_empty() || self.player.may_end(self.held.len())
     }
 
     /// Reads on, unless what has been read already can hold the next timestep.

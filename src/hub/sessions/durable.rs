@@ -158,7 +158,7 @@ impl Sessions {
                 None
             }
             Purpose::Members(key) => {
-                self.members_written(key, outcome.is_ok(), peers.now + RETRY);
+                self.members_written(peers, key, outcome.is_ok(), peers.now + RETRY);
                 None
             }
             Purpose::Change(key) => self.settle(peers, names, key, outcome),

@@ -38,8 +38,11 @@ impl Sessions {
         }
     }
 
-    /// Notes who waits for the change of a session, or for its document to be judged, and the bytes that the wait holds.
+    /// Notes who waits for the change of a session, or for its joining to be kept, or for its document to be judged, and the bytes that the wait holds.
     pub(in crate::hub) fn set_waiter(&mut self, peers: &mut Peers, key: SessionKey, reply_to: ReplyTo, bytes: usize) {
+        if self.joiners.set_waiter(reply_to, bytes) {
+            return self.account(peers, 0, bytes);
+        }
         let Some(session) = self.table.get_mut(key) else { return };
         if let Some(sliced) = &mut session.sliced {
             sliced.charged += bytes;
@@ -53,12 +56,13 @@ impl Sessions {
         self.account(peers, 0, bytes);
     }
 
-    /// Those who wait for a change to become durable, or for a document to be judged.
+    /// Those who wait for something to become durable, or for a document to be judged.
     pub(in crate::hub) fn who_waits(&self) -> impl Iterator<Item = ReplyTo> {
-        self.table.iter().filter_map(|(_, session)| {
+        let of_sessions = self.table.iter().filter_map(|(_, session)| {
             let sliced = session.sliced.as_ref().map(|sliced| sliced.reply_to);
             sliced.or_else(|| Some(session.pending.as_ref()?.reply_to))
-        })
+        });
+        of_sessions.chain(self.joiners.who_waits())
     }
 
     /// What was settled has been answered: the rest is told, and whoever waits for the session goes on.

@@ -17,6 +17,7 @@ use crate::store::shared::SharedBytes;
 use super::change::{Change, Durable};
 use super::entry::{Author, SessionInfo, Wish, is_system, refusal, refused};
 use super::history::{What, shown};
+use super::joiners::Joined;
 use super::said::{Aftermath, Asker, Deletion, Reading, Said};
 use super::session::Session;
 use super::voice::Voice;
@@ -123,7 +124,7 @@ impl Sessions {
             }
             AtSessionCall::Join => match self.asked(asker).ok().and_then(|key| self.without_numbers(peers, key)) {
                 Some(said) => Ok(said),
-                None => self.join(peers, names, asker, params).map(Said::Now),
+                None => self.join(peers, names, asker, params),
             },
             AtSessionCall::Resign => {
                 none(params)?;
@@ -182,13 +183,7 @@ impl Sessions {
         }
     }
 
-    fn join(
-        &mut self,
-        peers: &mut Peers,
-        names: &Names,
-        asker: Asker<'_>,
-        params: Params,
-    ) -> Result<Aftermath, Refused> {
+    fn join(&mut self, peers: &mut Peers, names: &Names, asker: Asker<'_>, params: Params) -> Result<Said, Refused> {
         let [system, format, after] = params.take(["system", "format", "after"])?;
         let wrong = |why: &str| (INVALID_PARAMS, Value::from(why));
         let system = match &system {
@@ -209,30 +204,9 @@ impl Sessions {
         let was_member = member.is_some();
         let before = self.table.get(key).map_or(0, |session| session.seq);
         let seq = self.add_member(peers, names, key, asker.full_name, system, voice)?;
-        let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
-        let mut answer = json!({"state": session.flow.state.name(), "seq": seq, "session": session.json()});
-        let mut document = None;
-        if let Some(answer) = answer.as_object_mut() {
-            if was_member {
-                answer.insert("resumed".to_owned(), Value::from(true));
-            }
-            if let Some(shared) = session.flow.initialization.shared_bytes() {
-                let (name, value, long) = shown("initialization", &shared);
-                answer.insert(name, value);
-                document = long;
-            }
-            if let Some(after) = after {
-                let is_alone = document.is_none();
-                let (mut past, long) = session.history.after(after, before, HISTORY_ANSWER_BYTES_MAX, is_alone);
-                document = document.or(long);
-                // Its own joining it knows from this very answer.
-                if !was_member && let Some(events) = past.get_mut("events").and_then(Value::as_array_mut) {
-                    events.retain(|event| event.get("seq").and_then(Value::as_u64) != Some(seq));
-                }
-                answer.insert("events".to_owned(), past);
-            }
-        }
-        Ok(Aftermath { document, ..Aftermath::about(Ok(answer), key) })
+        let past = after.map(|after| [after, before]);
+        let by = self.member(key, asker.full_name).map_or(seq, |member| member.joined);
+        self.answer_join(key, asker.full_name, Joined { by, seq, was_member, past, is_unkept: false })
     }
 
     /// The initialization that everybody got at the share.

@@ -21,6 +21,8 @@ mod guests;
 mod heading;
 mod hearers;
 mod history;
+mod joiners;
+mod joining;
 mod judging;
 mod line;
 mod members;
@@ -68,6 +70,7 @@ use backlog::Backlog;
 use change::Purpose;
 use entry::{SessionInfo, refused};
 use history::{Draft, What};
+use joiners::Joiners;
 use session::{Leaver, LostNotice};
 
 /// The session that is always there.
@@ -116,6 +119,7 @@ pub(super) struct Sessions {
     sliced: VecDeque<SessionKey>,
     /// Sessions whose members are not as the ledger has them.
     rosters: BTreeSet<SessionKey>,
+    joiners: Joiners,
 }
 
 impl Sessions {
@@ -144,6 +148,7 @@ impl Sessions {
             lines: VecDeque::new(),
             sliced: VecDeque::new(),
             rosters: BTreeSet::new(),
+            joiners: Joiners::default(),
         }
     }
 
@@ -316,6 +321,7 @@ impl Sessions {
         self.end_streams(peers, key);
         self.timers.cancel_all(key.slot());
         self.patience.cancel_all(key.slot());
+        self.joiners.settle(peers, key, false, |_| true);
         let Some(mut session) = self.table.remove(key) else { return Vec::new() };
         self.by_name.remove(session.local_name());
         log::info!("session {} ({}) ended: {why}", session.id, session.name);
@@ -351,7 +357,7 @@ impl Sessions {
 
     /// What must be true of the sessions between any two calls.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut bytes = 0;
+        let mut bytes = self.joiners.bytes();
         for (key, session) in self.table.iter() {
             let id = session.id;
             if self.at(session.local_name()) != Some(key) {

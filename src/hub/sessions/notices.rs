@@ -146,7 +146,9 @@ impl Sessions {
         let mut copies = Copies::default();
         for (name, member) in &session.members {
             let tails = tails.iter().find(|(voice, _)| *voice == member.voice).map_or(&[][..], |(_, tails)| tails);
-            let (Some(home), false) = (member.home, except == Some(name) || tails.is_empty()) else { continue };
+            // Who has missed one hears this one with the word that it is back, in its place.
+            let is_passed_over = except == Some(name) || tails.is_empty() || member.missed.is_some();
+            let (Some(home), false) = (member.home, is_passed_over) else { continue };
             let link = names.link_of(home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
             let shares = link.filter(|link| peers.get(*link).is_some_and(Peer::is_instep));
             if let (Some(link), [tail]) = (shares, tails) {

@@ -1,6 +1,6 @@
 //! Who the members of a session are, in the ledger: there they outlive the process.
 //!
-//! A member is written when it joins and when it leaves for good, not when it comes and goes. Nobody waits for that, and one write at a time
+//! A member is written when it joins and when it leaves for good, not when it comes and goes. Who joins is answered then; one write at a time
 //! takes all that have changed meanwhile: a thousand that join at once are two writes. What is written is how things are by then.
 
 use crate::hub::keys::SessionKey;
@@ -54,9 +54,13 @@ impl Sessions {
     }
 
     /// Members were written, or could not be.
-    pub(super) fn members_written(&mut self, key: SessionKey, is_done: bool, retry_at: Tick) {
+    pub(super) fn members_written(&mut self, peers: &mut Peers, key: SessionKey, is_done: bool, retry_at: Tick) {
         let Some(session) = self.table.get_mut(key) else { return };
         let written = core::mem::take(&mut session.roster.writing);
+        // Where it failed, the others would wait for long.
+        let changed = &session.roster.changed;
+        let is_settled = |name: &[u8]| !is_done || (written.contains(name) && !changed.contains(name));
+        self.joiners.settle(peers, key, is_done, is_settled);
         if !is_done {
             session.roster.changed.extend(written);
             session.roster.retry_at = Some(retry_at);

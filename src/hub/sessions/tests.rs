@@ -116,8 +116,12 @@ impl Fixture {
 
     fn join(&mut self, session: &str, name: &str, format: &str) -> PeerKey {
         let link = self.lent.component(name);
-        let answer = self.done(session, name, "join", json!({"format": format})).answer;
-        assert!(answer.is_ok(), "{answer:?}");
+        match self.call(session, name, "join", json!({"format": format})) {
+            Said::Now(aftermath) => assert!(aftermath.answer.is_ok(), "{:?}", aftermath.answer),
+            // It is a member; nobody here waits to hear that this is kept.
+            Said::Later(key) => self.sessions.set_waiter(&mut self.lent.peers, key, ReplyTo::Nobody, 0),
+            Said::Busy(_) => panic!("{session} is busy"),
+        }
         link
     }
 
