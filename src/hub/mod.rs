@@ -269,9 +269,8 @@ impl Hub {
         self.peers.pool.reserve(growth);
         let before = self.peers.counters.messages_in;
         self.feed(key, input);
-        self.peers.note_messages(key, before);
         self.peers.pool.unreserve();
-        self.peers.watch_tail(key);
+        self.peers.walked(key, before);
         self.drain_events();
     }
 

@@ -528,8 +528,7 @@ impl Hub {
         while let Some(key) = self.peers.waits.next() {
             let before = self.peers.counters.messages_in;
             self.feed(key, &[]);
-            self.peers.note_messages(key, before);
-            self.peers.watch_tail(key);
+            self.peers.walked(key, before);
             self.drain_events();
             if self.peers.get(key).is_some_and(|peer| peer.is_open() && peer.held.is_none()) {
                 self.peers.outputs.push_back(Output::Read(key));

@@ -168,13 +168,11 @@ fn forward(peers: &mut Peers, names: &Names, from: PeerKey, link: PeerKey, wire:
 pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool, front: &[u8], buffer: &[u8]) -> usize {
     let bounds = peers.bounds;
     let (len, count) = frame::run(front, HEADER_BYTES, buffer, &bounds);
-    if count == 0 || peers.queue(to, buffer.get(..len).unwrap_or_default()).is_err() {
+    let messages = u32::try_from(count).unwrap_or(u32::MAX);
+    if count == 0 || peers.queue_several(to, buffer.get(..len).unwrap_or_default(), messages).is_err() {
         return 0;
     }
     peers.counters.messages_in += count;
-    if let Some(receiver) = peers.get_mut(to) {
-        receiver.traffic.messages_out += count - 1;
-    }
     let queued =
         if forwarded { &mut peers.counters.messages_forwarded } else { &mut peers.counters.messages_delivered };
     *queued += count;

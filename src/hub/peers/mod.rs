@@ -305,15 +305,6 @@ impl Peers {
         admitted
     }
 
-    /// A peer has sent those messages by which the counter is above `before`.
-    #[inline]
-    pub(super) fn note_messages(&mut self, key: PeerKey, before: u64) {
-        let messages = self.counters.messages_in - before;
-        if let Some(peer) = self.table.get_mut(key) {
-            peer.traffic.messages_in += messages;
-        }
-    }
-
     /// Something that was for a peer was refused, returned or left out because it does not take it.
     pub(super) fn note_drops(&mut self, key: PeerKey, drops: u64) {
         if let Some(peer) = self.table.get_mut(key) {

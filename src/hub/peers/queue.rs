@@ -46,12 +46,15 @@ impl Peers {
         }
     }
 
-    /// A half-sent message must go on: sets the deadline unless there is one.
-    pub(in crate::hub) fn watch_tail(&mut self, key: PeerKey) {
+    /// A peer's bytes have been walked through, by which the counter of messages has gone up from `before`. A half-sent message must go on: sets the
+    /// deadline unless there is one.
+    pub(in crate::hub) fn walked(&mut self, key: PeerKey, before: u64) {
         // A kernel may be silent for minutes, and what is kept of it waits for our decoding. HTTP has deadlines of its own.
         let is_asked = |role: Role| !matches!(role, Role::Kernel(_) | Role::Web);
         let watched = |peer: &Peer| peer.is_inside_message() && peer.is_open() && is_asked(peer.role);
-        if self.get(key).is_some_and(watched) && !self.timers.is_set(key.slot(), PeerTimer::Half as usize) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        peer.traffic.messages_in += self.counters.messages_in - before;
+        if watched(peer) && !self.timers.is_set(key.slot(), PeerTimer::Half as usize) {
             self.set_peer_timer(key, PeerTimer::Half, Span(self.config.slow_ms));
         }
     }
@@ -61,12 +64,18 @@ impl Peers {
     /// Queues a message's wire bytes, whole or not at all, and only where they fit a ring.
     #[inline(always)]
     pub(in crate::hub) fn queue(&mut self, to: PeerKey, wire: &[u8]) -> Result<(), NoRoom> {
+        self.queue_several(to, wire, 1)
+    }
+
+    /// The same for so many messages, all of them or none.
+    #[inline(always)]
+    pub(in crate::hub) fn queue_several(&mut self, to: PeerKey, wire: &[u8], count: u32) -> Result<(), NoRoom> {
         let Some(peer) = self.table.get_mut(to) else {
             debug_assert!(false, "names and nodes lead to living links");
             return Ok(());
         };
         peer.ring.push_within(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool)?;
-        peer.put_in += 1;
+        peer.put_in += count;
         if peer.flush == Flush::None {
             peer.flush = Flush::Queued;
             self.flushes.push_back(to);

@@ -78,7 +78,7 @@ impl Feeds {
     /// Whether somebody is to be told something.
     #[inline]
     pub(super) fn has_news(&self, news: &News) -> bool {
-        self.told != news.last() && !self.feeds.is_empty()
+        !self.feeds.is_empty() && self.told != news.last()
     }
 
     /// Tells everybody what has happened, as far as there is room and a turn has time for.
