@@ -33,6 +33,8 @@ pub enum Function {
     CreateSession,
     /// Hand a C2SIM document in to a session (our addition).
     SendDocument,
+    /// Describe connections, those first for which most waits (our addition).
+    GetConnectionInformation,
 }
 
 /// The arguments of the protocol, by the keys of the data object.
@@ -141,7 +143,7 @@ struct Row {
 }
 
 /// The table of functions. The numbers rule; the document spells some names in two ways.
-const FUNCTIONS: [Row; 14] = [
+const FUNCTIONS: [Row; 15] = [
     Row { function: Function::Exit, id: 1, name: "Exit", takes: &[] },
     Row { function: Function::GetErrorList, id: 2, name: "GetErrorList", takes: &[] },
     Row { function: Function::GetViewerInformation, id: 3, name: "GetViewerInformation", takes: &[Argument::Viewer] },
@@ -201,6 +203,7 @@ const FUNCTIONS: [Row; 14] = [
         name: "SendDocument",
         takes: &[Argument::Session, Argument::Document, Argument::System],
     },
+    Row { function: Function::GetConnectionInformation, id: 208, name: "GetConnectionInformation", takes: &[] },
 ];
 
 impl Function {
@@ -240,11 +243,11 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_document_and_lead_back_to_their_function() {
         let ids = FUNCTIONS.iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204, 205, 206, 207]);
+        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204, 205, 206, 207, 208]);
         for row in &FUNCTIONS {
             assert_eq!((Function::of_id(row.id), row.function.id()), (Some(row.function), row.id));
             assert_eq!(row.function.name(), format!("{:?}", row.function));
         }
-        assert_eq!([0, 5, 100, 104, 208, -1].map(Function::of_id), [None; 6]);
+        assert_eq!([0, 5, 100, 104, 209, -1].map(Function::of_id), [None; 6]);
     }
 }

@@ -134,6 +134,21 @@ pub struct SessionInfo<'a> {
     pub name: &'a str,
 }
 
+/// What a controller is told of a connection (our addition).
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionInfo<'a> {
+    /// The names of whoever is at the other end; empty where it has none.
+    pub name: &'a str,
+    /// What is spoken on it.
+    pub dialect: &'a str,
+    /// Where it comes from, or leads to.
+    pub address: &'a str,
+    /// Whether it is not read now.
+    pub held: bool,
+    /// How it fares in numbers, by name.
+    pub figures: &'a [(&'a str, u64)],
+}
+
 /// What a controller is told of the Manager.
 #[derive(Clone, Copy, Debug)]
 pub struct ManagerInfo<'a> {
@@ -263,6 +278,12 @@ impl<'o> Reply<'o> {
         self
     }
 
+    /// Adds descriptions of connections.
+    pub fn connectioninfo<'i>(mut self, infos: impl IntoIterator<Item = ConnectionInfo<'i>>) -> Self {
+        self.envelope.key("connectioninfo").counted(|out| each(out, infos, connection));
+        self
+    }
+
     /// Adds the lines of the error list, oldest first.
     pub fn errors<'i>(mut self, lines: impl IntoIterator<Item = &'i str>) -> Self {
         self.envelope.key("errors").counted(|out| each(out, lines, |out, line| out.text(line)));
@@ -336,6 +357,18 @@ fn session(out: &mut Vec<u8>, info: SessionInfo<'_>) {
     word(out, "state", info.state);
     number(out, "seq", info.seq);
     word(out, "name", info.name);
+}
+
+fn connection(out: &mut Vec<u8>, info: ConnectionInfo<'_>) {
+    out.map(4 + info.figures.len());
+    word(out, "name", info.name);
+    word(out, "dialect", info.dialect);
+    word(out, "address", info.address);
+    out.text("held");
+    out.bool(info.held);
+    for (name, figure) in info.figures {
+        number(out, name, *figure);
+    }
 }
 
 fn integer(out: &mut Vec<u8>, key: &str, value: i64) {

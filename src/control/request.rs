@@ -146,6 +146,8 @@ pub enum Request<'a> {
         /// The C2SIM system in whose name.
         system: Option<&'a str>,
     },
+    /// Describe connections.
+    Connections,
 }
 
 impl Request<'_> {
@@ -167,6 +169,7 @@ impl Request<'_> {
             Self::Trigger { .. } => Function::Trigger,
             Self::CreateSession(_) => Function::CreateSession,
             Self::SendDocument { .. } => Function::SendDocument,
+            Self::Connections => Function::GetConnectionInformation,
         }
     }
 }
@@ -354,6 +357,7 @@ fn request<'a>(id: i64, object: Option<Reader<'a>>, arguments: &mut Arguments<'a
             system: arguments.text(Argument::System)?,
         },
         Function::CreateSession => Request::CreateSession(new_session(arguments)?),
+        Function::GetConnectionInformation => Request::Connections,
         Function::SendDocument => Request::SendDocument {
             session: session(arguments)?,
             document: arguments

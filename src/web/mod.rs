@@ -1,7 +1,7 @@
 //! The page that a browser is given: a table of its files.
 //!
 //! Owns the files below `page`, their media types, and the tags by which a browser knows that it has them already. Must not know HTTP, nor what
-//! the files say: to the program they are bytes, kept compressed only (`scripts/page.rs`).
+//! the files say: to the program they are bytes, kept compressed only (`build.rs`).
 //!
 //! The page itself is one more client of what is public: it is a viewer over `/viewer`, asks over `/rpc` and listens on `/events`. Its modules,
 //! by purpose:

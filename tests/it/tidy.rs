@@ -339,7 +339,7 @@ fn the_root_holds_what_a_visitor_expects() {
         "docs",
         "man",
         "packaging",
-        "scripts",
+        "build.rs",
         "Cargo.toml",
         "Cargo.lock",
         "README.md",

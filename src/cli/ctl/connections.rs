@@ -283,6 +283,10 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
     let linked = list(&links).iter().filter(|link| link.get("state").map(word).as_deref() == Some("both")).count();
     let mut text = format!("{full_name} at {}\n", visible(&connection.address));
     let mut line = |title: &str, said: String| text.push_str(&format!("{title:<12}{}\n", visible(&said)));
+    if counters.get("uptime_s_now").is_some() {
+        let (up, memory) = (span(count("uptime_s_now").saturating_mul(1000)), short(count("memory_bytes_now")));
+        line("process", format!("up {up}, {memory} B in memory, {} of processor time", span(count("cpu_ms_now"))));
+    }
     line("connections", format!("{}, {} components", count("connections_now"), count("components_now")));
     line("nodes", format!("{} of {} others linked both ways", linked, list(&links).len()));
     let refused = ["refused_not_signed_in", "refused_not_yours", "refused_node_unknown", "refused_receiver_unknown"];

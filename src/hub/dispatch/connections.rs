@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::control::reply::ConnectionInfo;
 use crate::hub::Hub;
 use crate::hub::call::Answer;
+use crate::hub::coordinator::Coordinator;
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Life, Peer, Role};
 use crate::leco::name::shown;
@@ -27,6 +29,31 @@ const COLUMNS: [&str; 10] = [
 /// How many are told of to whoever does not say.
 const MOST: usize = 100;
 
+/// A connection as it is shown.
+pub(super) struct ConnectionRow {
+    name: String,
+    dialect: &'static str,
+    address: String,
+    is_held: bool,
+    figures: [(&'static str, u64); COLUMNS.len()],
+}
+
+impl ConnectionRow {
+    pub(super) fn info(&self) -> ConnectionInfo<'_> {
+        let Self { name, dialect, address, is_held, figures } = self;
+        ConnectionInfo { name, dialect, address, held: *is_held, figures }
+    }
+
+    fn json(&self) -> Value {
+        let mut row =
+            json!({"name": self.name, "dialect": self.dialect, "address": self.address, "held": self.is_held});
+        if let Some(row) = row.as_object_mut() {
+            row.extend(self.figures.iter().map(|(column, figure)| ((*column).to_owned(), Value::from(*figure))));
+        }
+        row
+    }
+}
+
 impl Hub {
     /// The connections that have most of something, and how many there are of all.
     pub(super) fn connections(&self, params: Params) -> Answer {
@@ -49,6 +76,19 @@ impl Hub {
             None | Some(Value::Null) => "",
             Some(text) => text.as_str().ok_or_else(|| wrong("name is a part of a name or of an address".to_owned()))?,
         };
+        let (total, keys) = self.those_with_most(by, most, name);
+        let rows: Vec<Value> = keys.into_iter().filter_map(|key| Some(self.row(key)?.json())).collect();
+        Ok(json!({"total": total, "connections": rows}))
+    }
+
+    /// Those that a controller is shown: the first of all by what waits for them.
+    pub(super) fn connection_rows(&self) -> Vec<ConnectionRow> {
+        let (_, keys) = self.those_with_most(0, MOST, "");
+        keys.into_iter().filter_map(|key| self.row(key)).collect()
+    }
+
+    /// How many connections there are with `name` in name or address, and the first of them by a column.
+    fn those_with_most(&self, by: usize, most: usize, name: &str) -> (usize, Vec<PeerKey>) {
         let wanted = |peer: &Peer| {
             peer.life != Life::Tarpit
                 && (name.is_empty() || self.names_of(peer).contains(name) || peer.remote.to_string().contains(name))
@@ -62,9 +102,23 @@ impl Hub {
         let total = all.len();
         all.sort_unstable_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
         all.truncate(most);
-        let rows: Vec<Value> =
-            all.into_iter().filter_map(|(_, key)| Some(self.connection(key, self.peers.get(key)?))).collect();
-        Ok(json!({"total": total, "connections": rows}))
+        (total, all.into_iter().map(|(_, key)| key).collect())
+    }
+
+    /// Every counter, what there is now, and how the process fares.
+    pub(super) fn counters_told(&self) -> Value {
+        let mut all = Coordinator::counters_as_json(&self.peers, &self.names);
+        let uptime_s = self.peers.now.since(self.peers.born).0 / 1000;
+        let vitals = (self.vitals)();
+        let figures = [
+            ("uptime_s_now", Some(uptime_s)),
+            ("memory_bytes_now", vitals.map(|vitals| vitals.resident_bytes)),
+            ("cpu_ms_now", vitals.map(|vitals| vitals.cpu_ms)),
+        ];
+        if let Some(all) = all.as_object_mut() {
+            all.extend(figures.into_iter().filter_map(|(name, figure)| Some((name.to_owned(), Value::from(figure?)))));
+        }
+        all
     }
 
     /// What there is to know of a connection in numbers, in the order of [`COLUMNS`].
@@ -86,18 +140,18 @@ impl Hub {
         ]
     }
 
-    fn connection(&self, key: PeerKey, peer: &Peer) -> Value {
-        let mut row = json!({
-            "name": self.names_of(peer),
-            "dialect": self.dialect(key, peer),
-            "address": peer.remote.to_string(),
-            "held": peer.held.is_some(),
-        });
-        if let Some(row) = row.as_object_mut() {
-            let figures = COLUMNS.iter().zip(self.figures(key, peer));
-            row.extend(figures.map(|(column, figure)| ((*column).to_owned(), Value::from(figure))));
-        }
-        row
+    fn row(&self, key: PeerKey) -> Option<ConnectionRow> {
+        let peer = self.peers.get(key)?;
+        let figures = self.figures(key, peer);
+        Some(ConnectionRow {
+            name: self.names_of(peer),
+            dialect: self.dialect(key, peer),
+            address: peer.remote.to_string(),
+            is_held: peer.held.is_some(),
+            figures: core::array::from_fn(|n| {
+                (COLUMNS.get(n).copied().unwrap_or_default(), figures.get(n).copied().unwrap_or(0))
+            }),
+        })
     }
 
     /// The names of whoever is at the other end; nothing where it has none.

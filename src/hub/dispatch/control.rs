@@ -15,6 +15,7 @@ use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionR
 use crate::leco::rpc::{RpcError, in_order};
 use crate::limits::{CONTROL_DOCUMENT_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX};
 
+use super::connections::ConnectionRow;
 use super::elsewhere;
 use super::manager::{SessionRow, opening_of};
 use crate::control::function::Function;
@@ -309,6 +310,10 @@ impl Hub {
             }
             Request::Errors => {
                 to.answer(out, Ok(())).errors(self.peers.journal.errors()).finish();
+            }
+            Request::Connections => {
+                let rows = self.connection_rows();
+                to.answer(out, Ok(())).connectioninfo(rows.iter().map(ConnectionRow::info)).finish();
             }
             Request::Manager => {
                 let version = Manager::version();

@@ -90,7 +90,7 @@ impl Hub {
             OwnCall::SendLinks => none(params).map(|()| Coordinator::links_as_json(peers, names)),
             OwnCall::SendLocalComponents => none(params).map(|()| Coordinator::local_components(names)),
             OwnCall::SendGlobalComponents => none(params).map(|()| Coordinator::global_components(peers, names)),
-            OwnCall::SendCounters => none(params).map(|()| Coordinator::counters_as_json(peers, names)),
+            OwnCall::SendCounters => none(params).map(|()| self.counters_told()),
             OwnCall::SendConnections => self.connections(params),
             OwnCall::SetLogLevel => Coordinator::set_log_level(peers, caller, params),
             OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),

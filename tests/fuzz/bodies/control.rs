@@ -147,6 +147,7 @@ fn write(shape: Shape, asked: &Request<'_>) -> Option<Vec<u8>> {
     let list = |ids: &Ids<'_>| ids.collect::<Vec<i64>>();
     let written = match asked {
         Request::Exit => ControlRequest::begin(&mut out, shape, Function::Exit).finish(),
+        Request::Connections => ControlRequest::begin(&mut out, shape, Function::GetConnectionInformation).finish(),
         Request::Errors => ControlRequest::begin(&mut out, shape, Function::GetErrorList).finish(),
         Request::Manager => ControlRequest::begin(&mut out, shape, Function::GetManagerInformation).finish(),
         Request::Viewers(Which::All) => ControlRequest::begin(&mut out, shape, Function::GetViewerInformation).finish(),

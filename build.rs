@@ -18,7 +18,7 @@ const LEVEL: u8 = 10;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("src/web/page");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
-    std::io::stdout().write_all(b"cargo::rerun-if-changed=src/web/page\ncargo::rerun-if-changed=scripts/page.rs\n")?;
+    std::io::stdout().write_all(b"cargo::rerun-if-changed=src/web/page\ncargo::rerun-if-changed=build.rs\n")?;
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
