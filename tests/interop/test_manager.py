@@ -69,7 +69,7 @@ def test_control_functions(house: House, shape: str) -> None:
     assert session["provider"] == 1
 
     initial, *steps = viewer.until(STEPS)
-    assert set(initial["record"]) == {"time", "map", "world", "config"}
+    assert set(initial["record"]) == {"time", "map", "world", "config", "score"}
     assert initial["record"]["config"]["gis.map.dir"] == "maps/test"
     assert [step["time"] for step in steps] == list(range(1, STEPS + 1))
     for step in steps:
@@ -111,7 +111,7 @@ def test_viewer_flow(house: House) -> None:
     wait_for(lambda: controller.call(cc.PROVIDERS)[1]["providerinfo"][0]["maxtime"] == STEPS)
     controller.call(cc.CONNECT, connection={"provider": 1, "viewer": 1})
     for n, result in enumerate(viewer.until(STEPS)):
-        assert set(result["record"]) == {"time", "world"}
+        assert set(result["record"]) == {"time", "world", "score"}
         assert civilian(result["record"]["world"])["x"] == n
 
     old = viewer.call(cc.WORLD | cc.UPDATE | cc.ACTION, time=2)

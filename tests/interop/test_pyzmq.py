@@ -433,7 +433,7 @@ def test_discover_describes_params_and_results(node: Node, join: Maker) -> None:
         assert isinstance(method["params"], list) and "result" in method, method["name"]
     assert [p["name"] for p in methods["set_log_level"]["params"]] == ["level"]
     assert [p["name"] for p in methods["add_nodes"]["params"]] == ["nodes"]
-    assert [p["name"] for p in methods["record_components"]["params"]] == ["components", "number"]
+    assert [p["name"] for p in methods["record_components"]["params"]] == ["components", "number", "recent"]
     assert [p["name"] for p in methods["remove_expired_addresses"]["params"]] == ["expiration_time"]
 
 

@@ -87,7 +87,7 @@ def test_requests_that_come_at_once_are_answered_in_their_order(house: House) ->
     assert [info["id"] for info in answers[3].data["providerinfo"]] == [1]
 
 
-@pytest.mark.parametrize("call", [0, 5, 100, 104, 200, 208, 999])
+@pytest.mark.parametrize("call", [0, 5, 100, 104, 200, 209, 999])
 def test_a_function_that_the_document_does_not_have_is_refused(house: House, call: int) -> None:
     answer = house.controller.call(call, {})
     assert not answer.result and str(call) in answer.message
