@@ -14,7 +14,6 @@ use instep::control::vlog;
 use instep::hub::Door;
 use instep::hub::shelf::{Advance, Content, FileId, Shelf};
 use instep::rcrs::log::Ending;
-use instep::rcrs::message::Record;
 use instep::rcrs::urn::{EntityKind, PropertyKind};
 use serde_json::{Value, json};
 
@@ -125,12 +124,13 @@ fn a_component_is_silent_for_as_long_as_it_is_silent() {
     assert_eq!(wall.world.count("names_expired"), 1, "who says something stays");
 }
 
-/// A shelf with one recording.
-#[derive(Debug, Default)]
-struct OneRecording(VecDeque<Vec<u8>>);
+/// A shelf with one file, which is in these pieces.
+#[derive(Debug)]
+struct OneFile(Content, VecDeque<Advance>);
 
-impl Shelf for OneRecording {
-    fn open(&mut self, _: &str) -> Result<(FileId, Content), String> {
+impl OneFile {
+    /// A recording of a kernel with four timesteps a second.
+    fn recording() -> Self {
         let (mut config, mut whole) = (Vec::new(), Vec::new());
         section::config(&mut config, [("kernel.agents.think-time", "250")].into_iter());
         vlog::write_heading(&mut whole, vlog::Heading { max_time_step: 300, map_name: "", map: &[], config: &config });
@@ -142,8 +142,21 @@ impl Shelf for OneRecording {
             vlog::write_prelude(&mut whole, time, &[section]);
             whole.extend_from_slice(section);
         }
-        self.0.push_back(whole);
-        Ok((FileId(1), Content::Viewer))
+        Self(Content::Viewer, [Advance::Bytes(whole)].into())
+    }
+
+    /// A log of a kernel with one.
+    fn log() -> Self {
+        let walker = rcrs::entity(1, EntityKind::Civilian, &[(PropertyKind::X, 0), (PropertyKind::Y, 0)], &[]);
+        let settings = rcrs::config(&[("kernel.timesteps", "300"), ("kernel.agents.think-time", "1000")]);
+        let records = rcrs::walk(vec![walker], settings, 1, 300);
+        Self(Content::Kernel, records.into_iter().map(Advance::Record).collect())
+    }
+}
+
+impl Shelf for OneFile {
+    fn open(&mut self, name: &str) -> Result<(FileId, Content), String> {
+        if name == "walk" { Ok((FileId(1), self.0)) } else { Err("there is no such file".to_owned()) }
     }
 
     fn again(&mut self, _: FileId) -> Result<FileId, String> {
@@ -151,7 +164,7 @@ impl Shelf for OneRecording {
     }
 
     fn advance(&mut self, _: FileId) -> Advance {
-        self.0.pop_front().map_or(Advance::Ended(Ending::Whole), Advance::Bytes)
+        self.1.pop_front().unwrap_or(Advance::Ended(Ending::Whole))
     }
 
     fn time_max(&self, _: FileId) -> Option<i32> {
@@ -159,96 +172,57 @@ impl Shelf for OneRecording {
     }
 
     fn close(&mut self, _: FileId) {}
+}
+
+/// A file that is played to a viewer.
+struct Playing {
+    wall: Wall,
+    asker: Member,
+}
+
+impl Playing {
+    fn start(file: OneFile) -> Self {
+        let mut wall = Wall::new(config(1));
+        wall.world.hubs[0].set_shelf(Box::new(file));
+        let asker = Member::new(&mut wall.world, 0, "A");
+        let mut playing = Self { wall, asker };
+        let provider = playing.call("open_provider", json!({"logfilename": "walk"}))["provider"].clone();
+        let world = &mut playing.wall.world;
+        let viewer = world.connect_at(0, Door::Viewer, "127.0.0.1:5000").unwrap();
+        let mut open = Vec::new();
+        encode_viewer(&mut open, Bits::OPEN, None);
+        world.feed(viewer, &open);
+        playing.wall.wait(10);
+        playing.call("connect_viewer", json!({"viewer": 1, "provider": provider}));
+        playing
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.asker.ask(&mut self.wall.world, "COORDINATOR", method, &params)["result"].clone()
+    }
+
+    /// The timestep that is shown a second from now.
+    fn in_a_second(&mut self) -> Value {
+        self.wall.wait(1000);
+        self.call("providers", Value::Null)["providerinfo"][0]["time"].clone()
+    }
 }
 
 #[test]
 fn a_recording_is_played_at_the_pace_of_its_kernel() {
-    let mut wall = Wall::new(config(1));
-    wall.world.hubs[0].set_shelf(Box::new(OneRecording::default()));
-    let mut a = Member::new(&mut wall.world, 0, "A");
-    let mut call = |wall: &mut Wall, method: &str, params: Value| {
-        a.ask(&mut wall.world, "COORDINATOR", method, &params)["result"].clone()
-    };
-    let provider = call(&mut wall, "open_provider", json!({"logfilename": "walk"}))["provider"].clone();
-    let viewer = wall.world.connect_at(0, Door::Viewer, "127.0.0.1:5000").unwrap();
-    let mut open = Vec::new();
-    encode_viewer(&mut open, Bits::OPEN, None);
-    wall.world.feed(viewer, &open);
-    wall.wait(10);
-    call(&mut wall, "connect_viewer", json!({"viewer": 1, "provider": provider}));
-    wall.wait(125);
+    let mut playing = Playing::start(OneFile::recording());
+    playing.wall.wait(125);
     for second in 1..4 {
-        wall.wait(1000);
-        let time = call(&mut wall, "providers", Value::Null)["providerinfo"][0]["time"].clone();
-        assert_eq!(time, 4 * second);
+        assert_eq!(playing.in_a_second(), 4 * second);
     }
-}
-
-/// A shelf with one log, of a timestep each second.
-#[derive(Debug, Default)]
-struct OneLog(VecDeque<Record>);
-
-impl Shelf for OneLog {
-    fn open(&mut self, name: &str) -> Result<(FileId, Content), String> {
-        if name != "walk" {
-            return Err("there is no such log".to_owned());
-        }
-        let walker = rcrs::entity(1, EntityKind::Civilian, &[(PropertyKind::X, 0), (PropertyKind::Y, 0)], &[]);
-        let settings = rcrs::config(&[("kernel.timesteps", "300"), ("kernel.agents.think-time", "1000")]);
-        self.0 = rcrs::walk(vec![walker], settings, 1, 300).into();
-        Ok((FileId(1), Content::Kernel))
-    }
-
-    fn again(&mut self, _: FileId) -> Result<FileId, String> {
-        Err("once is enough".to_owned())
-    }
-
-    fn advance(&mut self, _: FileId) -> Advance {
-        self.0.pop_front().map_or(Advance::Ended(Ending::Whole), Advance::Record)
-    }
-
-    fn time_max(&self, _: FileId) -> Option<i32> {
-        None
-    }
-
-    fn close(&mut self, _: FileId) {}
 }
 
 #[test]
 fn a_log_is_played_at_its_pace_whatever_the_clock_says() {
-    let mut wall = Wall::new(config(1));
-    wall.world.hubs[0].set_shelf(Box::new(OneLog::default()));
-    let mut a = Member::new(&mut wall.world, 0, "A");
-    let mut call = |wall: &mut Wall, method: &str, params: Value| {
-        a.ask(&mut wall.world, "COORDINATOR", method, &params)["result"].clone()
-    };
-    let provider = call(&mut wall, "open_provider", json!({"logfilename": "walk"}))["provider"].clone();
-    let viewer = wall.world.connect_at(0, Door::Viewer, "127.0.0.1:5000").unwrap();
-    let mut open = Vec::new();
-    encode_viewer(&mut open, Bits::OPEN, None);
-    wall.world.feed(viewer, &open);
-    wall.wait(10);
-    call(&mut wall, "connect_viewer", json!({"viewer": 1, "provider": provider}));
-    wall.wait(500);
+    let mut playing = Playing::start(OneFile::log());
+    playing.wall.wait(500);
     for (second, step) in (1..).zip([DAY, -DAY, -DAY, 365 * DAY, -HOUR, 0, 3000, -3000]) {
-        wall.step(step);
-        wall.wait(1000);
-        let time = call(&mut wall, "providers", Value::Null)["providerinfo"][0]["time"].clone();
-        assert_eq!(time, second, "after a step of {step} ms");
-    }
-}
-
-#[test]
-fn what_is_written_down_has_the_time_of_the_clock() {
-    let mut wall = Wall::new(config(1));
-    let mut a = Member::new(&mut wall.world, 0, "A");
-    for (step, wanted) in
-        [(0, "2023-11-14 22:13:20 UTC"), (2 * HOUR, "2023-11-15 00:13:20 UTC"), (-3 * HOUR, "2023-11-14 21:13:20 UTC")]
-    {
-        wall.step(step);
-        a.ask(&mut wall.world, "COORDINATOR", "open_provider", &json!({"logfilename": "nothing"}));
-        let errors = a.ask(&mut wall.world, "COORDINATOR", "errors", &Value::Null)["result"]["errors"].clone();
-        let last = errors.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
-        assert!(last.starts_with(wanted), "{last}");
+        playing.wall.step(step);
+        assert_eq!(playing.in_a_second(), second, "after a step of {step} ms");
     }
 }
