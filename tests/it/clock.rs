@@ -226,3 +226,18 @@ fn a_log_is_played_at_its_pace_whatever_the_clock_says() {
         assert_eq!(playing.in_a_second(), second, "after a step of {step} ms");
     }
 }
+
+#[test]
+fn what_is_written_down_has_the_time_of_the_clock() {
+    let mut wall = Wall::new(config(1));
+    let mut a = Member::new(&mut wall.world, 0, "A");
+    for (step, wanted) in
+        [(0, "2023-11-14 22:13:20 UTC"), (2 * HOUR, "2023-11-15 00:13:20 UTC"), (-3 * HOUR, "2023-11-14 21:13:20 UTC")]
+    {
+        wall.step(step);
+        a.ask(&mut wall.world, "COORDINATOR", "open_provider", &json!({"logfilename": "nothing"}));
+        let errors = a.ask(&mut wall.world, "COORDINATOR", "errors", &Value::Null)["result"]["errors"].clone();
+        let last = errors.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
+        assert!(last.starts_with(wanted), "{last}");
+    }
+}
