@@ -84,8 +84,8 @@ fn reports_over_http_are_heard_on_every_stream_and_the_session_is_gone_behind_th
     let words = ["c2sim", &address, "--connections", "2", "--streams", "3", "--seconds", "0.3", "--json"];
     let said = json(&bench(&words));
     let (reports, heard) = (said["reports"].as_u64().unwrap(), said["heard"].as_u64().unwrap());
-    // Some were on their way when the count began or ended, and on a busy machine their readers were behind.
-    assert!(reports > 0 && heard <= 4 * reports + 9 && 2 * heard + 9 >= 3 * reports, "{said}");
+    // Some were on their way when the count began or ended.
+    assert!(reports > 0 && heard.abs_diff(3 * reports) <= 3 * 3, "{said}");
     let stomp = house.stomp.to_string();
     let words = ["c2sim", &address, "--streams", "4", "--topics", "3", "--stomp", &stomp, "-n", "10", "--json"];
     let said = json(&bench(&words));
