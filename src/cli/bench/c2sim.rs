@@ -47,6 +47,16 @@ struct Hearer {
     heard_at: Instant,
 }
 
+/// Reports on their way.
+struct Posting {
+    /// Of those that were answered.
+    times: Histogram,
+    posted: u64,
+    /// Authors who may post again.
+    answered: Vec<usize>,
+    progress: StatusLine,
+}
+
 /// All of them, and their poll.
 struct Crowd<'a> {
     options: &'a Options,
@@ -250,44 +260,56 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Posts reports for as long as it is to be measured.
+    /// Posts reports for as long as it is to be measured. What is heard is counted when all has been that was posted, so that reports and
+    /// documents are of one another but for those that were on their way at the end.
     fn post(&mut self) -> Result<(), Failure> {
         let start = now();
-        let from = start + self.options.warm_up();
-        let until = from + self.options.length;
-        let (mut times, mut posted) = (Histogram::new(), 0);
-        let mut progress = StatusLine::new(start);
-        let mut answered: Vec<usize> = (0..self.authors.len()).collect();
-        let (mut last, mut heard_before) = (start, None);
+        let mut posting = Posting {
+            times: Histogram::new(),
+            posted: 0,
+            answered: (0..self.authors.len()).collect(),
+            progress: StatusLine::new(start),
+        };
+        self.post_until(start + self.options.warm_up(), &mut posting)?;
+        self.settle(&mut posting.answered)?;
+        posting.times = Histogram::new();
+        let (from, heard_before) = (now(), self.heard());
+        self.post_until(from + self.options.length, &mut posting)?;
+        posting.progress.clear();
+        let seconds = now().saturating_duration_since(from).as_secs_f64();
+        self.settle(&mut posting.answered)?;
+        self.tell(&posting.times, seconds, self.heard() - heard_before)
+    }
+
+    /// Posts one report after the other on each connection.
+    fn post_until(&mut self, until: Instant, posting: &mut Posting) -> Result<(), Failure> {
+        let (mut last, mut is_first) = (now(), true);
         loop {
             let at = now();
-            if at >= from && heard_before.is_none() {
-                heard_before = Some(self.heard());
-            }
             if at >= until || self.interrupted {
-                break;
+                return Ok(());
             }
-            for n in core::mem::take(&mut answered) {
+            for n in core::mem::take(&mut posting.answered) {
                 let Some(author) = self.authors.get_mut(n) else { continue };
-                if author.begun >= from && author.begun != start {
-                    times.record(u64::try_from((at - author.begun).as_nanos()).unwrap_or(u64::MAX));
+                // Who has waited for this moment was answered before.
+                if !is_first {
+                    posting.times.record(u64::try_from((at - author.begun).as_nanos()).unwrap_or(u64::MAX));
                 }
-                posted += 1;
+                posting.posted += 1;
                 last = at;
                 if author.begin(at, &mut self.scratch).map_err(Failure::other)? {
-                    answered.push(n);
+                    posting.answered.push(n);
                 }
             }
+            is_first = false;
             if at - last > PATIENCE {
                 return Err(Failure::nobody(format!("{}: no answer in time", self.options.address)));
             }
-            progress.show(at, || format!("{} reports", grouped(posted)));
-            let wait = if answered.is_empty() { WAIT } else { Duration::ZERO };
-            self.turn(wait, &mut answered)?;
+            let posted = posting.posted;
+            posting.progress.show(at, || format!("{} reports", grouped(posted)));
+            let wait = if posting.answered.is_empty() { WAIT } else { Duration::ZERO };
+            self.turn(wait, &mut posting.answered)?;
         }
-        progress.clear();
-        let seconds = now().saturating_duration_since(from).as_secs_f64();
-        self.tell(&times, seconds, self.heard() - heard_before.unwrap_or(0))
     }
 
     fn heard(&self) -> u64 {
@@ -338,7 +360,7 @@ impl<'a> Crowd<'a> {
         let mut progress = StatusLine::new(now());
         let mut answered = Vec::new();
         // What came before the first of them is none of theirs.
-        self.settle()?;
+        self.settle(&mut answered)?;
         for n in 0..self.options.triggers {
             if self.interrupted {
                 break;
@@ -378,12 +400,11 @@ impl<'a> Crowd<'a> {
     }
 
     /// Reads until nothing comes any more.
-    fn settle(&mut self) -> Result<(), Failure> {
-        let mut answered = Vec::new();
+    fn settle(&mut self, answered: &mut Vec<usize>) -> Result<(), Failure> {
         loop {
             let before = self.heard();
-            self.turn(WAIT, &mut answered)?;
-            self.turn(WAIT, &mut answered)?;
+            self.turn(WAIT, answered)?;
+            self.turn(WAIT, answered)?;
             if self.heard() == before {
                 return Ok(());
             }
