@@ -145,8 +145,10 @@ pub struct ConnectionInfo<'a> {
     pub address: &'a str,
     /// Whether it is not read now.
     pub held: bool,
-    /// How it fares in numbers, by name.
-    pub figures: &'a [(&'a str, u64)],
+    /// How it fares in numbers: what they are called.
+    pub columns: &'a [&'a str],
+    /// The numbers, one for each of these.
+    pub figures: &'a [u64],
 }
 
 /// What a controller is told of the Manager.
@@ -360,14 +362,15 @@ fn session(out: &mut Vec<u8>, info: SessionInfo<'_>) {
 }
 
 fn connection(out: &mut Vec<u8>, info: ConnectionInfo<'_>) {
+    debug_assert!(info.columns.len() == info.figures.len(), "each number has a name");
     out.map(4 + info.figures.len());
     word(out, "name", info.name);
     word(out, "dialect", info.dialect);
     word(out, "address", info.address);
     out.text("held");
     out.bool(info.held);
-    for (name, figure) in info.figures {
-        number(out, name, *figure);
+    for (column, figure) in info.columns.iter().zip(info.figures) {
+        number(out, column, *figure);
     }
 }
 

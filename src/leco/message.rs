@@ -2,6 +2,9 @@
 
 use crate::limits::FULL_NAME_BYTES_MAX;
 
+/// The id of a conversation: the same in a message and in its answer.
+pub type Conversation = [u8; 16];
+
 /// The only version of the protocol.
 pub const VERSION: &[u8] = &[0];
 /// Bytes of the header frame.
@@ -95,6 +98,13 @@ impl<'a> View<'a> {
     pub fn content_type(&self) -> u8 {
         self.header[HEADER_BYTES - 1]
     }
+}
+
+/// The conversation that a header names.
+#[must_use]
+#[inline]
+pub fn conversation(header: &[u8; HEADER_BYTES]) -> Conversation {
+    header.first_chunk().copied().unwrap_or_default()
 }
 
 /// A header for an answer: the conversation of `original`, message id zero, content JSON.

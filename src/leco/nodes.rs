@@ -7,6 +7,7 @@
 use core::net::IpAddr;
 
 use super::listing::Listing;
+use super::message::Conversation;
 use crate::limits::{ADDRESS_SHARE, NODE_NAMES_BYTES_MAX, NODES_MAX};
 use crate::store::table::{Full, Key, Table};
 use crate::time::{Span, Tick};
@@ -54,7 +55,7 @@ pub enum Standing {
     Plausible,
     /// Another link claims the namespace: the node was asked a question in this conversation, on our own link to it. Its answer comes on
     /// the link that is really its own.
-    Asked([u8; 16]),
+    Asked(Conversation),
     /// The node's answer came on this link.
     Proven,
 }

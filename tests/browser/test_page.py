@@ -28,7 +28,22 @@ def shot(browser, name):
         browser.screenshot(Path(os.environ["INSTEP_SHOTS"], f"{name}.png"))
 
 
-class Page(unittest.TestCase):
+class Open(unittest.TestCase):
+    """One browser and one server with logs of its own, which a class of tests makes."""
+
+    @classmethod
+    def open(cls):
+        cls.server = Server(logs=cls.logs)
+        cls.browser = Browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+        cls.server.stop()
+        shutil.rmtree(cls.logs)
+
+
+class Page(Open):
     """One browser and one server, which has a small city to show."""
 
     @classmethod
@@ -38,14 +53,7 @@ class Page(unittest.TestCase):
         data = os.environ.get("INSTEP_RCRS_DATA")
         if data:
             shutil.copy(Path(data, "rich40-xz", "rescue.log.xz"), cls.logs / "rich.xz")
-        cls.server = Server(logs=cls.logs)
-        cls.browser = Browser()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.close()
-        cls.server.stop()
-        shutil.rmtree(cls.logs)
+        cls.open()
 
     def setUp(self):
         self.browser.log("browser")
@@ -372,21 +380,14 @@ class Page(unittest.TestCase):
         shot(self.browser, "rich")
 
 
-class Measures(unittest.TestCase):
+class Measures(Open):
     """Printed, not judged tightly: machines differ."""
 
     @classmethod
     def setUpClass(cls):
         cls.logs = Path(tempfile.mkdtemp(prefix="instep-logs-"))
         city.recording(cls.logs / "big.vlog", 10_000, 600, 500, 320)
-        cls.server = Server(logs=cls.logs)
-        cls.browser = Browser()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.close()
-        cls.server.stop()
-        shutil.rmtree(cls.logs)
+        cls.open()
 
     def test_frames_and_memory_over_a_long_run(self):
         provider = self.server.call("open_provider", {"logfilename": "big.vlog"})["provider"]

@@ -9,7 +9,7 @@
 
 use serde_json::Value;
 
-use crate::leco::message::View;
+use crate::leco::message::{View, conversation};
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Node, Standing};
 use crate::leco::route::Place;
@@ -170,8 +170,8 @@ impl Coordinator {
                 if names.say(peers, dealer, &receiver, &header, question.as_bytes()).is_err() {
                     return false;
                 }
-                if let (Some(node), Some(conversation)) = (names.nodes.get_mut(key), header.first_chunk()) {
-                    node.standing = Standing::Asked(*conversation);
+                if let Some(node) = names.nodes.get_mut(key) {
+                    node.standing = Standing::Asked(conversation(&header));
                 }
                 peers.counters.nodes_asked += 1;
                 if let Some(peer) = peers.get_mut(held) {
@@ -188,8 +188,7 @@ impl Coordinator {
     pub(in crate::hub) fn hear_proof(peers: &mut Peers, names: &mut Names, link: PeerKey, view: &View<'_>) {
         let Some(key) = peers.get(link).and_then(|peer| peer.node) else { return };
         let Some(node) = names.nodes.get_mut(key) else { return };
-        let Standing::Asked(conversation) = node.standing else { return };
-        if view.header.first_chunk() == Some(&conversation) {
+        if node.standing == Standing::Asked(conversation(view.header)) {
             node.standing = Standing::Proven;
             relay::proof_given(peers, link);
         }

@@ -93,7 +93,6 @@ impl Hub {
 
     /// Asks a Component on behalf of a client.
     fn ask(&mut self, key: PeerKey, asked: &Asked, receiver: &[u8]) -> Served {
-        self.peers.spend(Work::Document(asked.body.len()));
         let (is_batch, ids) = match Document::parse(&asked.body) {
             Err(error) => return failed(error, &Value::Null),
             Ok(document) => (matches!(document, Document::Batch(_)), ids(document)),
@@ -158,22 +157,19 @@ impl Hub {
             let (error, data) = refusal_in(payload, &call.receiver);
             reply(call.failed(error, &data))
         };
-        self.answer_call(key, &reply);
+        self.answer_late(key, &reply);
         true
     }
 
-    fn answer_call(&mut self, key: PeerKey, reply: &Reply) {
+    /// Answers a client that has waited.
+    pub(super) fn answer_late(&mut self, key: PeerKey, reply: &Reply) {
         self.web.answer(&mut self.peers, key, reply);
         self.peers.resume(key);
     }
 
     /// A client has waited long enough, if it waits for a Component. Answers whether it does.
     pub(in crate::hub) fn call_is_late(&mut self, key: PeerKey) -> bool {
-        let Some(call) = self.front.calls.take(key) else { return false };
-        let waited = self.peers.now.since(call.since).0;
-        let data = json!({"receiver": name::shown(&call.receiver), "waited_ms": waited});
-        self.answer_call(key, &reply(call.failed(NO_ANSWER, &data)));
-        true
+        self.give_up_call(key, None)
     }
 
     /// Somebody has left, or everybody: whoever waits for its answer waits in vain.
@@ -183,11 +179,20 @@ impl Hub {
         }
         let full = receiver.map(|receiver| self.names.full_name_of(receiver));
         for key in self.front.calls.waiting_for(full.as_deref()) {
-            let Some(call) = self.front.calls.take(key) else { continue };
-            let waited = self.peers.now.since(call.since).0;
-            let data = json!({"receiver": name::shown(&call.receiver), "waited_ms": waited, "reason": why});
-            self.answer_call(key, &reply(call.failed(NO_ANSWER, &data)));
+            self.give_up_call(key, Some(why));
         }
+    }
+
+    /// Tells a client that there will be no answer to its call, if it has one; answers whether it has.
+    fn give_up_call(&mut self, key: PeerKey, why: Option<&str>) -> bool {
+        let Some(call) = self.front.calls.take(key) else { return false };
+        let waited = self.peers.now.since(call.since).0;
+        let mut data = json!({"receiver": name::shown(&call.receiver), "waited_ms": waited});
+        if let (Some(why), Some(data)) = (why, data.as_object_mut()) {
+            data.insert("reason".to_owned(), Value::from(why));
+        }
+        self.answer_late(key, &reply(call.failed(NO_ANSWER, &data)));
+        true
     }
 
     // ---- The Coordinator and sessions ----
@@ -195,16 +200,15 @@ impl Hub {
     /// Deals with what a client of HTTP asks of us.
     pub(super) fn begin_over_web(&mut self, key: PeerKey, receiver: Receiver) {
         let Some(asked) = self.web.lend(key) else { return };
-        let (body, remote) = (SharedBytes::from(std::sync::Arc::clone(&asked.body)), asked.remote);
+        let (document, remote) = (Document::parse(&asked.body), asked.remote);
         self.web.put_back(&mut self.peers, key, asked);
-        let request = Request::over_web(receiver, key, remote);
-        self.begin(request, Document::parse(&body));
+        self.begin(Request::over_web(receiver, key, remote), document);
     }
 
     /// All parts of a client's request are answered.
     pub(super) fn answer_over_web(&mut self, request: Request) {
         // A document that is too long for the text of an answer is told by its size.
-        self.answer_call(request.link, &reply(request.text));
+        self.answer_late(request.link, &reply(request.text));
     }
 
     /// What a client of HTTP does in a session: it has no name to join with, and may control if it may administer.

@@ -35,20 +35,22 @@ pub(super) struct ConnectionRow {
     dialect: &'static str,
     address: String,
     is_held: bool,
-    figures: [(&'static str, u64); COLUMNS.len()],
+    /// In the order of [`COLUMNS`].
+    figures: [u64; COLUMNS.len()],
 }
 
 impl ConnectionRow {
     pub(super) fn info(&self) -> ConnectionInfo<'_> {
         let Self { name, dialect, address, is_held, figures } = self;
-        ConnectionInfo { name, dialect, address, held: *is_held, figures }
+        ConnectionInfo { name, dialect, address, held: *is_held, columns: &COLUMNS, figures }
     }
 
     fn json(&self) -> Value {
         let mut row =
             json!({"name": self.name, "dialect": self.dialect, "address": self.address, "held": self.is_held});
         if let Some(row) = row.as_object_mut() {
-            row.extend(self.figures.iter().map(|(column, figure)| ((*column).to_owned(), Value::from(*figure))));
+            let figures = COLUMNS.iter().zip(self.figures);
+            row.extend(figures.map(|(column, figure)| ((*column).to_owned(), Value::from(figure))));
         }
         row
     }
@@ -142,15 +144,12 @@ impl Hub {
 
     fn row(&self, key: PeerKey) -> Option<ConnectionRow> {
         let peer = self.peers.get(key)?;
-        let figures = self.figures(key, peer);
         Some(ConnectionRow {
             name: self.names_of(peer),
             dialect: self.dialect(key, peer),
             address: peer.remote.to_string(),
             is_held: peer.held.is_some(),
-            figures: core::array::from_fn(|n| {
-                (COLUMNS.get(n).copied().unwrap_or_default(), figures.get(n).copied().unwrap_or(0))
-            }),
+            figures: self.figures(key, peer),
         })
     }
 

@@ -284,8 +284,7 @@ impl Hub {
         let Some(asked) = self.web.lend(key) else { return };
         let reply = self.answer_of_session(&asked, session, answer);
         self.web.put_back(&mut self.peers, key, asked);
-        self.web.answer(&mut self.peers, key, &reply);
-        self.peers.resume(key);
+        self.answer_late(key, &reply);
     }
 
     // ---- Streams ----

@@ -333,8 +333,8 @@ impl Hub {
         } else {
             core::mem::replace(&mut call.params, Params::None)
         };
-        if method.is_some_and(|method| method.call == Call::Manager(ManagerCall::OpenProvider)) {
-            return match self.rpc_open(caller, params) {
+        if let Some(method) = method.filter(|method| method.call == Call::Manager(ManagerCall::OpenProvider)) {
+            return match self.has_right(caller, method).and_then(|()| self.rpc_open(caller, params)) {
                 Ok(provider) => PartOutcome::Opening(call.id, provider),
                 Err(refused) => answered(call.id, Err(refused)),
             };

@@ -7,15 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::hub::keys::PeerKey;
-use crate::leco::message::HEADER_BYTES;
+use crate::leco::message::{Conversation, HEADER_BYTES, conversation};
 use crate::leco::name::{COORDINATOR, FullName};
 use crate::leco::rpc::{self, Id, RpcError};
 use crate::time::Tick;
 
-/// Bytes of a header that are its conversation's id.
-const CONVERSATION_BYTES: usize = 16;
-
-type Conversation = [u8; CONVERSATION_BYTES];
+use super::requests::{begin_answer, end_answers};
 
 /// A call that is not answered yet.
 #[derive(Debug, PartialEq)]
@@ -32,15 +29,11 @@ impl Call {
     /// The same error for each of its parts.
     pub(in crate::hub) fn failed(&self, error: RpcError, data: &Value) -> String {
         let mut out = String::new();
-        for (n, id) in self.ids.iter().enumerate() {
-            if self.is_batch {
-                out.push(if n == 0 { '[' } else { ',' });
-            }
+        for id in &self.ids {
+            begin_answer(&mut out, self.is_batch);
             rpc::write_error(&mut out, id, error, data);
         }
-        if self.is_batch && !self.ids.is_empty() {
-            out.push(']');
-        }
+        end_answers(&mut out, self.is_batch);
         out
     }
 
@@ -66,7 +59,7 @@ impl Calls {
 
     /// A call has gone out for the client at `peer`, under this header.
     pub(in crate::hub) fn add(&mut self, peer: PeerKey, header: &[u8; HEADER_BYTES], call: Call) {
-        let Some(conversation) = header.first_chunk().copied() else { return };
+        let conversation = conversation(header);
         drop(self.take(peer));
         self.peers.insert(conversation, peer);
         self.by_peer.insert(peer, (conversation, call));
@@ -85,7 +78,7 @@ impl Calls {
         if self.peers.is_empty() {
             return None;
         }
-        let peer = self.peers.get(header.first_chunk::<CONVERSATION_BYTES>()?)?;
+        let peer = self.peers.get(&conversation(header))?;
         let (_, call) = self.by_peer.get(peer)?;
         call.is_answered_by(sender).then_some(*peer)
     }

@@ -104,16 +104,12 @@ impl Request {
 
     /// Begins the place of one more answer in a batch.
     pub(in crate::hub) fn begin_answer(&mut self) {
-        if self.is_batch {
-            self.text.push(if self.text.is_empty() { '[' } else { ',' });
-        }
+        begin_answer(&mut self.text, self.is_batch);
     }
 
     /// Ends the document of answers.
     pub(in crate::hub) fn end_answers(&mut self) {
-        if self.is_batch && !self.text.is_empty() {
-            self.text.push(']');
-        }
+        end_answers(&mut self.text, self.is_batch);
     }
 
     /// Bytes that it holds while it waits, about.
@@ -123,5 +119,19 @@ impl Request {
             Part::Document(document) => size_of::<Part>() + document.held_bytes(),
         };
         size_of::<Self>() + self.text.len() + self.parts.iter().map(part).sum::<usize>()
+    }
+}
+
+/// Begins the place of one more answer among those of a batch.
+pub(super) fn begin_answer(text: &mut String, is_batch: bool) {
+    if is_batch {
+        text.push(if text.is_empty() { '[' } else { ',' });
+    }
+}
+
+/// Ends the document of answers.
+pub(super) fn end_answers(text: &mut String, is_batch: bool) {
+    if is_batch && !text.is_empty() {
+        text.push(']');
     }
 }

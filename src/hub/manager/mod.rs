@@ -24,11 +24,6 @@ mod seek;
 mod show;
 mod shows;
 mod step;
-/// Tells whoever looks on what has become of a provider.
-fn tell(peers: &mut Peers, id: i64, about: &str, change: &str) {
-    peers.news.add(Topic::Providers, &serde_json::json!({"provider": id, "about": about, "change": change}));
-}
-
 #[cfg(test)]
 mod tests;
 mod track;
@@ -183,4 +178,9 @@ impl Manager {
         }
         self.account(peers, key);
     }
+}
+
+/// Tells whoever looks on what has become of a provider.
+fn tell(peers: &mut Peers, id: i64, about: &str, change: &str) {
+    peers.news.add(Topic::Providers, &serde_json::json!({"provider": id, "about": about, "change": change}));
 }

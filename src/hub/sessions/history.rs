@@ -7,15 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::c2sim::kind::Kind;
 use crate::c2sim::state::Trigger;
-use crate::leco::message::HEADER_BYTES;
+use crate::leco::message::{HEADER_BYTES, conversation};
 use crate::limits::{ANSWER_DOCUMENT_BYTES_MAX, HISTORY_EVENTS_MAX};
 use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
 use super::heading::Heading;
-
-/// Bytes of a header that are its conversation's identifier.
-const CONVERSATION_BYTES: usize = 16;
 
 /// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +202,6 @@ impl History {
 
     /// The number of the event that was told in the conversation of this header.
     pub(super) fn told_in(&self, header: &[u8; HEADER_BYTES]) -> Option<u64> {
-        let conversation = |header: &[u8; HEADER_BYTES]| header.first_chunk::<CONVERSATION_BYTES>().copied();
         let asked = conversation(header);
         self.events.iter().rev().find(|past| conversation(&past.header) == asked).map(|past| past.seq)
     }
