@@ -42,7 +42,7 @@
 //! benchmarks and the fuzz targets have, opens every room below. It promises nothing: what it shows may change in any version.
 //!
 //! # Rooms, and who may know whom
-//! `limits`, [`time`] <- `store` <- `zmtp`, `leco`, `control`, `rcrs`, `c2sim`, `http`, `stomp`, `web` <- [`hub`] <- [`net`] <- the program.
+//! `limits`, [`time`] <- `store` <- `auth`, `zmtp`, `leco`, `control`, `rcrs`, `c2sim`, `http`, `stomp`, `web` <- [`hub`] <- [`net`] <- the program.
 //! [`client`] stands beside the hub, upon `zmtp` and `leco`.
 //!
 //! | room | owns | must not know |
@@ -50,6 +50,7 @@
 //! | `limits` | every hard bound, with const assertions among them | anything |
 //! | [`time`] | [`time::Tick`] and [`time::Span`], milliseconds since the start; the calendar | any clock |
 //! | [`config`] | what a user may choose: one table for file, environment and flags | files, the environment |
+//! | `auth` | users, their roles and credentials, and whether one may do a thing | files, connections, any protocol |
 //! | `counters` | one number per observable event | who reads them |
 //! | `store` | table with aged keys, name index, byte ring, tail, block pool, timers | any protocol |
 //! | `zmtp` | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
@@ -205,6 +206,8 @@ pub mod time;
 
 // Shut, but to those who ask for `internals`.
 #[cfg(not(feature = "internals"))]
+mod auth;
+#[cfg(not(feature = "internals"))]
 mod c2sim;
 #[cfg(not(feature = "internals"))]
 mod control;
@@ -227,6 +230,8 @@ mod web;
 #[cfg(not(feature = "internals"))]
 mod zmtp;
 
+#[cfg(feature = "internals")]
+pub mod auth;
 #[cfg(feature = "internals")]
 pub mod c2sim;
 #[cfg(feature = "internals")]

@@ -1,5 +1,7 @@
 //! Every hard bound on what a peer can make this process do, with the relations among them checked by the compiler.
 //!
+//! Longer than 600 lines because every bound stands here, in the order of the rooms.
+//!
 //! Owns the numbers that no configuration can exceed. What a user may choose lies in [`crate::config`] and is checked
 //! against these. Worst case of memory: `memory_max` (rings and partial messages, both drawn from one pool; and, with a quarter of it at
 //! most, the worlds of providers, results for viewers, what sessions keep) plus one record of a log being read for each provider, plus
@@ -244,7 +246,6 @@ const _: () = assert!(PROGRESS_BYTES_MIN <= u16::MAX as usize, "what is less is 
 const _: () = assert!(MULTICAST_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");
-const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");
 
 // ---- rcrs: kernel connections and simulation logs ----
 
@@ -297,7 +298,6 @@ const _: () = assert!(RCRS_UNIT_BYTES_MAX <= RCRS_RECORD_BYTES_MAX, "a record ho
 const _: () = assert!(RCRS_LIST_VALUES_MAX <= RCRS_VALUES_MAX, "a record holds at least one list");
 const _: () =
     assert!(RCRS_ARCHIVE_HEADER_BYTES_MAX / RCRS_ARCHIVE_ENTRIES_MAX >= 100, "a full directory fits its bound");
-const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");
 
 // --- control: the Manager's MsgPack protocols ---
 
@@ -341,7 +341,6 @@ pub const PRINTED_VALUES_MAX: usize = 4 * 1024 * 1024;
 
 const _: () = assert!(CONTROL_REQUEST_BYTES_MAX >= CONTROL_IDS_MAX * 9, "a full list of the widest ids fits a request");
 const _: () = assert!(CONTROL_REQUEST_BYTES_MAX <= CONTROL_RESULT_BYTES_MAX, "whoever reads results can read requests");
-const _: () = assert!(FULL_NAME_BYTES_MAX > NAME_BYTES_MAX, "a full name holds two names and a dot");
 
 // Room `c2sim`.
 
@@ -451,6 +450,9 @@ const _: () = assert!(COMMITS_WAITING_BYTES_MAX >= COMMIT_BYTES_MAX, "the larges
 
 /// Bytes of the head of a request, its empty line included.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a name and a token together.
+pub const HTTP_CREDENTIALS_BYTES_MAX: usize = 1024;
 
 /// Fields of the head of a request.
 pub const HTTP_FIELDS_MAX: usize = 64;
@@ -598,3 +600,29 @@ pub const STOMP_SUBSCRIPTIONS_MAX: usize = 8;
 pub const STOMP_CONNECTIONS_MAX: usize = 1024;
 
 const _: () = assert!(STOMP_SELECTOR_BYTES_MAX < STOMP_HEAD_BYTES_MAX, "a selector of any legal length fits its frame");
+
+// Room `auth`.
+
+/// Users, those of a directory of keys included.
+pub const USERS_MAX: usize = 4096;
+
+/// Credentials of one user, of each kind.
+pub const CREDENTIALS_MAX: usize = 64;
+
+/// Refusals that are kept for whoever asks for them.
+pub const DENIALS_MAX: usize = 128;
+
+/// Questions that are remembered for a Component that may not send to everybody, so that it may answer them.
+pub const QUESTIONS_MAX: usize = 256;
+
+/// Milliseconds in which it may.
+pub const QUESTION_MS: u64 = 60_000;
+
+/// Bytes of a file with a key.
+pub const KEY_FILE_BYTES_MAX: usize = 4096;
+
+/// Words of one list of names.
+pub const PATTERNS_MAX: usize = 64;
+
+/// Letters of one of them: as many as a full name has.
+pub const PATTERN_BYTES_MAX: usize = FULL_NAME_BYTES_MAX;

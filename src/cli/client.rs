@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
 use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
 use instep::leco::rpc::{
-    DUPLICATE_NAME, MANAGER_FAILED, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN, SESSION_REFUSED, in_order,
+    DUPLICATE_NAME, FORBIDDEN, INVALID_PARAMS, MANAGER_FAILED, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN,
+    SESSION_REFUSED, in_order,
 };
 use instep::time::Span;
 use serde_json::{Value, json};
@@ -83,6 +84,11 @@ impl Trouble {
         }
     }
 
+    /// Whether what was asked makes no sense there.
+    pub(super) fn is_invalid(&self) -> bool {
+        self.code() == Some(i64::from(INVALID_PARAMS.code))
+    }
+
     /// Where it is the Manager that has refused, in its own words alone.
     pub(super) fn in_words_of_manager(self) -> Self {
         match self {
@@ -117,6 +123,11 @@ impl fmt::Display for Trouble {
                     write!(f, "{by} has no link to the node of {receiver} (error {code}: {message}{shown})")
                 } else if *code == i64::from(RECEIVER_UNKNOWN.code) {
                     write!(f, "{by} knows no component {receiver} (error {code}: {message}{shown})")
+                } else if let (true, Some(needs)) =
+                    (*code == i64::from(FORBIDDEN.code), data.get("needs").and_then(Value::as_str))
+                {
+                    let user = data.get("user").and_then(Value::as_str).unwrap_or_default();
+                    write!(f, "{by} does not let {user} {method}: it needs {needs} (error {code})")
                 } else if let (true, Some(why)) = (*code == i64::from(SESSION_REFUSED.code), refusal.reason()) {
                     write!(f, "{by} refuses {method}: {why}")
                 } else {

@@ -5,6 +5,7 @@
 //! Those of the Manager are in [`manager`], those of shared sessions have a table of their own in [`session`]; how a command line is
 //! read stands in [`words`].
 
+mod access;
 mod answer;
 mod command;
 mod connections;
@@ -90,6 +91,19 @@ const COMMANDS: &[Command] = &[
         arguments: &[Must("LEVEL"), May("NAME")],
         help: "log from this level on: debug, info, warning, error or critical",
         run: log_level,
+    },
+    Command { name: "whoami", arguments: &[], help: "who you are there, and what you may", run: access::whoami },
+    Command {
+        name: "denials",
+        arguments: &[],
+        help: "the last refusals: who was not let do what",
+        run: access::denials,
+    },
+    Command {
+        name: "reload",
+        arguments: &[],
+        help: "have the rules of users read anew, as SIGHUP does",
+        run: access::reload,
     },
     Command { name: "shutdown", arguments: &[May("NAME")], help: "end a Coordinator or a component", run: shut_down },
     Command {

@@ -25,6 +25,11 @@ impl Failure {
         Self { code: 1, text: text.to_string() }
     }
 
+    /// All is said already.
+    pub(in crate::cli) const fn silent(code: u8) -> Self {
+        Self { code, text: String::new() }
+    }
+
     /// Nobody is there, or nobody answers in time.
     pub(in crate::cli) fn nobody(text: impl fmt::Display) -> Self {
         Self { code: NOBODY, text: text.to_string() }

@@ -13,6 +13,7 @@ mod logger;
 mod memory;
 mod ports;
 mod print;
+mod rules;
 mod serve;
 mod table;
 mod view;
@@ -32,6 +33,8 @@ Usage: instep [serve] [options]             run the Coordinator (see: instep ser
        instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
        instep log [options] FILE            say what a simulation log holds (see: instep log --help)
        instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
+       instep token new USER                make a token for a user (see: instep token --help)
+       instep may USER ACTION [TARGET]      say what a user may (see: instep may --help)
        instep demo                          see in ten seconds what shared sessions are
 
   -h, --help      show this help
@@ -52,6 +55,8 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
         "view" => view::run(rest()),
         "log" => log::run(rest()),
         "bench" => bench::run(rest()),
+        "token" => rules::token(rest()),
+        "may" => rules::may(rest()),
         "demo" => demo::run(rest()),
         "help" if rest().is_empty() => say(HELP),
         "help" => return run_words([rest(), vec!["--help".into()]].concat()),
@@ -63,7 +68,9 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure.text);
+            if !failure.text.is_empty() {
+                complain(&failure.text);
+            }
             ExitCode::from(failure.code)
         }
     }

@@ -1,10 +1,13 @@
 //! `instep serve`: command line, environment and file become a [`Config`], and the server runs.
 
+mod access;
+
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use instep::auth::Users;
 use instep::config::{Config, SETTINGS, Value};
 use instep::hub::Door;
 use instep::net::{Server, Turn, host};
@@ -43,7 +46,8 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Version => return say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Run | Task::Print | Task::Check => {}
     }
-    let (config, strangers) = configure(words.file, words.set, words.louder)?;
+    let Words { file, set, louder, .. } = words;
+    let (config, strangers) = configure(file.as_deref(), &set, louder)?;
     let stranger = |name: &String| format!("{name}: there is no such setting, the variable is left alone");
     match words.task {
         Task::Print => return say(&config.to_toml()),
@@ -51,6 +55,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
             strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
             Server::check_files(&config).map_err(|error| Failure::usage(in_words(&error)))?;
             Server::wide_files(&config).iter().try_for_each(|wide| say(&format!("{wide}\n")))?;
+            access::told(&config)?.iter().try_for_each(|line| say(&format!("{line}\n")))?;
             return say("the configuration is in order\n");
         }
         Task::Run | Task::Help | Task::Version => {}
@@ -60,7 +65,10 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         log::warn!("{}", stranger(name));
     }
     let wide = Server::wide_files(&config);
-    let name = config.name.clone();
+    let (name, asked) = (config.name.clone(), access::Asked::of(&config));
+    if asked.is_any() {
+        access::keep_to_oneself();
+    }
     let mut server = Server::bind(config).map_err(|error| {
         let is_wrong = error.kind() == io::ErrorKind::InvalidInput;
         if is_wrong { Failure::usage(in_words(&error)) } else { Failure::other(in_words(&error)) }
@@ -68,9 +76,16 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     for wide in wide {
         log::warn!("{wide}");
     }
+    let mut reread = config_reader(file, set, louder);
+    server.set_reload(Box::new(move || reread().map_err(|failure| failure.text)));
     server.watch_signals(reopen).map_err(|error| Failure::other(in_words(&error)))?;
     for line in welcome(&server, &name) {
         log::info!("{line}");
+    }
+    let doors = [Door::Leco, Door::Control, Door::Viewer, Door::Http, Door::Stomp].into_iter();
+    let open = doors.flat_map(|door| server.addresses(door).map(move |address| (door, address)));
+    for line in access::warnings(&asked, open) {
+        log::warn!("{line}");
     }
     if host::is_root() {
         log::warn!("it runs as root, which it does not need: give it a user of its own (systemd: DynamicUser=yes)");
@@ -94,17 +109,32 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What reads the settings anew, as they were read at the start.
+fn config_reader(
+    file: Option<String>,
+    set: Vec<(String, String)>,
+    steps: i32,
+) -> impl FnMut() -> Result<Config, Failure> + Send {
+    move || configure(file.as_deref(), &set, steps).map(|(config, _)| config)
+}
+
+/// The users that a file, or the environment, describes, and the namespace of the node.
+pub(super) fn users(file: Option<String>) -> Result<(Users, String), Failure> {
+    let (config, _) = configure(file.as_deref(), &[], 0)?;
+    access::users(&config)
+}
+
 /// The defaults on this machine.
 fn fresh() -> Config {
     host::memory_bytes().map_or_else(Config::default, Config::for_machine)
 }
 
 /// File, then environment, then flags, then the check of the whole. Says which variables look like settings and are none.
-fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Result<(Config, Vec<String>), Failure> {
+fn configure(file: Option<&str>, set: &[(String, String)], steps: i32) -> Result<(Config, Vec<String>), Failure> {
     let fresh = fresh();
     let mut config = fresh.clone();
     let variable = || std::env::var("INSTEP_CONFIG").ok().filter(|path| !path.is_empty());
-    let file = file.map(|path| ("--config", path)).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
+    let file = file.map(|path| ("--config", path.to_owned())).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
     if let Some((source, path)) = file {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::usage(format!("{source} {path}: {}", in_words(&error))))?;
@@ -130,7 +160,7 @@ fn configure(file: Option<String>, set: Vec<(String, String)>, steps: i32) -> Re
     }
     for (key, word) in set {
         config
-            .set(&key, &word)
+            .set(key, word)
             .map_err(|error| Failure::usage(format!("--{}: {}", key.replace('_', "-"), error.reason)))?;
     }
     // Where only the memory was chosen, messages follow it.
@@ -309,7 +339,8 @@ pub(super) fn help() -> Result<(), Failure> {
     }
     out.push_str(
         "\nEach setting is also a key of the file, with _ for -, and an environment variable INSTEP_KEY.\n\n\
-         SIGTERM and SIGINT end it, saying goodbye to all (a second one ends it at once); SIGHUP opens log_file anew.\n\
+         SIGTERM and SIGINT end it, saying goodbye to all (a second one ends it at once); SIGHUP opens log_file anew,\n\
+         and reads the rules of users anew.\n\
          Exit codes: 0 it was told to end, 1 it cannot start or go on, 2 a setting is wrong.\n",
     );
     say(&out)

@@ -11,7 +11,9 @@ mod values;
 pub use log::LevelFilter;
 pub use predefined::Predefined;
 pub use settings::{SETTINGS, Setting, Value};
+pub(crate) use values::invalid;
 pub use values::{Config, Invalid};
 
+pub use crate::auth::{Access, Role, UserRule};
 pub use crate::c2sim::kind::Schema;
 pub use crate::c2sim::state::{InitMerge, Options as SessionOptions, PausedAllows, ShareGuard, UnknownBodies};

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
+use crate::auth::{Access, UserRule, Users};
 
 /// One key: how it is written everywhere, what it means, how to read and to set it.
 pub struct Setting {
@@ -113,6 +114,18 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list coordinators, "Coordinators to join, host:port, comma separated"),
     setting!(text name, "name of this program in its log"),
     setting!(switch remote_admin, "let other machines use exit, shut_down, set_log_level, remove_expired_addresses and force"),
+    Setting {
+        key: "auth",
+        help: "who is asked who he is: off (nobody), remote (all but loopback), all; see [[users]]",
+        is_switch: false,
+        get: |config| Value::Text(config.auth.word().to_owned()),
+        set: |config, word| {
+            config.auth = Access::of_word(word).ok_or_else(|| format!("'{word}' is neither off nor remote nor all"))?;
+            Ok(())
+        },
+    },
+    setting!(text keys_dir, "directory of public keys, one Component each, pyleco's authorized_keys_dir"),
+    setting!(switch plain_remote, "take tokens from other machines where they can be read on their way"),
     setting!(switch dial_local, "let other machines have kernels and nodes at loopback or link-local addresses dialled"),
     Setting {
         key: "log_level",
@@ -140,7 +153,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(number slow_ms, "time (ms) without progress before a receiver or a half-sent message is cut off"),
     setting!(number memory_max, "bytes that wait in the whole process; worlds and sessions may have a quarter"),
     setting!(list control_bind, "addresses of the control port (default: loopback on port + 10 or a free one; 'off': none)"),
-    setting!(list viewer_bind, "addresses of the viewer port (default: all on port + 11 or a free one; 'off': none)"),
+    setting!(list viewer_bind, "addresses of the viewer port (default: those of bind, port + 11 or free; 'off': none)"),
     setting!(list http_bind, "addresses of the HTTP port (default: loopback on port + 12 or a free one; 'off': none)"),
     setting!(list stomp_bind, "addresses of the STOMP port, such as 127.0.0.1:61613 (default: none)"),
     setting!(switch c2sim, "stand in for both servers of C2SIM: HTTP on 7777 and 8080, STOMP on 61613, all addresses"),
@@ -235,6 +248,10 @@ impl Config {
                 self.sessions = read.collect::<Result<_, _>>().map_err(|reason| invalid(&key, reason))?;
                 continue;
             }
+            if key == "users" {
+                self.users = self.read_users(text, &value)?;
+                continue;
+            }
             let word = match value {
                 serde_json::Value::String(text) => text,
                 serde_json::Value::Number(number) => number.to_string(),
@@ -250,6 +267,23 @@ impl Config {
             self.set(&key, &word)?;
         }
         Ok(())
+    }
+
+    /// Reads the tables `[[users]]`, and judges them together: here it is known on which lines they stand.
+    fn read_users(&self, text: &str, value: &serde_json::Value) -> Result<Vec<UserRule>, Invalid> {
+        let line = |rule: usize| {
+            let mut lines = (1..).zip(text.lines()).filter(|(_, line)| line.trim_start().starts_with("[[users]]"));
+            lines.nth(rule).map_or(0, |(line, _): (usize, _)| line)
+        };
+        let told = |rule: usize, why: &str| invalid("users", format!("line {}: {why}", line(rule)));
+        let tables = value.as_array().map(Vec::as_slice).filter(|items| items.iter().all(serde_json::Value::is_object));
+        let tables = tables.ok_or_else(|| invalid("users", "each user is a table [[users]]"))?;
+        let tables = tables.iter().filter_map(serde_json::Value::as_object).enumerate();
+        let rules = tables.map(|(rule, table)| UserRule::from_table(table).map_err(|why| told(rule, &why)));
+        let rules: Vec<UserRule> = rules.collect::<Result<_, _>>()?;
+        Users::judge(self.auth, self.plain_remote, &self.namespace, &rules, None)
+            .map_err(|wrong| told(wrong.rule, &wrong.reason))?;
+        Ok(rules)
     }
 
     /// Applies one environment variable; those that do not begin with `INSTEP_` are left alone, as is `INSTEP_CONFIG`.
@@ -292,6 +326,14 @@ impl Config {
             text.push_str(&format!("# {example}\n"));
         }
         for one in &self.sessions {
+            text.push_str(&one.to_table());
+        }
+        text.push_str("\n# Users, one such table each (without the number signs):\n");
+        if self.users.is_empty() {
+            let example = UserRule { name: "laser".to_owned(), ..UserRule::default() }.to_table();
+            text.push_str(&format!("# {}\n", example.trim().replace('\n', "\n# ")));
+        }
+        for one in &self.users {
             text.push_str(&one.to_table());
         }
         text

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::predefined::Predefined;
+use crate::auth::{Access, UserRule, Users};
 use crate::http::forwarded::Network;
 use crate::http::origin::Origins;
 use crate::leco::{DEFAULT_PORT, address};
@@ -31,6 +32,15 @@ pub struct Config {
     pub name: String,
     /// Whether other machines may end this program, clean its directory, and delete sessions that have members.
     pub remote_admin: bool,
+    /// Who is asked who he is. Where nobody is, rights go by the machine that somebody is on, see `remote_admin`; elsewhere by his role.
+    pub auth: Access,
+    /// Users, beside the one that is there where `auth` is `remote`: `local`, who comes over loopback and is asked nothing.
+    pub users: Vec<UserRule>,
+    /// Directory of files with a public key each, whose name says who may sign in with it: more users, of the role component. A server reads it;
+    /// a hub by itself does not.
+    pub keys_dir: String,
+    /// Whether tokens are taken from other machines over connections that can be read on their way.
+    pub plain_remote: bool,
     /// Whether other machines may have loopback and link-local addresses connected to, by telling of a node or opening a provider there.
     pub dial_local: bool,
     /// Log level: error, warn, info, debug, trace or off.
@@ -74,7 +84,7 @@ pub struct Config {
     pub memory_max: usize,
     /// Addresses of the control port; empty means loopback on the LECO port + 10 or, if that is taken, a free one; `off` means none.
     pub control_bind: Vec<String>,
-    /// Addresses of the viewer port; empty means all on the LECO port + 11 or, if that is taken, a free one; `off` means none.
+    /// Addresses of the viewer port; empty means those of `bind`, or all, on the LECO port + 11 or, if that is taken, a free one; `off` means none.
     pub viewer_bind: Vec<String>,
     /// Addresses of the HTTP port; empty means loopback on the LECO port + 12 or, if that is taken, a free one; `off` means none.
     pub http_bind: Vec<String>,
@@ -164,6 +174,10 @@ impl Default for Config {
             coordinators: Vec::new(),
             name: "instep".to_owned(),
             remote_admin: false,
+            auth: Access::Off,
+            users: Vec::new(),
+            keys_dir: String::new(),
+            plain_remote: false,
             dial_local: false,
             log_level: log::LevelFilter::Info,
             log_file: String::new(),
@@ -230,7 +244,7 @@ impl fmt::Display for Invalid {
 
 impl core::error::Error for Invalid {}
 
-pub(super) fn invalid(key: &str, reason: impl Into<String>) -> Invalid {
+pub(crate) fn invalid(key: &str, reason: impl Into<String>) -> Invalid {
     Invalid { key: key.to_owned(), reason: reason.into() }
 }
 
@@ -250,6 +264,7 @@ impl Config {
         }
         self.check_host()?;
         self.check_http()?;
+        self.judge_users(None).map_err(|reason| invalid("users", reason))?;
         if let Some(wrong) = self.coordinators.iter().find(|text| address::with_port(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
@@ -301,6 +316,12 @@ impl Config {
             return Err(invalid("stall_ms", "must not be larger than slow_ms"));
         }
         Ok(())
+    }
+
+    /// The users that it describes; those that were there `before` keep their numbers.
+    pub(crate) fn judge_users(&self, before: Option<&Users>) -> Result<Users, String> {
+        let users = Users::judge(self.auth, self.plain_remote, &self.namespace, &self.users, before);
+        users.map_err(|wrong| wrong.to_string())
     }
 
     /// As [`Config::check`]; but nothing is left here for the machine's name to stand in for.

@@ -13,6 +13,8 @@ pub enum Function {
     GetViewerInformation,
     /// Describe the Manager.
     GetManagerInformation,
+    /// Say who one is (our addition).
+    Authenticate,
     /// Open a provider.
     Open,
     /// Close providers.
@@ -78,11 +80,13 @@ pub enum Argument {
     Document,
     /// The C2SIM system that a controller speaks for.
     System,
+    /// The token of a user.
+    Token,
 }
 
 impl Argument {
     /// Every argument, in the order of the document's mixed list, then those of our own.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Address,
         Self::LogFileName,
         Self::Provider,
@@ -102,6 +106,7 @@ impl Argument {
         Self::Keep,
         Self::Document,
         Self::System,
+        Self::Token,
     ];
 
     /// The options of a session, by their keys the same in every protocol.
@@ -130,6 +135,7 @@ impl Argument {
             Self::Keep => "keep",
             Self::Document => "document",
             Self::System => "system",
+            Self::Token => "token",
         }
     }
 }
@@ -143,11 +149,12 @@ struct Row {
 }
 
 /// The table of functions. The numbers rule; the document spells some names in two ways.
-const FUNCTIONS: [Row; 15] = [
+const FUNCTIONS: [Row; 16] = [
     Row { function: Function::Exit, id: 1, name: "Exit", takes: &[] },
     Row { function: Function::GetErrorList, id: 2, name: "GetErrorList", takes: &[] },
     Row { function: Function::GetViewerInformation, id: 3, name: "GetViewerInformation", takes: &[Argument::Viewer] },
     Row { function: Function::GetManagerInformation, id: 4, name: "GetManagerInformation", takes: &[] },
+    Row { function: Function::Authenticate, id: 6, name: "Authenticate", takes: &[Argument::Token] },
     Row {
         function: Function::Open,
         id: 101,
@@ -243,7 +250,7 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_document_and_lead_back_to_their_function() {
         let ids = FUNCTIONS.iter().map(|row| row.id).collect::<Vec<_>>();
-        assert_eq!(ids, [1, 2, 3, 4, 101, 102, 103, 201, 202, 203, 204, 205, 206, 207, 208]);
+        assert_eq!(ids, [1, 2, 3, 4, 6, 101, 102, 103, 201, 202, 203, 204, 205, 206, 207, 208]);
         for row in &FUNCTIONS {
             assert_eq!((Function::of_id(row.id), row.function.id()), (Some(row.function), row.id));
             assert_eq!(row.function.name(), format!("{:?}", row.function));

@@ -1,4 +1,4 @@
-//! Control requests: the eleven functions of the document and three of our own, their arguments in every form seen or allowed, and what a missing one means.
+//! Control requests: the eleven functions of the document and those of our own, their arguments in every form seen or allowed, and what a missing one means.
 //!
 //! Owns the reading of a request body into a [`Call`]. Must not know what an id stands for.
 //!
@@ -110,6 +110,11 @@ pub enum Request<'a> {
     Viewers(Which<'a>),
     /// Describe the Manager.
     Manager,
+    /// Say who one is, by a token; one that stays away is empty.
+    Authenticate {
+        /// The token.
+        token: &'a str,
+    },
     /// Open a provider.
     Open(Wanted<'a>),
     /// Close these providers.
@@ -159,6 +164,7 @@ impl Request<'_> {
             Self::Errors => Function::GetErrorList,
             Self::Viewers(_) => Function::GetViewerInformation,
             Self::Manager => Function::GetManagerInformation,
+            Self::Authenticate { .. } => Function::Authenticate,
             Self::Open(_) => Function::Open,
             Self::Close(_) => Function::Close,
             Self::Providers(_) => Function::GetProviderInformation,
@@ -343,6 +349,9 @@ fn request<'a>(id: i64, object: Option<Reader<'a>>, arguments: &mut Arguments<'a
         Function::GetErrorList => Request::Errors,
         Function::GetViewerInformation => Request::Viewers(which(Argument::Viewer)?),
         Function::GetManagerInformation => Request::Manager,
+        Function::Authenticate => Request::Authenticate {
+            token: arguments.text(Argument::Token)?.ok_or_else(|| MISSING.in_argument(Argument::Token.key()))?,
+        },
         Function::Open => Request::Open(source(arguments)?),
         Function::Close => Request::Close(these(Argument::Provider)?),
         Function::GetProviderInformation => Request::Providers(which(Argument::Provider)?),

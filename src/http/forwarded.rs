@@ -24,6 +24,12 @@ impl Network {
         Some(Self { base, bits })
     }
 
+    /// How many bits its addresses have in common: the more, the fewer there are.
+    #[must_use]
+    pub const fn bits(&self) -> u32 {
+        self.bits
+    }
+
     /// Whether an address is one of these. An IPv4 address that comes in the clothes of an IPv6 one is still that.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -36,6 +42,12 @@ impl Network {
             }
             _ => false,
         }
+    }
+}
+
+impl core::fmt::Display for Network {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}/{}", self.base, self.bits)
     }
 }
 

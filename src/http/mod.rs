@@ -21,6 +21,7 @@
 
 pub mod answer;
 pub mod chunks;
+pub mod credentials;
 pub mod forwarded;
 pub mod head;
 pub mod media;

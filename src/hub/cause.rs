@@ -25,6 +25,8 @@ pub enum Cause {
     HandshakePushedOut,
     /// Too many connections.
     Refused,
+    /// It is not known who that is, or not any more, and everybody is asked.
+    Stranger,
     /// The receiver took nothing for `slow_ms` although bytes were waiting.
     Slow,
     /// A half-sent message did not go on for `slow_ms`.
@@ -87,6 +89,7 @@ impl Cause {
             },
             Self::HandshakeTime | Self::NoRequest | Self::HandshakePushedOut => &mut counters.closed_handshake_time,
             Self::Refused => &mut counters.connections_refused,
+            Self::Stranger => &mut counters.closed_stranger,
             Self::Slow => &mut counters.closed_slow,
             Self::HalfMessage => &mut counters.closed_half_message,
             Self::Silent => &mut counters.closed_silent,
@@ -128,6 +131,7 @@ impl fmt::Display for Cause {
             Self::NoRequest => f.write_str("no request within a minute"),
             Self::HandshakePushedOut => f.write_str("oldest of too many unfinished handshakes"),
             Self::Refused => f.write_str("too many connections"),
+            Self::Stranger => f.write_str("nobody knows who it is (auth)"),
             Self::Slow => f.write_str("receiver took nothing for slow_ms"),
             Self::HalfMessage => f.write_str("half-sent message stood still for slow_ms"),
             Self::Silent => f.write_str("no sign of life"),

@@ -30,6 +30,8 @@ pub(super) enum Parting {
     Slow,
     /// The session was deleted.
     Deleted,
+    /// It may not be in it any more.
+    Forbidden,
 }
 
 /// Something that others must hear of.

@@ -55,7 +55,8 @@ impl Lent {
         let mut config = Config { namespace, host, return_ms: 0, hint_s: 0, ..Config::default() };
         change(&mut config);
         let start = Start { seed: 7, now: Tick(1000), unix_ms: 1_700_000_000_000 };
-        Self { names: Names::new(&config, start.seed), peers: Peers::new(config, start) }
+        let users = config.judge_users(None).unwrap();
+        Self { names: Names::new(&config, start.seed), peers: Peers::new(config, users, start) }
     }
 
     /// So many milliseconds pass; nobody has looked at a deadline yet.

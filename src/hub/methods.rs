@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::auth::Action;
 use crate::c2sim::state::Trigger;
 use crate::control::function::Function;
 use crate::leco::methods::{Described, discover};
@@ -24,16 +25,49 @@ pub(super) enum At {
 pub(super) enum Right {
     /// Anybody.
     Anybody,
+    /// Anybody; where users are asked who they are, whoever may look on.
+    Look,
+    /// The same, who may sign in under that name.
+    SignIn,
+    /// The same, who may be the Coordinator of that node.
+    BeNode,
+    /// The same, who may join the session.
+    Join,
+    /// The same, who may control the Manager.
+    Control,
+    /// The same, who may make that session.
+    MakeSession,
     /// The Coordinator of another node, signed in on this link.
     Node,
     /// The same, or who may administer.
     NodeOrAdmin,
-    /// A member of the session.
-    Member,
+    /// A member of the session, who may look on.
+    Hear,
+    /// A member of the session, who may follow it.
+    Follow,
+    /// A member of the session, who may control it.
+    Trigger,
     /// On this machine, unless the configuration says otherwise.
     Admin,
     /// The same, for a call with `force`.
     AdminToForce,
+}
+
+impl Right {
+    /// What a user must be permitted, where users are asked who they are. Pinging and parting are nobody's right.
+    pub(super) const fn action(self) -> Option<Action> {
+        match self {
+            Self::Anybody => None,
+            Self::Look | Self::Hear => Some(Action::Look),
+            Self::SignIn => Some(Action::SignIn),
+            Self::BeNode | Self::Node => Some(Action::BeNode),
+            Self::Join | Self::Follow => Some(Action::Join),
+            Self::Trigger => Some(Action::Trigger),
+            Self::Control => Some(Action::Control),
+            Self::MakeSession | Self::AdminToForce => Some(Action::MakeSession),
+            Self::Admin | Self::NodeOrAdmin => Some(Action::Administer),
+        }
+    }
 }
 
 /// The calls, as the dispatchers tell them apart: by who deals with them.
@@ -68,6 +102,10 @@ pub(super) enum OwnCall {
     SendLinks,
     SendCounters,
     SendConnections,
+    WhoAmI,
+    May,
+    Denials,
+    Reload,
 }
 
 /// What the Manager does.
@@ -111,7 +149,7 @@ pub(super) enum AtSessionCall {
     Ack,
 }
 
-const OWN_CALLS: usize = OwnCall::SendConnections as usize + 1;
+const OWN_CALLS: usize = OwnCall::Reload as usize + 1;
 const MANAGER_CALLS: usize = ManagerCall::Exit as usize + 1;
 const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
 const CALLS: usize = OWN_CALLS + MANAGER_CALLS + SESSIONS_CALLS + AtSessionCall::Ack as usize + 1;
@@ -193,32 +231,32 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
     own(OwnCall::SetLogLevel, "set_log_level", "Sets the level of the log: DEBUG, INFO, WARNING, ERROR or CRITICAL.", &[("level", "string", true)], "null").needs(Right::Admin),
     own(OwnCall::ShutDown, "shut_down", "Signs out from all Coordinators and ends the program.", &[], "null").needs(Right::Admin),
-    own(OwnCall::SignIn, "sign_in", "Signs the sender in under its component name; with suggest, a taken name is answered with a free variation.", &[("suggest", "boolean", false)], "null").about_caller(),
+    own(OwnCall::SignIn, "sign_in", "Signs the sender in under its component name; with suggest, a taken name is answered with a free variation.", &[("suggest", "boolean", false)], "null").about_caller().needs(Right::SignIn),
     own(OwnCall::SignOut, "sign_out", "Signs the sender out.", &[], "null").about_caller(),
-    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null").about_caller(),
+    own(OwnCall::CoordinatorSignIn, "coordinator_sign_in", "Signs the sending Coordinator in.", &[], "null").about_caller().needs(Right::BeNode),
     own(OwnCall::CoordinatorSignOut, "coordinator_sign_out", "Signs the sending Coordinator out.", &[], "null").about_caller(),
     own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::NodeOrAdmin),
-    own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question(),
-    own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long.", &[], "array").question(),
+    own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question().needs(Right::Look),
+    own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long.", &[], "array").question().needs(Right::Look),
     own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node; with number differences may follow; recent says who has come and signed out lately.", &[("components", "array", true), ("number", "integer", false), ("recent", "object", false)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true), ("signed_out", "array", false), ("anew", "array", false)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::CompareComponents, "compare_components", "Compares the stored names with the list of this number by its digest, and asks for it where they differ.", &[("number", "integer", true), ("digest", "string", true)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::RepeatComponents, "repeat_components", "Has this node's names and nodes sent to the sending Coordinator again.", &[], "null").needs(Right::Node).about_caller(),
-    own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question(),
-    own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node; an entry without namespace says what was left out.", &[], "object").question(),
+    own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question().needs(Right::Look),
+    own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node; an entry without namespace says what was left out.", &[], "object").question().needs(Right::Look),
     own(OwnCall::RemoveExpiredAddresses, "remove_expired_addresses", "Cleans the directory: asks components silent for expiration_time (s), removes those silent three times as long.", &[("expiration_time", "number", true)], "null").needs(Right::Admin),
-    of_manager(ManagerCall::OpenProvider, "open_provider", "Opens a live kernel by address or a log file below log_dir as a provider; a kernel with keep is waited for, however often it ends.", &[("address", "object", false), ("logfilename", "string", false), ("keep", "boolean", false)], "object").is_function(Function::Open),
-    of_manager(ManagerCall::CloseProvider, "close_provider", "Closes providers, and the sessions that Connect made for them; a named session stays, without a provider.", &[("provider", "array", true)], "null").is_function(Function::Close),
-    of_manager(ManagerCall::RefreshProvider, "refresh_provider", "Connects live kernels anew; all of them without a list.", &[("provider", "array", false)], "object").is_function(Function::Refresh),
-    of_manager(ManagerCall::ConnectViewer, "connect_viewer", "Brings a viewer into the session of a provider.", &[("viewer", "integer", true), ("provider", "integer", true)], "object").is_function(Function::Connect),
-    of_manager(ManagerCall::DisconnectViewer, "disconnect_viewer", "Takes viewers out of their sessions.", &[("viewer", "array", true)], "null").is_function(Function::Disconnect),
-    of_manager(ManagerCall::Providers, "providers", "Describes providers.", &[("provider", "array", false)], "object").question().is_function(Function::GetProviderInformation),
-    of_manager(ManagerCall::Viewers, "viewers", "Describes viewers.", &[("viewer", "array", false)], "object").question().is_function(Function::GetViewerInformation),
-    of_manager(ManagerCall::Sessions, "sessions", "Describes sessions.", &[("session", "array", false)], "object").question().is_function(Function::GetSessionInformation),
-    of_manager(ManagerCall::Manager, "manager", "Describes the Manager.", &[], "object").question().is_function(Function::GetManagerInformation),
-    of_manager(ManagerCall::Errors, "errors", "The Manager's error list.", &[], "object").question().is_function(Function::GetErrorList),
-    of_manager(ManagerCall::Logs, "logs", "The logs below log_dir that open_provider can open, with their sizes in bytes; more says that there are others.", &[], "object").question(),
-    of_manager(ManagerCall::Play, "play", "Has a log played at so many times its own speed, or from the timestep of a time on.", &[("provider", "integer", true), ("speed", "number", false), ("time", "integer", false)], "object"),
+    of_manager(ManagerCall::OpenProvider, "open_provider", "Opens a live kernel by address or a log file below log_dir as a provider; a kernel with keep is waited for, however often it ends.", &[("address", "object", false), ("logfilename", "string", false), ("keep", "boolean", false)], "object").is_function(Function::Open).needs(Right::Control),
+    of_manager(ManagerCall::CloseProvider, "close_provider", "Closes providers, and the sessions that Connect made for them; a named session stays, without a provider.", &[("provider", "array", true)], "null").is_function(Function::Close).needs(Right::Control),
+    of_manager(ManagerCall::RefreshProvider, "refresh_provider", "Connects live kernels anew; all of them without a list.", &[("provider", "array", false)], "object").is_function(Function::Refresh).needs(Right::Control),
+    of_manager(ManagerCall::ConnectViewer, "connect_viewer", "Brings a viewer into the session of a provider.", &[("viewer", "integer", true), ("provider", "integer", true)], "object").is_function(Function::Connect).needs(Right::Control),
+    of_manager(ManagerCall::DisconnectViewer, "disconnect_viewer", "Takes viewers out of their sessions.", &[("viewer", "array", true)], "null").is_function(Function::Disconnect).needs(Right::Control),
+    of_manager(ManagerCall::Providers, "providers", "Describes providers.", &[("provider", "array", false)], "object").question().is_function(Function::GetProviderInformation).needs(Right::Look),
+    of_manager(ManagerCall::Viewers, "viewers", "Describes viewers.", &[("viewer", "array", false)], "object").question().is_function(Function::GetViewerInformation).needs(Right::Look),
+    of_manager(ManagerCall::Sessions, "sessions", "Describes sessions.", &[("session", "array", false)], "object").question().is_function(Function::GetSessionInformation).needs(Right::Look),
+    of_manager(ManagerCall::Manager, "manager", "Describes the Manager.", &[], "object").question().is_function(Function::GetManagerInformation).needs(Right::Look),
+    of_manager(ManagerCall::Errors, "errors", "The Manager's error list.", &[], "object").question().is_function(Function::GetErrorList).needs(Right::Look),
+    of_manager(ManagerCall::Logs, "logs", "The logs below log_dir that open_provider can open, with their sizes in bytes; more says that there are others.", &[], "object").question().needs(Right::Look),
+    of_manager(ManagerCall::Play, "play", "Has a log played at so many times its own speed, or from the timestep of a time on.", &[("provider", "integer", true), ("speed", "number", false), ("time", "integer", false)], "object").needs(Right::Control),
     of_manager(ManagerCall::Exit, "exit", "Ends the program, as shut_down does.", &[], "null").needs(Right::Admin).is_function(Function::Exit),
     of_sessions(SessionsCall::CreateSession, "create_session", "Makes a shared session, or gives one other words, options or a provider.", &[
             ("name", "string", true),
@@ -230,21 +268,25 @@ pub(super) const METHODS: &[Method] = &[
             ("share_guard", "string", false),
             ("init_merge", "string", false),
             ("unknown_bodies", "string", false),
-        ], "object").is_function(Function::CreateSession),
+        ], "object").needs(Right::MakeSession).is_function(Function::CreateSession),
     of_sessions(SessionsCall::DeleteSession, "delete_session", "Ends a shared session; with force even if it is in use.", &[("name", "string", true), ("force", "boolean", false)], "null").needs(Right::AdminToForce),
-    of_sessions(SessionsCall::SendSessions, "send_sessions", "Describes every shared session.", &[], "array").question(),
-    own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question(),
-    own(OwnCall::SendConnections, "send_connections", "The connections of this process that have most of what by names (waiting_bytes, held_ms, drops, messages_in, messages_out, bytes_in, bytes_out, heard_ms, age_s, key), at the most so many; name is a part of a name or address.", &[("by", "string", false), ("most", "integer", false), ("name", "string", false)], "object").question().is_function(Function::GetConnectionInformation),
-    own(OwnCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question(),
-    of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object").about_caller(),
-    of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null").about_caller(),
-    of_session(AtSessionCall::Info, "info", "State, options and size of the session.", &[], "object").question(),
-    of_session(AtSessionCall::Initialization, "initialization", "The initialization that was shared, as a C2SIM document.", &[], "string").question(),
-    of_session(AtSessionCall::Members, "members", "Who has joined, and who has followed.", &[], "object").question(),
-    of_session(AtSessionCall::Ack, "ack", "Says that the sender has followed the event of this number.", &[("seq", "integer", true)], "null").needs(Right::Member).about_caller(),
-    of_session(AtSessionCall::Events, "events", "The events behind this number, as far as they are kept.", &[("after", "integer", false)], "object").needs(Right::Member).question(),
+    of_sessions(SessionsCall::SendSessions, "send_sessions", "Describes every shared session.", &[], "array").question().needs(Right::Look),
+    own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question().needs(Right::Look),
+    own(OwnCall::SendConnections, "send_connections", "The connections of this process that have most of what by names (waiting_bytes, held_ms, drops, messages_in, messages_out, bytes_in, bytes_out, heard_ms, age_s, key), at the most so many; name is a part of a name or address.", &[("by", "string", false), ("most", "integer", false), ("name", "string", false)], "object").question().is_function(Function::GetConnectionInformation).needs(Right::Look),
+    own(OwnCall::WhoAmI, "whoami", "Who the caller is, and what it may, where users are asked who they are (auth).", &[], "object"),
+    own(OwnCall::May, "may", "Whether a user may do this, and the line of the rules that decides; user is a name or a public key, action the name of a method, or send, orders, reports, initialization or other.", &[("user", "string", true), ("action", "string", true), ("target", "string", false)], "object").needs(Right::Admin),
+    own(OwnCall::Denials, "denials", "The last refusals: who was not let do what, and how often.", &[], "object").needs(Right::Admin),
+    own(OwnCall::Reload, "reload", "Reads the rules of users anew, as SIGHUP does; where they do not hold the old ones stay.", &[], "object").needs(Right::Admin),
+    own(OwnCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
+    of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object").about_caller().needs(Right::Join),
+    of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null").about_caller().needs(Right::Join),
+    of_session(AtSessionCall::Info, "info", "State, options and size of the session.", &[], "object").question().needs(Right::Look),
+    of_session(AtSessionCall::Initialization, "initialization", "The initialization that was shared, as a C2SIM document.", &[], "string").question().needs(Right::Look),
+    of_session(AtSessionCall::Members, "members", "Who has joined, and who has followed.", &[], "object").question().needs(Right::Look),
+    of_session(AtSessionCall::Ack, "ack", "Says that the sender has followed the event of this number.", &[("seq", "integer", true)], "null").needs(Right::Follow).about_caller(),
+    of_session(AtSessionCall::Events, "events", "The events behind this number, as far as they are kept.", &[("after", "integer", false)], "object").needs(Right::Hear).question(),
     trigger("submit_initialization", "Begins to collect initialization: to INITIALIZING."),
-    trigger("initialization_complete", "Says that the sender's system is done with initialization."),
+    trigger("initialization_complete", "Says that the sender's system is done with initialization.").needs(Right::Follow),
     trigger("share_scenario", "Shares the initialization with all members: to INITIALIZED."),
     trigger("start_scenario", "Starts: to RUNNING."),
     trigger("pause_scenario", "Pauses: to PAUSED."),
@@ -252,7 +294,7 @@ pub(super) const METHODS: &[Method] = &[
     trigger("stop_scenario", "Stops, keeping the initialization: to INITIALIZED."),
     trigger("reset_scenario", "Discards the initialization: to UNINITIALIZED."),
     of_session(AtSessionCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
-    of_session(AtSessionCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question(),
+    of_session(AtSessionCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
 ];
 
 type Parameters = &'static [(&'static str, &'static str, bool)];
@@ -316,7 +358,7 @@ const fn of_session(
 /// The triggers are those of the C2SIM flow control document.
 const fn trigger(name: &'static str, summary: &'static str) -> Method {
     of_session(AtSessionCall::Pull, name, summary, &[("at", "integer", false)], "object")
-        .needs(Right::Member)
+        .needs(Right::Trigger)
         .is_function(Function::Trigger)
 }
 
@@ -409,7 +451,7 @@ mod tests {
         for method in METHODS {
             if method.is_question {
                 assert_ne!(method.result, "null", "{}", method.name);
-                assert!(matches!(method.right, Right::Anybody | Right::Member), "{}", method.name);
+                assert!(matches!(method.right, Right::Look | Right::Hear), "{}", method.name);
             }
         }
     }

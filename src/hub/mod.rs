@@ -63,6 +63,8 @@ mod methods;
 mod names;
 mod peers;
 pub mod recorder;
+mod rights;
+pub(crate) mod rulebook;
 mod sessions;
 #[cfg(not(feature = "internals"))]
 pub(crate) mod shelf;
@@ -80,12 +82,14 @@ pub use doors::{Door, Output, Start, is_near};
 pub use keys::{NodeKey, PeerKey, ProviderKey};
 #[cfg(feature = "internals")]
 pub use peers::Peer;
+#[cfg(feature = "internals")]
+pub use rights::judge;
 
 pub use crate::counters::Counters;
 pub use crate::store::table::Key;
 pub use crate::zmtp::{Fault, SocketType};
 
-use crate::config::{Config, Invalid};
+use crate::config::{Config, Invalid, invalid};
 use crate::counters::count;
 use crate::leco::address;
 use crate::time::Tick;
@@ -119,6 +123,8 @@ pub struct Hub {
     /// What turns have taken, and where the rest of what is told of the process comes from.
     turns: vitals::Turns,
     vitals: fn() -> Option<vitals::Vitals>,
+    /// Where the rules of users are read anew.
+    rulebook: Option<Box<dyn rulebook::Rulebook>>,
     has_said_stop: bool,
     /// How often nodes are waited for once more before the end.
     last_waits: u64,
@@ -133,6 +139,7 @@ impl Hub {
     /// [`Invalid`]: the namespace or the host is empty, or [`Config::check`] does not pass.
     pub fn new(mut config: Config, start: Start) -> Result<Self, Invalid> {
         config.check_named()?;
+        let users = config.judge_users(None).map_err(|reason| invalid("users", reason))?;
         let predefined = core::mem::take(&mut config.sessions);
         let coordinators = core::mem::take(&mut config.coordinators);
         let mut hub = Self {
@@ -145,10 +152,11 @@ impl Hub {
             topic: Topic::new(&config),
             turns: vitals::Turns::default(),
             vitals: || None,
+            rulebook: None,
             has_said_stop: false,
             last_waits: 0,
             is_turn_of_sessions: false,
-            peers: Peers::new(config, start),
+            peers: Peers::new(config, users, start),
         };
         let gmu_session = core::mem::take(&mut hub.peers.config.gmu_session);
         hub.sessions.add_predefined(&mut hub.peers, &hub.names, &predefined, &gmu_session);
@@ -344,6 +352,14 @@ impl Hub {
     pub fn handle_timeout(&mut self, now: Tick) {
         self.advance(now);
         self.expire();
+        self.drain_events();
+    }
+
+    /// The rules of users are to be read anew.
+    pub(crate) fn handle_reload(&mut self, now: Tick) {
+        self.advance(now);
+        // What comes of it is in the log.
+        drop(self.reload());
         self.drain_events();
     }
 

@@ -301,6 +301,12 @@ impl Hub {
             log::debug!("{} is a {} with identity '{identity}'", peer.remote, metadata.socket_type.name());
         }
         self.peers.handshake_done(key);
+        if self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted && peer.user.is_none()) {
+            let why = "it speaks NULL, and no user has this address (auth)";
+            self.peers.note_stranger(key, "connect", why);
+            self.peers.close(key, Cause::Stranger);
+            return;
+        }
         if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
             Coordinator::sign_in_at(&mut self.peers, &self.names, node, key);
         }

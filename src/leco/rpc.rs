@@ -56,6 +56,9 @@ pub const NO_ANSWER: RpcError = RpcError { code: -32097, message: "The receiver 
 pub const NOT_PERMITTED: RpcError =
     RpcError { code: -32001, message: "Not permitted from another machine without remote_admin." };
 
+/// The user at the other end may not do this; the data says what he lacks.
+pub const FORBIDDEN: RpcError = RpcError { code: -32001, message: "Not permitted." };
+
 /// A function of the Manager failed; the reason is in the data.
 pub const MANAGER_FAILED: RpcError = RpcError { code: -32040, message: "The Manager could not do this." };
 

@@ -47,6 +47,9 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     let mut listeners = open_leco(config)?;
     let port = listeners.first().map_or(config.port, |listener| listener.address.port());
     let near = near(if config.bind.is_empty() { &[] } else { &listeners });
+    // Whoever keeps Components to some addresses means viewers too.
+    let chosen = hosts(&listeners);
+    let viewers = if config.bind.is_empty() { EVERYWHERE } else { [&chosen[..], &chosen[..]] };
     let doors = [
         Beside {
             door: Door::Control,
@@ -55,7 +58,7 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
             places: [&near, &NEAR[1..]],
             offset: 10,
         },
-        Beside { door: Door::Viewer, key: "viewer_bind", who: "viewers", places: EVERYWHERE, offset: 11 },
+        Beside { door: Door::Viewer, key: "viewer_bind", who: "viewers", places: viewers, offset: 11 },
         Beside { door: Door::Http, key: "http_bind", who: "clients of HTTP", places: [&near, &NEAR[1..]], offset: 12 },
     ];
     let mut elsewhere = Vec::new();
@@ -100,6 +103,14 @@ fn near(chosen: &[Listener]) -> Vec<IpAddr> {
     let takes_v4 = chosen.is_empty() || ips().any(|ip| ip.is_ipv4() || ip.is_unspecified());
     let takes_v6 = ips().any(|ip| ip.is_ipv6());
     NEAR.into_iter().filter(|ip| if ip.is_ipv4() { takes_v4 } else { takes_v6 }).collect()
+}
+
+/// The addresses that listeners are on, each once.
+fn hosts(listeners: &[Listener]) -> Vec<IpAddr> {
+    let mut hosts: Vec<IpAddr> = listeners.iter().map(|listener| listener.address.ip()).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
 }
 
 /// A port beside that of LECO.

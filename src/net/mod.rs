@@ -49,6 +49,10 @@ mod file;
 mod host;
 #[cfg(feature = "internals")]
 pub mod host;
+#[cfg(not(feature = "internals"))]
+mod keys;
+#[cfg(feature = "internals")]
+pub mod keys;
 #[cfg(feature = "ledger")]
 mod ledger_file;
 #[cfg(all(feature = "ledger", not(feature = "internals")))]

@@ -27,7 +27,7 @@ fn invalid(text: impl Into<String>) -> io::Error {
 
 /// The configuration with the machine's names in it, if its values fit together.
 pub(super) fn checked(config: Config) -> io::Result<Config> {
-    let config = named(config);
+    let config = super::keys::with_keys(named(config)).map_err(invalid)?;
     config.check().map_err(|wrong| invalid(wrong.to_string()))?;
     Ok(config)
 }
@@ -87,6 +87,8 @@ pub(super) fn hub(
 
 /// Whether what the configuration names is there, without starting anything.
 pub(super) fn check_files(config: &Config) -> io::Result<()> {
+    let with_keys = super::keys::with_keys(named(config.clone())).map_err(invalid)?;
+    with_keys.check().map_err(|wrong| invalid(wrong.to_string()))?;
     let mut schemas = Schemas::default();
     load_schemas(&config.c2sim_schema, |xsd| schemas.load(xsd).map(drop))?;
     let state_dir = Path::new(&config.state_dir);

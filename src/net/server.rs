@@ -88,6 +88,8 @@ pub struct Server {
     /// The hub has said all it had to say: what is left is that it arrives.
     has_stopped: bool,
     signals: Signals,
+    /// The rules of users can be read anew.
+    has_rules: bool,
     turns: u64,
     longest_turn_us: u64,
 }
@@ -129,6 +131,7 @@ impl Server {
             stopping: false,
             has_stopped: false,
             signals: Signals::default(),
+            has_rules: false,
             turns: 0,
             longest_turn_us: 0,
         })
@@ -194,6 +197,13 @@ impl Server {
     pub fn watch_signals(&mut self, on_hangup: OnHangup) -> io::Result<()> {
         self.signals = Signals::watched(self.poll.registry(), on_hangup)?;
         Ok(())
+    }
+
+    /// Gives the server a way to read its configuration anew: `read` is called at SIGHUP and when an administrator asks for it. What changes are
+    /// the users and `auth`, those of `keys_dir` included; where they do not hold, the old ones stay.
+    pub fn set_reload(&mut self, read: Box<dyn FnMut() -> Result<Config, String> + Send>) {
+        self.has_rules = true;
+        self.hub.set_rulebook(Box::new(super::keys::Rules(read)));
     }
 
     /// Whether many blocks of memory that nobody has needed for a while were let go of since this was asked last. What an allocator keeps of them
@@ -292,7 +302,11 @@ impl Server {
                 }
             }
             SIGNALS => {
-                for _ in 0..self.signals.take() {
+                let (ends, hung_up) = self.signals.take();
+                if hung_up && self.has_rules {
+                    self.hub.handle_reload(now);
+                }
+                for _ in 0..ends {
                     if self.stop(now) == Turn::Ended {
                         return Turn::Ended;
                     }

@@ -27,25 +27,26 @@ impl Signals {
         Ok(Self { watched: Some((signals, on_hangup)) })
     }
 
-    /// Deals with those that have come; answers how often the process is asked to end.
-    pub(super) fn take(&mut self) -> usize {
-        let Some((signals, on_hangup)) = &mut self.watched else { return 0 };
-        let mut ends = 0;
+    /// Deals with those that have come; answers how often the process is asked to end, and whether to read its rules anew.
+    pub(super) fn take(&mut self) -> (usize, bool) {
+        let Some((signals, on_hangup)) = &mut self.watched else { return (0, false) };
+        let (mut ends, mut hung_up) = (0, false);
         for signal in signals.pending() {
             if signal == SIGHUP {
                 on_hangup();
+                hung_up = true;
             } else {
                 ends += 1;
             }
         }
-        ends
+        (ends, hung_up)
     }
 }
 
 #[cfg(not(feature = "daemon"))]
 impl Signals {
     /// None ever come.
-    pub(super) const fn take(&self) -> usize {
-        0
+    pub(super) const fn take(&self) -> (usize, bool) {
+        (0, false)
     }
 }

@@ -47,6 +47,7 @@ fn describe(call: &Call<'_>) -> String {
         Err(error) => format!("error: {error}"),
         Ok(Request::Exit) => "Exit".to_owned(),
         Ok(Request::Errors) => "Errors".to_owned(),
+        Ok(Request::Authenticate { token }) => format!("Authenticate {token}"),
         Ok(Request::Connections) => "Connections".to_owned(),
         Ok(Request::Manager) => "Manager".to_owned(),
         Ok(Request::Viewers(which)) => ids("Viewers", which),

@@ -8,6 +8,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod auth;
+#[cfg(feature = "daemon")]
+mod auth_cli;
 #[cfg(feature = "daemon")]
 mod bench_cli;
 mod c2sim_data;

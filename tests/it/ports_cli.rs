@@ -97,7 +97,7 @@ fn one_warning_says_where_they_are() {
     for wanted in [
         format!(": cannot listen on port {}: it is in use", port + 10),
         format!(": cannot listen on port {}: it is in use", port + 11),
-        "(control_bind chooses); viewers connect to [::]:".to_owned(),
+        "(control_bind chooses); viewers connect to 127.0.0.1:".to_owned(),
         "(viewer_bind chooses)".to_owned(),
     ] {
         assert!(line.contains(&wanted), "{wanted}: {line}");

@@ -246,7 +246,7 @@ fn the_environment_is_judged_like_the_flags() {
         assert_eq!(run(program(&["--check"]).env("ANYTHING", bytes)).0, 0, "what is not ours is not looked at");
     }
     // Other programs may have variables of that kind, so it is said but no error.
-    let (code, out, err) = run(program(&["--check"]).env("INSTEP_PROT", "1"));
+    let (code, out, err) = run(program(&["--check", "--bind", "127.0.0.1:0"]).env("INSTEP_PROT", "1"));
     assert_eq!((code, err.as_str()), (0, ""));
     let stranger = "INSTEP_PROT: there is no such setting, the variable is left alone";
     assert_eq!(out, format!("{stranger}\nthe configuration is in order\n"));

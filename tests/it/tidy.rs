@@ -122,7 +122,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("time", &[]),
     ("counters", &[]),
-    ("config", &["limits", "time", "leco", "c2sim", "http"]),
+    // Networks of addresses are read as those of proxies are.
+    ("auth", &["limits", "http"]),
+    ("config", &["limits", "time", "auth", "leco", "c2sim", "http"]),
     ("store", &["limits", "time"]),
     ("zmtp", &["limits", "time", "store"]),
     ("leco", &["limits", "time", "store"]),
@@ -136,11 +138,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "hub",
         &[
-            "limits", "time", "counters", "config", "store", "zmtp", "leco", "control", "c2sim", "rcrs", "http",
-            "stomp", "web",
+            "limits", "time", "counters", "config", "auth", "store", "zmtp", "leco", "control", "c2sim", "rcrs",
+            "http", "stomp", "web",
         ],
     ),
-    ("net", &["limits", "time", "store", "config", "hub", "leco", "rcrs", "c2sim"]),
+    ("net", &["limits", "time", "store", "config", "auth", "hub", "leco", "rcrs", "c2sim"]),
     ("main", &["cli"]),
 ];
 
@@ -216,7 +218,8 @@ fn crates_stay_in_their_rooms() {
         ("httparse", &["http"]),
         ("percent_encoding", &["http"]),
         ("sha1_smol", &["http"]),
-        ("base64", &["http"]),
+        ("base64", &["http", "auth"]),
+        ("sha2", &["auth"]),
         ("lexopt", &["cli"]),
         ("signal_hook_mio", &["net", "cli"]),
         ("slab", &["store"]),
@@ -345,6 +348,7 @@ fn the_root_holds_what_a_visitor_expects() {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "SECURITY.md",
         "LICENSE",
         "LICENSE-MIT",
         "LICENSE-APACHE",

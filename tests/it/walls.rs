@@ -7,6 +7,7 @@ use super::tidy::{shipped, sources};
 
 /// Files in which methods of `Hub` may stand.
 const HUB_METHODS: &[&str] = &[
+    "src/hub/dispatch/access.rs",
     "src/hub/dispatch/calls.rs",
     "src/hub/dispatch/commands.rs",
     "src/hub/dispatch/connections.rs",
@@ -14,6 +15,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/guests.rs",
     "src/hub/dispatch/manager.rs",
     "src/hub/dispatch/mod.rs",
+    "src/hub/dispatch/reload.rs",
     "src/hub/dispatch/rpc.rs",
     "src/hub/dispatch/sessions.rs",
     "src/hub/dispatch/topic.rs",

@@ -8,6 +8,8 @@ pub const NORMAL: u16 = 1000;
 pub const UNSUPPORTED: u16 = 1003;
 /// What came is not what the protocol upon the messages puts there.
 pub const INVALID: u16 = 1007;
+/// The client may not be here.
+pub const POLICY: u16 = 1008;
 /// More came than is taken.
 pub const TOO_LONG: u16 = 1009;
 /// We cannot go on, or the client does not keep up.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 
 use crate::http::answer::{Answer, Date, Transfer};
+use crate::http::credentials::{GRANTED, offers_granted};
 use crate::http::head::{Head, Length, Terms};
 use crate::http::method::Method;
 
@@ -68,10 +69,14 @@ impl core::error::Error for Denial {}
 
 /// The proof that we know what we grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accept([u8; 28]);
+pub struct Accept {
+    letters: [u8; 28],
+    /// It offers the subprotocol that stands beside a token.
+    is_ours: bool,
+}
 
 impl Accept {
-    /// Judges a request, whose body is over. Extensions and subprotocols are not granted, whatever it offers.
+    /// Judges a request, whose body is over. Extensions are not granted, and no subprotocol but the one that stands beside a token.
     ///
     /// # Errors
     /// Why not.
@@ -87,7 +92,10 @@ impl Accept {
         }
         let mut keys = head.all("Sec-WebSocket-Key");
         match (keys.next(), keys.next()) {
-            (Some(key), None) => Self::of(key).ok_or(Denial::Malformed),
+            (Some(key), None) => {
+                let accept = Self::of(key).ok_or(Denial::Malformed)?;
+                Ok(Self { is_ours: offers_granted(head), ..accept })
+            }
             _ => Err(Denial::Malformed),
         }
     }
@@ -102,7 +110,7 @@ impl Accept {
         hash.update(key);
         hash.update(GUID);
         let mut letters = [0; 28];
-        STANDARD.encode_slice(hash.digest().bytes(), &mut letters).ok().map(|_| Self(letters))
+        STANDARD.encode_slice(hash.digest().bytes(), &mut letters).ok().map(|_| Self { letters, is_ours: false })
     }
 
     /// Writes the answer. Frames may follow at once.
@@ -110,7 +118,11 @@ impl Accept {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
         );
-        out.extend_from_slice(&self.0);
+        out.extend_from_slice(&self.letters);
+        if self.is_ours {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+            out.extend_from_slice(GRANTED.as_bytes());
+        }
         out.extend_from_slice(b"\r\n\r\n");
     }
 }

@@ -131,7 +131,8 @@ impl Coordinator {
         let label = node.label();
         let remotes = [held, newcomer].map(|link| peers.get(link).map(|peer| peer.remote));
         let [Some(old), Some(new)] = remotes else { return Ok(()) };
-        if node.standing != Standing::Claimed {
+        let is_same_user = peers.users.is_off() || peers.user(held) == peers.user(newcomer);
+        if node.standing != Standing::Claimed || !is_same_user {
             if peers.may_log_of(newcomer, About::Namesake) {
                 log::warn!(
                     "{new} is refused as node {label}, which is linked from {old}: two nodes have the same namespace; give one of them another --namespace"

@@ -45,6 +45,10 @@ pub(in crate::hub) fn begin(peers: &mut Peers, names: &Names, from: PeerKey, buf
     let walked = peer.link.front();
     let is_begun = frame::head(buffer.get(walked.len..).unwrap_or_default()).is_ok();
     let Some((view, front)) = judgeable(buffer, &walked).filter(|_| is_begun) else { return Begun::Waits };
+    if peers.users.is_restricting() {
+        // Who sends to whom is judged when it is whole.
+        return Begun::Waits;
+    }
     let chart = Chart { names, key: from, peer };
     let to = match route::route(&chart, &names.prefix, view.sender, view.receiver) {
         Verdict::Deliver(component) => names.directory.get(component).map(|component| component.link),

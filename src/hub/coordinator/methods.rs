@@ -93,8 +93,8 @@ impl Coordinator {
         if peer.names.len() >= COMPONENTS_PER_PEER_MAX {
             return Err((SERVER_FULL, Value::from("too many names on one connection")));
         }
-        if peers.shares.names(peer.address()) >= share_of(COMPONENTS_MAX) {
-            return Err((SERVER_FULL, Value::from("too many components from one machine")));
+        if peer.share.is_some_and(|share| peers.shares.names(share) >= share_of(COMPONENTS_MAX)) {
+            return Err((SERVER_FULL, Value::from("too many components from one machine, or of one user")));
         }
         let remote = peer.remote;
         match names.directory.add(name, caller.link) {

@@ -9,6 +9,7 @@ mod mesh;
 mod methods;
 pub(super) mod multicast;
 mod origin;
+mod permits;
 mod published;
 pub(super) mod relay;
 mod updates;
@@ -88,6 +89,17 @@ impl Coordinator {
                 log::warn!("component {name} removed: silent too long");
             }
         }
+        Some(component.name)
+    }
+
+    /// A component may not have its name any more: it is free. Answers the name.
+    pub(super) fn take_name(&mut self, peers: &mut Peers, names: &mut Names, key: ComponentKey) -> Option<Name> {
+        let component = names.directory.sign_out(key)?;
+        peers.drop_name(component.link, key);
+        tell(peers, names, &component.name, "left");
+        log::warn!("component {} may not have its name any more", crate::leco::name::shown(&component.name));
+        peers.counters.sign_outs += 1;
+        self.is_changed = true;
         Some(component.name)
     }
 

@@ -1,14 +1,16 @@
 //! Messages on their way: routing, queueing, holding senders back, refusing, and returning what could not be delivered.
 
-use crate::leco::message::{self, HEADER_BYTES, Malformed, TYPE_JSON, View};
+use crate::leco::message::{self, HEADER_BYTES, Malformed, View};
 use crate::leco::name;
 use crate::leco::route::{self, Known, Owner, Place, Refusal, Verdict, is_session};
-use crate::leco::rpc::{self, Document, Id, Item, RECEIVER_OVERLOADED, RpcError};
+use crate::leco::rpc::{self, Id, RECEIVER_OVERLOADED, RpcError};
 use crate::limits::{FULL_NAME_BYTES_MAX, MESSAGE_BYTES_CEILING, RETURN_WINDOW_MS};
 use crate::store::ring::{NoRoom, Ring};
 use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
+use super::permits::{self, Permit, is_answer};
+use crate::auth::Target;
 use crate::hub::keys::{ComponentKey, PeerKey};
 use crate::hub::names::{Names, new_header, say_as, shown};
 use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
@@ -60,17 +62,6 @@ impl Known for Chart<'_> {
     }
 }
 
-/// Whether content is an answer: no error is ever sent because of one.
-fn is_answer(view: &View<'_>) -> bool {
-    let answer = |item: &Item| matches!(item, Item::Result { .. } | Item::Error { .. });
-    view.content_type() == TYPE_JSON
-        && view.payload.is_some_and(|payload| match Document::parse(payload) {
-            Ok(Document::Single(item)) => answer(&item),
-            Ok(Document::Batch(items)) => items.iter().all(answer),
-            Err(_) => false,
-        })
-}
-
 /// What the routing chart says of a message, carried out as far as it concerns messages on their way.
 #[derive(Debug)]
 pub(in crate::hub) enum Taken<'a> {
@@ -93,6 +84,13 @@ pub(in crate::hub) fn take<'a>(
 ) -> Taken<'a> {
     let Some(peer) = peers.get(key) else { return Taken::Routed(Outcome::Done) };
     let verdict = route::route(&Chart { names, key, peer }, &names.prefix, view.sender, view.receiver);
+    if peers.users.is_restricting() {
+        match permits::judge(peers, names, key, view, &verdict) {
+            Permit::Free | Permit::NotOurs => {}
+            Permit::Refused(lacks) => return Taken::Routed(forbid(peers, names, key, view, lacks)),
+            Permit::Answer => return Taken::Routed(let_answer(peers, names, key, verdict, wire, view)),
+        }
+    }
     Taken::Routed(match verdict {
         Verdict::Deliver(component) => deliver(peers, names, key, component, wire, view),
         Verdict::Forward(link) => forward(peers, names, key, link, wire, view),
@@ -101,6 +99,36 @@ pub(in crate::hub) fn take<'a>(
         Verdict::Unnamed(refusal) => return Taken::Own(Some(refusal)),
         Verdict::Refuse(refusal) => refuse(peers, names, key, view, refusal),
     })
+}
+
+/// Tells the sender of a message that it may not send to that receiver.
+#[cold]
+fn forbid(peers: &mut Peers, names: &Names, from: PeerKey, view: &View<'_>, lacks: &'static str) -> Outcome {
+    let receiver = names.full_name_of(view.receiver);
+    let (error, data) = peers.forbid(from, "send", lacks, Target::Name(&receiver));
+    answer_error(peers, names, from, view, error, &data)
+}
+
+/// An answer goes to whom its sender may not send to: nothing of that is remembered.
+#[cold]
+fn let_answer(
+    peers: &mut Peers,
+    names: &Names,
+    from: PeerKey,
+    verdict: Verdict<'_, ComponentKey, PeerKey>,
+    wire: &[u8],
+    view: &View<'_>,
+) -> Outcome {
+    let outcome = match verdict {
+        Verdict::Deliver(component) => deliver(peers, names, from, component, wire, view),
+        Verdict::Forward(link) => forward(peers, names, from, link, wire, view),
+        Verdict::Refuse(refusal) | Verdict::Unnamed(refusal) => refuse(peers, names, from, view, refusal),
+        Verdict::Own | Verdict::Session(_) => Outcome::Done,
+    };
+    if let Some(peer) = peers.get_mut(from) {
+        peer.last_receiver = None;
+    }
+    outcome
 }
 
 /// Drops a message that is not LECO, and tells its sender where it has one. `parts` are the frames from the receiver on.
@@ -145,6 +173,9 @@ fn deliver(peers: &mut Peers, names: &Names, from: PeerKey, to: ComponentKey, wi
             if let Some(peer) = peers.get_mut(from) {
                 peer.last_receiver = Some(to);
             }
+            if peers.users.is_restricting() {
+                permits::note(peers, names, link, view);
+            }
             Outcome::Queued { to: link, forwarded: false }
         }
         Err(refused) => no_room(peers, names, from, (link, false), refused, wire, view),
@@ -166,6 +197,10 @@ fn forward(peers: &mut Peers, names: &Names, from: PeerKey, link: PeerKey, wire:
 /// a read. Says how many bytes that was; none if they do not fit, as then each is judged by itself.
 #[inline(always)]
 pub(in crate::hub) fn queue_run(peers: &mut Peers, to: PeerKey, forwarded: bool, front: &[u8], buffer: &[u8]) -> usize {
+    if peers.users.is_restricting() {
+        // Each is looked at.
+        return 0;
+    }
     let bounds = peers.bounds;
     let (len, count) = frame::run(front, HEADER_BYTES, buffer, &bounds);
     let messages = u32::try_from(count).unwrap_or(u32::MAX);
@@ -219,6 +254,9 @@ fn no_room(
     view: &View<'_>,
 ) -> Outcome {
     if wire.len() > peers.config.ring_bytes_max && !peers.has_passage(to) {
+        if peers.users.is_restricting() {
+            permits::note(peers, names, to, view);
+        }
         return Outcome::Large { to, forwarded };
     }
     hold_for_room(peers, names, from, to, refused, view)
@@ -344,7 +382,8 @@ pub(in crate::hub) fn contest(peers: &mut Peers, names: &Names, from: PeerKey, s
 fn probe(peers: &mut Peers, names: &Names, owner: PeerKey, newcomer: PeerKey) -> bool {
     let patience = Span(peers.config.takeover_ms);
     let (Some(peer), Some(claimant)) = (peers.get(owner), peers.get(newcomer)) else { return false };
-    if peer.address() != claimant.address() || peers.stopping {
+    let is_same_user = peers.users.is_off() || peer.user == claimant.user;
+    if peer.address() != claimant.address() || !is_same_user || peers.stopping {
         return false;
     }
     let alive = peers.now.since(peer.last_heard) < patience || peer.held.is_some();

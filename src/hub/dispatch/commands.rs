@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::auth::Target;
 use crate::c2sim::code::Code;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::notice::{write_empty_initialization, write_system};
@@ -17,6 +18,7 @@ use crate::hub::web::{Asked, Command, Reply, Standing, Task, duplicate, multiple
 use crate::leco::address;
 use crate::limits::CLIENT_ID_BYTES_MAX;
 
+use super::access::{action_of_trigger, forbidden};
 use super::web::Served;
 
 /// Who these documents are from that the server writes for a command.
@@ -94,7 +96,7 @@ impl Hub {
     }
 
     /// The session that a client of GMU's server means.
-    fn session_of_task(&self, asked: &Asked) -> Option<SessionKey> {
+    pub(super) fn session_of_task(&self, asked: &Asked) -> Option<SessionKey> {
         match asked.value("session") {
             Some(name) => self.session_meant(&name),
             None => self.session_meant(&self.peers.config.gmu_session),
@@ -138,7 +140,9 @@ impl Hub {
             }
         };
         let password = self.peers.config.gmu_password.clone();
-        let reading = Reading { any_namespace: true, body_only: true, speaks_for_sender: true, password: &password };
+        let user = self.peers.user(key);
+        let reading =
+            Reading { any_namespace: true, body_only: true, speaks_for_sender: true, password: &password, user };
         self.hand_in(key, asked, session, (id, document.into(), reading))
     }
 
@@ -173,7 +177,7 @@ impl Hub {
                     let mut document = Vec::new();
                     let stamp = stamp(&mut self.peers);
                     write_system((kind, &content), Schema::V1_0_2, SERVER, &stamp, &mut document);
-                    let reading = Reading { any_namespace: true, ..Reading::default() };
+                    let reading = Reading { any_namespace: true, user: self.peers.user(key), ..Reading::default() };
                     self.hand_in(key, asked, session, (id, document[..].into(), reading))
                 }
                 Err(why) => standing.failed(Task::Command.failure(), &why, "").into(),
@@ -188,6 +192,13 @@ impl Hub {
         session: SessionKey,
         (id, trigger): (&GuestId, Trigger),
     ) -> Served {
+        let Some(found) = self.sessions.get(session) else { return Reply::bare(500).into() };
+        let name = found.name.clone();
+        if let Err(refused) =
+            self.peers.permit(key, trigger.method(), action_of_trigger(trigger), Target::Session(&name))
+        {
+            return forbidden(&refused).into();
+        }
         let Some(found) = self.sessions.get(session) else { return Reply::bare(500).into() };
         if found.is_busy(false) {
             return Served::Busy(session);

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::auth::{Action, Role, Target};
 use crate::c2sim::state::{Options, Trigger};
 use crate::control;
 use crate::control::envelope::Shape;
@@ -15,6 +16,7 @@ use crate::control::request::{self, Call, NewSession, ReplyTo, Request, SessionR
 use crate::leco::rpc::{RpcError, in_order};
 use crate::limits::{CONTROL_DOCUMENT_BYTES_MAX, CONTROL_REQUEST_BYTES_MAX};
 
+use super::access::action_of_trigger;
 use super::connections::ConnectionRow;
 use super::elsewhere;
 use super::manager::{SessionRow, opening_of};
@@ -27,7 +29,7 @@ use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::manager::{Batch, Manager, ProviderRow, ViewerRow, chosen, no_such, these};
 use crate::hub::methods::{Method, Right};
 use crate::hub::peers::{For, Peer, Work};
-use crate::hub::sessions::{Aftermath, Author, Said, Wish, is_system};
+use crate::hub::sessions::{Aftermath, Author, Reading, Said, Wish, is_system};
 
 impl Hub {
     // ---- The control port ----
@@ -95,23 +97,42 @@ impl Hub {
         let mut fatal = false;
         let mut called = Called::Answered(None);
         match request {
-            Ok(request) if !self.may_call(key, request.function()) => {
-                to.fail(&mut out, &elsewhere(request.function()));
+            Ok(Request::Authenticate { token }) => {
+                let outcome = self.authenticate(key, token);
+                fatal = outcome.is_err();
+                to.answer(&mut out, outcome).finish();
             }
+            Ok(request)
+                if self.may_not_call(key, request.function()).is_some_and(|why| {
+                    to.fail(&mut out, &why);
+                    true
+                }) => {}
             Ok(Request::Open(wanted)) => called = self.control_open(key, to, wanted, &mut out),
             Ok(Request::Trigger { session, trigger, at, system }) => {
-                called = self.control_at_session(key, to, session, system, &mut out, |hub, session, author, out| {
-                    let Some(trigger) = Trigger::from_word(trigger) else {
-                        hub.control_failure(out, to, &format!("argument trigger: there is no trigger '{trigger}'"));
-                        return None;
-                    };
-                    Some(hub.sessions.pull(&mut hub.peers, &hub.names, session, author, trigger, at))
-                });
+                let action = Trigger::from_word(trigger).map_or(Action::Trigger, action_of_trigger);
+                let right = (Function::Trigger, action);
+                called = self.control_at_session(
+                    key,
+                    to,
+                    (session, right),
+                    system,
+                    &mut out,
+                    |hub, session, author, out| {
+                        let Some(trigger) = Trigger::from_word(trigger) else {
+                            hub.control_failure(out, to, &format!("argument trigger: there is no trigger '{trigger}'"));
+                            return None;
+                        };
+                        Some(hub.sessions.pull(&mut hub.peers, &hub.names, session, author, trigger, at))
+                    },
+                );
             }
             Ok(Request::SendDocument { session, document, system }) => {
-                called = self.control_at_session(key, to, session, system, &mut out, |hub, session, author, _| {
-                    Some(hub.sessions.hand_in(&mut hub.peers, &hub.names, session, author, document))
-                });
+                let right = (Function::SendDocument, Action::Join);
+                called =
+                    self.control_at_session(key, to, (session, right), system, &mut out, |hub, session, author, _| {
+                        let reading = Reading { user: hub.peers.user(key), ..Reading::default() };
+                        Some(hub.sessions.hand_in(&mut hub.peers, &hub.names, session, author, document, reading))
+                    });
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
             Ok(request) => {
@@ -142,10 +163,33 @@ impl Hub {
         called
     }
 
-    /// Whether a controller has the right that a function needs.
-    fn may_call(&self, key: PeerKey, function: Function) -> bool {
-        let needs_admin = Method::of_function(function).is_some_and(|method| method.right == Right::Admin);
-        !needs_admin || self.may_administer_on(key)
+    /// Why a controller may not call a function, if it may not. The session that it is about is asked for later.
+    fn may_not_call(&mut self, key: PeerKey, function: Function) -> Option<String> {
+        let right = Method::of_function(function).map(|method| method.right);
+        if self.peers.users.is_off() {
+            return (right == Some(Right::Admin) && !self.may_administer_on(key)).then(|| elsewhere(function));
+        }
+        if self.peers.user(key).is_none() {
+            self.peers.note_stranger(key, function.name(), "a token is needed");
+            return Some("this address needs a token (function 6)".to_owned());
+        }
+        // A trigger is looked at by itself: some say something of a member and no more.
+        let is_looked_at_later = matches!(function, Function::Trigger | Function::SendDocument);
+        let action = if is_looked_at_later { Action::Join } else { right.and_then(Right::action)? };
+        self.control_permit(key, function, action, Target::Nothing).err()
+    }
+
+    /// Whether a controller may call a function for this; why not, in words.
+    fn control_permit(
+        &mut self,
+        key: PeerKey,
+        function: Function,
+        action: Action,
+        target: Target<'_>,
+    ) -> Result<(), String> {
+        let Some(needs) = self.peers.lacks(key, action, target) else { return Ok(()) };
+        let (error, data) = self.peers.forbid(key, function.name(), needs, target);
+        Err(sentence(error, &data))
     }
 
     /// Function 101: a provider is opened, and its controller answered once that has succeeded or failed, if either is soon.
@@ -187,7 +231,7 @@ impl Hub {
         &mut self,
         key: PeerKey,
         to: &Asked,
-        session: SessionRef<'_>,
+        (session, right): (SessionRef<'_>, (Function, Action)),
         system: Option<&str>,
         out: &mut Vec<u8>,
         act: impl FnOnce(&mut Self, SessionKey, &Author, &mut Vec<u8>) -> Option<Said>,
@@ -206,6 +250,11 @@ impl Hub {
             to.answer(out, Err(&reason)).code(code).finish();
             return Called::Answered(None);
         };
+        let name = self.sessions.get(session).map_or_else(String::new, |session| session.name.clone());
+        if let Err(why) = self.control_permit(key, right.0, right.1, Target::Session(&name)) {
+            self.control_failure(out, to, &why);
+            return Called::Answered(None);
+        }
         if let Some(Err(why)) = system.map(is_system) {
             self.control_failure(out, to, &format!("argument system: {why}"));
             return Called::Answered(None);
@@ -214,7 +263,10 @@ impl Hub {
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return Called::Busy(session);
         }
-        let remote = self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string());
+        let remote = match self.peers.user_name(key) {
+            "" => self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string()),
+            user => user.to_owned(),
+        };
         let author = Author::of_controller(&remote, system);
         match act(self, session, &author, out) {
             Some(said) => self.control_said(key, to, session, said, out),
@@ -224,6 +276,11 @@ impl Hub {
 
     /// Function 206: a controller makes a session.
     fn control_create(&mut self, key: PeerKey, to: &Asked, wanted: &NewSession<'_>, out: &mut Vec<u8>) -> Called {
+        let target = Target::Session(wanted.name);
+        if let Err(why) = self.control_permit(key, Function::CreateSession, Action::MakeSession, target) {
+            self.control_failure(out, to, &why);
+            return Called::Answered(None);
+        }
         let word = |word: Option<&str>| word.map(str::to_owned);
         let options = Options::KEYS.into_iter().zip(wanted.options);
         let wish = Wish {
@@ -348,7 +405,11 @@ impl Hub {
                 to.answer(out, outcome).provider_list(batch.done.iter().copied()).finish();
             }
             // They may have to wait, and are dealt with before.
-            Request::Open(_) | Request::Trigger { .. } | Request::CreateSession(_) | Request::SendDocument { .. } => {}
+            Request::Authenticate { .. }
+            | Request::Open(_)
+            | Request::Trigger { .. }
+            | Request::CreateSession(_)
+            | Request::SendDocument { .. } => {}
             Request::Connect(connections) => self.control_connect(to, connections, out),
         }
     }
@@ -451,6 +512,12 @@ enum Called {
 
 /// A refusal in one line.
 fn sentence(error: RpcError, data: &Value) -> String {
+    if let [Some(action), Some(needs), Some(user)] =
+        ["action", "needs", "user"].map(|key| data.get(key).and_then(Value::as_str))
+    {
+        let role = if Role::of_word(needs).is_some() { "the role " } else { "it in the list " };
+        return format!("{action} needs {role}{needs}; this is {user}");
+    }
     let Some(code) = data.get("code").and_then(Value::as_str) else {
         return data.as_str().map_or_else(|| error.message.to_owned(), str::to_owned);
     };

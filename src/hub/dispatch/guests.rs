@@ -21,7 +21,7 @@ use crate::store::ring::NoRoom;
 use super::web::Served;
 
 /// The identity of a client, if it is one.
-fn client_id(text: Option<&str>) -> Option<GuestId> {
+pub(super) fn client_id(text: Option<&str>) -> Option<GuestId> {
     let is_letter = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     let fits = |text: &&str| !text.is_empty() && text.len() <= CLIENT_ID_BYTES_MAX && text.bytes().all(is_letter);
     text.filter(fits).map(GuestId::streaming)
@@ -46,6 +46,9 @@ impl Hub {
         let Some(session) = self.session_meant(name) else {
             return refused(&self.sessions.no_such(), name).into();
         };
+        if let Some(refused) = self.is_others_guest(key, session, &id) {
+            return refused.into();
+        }
         self.sessions.guest_heard(&self.peers, session, &id);
         match action {
             Action::Info => self.info_over_web(session).into(),
@@ -114,7 +117,8 @@ impl Hub {
             return Served::Busy(session);
         }
         let system = system.as_deref().unwrap_or_default();
-        let arrival = Arrival { title: &title, system, remote: asked.remote };
+        let user = self.peers.user(key).filter(|_| !self.peers.users.is_off());
+        let arrival = Arrival { title: &title, system, remote: asked.remote, user };
         let said = self.sessions.guest_joins(&mut self.peers, &self.names, session, id, arrival);
         self.said_over_web(key, asked, session, said)
     }
@@ -169,7 +173,7 @@ impl Hub {
             Ok(document) => document,
             Err(malformed) => return unreadable(&malformed.to_string()).into(),
         };
-        let reading = Reading { any_namespace: true, ..Reading::default() };
+        let reading = Reading { any_namespace: true, user: self.peers.user(key), ..Reading::default() };
         self.hand_in(key, asked, session, (id, document.into(), reading))
     }
 
@@ -218,9 +222,14 @@ impl Hub {
     }
 
     fn delete_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey) -> Served {
-        let is_admin = self.peers.config.remote_admin || asked.remote.ip().is_loopback();
+        let is_off = self.peers.users.is_off();
+        let is_admin = if is_off {
+            self.peers.config.remote_admin || asked.remote.ip().is_loopback()
+        } else {
+            self.may_administer_on(key)
+        };
         let name = self.sessions.get(session).map_or_else(String::new, |session| session.name.clone());
-        if !is_admin {
+        if is_off && !is_admin {
             return refused(&plain_error(NOT_PERMITTED), &name).into();
         }
         let is_forced = asked.value("force").is_some_and(|word| word == "true");
@@ -290,7 +299,7 @@ impl Hub {
     // ---- Streams ----
 
     /// A WebSocket for what happens in a session.
-    pub(super) fn serve_stream(&self, asked: &Asked, name: &str) -> Served {
+    pub(super) fn serve_stream(&mut self, key: PeerKey, asked: &Asked, name: &str) -> Served {
         if asked.upgrade.is_err() {
             return Served::Denied;
         }
@@ -298,7 +307,12 @@ impl Hub {
         let outcome = match (id, self.session_meant(name)) {
             (None, _) => Err("the query has no clientId".to_owned()),
             (_, None) => Err(format!("Shared session '{name}' doesn't exist.")),
-            (Some(id), Some(session)) => Ok((session, id)),
+            (Some(id), Some(session)) => {
+                if let Some(refused) = self.is_others_guest(key, session, &id) {
+                    return refused.into();
+                }
+                Ok((session, id))
+            }
         };
         Served::Stream(outcome)
     }

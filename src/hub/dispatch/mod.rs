@@ -1,12 +1,14 @@
 //! Where calls meet their owners: whichever protocol a call comes in, it is found in one table, its caller's right is looked at, and the
 //! owner who deals with it is lent what it needs.
 
+mod access;
 mod calls;
 mod commands;
 mod connections;
 mod control;
 mod guests;
 mod manager;
+mod reload;
 mod rpc;
 mod sessions;
 mod topic;
@@ -15,6 +17,7 @@ mod web;
 
 use serde_json::Value;
 
+use crate::auth::{Action, Target};
 use crate::control::function::Function;
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::Place;
@@ -24,7 +27,7 @@ use crate::time::Span;
 use super::Hub;
 use super::call::{Answer, Caller, Refused, none, plain_error};
 use super::coordinator::Coordinator;
-use super::front::Request;
+use super::front::{Asked, Request};
 use super::keys::PeerKey;
 use super::methods::{At, Call, Method, OwnCall, Right, described};
 use super::peers::{Peer, ProcessTimer};
@@ -41,10 +44,10 @@ impl Hub {
         fresh: bool,
     ) -> Said {
         let Some(method) = method else { return Said::now(Err((METHOD_NOT_FOUND, Value::from(name)))) };
-        let caller = request.caller(&self.names.prefix);
-        if let Err(refused) = self.has_right(caller, method) {
+        if let Err(refused) = self.has_right(request, method) {
             return Said::now(Err(refused));
         }
+        let caller = request.caller(&self.names.prefix);
         match method.call {
             Call::Own(call) => Said::now(self.own_call(caller, call, params)),
             Call::Manager(call) => Said::now(self.manager_call(caller, call, params)),
@@ -92,6 +95,10 @@ impl Hub {
             OwnCall::SendGlobalComponents => none(params).map(|()| Coordinator::global_components(peers, names)),
             OwnCall::SendCounters => none(params).map(|()| self.counters_told()),
             OwnCall::SendConnections => self.connections(params),
+            OwnCall::WhoAmI => none(params).map(|()| self.whoami(caller.link)),
+            OwnCall::May => self.may_of(params),
+            OwnCall::Denials => none(params).and_then(|()| self.denials()),
+            OwnCall::Reload => none(params).and_then(|()| self.reload_by_call()),
             OwnCall::SetLogLevel => Coordinator::set_log_level(peers, caller, params),
             OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),
             OwnCall::ShutDown => none(params).and_then(|()| Coordinator::shut_down(peers)),
@@ -99,24 +106,59 @@ impl Hub {
     }
 
     /// Whether a caller is who it must be for a method, as far as that can be told without its owner.
-    fn has_right(&self, caller: Caller<'_>, method: &Method) -> Result<(), Refused> {
-        match method.right {
-            Right::Admin if !self.may_administer(caller) => Err(not_permitted(method)),
-            Right::Node if !self.is_node(caller) => {
-                let why = format!("only a Coordinator that is signed in on this link calls {}", method.name);
-                Err((INVALID_REQUEST, Value::from(why)))
-            }
-            Right::NodeOrAdmin if !self.is_node(caller) && !self.may_administer(caller) => {
-                let why = format!(
-                    "only a Coordinator that is signed in on this link calls {}, or a Component of this machine (remote_admin)",
-                    method.name
-                );
-                Err((INVALID_REQUEST, Value::from(why)))
-            }
-            Right::Anybody | Right::Node | Right::NodeOrAdmin | Right::Member | Right::Admin | Right::AdminToForce => {
-                Ok(())
+    fn has_right(&mut self, request: &Request, method: &Method) -> Result<(), Refused> {
+        if self.peers.users.is_off() {
+            self.is_rightly_placed(request.caller(&self.names.prefix), method)
+        } else {
+            self.permit(request, method)
+        }
+    }
+
+    /// Whether the user at the other end may call a method.
+    fn permit(&mut self, request: &Request, method: &Method) -> Result<(), Refused> {
+        let caller = request.caller(&self.names.prefix);
+        if matches!(method.right, Right::Node | Right::NodeOrAdmin) {
+            match self.is_node(caller) {
+                true => return Ok(()),
+                false if method.right == Right::Node => return Err(not_a_node(method)),
+                false => {}
             }
         }
+        let Some(action) = method.right.action() else { return Ok(()) };
+        let full_name = self.names.full_name_of(&request.sender);
+        let session = self.session_asked(&request.asked);
+        let target = match (action, caller.sender, &session) {
+            (Action::SignIn, ..) => Target::Name(&full_name),
+            (Action::BeNode, Place::There { namespace, .. }, _) => Target::Namespace(namespace),
+            (_, _, Some(session)) => Target::Session(session),
+            (..) => Target::Nothing,
+        };
+        self.peers.permit(request.link, method.name, action, target)
+    }
+
+    /// The name of the session that is asked, if there is one.
+    fn session_asked(&self, asked: &Asked) -> Option<String> {
+        let Asked::Session(name) = asked else { return None };
+        let session = self.sessions.at(name).and_then(|key| self.sessions.get(key));
+        session.map(|session| session.name.clone())
+    }
+
+    /// The same where nobody is asked who he is: rights go by where somebody is.
+    fn is_rightly_placed(&self, caller: Caller<'_>, method: &Method) -> Result<(), Refused> {
+        if method.right == Right::Admin && !self.may_administer(caller) {
+            return Err(not_permitted(method));
+        }
+        if method.right == Right::Node && !self.is_node(caller) {
+            return Err(not_a_node(method));
+        }
+        if method.right == Right::NodeOrAdmin && !self.is_node(caller) && !self.may_administer(caller) {
+            let why = format!(
+                "only a Coordinator that is signed in on this link calls {}, or a Component of this machine (remote_admin)",
+                method.name
+            );
+            return Err((INVALID_REQUEST, Value::from(why)));
+        }
+        Ok(())
     }
 
     /// Whether a caller is the Coordinator of another node, and not one of its Components.
@@ -125,13 +167,19 @@ impl Hub {
             && self.names.is_signed_in(&self.peers, caller.link, caller.sender)
     }
 
-    /// Whether a caller is on this machine, or need not be.
+    /// Whether a caller may administer: by its role or, where nobody is asked, because it is on this machine or need not be.
     pub(super) fn may_administer(&self, caller: Caller<'_>) -> bool {
+        if !self.peers.users.is_off() {
+            return self.may_administer_on(caller.link);
+        }
         self.peers.config.remote_admin || (!caller.is_far && self.may_administer_on(caller.link))
     }
 
-    /// Whether whoever is at the other end of a connection is on this machine, or need not be.
+    /// The same of whoever is at the other end of a connection.
     pub(super) fn may_administer_on(&self, link: PeerKey) -> bool {
+        if !self.peers.users.is_off() {
+            return self.peers.lacks(link, Action::Administer, Target::Nothing).is_none();
+        }
         self.peers.config.remote_admin || self.peers.get(link).is_some_and(Peer::is_local)
     }
 
@@ -140,6 +188,12 @@ impl Hub {
         log::info!("Exit was called");
         self.peers.set_timer(ProcessTimer::Goodbye, Span(0));
     }
+}
+
+/// What a caller is told who is no node.
+fn not_a_node(method: &Method) -> Refused {
+    let why = format!("only a Coordinator that is signed in on this link calls {}", method.name);
+    (INVALID_REQUEST, Value::from(why))
 }
 
 /// What a caller is told whose right does not reach for a method.

@@ -334,7 +334,7 @@ impl Hub {
             core::mem::replace(&mut call.params, Params::None)
         };
         if let Some(method) = method.filter(|method| method.call == Call::Manager(ManagerCall::OpenProvider)) {
-            return match self.has_right(caller, method).and_then(|()| self.rpc_open(caller, params)) {
+            return match self.has_right(request, method).and_then(|()| self.rpc_open(caller, params)) {
                 Ok(provider) => PartOutcome::Opening(call.id, provider),
                 Err(refused) => answered(call.id, Err(refused)),
             };

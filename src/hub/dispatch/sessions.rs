@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::auth::{Action, Target};
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Caller, Refused, ReplyTo, none, plain_error};
 use crate::hub::front::{Asked, Request};
@@ -29,6 +30,11 @@ impl Hub {
             SessionsCall::SendSessions => Said::now(none(params).map(|()| self.sessions_json())),
             SessionsCall::CreateSession => match Wish::read(params) {
                 Ok(mut wish) => {
+                    let target = Target::Session(&wish.name);
+                    if let Err(refused) = self.peers.permit(caller.link, "create_session", Action::MakeSession, target)
+                    {
+                        return Said::now(Err(refused));
+                    }
                     wish.asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
                     self.create_session(&wish, fresh)
                 }
@@ -38,6 +44,13 @@ impl Hub {
                 let is_admin = self.may_administer(caller);
                 match self.sessions.to_delete(params, is_admin) {
                     Ok(deletion) => {
+                        let name = self.sessions.get(deletion.session).map(|session| session.name.clone());
+                        let target = Target::Session(name.as_deref().unwrap_or_default());
+                        if let Err(refused) =
+                            self.peers.permit(caller.link, "delete_session", Action::MakeSession, target)
+                        {
+                            return Said::now(Err(refused));
+                        }
                         let is_used = self.manager.is_used(deletion.session);
                         self.sessions.delete(&mut self.peers, &self.names, deletion, is_used, fresh)
                     }
@@ -51,7 +64,12 @@ impl Hub {
     pub(super) fn session_call(&mut self, request: &Request, call: AtSessionCall, name: &str, params: Params) -> Said {
         let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
         let full_name = self.names.full_name_of(&request.sender);
-        let asker = Asker { session, full_name: &full_name, asked_behind: request.asked_behind };
+        let asker = Asker {
+            session,
+            full_name: &full_name,
+            asked_behind: request.asked_behind,
+            user: self.peers.user(request.link),
+        };
         if request.web.is_some() {
             return self.session_call_over_web(request, asker, (call, name), params);
         }
@@ -62,7 +80,12 @@ impl Hub {
     pub(super) fn session_document(&mut self, request: &Request, document: &SharedBytes) -> Said {
         let Asked::Session(session) = &request.asked else { return Said::now(Err(plain_error(METHOD_NOT_FOUND))) };
         let full_name = self.names.full_name_of(&request.sender);
-        let asker = Asker { session, full_name: &full_name, asked_behind: request.asked_behind };
+        let asker = Asker {
+            session,
+            full_name: &full_name,
+            asked_behind: request.asked_behind,
+            user: self.peers.user(request.link),
+        };
         self.sessions.document(&mut self.peers, &self.names, asker, document)
     }
 

@@ -134,13 +134,18 @@ fn what_the_table_does_not_have_is_not_found() {
     }
 }
 
+/// Whether one must have joined to have a right.
+fn is_of_members(right: Right) -> bool {
+    matches!(right, Right::Hear | Right::Follow | Right::Trigger)
+}
+
 #[test]
 fn a_result_is_of_the_kind_that_the_table_says() {
     let mut results = 0;
     for method in METHODS {
         let mut fixture = Fixture::new(false);
         let key = fixture.component(NEAR, "CA");
-        if method.right == Right::Member {
+        if is_of_members(method.right) {
             fixture.call(key, "CA", "session:s", "join", &Value::Null);
         }
         let answer = fixture.ask(key, method);
@@ -183,7 +188,8 @@ fn from_another_machine_nobody_administers_unless_the_configuration_says_so() {
         }
     }
     let of = |right| METHODS.iter().filter(move |method| method.right == right).map(|method| method.name);
-    assert!(of(Right::Admin).eq(["set_log_level", "shut_down", "remove_expired_addresses", "exit"]));
+    let of_admin = ["set_log_level", "shut_down", "remove_expired_addresses", "exit", "may", "denials", "reload"];
+    assert!(of(Right::Admin).eq(of_admin));
     assert!(of(Right::AdminToForce).eq(["delete_session"]));
 }
 
@@ -215,7 +221,7 @@ fn what_is_a_coordinators_is_refused_to_a_component() {
 
 #[test]
 fn what_is_a_members_is_refused_to_others() {
-    for method in METHODS.iter().filter(|method| method.right == Right::Member) {
+    for method in METHODS.iter().filter(|method| is_of_members(method.right)) {
         let mut fixture = Fixture::new(false);
         let key = fixture.component(NEAR, "CA");
         let params = if method.name == "ack" { json!([1]) } else { Value::Null };
@@ -231,7 +237,8 @@ fn a_parameter_that_the_table_does_not_have_is_refused() {
         let key = fixture.component(NEAR, "CA");
         let answer = fixture.call(key, "CA", receiver(method.at), method.name, &json!({"no_such": 1}));
         assert!(code(&answer).is_some(), "{}: {answer}", method.name);
-        if !matches!(method.right, Right::Node | Right::Member) && !matches!(method.call, Call::AtSession(_)) {
+        let is_asked_of_others = method.right == Right::Node || is_of_members(method.right);
+        if !is_asked_of_others && !matches!(method.call, Call::AtSession(_)) {
             assert_eq!(code(&answer), Some(i64::from(INVALID_PARAMS.code)), "{}: {answer}", method.name);
         }
     }

@@ -1,5 +1,6 @@
 //! Clients of STOMP (c2sim-http, 7): where their subscriptions lead, and what becomes of what they send.
 
+use crate::auth::{Action, Target, UserId};
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Refused, ReplyTo};
 use crate::hub::halt::Halt;
@@ -90,6 +91,10 @@ impl Hub {
             self.topic.fail(&mut self.peers, key, "there is no such destination", text, receipt);
             return Heeded::Done;
         };
+        if let Err((_, data)) = self.permit_topic(key, "hear a session", Action::Look, session) {
+            self.topic.fail(&mut self.peers, key, "not permitted", &data.to_string(), receipt);
+            return Heeded::Done;
+        }
         let ear = Ear { id: id.clone(), destination, selector, version, bytes };
         let came = self.sessions.hearer_subscribes(&mut self.peers, &self.names, session, (key, remote), ear);
         match came {
@@ -113,6 +118,12 @@ impl Hub {
         Heeded::Done
     }
 
+    /// Whether a client may do this in a session.
+    fn permit_topic(&mut self, key: PeerKey, what: &str, action: Action, session: SessionKey) -> Result<(), Refused> {
+        let name = self.sessions.get(session).map_or_else(String::new, |session| session.name.clone());
+        self.peers.permit(key, what, action, Target::Session(&name))
+    }
+
     // ---- Sending ----
 
     fn take_sent(&mut self, key: PeerKey, frame: &Frame<'_>) -> Heeded {
@@ -123,6 +134,10 @@ impl Hub {
             self.topic.fail(&mut self.peers, key, "there is no such destination", "", receipt.as_deref());
             return Heeded::Done;
         };
+        if let Err(refused) = self.permit_topic(key, "send a document", Action::Join, session) {
+            self.refuse_sent(key, &refused, receipt.as_deref());
+            return Heeded::Done;
+        }
         let id = frame.header("submitter").and_then(|word| submitter_of(&word));
         let remote = self.peers.get(key).map(|peer| peer.remote);
         let (Some(id), Some(remote)) = (id, remote) else {
@@ -138,7 +153,7 @@ impl Hub {
             }
         }
         let said = match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, remote) {
-            Ok(None) => self.submit_sent(session, &id, frame.body),
+            Ok(None) => self.submit_sent(self.peers.user(key), session, &id, frame.body),
             Ok(Some(said)) => said,
             Err(refused) => Said::now(Err(refused)),
         };
@@ -165,12 +180,13 @@ impl Hub {
         }
     }
 
-    fn submit_sent(&mut self, session: SessionKey, id: &GuestId, document: &[u8]) -> Said {
+    fn submit_sent(&mut self, user: Option<UserId>, session: SessionKey, id: &GuestId, document: &[u8]) -> Said {
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return Said::Busy(session);
         }
         let password = self.peers.config.gmu_password.clone();
-        let reading = Reading { any_namespace: true, body_only: true, speaks_for_sender: true, password: &password };
+        let reading =
+            Reading { any_namespace: true, body_only: true, speaks_for_sender: true, password: &password, user };
         self.sessions.guest_document(&mut self.peers, &self.names, session, id, document.into(), reading)
     }
 

@@ -5,6 +5,7 @@
 
 use core::net::SocketAddr;
 
+use crate::auth::{Action, Target};
 use crate::control;
 use crate::control::framing::{self, Frame};
 use crate::control::viewer;
@@ -75,6 +76,20 @@ impl Hub {
                 }
                 Err(error) => Err(error),
             };
+            if let Some(needs) = self.peers.lacks(key, Action::Look, Target::Nothing) {
+                let why = if self.peers.user(key).is_none() {
+                    self.peers.note_stranger(key, "view", "no user has this address");
+                    "this address may not view: no user has it".to_owned()
+                } else {
+                    let user = self.peers.user_name(key).to_owned();
+                    self.peers.forbid(key, "view", needs, Target::Nothing);
+                    format!("to view needs the role {needs}; this is {user}")
+                };
+                Manager::refuse_request(&mut self.peers, key, &why);
+                self.web.end_stream(&mut self.peers, key, Farewell::FORBIDDEN);
+                self.peers.finish(key, Cause::Stranger);
+                return (used, Ok(Halt::Gone));
+            }
             match decoded {
                 Ok(request) => self.manager.viewer_request(&mut self.peers, key, request),
                 Err(error) => {

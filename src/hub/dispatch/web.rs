@@ -138,11 +138,14 @@ impl Hub {
     }
 
     fn respond(&mut self, key: PeerKey, asked: &Asked) -> Served {
+        if let Some(refused) = self.refused_over_web(key, asked) {
+            return refused.into();
+        }
         let reply = match &asked.route {
             Route::Sessions => self.sessions_over_web(asked),
             Route::Create(name) => return self.create_over_web(key, asked, name),
             Route::Session(name, action) => return self.serve_session(key, asked, name, *action),
-            Route::Stream(name) => return self.serve_stream(asked, name),
+            Route::Stream(name) => return self.serve_stream(key, asked, name),
             Route::Viewer if asked.upgrade.is_err() => return Served::Denied,
             Route::Viewer => return Served::Viewer(asked.remote),
             Route::Task(task) => return self.serve_task(key, asked, *task),

@@ -106,7 +106,8 @@ impl Fixture {
     fn with(config: Config) -> Self {
         let mut manager = Manager::new(&config);
         manager.set_shelf(Box::new(Files::default()));
-        let peers = Peers::new(config, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
+        let users = config.judge_users(None).unwrap();
+        let peers = Peers::new(config, users, Start { seed: 1, now: Tick(0), unix_ms: 1_700_000_000_000 });
         Self { peers, manager, sessions: Table::new(8) }
     }
 

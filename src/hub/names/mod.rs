@@ -18,6 +18,7 @@ use crate::store::ring::NoRoom;
 use crate::time::{Span, Tick};
 use crate::zmtp::frame;
 
+use super::call::Refused;
 use super::keys::{ComponentKey, NodeKey, PeerKey};
 use super::peers::{Peer, Peers};
 
@@ -175,6 +176,16 @@ impl Names {
         payload: &[u8],
     ) -> Result<(), NoRoom> {
         say_as(peers, to, &self.full_name, receiver, header, payload)
+    }
+
+    /// Tells somebody what he may not, without being asked.
+    pub(super) fn tell_refused(&self, peers: &mut Peers, to: PeerKey, receiver: &[u8], (error, data): &Refused) {
+        let mut text = String::new();
+        rpc::write_error(&mut text, &rpc::Id::NULL, *error, data);
+        let header = new_header(peers);
+        if self.say(peers, to, receiver, &header, text.as_bytes()).is_err() {
+            peers.counters.errors_dropped += 1;
+        }
     }
 
     /// Sends a `pong` request; it is only a question, so a full ring is no matter.

@@ -23,9 +23,11 @@ impl Peers {
             tarpit += usize::from(peer.life == Life::Tarpit);
         }
         let mut shares = Shares::default();
-        for (_, peer) in self.iter().filter(|(_, peer)| peer.is_counted()) {
-            shares.add_connection(peer.address());
-            shares.add_names(peer.address(), peer.names.len());
+        for (_, peer) in self.iter() {
+            if let Some(share) = peer.share {
+                shares.add_connection(share);
+                shares.add_names(share, peer.names.len());
+            }
         }
         if shares != self.shares {
             return Err(format!("other machines have {shares:?}, noted is {:?}", self.shares));

@@ -56,7 +56,7 @@ impl Peers {
         self.len() - self.tarpit >= self.config.connections_max
             || self.plain >= self.plain_max(door)
             || (!is_loopback(remote) && self.handshakes_from(remote) >= HANDSHAKES_PER_ADDRESS_MAX)
-            || self.shares.connections(remote.ip().to_canonical()) >= share_of(self.config.connections_max)
+            || self.shares.connections(self.share_of_newcomer(remote)) >= share_of(self.config.connections_max)
     }
 
     /// A peer that speaks ZMTP; what we say first waits in its ring.
@@ -101,9 +101,7 @@ impl Peers {
 
     /// A connection that must show that it speaks: by its handshake, or by a first request.
     fn note_newcomer(&mut self, key: PeerKey) {
-        if let Some(peer) = self.table.get(key).filter(|peer| peer.is_counted()) {
-            self.shares.add_connection(peer.address());
-        }
+        self.greet(key);
         self.handshakes += 1;
         self.handshaking.push_back(key);
         if self.handshaking.len() > 4 * HANDSHAKES_MAX {
@@ -189,7 +187,9 @@ impl Peers {
     pub(in crate::hub) fn add_name(&mut self, key: PeerKey, name: ComponentKey) {
         let Some(peer) = self.table.get_mut(key) else { return };
         peer.names.push(name);
-        self.shares.add_names(peer.address(), 1);
+        if let Some(share) = peer.share {
+            self.shares.add_names(share, 1);
+        }
     }
 
     /// It is not any more.
@@ -197,7 +197,9 @@ impl Peers {
         let Some(peer) = self.table.get_mut(key) else { return };
         let before = peer.names.len();
         peer.names.retain(|held| *held != name);
-        self.shares.take_names(peer.address(), before - peer.names.len());
+        if let Some(share) = peer.share {
+            self.shares.take_names(share, before - peer.names.len());
+        }
     }
 
     // ---- Ends ----
@@ -213,7 +215,9 @@ impl Peers {
             }
             self.cut.push_back((peer.remote.ip(), self.now));
         }
-        self.shares.take_names(peer.address(), names.len());
+        if let Some(share) = peer.share {
+            self.shares.take_names(share, names.len());
+        }
         self.events.extend(names.into_iter().map(|component| Event::NameLeft { component, why: Left::Link(cause) }));
         if let Some(node) = peer.node.take() {
             self.events.push_back(Event::InboundLost { node, peer: key });
@@ -315,8 +319,8 @@ impl Peers {
             Life::Open | Life::Finishing(_) => {}
         }
         self.plain -= usize::from(peer.role.is_plain());
-        if peer.is_counted() {
-            self.shares.take_connection(peer.address());
+        if let Some(share) = peer.share.take() {
+            self.shares.take_connection(share);
         }
         peer.tail.clear(&mut self.pool);
         if let Some(results) = peer.results_mut() {

@@ -8,16 +8,19 @@
 //! A connection is open, then it may be finishing (only what waits is still written), then it is gone. Whichever way it leaves the first
 //! of these, [`Peers::unlink`] says so to those above, once.
 
+mod access;
 mod budget;
 mod check;
 mod connect;
 mod deadlines;
+mod denials;
 mod expire;
 mod journal;
 mod news;
 mod passage;
 mod passing;
 mod peer;
+mod questions;
 mod queue;
 mod results;
 mod shares;
@@ -29,16 +32,20 @@ use std::collections::VecDeque;
 
 pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
+pub(super) use denials::Denials;
 pub(super) use journal::{About, Journal, cut};
 pub(super) use news::{News, Topic};
 pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
+#[cfg(test)]
+pub(super) use shares::Share;
 pub(super) use shares::{Shares, share_of};
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};
 
+use crate::auth::Users;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits::{LENT_PIECES_PER_TURN, RETURNS_PER_TURN, TARPIT_MAX};
@@ -76,6 +83,9 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Peers {
     pub(super) config: Config,
+    /// Who may do what.
+    pub(super) users: Users,
+    pub(super) denials: Denials,
     pub(super) bounds: Bounds,
     /// The hub's own time: that of the event loop, less the pauses in which nobody came to look.
     pub(super) now: Tick,
@@ -130,8 +140,10 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(config: Config, start: Start) -> Self {
+    pub(super) fn new(config: Config, users: Users, start: Start) -> Self {
         Self {
+            users,
+            denials: Denials::default(),
             bounds: Bounds {
                 frame_bytes_max: u64::try_from(config.frame_bytes_max).unwrap_or(u64::MAX),
                 message_bytes_max: u64::try_from(config.message_bytes_max).unwrap_or(u64::MAX),

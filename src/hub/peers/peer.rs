@@ -3,6 +3,8 @@
 use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU64;
 
+use crate::auth::{Credential, Origin, UserId};
+use crate::leco::message::HEADER_BYTES;
 use crate::limits::{COMMANDS_PER_SECOND_MAX, LIGHT_MICROS, LIGHT_WINDOW_MS, PROGRESS_BYTES_MIN};
 use crate::store::pool::Pool;
 use crate::store::ring::{Ring, first, skip};
@@ -12,7 +14,9 @@ use crate::zmtp::frame::whole_before;
 use crate::zmtp::link::Link;
 
 use super::passage::Passage;
+use super::questions::Questions;
 use super::results::Results;
+use super::shares::Share;
 use super::waits::For;
 use crate::hub::cause::Cause;
 use crate::hub::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey};
@@ -127,6 +131,13 @@ impl Traffic {
     }
 }
 
+/// By what somebody is known who is not known by his address alone, and where he is.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Shown {
+    pub(in crate::hub) by: Credential,
+    pub(in crate::hub) origin: Origin,
+}
+
 /// One connection. Opaque outside the hub: its key is what the event loop holds.
 ///
 /// What a message costs its receiver comes first and fills two lines of the caches with the key's age: a message to one of thousands finds
@@ -180,6 +191,14 @@ pub struct Peer {
     pub(in crate::hub) passes_to: Option<PeerKey>,
     /// Since when it has waited for a name to come back.
     pub(in crate::hub) waited_for_names: Option<Tick>,
+    /// Who is at the other end, if that is known.
+    pub(in crate::hub) user: Option<UserId>,
+    /// By what that is known, where it is not by its address.
+    pub(in crate::hub) shown: Option<Box<Shown>>,
+    /// What it was asked lately, where it may not send to everybody.
+    questions: Option<Box<Questions>>,
+    /// Whose share it counts for.
+    pub(in crate::hub) share: Option<Share>,
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
     /// It speaks another version of the control protocol, which has been said.
@@ -221,6 +240,10 @@ impl Peer {
             receivers_done: 0,
             passes_to: None,
             waited_for_names: None,
+            user: None,
+            shown: None,
+            questions: None,
+            share: None,
             has_asked: false,
             has_other_version: false,
             traffic: Traffic::new(now),
@@ -334,6 +357,11 @@ impl Peer {
         self.life != Life::Tarpit && (self.role == Role::Accepted || self.role.is_plain())
     }
 
+    /// The machine that whoever is at the other end is on, as far as proxies say that are believed.
+    pub(in crate::hub) fn seen_at(&self) -> IpAddr {
+        self.shown.as_ref().map_or_else(|| self.address(), |shown| shown.origin.address)
+    }
+
     /// The other machine that it runs on, if it is not this one.
     pub(in crate::hub) fn far_address(&self) -> Option<IpAddr> {
         Some(self.address()).filter(|address| !address.is_loopback())
@@ -342,6 +370,22 @@ impl Peer {
     /// Whether it runs on this machine, as far as its address shows.
     pub(in crate::hub) fn is_local(&self) -> bool {
         is_loopback(self.remote)
+    }
+
+    /// Somebody of this full name asks it something.
+    pub(in crate::hub) fn note_asked(&mut self, header: &[u8; HEADER_BYTES], sender: &[u8], now: Tick) {
+        self.questions.get_or_insert_default().note(header, sender, now);
+    }
+
+    /// Whether a message from it to `receiver` may be an answer; `prefix` is that of our full names.
+    pub(in crate::hub) fn may_answer(
+        &self,
+        header: &[u8; HEADER_BYTES],
+        receiver: &[u8],
+        prefix: &[u8],
+        now: Tick,
+    ) -> bool {
+        self.questions.as_ref().is_some_and(|questions| questions.has(header, receiver, prefix, now))
     }
 
     /// Notes that we have worked for it.

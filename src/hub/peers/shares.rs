@@ -1,65 +1,79 @@
-//! What each other machine has of that of which there is only so much: connections and names.
+//! What each other machine, or each user, has of that of which there is only so much: connections and names.
 //!
-//! Programs of this machine share one address and are not counted.
+//! Programs of this machine share one address and are not counted, nor are administrators.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
+use crate::auth::UserId;
 use crate::limits::ADDRESS_SHARE;
 
-/// What one machine has.
+/// Whose share something counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::hub) enum Share {
+    /// Nobody's.
+    Nobody,
+    /// That of a machine.
+    Machine(IpAddr),
+    /// That of a user, wherever he is.
+    User(UserId),
+}
+
+/// What one machine or user has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Share {
+struct Held {
     connections: usize,
     names: usize,
 }
 
-/// What every other machine has. One without anything has no entry, so there are never more than connections.
+/// What each of them has. One without anything has no entry, so there are never more than connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::hub) struct Shares {
-    of: BTreeMap<IpAddr, Share>,
+    of: BTreeMap<Share, Held>,
 }
 
-/// How many of `all` one other machine may have.
+/// How many of `all` one other machine, or one user, may have.
 pub(in crate::hub) const fn share_of(all: usize) -> usize {
     all.div_ceil(ADDRESS_SHARE)
 }
 
 impl Shares {
-    /// Connections that came from this address and are there still.
-    pub(in crate::hub) fn connections(&self, address: IpAddr) -> usize {
-        self.of.get(&address).map_or(0, |share| share.connections)
+    /// Connections that count for it and are there still.
+    pub(in crate::hub) fn connections(&self, share: Share) -> usize {
+        self.of.get(&share).map_or(0, |held| held.connections)
     }
 
     /// Names that are signed in on them.
-    pub(in crate::hub) fn names(&self, address: IpAddr) -> usize {
-        self.of.get(&address).map_or(0, |share| share.names)
+    pub(in crate::hub) fn names(&self, share: Share) -> usize {
+        self.of.get(&share).map_or(0, |held| held.names)
     }
 
-    pub(in crate::hub) fn add_connection(&mut self, address: IpAddr) {
-        self.change(address, |share| share.connections += 1);
+    pub(in crate::hub) fn add_connection(&mut self, share: Share) {
+        self.change(share, |held| held.connections += 1);
     }
 
-    pub(in crate::hub) fn take_connection(&mut self, address: IpAddr) {
-        self.change(address, |share| share.connections = share.connections.saturating_sub(1));
+    pub(in crate::hub) fn take_connection(&mut self, share: Share) {
+        self.change(share, |held| held.connections = held.connections.saturating_sub(1));
     }
 
-    pub(in crate::hub) fn add_names(&mut self, address: IpAddr, count: usize) {
-        self.change(address, |share| share.names += count);
+    pub(in crate::hub) fn add_names(&mut self, share: Share, count: usize) {
+        self.change(share, |held| held.names += count);
     }
 
-    pub(in crate::hub) fn take_names(&mut self, address: IpAddr, count: usize) {
-        self.change(address, |share| share.names = share.names.saturating_sub(count));
+    pub(in crate::hub) fn take_names(&mut self, share: Share, count: usize) {
+        self.change(share, |held| held.names = held.names.saturating_sub(count));
     }
 
-    fn change(&mut self, address: IpAddr, change: impl FnOnce(&mut Share)) {
-        if address.is_loopback() {
-            return;
+    fn change(&mut self, share: Share, change: impl FnOnce(&mut Held)) {
+        match share {
+            Share::Nobody => return,
+            Share::Machine(address) if address.is_loopback() => return,
+            Share::Machine(_) | Share::User(_) => {}
         }
-        let share = self.of.entry(address).or_default();
-        change(share);
-        if *share == Share::default() {
-            self.of.remove(&address);
+        let held = self.of.entry(share).or_default();
+        change(held);
+        if *held == Held::default() {
+            self.of.remove(&share);
         }
     }
 }
@@ -70,7 +84,7 @@ mod tests {
 
     #[test]
     fn each_other_machine_is_counted_for_itself_and_forgotten_when_it_has_nothing() {
-        let [near, a, b] = ["127.0.0.1", "10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
+        let [near, a, b] = ["127.0.0.1", "10.0.0.1", "10.0.0.2"].map(|text| Share::Machine(text.parse().unwrap()));
         let mut shares = Shares::default();
         for address in [near, a, a, b] {
             shares.add_connection(address);

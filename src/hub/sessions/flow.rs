@@ -36,6 +36,7 @@ use super::entry::{Author, Flow, Scheduled, refusal, refused};
 use super::guest::shown;
 use super::heading::Heading;
 use super::history::{Draft, What};
+use super::permitted::is_permitted;
 use super::said::{Aftermath, Reading, Said, tracking_id};
 use super::session::Session;
 use super::voice::stamp;
@@ -116,6 +117,8 @@ impl Sessions {
             return Err(document_refusal(&InvalidDocument::Content(violations)));
         }
         check_password(&message, reading.password)?;
+        let name = self.table.get(key).map_or("", |session| session.name.as_str());
+        is_permitted(peers, reading.user, name, message.kind)?;
         peers.counters.session_documents += 1;
         let mut author = Cow::Borrowed(author);
         if reading.speaks_for_sender {

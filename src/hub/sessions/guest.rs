@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::auth::UserId;
 use crate::hub::keys::PeerKey;
 use crate::limits::{GUEST_NAME_BYTES_MAX, MEMBER_BYTES};
 use crate::time::Tick;
@@ -62,6 +63,8 @@ pub(in crate::hub) struct Arrival<'a> {
     pub(in crate::hub) system: &'a str,
     /// Where it is.
     pub(in crate::hub) remote: SocketAddr,
+    /// The user whose it is and nobody else's, where users are asked who they are.
+    pub(in crate::hub) user: Option<UserId>,
 }
 
 /// One of them.
@@ -71,6 +74,8 @@ pub(super) struct Guest {
     pub(super) name: Box<str>,
     pub(super) system: Box<str>,
     pub(super) remote: Option<SocketAddr>,
+    /// The user whose it is, if it is one's.
+    pub(super) user: Option<UserId>,
     /// Where it is told what happens.
     pub(super) stream: Option<PeerKey>,
     /// What it subscribes to, if it hears on topics.
@@ -93,6 +98,7 @@ impl Guest {
             name: "".into(),
             system: "".into(),
             remote: None,
+            user: None,
             stream: None,
             ears: Vec::new(),
             joined: None,
@@ -184,6 +190,10 @@ impl Guests {
     /// Bytes that all of them keep.
     pub(super) fn bytes(&self) -> usize {
         self.len() * MEMBER_BYTES + self.ear_bytes
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&GuestId, &Guest)> {
+        self.all.iter().map(|(id, guest)| (id, &**guest))
     }
 
     pub(super) fn get(&self, id: &GuestId) -> Option<&Guest> {

@@ -5,10 +5,11 @@
 //! their presence kept on disk: their clients come back by themselves. Must not know what is spoken on a stream; what becomes of one is said
 //! by an event.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
+use crate::auth::UserId;
 use crate::c2sim::code::Code;
 use crate::c2sim::judging::Document;
 use crate::c2sim::state::Trigger;
@@ -79,6 +80,22 @@ impl Sessions {
         Ok(Said::Now(Aftermath::about(Ok(Value::Null), key)))
     }
 
+    /// The user whose guest this is, and where that is, if it has joined as one's.
+    pub(in crate::hub) fn user_of_guest(&self, key: SessionKey, id: &GuestId) -> Option<(UserId, IpAddr)> {
+        let guest = self.table.get(key)?.guests.get(id)?;
+        Some((guest.user?, guest.remote?.ip().to_canonical()))
+    }
+
+    /// Guests that are users': session, its name, identity, user.
+    pub(in crate::hub) fn guests_of_users(&self) -> Vec<(SessionKey, String, GuestId, UserId)> {
+        let of = |(key, session): (SessionKey, &super::Session)| {
+            let name = session.name.clone();
+            let guests = session.guests.iter().filter_map(|(id, guest)| Some((id.clone(), guest.user?)));
+            guests.map(|(id, user)| (key, name.clone(), id, user)).collect::<Vec<_>>()
+        };
+        self.table.iter().flat_map(of).collect()
+    }
+
     /// Whoever hands something in is in the session from the first time on. Answers what has to be waited for before that, if anything.
     ///
     /// # Errors
@@ -106,7 +123,7 @@ impl Sessions {
         }
         self.find_room(peers, key, id, remote)?;
         let name = [SUBMITTER, &id.id].concat();
-        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote });
+        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote, user: None });
         Ok(None)
     }
 
@@ -126,6 +143,7 @@ impl Sessions {
         session.guests.change(id, |guest| {
             (guest.name, guest.system) = (name.clone(), arrival.system.into());
             (guest.remote, guest.joined, guest.told, guest.seen) = (Some(arrival.remote), Some(seq), seq, now);
+            guest.user = arrival.user;
         });
         peers.counters.session_joins += 1;
         log::debug!("{name} has joined");

@@ -9,6 +9,7 @@ use crate::hub::keys::{NodeKey, SessionKey};
 use crate::hub::names::{Home, Names};
 use crate::hub::peers::Peers;
 use crate::leco::name;
+use crate::leco::route::Place;
 use crate::limits::{MEMBER_BYTES, MEMBERS_MAX};
 
 use super::Sessions;
@@ -154,6 +155,18 @@ impl Sessions {
         }
         self.announce(peers, names, key, Draft::new(what, name::shown(full_name).into()), None);
         true
+    }
+
+    /// The members that are Components of this node: session, its name, full name.
+    pub(in crate::hub) fn members_here(&self, names: &Names) -> Vec<(SessionKey, String, Vec<u8>)> {
+        let here = self.memberships.iter().filter(|(name, _)| matches!(Place::of(name, &names.prefix), Place::Here(_)));
+        let each = here.flat_map(|(name, sessions)| sessions.iter().map(move |key| (*key, name)));
+        each.filter_map(|(key, name)| Some((key, self.table.get(key)?.name.clone(), name.to_vec()))).collect()
+    }
+
+    /// A member may not be one any more.
+    pub(in crate::hub) fn put_out(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, full_name: &[u8]) {
+        self.drop_member(peers, names, key, full_name, What::Lost);
     }
 
     /// A component of this node has left the directory: it leaves its sessions at the next occasion.

@@ -35,7 +35,10 @@ impl Sessions {
         document: &SharedBytes,
     ) -> Said {
         match self.member_at(names, asker) {
-            Ok((key, author)) => self.take_document(peers, names, key, &author, document.clone(), Reading::default()),
+            Ok((key, author)) => {
+                let reading = Reading { user: asker.user, ..Reading::default() };
+                self.take_document(peers, names, key, &author, document.clone(), reading)
+            }
             Err(refused) => Said::now(Err(refused)),
         }
     }
@@ -48,8 +51,9 @@ impl Sessions {
         key: SessionKey,
         author: &Author,
         document: &[u8],
+        reading: Reading<'_>,
     ) -> Said {
-        self.take_document(peers, names, key, author, document, Reading::default())
+        self.take_document(peers, names, key, author, document, reading)
     }
 
     fn asked(&self, asker: Asker<'_>) -> Result<SessionKey, Refused> {

@@ -29,6 +29,7 @@ mod members;
 mod methods;
 mod notices;
 mod of_provider;
+mod permitted;
 mod record;
 mod roster;
 mod said;

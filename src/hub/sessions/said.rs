@@ -1,6 +1,7 @@
 //! What is asked of sessions and what it comes to: who asks, the answer, and what is still to be done for it by whoever speaks the
 //! protocol of whoever asked.
 
+use crate::auth::UserId;
 use crate::hub::call::{Answer, ReplyTo};
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::peers::Peers;
@@ -15,6 +16,8 @@ pub(in crate::hub) struct Asker<'a> {
     pub(in crate::hub) full_name: &'a [u8],
     /// How many events there had been in all sessions when it asked.
     pub(in crate::hub) asked_behind: u64,
+    /// The user on whose link it asks, where users are asked who they are.
+    pub(in crate::hub) user: Option<UserId>,
 }
 
 /// How a document is read: by default as one from a member that speaks LECO.
@@ -28,13 +31,14 @@ pub(in crate::hub) struct Reading<'a> {
     pub(in crate::hub) speaks_for_sender: bool,
     /// The password that a trigger must come with; empty where it need not have one.
     pub(in crate::hub) password: &'a str,
+    /// The user who hands it in, where users are asked who they are.
+    pub(in crate::hub) user: Option<UserId>,
 }
 
 impl Reading<'_> {
     /// The same for longer: without the password, and that.
     pub(super) fn kept(self) -> (Reading<'static>, Box<str>) {
-        let Self { any_namespace, body_only, speaks_for_sender, password } = self;
-        (Reading { any_namespace, body_only, speaks_for_sender, password: "" }, password.into())
+        (Reading { password: "", ..self }, self.password.into())
     }
 }
 

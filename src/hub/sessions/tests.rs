@@ -97,7 +97,8 @@ impl Fixture {
         };
         let params = params.as_object().cloned().map_or(Params::None, Params::Names);
         let local = format!("session:{session}");
-        let asker = Asker { session: local.as_bytes(), full_name: full_name.as_bytes(), asked_behind: u64::MAX };
+        let asker =
+            Asker { session: local.as_bytes(), full_name: full_name.as_bytes(), asked_behind: u64::MAX, user: None };
         self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, None, (*call, method), params)
     }
 

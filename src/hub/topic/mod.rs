@@ -9,6 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use crate::auth::{Origin, is_token};
 use crate::config::Config;
 use crate::limits::{STOMP_CONNECTIONS_MAX, STOMP_SUBSCRIPTIONS_MAX};
 use crate::stomp::command::Command;
@@ -154,7 +155,12 @@ impl Topic {
 
     fn connect<'a>(&mut self, peers: &mut Peers, key: PeerKey, len: usize, frame: &Frame<'_>) -> Came<'a> {
         let passcode = frame.header("passcode").unwrap_or_default();
-        if !self.passcode.is_empty() && !passcode.is_empty() && *passcode != *self.passcode {
+        if let Err(why) = log_in(peers, key, frame.header("login").as_deref(), &passcode) {
+            peers.note_stranger(key, "log in", why);
+            self.fail(peers, key, why, "login is a user or ?, passcode its token", None);
+            return Came::Over;
+        }
+        if peers.users.is_off() && !self.passcode.is_empty() && !passcode.is_empty() && *passcode != *self.passcode {
             self.fail(peers, key, "the passcode is wrong", "", None);
             return Came::Over;
         }
@@ -255,6 +261,7 @@ impl Topic {
         let message = match why {
             Parting::Slow => "too slow: the session has more for this client than there is room for",
             Parting::Deleted => "the session was deleted",
+            Parting::Forbidden => "not permitted",
             Parting::Resigned | Parting::Replaced | Parting::Silent => return,
         };
         self.say_error(peers, key, message, "", None);
@@ -297,6 +304,24 @@ impl Topic {
             None => Ok(()),
         }
     }
+}
+
+/// Finds out who connects: whose token the passcode is, if it is one, or who comes from there.
+fn log_in(peers: &mut Peers, key: PeerKey, login: Option<&str>, passcode: &str) -> Result<(), &'static str> {
+    if peers.users.is_off() {
+        return Ok(());
+    }
+    let Some(origin) = peers.get(key).map(|peer| Origin::open(peer.address())) else { return Ok(()) };
+    if !is_token(passcode) {
+        return if peers.user(key).is_some() { Ok(()) } else { Err("this address needs a token") };
+    }
+    if !peers.users.takes_tokens_from(origin) {
+        return Err("a token from another machine could be read on its way (plain_remote)");
+    }
+    let user = peers.users.by_token(login.filter(|login| !login.is_empty()), passcode);
+    let user = user.ok_or("no user has this token")?;
+    peers.log_in(key, Some(user), origin);
+    Ok(())
 }
 
 /// What SUBSCRIBE wants.

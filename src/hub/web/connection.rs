@@ -35,6 +35,8 @@ pub(in crate::hub) struct Asked {
     pub(in crate::hub) query: Box<str>,
     /// The number of the event that it has heard last: the field `Last-Event-ID`.
     pub(in crate::hub) heard: Option<u64>,
+    /// Why what it says about who asks is not believed, if it is not.
+    pub(in crate::hub) denied: Option<&'static str>,
     /// Where it asks from, as proxies say that are believed.
     pub(in crate::hub) remote: SocketAddr,
     /// `HOST:PORT` by which it has come, and the path below which it has found this server.
@@ -72,6 +74,7 @@ impl Asked {
             client: head.field("clientId").map(Box::from),
             query: head.target.query.into(),
             heard: head.field("Last-Event-ID").filter(|_| route == Route::Events).and_then(|text| text.parse().ok()),
+            denied: None,
             remote: SocketAddr::new(seen.client, remote.port()),
             authority: seen.authority().into(),
             prefix: seen.prefix.trim_end_matches('/').into(),

@@ -17,9 +17,11 @@ mod tests;
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
+use crate::auth::Origin;
 use crate::config::Config;
 use crate::http::answer::{self, Answer, Date, Transfer};
 use crate::http::chunks::{self, Chunked};
+use crate::http::credentials::Credentials;
 use crate::http::forwarded::{Network, Seen};
 use crate::http::head::Head;
 use crate::http::origin::{Access, Origins, is_own_host};
@@ -204,6 +206,7 @@ impl Web {
         let bytes_max = route.body_bytes_max(document_bytes_max as u64);
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let mut asked = Asked::new(route, head, access, &seen, remote);
+        asked.denied = log_in(peers, key, head, &seen).err();
         if asked.prefix.is_empty() {
             asked.prefix = self.prefix.as_str().into();
         }
@@ -546,4 +549,23 @@ impl Web {
             None => Ok(()),
         }
     }
+}
+
+/// Finds out who asks. What is said about that must be true, though it may stay away.
+fn log_in(peers: &mut Peers, key: PeerKey, head: &Head<'_>, seen: &Seen<'_>) -> Result<(), &'static str> {
+    if peers.users.is_off() {
+        return Ok(());
+    }
+    let origin = Origin { address: seen.client.to_canonical(), is_private: seen.is_secure };
+    let outcome = match Credentials::of(head) {
+        None => Ok(peers.users.by_address(origin.address)),
+        Some(_) if !peers.users.takes_tokens_from(origin) => {
+            Err("a token from another machine could be read on its way (plain_remote, or a proxy with TLS)")
+        }
+        Some(Credentials { name, token }) => {
+            peers.users.by_token(name.as_deref(), &token).map(Some).ok_or("no user has this token")
+        }
+    };
+    peers.log_in(key, outcome.ok().flatten(), origin);
+    outcome.map(drop)
 }

@@ -149,6 +149,7 @@ pub(in crate::hub) fn refused((reason, data): &Refused, name: &str) -> Reply {
             Reply::text(503, why).with("Retry-After", "1")
         }
         code if code == INVALID_PARAMS.code => unreadable(&plain(data)),
+        code if code == NOT_PERMITTED.code && data.is_object() => Reply::json(403, data.to_string()),
         code if code == NOT_PERMITTED.code => {
             error(Code::NotImplemented, &Code::NotImplemented.to_string(), &Map::new())
         }

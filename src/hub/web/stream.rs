@@ -2,7 +2,7 @@
 //! dialect, which are kept until they make a request.
 
 use crate::http::websocket::decoder::{Decoder, Step};
-use crate::http::websocket::fault::{INTERNAL, INVALID, NORMAL, RESTART, TOO_LONG, UNSUPPORTED};
+use crate::http::websocket::fault::{INTERNAL, INVALID, NORMAL, POLICY, RESTART, TOO_LONG, UNSUPPORTED};
 use crate::http::websocket::frame::{CONTROL_BYTES_MAX, Control, Kind};
 use crate::hub::cause::Cause;
 use crate::hub::events::Parting;
@@ -37,6 +37,8 @@ pub(in crate::hub) struct Farewell<'a> {
 impl Farewell<'static> {
     /// The process ends, and may begin anew: the client is to come back.
     pub(super) const RESTART: Self = Self { code: RESTART, reason: "the server stops" };
+    /// Whoever is at the other end may not hear this any more.
+    pub(in crate::hub) const FORBIDDEN: Self = Self { code: POLICY, reason: "not permitted" };
     /// The client says what nobody hears.
     const TALKS: Self = Self { code: NORMAL, reason: "this stream is not for sending" };
     /// A viewer says what is no bytes.
@@ -49,6 +51,7 @@ impl Farewell<'static> {
             Parting::Replaced => (NORMAL, "another stream of the same client has taken its place"),
             Parting::Silent => (NORMAL, "removed as inactive"),
             Parting::Deleted => (NORMAL, "the session was deleted"),
+            Parting::Forbidden => (POLICY, Self::FORBIDDEN.reason),
             Parting::Slow => (INTERNAL, "too slow: the session has more for this client than there is room for"),
         };
         Self { code, reason }

@@ -148,6 +148,9 @@ fn write(shape: Shape, asked: &Request<'_>) -> Option<Vec<u8>> {
     let written = match asked {
         Request::Exit => ControlRequest::begin(&mut out, shape, Function::Exit).finish(),
         Request::Connections => ControlRequest::begin(&mut out, shape, Function::GetConnectionInformation).finish(),
+        Request::Authenticate { token } => {
+            ControlRequest::begin(&mut out, shape, Function::Authenticate).text(Argument::Token, token).finish()
+        }
         Request::Errors => ControlRequest::begin(&mut out, shape, Function::GetErrorList).finish(),
         Request::Manager => ControlRequest::begin(&mut out, shape, Function::GetManagerInformation).finish(),
         Request::Viewers(Which::All) => ControlRequest::begin(&mut out, shape, Function::GetViewerInformation).finish(),

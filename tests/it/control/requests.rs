@@ -130,6 +130,8 @@ pub(crate) const REQUESTS: &[(&str, &str, &str)] = &[
         "92a131cccf82a773657373696f6e01a8646f63756d656e7407",
         "Beside 207 v1: error: argument document is no text",
     ),
+    ("Authenticate", "92a1310681a5746f6b656ea3616263", "Beside 6 v1: Authenticate abc"),
+    ("Authenticate without token", "92a1310680", "Beside 6 v1: error: argument token is missing"),
     ("Viewers absent", "92a1310380", "Beside 3 v1: Viewers all"),
     ("Viewers nil", "92a1310381a6766965776572c0", "Beside 3 v1: Viewers all"),
     ("Viewers no object", "92a13103", "Beside 3 v1: Viewers all"),

@@ -17,7 +17,7 @@ use crate::hub::doors::Output;
 use crate::hub::events::{Event, Left};
 use crate::hub::fixture::{FAR, Lent, NEAR};
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{Due, For};
+use crate::hub::peers::{Due, For, Share};
 use crate::leco::listing::Recent;
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::Place;
@@ -297,7 +297,7 @@ fn a_remote_component_signs_in_as_a_near_one_does() {
 fn one_other_machine_signs_a_quarter_of_the_names_in() {
     let mut office = Office::new();
     let [far, elsewhere, near] = [FAR, "10.0.0.2:4000", NEAR].map(|remote| office.lent.dealer_from(remote));
-    office.lent.peers.shares.add_names(FAR.parse::<SocketAddr>().unwrap().ip(), COMPONENTS_MAX / 4 - 1);
+    office.lent.peers.shares.add_names(Share::Machine(FAR.parse::<SocketAddr>().unwrap().ip()), COMPONENTS_MAX / 4 - 1);
     assert_eq!(office.sign_in(far, "CA", &Value::Null), Ok(Value::Null));
     assert_eq!(refused(office.sign_in(far, "CB", &Value::Null)).0, SERVER_FULL.code);
     for (link, name) in [(elsewhere, "CC"), (near, "CD")] {
@@ -305,5 +305,5 @@ fn one_other_machine_signs_a_quarter_of_the_names_in() {
     }
     office.sign_out(far, "CA").unwrap();
     assert_eq!(office.sign_in(far, "CB", &Value::Null), Ok(Value::Null));
-    assert_eq!(office.lent.peers.shares.names(office.lent.peers.get(far).unwrap().address()), COMPONENTS_MAX / 4);
+    assert_eq!(office.lent.peers.shares.names(office.lent.peers.get(far).unwrap().share.unwrap()), COMPONENTS_MAX / 4);
 }

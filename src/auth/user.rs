@@ -1,0 +1,26 @@
+//! A user, judged: what the rules grant him.
+
+use super::pattern::Patterns;
+use super::role::Role;
+
+/// The user that comes over loopback and is not asked who he is.
+pub(super) const LOCAL: &str = "local";
+
+/// A user, judged.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is here for.
+    pub role: Role,
+    /// Full names under which it may sign in, or of a node its namespaces.
+    pub names: Patterns,
+    /// Full names that it may send to.
+    pub to: Patterns,
+    /// Sessions that it may take part in.
+    pub sessions: Patterns,
+    /// Kinds of documents that it may send.
+    pub send: Patterns,
+    /// It has not been taken out of the rules.
+    pub(super) is_there: bool,
+}

@@ -1,0 +1,150 @@
+//! Users as a person sets them up: tokens, `--check`, `may`, and other rules for a server that runs.
+
+#![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use instep::auth::{hash_of, is_token};
+use instep::client::{Client, Options};
+use serde_json::{Value, json};
+
+use super::serve_cli::Running;
+use crate::common::program::{run, until};
+
+/// A file of settings of its own, and where a directory of keys may be.
+struct Settings(PathBuf);
+
+impl Settings {
+    fn new(name: &str, text: &str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("auth-{}-{name}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(folder.join("keys")).unwrap();
+        let settings = Self(folder);
+        settings.write(text);
+        settings
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.0.join("instep.toml"), text).unwrap();
+    }
+
+    fn path(&self) -> String {
+        self.0.join("instep.toml").to_str().unwrap().to_owned()
+    }
+}
+
+const USERS: &str = "auth = 'remote'\n\n[[users]]\nname = 'chief'\nrole = 'controller'\nsessions = ['drill*']\n";
+
+#[test]
+fn a_token_is_printed_once_with_the_line_for_the_file() {
+    let said = run(&["token", "new", "chief"]);
+    let lines: Vec<&str> = said.good().lines().collect();
+    assert!(is_token(lines[0]), "{said:?}");
+    assert_eq!(lines.last(), Some(&&*format!("token = \"{}\"", hash_of(lines[0]))));
+    assert_ne!(run(&["token", "new", "chief"]).good(), said.good());
+    for words in [&["token"][..], &["token", "old", "x"], &["token", "new"], &["token", "--x"]] {
+        assert!(run(words).error(2).starts_with("token: "), "{words:?}");
+    }
+}
+
+#[test]
+fn may_answers_by_its_code_and_names_the_line() {
+    let settings = Settings::new("may", USERS);
+    let file = settings.path();
+    let may = |words: &[&str]| run(&[&["may", "--config", &file], words].concat());
+    let yes = may(&["chief", "start_scenario", "drill7"]);
+    assert_eq!((yes.code, yes.out.as_str()), (0, "yes: chief: role = controller may that, sessions has drill*\n"));
+    let no = may(&["chief", "start_scenario", "war"]);
+    assert_eq!((no.code, no.out.as_str(), no.err.as_str()), (1, "no: chief: sessions = drill* has no war\n", ""));
+    assert_eq!(may(&["boss", "exit"]).error(2), "there is no user 'boss', and none with that key");
+    assert!(may(&["chief", "dance"]).error(2).starts_with("there is no action 'dance'"));
+    assert!(may(&["chief"]).error(2).starts_with("may: "));
+}
+
+#[test]
+fn check_tells_who_may_what_and_a_wrong_rule_with_its_line() {
+    let settings = Settings::new("check", USERS);
+    let check = |text: &str| {
+        settings.write(text);
+        run(&["--check", "--bind", "127.0.0.1:0", "--namespace", "N1", "--config", &settings.path()])
+    };
+    let said = check(USERS);
+    for wanted in [
+        "who is asked who he is (auth): remote",
+        "local (admin) may everything; known by loopback",
+        "chief (controller) signs in as N1.chief, to *, sessions drill*, sends *; known by nothing: nobody can be this user",
+    ] {
+        assert!(said.good().lines().any(|line| line == wanted), "{wanted}: {said:?}");
+    }
+    for (more, wanted) in [
+        ("[[users]]\nname = 'x'\nrole = 'king'\n", "line 8: there is no role 'king', but viewer,"),
+        ("[[users]]\nname = 'x'\n", "line 8: role is missing"),
+        ("[[users]]\nname = 'chief'\nrole = 'viewer'\n", "line 8: chief: two users have this name"),
+        ("[[users]]\nname = 'x'\nrole = 'viewer'\nto = []\n", "line 8: to is empty: leave it out for its default"),
+        ("[[users]]\nname = 'x'\nrole = 'viewer'\nfrom = 'y'\n", "line 8: a user has no 'from'"),
+    ] {
+        let said = check(&format!("{USERS}\n{more}"));
+        assert!(said.error(2).contains(&format!("users: {wanted}")), "{more}: {said:?}");
+    }
+}
+
+#[test]
+fn other_rules_hold_in_one_step_while_messages_flow_and_wrong_ones_do_not() {
+    let local = |rest: &str| format!("auth = 'remote'\n\n[[users]]\nname = 'local'\n{rest}\n");
+    let all = local("role = 'admin'");
+    let settings = Settings::new("reload", &all);
+    let server = Running::start(&["--config", &settings.path(), "--http-bind", "off", "--control-bind", "off"]);
+    let line = server.line("is N1.COORDINATOR on ");
+    let address = line.rsplit(' ').next().unwrap().to_owned();
+    let ctl = |words: &[&str]| run(&[&["ctl", "-a", &address, "--json"], words].concat());
+    let count = |name: &str| ctl(&["counters", "--all"]).json()[name].as_u64().unwrap();
+
+    let (stopped, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let traffic = scope.spawn(|| {
+            let echo = Client::connect(&address, "echo", Options::new()).unwrap();
+            let mut asker = Client::connect(&address, "asker", Options::new()).unwrap();
+            while !stopped.load(Ordering::Acquire) {
+                let answer = asker.ask("COORDINATOR", "send_local_components", &Value::Null, Duration::from_secs(5));
+                assert!(answer.unwrap().as_array().unwrap().contains(&json!("echo")));
+                asked.fetch_add(1, Ordering::AcqRel);
+            }
+            drop(echo);
+        });
+        until("messages flow", || asked.load(Ordering::Acquire) > 20);
+        // What is wrong changes nothing, and is told with its line.
+        for wrong in ["role = 'king'", "role = 'admin'\nnames = ['a*b']", "role ="] {
+            settings.write(&local(wrong));
+            let said = ctl(&["reload"]);
+            assert_eq!(said.code, 1, "{said:?}");
+            assert!(said.err.contains("instep.toml"), "{said:?}");
+        }
+        assert_eq!((count("reloads"), count("reloads_failed")), (0, 3));
+        settings.write(&all);
+        server.signal("-HUP");
+        until("SIGHUP reads the rules", || count("reloads") == 1);
+        settings.write(&local("role = 'controller'"));
+        assert_eq!(ctl(&["reload"]).json()["users"], 1);
+        let before = asked.load(Ordering::Acquire);
+        until("messages still flow", || asked.load(Ordering::Acquire) > before + 20);
+        stopped.store(true, Ordering::Release);
+        traffic.join().unwrap();
+    });
+    let whoami = ctl(&["whoami"]).json();
+    assert_eq!((&whoami["user"], &whoami["role"]), (&json!("local"), &json!("controller")));
+    // It has given away the right to take it back.
+    let refused = ctl(&["reload"]);
+    assert!(refused.error(1).contains("does not let local reload: it needs admin"), "{refused:?}");
+    settings.write(&local("role = 'component'\nnames = ['none*']"));
+    server.signal("-HUP");
+    until("names are taken away", || run(&["ctl", "-a", &address, "nodes"]).code == 1);
+    settings.write(&all);
+    server.signal("-HUP");
+    until("and given back", || ctl(&["denials"]).code == 0);
+    let denials = ctl(&["denials"]).json();
+    assert!(denials["denials"].as_array().unwrap().iter().any(|row| row["action"] == "sign_in"), "{denials}");
+}
