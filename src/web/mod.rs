@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `index.html`, `style.css`, `icon.svg` | the frame, its looks |
 //! | `main.js` | which view is shown, and what is shared by all |
+//! | `access.js` | the token by which a user is known |
 //! | `net.js` | JSON-RPC, the stream of events, lost connections |
 //! | `msgpack.js`, `feed.js` | the viewer protocol |
 //! | `track.js`, `world.js` | the timesteps of one provider that are kept; worlds from changes, numbers of a world |

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -53,7 +54,7 @@ class Page(Open):
         data = os.environ.get("INSTEP_RCRS_DATA")
         if data:
             shutil.copy(Path(data, "rich40-xz", "rescue.log.xz"), cls.logs / "rich.xz")
-        cls.open()
+        super().open()
 
     def setUp(self):
         self.browser.log("browser")
@@ -378,6 +379,53 @@ class Page(Open):
         self.browser.run("document.querySelectorAll('.layers input')[4].click()")
         say(f"first map {took[0]:.0f} ms after Open of a real log ({time.monotonic() - began:.2f} s with the driver)")
         shot(self.browser, "rich")
+
+
+class Access(unittest.TestCase):
+    """A server that asks everybody who he is."""
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="instep-access-"))
+        program = os.environ["INSTEP_BIN"]
+        made = subprocess.run([program, "token", "new", "chief"], check=True, capture_output=True, text=True).stdout.splitlines()
+        self.token, line = made[0], made[-1]
+        settings = self.folder / "instep.toml"
+        settings.write_text(f'auth = "all"\n[[users]]\nname = "chief"\nrole = "controller"\n{line}\n')
+        self.server = Server("--config", str(settings))
+        self.browser = Browser()
+
+    def tearDown(self):
+        self.browser.close()
+        self.server.stop()
+        shutil.rmtree(self.folder)
+
+    def log_in(self, token):
+        self.browser.type("dialog input[name=token]", token)
+        self.browser.click("dialog button[type=submit]")
+
+    def test_page_asks_for_a_token_and_keeps_it_in_its_tab(self):
+        self.browser.go(self.server.url + "#overview")
+        until("it asks", lambda: "this needs a token" in self.browser.text("dialog"))
+        self.log_in("it_" + "A" * 43)
+        until("it asks again", lambda: "That token is not taken" in self.browser.text("dialog"))
+        self.log_in(self.token)
+        until("connected", lambda: self.browser.text("#link") == "connected")
+        until("the overview is there", lambda: "Who is slow" in self.browser.text("#view"))
+        self.assertEqual(self.browser.text("dialog"), "")
+        kept = self.browser.run("return [sessionStorage.getItem('token'), localStorage.length, document.cookie]")
+        self.assertEqual(kept, [self.token, 0, ""])
+        # What happens is told, and a viewer is let in.
+        heard = self.browser.run("""
+            const {link, root, rpc} = await import(new URL('page/net.js', document.baseURI));
+            const {socketAs} = await import(new URL('page/access.js', document.baseURI));
+            const told = new Promise((done) => link.addEventListener('sessions', (event) => done(event.detail.kind)));
+            await rpc('create_session', {name: 'seen'});
+            const place = new URL('viewer', root);
+            place.protocol = place.protocol.replace('http', 'ws');
+            const opened = new Promise((done) => { const socket = socketAs(place); socket.onopen = () => done(socket.protocol); socket.onerror = () => done('error'); });
+            return [await told, await opened];
+        """.join(["return (async () => {", "})()"]))
+        self.assertEqual(heard, ["sessions", "instep"])
 
 
 class Measures(Open):

@@ -1,6 +1,6 @@
 // The pure parts of the page, tested in the browser that they run in. Returns the names of what went wrong.
-const [msgpack, worlds, tracks, players, colours, format, map, guest, lists] = await Promise.all(
-  ['msgpack', 'world', 'track', 'player', 'colours', 'format', 'map', 'guest', 'list'].map((name) => import(new URL(`page/${name}.js`, document.baseURI))));
+const [msgpack, worlds, tracks, players, colours, format, map, guest, lists, access] = await Promise.all(
+  ['msgpack', 'world', 'track', 'player', 'colours', 'format', 'map', 'guest', 'list', 'access'].map((name) => import(new URL(`page/${name}.js`, document.baseURI))));
 const wrong = [];
 let checks = 0;
 const same = (got, wanted, what) => {
@@ -18,6 +18,11 @@ const fails = (what, act) => {
   }
   wrong.push(`${what}: did not fail`);
 };
+
+// Events as they are told
+same(access.fields('retry: 1000\nid: 7\nevent: hello\ndata: {"a":1}'), { event: 'hello', data: '{"a":1}', id: '7' }, 'an event');
+same(access.fields('data: a\ndata: b'), { event: 'message', data: 'a\nb', id: '' }, 'several lines');
+same(access.fields(': alive'), { event: 'message', data: '', id: '' }, 'a sign of life');
 
 // MsgPack
 same(msgpack.decode(bytes('93 01 e0 c0')), [1, -32, null], 'small values');

@@ -1,5 +1,6 @@
 // A viewer of one provider: the protocol over a WebSocket, and the track of what has come.
 
+import { socketAs } from './access.js';
 import { readResult, writeRequest } from './msgpack.js';
 import { root, rpc } from './net.js';
 import { Track } from './track.js';
@@ -57,7 +58,7 @@ export class Feed extends EventTarget {
   connect() {
     const place = new URL('viewer', root);
     place.protocol = place.protocol.replace('http', 'ws');
-    const socket = new WebSocket(place);
+    const socket = socketAs(place);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.viewer = undefined;

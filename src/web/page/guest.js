@@ -1,5 +1,6 @@
 // A guest of a session: hands documents in, and hears what happens with its documents, over the interface for clients of C2SIM.
 
+import { fetchAs, socketAs } from './access.js';
 import { root } from './net.js';
 
 /** @param {string} session @param {string} what */
@@ -7,7 +8,7 @@ const place = (session, what) => new URL(`api/c2sim/session/${encodeURIComponent
 
 /** @param {string} client @param {URL} to @param {RequestInit} [more] */
 async function ask(client, to, more = {}) {
-  const answer = await fetch(to, { ...more, headers: { clientId: client, 'Content-Type': 'application/json', ...more.headers } });
+  const answer = await fetchAs(to, { ...more, headers: { clientId: client, 'Content-Type': 'application/json', ...more.headers } });
   const text = await answer.text();
   if (!answer.ok) {
     let why = text.slice(0, 300);
@@ -48,7 +49,7 @@ export class Guest {
     const to = place(session, 'ws');
     to.protocol = to.protocol.replace('http', 'ws');
     to.searchParams.set('clientId', guest.client);
-    guest.socket = new WebSocket(to);
+    guest.socket = socketAs(to);
     guest.socket.onmessage = (event) => heard(eventOf(String(event.data)));
     return guest;
   }

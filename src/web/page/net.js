@@ -1,5 +1,7 @@
 // What the page asks the server, and what it is told: JSON-RPC, the stream of events, and whether the server is there.
 
+import { eventsAs, fetchAs } from './access.js';
+
 /** Where the server is: this file lies in `page/` below it. */
 export const root = new URL('..', import.meta.url);
 
@@ -29,7 +31,7 @@ export async function rpc(method, params, name) {
   const body = JSON.stringify({ jsonrpc: '2.0', id: calls, method, ...(params === undefined ? {} : { params }) });
   let response;
   try {
-    response = await fetch(place, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    response = await fetchAs(place, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
   } catch {
     link.lost();
     throw new Error('the server does not answer');
@@ -66,7 +68,7 @@ class Link extends EventTarget {
     super();
     /** @type {'connecting'|'connected'|'lost'} */
     this.state = 'connecting';
-    /** @type {EventSource|undefined} */
+    /** @type {{close: () => void}|undefined} */
     this.source = undefined;
     this.last = '';
     this.wait = 500;
@@ -79,23 +81,23 @@ class Link extends EventTarget {
     if (document.hidden || this.source) return;
     const place = new URL('events', root);
     place.searchParams.set('since', this.last || '0');
-    const source = new EventSource(place);
+    const source = eventsAs(place, {
+      opened: () => this.heard(),
+      heard: (kind, data, id) => KINDS.includes(kind) && this.take(kind, data, id),
+      ended: () => {
+        if (this.source !== source) return;
+        this.source = undefined;
+        void this.seek();
+      },
+    });
     this.source = source;
-    source.onopen = () => this.heard();
-    source.onerror = () => {
-      source.close();
-      if (this.source !== source) return;
-      this.source = undefined;
-      void this.seek();
-    };
-    for (const kind of KINDS) source.addEventListener(kind, (event) => this.take(kind, /** @type {MessageEvent} */ (event)));
   }
 
-  /** @param {string} kind @param {MessageEvent} event */
-  take(kind, event) {
+  /** @param {string} kind @param {string} data @param {string} id */
+  take(kind, data, id) {
     this.heard();
-    if (event.lastEventId) this.last = event.lastEventId;
-    const detail = { ...JSON.parse(event.data), kind, at: Date.now(), n: Number(event.lastEventId) };
+    if (id) this.last = id;
+    const detail = { ...JSON.parse(data), kind, at: Date.now(), n: Number(this.last) };
     if (kind !== 'hello') {
       this.kept.push(detail);
       if (this.kept.length > KEPT_MAX) this.kept.shift();
