@@ -14,6 +14,15 @@ pub(super) type Refused = (RpcError, Value);
 /// What a method answers: a result, or an error with data.
 pub(super) type Answer = Result<Value, Refused>;
 
+/// A part of an answer that is written already.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// All of the result.
+    Result(String),
+    /// Further members of the result, which is an object: what stands between its braces.
+    Members(String),
+}
+
 /// Who calls: the link, and the names in the message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {

@@ -3,8 +3,6 @@
 //! Owns the words of each call, who deals with it, and the right that it needs. Everything else is derived: what `rpc.discover` tells, what
 //! the dispatchers do, which control function is the same, which notification is worth nothing.
 
-use serde_json::Value;
-
 use crate::auth::Action;
 use crate::c2sim::state::Trigger;
 use crate::control::function::Function;
@@ -74,16 +72,29 @@ impl Right {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Own(OwnCall),
+    Listing(ListingCall),
     Manager(ManagerCall),
     Sessions(SessionsCall),
     AtSession(AtSessionCall),
+}
+
+/// What the Coordinator tells of that there may be much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ListingCall {
+    Discover,
+    LocalComponents,
+    GlobalComponents,
+    Connections,
+    /// Every shared session.
+    Sessions,
+    /// Those that somebody has made or uses, as controllers are shown them.
+    ShownSessions,
 }
 
 /// What the Coordinator does itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OwnCall {
     Pong,
-    Discover,
     SetLogLevel,
     ShutDown,
     SignIn,
@@ -96,12 +107,9 @@ pub(super) enum OwnCall {
     ChangeComponents,
     CompareComponents,
     RepeatComponents,
-    SendLocalComponents,
-    SendGlobalComponents,
     RemoveExpiredAddresses,
     SendLinks,
     SendCounters,
-    SendConnections,
     WhoAmI,
     May,
     Denials,
@@ -118,7 +126,6 @@ pub(super) enum ManagerCall {
     DisconnectViewer,
     Providers,
     Viewers,
-    Sessions,
     Manager,
     Errors,
     Logs,
@@ -129,7 +136,6 @@ pub(super) enum ManagerCall {
 /// What is done with sessions as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SessionsCall {
-    SendSessions,
     CreateSession,
     DeleteSession,
 }
@@ -150,17 +156,20 @@ pub(super) enum AtSessionCall {
 }
 
 const OWN_CALLS: usize = OwnCall::Reload as usize + 1;
+const LISTING_CALLS: usize = ListingCall::ShownSessions as usize + 1;
 const MANAGER_CALLS: usize = ManagerCall::Exit as usize + 1;
 const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
-const CALLS: usize = OWN_CALLS + MANAGER_CALLS + SESSIONS_CALLS + AtSessionCall::Ack as usize + 1;
+const AT_SESSION: usize = OWN_CALLS + LISTING_CALLS + MANAGER_CALLS + SESSIONS_CALLS;
+const CALLS: usize = AT_SESSION + AtSessionCall::Ack as usize + 1;
 
 impl Call {
     const fn number(self) -> usize {
         match self {
             Self::Own(call) => call as usize,
-            Self::Manager(call) => OWN_CALLS + call as usize,
-            Self::Sessions(call) => OWN_CALLS + MANAGER_CALLS + call as usize,
-            Self::AtSession(call) => OWN_CALLS + MANAGER_CALLS + SESSIONS_CALLS + call as usize,
+            Self::Listing(call) => OWN_CALLS + call as usize,
+            Self::Manager(call) => OWN_CALLS + LISTING_CALLS + call as usize,
+            Self::Sessions(call) => OWN_CALLS + LISTING_CALLS + MANAGER_CALLS + call as usize,
+            Self::AtSession(call) => AT_SESSION + call as usize,
         }
     }
 }
@@ -207,19 +216,22 @@ impl Method {
     pub(super) fn told(at: At) -> impl Iterator<Item = &'static Self> {
         METHODS.iter().filter(move |method| {
             method.at == at
-                && !matches!(method.call, Call::Own(OwnCall::Discover) | Call::AtSession(AtSessionCall::Discover))
+                && !matches!(
+                    method.call,
+                    Call::Listing(ListingCall::Discover) | Call::AtSession(AtSessionCall::Discover)
+                )
         })
     }
 }
 
 /// What `rpc.discover` tells of the methods at one place.
-pub(super) fn described(title: &[u8], at: At) -> Value {
-    discover(&name::shown(title), Method::told(at).map(row))
+pub(super) fn described(title: &[u8], at: At) -> String {
+    discover(&name::shown(title), Method::told(at).map(row), None)
 }
 
 /// The same of those that can be called over HTTP.
-pub(super) fn described_for_web(title: &[u8]) -> Value {
-    discover(&name::shown(title), Method::over_web().map(row))
+pub(super) fn described_for_web(title: &[u8]) -> String {
+    discover(&name::shown(title), Method::over_web().map(row), Some(("HTTP", "rpc")))
 }
 
 const fn row(method: &Method) -> Described {
@@ -242,8 +254,8 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true), ("signed_out", "array", false), ("anew", "array", false)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::CompareComponents, "compare_components", "Compares the stored names with the list of this number by its digest, and asks for it where they differ.", &[("number", "integer", true), ("digest", "string", true)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::RepeatComponents, "repeat_components", "Has this node's names and nodes sent to the sending Coordinator again.", &[], "null").needs(Right::Node).about_caller(),
-    own(OwnCall::SendLocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question().needs(Right::Look),
-    own(OwnCall::SendGlobalComponents, "send_global_components", "Namespace and component names of every known node; an entry without namespace says what was left out.", &[], "object").question().needs(Right::Look),
+    listing(ListingCall::LocalComponents, "send_local_components", "Names of the components of this node.", &[], "array").question().needs(Right::Look),
+    listing(ListingCall::GlobalComponents, "send_global_components", "Namespace and component names of every known node; an entry without namespace says what was left out.", &[], "object").question().needs(Right::Look),
     own(OwnCall::RemoveExpiredAddresses, "remove_expired_addresses", "Cleans the directory: asks components silent for expiration_time (s), removes those silent three times as long.", &[("expiration_time", "number", true)], "null").needs(Right::Admin),
     of_manager(ManagerCall::OpenProvider, "open_provider", "Opens a live kernel by address or a log file below log_dir as a provider; a kernel with keep is waited for, however often it ends.", &[("address", "object", false), ("logfilename", "string", false), ("keep", "boolean", false)], "object").is_function(Function::Open).needs(Right::Control),
     of_manager(ManagerCall::CloseProvider, "close_provider", "Closes providers, and the sessions that Connect made for them; a named session stays, without a provider.", &[("provider", "array", true)], "null").is_function(Function::Close).needs(Right::Control),
@@ -252,7 +264,7 @@ pub(super) const METHODS: &[Method] = &[
     of_manager(ManagerCall::DisconnectViewer, "disconnect_viewer", "Takes viewers out of their sessions.", &[("viewer", "array", true)], "null").is_function(Function::Disconnect).needs(Right::Control),
     of_manager(ManagerCall::Providers, "providers", "Describes providers.", &[("provider", "array", false)], "object").question().is_function(Function::GetProviderInformation).needs(Right::Look),
     of_manager(ManagerCall::Viewers, "viewers", "Describes viewers.", &[("viewer", "array", false)], "object").question().is_function(Function::GetViewerInformation).needs(Right::Look),
-    of_manager(ManagerCall::Sessions, "sessions", "Describes sessions.", &[("session", "array", false)], "object").question().is_function(Function::GetSessionInformation).needs(Right::Look),
+    listing(ListingCall::ShownSessions, "sessions", "Describes sessions.", &[("session", "array", false)], "object").question().is_function(Function::GetSessionInformation).needs(Right::Look),
     of_manager(ManagerCall::Manager, "manager", "Describes the Manager.", &[], "object").question().is_function(Function::GetManagerInformation).needs(Right::Look),
     of_manager(ManagerCall::Errors, "errors", "The Manager's error list.", &[], "object").question().is_function(Function::GetErrorList).needs(Right::Look),
     of_manager(ManagerCall::Logs, "logs", "The logs below log_dir that open_provider can open, with their sizes in bytes; more says that there are others.", &[], "object").question().needs(Right::Look),
@@ -270,14 +282,14 @@ pub(super) const METHODS: &[Method] = &[
             ("unknown_bodies", "string", false),
         ], "object").needs(Right::MakeSession).is_function(Function::CreateSession),
     of_sessions(SessionsCall::DeleteSession, "delete_session", "Ends a shared session; with force even if it is in use.", &[("name", "string", true), ("force", "boolean", false)], "null").needs(Right::AdminToForce),
-    of_sessions(SessionsCall::SendSessions, "send_sessions", "Describes every shared session.", &[], "array").question().needs(Right::Look),
+    listing(ListingCall::Sessions, "send_sessions", "Describes every shared session.", &[], "array").question().needs(Right::Look),
     own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question().needs(Right::Look),
-    own(OwnCall::SendConnections, "send_connections", "The connections of this process that have most of what by names (waiting_bytes, held_ms, drops, messages_in, messages_out, bytes_in, bytes_out, heard_ms, age_s, key), at the most so many; name is a part of a name or address.", &[("by", "string", false), ("most", "integer", false), ("name", "string", false)], "object").question().is_function(Function::GetConnectionInformation).needs(Right::Look),
+    listing(ListingCall::Connections, "send_connections", "The connections of this process that have most of what by names (waiting_bytes, held_ms, drops, messages_in, messages_out, bytes_in, bytes_out, heard_ms, age_s, key), at the most so many; name is a part of a name or address.", &[("by", "string", false), ("most", "integer", false), ("name", "string", false)], "object").question().is_function(Function::GetConnectionInformation).needs(Right::Look),
     own(OwnCall::WhoAmI, "whoami", "Who the caller is, and what it may, where users are asked who they are (auth).", &[], "object"),
     own(OwnCall::May, "may", "Whether a user may do this, and the line of the rules that decides; user is a name or a public key, action the name of a method, or send, orders, reports, initialization or other.", &[("user", "string", true), ("action", "string", true), ("target", "string", false)], "object").needs(Right::Admin),
     own(OwnCall::Denials, "denials", "The last refusals: who was not let do what, and how often.", &[], "object").needs(Right::Admin),
     own(OwnCall::Reload, "reload", "Reads the rules of users anew, as SIGHUP does; where they do not hold the old ones stay.", &[], "object").needs(Right::Admin),
-    own(OwnCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
+    listing(ListingCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
     of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object").about_caller().needs(Right::Join),
     of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null").about_caller().needs(Right::Join),
     of_session(AtSessionCall::Info, "info", "State, options and size of the session.", &[], "object").question().needs(Right::Look),
@@ -313,6 +325,16 @@ const fn method(call: Call, at: At, texts: [&'static str; 3], params: Parameters
         is_about_caller: false,
         function: None,
     }
+}
+
+const fn listing(
+    call: ListingCall,
+    name: &'static str,
+    summary: &'static str,
+    params: Parameters,
+    result: &'static str,
+) -> Method {
+    method(Call::Listing(call), At::Coordinator, [name, summary, result], params)
 }
 
 const fn own(

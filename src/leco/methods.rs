@@ -1,10 +1,12 @@
 //! How Coordinators tell what they know: their directories to each other, their methods to whoever asks.
 
-use serde_json::{Value, json};
+use core::fmt::Display;
+
+use super::json::Json;
 
 /// The batch that tells another Coordinator our nodes and components; with ids it asks for answers, without it does not.
 #[must_use]
-pub fn directory_update(nodes: &Value, components: &Value, answered: bool) -> String {
+pub fn directory_update(nodes: &impl Display, components: &impl Display, answered: bool) -> String {
     let (a, b) = if answered { (r#""id":5,"#, r#""id":6,"#) } else { ("", "") };
     format!(
         r#"[{{{a}"jsonrpc":"2.0","method":"add_nodes","params":{{"nodes":{nodes}}}}},{{{b}"jsonrpc":"2.0","method":"record_components","params":{{"components":{components}}}}}]"#
@@ -13,7 +15,7 @@ pub fn directory_update(nodes: &Value, components: &Value, answered: bool) -> St
 
 /// A call that asks for no answer.
 #[must_use]
-pub fn notification(method: &str, params: &Value) -> String {
+pub fn notification(method: &str, params: &impl Display) -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#)
 }
 
@@ -30,33 +32,58 @@ pub struct Described {
     pub result: &'static str,
 }
 
-/// The OpenRPC document about these methods.
+/// The OpenRPC document about these methods, which are to be called at the server of this name and address, where that must be said.
 #[must_use]
-pub fn discover(title: &str, methods: impl Iterator<Item = Described>) -> Value {
-    let schema = |kind: &str| json!({"schema": {"type": kind}});
-    let methods: Vec<Value> = methods
-        .map(|method| {
-            let params: Vec<Value> = method
-                .params
-                .iter()
-                .map(|(name, kind, required)| json!({"name": name, "required": required, "schema": {"type": kind}}))
-                .collect();
-            let mut result = schema(method.result);
-            if let Some(object) = result.as_object_mut() {
-                object.insert("name".to_owned(), Value::from("result"));
+pub fn discover(title: &str, methods: impl Iterator<Item = Described>, server: Option<(&str, &str)>) -> String {
+    let mut json = Json::default();
+    json.object(|json| {
+        json.key("info").object(|json| {
+            json.key("title").text(title);
+            json.key("version").text(env!("CARGO_PKG_VERSION"));
+        });
+        json.key("methods").array(|json| {
+            for method in methods {
+                describe(json, &method);
             }
-            json!({"name": method.name, "summary": method.summary, "params": params, "result": result})
-        })
-        .collect();
-    json!({
-        "openrpc": "1.2.6",
-        "info": {"title": title, "version": env!("CARGO_PKG_VERSION")},
-        "methods": methods,
-    })
+        });
+        json.key("openrpc").text("1.2.6");
+        if let Some((name, url)) = server {
+            json.key("servers").array(|json| {
+                json.object(|json| {
+                    json.key("name").text(name);
+                    json.key("url").text(url);
+                });
+            });
+        }
+    });
+    json.into_text()
+}
+
+fn describe(json: &mut Json, method: &Described) {
+    let schema = |json: &mut Json, kind| json.key("schema").object(|json| json.key("type").text(kind));
+    json.object(|json| {
+        json.key("name").text(method.name);
+        json.key("params").array(|json| {
+            for (name, kind, required) in method.params {
+                json.object(|json| {
+                    json.key("name").text(name);
+                    json.key("required").truth(*required);
+                    schema(json, kind);
+                });
+            }
+        });
+        json.key("result").object(|json| {
+            json.key("name").text("result");
+            schema(json, method.result);
+        });
+        json.key("summary").text(method.summary);
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::super::rpc::{Call, Document, Item};
     use super::*;
 
@@ -73,7 +100,9 @@ mod tests {
     #[test]
     fn methods_are_described_with_their_parameters() {
         let described = Described { name: "m", summary: "s", params: &[("p", "string", true)], result: "null" };
-        let told = discover("N1.COORDINATOR", [described; 2].into_iter());
+        let told = discover("N1.COORDINATOR", [described; 2].into_iter(), Some(("HTTP", "rpc")));
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["servers"], json!([{"name": "HTTP", "url": "rpc"}]));
         assert_eq!(told["methods"].as_array().unwrap().len(), 2);
         assert_eq!(told["methods"][0]["params"][0], json!({"name":"p","required":true,"schema":{"type":"string"}}));
     }

@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod directory;
+pub mod json;
 pub mod listing;
 pub mod message;
 pub mod methods;

@@ -262,7 +262,7 @@ impl Params {
 }
 
 /// Writes a result to `out`.
-pub fn write_result(out: &mut String, id: &Id, result: &Value) {
+pub fn write_result(out: &mut String, id: &Id, result: &impl fmt::Display) {
     let written = write!(out, r#"{{"jsonrpc":"2.0","id":{},"result":{}}}"#, id.0, result);
     debug_assert!(written.is_ok(), "a String takes everything");
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::c2sim;
 use crate::common::guest::Guest;
+use crate::common::ledger::Memory;
 use crate::common::member::{Member, brief, code_of};
 use crate::common::wire;
 use crate::common::world::{World, config};
@@ -80,6 +81,32 @@ fn a_large_initialization_reaches_all_in_the_same_bytes() {
     stranger.join(&mut world, "default", "S");
     stranger.open_stream(&mut world, "default");
     assert!(stranger.heard(&mut world) == [wanted]);
+}
+
+#[test]
+fn it_comes_behind_the_answer_too_where_joining_is_written_first() {
+    let mut world = World::new(Config { session_history_bytes_max: 16 << 20, ..roomy_config() });
+    let ledger = Memory::default();
+    ledger.give_to(&mut world, 0);
+    ledger.settle_all(&mut world, 0);
+    let mut a = Member::kept(&mut world, &ledger, 0, "A", "json");
+    let settled = |world: &mut World, a: &mut Member, asked| {
+        ledger.settle_all(world, 0);
+        a.answer(world, asked, "N1.session:default")["result"].clone()
+    };
+    let asked = a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
+    settled(&mut world, &mut a, asked);
+    let asked = a.send_document(&mut world, &large(BYTES));
+    settled(&mut world, &mut a, asked);
+    let asked = a.send(&mut world, "N1.session:default", "share_scenario", &Value::Null);
+    assert_eq!(settled(&mut world, &mut a, asked)["state"], "INITIALIZED");
+    let late = Member::new(&mut world, 0, "L");
+    late.send(&mut world, "N1.session:default", "join", &json!({"after": 0}));
+    ledger.settle_all(&mut world, 0);
+    let frames = world.hear(late.client).remove(0);
+    let answer = wire::json(&frames)["result"].clone();
+    assert_eq!(answer["initialization_bytes"], json!(frames[5].len()), "{answer}");
+    assert_eq!(answer["events"]["events"][0]["event"], "joined", "{answer}");
 }
 
 #[test]

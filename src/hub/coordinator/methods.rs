@@ -4,6 +4,7 @@ use log::LevelFilter;
 use serde_json::{Map, Value};
 
 use crate::counters::Reading;
+use crate::leco::json::Json;
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::nodes::{Dealer, Node};
 use crate::leco::route::{Owner, Place, is_session};
@@ -17,28 +18,28 @@ use crate::hub::doors::Output;
 use crate::hub::names::{Names, shown};
 use crate::hub::peers::{About, For, Peers, ProcessTimer, share_of};
 
-/// How much of an answer is left, and what did not fit.
+/// How long an answer may become, and what did not fit.
 #[derive(Debug)]
 struct Fitting {
-    room: usize,
+    bytes_max: usize,
     left_out: usize,
 }
 
 impl Fitting {
-    /// Takes as many names as fit.
-    fn take(&mut self, names: impl Iterator<Item = String>) -> Value {
-        let mut taken = Vec::new();
-        for name in names {
-            // Quotes, a comma, and a backslash before what needs one.
-            let bytes = name.len() + 3 + name.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-            if self.left_out == 0 && bytes <= self.room {
-                self.room -= bytes;
-                taken.push(Value::from(name));
-            } else {
-                self.left_out += 1;
+    /// Writes as many names as fit.
+    fn write<N: AsRef<str>>(&mut self, json: &mut Json, names: impl Iterator<Item = N>) {
+        json.array(|json| {
+            for name in names {
+                let before = json.len();
+                if self.left_out == 0 {
+                    json.text(name.as_ref());
+                }
+                if self.left_out > 0 || json.len() > self.bytes_max {
+                    json.cut(before);
+                    self.left_out += 1;
+                }
             }
-        }
-        Value::from(taken)
+        });
     }
 }
 
@@ -133,30 +134,36 @@ impl Coordinator {
         Ok(Some(name))
     }
 
-    pub(in crate::hub) fn local_components(names: &Names) -> Value {
-        names.directory.iter().map(|(_, component)| shown(&component.name)).collect()
+    /// The component names of this node, as JSON.
+    pub(in crate::hub) fn local_components(names: &Names) -> String {
+        let mut json = Json::default();
+        json.array(|json| names.directory.iter().for_each(|(_, component)| json.text(&name::shown(&component.name))));
+        json.into_text()
     }
 
-    /// The component names of every node, ours first, as far as they fit the answer. Where some are left out there is one more entry, under
+    /// The component names of every node, ours first, as far as they fit the answer, as JSON. Where some are left out there is one more entry, under
     /// a name that no node has: the empty one. It says how many, and why.
-    pub(in crate::hub) fn global_components(peers: &Peers, names: &Names) -> Value {
-        let mut answer = Fitting { room: peers.config.ring_bytes_max / 2, left_out: 0 };
-        let ours = names.directory.iter().map(|(_, component)| name::shown(&component.name));
-        let mut all = Map::from_iter([(name::shown(names.namespace()), answer.take(ours))]);
-        for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked() && !node.is_leaving) {
-            if let Some(namespace) = &node.namespace {
-                all.insert(name::shown(namespace), answer.take(node.listing.names().map(str::to_owned)));
-                answer.left_out += node.listing.left_out();
+    pub(in crate::hub) fn global_components(peers: &Peers, names: &Names) -> String {
+        let mut fitting = Fitting { bytes_max: peers.config.ring_bytes_max / 2, left_out: 0 };
+        let mut json = Json::default();
+        json.object(|json| {
+            let ours = names.directory.iter().map(|(_, component)| name::shown(&component.name));
+            fitting.write(json.key(&name::shown(names.namespace())), ours);
+            for (_, node) in names.nodes.iter().filter(|(_, node)| node.is_linked() && !node.is_leaving) {
+                if let Some(namespace) = &node.namespace {
+                    fitting.write(json.key(&name::shown(namespace)), node.listing.names());
+                    fitting.left_out += node.listing.left_out();
+                }
             }
-        }
-        if answer.left_out > 0 {
-            let why = format!(
-                "{} components are left out: they do not fit (ring_bytes_max), or not the memory for names of other nodes",
-                answer.left_out
-            );
-            all.insert(String::new(), Value::from(vec![why]));
-        }
-        Value::Object(all)
+            if fitting.left_out > 0 {
+                let why = format!(
+                    "{} components are left out: they do not fit (ring_bytes_max), or not the memory for names of other nodes",
+                    fitting.left_out
+                );
+                json.key("").array(|json| json.text(&why));
+            }
+        });
+        json.into_text()
     }
 
     /// Namespace and address of every node that messages can be sent to, this one included.

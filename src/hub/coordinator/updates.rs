@@ -115,7 +115,8 @@ impl Coordinator {
     fn whole(&self, names: &Names) -> String {
         let nodes = methods::notification("add_nodes", &json!({"nodes": Self::nodes_as_json(names)}));
         let (number, recent) = (self.published.number(), self.published.recent(names));
-        let params = json!({"components": Self::local_components(names), "number": number, "recent": recent});
+        let components = Self::local_components(names);
+        let params = format_args!(r#"{{"components":{components},"number":{number},"recent":{recent}}}"#);
         format!("[{nodes},{}]", methods::notification("record_components", &params))
     }
 

@@ -72,11 +72,7 @@ fn patience(asked: &Asked) -> Result<u64, Refused> {
 impl Hub {
     /// The description of what can be called.
     pub(super) fn openrpc(&self) -> Reply {
-        let mut told = described_for_web(&self.names.full_name);
-        if let Some(told) = told.as_object_mut() {
-            told.insert("servers".to_owned(), json!([{"name": "HTTP", "url": "rpc"}]));
-        }
-        Reply::json(200, told.to_string())
+        Reply::json(200, described_for_web(&self.names.full_name))
     }
 
     /// A call of the Component, or of the session, of this name.

@@ -1,13 +1,14 @@
 //! Who is connected, and how each fares: what one looks at to find who is slow.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::control::reply::ConnectionInfo;
 use crate::hub::Hub;
-use crate::hub::call::Answer;
+use crate::hub::call::Refused;
 use crate::hub::coordinator::Coordinator;
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Life, Peer, Role};
+use crate::leco::json::Json;
 use crate::leco::name::shown;
 use crate::leco::rpc::{INVALID_PARAMS, Params};
 use crate::limits::CONNECTIONS_TOLD_MAX;
@@ -45,20 +46,22 @@ impl ConnectionRow {
         ConnectionInfo { name, dialect, address, held: *is_held, columns: &COLUMNS, figures }
     }
 
-    fn json(&self) -> Value {
-        let mut row =
-            json!({"name": self.name, "dialect": self.dialect, "address": self.address, "held": self.is_held});
-        if let Some(row) = row.as_object_mut() {
-            let figures = COLUMNS.iter().zip(self.figures);
-            row.extend(figures.map(|(column, figure)| ((*column).to_owned(), Value::from(figure))));
-        }
-        row
+    fn write(&self, json: &mut Json) {
+        json.object(|json| {
+            json.key("address").text(&self.address);
+            json.key("dialect").text(self.dialect);
+            json.key("held").truth(self.is_held);
+            json.key("name").text(&self.name);
+            for (column, figure) in COLUMNS.iter().zip(self.figures) {
+                json.key(column).number(figure);
+            }
+        });
     }
 }
 
 impl Hub {
-    /// The connections that have most of something, and how many there are of all.
-    pub(super) fn connections(&self, params: Params) -> Answer {
+    /// The connections that have most of something, and how many there are of all, as JSON.
+    pub(super) fn connections(&self, params: Params) -> Result<String, Refused> {
         let [by, most, name] = params.take(["by", "most", "name"])?;
         let wrong = |why: String| (INVALID_PARAMS, Value::from(why));
         let by = match &by {
@@ -79,8 +82,14 @@ impl Hub {
             Some(text) => text.as_str().ok_or_else(|| wrong("name is a part of a name or of an address".to_owned()))?,
         };
         let (total, keys) = self.those_with_most(by, most, name);
-        let rows: Vec<Value> = keys.into_iter().filter_map(|key| Some(self.row(key)?.json())).collect();
-        Ok(json!({"total": total, "connections": rows}))
+        let mut json = Json::default();
+        json.object(|json| {
+            json.key("connections").array(|json| {
+                keys.into_iter().filter_map(|key| self.row(key)).for_each(|row| row.write(json));
+            });
+            json.key("total").number(crate::counters::count(total));
+        });
+        Ok(json.into_text())
     }
 
     /// Those that a controller is shown: the first of all by what waits for them.

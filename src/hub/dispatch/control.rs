@@ -214,7 +214,7 @@ impl Hub {
             AwaitedBy::Control { peer, envelope } => (peer, envelope),
             AwaitedBy::Request(waiting) => {
                 let answer = self.opened(id);
-                return self.go_on(waiting, answer, None);
+                return self.go_on(waiting, Aftermath::plain(answer), None);
             }
             AwaitedBy::Nobody | AwaitedBy::Web { .. } | AwaitedBy::Topic { .. } => return,
         };
@@ -311,7 +311,7 @@ impl Hub {
         match said {
             Said::Now(aftermath) => {
                 let mut owes = None;
-                let answer = self.conclude(aftermath, &mut owes);
+                let answer = self.conclude(aftermath, &mut owes).answer;
                 self.write_control_answer(out, to, session, answer);
                 Called::Answered(owes)
             }

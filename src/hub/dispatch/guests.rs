@@ -250,7 +250,7 @@ impl Hub {
         match said {
             Said::Now(aftermath) => {
                 let mut owes = None;
-                let answer = self.conclude(aftermath, &mut owes);
+                let answer = self.conclude(aftermath, &mut owes).answer;
                 Served::Now(self.answer_of_session(asked, session, answer), owes)
             }
             Said::Later(session) => {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::c2sim::state::State;
 use crate::control::reply::{ManagerInfo, SessionInfo, Status};
 use crate::control::request::Wanted;
+use crate::leco::json::Json;
 use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params};
 use crate::limits::SESSIONS_MAX;
 
@@ -60,9 +61,16 @@ impl SessionRow {
         }
     }
 
-    fn json(&self) -> Value {
-        json!({"id": self.id, "provider": self.provider.unwrap_or(0), "viewer": self.viewers, "status": self.status.word(),
-               "state": self.state, "seq": self.seq, "name": self.name})
+    fn write(&self, json: &mut Json) {
+        json.object(|json| {
+            json.key("id").raw(&self.id.to_string());
+            json.key("name").text(&self.name);
+            json.key("provider").raw(&self.provider.unwrap_or(0).to_string());
+            json.key("seq").number(self.seq);
+            json.key("state").text(self.state);
+            json.key("status").text(self.status.word());
+            json.key("viewer").array(|json| self.viewers.iter().for_each(|id| json.raw(&id.to_string())));
+        });
     }
 }
 
@@ -100,6 +108,14 @@ impl Hub {
         let mut rows = self.session_rows(which);
         rows.retain(|row| row.name != DEFAULT || row.provider.is_some() || !row.viewers.is_empty());
         rows
+    }
+
+    /// The same as JSON.
+    pub(super) fn shown_sessions_text(&self, params: Params) -> Result<String, Refused> {
+        let rows = self.listed_sessions(&optional_list(params, "session")?);
+        let mut json = Json::default();
+        json.object(|json| json.key("sessioninfo").array(|json| rows.iter().for_each(|row| row.write(json))));
+        Ok(json.into_text())
     }
 
     /// Adds provider and viewers to what a session says of itself.
@@ -140,9 +156,6 @@ impl Hub {
             ManagerCall::Viewers => optional_list(params, "viewer").map(
                 |which| json!({"viewerinfo": self.manager.viewer_rows(&which).iter().map(ViewerRow::json).collect::<Vec<_>>()}),
             ),
-            ManagerCall::Sessions => optional_list(params, "session").map(|which| {
-                json!({"sessioninfo": self.listed_sessions(&which).iter().map(SessionRow::json).collect::<Vec<_>>()})
-            }),
             ManagerCall::Manager => none(params).map(|()| {
                 let version = Manager::version();
                 let info = self.manager_info(&version);
@@ -253,8 +266,9 @@ impl Hub {
         let viewer = viewer.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
         let provider = provider.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
         let id = self.connect_viewer(provider, viewer).map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
-        let rows: Vec<Value> = self.session_rows(&Some(vec![id])).iter().map(SessionRow::json).collect();
-        Ok(json!({"session": id, "sessioninfo": rows}))
+        let mut json = Json::default();
+        json.array(|json| self.session_rows(&Some(vec![id])).iter().for_each(|row| row.write(json)));
+        Ok(json!({"session": id, "sessioninfo": json.into_value()}))
     }
 }
 

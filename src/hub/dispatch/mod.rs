@@ -29,7 +29,7 @@ use super::call::{Answer, Caller, Refused, none, plain_error};
 use super::coordinator::Coordinator;
 use super::front::{Asked, Request};
 use super::keys::PeerKey;
-use super::methods::{At, Call, Method, OwnCall, Right, described};
+use super::methods::{At, Call, ListingCall, Method, OwnCall, Right, described};
 use super::peers::{Peer, ProcessTimer};
 use super::sessions::Said;
 
@@ -50,6 +50,7 @@ impl Hub {
         let caller = request.caller(&self.names.prefix);
         match method.call {
             Call::Own(call) => Said::now(self.own_call(caller, call, params)),
+            Call::Listing(call) => Said::written(self.listing(call, params)),
             Call::Manager(call) => Said::now(self.manager_call(caller, call, params)),
             Call::Sessions(call) => self.sessions_call(caller, call, params, fresh),
             Call::AtSession(call) => self.session_call(request, call, name, params),
@@ -61,7 +62,6 @@ impl Hub {
         let Self { peers, names, coordinator, sessions, .. } = self;
         match call {
             OwnCall::Pong => none(params).map(|()| Value::Null),
-            OwnCall::Discover => none(params).map(|()| described(&self.names.full_name, At::Coordinator)),
             OwnCall::SignIn => {
                 let answer = coordinator.sign_in(peers, names, caller, params)?;
                 if let Place::Here(name) = caller.sender {
@@ -91,10 +91,7 @@ impl Hub {
             }
             OwnCall::SendNodes => none(params).map(|()| Coordinator::nodes_as_json(names)),
             OwnCall::SendLinks => none(params).map(|()| Coordinator::links_as_json(peers, names)),
-            OwnCall::SendLocalComponents => none(params).map(|()| Coordinator::local_components(names)),
-            OwnCall::SendGlobalComponents => none(params).map(|()| Coordinator::global_components(peers, names)),
             OwnCall::SendCounters => none(params).map(|()| self.counters_told()),
-            OwnCall::SendConnections => self.connections(params),
             OwnCall::WhoAmI => none(params).map(|()| self.whoami(caller.link)),
             OwnCall::May => self.may_of(params),
             OwnCall::Denials => none(params).and_then(|()| self.denials()),
@@ -102,6 +99,20 @@ impl Hub {
             OwnCall::SetLogLevel => Coordinator::set_log_level(peers, caller, params),
             OwnCall::RemoveExpiredAddresses => coordinator.remove_expired_addresses(peers, names, params),
             OwnCall::ShutDown => none(params).and_then(|()| Coordinator::shut_down(peers)),
+        }
+    }
+
+    /// What there may be much of.
+    fn listing(&self, call: ListingCall, params: Params) -> Result<String, Refused> {
+        match call {
+            ListingCall::Discover => none(params).map(|()| described(&self.names.full_name, At::Coordinator)),
+            ListingCall::LocalComponents => none(params).map(|()| Coordinator::local_components(&self.names)),
+            ListingCall::GlobalComponents => {
+                none(params).map(|()| Coordinator::global_components(&self.peers, &self.names))
+            }
+            ListingCall::Connections => self.connections(params),
+            ListingCall::Sessions => none(params).map(|()| self.sessions_text()),
+            ListingCall::ShownSessions => self.shown_sessions_text(params),
         }
     }
 
@@ -200,7 +211,9 @@ fn not_a_node(method: &Method) -> Refused {
 fn not_permitted(method: &Method) -> Refused {
     match (method.call, method.function) {
         (Call::Manager(_), Some(function)) => (MANAGER_FAILED, Value::from(elsewhere(function))),
-        (Call::Own(_) | Call::Manager(_) | Call::Sessions(_) | Call::AtSession(_), _) => plain_error(NOT_PERMITTED),
+        (Call::Own(_) | Call::Listing(_) | Call::Manager(_) | Call::Sessions(_) | Call::AtSession(_), _) => {
+            plain_error(NOT_PERMITTED)
+        }
     }
 }
 

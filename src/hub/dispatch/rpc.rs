@@ -14,7 +14,7 @@ use crate::time::Span;
 use crate::zmtp::frame::{Found, Scan};
 
 use crate::hub::Hub;
-use crate::hub::call::{Answer, ReplyTo, plain_error};
+use crate::hub::call::{Answer, ReplyTo, Written, plain_error};
 use crate::hub::coordinator::{Coordinator, relay};
 use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
@@ -234,10 +234,9 @@ impl Hub {
             self.peers.spend(Work::Call);
             match self.part(&request, part, fresh) {
                 PartOutcome::Nothing => continue,
-                PartOutcome::Answered(id, mut aftermath) => {
-                    request.document = aftermath.document.take().or(request.document);
-                    let answer = self.conclude(aftermath, owes);
-                    self.note_answer(&mut request, id, answer);
+                PartOutcome::Answered(id, aftermath) => {
+                    let aftermath = self.conclude(aftermath, owes);
+                    self.note_aftermath(&mut request, id, aftermath);
                 }
                 PartOutcome::Later(id, session) => {
                     request.awaited = id;
@@ -439,7 +438,7 @@ impl Hub {
     }
 
     /// What a request has waited for is there.
-    pub(super) fn go_on(&mut self, waiting: RequestKey, answer: Answer, owes: Option<SessionKey>) {
+    pub(super) fn go_on(&mut self, waiting: RequestKey, aftermath: Aftermath, owes: Option<SessionKey>) {
         let Some(mut request) = self.front.take(waiting) else {
             if let Some(session) = owes {
                 self.tell_owed(session);
@@ -447,17 +446,35 @@ impl Hub {
             return;
         };
         let id = request.awaited.take();
-        self.note_answer(&mut request, id, answer);
+        self.note_aftermath(&mut request, id, aftermath);
         self.run(request, false, owes);
     }
 
     // ---- Answering ----
 
     fn note_answer(&mut self, request: &mut Request, id: Option<Id>, answer: Answer) {
+        self.note_aftermath(request, id, Aftermath::plain(answer));
+    }
+
+    /// Writes an answer, and keeps the document that comes with it.
+    fn note_aftermath(&mut self, request: &mut Request, id: Option<Id>, aftermath: Aftermath) {
+        let Aftermath { answer, written, document, .. } = aftermath;
+        if document.is_some() {
+            request.document = document;
+        }
         let Some(id) = id else { return };
         request.begin_answer();
         let before = request.text.len();
-        self.write(&mut request.text, &id, answer);
+        match (answer, written) {
+            (Ok(_), Some(Written::Result(result))) => rpc::write_result(&mut request.text, &id, &result),
+            (Ok(members), Some(Written::Members(more))) => {
+                let members = members.to_string();
+                let members = members.strip_suffix('}').unwrap_or("{");
+                let comma = if members.ends_with('{') { "" } else { "," };
+                rpc::write_result(&mut request.text, &id, &format_args!("{members}{comma}{more}}}"));
+            }
+            (answer, _) => self.write(&mut request.text, &id, answer),
+        }
         self.peers.spend(Work::Answer(request.text.len() - before));
     }
 

@@ -5,13 +5,14 @@ use serde_json::Value;
 
 use crate::auth::{Action, Target};
 use crate::hub::Hub;
-use crate::hub::call::{Answer, Caller, Refused, ReplyTo, none, plain_error};
+use crate::hub::call::{Caller, Refused, ReplyTo, plain_error};
 use crate::hub::front::{Asked, Request};
 use crate::hub::keys::{NodeKey, PeerKey, ProviderKey, RequestKey, SessionKey};
-use crate::hub::manager::Unfit;
+use crate::hub::manager::{Shown, Unfit};
 use crate::hub::methods::{AtSessionCall, SessionsCall};
 use crate::hub::peers::{Outcome, Peer};
 use crate::hub::sessions::{Aftermath, Asker, Said, Settled, Wish};
+use crate::leco::json::Json;
 use crate::leco::message::View;
 use crate::leco::name::FullName;
 use crate::leco::rpc::{Document, INVALID_PARAMS, Item, METHOD_NOT_FOUND, Params};
@@ -27,7 +28,6 @@ impl Hub {
         fresh: bool,
     ) -> Said {
         match call {
-            SessionsCall::SendSessions => Said::now(none(params).map(|()| self.sessions_json())),
             SessionsCall::CreateSession => match Wish::read(params) {
                 Ok(mut wish) => {
                     let target = Target::Session(&wish.name);
@@ -150,32 +150,34 @@ impl Hub {
 
     // ---- Showing ----
 
-    fn sessions_json(&self) -> Value {
-        let info = |(key, session): (SessionKey, &crate::hub::sessions::Session)| {
-            let mut info = session.json();
-            self.complete_info(&mut info, key);
-            info
-        };
-        self.sessions.by_id().map(info).collect()
+    /// Every shared session, as JSON.
+    pub(super) fn sessions_text(&self) -> String {
+        let mut json = Json::default();
+        json.array(|json| {
+            for (key, session) in self.sessions.by_id() {
+                let Shown { provider, viewers, .. } = self.manager.shown(key);
+                session.write(json, Some((provider.unwrap_or(0), &viewers)));
+            }
+        });
+        json.into_text()
     }
 
     // ---- What comes of it ----
 
     /// Does what comes before an answer: what follows from it elsewhere, requests that have waited, the other half of a description. The
-    /// session that has more to tell behind it is noted in `owes`.
-    pub(super) fn conclude(&mut self, aftermath: Aftermath, owes: &mut Option<SessionKey>) -> Answer {
-        let Aftermath { mut answer, about, owes: more, freed, .. } = aftermath;
+    /// session that has more to tell behind it is noted in `owes`. What is left is the answer and what comes with it.
+    pub(super) fn conclude(&mut self, mut aftermath: Aftermath, owes: &mut Option<SessionKey>) -> Aftermath {
         self.drain_events();
-        self.go_on_without_session(freed);
-        if let (Ok(told), Some(session)) = (&mut answer, about) {
+        self.go_on_without_session(core::mem::take(&mut aftermath.freed));
+        if let (Ok(told), Some(session)) = (&mut aftermath.answer, aftermath.about.take()) {
             let inner = told.get("session").is_some();
             let info = if inner { told.get_mut("session") } else { Some(told) };
             if let Some(info) = info {
                 self.complete_info(info, session);
             }
         }
-        *owes = more.or(*owes);
-        answer
+        *owes = aftermath.owes.take().or(*owes);
+        aftermath
     }
 
     /// Tells what was to come right behind an answer.
@@ -196,16 +198,16 @@ impl Hub {
     pub(in crate::hub) fn settled(&mut self, settled: Settled) {
         let Settled { reply_to, session, aftermath } = settled;
         let mut owes = None;
-        let answer = self.conclude(aftermath, &mut owes);
+        let aftermath = self.conclude(aftermath, &mut owes);
         match reply_to {
             ReplyTo::Nobody => {}
-            ReplyTo::Request(waiting) => self.go_on(waiting, answer, owes),
+            ReplyTo::Request(waiting) => self.go_on(waiting, aftermath, owes),
             ReplyTo::Control { peer, envelope } => {
-                self.answer_control(peer, envelope, session, answer);
+                self.answer_control(peer, envelope, session, aftermath.answer);
                 self.peers.resume(peer);
             }
-            ReplyTo::Web { peer } => self.go_on_over_web(peer, session, answer),
-            ReplyTo::Topic { peer } => self.go_on_on_topic(peer, owes, &answer),
+            ReplyTo::Web { peer } => self.go_on_over_web(peer, session, aftermath.answer),
+            ReplyTo::Topic { peer } => self.go_on_on_topic(peer, owes, &aftermath.answer),
         }
         self.sessions.go_on(&mut self.peers, &self.names, session);
         self.sessions.end_if_it_must(&mut self.peers, session);

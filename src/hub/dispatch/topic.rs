@@ -160,7 +160,7 @@ impl Hub {
         match said {
             Said::Now(aftermath) => {
                 let mut owes = None;
-                let answer = self.conclude(aftermath, &mut owes);
+                let answer = self.conclude(aftermath, &mut owes).answer;
                 self.answer_sent(key, &answer, receipt.as_deref());
                 if let Some(session) = owes {
                     self.tell_owed(session);

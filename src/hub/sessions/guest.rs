@@ -7,10 +7,9 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::auth::UserId;
 use crate::hub::keys::PeerKey;
+use crate::leco::json::Json;
 use crate::limits::{GUEST_NAME_BYTES_MAX, MEMBER_BYTES};
 use crate::time::Tick;
 
@@ -139,11 +138,16 @@ impl Guest {
         if id.dialect == Dialect::Stream { title(&self.system, id) } else { self.system.as_ref().into() }
     }
 
-    /// A row of the table of members.
-    fn row(&self, id: &GuestId, joined: u64) -> Value {
-        let remote = self.remote.map_or_else(String::new, |remote| remote.to_string());
-        json!({"name": self.name, "system": self.shown_system(id), "format": id.dialect.word(), "joined": joined, "acked": self.told,
-               "address": remote})
+    /// Writes its row of the table of members.
+    fn write(&self, json: &mut Json, id: &GuestId, joined: u64) {
+        json.object(|json| {
+            json.key("acked").number(self.told);
+            json.key("address").text(&self.remote.map_or_else(String::new, |remote| remote.to_string()));
+            json.key("format").text(id.dialect.word());
+            json.key("joined").number(joined);
+            json.key("name").text(&self.name);
+            json.key("system").text(&self.shown_system(id));
+        });
     }
 }
 
@@ -243,9 +247,13 @@ impl Guests {
         self.all.entry(id.clone()).or_insert_with(|| Box::new(Guest::new(now)));
     }
 
-    /// The rows of those who have joined.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Value> {
-        self.all.iter().filter_map(|(id, guest)| guest.joined.map(|joined| guest.row(id, joined)))
+    /// Writes the rows of those who have joined.
+    pub(super) fn write(&self, json: &mut Json) {
+        for (id, guest) in &self.all {
+            if let Some(joined) = guest.joined {
+                guest.write(json, id, joined);
+            }
+        }
     }
 
     /// Those who have no stream and have been silent since before `then`.

@@ -3,10 +3,11 @@
 use core::fmt::Write as _;
 use std::collections::VecDeque;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::c2sim::kind::Kind;
 use crate::c2sim::state::Trigger;
+use crate::leco::json::Json;
 use crate::leco::message::{HEADER_BYTES, conversation};
 use crate::limits::{ANSWER_DOCUMENT_BYTES_MAX, HISTORY_EVENTS_MAX};
 use crate::store::shared::SharedBytes;
@@ -239,32 +240,54 @@ impl History {
         Missed { text, is_complete: self.reaches(after, last), more }
     }
 
-    /// The events behind `after`, as far as they are kept and fit into `bytes_max`; `now` is the number of the last one. The document of the last
-    /// of them, where it is too long to stand in an answer, and comes behind it; not if something else does (`is_alone`).
-    pub(super) fn after(&self, after: u64, now: u64, bytes_max: usize, is_alone: bool) -> (Value, Option<SharedBytes>) {
-        let (mut events, mut beside) = (Vec::new(), None);
+    /// The events behind `after` but that of number `but`, as far as they are kept and fit into `bytes_max`, as JSON; `now` is the number of the
+    /// last one. The document of the last of them, where it is too long to stand in an answer, and comes behind it; not if something else
+    /// does (`is_alone`).
+    pub(super) fn after(
+        &self,
+        (after, now): (u64, u64),
+        but: Option<u64>,
+        bytes_max: usize,
+        is_alone: bool,
+    ) -> (String, Option<SharedBytes>) {
+        let (mut json, mut beside) = (Json::default(), None);
         let (mut bytes, mut more) = (0, false);
-        for past in self.behind(after) {
-            bytes += past.bytes();
-            let shown = past.document.as_ref().map(|document| shown("document", document));
-            let is_beside = matches!(shown, Some((_, _, Some(_))));
-            if beside.is_some() || (bytes > bytes_max && !events.is_empty()) || (is_beside && !is_alone) {
-                more = true;
-                break;
-            }
-            let mut event: Map<String, Value> = serde_json::from_str(&past.note).unwrap_or_default();
-            if let Some((key, value, long)) = shown {
-                event.insert(key, value);
-                beside = long;
-            }
-            events.push(Value::Object(event));
-        }
-        (json!({"events": events, "complete": self.reaches(after, now), "more": more}), beside)
+        json.object(|json| {
+            json.key("complete").truth(self.reaches(after, now));
+            json.key("events").array(|json| {
+                for past in self.behind(after) {
+                    let is_first = bytes == 0;
+                    bytes += past.bytes();
+                    let shown = past.document.as_ref().map(|document| shown("document", document));
+                    let is_beside = matches!(shown, Some((_, _, Some(_))));
+                    if beside.is_some() || (bytes > bytes_max && !is_first) || (is_beside && !is_alone) {
+                        more = true;
+                        break;
+                    }
+                    if Some(past.seq) == but {
+                        continue;
+                    }
+                    match (past.note.strip_suffix('}'), shown) {
+                        (Some(front), Some((key, value, long))) => {
+                            json.raw(front);
+                            json.key(&key).value(&value);
+                            json.end();
+                            beside = long;
+                        }
+                        _ => json.raw(&past.note),
+                    }
+                }
+            });
+            json.key("more").truth(more);
+        });
+        (json.into_text(), beside)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

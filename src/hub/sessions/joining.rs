@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::c2sim::code::Code;
-use crate::hub::call::Refused;
+use crate::hub::call::{Refused, Written};
 use crate::hub::keys::SessionKey;
 use crate::hub::peers::Peers;
 use crate::limits::HISTORY_ANSWER_BYTES_MAX;
@@ -55,7 +55,7 @@ impl Sessions {
     fn joined(&self, key: SessionKey, joined: &Joined) -> Result<Aftermath, Refused> {
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
         let mut answer = json!({"state": session.flow.state.name(), "seq": joined.seq, "session": session.json()});
-        let mut document = None;
+        let (mut document, mut written) = (None, None);
         if let Some(answer) = answer.as_object_mut() {
             if joined.was_member {
                 answer.insert("resumed".to_owned(), Value::from(true));
@@ -70,17 +70,13 @@ impl Sessions {
             }
             if let Some([after, before]) = joined.past {
                 let is_alone = document.is_none();
-                let (mut past, long) = session.history.after(after, before, HISTORY_ANSWER_BYTES_MAX, is_alone);
-                document = document.or(long);
                 // Its own joining it knows from this very answer.
-                if !joined.was_member
-                    && let Some(events) = past.get_mut("events").and_then(Value::as_array_mut)
-                {
-                    events.retain(|event| event.get("seq").and_then(Value::as_u64) != Some(joined.seq));
-                }
-                answer.insert("events".to_owned(), past);
+                let own = (!joined.was_member).then_some(joined.seq);
+                let (past, long) = session.history.after((after, before), own, HISTORY_ANSWER_BYTES_MAX, is_alone);
+                document = document.or(long);
+                written = Some(Written::Members(format!("\"events\":{past}")));
             }
         }
-        Ok(Aftermath { document, ..Aftermath::about(Ok(answer), key) })
+        Ok(Aftermath { document, written, ..Aftermath::about(Ok(answer), key) })
     }
 }

@@ -124,7 +124,7 @@ impl Sessions {
             AtSessionCall::Pong => none(params).and_then(|()| now(Value::Null)),
             AtSessionCall::Discover => {
                 none(params)?;
-                now(described(&names.named_here(asker.session), At::Session))
+                Ok(Said::written(Ok(described(&names.named_here(asker.session), At::Session))))
             }
             AtSessionCall::Join => match self.asked(asker).ok().and_then(|key| self.without_numbers(peers, key)) {
                 Some(said) => Ok(said),
@@ -146,7 +146,8 @@ impl Sessions {
             AtSessionCall::Members => {
                 none(params)?;
                 let key = self.asked(asker)?;
-                now(self.table.get(key).map_or(Value::Null, |session| session.members_json(peers.now)))
+                let session = self.table.get(key).ok_or_else(|| self.no_such());
+                Ok(Said::written(session.map(|session| session.members_text(peers.now))))
             }
             AtSessionCall::Initialization => {
                 none(params)?;
@@ -161,8 +162,9 @@ impl Sessions {
                 let after = whole(after.as_ref(), "after")?.unwrap_or(0);
                 let (key, _) = self.author_at(names, asker, controller)?;
                 let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
-                let (past, document) = session.history.after(after, session.seq, HISTORY_ANSWER_BYTES_MAX, true);
-                Ok(Said::Now(Aftermath { document, ..Aftermath::plain(Ok(past)) }))
+                let span = (after, session.seq);
+                let (past, document) = session.history.after(span, None, HISTORY_ANSWER_BYTES_MAX, true);
+                Ok(Said::Now(Aftermath { document, ..Aftermath::written(past) }))
             }
             AtSessionCall::Ack => {
                 let [seq] = params.take(["seq"])?;

@@ -1,8 +1,10 @@
 //! What is asked of sessions and what it comes to: who asks, the answer, and what is still to be done for it by whoever speaks the
 //! protocol of whoever asked.
 
+use serde_json::Value;
+
 use crate::auth::UserId;
-use crate::hub::call::{Answer, ReplyTo};
+use crate::hub::call::{Answer, Refused, ReplyTo, Written};
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::peers::Peers;
 use crate::store::shared::SharedBytes;
@@ -55,6 +57,8 @@ pub(in crate::hub) struct Deletion {
 #[must_use = "it is the answer, and what comes before and behind it"]
 pub(in crate::hub) struct Aftermath {
     pub(in crate::hub) answer: Answer,
+    /// What of its result is written already.
+    pub(in crate::hub) written: Option<Written>,
     /// What comes with the answer in a frame of its own, as it is too long to stand in it.
     pub(in crate::hub) document: Option<SharedBytes>,
     /// The session that the answer describes, itself or as its `session`: provider and viewers are still to be added.
@@ -68,7 +72,12 @@ pub(in crate::hub) struct Aftermath {
 impl Aftermath {
     /// An answer and nothing else.
     pub(in crate::hub) const fn plain(answer: Answer) -> Self {
-        Self { answer, document: None, about: None, owes: None, freed: Vec::new() }
+        Self { answer, written: None, document: None, about: None, owes: None, freed: Vec::new() }
+    }
+
+    /// A result that is written already.
+    pub(in crate::hub) fn written(result: String) -> Self {
+        Self { written: Some(Written::Result(result)), ..Self::plain(Ok(Value::Null)) }
     }
 
     /// An answer that describes a session.
@@ -92,6 +101,11 @@ impl Said {
     /// An answer and nothing else.
     pub(in crate::hub) const fn now(answer: Answer) -> Self {
         Self::Now(Aftermath::plain(answer))
+    }
+
+    /// A result that is written already, or an error.
+    pub(in crate::hub) fn written(result: Result<String, Refused>) -> Self {
+        Self::Now(result.map_or_else(|refused| Aftermath::plain(Err(refused)), Aftermath::written))
     }
 }
 

@@ -11,9 +11,11 @@ use crate::c2sim::kind::Kind;
 use crate::c2sim::message::Census;
 use crate::c2sim::notice::IsoDateTime;
 use crate::c2sim::state::{self, Options, State, Trigger, Verdict};
+use crate::counters::count;
 use crate::hub::face::Face;
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::names::Home;
+use crate::leco::json::Json;
 use crate::leco::name;
 use crate::limits::MEMBER_BYTES;
 use crate::time::Tick;
@@ -145,33 +147,53 @@ impl Session {
 
     /// How `info` shows it, but for its provider and viewers.
     pub(in crate::hub) fn json(&self) -> Value {
+        let mut json = Json::default();
+        self.write(&mut json, None);
+        json.into_value()
+    }
+
+    /// Writes how `info` shows it, with the ids of its provider and viewers where they are given.
+    pub(in crate::hub) fn write(&self, json: &mut Json, shows: Option<(i64, &[i64])>) {
         let (flow, info) = (&self.flow, &self.info);
         let mut permitted: Vec<&str> = state::permitted(flow.state, info.options, flow.facts()).names().collect();
         permitted.extend(self.undoing().filter(|name| !permitted.contains(name)).collect::<Vec<_>>());
-        let scheduled = flow.scheduled.as_ref().map_or(
-            Value::Null,
-            |next| json!({"trigger": next.trigger.kind().name(), "at": next.at_ms, "by": next.author.by}),
-        );
-        let options = &info.options;
-        json!({
-            "sessionName": self.name,
-            "id": self.id,
-            "state": flow.state.name(),
-            "seq": self.seq,
-            "createdAt": IsoDateTime(info.created_ms / 1000).to_string(),
-            "info": {
-                "c2simSchemaVersion": info.schema.name(),
-                "displayName": info.title,
-                "description": info.text,
-            },
-            "options": Options::KEYS.map(|key| (key, options.word(key))).into_iter().collect::<BTreeMap<_, _>>(),
-            "permitted": permitted,
-            "members": self.members_count(),
-            "away": self.members.values().filter(|member| member.home.is_none()).count(),
-            "realtimeMultiple": flow.multiple,
-            "scheduled": scheduled,
-            "kept": self.durable.is_some(),
-        })
+        let away = self.members.values().filter(|member| member.home.is_none()).count();
+        json.object(|json| {
+            json.key("away").number(count(away));
+            json.key("createdAt").text(&IsoDateTime(info.created_ms / 1000).to_string());
+            json.key("id").raw(&self.id.to_string());
+            json.key("info").object(|json| {
+                json.key("c2simSchemaVersion").text(info.schema.name());
+                json.key("description").text(&info.text);
+                json.key("displayName").text(&info.title);
+            });
+            json.key("kept").truth(self.durable.is_some());
+            json.key("members").number(count(self.members_count()));
+            json.key("options").object(|json| {
+                for key in Options::KEYS {
+                    json.key(key).text(info.options.word(key));
+                }
+            });
+            json.key("permitted").array(|json| permitted.iter().for_each(|name| json.text(name)));
+            if let Some((provider, _)) = shows {
+                json.key("provider").raw(&provider.to_string());
+            }
+            json.key("realtimeMultiple").value(&Value::from(flow.multiple));
+            match &flow.scheduled {
+                Some(next) => json.key("scheduled").object(|json| {
+                    json.key("at").number(next.at_ms);
+                    json.key("by").text(&next.author.by);
+                    json.key("trigger").text(next.trigger.kind().name());
+                }),
+                None => json.key("scheduled").raw("null"),
+            }
+            json.key("seq").number(self.seq);
+            json.key("sessionName").text(&self.name);
+            json.key("state").text(flow.state.name());
+            if let Some((_, viewers)) = shows {
+                json.key("viewer").array(|json| viewers.iter().for_each(|id| json.raw(&id.to_string())));
+            }
+        });
     }
 
     /// How much its initialization defines.
@@ -224,22 +246,29 @@ impl Session {
         .to_string()
     }
 
-    /// Its members: who has followed it, and who is away.
-    pub(super) fn members_json(&self, now: Tick) -> Value {
-        let members: Vec<Value> = self
-            .members
-            .iter()
-            .map(|(name, member)| {
-                let mut row = json!({"name": name::shown(name), "system": member.system, "format": member.voice.word(),
-                       "joined": member.joined, "acked": member.acked});
-                if let (None, Some(row)) = (member.home, row.as_object_mut()) {
-                    row.insert("away_s".to_owned(), Value::from(now.since(member.since).0 / 1000));
+    /// Its members, as JSON: who has followed it, and who is away.
+    pub(super) fn members_text(&self, now: Tick) -> String {
+        let mut json = Json::default();
+        json.object(|json| {
+            json.key("members").array(|json| {
+                for (name, member) in &self.members {
+                    json.object(|json| {
+                        json.key("acked").number(member.acked);
+                        if member.home.is_none() {
+                            json.key("away_s").number(now.since(member.since).0 / 1000);
+                        }
+                        json.key("format").text(member.voice.word());
+                        json.key("joined").number(member.joined);
+                        json.key("name").text(&name::shown(name));
+                        json.key("system").text(&member.system);
+                    });
                 }
-                row
-            })
-            .chain(self.guests.rows())
-            .collect();
-        json!({"members": members, "seq": self.seq, "state_seq": self.state_seq})
+                self.guests.write(json);
+            });
+            json.key("seq").number(self.seq);
+            json.key("state_seq").number(self.state_seq);
+        });
+        json.into_text()
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Aftermath, Asker, Author, Said, Sessions, Settled, Wish};
 use crate::c2sim::state::{State, Trigger};
-use crate::hub::call::{Answer, ReplyTo};
+use crate::hub::call::{Answer, ReplyTo, Written};
 use crate::hub::doors::Door;
 use crate::hub::events::Event;
 use crate::hub::fixture::{Lent, NEAR, leco};
@@ -110,7 +110,19 @@ impl Fixture {
     /// A call that is dealt with at once.
     fn done(&mut self, session: &str, name: &str, method: &str, params: Value) -> Aftermath {
         match self.call(session, name, method, params) {
-            Said::Now(aftermath) => aftermath,
+            Said::Now(mut aftermath) => {
+                let parsed = |text: &str| serde_json::from_str(text).unwrap();
+                let written = aftermath.written.take();
+                aftermath.answer = aftermath.answer.map(|answer| match written {
+                    Some(Written::Result(result)) => parsed(&result),
+                    Some(Written::Members(more)) => {
+                        let members = answer.to_string();
+                        parsed(&format!("{},{more}}}", members.strip_suffix('}').unwrap()))
+                    }
+                    None => answer,
+                });
+                aftermath
+            }
             said @ (Said::Later(_) | Said::Busy(_)) => panic!("{said:?}"),
         }
     }
