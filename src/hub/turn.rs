@@ -531,7 +531,7 @@ impl Hub {
 
     /// Looks at the waiting bytes of peers that are no longer held.
     pub(super) fn feed_resumed(&mut self) {
-        while let Some(key) = self.peers.waits.next() {
+        while let Some(key) = self.peers.next_resumed() {
             let before = self.peers.counters.messages_in;
             self.feed(key, &[]);
             self.peers.walked(key, before);

@@ -11,8 +11,11 @@ use super::host;
 use crate::config::Config;
 use crate::hub::Door;
 use crate::leco::address;
+use crate::time::Span;
 
 const BACKLOG: i32 = 1024;
+/// Pause of accepting when the process has no file descriptors left, or the system no memory.
+pub(super) const ACCEPT_PAUSE: Span = Span(100);
 
 /// A listening socket.
 #[derive(Debug)]

@@ -15,8 +15,11 @@ use crate::limits::{LAST_LINGER_MS, LINGER_MS, LINGERS_MAX};
 use crate::store::table::Table;
 use crate::time::{Span, Tick};
 
-/// Reads from one socket in a turn: what still comes is of no use to anybody.
+/// Reads from one socket in a turn, and from all of them: what still comes is of no use to anybody.
 const READS_PER_TURN: usize = 4;
+const READS_OF_ALL: usize = 64;
+/// Bytes of one of these reads.
+const READ_BYTES: usize = 32 << 10;
 
 #[derive(Debug)]
 struct Lingering {
@@ -42,11 +45,13 @@ pub(super) struct Lingers {
     all: Table<Lingering>,
     /// Ends of which it is not known whether all has arrived, not yet told.
     unknown: u64,
+    /// The slot that is read first in the next turn.
+    next: usize,
 }
 
 impl Lingers {
     pub(super) const fn new() -> Self {
-        Self { all: Table::new(LINGERS_MAX), unknown: 0 }
+        Self { all: Table::new(LINGERS_MAX), unknown: 0, next: 0 }
     }
 
     /// Half closes a socket and keeps it.
@@ -103,10 +108,18 @@ impl Lingers {
     /// Reads away what has come in, and lets go of those that have ended or waited long enough. Says of how many it is not known whether all has
     /// arrived.
     pub(super) fn turn(&mut self, now: Tick, scratch: &mut [u8]) -> u64 {
-        for slot in 0..self.all.slots_end() {
+        let slots = self.all.slots_end();
+        let scratch = scratch.get_mut(..READ_BYTES).unwrap_or_default();
+        let mut left = READS_OF_ALL;
+        let first = self.next;
+        for slot in (first.min(slots)..slots).chain(0..first.min(slots)) {
             let Some(key) = self.all.key_at(slot) else { continue };
             let Some(one) = self.all.get_mut(key) else { continue };
-            let end = if one.is_ready { one.read_away(scratch) } else { End::Not };
+            let mut end = End::Not;
+            if one.is_ready && left > 0 {
+                end = one.read_away(scratch, &mut left);
+                self.next = slot + 1;
+            }
             let end = if end == End::Not && one.until <= now { End::Unknown } else { end };
             self.unknown += u64::from(end == End::Unknown);
             if end != End::Not {
@@ -118,8 +131,10 @@ impl Lingers {
 }
 
 impl Lingering {
-    fn read_away(&mut self, scratch: &mut [u8]) -> End {
-        for _ in 0..READS_PER_TURN {
+    /// Reads some of what has come in, with so many reads `left`.
+    fn read_away(&mut self, scratch: &mut [u8], left: &mut usize) -> End {
+        for _ in 0..READS_PER_TURN.min(*left) {
+            *left -= 1;
             match self.stream.read(scratch) {
                 Ok(0) => return End::Orderly,
                 Ok(_) => {}

@@ -66,14 +66,16 @@ mod recordings;
 mod resolve;
 mod server;
 mod signals;
+mod stopper;
 mod target;
 mod token;
 mod vitals;
 mod wire;
 mod writer;
 
-pub use server::{Server, Stopper, Turn};
+pub use server::Server;
 #[cfg(feature = "daemon")]
 pub use signals::OnHangup;
+pub use stopper::{Stopper, Turn};
 #[cfg(feature = "internals")]
 pub use writer::{Outcome, Outcomes};

@@ -5,7 +5,6 @@ use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -13,54 +12,29 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::config::Config;
 use crate::hub::{Cause, Door, Hub, Output, PeerKey};
-use crate::limits::{ACCEPTS_PER_TURN, READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW};
-use crate::time::{Span, Tick};
+use crate::limits::{
+    ACCEPTS_PER_TURN, READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW, TURN_MICROS, TURN_MICROS_OF_ACCEPTS,
+    TURN_MICROS_OF_READS, TURN_MICROS_OF_WAKING,
+};
+use crate::time::Tick;
 
 use super::clock::{self, Clock};
 use super::dial::Dials;
-use super::door::{self, AcceptFailure, Listener};
+use super::door::{self, ACCEPT_PAUSE, AcceptFailure, Listener};
 use super::linger::Lingers;
 use super::modes;
 use super::open;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
 use super::signals::Signals;
+use super::stopper::{Stopper, Turn};
 use super::target::Target;
 use super::token::{FIRST_DIAL, FIRST_LINGER, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
-use super::wire::Wires;
+use super::wire::{Wires, broken_by};
 use super::writer::Outcomes;
 
 /// Events taken from the operating system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
-/// Pause of accepting when the process has no file descriptors left, or the system no memory.
-const ACCEPT_PAUSE: Span = Span(100);
-
-/// What a turn of the loop came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Turn {
-    /// There will be more.
-    Goes,
-    /// The server has stopped; all sockets are closed.
-    Ended,
-}
-
-/// Ends a running server from another thread.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    asked: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-}
-
-impl Stopper {
-    /// Asks the server to say goodbye and end. Returns at once; [`Server::run`] returns within about two seconds.
-    pub fn stop(&self) {
-        self.asked.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake the server: {error}");
-        }
-    }
-}
 
 /// The event loop. See the documentation of [`crate::net`].
 ///
@@ -82,6 +56,8 @@ pub struct Server {
     ready: VecDeque<u32>,
     /// How many of them are still to be read in this lap.
     lap: usize,
+    /// Peers for which bytes wait that the last turn had no time to write.
+    unwritten: VecDeque<PeerKey>,
     scratch: Box<[u8]>,
     stopper: Stopper,
     stopping: bool,
@@ -91,6 +67,8 @@ pub struct Server {
     /// The rules of users can be read anew.
     has_rules: bool,
     turns: u64,
+    /// When this turn began, in microseconds of the clock.
+    turn_began: u64,
     longest_turn_us: u64,
 }
 
@@ -126,13 +104,15 @@ impl Server {
             outcomes,
             ready: VecDeque::new(),
             lap: 0,
+            unwritten: VecDeque::new(),
             scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
-            stopper: Stopper { asked: Arc::new(AtomicBool::new(false)), waker },
+            stopper: Stopper::new(waker),
             stopping: false,
             has_stopped: false,
             signals: Signals::default(),
             has_rules: false,
             turns: 0,
+            turn_began: 0,
             longest_turn_us: 0,
         })
     }
@@ -224,7 +204,7 @@ impl Server {
     /// How long the loop may sleep before it must take a turn; `None` is for ever.
     #[must_use]
     pub fn next_wake_up(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.lingers.is_ready() {
+        if !self.ready.is_empty() || !self.unwritten.is_empty() || self.lingers.is_ready() {
             return Some(Duration::ZERO);
         }
         let soonest = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()]
@@ -240,9 +220,11 @@ impl Server {
     /// Waiting for events failed.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Turn> {
         // What was left by a call between the turns.
+        self.turn_began = self.clock.micros();
         if self.carry_out(self.clock.now()) == Turn::Ended {
             return Ok(Turn::Ended);
         }
+        let taken_before = self.spent();
         let wait = match (self.next_wake_up(), wait) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -254,7 +236,7 @@ impl Server {
         }
         let now = self.clock.now();
         self.hub.handle_clock(now, clock::unix_ms());
-        let started = self.clock.micros();
+        self.turn_began = self.clock.micros() - taken_before;
         let events = core::mem::replace(&mut self.events, Events::with_capacity(0));
         let mut ended = false;
         for event in &events {
@@ -267,19 +249,40 @@ impl Server {
         }
         self.accept(now);
         self.read_ready(now);
-        self.hub.note_unread(may_be_more || self.lap > 0);
+        let is_unread = may_be_more || self.lap > 0;
+        self.hub.note_unread(is_unread);
         self.dials.expire(now, &mut self.hub, self.poll.registry());
-        if self.hub.poll_timeout().is_some_and(|at| at <= now) {
-            self.hub.handle_timeout(now);
-        }
-        let turn = self.carry_out(now);
+        let turn = self.work(now, is_unread);
         let unknown = self.lingers.turn(now, &mut self.scratch);
         self.hub.note_unknown_ends(unknown);
         self.turns += 1;
-        let taken = self.clock.micros() - started;
+        let taken = self.spent();
         self.longest_turn_us = self.longest_turn_us.max(taken);
         self.hub.note_turn(taken);
         Ok(turn)
+    }
+
+    /// How long this turn has taken so far, in microseconds.
+    fn spent(&self) -> u64 {
+        self.clock.micros() - self.turn_began
+    }
+
+    /// Has the hub do what is due, in pieces for which there is time, and does what it wants done.
+    fn work(&mut self, now: Tick, is_unread: bool) -> Turn {
+        loop {
+            let is_due = |hub: &Hub| hub.poll_timeout().is_some_and(|at| at <= now);
+            let was_due = is_due(&self.hub);
+            if was_due {
+                self.hub.handle_timeout(now);
+            }
+            if self.carry_out(now) == Turn::Ended {
+                return Turn::Ended;
+            }
+            // Where there is more to read, that comes first.
+            if !was_due || is_unread || !is_due(&self.hub) || self.spent() >= TURN_MICROS {
+                return Turn::Goes;
+            }
+        }
     }
 
     /// Takes the events that are there, without waiting.
@@ -297,7 +300,7 @@ impl Server {
                     self.hub.handle_committed(now, ticket, outcome);
                 }
                 self.dials.resolved(&mut self.hub, now, self.poll.registry());
-                if self.stopper.asked.swap(false, Ordering::AcqRel) {
+                if self.stopper.take() {
                     return self.stop(now);
                 }
             }
@@ -344,7 +347,7 @@ impl Server {
                     wire.writable = true;
                     let key = wire.key;
                     if waited && !self.hub.is_written_later(key) {
-                        self.write(now, key);
+                        self.write_by(TURN_MICROS_OF_WAKING, now, key);
                     }
                 }
             }
@@ -377,8 +380,11 @@ impl Server {
             }
         }
         for n in 0..self.listeners.len() {
-            for _ in 0..ACCEPTS_PER_TURN {
+            for taken in 0..ACCEPTS_PER_TURN {
                 let Some(listener) = self.listeners.get_mut(n).filter(|listener| listener.ready) else { break };
+                if taken > 0 && self.clock.micros() - self.turn_began >= TURN_MICROS_OF_ACCEPTS {
+                    break;
+                }
                 let door = listener.door();
                 match listener.accept() {
                     Ok((stream, remote)) => {
@@ -441,7 +447,7 @@ impl Server {
             self.lap = self.ready.len();
         }
         let mut bytes = 0;
-        while self.lap > 0 && bytes < READ_BYTES_OF_ALL {
+        while self.lap > 0 && bytes < READ_BYTES_OF_ALL && (bytes == 0 || self.spent() < TURN_MICROS_OF_READS) {
             self.lap -= 1;
             let Some(slot) = self.ready.pop_front() else { break };
             bytes += self.read_in_a_row(now, slot as usize);
@@ -459,6 +465,9 @@ impl Server {
             bytes += n;
             if !more {
                 return bytes;
+            }
+            if self.spent() >= TURN_MICROS_OF_READS {
+                break;
             }
         }
         self.want_read(slot);
@@ -502,9 +511,15 @@ impl Server {
 
     /// Does what the hub wants done.
     fn carry_out(&mut self, now: Tick) -> Turn {
+        while let Some(key) = self.unwritten.pop_front() {
+            self.write(now, key);
+            if self.spent() >= TURN_MICROS {
+                break;
+            }
+        }
         while let Some(output) = self.hub.poll_output(now) {
             match output {
-                Output::Flush(key) => self.write(now, key),
+                Output::Flush(key) => self.write_by(TURN_MICROS, now, key),
                 Output::Read(key) => self.want_read(key.slot()),
                 Output::Close(key, cause) => {
                     // A peer that has ended its side sends nothing more that could turn our close into a reset.
@@ -529,9 +544,21 @@ impl Server {
         if self.has_stopped && self.lingers.is_empty() { Turn::Ended } else { Turn::Goes }
     }
 
+    /// Writes what waits for a peer; where this turn has gone on for so many microseconds or others have been put off, in the next.
+    fn write_by(&mut self, micros: u64, now: Tick, key: PeerKey) {
+        if self.unwritten.is_empty() && (self.has_stopped || self.spent() < micros) {
+            self.write(now, key);
+        } else if let Some(wire) = self.wires.get(key)
+            && !core::mem::replace(&mut wire.is_put_off, true)
+        {
+            self.unwritten.push_back(key);
+        }
+    }
+
     /// Writes what waits for a peer, once.
     fn write(&mut self, now: Tick, key: PeerKey) {
         let Some(wire) = self.wires.get(key) else { return };
+        wire.is_put_off = false;
         if wire.ends && !self.hub.may_write_to_ended(now, key) {
             self.hub.sent(now, key, 0);
             return;
@@ -563,12 +590,6 @@ impl Server {
             }
         }
     }
-}
-
-/// What an error of a connection says of its other end.
-fn broken_by(error: &io::Error) -> Cause {
-    let hung_up = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
-    if hung_up { Cause::Gone } else { Cause::Io }
 }
 
 impl AsRawFd for Server {

@@ -7,7 +7,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::hub::PeerKey;
+use crate::hub::{Cause, PeerKey};
 
 /// Idle time before the kernel probes a connection, time between probes, and number of them.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -26,6 +26,8 @@ pub(super) struct Wire {
     pub(super) queued: bool,
     /// The socket took all that was written last time.
     pub(super) writable: bool,
+    /// It is written to once there is time.
+    pub(super) is_put_off: bool,
     /// The end of the stream has been announced: read until it comes.
     pub(super) ends: bool,
 }
@@ -53,7 +55,8 @@ impl Wires {
             self.slots.resize_with(key.slot() + 1, || None);
         }
         if let Some(place) = self.slots.get_mut(key.slot()) {
-            *place = Some(Box::new(Wire { stream, key, queued: false, writable: true, ends: false }));
+            *place =
+                Some(Box::new(Wire { stream, key, queued: false, writable: true, is_put_off: false, ends: false }));
         }
         Ok(old)
     }
@@ -88,4 +91,10 @@ pub(super) fn tune(stream: &TcpStream) {
     if let Err(error) = set {
         log::debug!("socket options: {error}");
     }
+}
+
+/// What an error of a connection says of its other end.
+pub(super) fn broken_by(error: &io::Error) -> Cause {
+    let hung_up = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+    if hung_up { Cause::Gone } else { Cause::Io }
 }

@@ -48,7 +48,7 @@ pub(super) use waits::{For, Waits};
 use crate::auth::Users;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::limits::{LENT_PIECES_PER_TURN, RETURNS_PER_TURN, TARPIT_MAX};
+use crate::limits::{LENT_PIECES_PER_TURN, RESUMES_PER_TURN, RETURNS_PER_TURN, TARPIT_MAX};
 use crate::store::pool::Pool;
 use crate::store::table::Table;
 use crate::store::timers::Timers;
@@ -122,6 +122,10 @@ pub(super) struct Peers {
     pub(super) events: VecDeque<Event>,
     /// Rings of closed receivers whose messages still have to be returned.
     pub(super) undelivered: VecDeque<Undelivered>,
+    /// How many peers that waited have gone on in this turn.
+    resumed: u32,
+    /// As many have as may in one turn: there are more.
+    goes_on_resuming: bool,
     /// How many messages of these were returned in this turn.
     pub(super) returned: u32,
     /// As many were returned as may be in one turn: there may be more.
@@ -173,6 +177,8 @@ impl Peers {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             undelivered: VecDeque::new(),
+            resumed: 0,
+            goes_on_resuming: false,
             returned: 0,
             goes_on_returning: false,
             handshaking: VecDeque::new(),
@@ -368,7 +374,8 @@ impl Peers {
 
     /// The first of all deadlines; now, when somebody goes on in the next turn.
     pub(super) fn soonest(&self) -> Option<Tick> {
-        let has_work = self.waits.has(For::Turn) || self.goes_on_returning || !self.lent.is_empty();
+        let has_work =
+            self.waits.has(For::Turn) || self.goes_on_resuming || self.goes_on_returning || !self.lent.is_empty();
         let at_once = has_work.then_some(self.now);
         [self.timers.soonest(), self.process_timers.soonest(), at_once].into_iter().flatten().min()
     }
@@ -471,11 +478,25 @@ impl Peers {
     }
 
     /// Everything is said: what comes now is another turn.
-    pub(super) const fn begin_turn(&mut self) {
+    #[inline]
+    pub(super) fn begin_turn(&mut self) {
         self.budget_of_all = Budget::ALL_PEERS;
         self.budget_of_light = Budget::LIGHT_PEERS;
         self.goes_on_returning = !self.may_return();
+        self.goes_on_resuming = self.waits.has_ready();
         self.returned = 0;
+        self.resumed = 0;
+    }
+
+    /// The next of those who may go on, if it may in this turn.
+    #[inline]
+    pub(super) fn next_resumed(&mut self) -> Option<PeerKey> {
+        if !self.waits.has_ready() || (self.resumed >= RESUMES_PER_TURN && !self.stopping) {
+            return None;
+        }
+        let key = self.waits.next()?;
+        self.resumed += 1;
+        Some(key)
     }
 
     /// Whether another undelivered message may be returned in this turn.
@@ -490,7 +511,8 @@ impl Peers {
 
     /// Lets the first of those go on who have had their share of an earlier turn, if there is time for it.
     pub(super) fn resume_next_turn(&mut self) -> bool {
-        let Some(key) = self.waits.first(For::Turn).filter(|_| self.has_time()) else { return false };
+        let may_resume = self.has_time() && self.resumed < RESUMES_PER_TURN;
+        let Some(key) = self.waits.first(For::Turn).filter(|_| may_resume) else { return false };
         self.resume(key);
         true
     }

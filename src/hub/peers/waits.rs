@@ -123,6 +123,12 @@ impl Waits {
         self.ready.push_back(key);
     }
 
+    /// Whether anybody may go on.
+    #[inline]
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The next of those who may go on.
     pub(in crate::hub) fn next(&mut self) -> Option<PeerKey> {
         self.ready.pop_front()
