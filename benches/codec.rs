@@ -3,7 +3,6 @@
 //! cargo bench --bench codec [-- --quick]; `benches/count` counts the instructions of the same.
 #![expect(
     clippy::print_stdout,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "a measurement prints, and fails where it stands"
@@ -18,7 +17,6 @@ use instep::leco::rpc::Document;
 use instep::zmtp::SocketType;
 use instep::zmtp::frame::{Bounds, Found, Scan};
 use instep::zmtp::link::{Link, Step};
-use instep::zmtp::mechanism::Mechanism;
 
 const BOUNDS: Bounds = Bounds { frame_bytes_max: 1 << 24, message_bytes_max: 1 << 24 };
 
@@ -59,7 +57,7 @@ fn main() {
         });
     }
 
-    let mut link = Link::new(SocketType::Router, Mechanism::Null);
+    let mut link = Link::new(SocketType::Router);
     let mut hello = &opening(SocketType::Dealer)[..];
     while let Ok(Step::Skip { len } | Step::Ready { len, .. }) = link.next(hello, &BOUNDS) {
         hello = &hello[len..];

@@ -34,7 +34,7 @@ use instep::net::{Server, Turn};
 use instep::rcrs::entity::{Change, Entity};
 use instep::rcrs::message::{Action, ChangeSet, Command, Perception, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
-use instep::zmtp::{SocketType, link::Link, mechanism::Mechanism};
+use instep::zmtp::{SocketType, link::Link};
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
@@ -392,8 +392,8 @@ fn component(address: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Vec<u128>
     std::thread::spawn(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
-        let mut bytes = [&greeting[..], ready.unwrap().bytes()].concat();
+        let (greeting, ready) = Link::new(SocketType::Dealer).opening();
+        let mut bytes = [&greeting[..], ready.bytes()].concat();
         bytes.extend(leco(b"COORDINATOR", br#"{"jsonrpc":"2.0","id":1,"method":"sign_in"}"#));
         stream.write_all(&bytes).unwrap();
         let mut scratch = vec![0; 1 << 16];

@@ -49,6 +49,8 @@ counters! {
     closed_not_zmtp: "links closed because the first bytes were another protocol or an old ZMTP",
     closed_mechanism: "links closed because the greeting named another security mechanism",
     closed_handshake: "links closed because the handshake was broken",
+    closed_keys: "links closed because a key was not the one that was expected, or the handshake was another's",
+    closed_seal: "links closed because something was not sealed as it had to be, or is missing",
     closed_handshake_time: "links closed because the handshake took too long",
     closed_stranger: "links closed because it is not known who is at their other end",
     closed_socket_type: "links closed because the peer's socket type cannot talk to ours",

@@ -19,6 +19,16 @@ pub use turn::*;
 pub const GREETING_BYTES: usize = 64;
 /// Bytes of the body of a handshake command (READY, ERROR); CVE-2019-13132 shows why it needs a bound.
 pub const HANDSHAKE_COMMAND_BYTES_MAX: usize = 4096;
+/// The same for INITIATE of CURVE, which shows a key beside properties.
+pub const CURVE_INITIATE_BYTES_MAX: usize = 4096;
+/// Bytes of a frame on a sealed link: it is opened and sealed in one go, in some four milliseconds.
+pub const SEALED_FRAME_BYTES_MAX: usize = (16 << 20) - 64;
+/// Bytes that are sealed at a time for one link, but for a frame that is larger by itself.
+pub const STAGED_BYTES: usize = 64 << 10;
+/// Bytes that are sealed in one turn of the loop, but for the last frame: a millisecond.
+pub const SEALED_BYTES_PER_TURN: usize = 4 << 20;
+/// Commands of handshakes that are answered in one turn of the loop where that takes public-key cryptography: each a tenth of a millisecond at the most.
+pub const HEAVY_SHAKES_PER_TURN: u32 = 4;
 /// Properties in one READY command.
 pub const PROPERTIES_MAX: usize = 16;
 /// Bytes of all property names and values of one READY command.

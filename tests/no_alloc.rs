@@ -9,9 +9,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::driver;
 use common::wire::{self, leco};
 use common::world::config;
+use common::{curve, driver};
 use instep::config::Config;
 use instep::hub::{Hub, NodeKey, Output, PeerKey, Start};
 use instep::net::{Server, Turn};
@@ -173,6 +173,31 @@ fn pings_and_idle_deadlines_allocate_nothing() {
     round(&mut bare, 200);
     assert_eq!(allocations(|| round(&mut bare, 1000)), 0);
     assert_eq!(bare.hub.counters().pongs_sent, 1200);
+}
+
+/// Sealed links, from one to another: what comes is opened, what leaves is sealed.
+#[test]
+fn routing_between_sealed_links_allocates_nothing() {
+    let names = ["CA", "CB"];
+    let mut bare = Bare::with(|config| *config = curve::guarded(config.clone(), &names));
+    curve::give_keys(&mut bare.hub);
+    let [mut a, b] = names.map(|name| curve::Component::come(&mut bare.hub, bare.now, name, "127.0.0.1:1"));
+    let mut batch = |content: &[u8], count: usize| -> Vec<u8> {
+        (0..count).flat_map(|_| a.talk.message(&[b"\0", b"N1.CB", b"N1.CA", &[2; 20], content])).collect()
+    };
+    let rounds: Vec<Vec<u8>> = (0..60).map(|_| [batch(&[7; 64], 30), batch(&[8; 3000], 5)].concat()).collect();
+    let (warm, counted) = rounds.split_at(20);
+    let round = |bare: &mut Bare, bytes: &[u8]| {
+        // Whole, and cut in the middle of a frame.
+        let (half, rest) = bytes.split_at(bytes.len() - 1500);
+        bare.feed(a.key, half);
+        bare.feed(a.key, rest);
+    };
+    warm.iter().for_each(|bytes| round(&mut bare, bytes));
+    let count = allocations(|| counted.iter().for_each(|bytes| round(&mut bare, bytes)));
+    assert_eq!(bare.hub.counters().messages_delivered, 60 * 35);
+    assert!(bare.hub.unsent(b.key)[0].is_empty());
+    assert_eq!(count, 0, "allocations for {} messages", 40 * 35);
 }
 
 /// The whole server in this thread: the client's sockets are written and read without allocating between two turns.

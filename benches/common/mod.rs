@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use instep::client::encode;
 use instep::zmtp::SocketType;
 use instep::zmtp::link::Link;
-use instep::zmtp::mechanism::Mechanism;
 
 /// Whether `--quick` was asked for: a smoke run whose figures mean little.
 pub(crate) fn quick() -> bool {
@@ -56,8 +55,8 @@ pub(crate) fn request(sender: &str, method: &str) -> Vec<u8> {
 
 /// Greeting and READY of one end.
 pub(crate) fn opening(ours: SocketType) -> Vec<u8> {
-    let (greeting, ready) = Link::new(ours, Mechanism::Null).opening();
-    [&greeting[..], ready.expect("NULL speaks first").bytes()].concat()
+    let (greeting, ready) = Link::new(ours).opening();
+    [&greeting[..], ready.bytes()].concat()
 }
 
 /// Nanoseconds for each of `count` things that took `time` together.

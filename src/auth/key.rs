@@ -59,6 +59,21 @@ fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// The secret key in a file, 40 letters of Z85 or a certificate, and the public one that stands beside it, if one does.
+///
+/// # Errors
+/// There is none in it.
+pub fn secret_key(text: &str) -> Result<([u8; 32], Option<Key>), String> {
+    let letters = value(text, "secret-key").unwrap_or_else(|| text.trim());
+    let secret = Key::parse(letters).ok_or("it holds no secret key: 40 letters of Z85, or a certificate with one")?;
+    Ok((secret.0, value(text, "public-key").and_then(Key::parse)))
+}
+
+/// Wipes a text with a secret in it.
+pub fn wipe(text: String) {
+    zeroize::Zeroize::zeroize(&mut { text });
+}
+
 /// A file of a directory of keys, one user each: whoever may sign in as the file is called has its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile {
@@ -109,6 +124,16 @@ mod tests {
         for wrong in ["", &text[1..], &text.replace('K', "~"), &"#".repeat(40), &format!("{text} ")] {
             assert_eq!(Key::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_secret_stands_alone_or_in_a_certificate() {
+        let text = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6";
+        let key = Key::parse(text).unwrap();
+        assert_eq!(secret_key(&format!("{text}\n")), Ok((key.0, None)));
+        let certificate = format!("# made today\ncurve\n    public-key = \"{text}\"\n    secret-key = \"{text}\"\n");
+        assert_eq!(secret_key(&certificate), Ok((key.0, Some(key))));
+        assert!(secret_key("public-key = \"x\"").is_err() && secret_key("").is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod ctl;
 mod demo;
 mod failure;
 mod framed;
+mod key;
 mod log;
 mod logger;
 mod memory;
@@ -33,6 +34,7 @@ Usage: instep [serve] [options]             run the Coordinator (see: instep ser
        instep view [options] [HOST:PORT]    watch a session as a viewer (see: instep view --help)
        instep log [options] FILE            say what a simulation log holds (see: instep log --help)
        instep bench KIND [options]          load a Coordinator and measure it (see: instep bench --help)
+       instep key new FILE                  make a pair of keys for CURVE (see: instep key --help)
        instep token new USER                make a token for a user (see: instep token --help)
        instep may USER ACTION [TARGET]      say what a user may (see: instep may --help)
        instep demo                          see in ten seconds what shared sessions are
@@ -55,6 +57,7 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
         "view" => view::run(rest()),
         "log" => log::run(rest()),
         "bench" => bench::run(rest()),
+        "key" => key::run(rest()),
         "token" => rules::token(rest()),
         "may" => rules::may(rest()),
         "demo" => demo::run(rest()),

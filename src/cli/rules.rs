@@ -62,7 +62,7 @@ pub(super) fn token(words: Vec<OsString>) -> Result<(), Failure> {
 }
 
 /// 32 bytes that nobody can guess.
-fn chance() -> Result<[u8; 32], Failure> {
+pub(super) fn chance() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|error| Failure::other(format!("/dev/urandom: {}", in_words(&error))))?;
@@ -70,7 +70,7 @@ fn chance() -> Result<[u8; 32], Failure> {
 }
 
 /// Words without a flag; `None` when help was asked for, and given.
-fn plain_words(words: Vec<OsString>, command: &str, help: &str) -> Result<Option<Vec<String>>, Failure> {
+pub(super) fn plain_words(words: Vec<OsString>, command: &str, help: &str) -> Result<Option<Vec<String>>, Failure> {
     let mut plain = Vec::new();
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next()? {

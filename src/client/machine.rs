@@ -27,7 +27,6 @@ use crate::zmtp::SocketType;
 use crate::zmtp::command::{Built, Command};
 use crate::zmtp::frame::Bounds;
 use crate::zmtp::link::{Link, Step};
-use crate::zmtp::mechanism::Mechanism;
 
 const BOUNDS: Bounds =
     Bounds { frame_bytes_max: CLIENT_MESSAGE_BYTES_MAX, message_bytes_max: CLIENT_MESSAGE_BYTES_MAX };
@@ -88,7 +87,7 @@ impl Machine {
             ids: Ids::new(start),
             identity,
             state: State::Resting(start.now),
-            link: Link::new(SocketType::Dealer, Mechanism::Null),
+            link: Link::new(SocketType::Dealer),
             buffer: Vec::new(),
             outbox: Outbox::default(),
             spoke_at: start.now,
@@ -150,10 +149,10 @@ impl Machine {
             self.outputs.push_back(Output::Close);
             return;
         }
-        self.link = Link::new(SocketType::Dealer, Mechanism::Null);
+        self.link = Link::new(SocketType::Dealer);
         let (greeting, ready) = self.link.opening();
         self.outbox.end().extend_from_slice(&greeting);
-        self.outbox.end().extend_from_slice(ready.as_ref().map_or(&[], Built::bytes));
+        self.outbox.end().extend_from_slice(ready.bytes());
         self.state = State::Shaking(self.now + self.options.timeout);
     }
 

@@ -100,4 +100,4 @@ pub use message::{Call, Conversation, Message, Reply};
 pub use options::{Options, Start};
 
 pub use crate::leco::message::{TYPE_C2SIM, TYPE_JSON, TYPE_UNDEFINED};
-pub use crate::zmtp::{Fault, SocketType};
+pub use crate::zmtp::{Fault, Mechanism, SocketType};

@@ -4,11 +4,13 @@
 //! environment or the command line itself: `main` hands the words in. Precedence is flags over environment over file over
 //! defaults, simply by the order in which the sources are applied.
 
+mod node;
 mod predefined;
 mod settings;
 mod values;
 
 pub use log::LevelFilter;
+pub use node::NodeRule;
 pub use predefined::Predefined;
 pub use settings::{SETTINGS, Setting, Value};
 pub(crate) use values::invalid;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::node::NodeRule;
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
 use crate::auth::{Access, UserRule, Users};
@@ -125,6 +126,20 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     setting!(text keys_dir, "directory of public keys, one Component each, pyleco's authorized_keys_dir"),
+    setting!(text server_key, "file of this node's secret key, by which CURVE is spoken (default: none, it is not)"),
+    setting!(text client_key, "file of the secret key that other nodes are shown (default: that of server_key)"),
+    setting!(text nodes_key, "public key that other nodes have which [[nodes]] does not name (default: this node's own)"),
+    Setting {
+        key: "nodes",
+        help: "other nodes to join, host:port; the file has tables [[nodes]] for them, with their keys",
+        is_switch: false,
+        get: |config| Value::List(config.nodes.iter().map(|one| one.address.clone()).collect()),
+        set: |config, word| {
+            let node = |address| NodeRule { address, ..NodeRule::default() };
+            config.nodes = list(word).into_iter().map(node).collect();
+            config.nodes.iter().try_for_each(NodeRule::check)
+        },
+    },
     setting!(switch plain_remote, "take tokens from other machines where they can be read on their way"),
     setting!(switch dial_local, "let other machines have kernels and nodes at loopback or link-local addresses dialled"),
     Setting {
@@ -248,6 +263,14 @@ impl Config {
                 self.sessions = read.collect::<Result<_, _>>().map_err(|reason| invalid(&key, reason))?;
                 continue;
             }
+            if key == "nodes"
+                && let serde_json::Value::Array(items) = &value
+                && items.iter().all(serde_json::Value::is_object)
+            {
+                let read = items.iter().filter_map(serde_json::Value::as_object).map(NodeRule::from_table);
+                self.nodes = read.collect::<Result<_, _>>().map_err(|reason| invalid(&key, reason))?;
+                continue;
+            }
             if key == "users" {
                 self.users = self.read_users(text, &value)?;
                 continue;
@@ -303,7 +326,7 @@ impl Config {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
-        for setting in SETTINGS.iter().filter(|setting| setting.key != "sessions") {
+        for setting in SETTINGS.iter().filter(|setting| !["sessions", "nodes"].contains(&setting.key)) {
             let quoted = |word: &str| serde_json::Value::from(word).to_string();
             let value = match setting.value(self) {
                 Value::Text(word) => quoted(&word),
@@ -326,6 +349,15 @@ impl Config {
             text.push_str(&format!("# {example}\n"));
         }
         for one in &self.sessions {
+            text.push_str(&one.to_table());
+        }
+        text.push_str("\n# Other nodes to join, one such table each (without the number signs):\n");
+        if self.nodes.is_empty() {
+            let (namespace, address) = ("N2".to_owned(), "n2.example:12300".to_owned());
+            let example = NodeRule { namespace, address, ..NodeRule::default() }.to_table();
+            text.push_str(&format!("# {}\n", example.trim().replace('\n', "\n# ")));
+        }
+        for one in &self.nodes {
             text.push_str(&one.to_table());
         }
         text.push_str("\n# Users, one such table each (without the number signs):\n");

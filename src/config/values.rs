@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use super::node::NodeRule;
 use super::predefined::Predefined;
-use crate::auth::{Access, UserRule, Users};
+use crate::auth::{Access, Key, UserRule, Users};
 use crate::http::forwarded::Network;
 use crate::http::origin::Origins;
 use crate::leco::{DEFAULT_PORT, address};
@@ -39,6 +40,14 @@ pub struct Config {
     /// Directory of files with a public key each, whose name says who may sign in with it: more users, of the role component. A server reads it;
     /// a hub by itself does not.
     pub keys_dir: String,
+    /// File of this node's secret key of CURVE. A server reads it; a hub by itself does not.
+    pub server_key: String,
+    /// File of the secret key that other nodes are shown; where there is none it is that of `server_key`.
+    pub client_key: String,
+    /// The public key of other nodes of which `nodes` does not say one, in letters. Where there is none it is our own, if users are asked who they are.
+    pub nodes_key: String,
+    /// Other nodes: those to join, and by which keys they are known.
+    pub nodes: Vec<NodeRule>,
     /// Whether tokens are taken from other machines over connections that can be read on their way.
     pub plain_remote: bool,
     /// Whether other machines may have loopback and link-local addresses connected to, by telling of a node or opening a provider there.
@@ -177,6 +186,10 @@ impl Default for Config {
             auth: Access::Off,
             users: Vec::new(),
             keys_dir: String::new(),
+            server_key: String::new(),
+            client_key: String::new(),
+            nodes_key: String::new(),
+            nodes: Vec::new(),
             plain_remote: false,
             dial_local: false,
             log_level: log::LevelFilter::Info,
@@ -265,6 +278,13 @@ impl Config {
         self.check_host()?;
         self.check_http()?;
         self.judge_users(None).map_err(|reason| invalid("users", reason))?;
+        if !self.nodes_key.is_empty() && Key::parse(&self.nodes_key).is_none() {
+            return Err(invalid("nodes_key", "40 letters of Z85 are wanted"));
+        }
+        self.nodes.iter().try_for_each(NodeRule::check).map_err(|reason| invalid("nodes", reason))?;
+        if self.server_key.is_empty() && self.client_key.is_empty() && self.knows_keys_of_nodes() {
+            return Err(invalid("nodes", "keys of other nodes need one of our own: client_key or server_key"));
+        }
         if let Some(wrong) = self.coordinators.iter().find(|text| address::with_port(text).is_none()) {
             return Err(invalid("coordinators", format!("'{wrong}' is not an address like host:12300")));
         }
@@ -316,6 +336,10 @@ impl Config {
             return Err(invalid("stall_ms", "must not be larger than slow_ms"));
         }
         Ok(())
+    }
+
+    fn knows_keys_of_nodes(&self) -> bool {
+        !self.nodes_key.is_empty() || self.nodes.iter().any(|node| !node.key.is_empty())
     }
 
     /// The users that it describes; those that were there `before` keep their numbers.

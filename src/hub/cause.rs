@@ -79,13 +79,23 @@ impl Cause {
                 Fault::Http | Fault::Tls | Fault::Ssh | Fault::Version1 | Fault::Version2 | Fault::NotZmtp => {
                     &mut counters.closed_not_zmtp
                 }
-                Fault::Mechanism => &mut counters.closed_mechanism,
-                Fault::Handshake | Fault::Metadata | Fault::Identity => &mut counters.closed_handshake,
+                Fault::Mechanism | Fault::Wanted { .. } => &mut counters.closed_mechanism,
+                Fault::Handshake | Fault::Metadata | Fault::Identity | Fault::PlainCommand | Fault::CurveCommand => {
+                    &mut counters.closed_handshake
+                }
+                Fault::CurveHello
+                | Fault::CurveInitiate
+                | Fault::CurveCookie
+                | Fault::CurveNumber
+                | Fault::CurveVouch
+                | Fault::CurveWelcome
+                | Fault::NoChance => &mut counters.closed_keys,
+                Fault::NotSealed | Fault::SealNumber | Fault::Seal | Fault::InnerFlags => &mut counters.closed_seal,
+                Fault::PeerError | Fault::RefusedByPeer(_) => &mut counters.closed_by_error,
                 Fault::SocketType(_) => &mut counters.closed_socket_type,
                 Fault::Flags | Fault::Command | Fault::CommandTooLarge => &mut counters.closed_frame,
                 Fault::FrameTooLarge | Fault::MessageTooLarge | Fault::TooManyFrames => &mut counters.closed_too_large,
                 Fault::CommandRate => &mut counters.closed_commands,
-                Fault::PeerError => &mut counters.closed_by_error,
             },
             Self::HandshakeTime | Self::NoRequest | Self::HandshakePushedOut => &mut counters.closed_handshake_time,
             Self::Refused => &mut counters.connections_refused,

@@ -42,6 +42,38 @@ pub struct Start {
     pub unix_ms: u64,
 }
 
+/// Where chance comes from that nobody can guess: fills what it is given, and answers whether it could.
+pub type Entropy = Box<dyn FnMut(&mut [u8]) -> bool + Send>;
+
+/// A secret key of CURVE.
+pub struct SecretKey {
+    /// Its bytes.
+    pub secret: [u8; 32],
+    /// Those of the other half, if something says what these should be.
+    pub public: Option<[u8; 32]>,
+}
+
+impl core::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("SecretKey")
+    }
+}
+
+/// Secret keys of CURVE. They are wiped once they have been taken over.
+#[derive(Default)]
+pub struct Secrets {
+    /// The one of this node, whose public half others know it by.
+    pub server: Option<SecretKey>,
+    /// The one that is shown to other nodes; where there is none it is the same.
+    pub client: Option<SecretKey>,
+}
+
+impl core::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
 /// What the event loop is to do. Bytes never travel in here: they wait in rings, see [`super::Hub::unsent`].
 ///
 /// Not `#[non_exhaustive]`: a loop has to do all of it, so a command that is new to it is better met when it is built than passed over

@@ -18,7 +18,6 @@ use crate::zmtp::SocketType;
 use crate::zmtp::command::Built;
 use crate::zmtp::frame::{Bounds, Found, Scan, push_frame};
 use crate::zmtp::link::{Link, Step};
-use crate::zmtp::mechanism::Mechanism;
 
 use super::doors::{Door, Output, Start};
 use super::events::Event;
@@ -118,7 +117,7 @@ impl Lent {
 
     /// The same, of which nobody says that it is an instep.
     pub(super) fn plain_node(&mut self, namespace: &str) -> (NodeKey, PeerKey, PeerKey) {
-        let (greeting, _) = Link::new(SocketType::Router, Mechanism::default()).opening();
+        let (greeting, _) = Link::new(SocketType::Router).opening();
         let mut theirs = Built::ready(SocketType::Dealer).bytes().to_vec();
         let at = theirs.windows(6).position(|name| name == b"DEALER").expect("it says what it is");
         theirs[at..at + 6].copy_from_slice(b"ROUTER");
@@ -134,7 +133,7 @@ impl Lent {
         let key = self.names.nodes.add(node).unwrap();
         self.peers.get_mut(inbound).unwrap().node = Some(key);
         let remote: SocketAddr = FAR.parse().unwrap();
-        let dealer = self.peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote).unwrap();
+        let dealer = self.peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote, None).unwrap();
         self.hear_opening(dealer, opening);
         self.names.nodes.get_mut(key).unwrap().dealer = Dealer::Up(dealer);
         (key, inbound, dealer)
@@ -197,8 +196,8 @@ impl Lent {
 
 /// What a peer sends first: its greeting and its READY.
 pub(super) fn opening(ours: SocketType) -> Vec<u8> {
-    let (greeting, ready) = Link::new(ours, Mechanism::default()).opening();
-    [&greeting[..], ready.unwrap().bytes()].concat()
+    let (greeting, ready) = Link::new(ours).opening();
+    [&greeting[..], ready.bytes()].concat()
 }
 
 /// The messages among what has come to a peer after its greeting.

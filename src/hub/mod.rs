@@ -78,7 +78,7 @@ mod web;
 use core::net::SocketAddr;
 
 pub use cause::Cause;
-pub use doors::{Door, Output, Start, is_near};
+pub use doors::{Door, Entropy, Output, SecretKey, Secrets, Start, is_near};
 pub use keys::{NodeKey, PeerKey, ProviderKey};
 #[cfg(feature = "internals")]
 pub use peers::Peer;
@@ -87,7 +87,7 @@ pub use rights::judge;
 
 pub use crate::counters::Counters;
 pub use crate::store::table::Key;
-pub use crate::zmtp::{Fault, SocketType};
+pub use crate::zmtp::{Fault, Mechanism, SocketType};
 
 use crate::config::{Config, Invalid, invalid};
 use crate::counters::count;
@@ -125,6 +125,8 @@ pub struct Hub {
     vitals: fn() -> Option<vitals::Vitals>,
     /// Where the rules of users are read anew.
     rulebook: Option<Box<dyn rulebook::Rulebook>>,
+    /// What was opened of what has come on a sealed link.
+    clear: Box<[u8]>,
     has_said_stop: bool,
     /// How often nodes are waited for once more before the end.
     last_waits: u64,
@@ -153,6 +155,7 @@ impl Hub {
             turns: vitals::Turns::default(),
             vitals: || None,
             rulebook: None,
+            clear: Box::default(),
             has_said_stop: false,
             last_waits: 0,
             is_turn_of_sessions: false,
@@ -164,6 +167,11 @@ impl Hub {
         let from = Origin { is_permanent: true, ..Origin::default() };
         for address in coordinators.iter().filter_map(|text| address::with_port(text)) {
             hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, from);
+        }
+        let nodes = hub.peers.config.nodes.clone();
+        for (node, address) in nodes.iter().filter_map(|node| Some((node, address::with_port(&node.address)?))) {
+            let hint = Some(node.namespace.as_bytes()).filter(|namespace| !namespace.is_empty());
+            hub.coordinator.know_address(&mut hub.peers, &mut hub.names, &address, Origin { hint, ..from });
         }
         Ok(hub)
     }
@@ -198,6 +206,16 @@ impl Hub {
     /// The ledger cannot be read, or holds what no hub has written; says what.
     pub fn set_ledger(&mut self, ledger: Box<dyn Ledger>) -> Result<(), String> {
         self.sessions.set_ledger(&mut self.peers, &self.names, ledger)
+    }
+
+    /// Gives the hub keys of CURVE. Where `auth` asks who somebody is, whoever shows a key that it knows is let in by that; and other nodes are
+    /// dialled with CURVE, whose keys are known. To be called once, before anything else happens.
+    ///
+    /// # Errors
+    /// The halves of a key do not belong together; says which one's.
+    pub fn set_keys(&mut self, secrets: Secrets, chance: Entropy) -> Result<(), String> {
+        self.peers.keyring = peers::Keyring::new(secrets, chance)?;
+        Ok(())
     }
 
     /// Where it is learnt how the process fares. Without, nothing is told of that.
@@ -265,7 +283,7 @@ impl Hub {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.last_heard = peer.last_heard.max(now);
         peer.traffic.bytes_in += count(input.len());
-        let (is_open, is_probed, growth) = (peer.is_open(), peer.probed, peer.tail.growth(input.len()));
+        let (is_open, is_probed, growth) = (peer.is_open(), peer.probed, peer.growth(input.len()));
         self.peers.counters.bytes_in += count(input.len());
         if !is_open {
             return;

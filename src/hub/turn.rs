@@ -1,12 +1,10 @@
 //! The order of a turn: bytes walked through message by message, deadlines, events from below drained, what others left to do.
 
 use crate::zmtp::Fault;
-use crate::zmtp::command::{Built, Command, Metadata};
 use crate::zmtp::frame;
 use crate::zmtp::link::Step;
 
 use super::Hub;
-use super::cause::Cause;
 use super::coordinator::large::{self, Begun};
 use super::coordinator::relay::{self, Taken};
 use super::coordinator::{Coordinator, multicast};
@@ -41,13 +39,14 @@ impl Hub {
             if !peer.is_open() {
                 return;
             }
+            if peer.is_guarded {
+                return self.feed_guarded(key, input);
+            }
             if peer.held.is_some() {
-                self.peers.buffer(key, input);
-                return;
+                return self.peers.buffer(key, input);
             }
             if let Role::Kernel(provider) = peer.role {
-                self.feed_kernel(key, provider, input);
-                return;
+                return self.feed_kernel(key, provider, input);
             }
             if peer.tail.is_empty() {
                 // Of HTTP a whole request may wait that is no bytes any more.
@@ -59,10 +58,7 @@ impl Hub {
                 match halt {
                     Halt::Gone => return,
                     Halt::Held => {}
-                    Halt::Need(_) => {
-                        self.peers.buffer(key, input);
-                        return;
-                    }
+                    Halt::Need(_) => return self.peers.buffer(key, input),
                     Halt::Hole { at, len } => {
                         let (front, rest) = input.split_at_checked(at).unwrap_or((input, &[]));
                         self.peers.buffer(key, front);
@@ -293,51 +289,6 @@ impl Hub {
             }
         }
         self.coordinator.take_from_dialled(&mut self.peers, &mut self.names, key, wire, view)
-    }
-
-    fn ready(&mut self, key: PeerKey, metadata: &Metadata<'_>) {
-        if let Some(peer) = self.peers.get(key) {
-            let identity = metadata.identity.escape_ascii();
-            log::debug!("{} is a {} with identity '{identity}'", peer.remote, metadata.socket_type.name());
-        }
-        self.peers.handshake_done(key);
-        if self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted && peer.user.is_none()) {
-            let why = "it speaks NULL, and no user has this address (auth)";
-            self.peers.note_stranger(key, "connect", why);
-            self.peers.close(key, Cause::Stranger);
-            return;
-        }
-        if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
-            Coordinator::sign_in_at(&mut self.peers, &self.names, node, key);
-        }
-    }
-
-    fn command(&mut self, key: PeerKey, command: Command<'_>) {
-        let now = self.peers.now;
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if peer.floods_commands(now) {
-            self.fault(key, Fault::CommandRate);
-            return;
-        }
-        if let Command::Ping { context, .. } = command {
-            let pong = Built::pong(context);
-            // A peer that does not read its ring gets no PONG on top of what waits there.
-            if self.peers.queue_parts(key, &[pong.bytes()], self.peers.config.ring_bytes_max).is_ok() {
-                self.peers.counters.pongs_sent += 1;
-            }
-        }
-    }
-
-    fn fault(&mut self, key: PeerKey, fault: Fault) {
-        let is_told = fault.helps() && {
-            let error = Built::error(&fault.to_string());
-            self.peers.queue_parts(key, &[error.bytes()], self.peers.own_bytes_max()).is_ok()
-        };
-        if is_told {
-            self.peers.finish(key, Cause::Zmtp(fault));
-        } else {
-            self.peers.close(key, Cause::Zmtp(fault));
-        }
     }
 
     // ---- Deadlines ----

@@ -168,7 +168,6 @@ mod tests {
     use crate::zmtp::SocketType;
     use crate::zmtp::frame::push_frame;
     use crate::zmtp::link::Link;
-    use crate::zmtp::mechanism::Mechanism;
 
     /// A Coordinator at `remote` signs in and tells of a node at `told`; the node is dialled. Gives the dials that failed at once.
     fn told_by(remote: &str, told: SocketAddr, dial_local: bool) -> u64 {
@@ -176,8 +175,8 @@ mod tests {
         let config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), dial_local, ..Config::default() };
         let mut hub = Hub::new(config, Start { seed: 1, now, unix_ms: 0 }).unwrap();
         let link = hub.open(now, remote.parse().unwrap()).unwrap();
-        let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::default()).opening();
-        let mut bytes = [&greeting[..], ready.unwrap().bytes()].concat();
+        let (greeting, ready) = Link::new(SocketType::Dealer).opening();
+        let mut bytes = [&greeting[..], ready.bytes()].concat();
         let nodes = format!(r#"{{"jsonrpc":"2.0","method":"add_nodes","params":{{"nodes":{{"N3":"{told}"}}}}}}"#);
         for payload in [r#"{"jsonrpc":"2.0","id":1,"method":"coordinator_sign_in"}"#, &nodes] {
             let mut header = [0; 20];

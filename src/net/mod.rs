@@ -64,6 +64,7 @@ mod modes;
 mod open;
 mod recordings;
 mod resolve;
+mod secrets;
 mod server;
 mod signals;
 mod stopper;

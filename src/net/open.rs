@@ -65,7 +65,12 @@ pub(super) fn hub(
     let files = Files::new(&config.log_dir);
     let recordings = open_recordings(&config.record, waker)?;
     let (state_dir, schemas) = (config.state_dir.clone(), config.c2sim_schema.clone());
+    let has_keys = !config.server_key.is_empty() || !config.client_key.is_empty();
+    let secrets = if has_keys { Some(super::secrets::read(&config).map_err(invalid)?) } else { None };
     let mut hub = Hub::new(config, start).map_err(|wrong| invalid(wrong.to_string()))?;
+    if let Some(secrets) = secrets {
+        hub.set_keys(secrets, super::secrets::entropy()).map_err(invalid)?;
+    }
     hub.put_shelf(Box::new(files));
     hub.set_vitals(super::vitals::read);
     load_schemas(&schemas, |xsd| hub.load_schema(xsd))?;
@@ -89,6 +94,7 @@ pub(super) fn hub(
 pub(super) fn check_files(config: &Config) -> io::Result<()> {
     let with_keys = super::keys::with_keys(named(config.clone())).map_err(invalid)?;
     with_keys.check().map_err(|wrong| invalid(wrong.to_string()))?;
+    super::secrets::read(config).map_err(invalid)?;
     let mut schemas = Schemas::default();
     load_schemas(&config.c2sim_schema, |xsd| schemas.load(xsd).map(drop))?;
     let state_dir = Path::new(&config.state_dir);

@@ -62,6 +62,11 @@ impl Tail {
         self.block.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// The same, to be changed where they lie.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.block.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
     /// Appends `more`; answers `false` and changes nothing when the pool has no block large enough.
     #[must_use]
     pub fn append(&mut self, more: &[u8], pool: &mut Pool) -> bool {

@@ -68,6 +68,19 @@ const INSTEP: &[u8] = b"X-Instep-Node";
 const INSTEP_LEVEL: &[u8] = b"1";
 
 impl<'a> Metadata<'a> {
+    /// The same, if a peer's socket of that type can talk to ours.
+    ///
+    /// # Errors
+    /// [`Fault::SocketType`]: it cannot.
+    pub fn fits(self, ours: SocketType) -> Result<Self, Fault> {
+        let fits = match ours {
+            SocketType::Router => matches!(self.socket_type, SocketType::Dealer | SocketType::Router),
+            SocketType::Dealer => matches!(self.socket_type, SocketType::Router),
+            SocketType::Req | SocketType::Other => false,
+        };
+        if fits { Ok(self) } else { Err(Fault::SocketType(self.socket_type)) }
+    }
+
     /// Reads the properties of a READY command. Names are accepted in any case, the last of two equal ones counts.
     ///
     /// # Errors
@@ -100,6 +113,22 @@ impl<'a> Metadata<'a> {
             data = rest;
         }
         Ok(metadata)
+    }
+}
+
+/// What we say of ourselves.
+fn properties(socket_type: SocketType) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
+    let own: [(&[u8], &[u8]); 2] = [(b"Socket-Type", socket_type.name().as_bytes()), (b"Identity", b"")];
+    own.into_iter().chain((socket_type == SocketType::Router).then_some((INSTEP, INSTEP_LEVEL)))
+}
+
+/// Appends what we say of ourselves, as it stands in READY and in its like.
+pub fn write_properties(out: &mut Vec<u8>, socket_type: SocketType) {
+    for (name, value) in properties(socket_type) {
+        out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(name);
+        out.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(value);
     }
 }
 
@@ -139,20 +168,14 @@ impl Built {
         self.put(bytes);
     }
 
-    fn put_property(&mut self, name: &[u8], value: &[u8]) {
-        self.put_short(name);
-        self.put(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-        self.put(value);
-    }
-
     /// READY with our socket type and an empty identity, spelled as libzmq wants them. A ROUTER is a Coordinator's, and says so.
     #[must_use]
     pub fn ready(socket_type: SocketType) -> Self {
         let mut built = Self::new(b"READY");
-        built.put_property(b"Socket-Type", socket_type.name().as_bytes());
-        built.put_property(b"Identity", b"");
-        if socket_type == SocketType::Router {
-            built.put_property(INSTEP, INSTEP_LEVEL);
+        for (name, value) in properties(socket_type) {
+            built.put_short(name);
+            built.put(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+            built.put(value);
         }
         built
     }

@@ -17,7 +17,7 @@ pub const COMMAND: u8 = 4;
 /// Bytes of the header of a frame whose size takes one byte: a frame has no fewer.
 pub const SHORT_HEAD: usize = 2;
 /// Bytes of the header of a frame whose size takes eight bytes.
-const LONG_HEAD: usize = 9;
+pub const LONG_HEAD: usize = 9;
 
 /// Frames of a message whose place is kept: as many as those who read messages look at one by one.
 pub const PARTS: usize = 5;
@@ -268,12 +268,44 @@ pub const fn write_head(out: &mut [u8; 9], more: bool, body: usize) -> usize {
     }
 }
 
+/// Writes the header of a last frame of `body` bytes at the front of `place`, which has room for it; returns how many bytes it has.
+#[inline(always)]
+pub fn write_head_at(place: &mut [u8], body: usize) -> usize {
+    let mut head = [0; LONG_HEAD];
+    let n = write_head(&mut head, false, body);
+    for (place, byte) in place.iter_mut().zip(head.get(..n).unwrap_or_default()) {
+        *place = *byte;
+    }
+    n
+}
+
 /// Appends one message frame to `out`.
 pub fn push_frame(out: &mut Vec<u8>, more: bool, body: &[u8]) {
     let mut head = [0; 9];
     let n = write_head(&mut head, more, body.len());
     out.extend_from_slice(head.get(..n).unwrap_or_default());
     out.extend_from_slice(body);
+}
+
+/// Appends one command to `out`, in a frame.
+pub fn push_command(out: &mut Vec<u8>, body: &[u8]) {
+    let start = out.len();
+    push_frame(out, false, body);
+    if let Some(flags) = out.get_mut(start) {
+        *flags |= COMMAND;
+    }
+}
+
+/// Bytes of the body of the largest frame in these, which are whole frames.
+#[must_use]
+pub fn largest(mut frames: &[u8]) -> usize {
+    let mut largest = 0;
+    while let Ok(head) = head(frames) {
+        let body = usize::try_from(head.body).unwrap_or(usize::MAX);
+        largest = largest.max(body);
+        frames = frames.get(head.bytes.saturating_add(body)..).unwrap_or_default();
+    }
+    largest
 }
 
 /// How many of the first `n` bytes are whole messages, given that the first begins at `start`; with `start` itself where none is whole.

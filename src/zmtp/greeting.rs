@@ -10,7 +10,11 @@ const SIGNATURE_FIRST: usize = 0;
 const SIGNATURE_LAST: usize = 9;
 const MAJOR: usize = 10;
 const MINOR: usize = 11;
-const MECHANISM: core::ops::Range<usize> = 12..32;
+const MECHANISM: core::ops::Range<usize> = BEFORE_MECHANISM..BEFORE_MECHANISM + MECHANISM_BYTES;
+/// Bytes in front of the mechanism: they say nothing of it, and may be sent before it is chosen.
+pub const BEFORE_MECHANISM: usize = 12;
+/// Bytes of its name, with zeros behind it.
+pub const MECHANISM_BYTES: usize = 20;
 const AS_SERVER: usize = 32;
 
 /// Our greeting: version 3.1 with `mechanism`, whose name has at most 20 bytes.
@@ -28,6 +32,19 @@ pub fn ours(mechanism: &str, as_server: bool) -> [u8; GREETING_BYTES] {
     })
 }
 
+/// The name of a mechanism as it stands in a greeting.
+#[must_use]
+pub fn padded(mechanism: &str) -> [u8; MECHANISM_BYTES] {
+    let name = mechanism.as_bytes();
+    core::array::from_fn(|at| name.get(at).copied().unwrap_or(0))
+}
+
+/// The mechanism that is named in the first bytes of a connection, once it is whole.
+#[must_use]
+pub fn mechanism(bytes: &[u8]) -> Option<&[u8; MECHANISM_BYTES]> {
+    bytes.get(MECHANISM)?.try_into().ok()
+}
+
 /// Judges the first bytes of a connection.
 ///
 /// `Ok(None)`: a good beginning, more is needed. `Ok(Some(minor))`: a whole greeting, with the minor version to speak:
@@ -36,6 +53,16 @@ pub fn ours(mechanism: &str, as_server: bool) -> [u8; GREETING_BYTES] {
 /// # Errors
 /// The [`Fault`] that the bytes show, as early as one byte can show it.
 pub fn check(bytes: &[u8], mechanism: &str) -> Result<Option<u8>, Fault> {
+    let minor = check_version(bytes)?;
+    let named = bytes.get(..MECHANISM.end).unwrap_or(bytes).get(MECHANISM.start..).unwrap_or_default();
+    if padded(mechanism).starts_with(named) { Ok(minor) } else { Err(Fault::Mechanism) }
+}
+
+/// The same, whatever mechanism is named.
+///
+/// # Errors
+/// As for [`check`].
+pub fn check_version(bytes: &[u8]) -> Result<Option<u8>, Fault> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     match first {
         0xff => {}
@@ -56,12 +83,6 @@ pub fn check(bytes: &[u8], mechanism: &str) -> Result<Option<u8>, Fault> {
         && major < 3
     {
         return Err(Fault::Version2);
-    }
-    for (at, &byte) in bytes.iter().enumerate().take(MECHANISM.end).skip(MECHANISM.start) {
-        let wanted = mechanism.as_bytes().get(at - MECHANISM.start).copied().unwrap_or(0);
-        if byte != wanted {
-            return Err(Fault::Mechanism);
-        }
     }
     match (bytes.get(MAJOR), bytes.get(MINOR), bytes.len() >= GREETING_BYTES) {
         (Some(3), Some(0), true) => Ok(Some(0)),

@@ -5,8 +5,8 @@
 
 use super::command::{Built, Command, Metadata};
 use super::frame::{self, Bounds, COMMAND, Found, LONG, MORE, Message, Scan};
-use super::mechanism::Mechanism;
-use super::{Fault, SocketType, greeting};
+use super::mechanism::{Done, null};
+use super::{Fault, Mechanism, SocketType, greeting};
 use crate::limits::{GREETING_BYTES, HANDSHAKE_COMMAND_BYTES_MAX};
 
 /// How far a link has come; it only ever moves forward.
@@ -57,11 +57,13 @@ pub enum Step<'a> {
 }
 
 /// The machine. `ours` is ROUTER on a listener, DEALER on a dialled link.
+///
+/// Its handshake is that of NULL. Where another mechanism is spoken a [`super::mechanism::Handshake`] comes before it, and it begins with the
+/// first message: see [`Link::shaken`].
 #[derive(Clone, Debug)]
 pub struct Link {
     scan: Scan,
     ours: SocketType,
-    mechanism: Mechanism,
     phase: Phase,
     minor: u8,
     is_instep: bool,
@@ -72,24 +74,26 @@ pub struct Link {
 impl Link {
     /// A link whose peer has sent nothing yet.
     #[must_use]
-    pub fn new(ours: SocketType, mechanism: Mechanism) -> Self {
-        Self {
-            scan: Scan::default(),
-            ours,
-            mechanism,
-            phase: Phase::Greeting,
-            minor: 0,
-            is_instep: false,
-            over: (0, false),
-        }
+    pub fn new(ours: SocketType) -> Self {
+        Self { scan: Scan::default(), ours, phase: Phase::Greeting, minor: 0, is_instep: false, over: (0, false) }
     }
 
-    /// What to send first: our greeting, and our READY where the mechanism allows that. Nothing else may be sent before
-    /// [`Step::Ready`].
+    /// What to send first: our greeting, and our READY. Nothing else may be sent before [`Step::Ready`].
     #[must_use]
-    pub fn opening(&self) -> ([u8; GREETING_BYTES], Option<Built>) {
-        let greeting = greeting::ours(self.mechanism.name(), false);
-        (greeting, self.mechanism.speaks_first().then(|| Built::ready(self.ours)))
+    pub fn opening(&self) -> ([u8; GREETING_BYTES], Built) {
+        (greeting::ours(Mechanism::Null.name(), false), Built::ready(self.ours))
+    }
+
+    /// Another handshake has come to its end: messages flow.
+    pub const fn shaken(&mut self, done: &Done) {
+        self.phase = Phase::Ready;
+        self.minor = done.minor;
+        self.is_instep = done.is_instep;
+    }
+
+    /// The peer has greeted, in another handshake.
+    pub const fn greeted(&mut self) {
+        self.phase = Phase::Handshake;
     }
 
     /// The same link, about to read the beginning of a message.
@@ -245,7 +249,7 @@ impl Link {
     fn handshake<'a>(&mut self, buffer: &'a [u8]) -> Result<Step<'a>, Fault> {
         if self.phase == Phase::Greeting {
             let begin = buffer.get(..GREETING_BYTES).unwrap_or(buffer);
-            return match greeting::check(begin, self.mechanism.name())? {
+            return match greeting::check(begin, Mechanism::Null.name())? {
                 None => Ok(Step::Need(GREETING_BYTES - begin.len())),
                 Some(minor) => {
                     self.minor = minor;
@@ -267,7 +271,7 @@ impl Link {
         }
         let len = head.bytes + body;
         let Some(body) = buffer.get(head.bytes..len) else { return Ok(Step::Need(len - buffer.len())) };
-        let peer = self.mechanism.on_command(Command::parse(body)?, self.ours)?;
+        let peer = null::on_command(Command::parse(body)?, self.ours)?;
         self.phase = Phase::Ready;
         self.is_instep = peer.is_instep;
         Ok(Step::Ready { len, peer })
@@ -292,7 +296,7 @@ mod tests {
 
     /// Everything a link said about `bytes`, fed `step` bytes at a time, with consumed bytes taken away as a caller does.
     fn hear(ours: SocketType, bytes: &[u8], step: usize) -> Vec<String> {
-        let mut link = Link::new(ours, Mechanism::Null);
+        let mut link = Link::new(ours);
         let mut buffer: Vec<u8> = Vec::new();
         let mut heard = Vec::new();
         for chunk in bytes.chunks(step) {
@@ -329,9 +333,9 @@ mod tests {
     }
 
     fn client(kind: SocketType) -> Vec<u8> {
-        let link = Link::new(kind, Mechanism::Null);
+        let link = Link::new(kind);
         let (greeting, ready) = link.opening();
-        [&greeting[..], ready.unwrap().bytes()].concat()
+        [&greeting[..], ready.bytes()].concat()
     }
 
     #[test]
@@ -387,7 +391,7 @@ mod tests {
         let after = b"\x01\x00\x00\x03end\x00\x04next";
         let bytes = [&client(SocketType::Dealer)[..], &large, after].concat();
         for step in [1, 7, 1000, bytes.len()] {
-            let (mut link, mut buffer) = (Link::new(SocketType::Router, Mechanism::Null), Vec::new());
+            let (mut link, mut buffer) = (Link::new(SocketType::Router), Vec::new());
             let mut heard = Vec::new();
             for chunk in bytes.chunks(step) {
                 buffer.extend_from_slice(chunk);

@@ -1,6 +1,6 @@
 //! ZMTP 3.0 and 3.1 (RFC 23 and 37), as a machine that is fed with bytes.
 //!
-//! Owns the 64-byte [`greeting`], the [`frame`] layer with its resumable scan, [`command`]s, the security [`mechanism`] and one
+//! Owns the 64-byte [`greeting`], the [`frame`] layer with its resumable scan, [`command`]s, the security [`mechanism`]s and one
 //! connection's [`link`]. Must not know sockets, clocks, peers or what the frames mean.
 //!
 //! A ZMTP connection opens with a greeting from each side, then each side sends a READY command with its socket type,
@@ -54,6 +54,36 @@ impl SocketType {
     }
 }
 
+/// The mechanisms that there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// No security (RFC 23): both sides send READY at once.
+    #[default]
+    Null,
+    /// A name and a password that can be read (RFC 24).
+    Plain,
+    /// Keys on both sides, and nobody else reads what is said (RFC 26).
+    Curve,
+}
+
+impl Mechanism {
+    /// The name in the greeting.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Plain => "PLAIN",
+            Self::Curve => "CURVE",
+        }
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Why a link cannot go on. Each variant closes it; [`Fault::helps`] tells whether the peer is told so in an ERROR command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,8 +100,43 @@ pub enum Fault {
     Version2,
     /// Not the first byte of any protocol we can name.
     NotZmtp,
-    /// The greeting names another security mechanism than this listener has.
+    /// The greeting names a security mechanism that we do not know.
     Mechanism,
+    /// The peer speaks another security mechanism than it has to here.
+    Wanted {
+        /// What it speaks.
+        theirs: Mechanism,
+        /// What it should speak.
+        ours: Mechanism,
+    },
+    /// Something else than the next command of PLAIN, or that is broken.
+    PlainCommand,
+    /// Something else than the next command of CURVE, or that is broken.
+    CurveCommand,
+    /// The client knows another key of this server than it has.
+    CurveHello,
+    /// What a client says of itself cannot be opened.
+    CurveInitiate,
+    /// A handshake that was not made for this connection.
+    CurveCookie,
+    /// A number of the handshake that has been there already.
+    CurveNumber,
+    /// Whoever connects does not have the key that it shows, or shows it to somebody else.
+    CurveVouch,
+    /// The server does not have the key that was expected.
+    CurveWelcome,
+    /// There is no chance to make keys from.
+    NoChance,
+    /// Who listens does not let us in; its code.
+    RefusedByPeer(u16),
+    /// After the handshake something came that is not sealed, or not like a message.
+    NotSealed,
+    /// A sealed message that is not the next one: one is missing, or came before.
+    SealNumber,
+    /// What is sealed has been changed, or was not sealed for us.
+    Seal,
+    /// What was sealed has flags that it cannot have.
+    InnerFlags,
     /// The handshake holds something that it must not hold at this place.
     Handshake,
     /// The handshake's metadata is broken or exceeds its bounds.
@@ -99,6 +164,13 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What the reason of an ERROR command comes to.
+    #[must_use]
+    pub(super) fn refused_by_peer(reason: &[u8]) -> Self {
+        let code = core::str::from_utf8(reason).ok().filter(|text| text.len() == 3).and_then(|text| text.parse().ok());
+        code.map_or(Self::PeerError, Self::RefusedByPeer)
+    }
+
     /// Whether an ERROR command would tell the peer's owner something: only for permanent misconfiguration, because a
     /// libzmq DEALER that receives one never reconnects.
     #[must_use]
@@ -116,7 +188,22 @@ impl fmt::Display for Fault {
             Self::Version1 => f.write_str("ZMTP 1.0 (libzmq 2.x) is not supported"),
             Self::Version2 => f.write_str("ZMTP 2.0 (libzmq 3.x) is not supported"),
             Self::NotZmtp => f.write_str("not ZMTP: unknown first bytes"),
-            Self::Mechanism => f.write_str("the peer asks for another security mechanism than NULL"),
+            Self::Mechanism => f.write_str("the peer asks for a security mechanism that is not spoken here"),
+            Self::Wanted { theirs, ours } => write!(f, "the peer speaks {theirs}, and {ours} is to be spoken"),
+            Self::PlainCommand => f.write_str("not the next command of PLAIN, or a broken one"),
+            Self::CurveCommand => f.write_str("not the next command of CURVE, or a broken one"),
+            Self::CurveHello => f.write_str("the client has another public key for this server than the server's own"),
+            Self::CurveInitiate => f.write_str("the client's INITIATE cannot be opened"),
+            Self::CurveCookie => f.write_str("a handshake of another connection: it was recorded, or mixed up"),
+            Self::CurveNumber => f.write_str("a number of the handshake comes again"),
+            Self::CurveVouch => f.write_str("the client cannot vouch for the key that it shows to this server"),
+            Self::CurveWelcome => f.write_str("the server does not have the key that is set for it"),
+            Self::NoChance => f.write_str("the operating system has no chance to make keys from"),
+            Self::RefusedByPeer(code) => write!(f, "the server does not let us in (code {code})"),
+            Self::NotSealed => f.write_str("something that is not sealed, on a link where all is"),
+            Self::SealNumber => f.write_str("a sealed message comes again, or one is missing before it"),
+            Self::Seal => f.write_str("a sealed message has been changed on its way"),
+            Self::InnerFlags => f.write_str("unknown flags of a sealed message"),
             Self::Handshake => f.write_str("something other than READY during the handshake"),
             Self::Metadata => f.write_str("broken or oversized READY metadata"),
             Self::SocketType(kind) => write!(f, "socket type {} cannot talk to this end", kind.name()),

@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod c2sim;
+pub(crate) mod curve;
 pub(crate) mod disk;
 pub(crate) mod driver;
 pub(crate) mod gmu;

@@ -1,7 +1,5 @@
 //! Users as a person sets them up: tokens, `--check`, `may`, and other rules for a server that runs.
 
-#![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
-
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

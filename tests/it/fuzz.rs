@@ -105,6 +105,11 @@ fn the_link_is_the_same_however_it_is_cut() {
 }
 
 #[test]
+fn a_handshake_is_the_same_however_it_is_cut() {
+    run("handshake", 300);
+}
+
+#[test]
 fn control_requests_and_results_are_stable() {
     run("control", 3000);
 }

@@ -26,6 +26,8 @@ mod clock;
 mod connections;
 mod control;
 mod ctl_cli;
+mod curve;
+mod curve_hub;
 mod examples;
 mod face;
 mod fuzz;

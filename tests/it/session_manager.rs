@@ -10,7 +10,7 @@ use crate::common::{c2sim, rcrs};
 use instep::control::function::{Argument, Function};
 use instep::control::viewer::Bits;
 use instep::rcrs::urn::{EntityKind, PropertyKind};
-use instep::zmtp::{SocketType, link::Link, mechanism::Mechanism};
+use instep::zmtp::{SocketType, link::Link};
 use serde_json::{Value, json};
 
 const CIVILIAN: i32 = 300;
@@ -134,8 +134,8 @@ fn a_session_made_by_connect_runs_at_once_and_can_be_paused() {
 
 /// A Component deletes a session, whoever is in it; its link must stay until that is done.
 fn delete_session(house: &House, name: &str) -> TcpStream {
-    let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
-    let mut bytes = [&greeting[..], ready.unwrap().bytes()].concat();
+    let (greeting, ready) = Link::new(SocketType::Dealer).opening();
+    let mut bytes = [&greeting[..], ready.bytes()].concat();
     let params = format!(r#"{{"name":"{name}","force":true}}"#);
     for (method, params) in [("sign_in", "[]"), ("delete_session", &params)] {
         let payload = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);

@@ -12,10 +12,8 @@ use instep::client::{self, Client, Error, Loss, Machine, blocking, encode};
 use instep::leco::message::TYPE_UNDEFINED;
 use instep::time::Span;
 use instep::zmtp::SocketType;
-use instep::zmtp::command::Built;
 use instep::zmtp::frame::Bounds;
 use instep::zmtp::link::{Link, Step};
-use instep::zmtp::mechanism::Mechanism;
 use mio::Poll;
 
 use super::super::failure::{Failure, in_words};
@@ -173,8 +171,8 @@ fn span(time: Duration) -> Span {
 
 /// Connects and sends the opening.
 fn open(options: &Options, addresses: &[SocketAddr], name: String) -> Result<(TcpStream, String), Failure> {
-    let (greeting, ready) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
-    let ready = ready.as_ref().map(Built::bytes).unwrap_or_default();
+    let (greeting, ready) = Link::new(SocketType::Dealer).opening();
+    let ready = ready.bytes();
     let mut stream = dial(options, addresses)?;
     stream
         .set_nodelay(true)
@@ -188,7 +186,7 @@ fn open(options: &Options, addresses: &[SocketAddr], name: String) -> Result<(Tc
 /// Finishes the handshake.
 fn shake_hands(options: &Options, (mut stream, name): (TcpStream, String)) -> Result<Connection, Failure> {
     // Both ends are DEALERs, which only a ROUTER's judgement lets pass.
-    let mut link = Link::new(SocketType::Router, Mechanism::Null);
+    let mut link = Link::new(SocketType::Router);
     let mut carry = Vec::new();
     loop {
         let len = match link.next(&carry, &BOUNDS) {

@@ -119,7 +119,12 @@ impl Coordinator {
                 None
             }
             Ok(remote) => {
-                let link = peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote);
+                let guard = names.nodes.get(key).and_then(|node| {
+                    let namespace = node.namespace.as_deref().or(node.hint.as_deref());
+                    let address = node.address.as_deref().unwrap_or_default();
+                    peers.keyring.dialling(&peers.config, &peers.users, address, namespace)
+                });
+                let link = peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote, guard);
                 match (link, names.nodes.get_mut(key)) {
                     (Some(link), Some(node)) => node.dealer = Dealer::SigningIn(link),
                     _ => self.redial(peers, names, key),

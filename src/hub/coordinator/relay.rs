@@ -253,7 +253,7 @@ fn no_room(
     wire: &[u8],
     view: &View<'_>,
 ) -> Outcome {
-    if wire.len() > peers.config.ring_bytes_max && !peers.has_passage(to) {
+    if wire.len() > peers.config.ring_bytes_max && peers.takes_large(to, wire.len()) {
         if peers.users.is_restricting() {
             permits::note(peers, names, to, view);
         }

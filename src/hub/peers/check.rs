@@ -75,9 +75,13 @@ impl Peers {
 
     fn check_memory(&self) -> Result<(), String> {
         let undelivered = self.undelivered.iter().map(|undelivered| undelivered.ring.block_bytes()).sum::<usize>();
-        let of_peer = |peer: &Peer| peer.ring.block_bytes() + peer.passage().map_or(0, |passage| passage.block_bytes());
+        let of_peer = |peer: &Peer| {
+            let sealed = peer.sealed().map_or(0, |sealed| sealed.block_bytes());
+            peer.ring.block_bytes() + sealed + peer.passage().map_or(0, |passage| passage.block_bytes())
+        };
         let rings = undelivered + self.iter().map(|(_, peer)| of_peer(peer)).sum::<usize>();
-        let tails = self.iter().map(|(_, peer)| peer.tail.block_bytes()).sum::<usize>();
+        let raw = |peer: &Peer| peer.sealed().map_or(0, |sealed| sealed.raw.block_bytes());
+        let tails = self.iter().map(|(_, peer)| peer.tail.block_bytes() + raw(peer)).sum::<usize>();
         if (rings, tails) != self.pool.in_use() {
             return Err(format!("blocks out: {:?}, found: {:?}", self.pool.in_use(), (rings, tails)));
         }

@@ -8,9 +8,8 @@ use crate::limits::{
 use crate::store::ring::Ring;
 use crate::time::{Span, Tick};
 use crate::zmtp::SocketType;
-use crate::zmtp::command::Built;
 use crate::zmtp::link::Link;
-use crate::zmtp::mechanism::Mechanism;
+use crate::zmtp::mechanism::Handshake;
 
 use super::deadlines::FAREWELL;
 use super::peer::{Beside, Life, is_loopback};
@@ -41,7 +40,10 @@ impl Peers {
             self.push_out_oldest_handshake();
         }
         let key = match door {
-            Door::Leco => self.add_zmtp(Role::Accepted, SocketType::Router, remote)?,
+            Door::Leco => {
+                let guard = self.keyring.listening(&self.users, remote);
+                self.add_zmtp(Role::Accepted, SocketType::Router, remote, guard)?
+            }
             Door::Control => self.add_plain(Role::Controller, remote)?,
             Door::Viewer => self.add_plain(Role::Viewer, remote)?,
             Door::Http => self.add_plain(Role::Web, remote)?,
@@ -59,17 +61,32 @@ impl Peers {
             || self.shares.connections(self.share_of_newcomer(remote)) >= share_of(self.config.connections_max)
     }
 
-    /// A peer that speaks ZMTP; what we say first waits in its ring.
-    pub(in crate::hub) fn add_zmtp(&mut self, role: Role, ours: SocketType, remote: SocketAddr) -> Option<PeerKey> {
-        let link = Link::new(ours, Mechanism::default());
-        let (greeting, ready) = link.opening();
-        let key = self.table.insert(Peer::new(role, link, remote, self.now)).ok()?;
+    /// A peer that speaks ZMTP; what we say first waits in its ring. With a guard it is asked more than NULL asks.
+    pub(in crate::hub) fn add_zmtp(
+        &mut self,
+        role: Role,
+        ours: SocketType,
+        remote: SocketAddr,
+        guard: Option<Handshake>,
+    ) -> Option<PeerKey> {
+        let link = Link::new(ours);
+        let mut opening = Vec::new();
+        match &guard {
+            Some(guard) => guard.open(&mut opening),
+            None => {
+                let (greeting, ready) = link.opening();
+                opening.extend_from_slice(&greeting);
+                opening.extend_from_slice(ready.bytes());
+            }
+        }
+        let mut peer = Peer::new(role, link, remote, self.now);
+        peer.is_guarded = guard.is_some();
+        peer.guard = guard.map(Box::new);
+        let key = self.table.insert(peer).ok()?;
         self.counters.connections_opened += 1;
         self.note_newcomer(key);
-        let ready = ready.as_ref().map(Built::bytes).unwrap_or_default();
-        let opening = [&greeting[..], ready];
         if let Some(peer) = self.table.get_mut(key) {
-            let pushed = peer.ring.push(&opening, self.config.ring_bytes_max, &mut self.pool);
+            let pushed = peer.ring.push(&[&opening], self.config.ring_bytes_max, &mut self.pool);
             peer.opening = u16::try_from(peer.ring.len()).unwrap_or(u16::MAX);
             if pushed.is_err() {
                 self.close(key, Cause::Memory);
@@ -84,7 +101,7 @@ impl Peers {
 
     /// A peer that does not speak ZMTP: a controller, a viewer, a kernel.
     pub(in crate::hub) fn add_plain(&mut self, role: Role, remote: SocketAddr) -> Option<PeerKey> {
-        let mut peer = Peer::new(role, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
+        let mut peer = Peer::new(role, Link::new(SocketType::Router), remote, self.now);
         if role == Role::Viewer {
             peer.beside = Some(Box::new(Beside::Results(Results::default())));
         }
@@ -137,7 +154,7 @@ impl Peers {
         if self.tarpit >= TARPIT_MAX {
             return None;
         }
-        let mut peer = Peer::new(Role::Accepted, Link::new(SocketType::Router, Mechanism::default()), remote, self.now);
+        let mut peer = Peer::new(Role::Accepted, Link::new(SocketType::Router), remote, self.now);
         peer.life = Life::Tarpit;
         let key = self.table.insert(peer).ok()?;
         self.tarpit += 1;
@@ -254,6 +271,29 @@ impl Peers {
         self.end(key, cause);
     }
 
+    /// Ends a peer whose handshake is broken. One that came by itself is held for a moment where there is room for that, and hears nothing: who is
+    /// closed at once comes back ten times a second.
+    pub(in crate::hub) fn tar(&mut self, key: PeerKey, cause: Cause) {
+        let comes_back = |peer: &Peer| peer.role == Role::Accepted && peer.is_open() && !peer.is_ready();
+        if self.tarpit >= TARPIT_MAX || !self.get(key).is_some_and(comes_back) {
+            return self.close(key, cause);
+        }
+        self.unlink(key, cause);
+        self.note_broken_handshake(key, cause);
+        *cause.counter(&mut self.counters) += 1;
+        let Some(peer) = self.table.get_mut(key) else { return };
+        peer.guard = None;
+        peer.tail.clear(&mut self.pool);
+        peer.ring.clear(&mut self.pool);
+        (peer.left, peer.opening, peer.life) = (0, 0, Life::Tarpit);
+        if let Some(share) = peer.share.take() {
+            self.shares.take_connection(share);
+        }
+        self.handshakes -= 1;
+        self.tarpit += 1;
+        self.set_peer_timer(key, PeerTimer::Life, TARPIT);
+    }
+
     /// Ends a peer once everything that waits for it has left, at the latest after two seconds; one that is going already goes its way.
     pub(in crate::hub) fn finish(&mut self, key: PeerKey, cause: Cause) {
         self.unlink(key, cause);
@@ -296,7 +336,11 @@ impl Peers {
             self.handshakes -= 1;
         }
         peer.life = Life::Finishing(cause);
+        peer.guard = None;
         peer.tail.clear(&mut self.pool);
+        if let Some(sealed) = peer.sealed_mut() {
+            sealed.raw.clear(&mut self.pool);
+        }
         self.want_flush(key);
         self.set_peer_timer(key, PeerTimer::Life, FAREWELL);
     }
@@ -304,7 +348,8 @@ impl Peers {
     /// The last of a peer: its socket is closed, its memory given back.
     pub(super) fn end(&mut self, key: PeerKey, cause: Cause) {
         self.timers.cancel_all(key.slot());
-        let is_shaking = self.get(key).is_some_and(|peer| peer.role.is_zmtp() && !peer.is_ready());
+        let shakes = |peer: &Peer| peer.role.is_zmtp() && !peer.is_ready() && peer.life != Life::Tarpit;
+        let is_shaking = self.get(key).is_some_and(shakes);
         if is_shaking && cause != Cause::Refused {
             self.note_broken_handshake(key, cause);
         }
@@ -325,6 +370,9 @@ impl Peers {
         peer.tail.clear(&mut self.pool);
         if let Some(results) = peer.results_mut() {
             self.pool.refund(results.clear());
+        }
+        if let Some(sealed) = peer.sealed_mut() {
+            sealed.clear(&mut self.pool);
         }
         let mut ring: Ring = core::mem::take(&mut peer.ring);
         let opening = usize::from(peer.opening);
@@ -347,16 +395,25 @@ impl Peers {
 
     /// A connection ends before its handshake has: whoever is there may speak another version or mechanism, and gives up as we do.
     fn note_broken_handshake(&mut self, key: PeerKey, cause: Cause) {
-        let Some(peer) = self.get(key) else { return };
+        // Whom nobody knows has been told of.
+        let Some(peer) = self.get(key).filter(|_| cause != Cause::Stranger) else { return };
         let (remote, is_dialled) = (peer.remote, matches!(peer.role, Role::Dialled(_)));
+        let may_be = if peer.is_guarded {
+            "it may expect another key of this node than the one that it has, or want another mechanism than it may have"
+        } else {
+            "it may want another version than ZMTP 3 or a mechanism such as CURVE, where this node speaks NULL"
+        };
         // Who connects and leaves without a word looks whether somebody listens.
         let has_spoken = peer.link.has_begun() || !peer.tail.is_empty() || is_dialled;
-        if cause.is_theirs() {
+        let cure = if let (true, Cause::Zmtp(fault)) = (is_dialled, cause) { self.keyring.cure(fault) } else { None };
+        if let Some(cure) = cure {
+            if self.may_log_of(key, About::Handshake) {
+                log::error!("no link with the node at {remote}: {cause}; {cure}");
+            }
+        } else if cause.is_theirs() {
             self.counters.handshakes_left += 1;
             if has_spoken && self.may_log_of(key, About::Handshake) {
-                log::warn!(
-                    "{remote} left during the handshake: it may want another version than ZMTP 3 or a mechanism such as CURVE, where this node speaks NULL"
-                );
+                log::warn!("{remote} left during the handshake: {may_be}");
             }
         } else if cause.is_warning() && self.may_log_of(key, About::Handshake) {
             log::warn!("{remote} closed: {cause}");

@@ -165,8 +165,8 @@ impl Peers {
         // waits because of us.
         let largest = self
             .iter()
-            .filter(|(_, peer)| !peer.tail.is_empty() && matches!(peer.held, None | Some(For::Memory)))
-            .max_by_key(|(_, peer)| peer.tail.block_bytes())
+            .filter(|(_, peer)| peer.partial_bytes() > 0 && matches!(peer.held, None | Some(For::Memory)))
+            .max_by_key(|(_, peer)| peer.partial_bytes())
             .map(|(key, _)| key);
         let (rings, partial) = self.pool.in_use();
         if let Some(key) = largest.filter(|_| readers_wait && partial >= rings) {

@@ -16,6 +16,7 @@ mod deadlines;
 mod denials;
 mod expire;
 mod journal;
+mod keyring;
 mod news;
 mod passage;
 mod passing;
@@ -23,6 +24,8 @@ mod peer;
 mod questions;
 mod queue;
 mod results;
+pub(super) mod sealed;
+mod sealing;
 mod shares;
 mod undelivered;
 mod waits;
@@ -34,6 +37,7 @@ pub(super) use budget::{Budget, Work};
 pub(super) use deadlines::{Due, FAREWELL, PeerTimer, ProcessTimer};
 pub(super) use denials::Denials;
 pub(super) use journal::{About, Journal, cut};
+pub(super) use keyring::Keyring;
 pub(super) use news::{News, Topic};
 pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
@@ -130,6 +134,11 @@ pub(super) struct Peers {
     pub(super) returned: u32,
     /// As many were returned as may be in one turn: there may be more.
     goes_on_returning: bool,
+    /// Bytes that were sealed in this turn, and commands of handshakes that were answered with public-key cryptography.
+    sealed_in_turn: usize,
+    heavy_shakes: u32,
+    /// Our own keys and chance, and whose keys we know of those that we dial.
+    pub(super) keyring: Keyring,
     /// Unfinished handshakes, and controllers and viewers that have asked for nothing yet, oldest first; entries may be stale.
     handshaking: VecDeque<PeerKey>,
     handshakes: usize,
@@ -181,6 +190,9 @@ impl Peers {
             goes_on_resuming: false,
             returned: 0,
             goes_on_returning: false,
+            sealed_in_turn: 0,
+            heavy_shakes: 0,
+            keyring: Keyring::default(),
             handshaking: VecDeque::new(),
             handshakes: 0,
             plain: 0,
@@ -486,6 +498,8 @@ impl Peers {
         self.goes_on_resuming = self.waits.has_ready();
         self.returned = 0;
         self.resumed = 0;
+        self.sealed_in_turn = 0;
+        self.heavy_shakes = 0;
     }
 
     /// The next of those who may go on, if it may in this turn.
@@ -521,9 +535,12 @@ impl Peers {
 
     /// The next thing to do.
     pub(super) fn next_output(&mut self) -> Option<Output> {
-        if let Some(key) = self.flushes.pop_front() {
+        while let Some(key) = self.flushes.pop_front() {
             if let Some(peer) = self.table.get_mut(key) {
                 peer.flush = Flush::Asked;
+                if peer.beside.is_some() && self.seals_later(key) {
+                    continue;
+                }
             }
             return Some(Output::Flush(key));
         }

@@ -31,7 +31,7 @@ pub(in crate::hub) struct Loan {
 
 impl Loan {
     /// Bytes that are sent of it.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match &self.chunked {
             Some(chunked) => chunked.sent_bytes(),
             None => self.document.as_ref().map_or(0, |document| document.len()),
@@ -134,6 +134,20 @@ impl Passage {
                 rest.map(|bytes| bytes.get(..LENT_PIECE_BYTES).unwrap_or(bytes))
             }
             Form::Pieces(_) => self.ring.unsent(),
+        }
+    }
+
+    /// The same, all of it that is there.
+    pub(super) fn all_unsent(&self) -> [&[u8]; 2] {
+        match &self.form {
+            Form::Whole | Form::Pieces(_) => self.unsent(),
+            Form::Lent(loan) => {
+                let [front, _] = self.ring.unsent();
+                match front.get(self.left..).filter(|front| !front.is_empty()) {
+                    Some(front) => [front, loan.next(0)[0]],
+                    None => loan.next(self.left - front.len()),
+                }
+            }
         }
     }
 

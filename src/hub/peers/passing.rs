@@ -38,6 +38,8 @@ impl Peers {
         from != to
             && self.get(from).is_some_and(|peer| is_component(peer) && peer.is_local() && peer.passes_to.is_none())
             && self.get(to).is_some_and(is_component)
+            // A frame can only be sealed when all of it is there.
+            && ![from, to].iter().any(|key| self.get(*key).is_some_and(Peer::is_sealed))
             && !self.waits_for_passage(to, from)
     }
 
@@ -129,7 +131,7 @@ impl Peers {
             None => (true, false),
         };
         // What comes next lies elsewhere, and a socket with room says nothing more.
-        if receiver.unsent().iter().any(|bytes| !bytes.is_empty()) {
+        if receiver.unsent().iter().any(|bytes| !bytes.is_empty()) || (receiver.is_sealed() && !receiver.is_drained()) {
             if self.goes_on_later(to) {
                 self.want_flush_later(to);
             } else {
@@ -156,8 +158,10 @@ impl Peers {
     /// Hands the message of `len` bytes at the front of `tail` over to its receiver, with the block that it lies in. What is behind it
     /// there moves to another one, for which there must be memory.
     pub(in crate::hub) fn hand_over(&mut self, to: PeerKey, tail: &mut Tail, len: usize) -> Result<(), NoRoom> {
+        self.stage(to, len, len)?;
         let mut rest = Tail::default();
         if !rest.append(tail.bytes().get(len..).unwrap_or_default(), &mut self.pool) {
+            self.unstage(to);
             return Err(NoRoom::Memory);
         }
         let (block, place) = mem::replace(tail, rest).into_block(&mut self.pool);
@@ -175,11 +179,16 @@ impl Peers {
 
     /// Sends a peer a large message that is lent: `front` and the document behind it. Not, if another one is on its way there.
     pub(in crate::hub) fn lend(&mut self, to: PeerKey, front: &[u8], loan: Loan) -> bool {
-        let Some(receiver) = self.table.get_mut(to).filter(|receiver| receiver.beside.is_none()) else { return false };
-        let mut ring = Ring::new();
-        if ring.push(&[front], usize::MAX, &mut self.pool).is_err() {
+        if !self.get(to).is_some_and(Peer::takes_passage) {
             return false;
         }
+        let len = front.len() + loan.len();
+        let mut ring = Ring::new();
+        if self.stage(to, len, len).is_err() || ring.push(&[front], usize::MAX, &mut self.pool).is_err() {
+            self.unstage(to);
+            return false;
+        }
+        let Some(receiver) = self.table.get_mut(to) else { return false };
         receiver.put_beside(Passage::lent(receiver.ring.len(), ring, loan));
         self.want_flush_later(to);
         true

@@ -12,10 +12,12 @@ use crate::store::tail::Tail;
 use crate::time::Tick;
 use crate::zmtp::frame::whole_before;
 use crate::zmtp::link::Link;
+use crate::zmtp::mechanism::Handshake;
 
 use super::passage::Passage;
 use super::questions::Questions;
 use super::results::Results;
+use super::sealed::Sealed;
 use super::shares::Share;
 use super::waits::For;
 use crate::hub::cause::Cause;
@@ -78,11 +80,14 @@ pub(in crate::hub) enum Flush {
 
 /// What waits for a peer elsewhere than in its ring.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lies in a box of its own")]
 pub(in crate::hub) enum Beside {
     /// Of a viewer: all of it, but for control frames of its WebSocket, if it is on one.
     Results(Results),
     /// A large message, with a place among what is in the ring.
     Passage(Passage),
+    /// Of a sealed link: what that needs, and perhaps a large message.
+    Sealed(Sealed),
 }
 
 /// A moment of which there may be none, in no more bytes than it has.
@@ -173,6 +178,10 @@ pub struct Peer {
     pub(in crate::hub) role: Role,
     pub(in crate::hub) remote: SocketAddr,
     pub(in crate::hub) link: Link,
+    /// What comes before messages, where somebody is asked who he is.
+    pub(in crate::hub) guard: Option<Box<Handshake>>,
+    /// It has, or had, a guard: what comes in is not dealt with as it is.
+    pub(in crate::hub) is_guarded: bool,
     pub(in crate::hub) tail: Tail,
     pub(in crate::hub) last_heard: Tick,
     /// Why it is not read.
@@ -230,6 +239,8 @@ impl Peer {
             role,
             remote,
             link,
+            guard: None,
+            is_guarded: false,
             tail: Tail::default(),
             last_heard: now,
             held: None,
@@ -287,44 +298,89 @@ impl Peer {
 
     /// The large message on its way to it, if there is one.
     pub(super) fn passage(&self) -> Option<&Passage> {
-        if let Some(Beside::Passage(passage)) = self.beside.as_deref() { Some(passage) } else { None }
-    }
-
-    pub(super) fn passage_mut(&mut self) -> Option<&mut Passage> {
-        if let Some(Beside::Passage(passage)) = self.beside.as_deref_mut() { Some(passage) } else { None }
-    }
-
-    /// A large message is on its way to it.
-    pub(super) fn put_beside(&mut self, passage: Passage) {
-        debug_assert!(self.beside.is_none(), "there is one at a time");
-        self.beside = Some(Box::new(Beside::Passage(passage)));
-    }
-
-    /// The same, which is not on its way any more.
-    pub(super) fn take_passage(&mut self) -> Option<Passage> {
-        match self.beside.take_if(|beside| matches!(**beside, Beside::Passage(_))).map(|beside| *beside) {
+        match self.beside.as_deref() {
             Some(Beside::Passage(passage)) => Some(passage),
+            Some(Beside::Sealed(sealed)) => sealed.passage.as_ref(),
             Some(Beside::Results(_)) | None => None,
         }
     }
 
+    pub(super) fn passage_mut(&mut self) -> Option<&mut Passage> {
+        match self.beside.as_deref_mut() {
+            Some(Beside::Passage(passage)) => Some(passage),
+            Some(Beside::Sealed(sealed)) => sealed.passage.as_mut(),
+            Some(Beside::Results(_)) | None => None,
+        }
+    }
+
+    /// Whether a large message may begin to go to it.
+    pub(super) fn takes_passage(&self) -> bool {
+        match self.beside.as_deref() {
+            None => true,
+            Some(Beside::Sealed(sealed)) => sealed.passage.is_none(),
+            Some(Beside::Passage(_) | Beside::Results(_)) => false,
+        }
+    }
+
+    /// A large message is on its way to it.
+    pub(super) fn put_beside(&mut self, passage: Passage) {
+        debug_assert!(self.takes_passage(), "there is one at a time");
+        match self.beside.as_deref_mut() {
+            Some(Beside::Sealed(sealed)) => sealed.passage = Some(passage),
+            _ => self.beside = Some(Box::new(Beside::Passage(passage))),
+        }
+    }
+
+    /// The same, which is not on its way any more.
+    pub(super) fn take_passage(&mut self) -> Option<Passage> {
+        if let Some(Beside::Sealed(sealed)) = self.beside.as_deref_mut() {
+            return sealed.passage.take();
+        }
+        match self.beside.take_if(|beside| matches!(**beside, Beside::Passage(_))).map(|beside| *beside) {
+            Some(Beside::Passage(passage)) => Some(passage),
+            Some(Beside::Results(_) | Beside::Sealed(_)) | None => None,
+        }
+    }
+
     /// What waits for it, as two slices.
+    #[inline]
     pub(in crate::hub) fn unsent(&self) -> [&[u8]; 2] {
         match self.beside.as_deref() {
             None => skip(self.ring.unsent(), self.left),
+            Some(beside) => self.unsent_beside(beside),
+        }
+    }
+
+    #[inline(never)]
+    fn unsent_beside<'a>(&'a self, beside: &'a Beside) -> [&'a [u8]; 2] {
+        match beside {
             // On a WebSocket control frames wait in the ring, and go between two messages.
-            Some(Beside::Results(results)) if results.has_begun() || self.ring.is_empty() => {
+            Beside::Results(results) if results.has_begun() || self.ring.is_empty() => {
                 results.unsent(!self.ring.is_empty())
             }
-            Some(Beside::Results(_)) => skip(self.ring.unsent(), self.left),
-            Some(Beside::Passage(passage)) if passage.behind() == 0 => passage.unsent(),
-            Some(Beside::Passage(passage)) => skip(first(self.ring.unsent(), passage.behind()), self.left),
+            Beside::Results(_) => skip(self.ring.unsent(), self.left),
+            Beside::Passage(passage) if passage.behind() == 0 => passage.unsent(),
+            Beside::Passage(passage) => skip(first(self.ring.unsent(), passage.behind()), self.left),
+            // Its handshake leaves as it is.
+            Beside::Sealed(_) if self.opening > 0 => skip(first(self.ring.unsent(), self.opening.into()), self.left),
+            Beside::Sealed(sealed) => [sealed.unsent(), &[]],
         }
     }
 
     /// Whether some of a message has come from it and not all.
     pub(in crate::hub) const fn is_inside_message(&self) -> bool {
-        !self.tail.is_empty() || self.passes_to.is_some()
+        !self.tail.is_empty() || self.passes_to.is_some() || self.has_part_of_frame()
+    }
+
+    /// Whether a part of a sealed frame has come from it.
+    const fn has_part_of_frame(&self) -> bool {
+        match &self.beside {
+            Some(beside) => match &**beside {
+                Beside::Sealed(sealed) => !sealed.raw.is_empty(),
+                Beside::Results(_) | Beside::Passage(_) => false,
+            },
+            None => false,
+        }
     }
 
     /// Bytes of messages that wait for it, those that are only kept not counted.
@@ -339,6 +395,7 @@ impl Peer {
                 None => true,
                 Some(Beside::Results(results)) => results.is_empty(),
                 Some(Beside::Passage(_)) => false,
+                Some(Beside::Sealed(sealed)) => sealed.passage.is_none(),
             }
     }
 
@@ -418,22 +475,11 @@ impl Peer {
     }
 
     /// Notes that `n` bytes have left; the ring lets go of whole messages.
+    #[inline]
     pub(in crate::hub) fn note_sent(&mut self, n: usize, now: Tick, pool: &mut Pool) {
-        match self.beside.as_deref_mut() {
-            None => {}
-            Some(Beside::Results(results)) if results.has_begun() || self.ring.is_empty() => {
-                let freed = results.note_sent(n);
-                return pool.refund(freed);
-            }
-            Some(Beside::Results(_)) => {}
-            Some(Beside::Passage(passage)) if passage.behind() > 0 => {}
-            Some(Beside::Passage(passage)) => {
-                if passage.note_sent(n, now, pool) {
-                    self.beside = None;
-                }
-                return;
-            }
-        }
+        let is_alone = self.beside.is_none();
+        let of_ring = if is_alone { Some(n) } else { self.note_sent_beside(n, now, pool) };
+        let Some(n) = of_ring else { return };
         let left = self.left + n;
         let opening = usize::from(self.opening);
         let is_all = left >= self.ring.len() || left < opening || !self.role.is_zmtp();
@@ -441,8 +487,59 @@ impl Peer {
         self.left = left - gone;
         self.opening = self.opening.saturating_sub(u16::try_from(gone).unwrap_or(u16::MAX));
         self.ring.consume(gone, pool);
+        if !is_alone {
+            self.come_forward(gone, pool);
+        }
+    }
+
+    /// The same of what does not wait in the ring alone; answers how many bytes of the ring have left, if what has left was there.
+    #[inline(never)]
+    fn note_sent_beside(&mut self, n: usize, now: Tick, pool: &mut Pool) -> Option<usize> {
+        match self.beside.as_deref_mut()? {
+            Beside::Results(results) if results.has_begun() || self.ring.is_empty() => {
+                let freed = results.note_sent(n);
+                pool.refund(freed);
+                None
+            }
+            Beside::Results(_) => Some(n),
+            Beside::Passage(passage) if passage.behind() > 0 => Some(n),
+            Beside::Passage(passage) => {
+                if passage.note_sent(n, now, pool) {
+                    self.beside = None;
+                }
+                None
+            }
+            Beside::Sealed(_) if self.opening > 0 => Some(n),
+            Beside::Sealed(sealed) => {
+                let n = sealed.note_sent(n);
+                let Some(passage) = sealed.passage.as_mut().filter(|passage| passage.behind() == 0) else {
+                    return Some(n).filter(|n| *n > 0);
+                };
+                if passage.note_sent(n, now, pool) {
+                    sealed.passage = None;
+                }
+                self.rest(pool);
+                None
+            }
+        }
+    }
+
+    /// So many bytes of the ring are gone: what waits beside it is nearer.
+    #[inline(never)]
+    fn come_forward(&mut self, gone: usize, pool: &mut Pool) {
         if let Some(passage) = self.passage_mut() {
             passage.come_forward(gone);
+        }
+        self.rest(pool);
+    }
+
+    /// Lets go of the room for what is to be sealed, if that is nothing.
+    fn rest(&mut self, pool: &mut Pool) {
+        if let Some(Beside::Sealed(sealed)) = self.beside.as_deref_mut()
+            && self.ring.is_empty()
+            && sealed.passage.is_none()
+        {
+            sealed.rest(pool);
         }
     }
 }

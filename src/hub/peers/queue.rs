@@ -4,6 +4,7 @@ use crate::limits::{READ_BYTES_MAX, RING_RESERVE_BYTES};
 use crate::store::ring::NoRoom;
 use crate::time::Span;
 use crate::zmtp::command::Built;
+use crate::zmtp::frame;
 
 use super::peer::{Beside, Moment};
 use super::results::{QueuedResult, Results};
@@ -22,7 +23,7 @@ impl Peers {
             return 0;
         }
         // A read may have to be kept whole.
-        let budget = peer.tail.room(&self.pool);
+        let budget = peer.room(&self.pool);
         if budget > 0 {
             let budget = budget.min(READ_BYTES_MAX);
             return match peer.passes_to {
@@ -74,6 +75,9 @@ impl Peers {
             debug_assert!(false, "names and nodes lead to living links");
             return Ok(());
         };
+        if peer.beside.is_some() {
+            return self.queue_beside(to, wire, count);
+        }
         peer.ring.push_within(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool)?;
         peer.put_in += count;
         if peer.flush == Flush::None {
@@ -83,10 +87,31 @@ impl Peers {
         Ok(())
     }
 
+    /// The same for a peer for which something may wait elsewhere, or be sealed.
+    #[cold]
+    fn queue_beside(&mut self, to: PeerKey, wire: &[u8], count: u32) -> Result<(), NoRoom> {
+        self.stage(to, frame::largest(wire), wire.len())?;
+        let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
+        if let Err(full) = peer.ring.push_within(&[wire], self.config.ring_bytes_max + peer.left, &mut self.pool) {
+            self.unstage(to);
+            return Err(full);
+        }
+        peer.put_in += count;
+        self.want_flush(to);
+        Ok(())
+    }
+
     /// Queues parts of one message, whole or not at all, in a ring that may hold `bytes_max`.
     pub(in crate::hub) fn queue_parts(&mut self, to: PeerKey, parts: &[&[u8]], bytes_max: usize) -> Result<(), NoRoom> {
+        if self.get(to).is_some_and(|peer| peer.beside.is_some()) {
+            let bytes = parts.iter().map(|part| part.len()).sum();
+            self.stage(to, bytes, bytes)?;
+        }
         let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
-        peer.ring.push(parts, bytes_max + peer.left, &mut self.pool)?;
+        if let Err(full) = peer.ring.push(parts, bytes_max + peer.left, &mut self.pool) {
+            self.unstage(to);
+            return Err(full);
+        }
         peer.put_in += 1;
         self.want_flush(to);
         Ok(())
@@ -223,7 +248,7 @@ impl Peers {
             self.events.push_back(Event::Drained { peer: key });
         }
         if !is_drained {
-            if has_results {
+            if has_results || self.get(key).is_some_and(Peer::wants_seal) {
                 // A viewer's results leave two at a time, and a socket with room says nothing more.
                 self.want_flush(key);
             }

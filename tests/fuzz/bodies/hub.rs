@@ -11,7 +11,6 @@ use instep::time::Tick;
 use instep::zmtp::SocketType;
 use instep::zmtp::frame::push_frame;
 use instep::zmtp::link::Link;
-use instep::zmtp::mechanism::Mechanism;
 
 use crate::common::driver::{Outside, drive, take};
 
@@ -212,9 +211,9 @@ impl House {
             }
             Op::Hello(argument) => {
                 let theirs = if argument < 128 { SocketType::Dealer } else { SocketType::Router };
-                let (greeting, ready) = Link::new(theirs, Mechanism::Null).opening();
+                let (greeting, ready) = Link::new(theirs).opening();
                 self.send(argument & 127, &greeting);
-                self.send(argument & 127, ready.expect("NULL speaks first").bytes());
+                self.send(argument & 127, ready.bytes());
             }
             Op::Send(peer, bytes) => self.send(peer, bytes),
             Op::Message(peer, [receiver, sender, payload]) => {

@@ -5,7 +5,6 @@
 use instep::zmtp::SocketType;
 use instep::zmtp::frame::{self, Bounds, Found, Message, PARTS, Scan, push_frame};
 use instep::zmtp::link::{Link, Phase, Step};
-use instep::zmtp::mechanism::Mechanism;
 
 use super::{Cut, same_however_cut};
 
@@ -20,9 +19,9 @@ pub(crate) fn run(bytes: &[u8]) {
     };
     let mut stream = Vec::new();
     if choice & 2 == 0 {
-        let (greeting, ready) = Link::new(theirs, Mechanism::Null).opening();
+        let (greeting, ready) = Link::new(theirs).opening();
         stream.extend_from_slice(&greeting);
-        stream.extend_from_slice(ready.expect("NULL speaks first").bytes());
+        stream.extend_from_slice(ready.bytes());
     }
     stream.extend_from_slice(sent);
     same_however_cut(&stream, |bytes, cut| hear(ours, bytes, cut));
@@ -30,7 +29,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
 /// Everything that a link says about `bytes`, which come in pieces. What is consumed is taken away as a caller does.
 fn hear(ours: SocketType, bytes: &[u8], mut cut: Cut) -> Vec<String> {
-    let mut link = Link::new(ours, Mechanism::Null);
+    let mut link = Link::new(ours);
     let mut phase = link.phase();
     let (mut buffer, mut heard) = (Vec::new(), Vec::new());
     let mut left = bytes;

@@ -13,6 +13,7 @@
 
 pub(crate) mod c2sim;
 pub(crate) mod control;
+pub(crate) mod handshake;
 pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod kernel;
@@ -29,6 +30,7 @@ pub(crate) type Target = fn(&[u8]);
 pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("c2sim", c2sim::run),
     ("control", control::run),
+    ("handshake", handshake::run),
     ("http", http::run),
     ("hub", hub::run),
     ("kernel", kernel::run),

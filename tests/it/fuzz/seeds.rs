@@ -1,5 +1,6 @@
 //! What the corpus of each fuzz target is made of: one of everything that the field knows, by the twins of `tests/common` where there are any.
 
+use crate::common::curve::{self, Manner};
 use crate::common::rcrs::{
     self, Packing, archive, binary_log, entries, framed_log, gzip, killed_archive, legacy, lzma_alone, proto,
     small_run, xz,
@@ -16,9 +17,11 @@ use instep::control::vlog::{self, Heading};
 use instep::rcrs::message::Record;
 use instep::zmtp::SocketType;
 use instep::zmtp::link::Link;
-use instep::zmtp::mechanism::Mechanism;
+use instep::zmtp::mechanism::seal::{KeyPair, Secret};
+use instep::zmtp::mechanism::{Handshake, Offer, Shaken};
 
 use super::bodies::c2sim::SCHEMA;
+use super::bodies::handshake::{SECRET, SERVER, chance, chosen};
 use super::bodies::hub::Op;
 
 /// Name and content of each file.
@@ -29,6 +32,7 @@ pub(crate) fn of(target: &str) -> Files {
     let files = match target {
         "c2sim" => documents(),
         "control" => control(),
+        "handshake" => handshake(),
         "http" => http(),
         "hub" => hub(),
         "kernel" => kernel(),
@@ -61,6 +65,74 @@ fn link() -> Files {
         ("error", behind(0, &[&wire::command("ERROR", b"\x03400"), &five])),
         ("many frames", behind(1, &[&wire::message(&[b"a", b"", b"b", b"c", b"d", b"e", b"f"]), &five])),
         ("too large", behind(0, &[&wire::frame(0, &[0; 701])])),
+    ])
+}
+
+/// Clients that are let in, and some that are not; and servers that are dialled.
+fn handshake() -> Files {
+    let said_to = |choice: u8, parts: &[Vec<u8>]| {
+        let (mut listener, mut chance, mut said) = (chosen(choice), chance(), Vec::new());
+        let mut bytes = parts.concat();
+        while let Ok(Shaken::Went(len)) = listener.next(&bytes, &mut chance, &mut said) {
+            bytes.drain(..len);
+        }
+        said
+    };
+    let manner = Manner { server: curve::public(&SECRET), ..Manner::good([0; 32], "client") };
+    let greeting = Manner::greeting().to_vec();
+    let welcome = said_to(0, &[greeting.clone(), manner.hello()]);
+    let (initiate, mut talk) = manner.initiate(&welcome[52..]);
+    let opening = [greeting.clone(), manner.hello(), initiate].concat();
+    let message = talk.message(&[b"\0", b"COORDINATOR", b"CA", &[1; 20], &[b'x'; 300]]);
+    let ping = talk.seal(2, b"\x04PING\0\x14context");
+    let again = talk.seal_as(talk.said, 0, b"\0again");
+    let plain = |body: &[u8]| {
+        let mut greeting = greeting.clone();
+        greeting[12..17].copy_from_slice(b"PLAIN");
+        [&greeting[..], body].concat()
+    };
+    let hello = b"\x04\x13\x05HELLO\x05admin\x06secret";
+    let initiate = curve::frame(4, &[b"\x08INITIATE", curve::DEALER].concat());
+    let mut server = Handshake::listening(
+        SocketType::Router,
+        Offer { null: false, plain: false, curve: Some(KeyPair::of(Secret::of(&mut SERVER.clone()))) },
+    );
+    let dialled = {
+        let (mut dialler, mut ours, mut theirs) = (chosen(3), chance(), curve::chance(1));
+        let (mut to_server, mut to_dialler, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        dialler.open(&mut to_server);
+        server.open(&mut to_dialler);
+        for _ in 0..6 {
+            match server.next(&to_server, &mut theirs, &mut to_dialler) {
+                Ok(Shaken::Went(len)) => drop(to_server.drain(..len)),
+                Ok(Shaken::Who(len, _)) => {
+                    to_server.drain(..len);
+                    server.admit(&mut to_dialler).unwrap();
+                }
+                _ => {}
+            }
+            all.extend_from_slice(&to_dialler);
+            if let Ok(Shaken::Went(len)) = dialler.next(&all[all.len() - to_dialler.len()..], &mut ours, &mut to_server)
+            {
+                to_dialler.drain(..len);
+            }
+            to_dialler.clear();
+        }
+        all
+    };
+    let with = |choice: u8, parts: &[&[u8]]| [&[choice][..], &parts.concat()].concat();
+    named([
+        ("curve", with(0, &[&opening, &message, &ping, &message])),
+        ("again", with(0, &[&opening, &message, &ping, &again])),
+        ("clear", with(0, &[&opening, &wire::leco(b"N1.CB", b"N1.CA", 1, &[b"x"])])),
+        ("twice", with(1, &[&greeting, &manner.hello(), &manner.hello()])),
+        ("other server", with(0, &[&greeting, &Manner::good([9; 32], "client").hello()])),
+        ("null", with(1, &[&wire::opening(1), &wire::leco(b"N1.CB", b"N1.CA", 1, &[b"x"])])),
+        ("null where that is none", with(0, &[&wire::opening(1)])),
+        ("plain", with(2, &[&plain(&[&hello[..], &initiate].concat())])),
+        ("plain broken", with(1, &[&plain(&hello[..12])])),
+        ("dialled", with(3, &[&dialled])),
+        ("dialled refused", with(3, &[&greeting, b"\x04\x0a\x05ERROR\x03400"])),
     ])
 }
 
@@ -381,7 +453,7 @@ fn hub() -> Files {
     let create = control(Function::CreateSession, &|begun| begun.text(Argument::Name, "lab").finish());
     let mut watch = Vec::new();
     encode_viewer(&mut watch, Bits(5), None);
-    let (greeting, _) = Link::new(SocketType::Dealer, Mechanism::Null).opening();
+    let (greeting, _) = Link::new(SocketType::Dealer).opening();
     let document = c2sim::system("A", "ShareScenario");
     let post =
         "POST /C2SIMServer/command?submitterID=A&command=INITIALIZE HTTP/1.1\r\nHost:h\r\nContent-Length:0\r\n\r\n";

@@ -28,7 +28,7 @@ fn each_kind_of_link_is_missed_by_its_own_owner() {
     let mut lent = Lent::new();
     let remote: SocketAddr = NEAR.parse().unwrap();
     let (node, provider) = (NodeKey::from_bits(1), ProviderKey::from_bits(2));
-    let dialled = lent.peers.add_zmtp(Role::Dialled(node), SocketType::Dealer, remote).unwrap();
+    let dialled = lent.peers.add_zmtp(Role::Dialled(node), SocketType::Dealer, remote, None).unwrap();
     let kernel = lent.peers.add_plain(Role::Kernel(provider), remote).unwrap();
     let viewer = lent.open(Door::Viewer, NEAR).unwrap();
     let cause = Cause::Gone;

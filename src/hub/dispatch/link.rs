@@ -1,0 +1,57 @@
+//! What a link says beside messages: that it is ready, commands, and what it must not say.
+
+use crate::hub::Hub;
+use crate::hub::cause::Cause;
+use crate::hub::coordinator::Coordinator;
+use crate::hub::keys::PeerKey;
+use crate::hub::peers::{Peer, Role};
+use crate::zmtp::Fault;
+use crate::zmtp::command::{Built, Command, Metadata};
+
+impl Hub {
+    pub(in crate::hub) fn ready(&mut self, key: PeerKey, metadata: &Metadata<'_>) {
+        if let Some(peer) = self.peers.get(key) {
+            let identity = metadata.identity.escape_ascii();
+            log::debug!("{} is a {} with identity '{identity}'", peer.remote, metadata.socket_type.name());
+        }
+        self.peers.handshake_done(key);
+        if self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted && peer.user.is_none()) {
+            let why = "it speaks NULL, and no user has this address (auth)";
+            self.peers.note_stranger(key, "connect", why);
+            self.peers.close(key, Cause::Stranger);
+            return;
+        }
+        if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
+            Coordinator::sign_in_at(&mut self.peers, &self.names, node, key);
+        }
+    }
+
+    pub(in crate::hub) fn command(&mut self, key: PeerKey, command: Command<'_>) {
+        let now = self.peers.now;
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if peer.floods_commands(now) {
+            self.fault(key, Fault::CommandRate);
+            return;
+        }
+        if let Command::Ping { context, .. } = command {
+            let pong = Built::pong(context);
+            // A peer that does not read its ring gets no PONG on top of what waits there.
+            if self.peers.queue_parts(key, &[pong.bytes()], self.peers.config.ring_bytes_max).is_ok() {
+                self.peers.counters.pongs_sent += 1;
+            }
+        }
+    }
+
+    pub(in crate::hub) fn fault(&mut self, key: PeerKey, fault: Fault) {
+        let is_sealed = self.peers.get(key).is_some_and(Peer::is_sealed);
+        let is_told = fault.helps() && !is_sealed && {
+            let error = Built::error(&fault.to_string());
+            self.peers.queue_parts(key, &[error.bytes()], self.peers.own_bytes_max()).is_ok()
+        };
+        if is_told {
+            self.peers.finish(key, Cause::Zmtp(fault));
+        } else {
+            self.peers.close(key, Cause::Zmtp(fault));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Keys and boxes: the one door to the crate that does the cryptography, so that another can take its place.
+//!
+//! What must be secret is wiped when it goes, and never shown, not even for debugging.
+
+use core::fmt;
+
+use dryoc::classic::crypto_box::{
+    crypto_box_beforenm, crypto_box_detached_afternm_inplace, crypto_box_easy_afternm,
+    crypto_box_open_detached_afternm, crypto_box_open_detached_afternm_inplace, crypto_box_open_easy_afternm,
+};
+use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult_base};
+use dryoc::classic::crypto_onetimeauth::{crypto_onetimeauth, crypto_onetimeauth_verify};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::salsa;
+
+/// Bytes of a key, public or secret.
+pub const KEY_BYTES: usize = 32;
+/// Bytes that a box is longer than what is in it.
+pub const MAC_BYTES: usize = 16;
+/// Bytes of a nonce.
+const NONCE_BYTES: usize = 24;
+/// Boxes of more bytes are left to the crate, which then is the faster one.
+const SMALL_BYTES: usize = 160;
+
+/// Where chance comes from: fills what it is given.
+pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
+
+/// A public key.
+pub type Public = [u8; KEY_BYTES];
+/// A nonce.
+pub type Nonce = [u8; NONCE_BYTES];
+/// What tells whether a box is whole.
+pub type Mac = [u8; MAC_BYTES];
+
+/// A nonce of a name and a counter.
+#[must_use]
+pub fn counted(name: &[u8; 16], counter: [u8; 8]) -> Nonce {
+    let mut nonce = [0; NONCE_BYTES];
+    let (front, back) = nonce.split_at_mut(name.len());
+    front.copy_from_slice(name);
+    back.copy_from_slice(&counter);
+    nonce
+}
+
+/// A nonce of a name and chance.
+#[must_use]
+pub fn chanced(name: &[u8; 8], chance: &[u8; 16]) -> Nonce {
+    let mut nonce = [0; NONCE_BYTES];
+    let (front, back) = nonce.split_at_mut(name.len());
+    front.copy_from_slice(name);
+    back.copy_from_slice(chance);
+    nonce
+}
+
+/// Whether two things are the same, in a time that does not say where they differ.
+#[must_use]
+pub fn is_same(a: &[u8], b: &[u8]) -> bool {
+    use subtle::ConstantTimeEq as _;
+    a.ct_eq(b).into()
+}
+
+/// A secret key.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<[u8; KEY_BYTES]>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    /// One of these bytes, which are wiped.
+    pub fn of(bytes: &mut [u8; KEY_BYTES]) -> Self {
+        let secret = Self(Zeroizing::new(*bytes));
+        bytes.zeroize();
+        secret
+    }
+
+    /// The key that others may know.
+    #[must_use]
+    pub fn public(&self) -> Public {
+        let mut public = [0; KEY_BYTES];
+        crypto_scalarmult_base(&mut public, &self.0);
+        public
+    }
+
+    /// What its owner and the owner of another key have in common, and nobody else. None where the other key is one of the few that make
+    /// this the same for everybody.
+    #[must_use]
+    pub fn shared(&self, other: &Public) -> Option<Shared> {
+        let key = crypto_box_beforenm(other, &self.0).ok()?;
+        Some(Shared(Zeroizing::new(key)))
+    }
+}
+
+/// Both halves of a key.
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// The one that others may know.
+    pub public: Public,
+    /// The other one.
+    pub secret: Secret,
+}
+
+impl KeyPair {
+    /// The pair that this secret key is of.
+    #[must_use]
+    pub fn of(secret: Secret) -> Self {
+        Self { public: secret.public(), secret }
+    }
+}
+
+/// A key that two have in common.
+#[derive(Clone)]
+pub struct Shared(Zeroizing<[u8; KEY_BYTES]>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+impl Shared {
+    /// Appends a box with `text` in it.
+    pub fn seal(&self, nonce: &Nonce, text: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + MAC_BYTES + text.len(), 0);
+        let place = out.get_mut(start..).unwrap_or_default();
+        let sealed = crypto_box_easy_afternm(place, text, nonce, &self.0);
+        debug_assert!(sealed.is_ok(), "a box has room for what is in it");
+    }
+
+    /// What is in a box; nothing if it has not been made with this key and this nonce.
+    #[must_use]
+    pub fn open(&self, nonce: &Nonce, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut text = Zeroizing::new(vec![0; sealed.len().checked_sub(MAC_BYTES)?]);
+        crypto_box_open_easy_afternm(&mut text, sealed, nonce, &self.0).ok()?;
+        Some(text)
+    }
+
+    /// What seals or opens the messages of one direction, whose nonces begin with `name`.
+    #[must_use]
+    pub fn stream(&self, name: &'static [u8; 16]) -> Stream {
+        let mut sub = Zeroizing::new([0; KEY_BYTES]);
+        crypto_core_hsalsa20(&mut sub, name, &self.0, None);
+        Stream { name, key: self.clone(), sub: Zeroizing::new(salsa::words(&*sub)) }
+    }
+}
+
+/// One direction of messages.
+#[derive(Clone)]
+pub struct Stream {
+    name: &'static [u8; 16],
+    key: Shared,
+    /// What HSalsa20 makes of the key and the name.
+    sub: Zeroizing<[u32; 8]>,
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+impl Stream {
+    /// Seals `text` where it lies, under the number `n`.
+    #[inline]
+    pub fn seal(&self, n: u64, text: &mut [u8]) -> Mac {
+        let mut mac = [0; MAC_BYTES];
+        let counter = n.to_be_bytes();
+        if text.len() > SMALL_BYTES {
+            crypto_box_detached_afternm_inplace(text, &mut mac, &counted(self.name, counter), &self.key.0);
+            return mac;
+        }
+        let (once, key) = self.first_block(counter);
+        self.mix(counter, &once, text);
+        crypto_onetimeauth(&mut mac, text, &key);
+        mac
+    }
+
+    /// Opens what was sealed under the number `n` into `text`, which is as long; answers whether it was.
+    #[inline]
+    #[must_use]
+    pub fn open(&self, n: u64, mac: &Mac, sealed: &[u8], text: &mut [u8]) -> bool {
+        let counter = n.to_be_bytes();
+        if sealed.len() > SMALL_BYTES {
+            let nonce = counted(self.name, counter);
+            return crypto_box_open_detached_afternm(text, sealed, mac, &nonce, &self.key.0).is_ok();
+        }
+        let (once, key) = self.first_block(counter);
+        if text.len() != sealed.len() || crypto_onetimeauth_verify(mac, sealed, &key).is_err() {
+            return false;
+        }
+        text.copy_from_slice(sealed);
+        self.mix(counter, &once, text);
+        true
+    }
+
+    /// The same where it lies.
+    #[must_use]
+    pub fn open_in_place(&self, n: u64, mac: &Mac, sealed: &mut [u8]) -> bool {
+        let nonce = counted(self.name, n.to_be_bytes());
+        crypto_box_open_detached_afternm_inplace(sealed, mac, &nonce, &self.key.0).is_ok()
+    }
+
+    /// The first block of a keystream: its second half is for the text, its first is the key of what tells whether that is whole.
+    #[inline(always)]
+    fn first_block(&self, counter: [u8; 8]) -> ([u8; KEY_BYTES], [u8; KEY_BYTES]) {
+        let block = salsa::block(&self.sub, counter, 0);
+        let (mut key, mut once) = ([0; KEY_BYTES], [0; KEY_BYTES]);
+        let (front, back) = block.split_at(KEY_BYTES);
+        key.copy_from_slice(front);
+        once.copy_from_slice(back);
+        (once, key)
+    }
+
+    #[inline(always)]
+    fn mix(&self, counter: [u8; 8], once: &[u8; KEY_BYTES], text: &mut [u8]) {
+        let (front, rest) = text.split_at_mut(text.len().min(once.len()));
+        for (byte, key) in front.iter_mut().zip(once) {
+            *byte ^= key;
+        }
+        for (number, chunk) in (1..).zip(rest.chunks_mut(salsa::BLOCK_BYTES)) {
+            for (byte, key) in chunk.iter_mut().zip(salsa::block(&self.sub, counter, number)) {
+                *byte ^= key;
+            }
+        }
+    }
+}
