@@ -23,7 +23,7 @@ pub struct UserRule {
     pub token: Vec<String>,
     /// Addresses and networks from which nobody is asked who he is.
     pub address: Vec<String>,
-    /// The names under which it may sign in, or of a node its namespaces; its own by default.
+    /// The names under which it may sign in, or of a node its namespaces. By default its own, and those of `instep ctl`: `ctl-*`.
     pub names: Vec<String>,
     /// Whom it may send to; everybody by default.
     pub to: Vec<String>,
@@ -32,6 +32,9 @@ pub struct UserRule {
     /// The kinds of documents that it may send, of [`UserRule::KINDS`]; all by default.
     pub send: Vec<String>,
 }
+
+/// The names under which commands sign in.
+const VISITORS: &str = "ctl-*";
 
 /// What of a rule somebody is known by.
 #[derive(Debug, Default)]
@@ -152,9 +155,11 @@ impl UserRule {
             return Err("local is whoever comes over loopback without a key or a token: it has none".to_owned());
         }
         let told = |key: &'static str| move |why: String| format!("{key}: {why}");
-        let own = [self.name.clone()];
+        // Beside its own name, those of our own commands, which are nobody's for long.
+        let own = [self.name.clone(), VISITORS.to_owned()];
         let names = match (self.names.as_slice(), self.role) {
-            (given, Role::Node) => Patterns::parse(if given.is_empty() { &own } else { given }),
+            ([], Role::Node) => Patterns::parse(own.get(..1).unwrap_or_default()),
+            (given, Role::Node) => Patterns::parse(given),
             ([], _) if is_local => Ok(Patterns::all()),
             (given, _) => Patterns::parse_full(if given.is_empty() { &own } else { given }, namespace),
         };

@@ -163,7 +163,7 @@ fn twin(rule: &UserRule, action: Action, target: Target<'_>) -> bool {
         Target::Name(name) => {
             let name = core::str::from_utf8(name).unwrap();
             if action == Action::SignIn {
-                return has(&rule.names, &own, true, name);
+                return has(&rule.names, &[own[0].clone(), "ctl-*".to_owned()], true, name);
             }
             action != Action::Send || has(&rule.to, &all, true, name)
         }
@@ -180,7 +180,7 @@ fn twin(rule: &UserRule, action: Action, target: Target<'_>) -> bool {
 #[test]
 fn every_answer_is_that_of_the_slow_twin() {
     const NAMES: [&str; 8] = ["laser", "laser_*", "*", "N1.las*", "N2.laser", "N2.*", "N2", "boss"];
-    const FULL: [&str; 6] = ["N1.laser", "N1.laser_2", "N2.laser", "N1.boss", "N2.", "N1.N2"];
+    const FULL: [&str; 7] = ["N1.ctl-17", "N1.laser", "N1.laser_2", "N2.laser", "N1.boss", "N2.", "N1.N2"];
     const SESSIONS: [&str; 4] = ["drill", "drill*", "dr*", "default"];
     let (mut state, mut granted) = (7, 0);
     for _ in 0..20_000 {

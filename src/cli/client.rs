@@ -16,6 +16,7 @@ use instep::time::Span;
 use serde_json::{Value, json};
 
 use super::failure::in_words;
+use super::token;
 
 /// Longest wait for the answer to the goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -175,6 +176,10 @@ impl Client {
     /// variation of it. Every step of it and every later question may take `timeout`.
     pub(super) fn connect(address: &str, name: &str, timeout: Duration) -> Result<Self, Trouble> {
         let options = Options::new().timeout(span(timeout)).reconnect(false).vary_name(true).serve(false);
+        let options = match token::given().map_err(|failure| Trouble::Broken(failure.text))? {
+            Some(token) => options.login("?", token),
+            None => options,
+        };
         match client::Client::connect(address, name, options) {
             Ok(inner) => Ok(Self { inner, address: address.to_owned(), timeout }),
             Err(error) => Err(outside(address, name, timeout, error)),

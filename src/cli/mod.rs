@@ -17,6 +17,7 @@ mod print;
 mod rules;
 mod serve;
 mod table;
+mod token;
 mod view;
 mod visible;
 

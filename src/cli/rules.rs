@@ -39,6 +39,7 @@ Usage: instep may [options] USER|KEY ACTION [TARGET]
 
       --config FILE        by the rules in this file (also: INSTEP_CONFIG)
   -a, --address HOST:PORT  by the rules of the Coordinator that runs there
+      --token-file FILE    there, as the administrator whose token is in this file (also: INSTEP_TOKEN_FILE)
 
 Exit codes: 0 yes; 1 no, or it cannot be told; 2 there is no such user or action, or the command line is wrong.
 ";
@@ -98,6 +99,7 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
                     Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
                 })?);
             }
+            Long("token-file") => super::token::use_file(&utf8(parser.value()?)?)?,
             Word(word) => asked.push(utf8(word)?),
             Short(letter) => return Err(no_flag("may", &format!("-{letter}"))),
             Long(long) => return Err(no_flag("may", &format!("--{long}"))),

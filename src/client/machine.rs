@@ -13,6 +13,7 @@ use super::error::{Error, ErrorObject, Loss, Stage};
 use super::event::{Event, Events};
 use super::identity::{AfterRefusal, Identity};
 use super::ids::Ids;
+use super::line::Line;
 use super::message::{Call, Conversation, Message, Reply, call, encode};
 use super::options::{Options, Start};
 use super::outbox::Outbox;
@@ -23,10 +24,11 @@ use crate::leco::name::{COORDINATOR, is_legal};
 use crate::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NOT_SIGNED_IN};
 use crate::limits::CLIENT_MESSAGE_BYTES_MAX;
 use crate::time::{Span, Tick};
-use crate::zmtp::SocketType;
 use crate::zmtp::command::{Built, Command};
 use crate::zmtp::frame::Bounds;
-use crate::zmtp::link::{Link, Step};
+#[cfg(feature = "internals")]
+use crate::zmtp::link::Link;
+use crate::zmtp::link::Step;
 
 const BOUNDS: Bounds =
     Bounds { frame_bytes_max: CLIENT_MESSAGE_BYTES_MAX, message_bytes_max: CLIENT_MESSAGE_BYTES_MAX };
@@ -49,7 +51,7 @@ pub struct Machine {
     ids: Ids,
     identity: Identity,
     state: State,
-    link: Link,
+    link: Line,
     /// Bytes received that do not yet make a whole message.
     buffer: Vec<u8>,
     outbox: Outbox,
@@ -87,7 +89,7 @@ impl Machine {
             ids: Ids::new(start),
             identity,
             state: State::Resting(start.now),
-            link: Link::new(SocketType::Dealer),
+            link: Line::new(),
             buffer: Vec::new(),
             outbox: Outbox::default(),
             spoke_at: start.now,
@@ -149,10 +151,7 @@ impl Machine {
             self.outputs.push_back(Output::Close);
             return;
         }
-        self.link = Link::new(SocketType::Dealer);
-        let (greeting, ready) = self.link.opening();
-        self.outbox.end().extend_from_slice(&greeting);
-        self.outbox.end().extend_from_slice(ready.bytes());
+        self.link = Line::open(self.options.login.as_ref(), self.outbox.end());
         self.state = State::Shaking(self.now + self.options.timeout);
     }
 
@@ -182,7 +181,7 @@ impl Machine {
         let mut at = 0;
         while self.is_connected() {
             let rest = buffer.get(at..).unwrap_or_default();
-            match self.link.next(rest, &BOUNDS) {
+            match self.link.next(rest, &BOUNDS, self.outbox.end()) {
                 Err(fault) => return self.lose(Loss::Fault(fault)),
                 Ok(Step::Need(_) | Step::Piece(_)) => {
                     buffer.drain(..at);
@@ -406,8 +405,7 @@ impl Machine {
     /// fed to it later, from the beginning of a message.
     #[cfg(feature = "internals")]
     pub fn release(&mut self) -> (Link, Vec<u8>) {
-        let afresh = self.link.afresh();
-        (core::mem::replace(&mut self.link, afresh), core::mem::take(&mut self.buffer))
+        (self.link.release(), core::mem::take(&mut self.buffer))
     }
 
     // ---- Signing in ----

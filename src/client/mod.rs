@@ -83,6 +83,7 @@ mod error;
 mod event;
 mod identity;
 mod ids;
+mod line;
 mod machine;
 mod message;
 mod options;

@@ -1,5 +1,6 @@
 //! What the owner of a client may choose, and what a client cannot know by itself.
 
+use super::line::Login;
 use crate::time::{Span, Tick};
 
 /// How a client behaves. The defaults are those of a Component that stays for months.
@@ -19,13 +20,22 @@ pub struct Options {
     /// Requests of others come as events and must be answered. Off: each is told that there is no such method. On. `pong` is always
     /// answered by the client itself.
     pub serve: bool,
+    /// Whose it is, where that is asked.
+    pub(super) login: Option<Login>,
 }
 
 impl Options {
     /// The defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self { timeout: Span::seconds(5), heartbeat: Span::seconds(10), reconnect: true, vary_name: false, serve: true }
+        Self {
+            timeout: Span::seconds(5),
+            heartbeat: Span::seconds(10),
+            reconnect: true,
+            vary_name: false,
+            serve: true,
+            login: None,
+        }
     }
 
     /// With another [`Options::timeout`].
@@ -60,6 +70,16 @@ impl Options {
     #[must_use]
     pub const fn serve(mut self, serve: bool) -> Self {
         self.serve = serve;
+        self
+    }
+}
+
+impl Options {
+    /// As this user, or whoever has that token where `user` is `?`; each 255 bytes at most. It is shown by PLAIN, which anybody on the way can
+    /// read: a server takes it over loopback, and from elsewhere if its `plain_remote` says so.
+    #[must_use]
+    pub fn login(mut self, user: &str, token: &str) -> Self {
+        self.login = Some(Login { user: user.to_owned(), token: token.to_owned() });
         self
     }
 }

@@ -74,7 +74,7 @@ fn check_tells_who_may_what_and_a_wrong_rule_with_its_line() {
     for wanted in [
         "who is asked who he is (auth): remote",
         "local (admin) may everything; known by loopback",
-        "chief (controller) signs in as N1.chief, to *, sessions drill*, sends *; known by nothing: nobody can be this user",
+        "chief (controller) signs in as N1.chief, N1.ctl-*, to *, sessions drill*, sends *; known by nothing: nobody can be this user",
     ] {
         assert!(said.good().lines().any(|line| line == wanted), "{wanted}: {said:?}");
     }
@@ -88,6 +88,35 @@ fn check_tells_who_may_what_and_a_wrong_rule_with_its_line() {
         let said = check(&format!("{USERS}\n{more}"));
         assert!(said.error(2).contains(&format!("users: {wanted}")), "{more}: {said:?}");
     }
+}
+
+#[test]
+fn commands_show_the_token_of_a_file_that_is_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let made = run(&["token", "new", "chief"]);
+    let (token, line) = (made.good().lines().next().unwrap(), made.good().lines().last().unwrap());
+    let settings =
+        Settings::new("token", &format!("auth = 'all'\n\n[[users]]\nname = 'chief'\nrole = 'controller'\n{line}\n"));
+    let server = Running::start(&["--config", &settings.path(), "--http-bind", "off"]);
+    let line = server.line("is N1.COORDINATOR on ");
+    let address = line.rsplit(' ').next().unwrap().to_owned();
+    let file = settings.0.join("chief.token");
+    let ctl = |words: &[&str]| run(&[&["ctl", "-a", &address, "--token-file", file.to_str().unwrap()], words].concat());
+    fs::write(&file, format!("{token}\n")).unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(ctl(&["whoami"]).error(2).ends_with(&format!("chmod 600 {}", file.display())));
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    let told = ctl(&["whoami", "--json"]).json();
+    assert_eq!((&told["user"], &told["by"]), (&json!("chief"), &json!("token")));
+    // Over the control port too.
+    assert!(ctl(&["session", "submit", "default"]).good().contains("INITIALIZING"));
+    assert!(ctl(&["shutdown"]).error(1).contains("does not let chief shut_down: it needs admin"));
+    assert_eq!(run(&["ctl", "-a", &address, "whoami"]).code, 3, "nobody asks without one");
+    fs::write(&file, instep::auth::token_of(&[1; 32])).unwrap();
+    assert_ne!(ctl(&["whoami"]).code, 0);
+    fs::write(&file, "nothing").unwrap();
+    assert!(ctl(&["whoami"]).error(2).ends_with("there is no token in it (instep token new)"));
 }
 
 #[test]

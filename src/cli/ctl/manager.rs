@@ -4,7 +4,7 @@
 
 use instep::control::client::{ControlRequest, decode_control};
 use instep::control::envelope::Shape;
-use instep::control::function::Function;
+use instep::control::function::{Argument, Function};
 use instep::leco::address;
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use super::super::client::{Denial, Trouble, now, seconds};
 use super::super::framed::{self, Framed, Silence};
 use super::super::ports;
 use super::super::table::{Column, table, word};
+use super::super::token;
 use super::super::visible::visible;
 use super::answer::{Cells, cell, list, part, table_of};
 use super::command::{Connection, Given, Report, Stop};
@@ -61,6 +62,19 @@ impl Connection {
     pub(super) fn control_through(
         &self,
         mut line: Framed,
+        function: Function,
+        arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
+    ) -> Result<Value, Stop> {
+        if let Some(token) = token::given().map_err(Stop::Failed)? {
+            self.exchange(&mut line, Function::Authenticate, |request| request.text(Argument::Token, token))?;
+        }
+        self.exchange(&mut line, function, arguments)
+    }
+
+    /// One request and its result.
+    fn exchange(
+        &self,
+        line: &mut Framed,
         function: Function,
         arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
     ) -> Result<Value, Stop> {

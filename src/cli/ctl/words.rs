@@ -98,6 +98,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
                     Failure::usage(format!("--timeout '{text}': a number of seconds from 0.001 to 86400 is wanted"))
                 })?);
             }
+            Long("token-file") => super::super::token::use_file(&utf8(parser.value()?)?)?,
             Long("json") => json = true,
             Word(word) => {
                 let word = utf8(word)?;
@@ -196,6 +197,7 @@ fn usage(command: &Command) -> String {
 /// The options that every command has.
 const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
       --control HOST:PORT    the Manager's control port [as the Coordinator says]
+      --token-file FILE      the token to show, where that is asked (also: INSTEP_TOKEN_FILE)
   -t, --timeout SECONDS      longest wait for an answer [5]
       --json                 one JSON document instead of text (watch: one a line); {\"error\": ...} when refused
 ";

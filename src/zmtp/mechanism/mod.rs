@@ -8,6 +8,7 @@
 //! mechanism that is answered is the one that is asked for.
 
 mod curve;
+pub mod guest;
 pub mod null;
 mod plain;
 mod salsa;

@@ -1,14 +1,14 @@
-//! PLAIN (RFC 24), both roles: a name and a password, which anybody on their way can read.
+//! PLAIN (RFC 24), as a listener: a name and a password, which anybody on their way can read.
 
 use zeroize::Zeroizing;
 
 use crate::zmtp::Fault;
 use crate::zmtp::frame::push_command;
 
-const HELLO: &[u8] = b"\x05HELLO";
-const WELCOME: &[u8] = b"\x07WELCOME";
-const INITIATE: &[u8] = b"\x08INITIATE";
-const READY: &[u8] = b"\x05READY";
+pub(super) const HELLO: &[u8] = b"\x05HELLO";
+pub(super) const WELCOME: &[u8] = b"\x07WELCOME";
+pub(super) const INITIATE: &[u8] = b"\x08INITIATE";
+pub(super) const READY: &[u8] = b"\x05READY";
 
 /// Whoever listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
