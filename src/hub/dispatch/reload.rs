@@ -9,6 +9,7 @@ use crate::hub::cause::Cause;
 use crate::hub::keys::{ComponentKey, PeerKey};
 use crate::hub::peers::{About, Role};
 use crate::hub::rulebook::Rulebook;
+use crate::hub::web::Farewell;
 use crate::leco::name;
 use crate::leco::rpc::INTERNAL_ERROR;
 
@@ -46,12 +47,18 @@ impl Hub {
         self.peers.counters.reloads += 1;
         log::info!("the rules of users were read anew: {count} users, {} links without one are closed", gone.len());
         for key in gone {
-            self.peers.finish(key, Cause::Stranger);
+            self.see_out(key);
         }
         self.drain_events();
         self.judge_links();
         self.judge_sessions();
         Ok(())
+    }
+
+    /// Ends the connection of whoever may not be here any more; on a WebSocket with a word.
+    fn see_out(&mut self, key: PeerKey) {
+        self.web.end_stream(&mut self.peers, key, Farewell::FORBIDDEN);
+        self.peers.finish(key, Cause::Stranger);
     }
 
     /// Signs out whoever may not have its name any more, and parts from nodes that may not be such.
@@ -114,7 +121,7 @@ impl Hub {
             .filter(|key| self.peers.lacks(*key, Action::Look, Target::Nothing).is_some())
             .collect();
         for key in streams {
-            self.peers.finish(key, Cause::Stranger);
+            self.see_out(key);
         }
         self.drain_events();
     }
@@ -125,5 +132,82 @@ impl Hub {
             Ok(()) => Ok(json!({"users": self.peers.users.iter().count()})),
             Err(why) => Err((INTERNAL_ERROR, Value::from(why))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Access, Config, Role, UserRule};
+    use crate::hub::{Door, Output, Start};
+    use crate::time::Tick;
+
+    const NOW: Tick = Tick(1000);
+
+    /// What is read, one after the other.
+    #[derive(Debug)]
+    struct Book(Vec<Result<Config, String>>);
+
+    impl Rulebook for Book {
+        fn read(&mut self) -> Result<Config, String> {
+            self.0.remove(0)
+        }
+    }
+
+    fn config(users: &[(&str, Role, &str)]) -> Config {
+        let rule = |(name, role, address): &(&str, Role, &str)| UserRule {
+            address: vec![(*address).to_owned()],
+            ..UserRule::of(name, *role)
+        };
+        let users = users.iter().map(rule).collect();
+        Config { namespace: "N1".to_owned(), host: "n1".to_owned(), auth: Access::All, users, ..Config::default() }
+    }
+
+    /// What waits for a peer, which takes it.
+    fn take(hub: &mut Hub, key: PeerKey) -> Vec<u8> {
+        while hub.poll_output(NOW).is_some_and(|output| output != Output::Stop) {}
+        let waits = hub.unsent(key).concat();
+        hub.sent(NOW, key, waits.len());
+        waits
+    }
+
+    /// A viewer on a WebSocket, from there.
+    fn viewer(hub: &mut Hub, remote: &str) -> PeerKey {
+        let key = hub.open_at(NOW, remote.parse().unwrap(), Door::Http).unwrap();
+        let request = b"GET /viewer HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        hub.handle_bytes(NOW, key, request);
+        assert!(take(hub, key).starts_with(b"HTTP/1.1 101 "));
+        key
+    }
+
+    #[test]
+    fn whoever_is_nobody_any_more_is_seen_out_and_wrong_rules_change_nothing() {
+        let before = [("wall", Role::Viewer, "10.0.0.1"), ("other", Role::Viewer, "10.0.0.2")];
+        let mut hub = Hub::new(config(&before), Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap();
+        let [wall, other] = ["10.0.0.1:5000", "10.0.0.2:5000"].map(|remote| viewer(&mut hub, remote));
+        let wrong = config(&[("x", Role::Viewer, "10.0.0.1"), ("x", Role::Viewer, "10.0.0.2")]);
+        let after = config(&[("third", Role::Admin, "10.0.0.3"), ("other", Role::Viewer, "10.0.0.2")]);
+        hub.set_rulebook(Box::new(Book(vec![Err("no such file".to_owned()), Ok(wrong), Ok(after)])));
+        assert_eq!(hub.reload(), Err("no such file".to_owned()));
+        assert_eq!(hub.reload(), Err("users: x: two users have this name".to_owned()));
+        for key in [wall, other] {
+            assert!(take(&mut hub, key).is_empty() && hub.peers.is_open(key));
+        }
+        hub.handle_reload(NOW);
+        // CLOSE with the code of a policy.
+        let said = take(&mut hub, wall);
+        assert_eq!((said.first(), said.get(2..4)), (Some(&0x88), Some(&1008_u16.to_be_bytes()[..])));
+        assert!(!hub.peers.is_open(wall) && hub.peers.is_open(other));
+        assert_eq!((hub.counters().reloads, hub.counters().reloads_failed), (1, 2));
+        assert_eq!(hub.check_invariants(), Ok(()));
+    }
+
+    #[test]
+    fn without_a_place_to_read_from_nothing_is_read() {
+        let start = Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 };
+        let mut hub = Hub::new(config(&[]), start).unwrap();
+        assert!(hub.reload().is_err());
+        assert_eq!(hub.counters().reloads_failed, 0);
     }
 }
