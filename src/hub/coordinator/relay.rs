@@ -82,15 +82,23 @@ pub(in crate::hub) fn take<'a>(
     wire: &[u8],
     view: &View<'a>,
 ) -> Taken<'a> {
+    if peers.users.is_restricting() {
+        return take_permitted(peers, names, key, wire, view);
+    }
     let Some(peer) = peers.get(key) else { return Taken::Routed(Outcome::Done) };
     let verdict = route::route(&Chart { names, key, peer }, &names.prefix, view.sender, view.receiver);
-    if peers.users.is_restricting() {
-        match permits::judge(peers, names, key, view, &verdict) {
-            Permit::Free | Permit::NotOurs => {}
-            Permit::Refused(lacks) => return Taken::Routed(forbid(peers, names, key, view, lacks)),
-            Permit::Answer => return Taken::Routed(let_answer(peers, names, key, verdict, wire, view)),
-        }
-    }
+    carry_out(peers, names, key, verdict, wire, view)
+}
+
+#[inline(always)]
+fn carry_out<'a>(
+    peers: &mut Peers,
+    names: &Names,
+    key: PeerKey,
+    verdict: Verdict<'a, ComponentKey, PeerKey>,
+    wire: &[u8],
+    view: &View<'_>,
+) -> Taken<'a> {
     Taken::Routed(match verdict {
         Verdict::Deliver(component) => deliver(peers, names, key, component, wire, view),
         Verdict::Forward(link) => forward(peers, names, key, link, wire, view),
@@ -101,34 +109,35 @@ pub(in crate::hub) fn take<'a>(
     })
 }
 
+/// The same where somebody may not send to everybody.
+#[cold]
+#[inline(never)]
+fn take_permitted<'a>(peers: &mut Peers, names: &Names, key: PeerKey, wire: &[u8], view: &View<'a>) -> Taken<'a> {
+    let Some(peer) = peers.get(key) else { return Taken::Routed(Outcome::Done) };
+    let verdict = route::route(&Chart { names, key, peer }, &names.prefix, view.sender, view.receiver);
+    let permit = permits::judge(peers, names, key, view, &verdict);
+    if let Permit::Refused(lacks) = permit {
+        return Taken::Routed(forbid(peers, names, key, view, lacks));
+    }
+    let taken = carry_out(peers, names, key, verdict, wire, view);
+    if let Taken::Routed(Outcome::Queued { to, forwarded: false } | Outcome::Large { to, forwarded: false }) = taken {
+        permits::note(peers, names, to, view);
+    }
+    if permit == Permit::Answer
+        && let Some(peer) = peers.get_mut(key)
+    {
+        // It goes to whom its sender may not send to: nothing of that is remembered.
+        peer.last_receiver = None;
+    }
+    taken
+}
+
 /// Tells the sender of a message that it may not send to that receiver.
 #[cold]
 fn forbid(peers: &mut Peers, names: &Names, from: PeerKey, view: &View<'_>, lacks: &'static str) -> Outcome {
     let receiver = names.full_name_of(view.receiver);
     let (error, data) = peers.forbid(from, "send", lacks, Target::Name(&receiver));
     answer_error(peers, names, from, view, error, &data)
-}
-
-/// An answer goes to whom its sender may not send to: nothing of that is remembered.
-#[cold]
-fn let_answer(
-    peers: &mut Peers,
-    names: &Names,
-    from: PeerKey,
-    verdict: Verdict<'_, ComponentKey, PeerKey>,
-    wire: &[u8],
-    view: &View<'_>,
-) -> Outcome {
-    let outcome = match verdict {
-        Verdict::Deliver(component) => deliver(peers, names, from, component, wire, view),
-        Verdict::Forward(link) => forward(peers, names, from, link, wire, view),
-        Verdict::Refuse(refusal) | Verdict::Unnamed(refusal) => refuse(peers, names, from, view, refusal),
-        Verdict::Own | Verdict::Session(_) => Outcome::Done,
-    };
-    if let Some(peer) = peers.get_mut(from) {
-        peer.last_receiver = None;
-    }
-    outcome
 }
 
 /// Drops a message that is not LECO, and tells its sender where it has one. `parts` are the frames from the receiver on.
@@ -172,9 +181,6 @@ fn deliver(peers: &mut Peers, names: &Names, from: PeerKey, to: ComponentKey, wi
             peers.counters.messages_delivered += 1;
             if let Some(peer) = peers.get_mut(from) {
                 peer.last_receiver = Some(to);
-            }
-            if peers.users.is_restricting() {
-                permits::note(peers, names, link, view);
             }
             Outcome::Queued { to: link, forwarded: false }
         }
@@ -254,9 +260,6 @@ fn no_room(
     view: &View<'_>,
 ) -> Outcome {
     if wire.len() > peers.config.ring_bytes_max && peers.takes_large(to, wire.len()) {
-        if peers.users.is_restricting() {
-            permits::note(peers, names, to, view);
-        }
         return Outcome::Large { to, forwarded };
     }
     hold_for_room(peers, names, from, to, refused, view)
