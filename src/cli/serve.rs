@@ -66,7 +66,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     let wide = Server::wide_files(&config);
     let (name, asked) = (config.name.clone(), access::Asked::of(&config));
-    if asked.is_any() {
+    if asked.is_any() || !config.server_key.is_empty() || !config.client_key.is_empty() {
         access::keep_to_oneself();
     }
     let mut server = Server::bind(config).map_err(|error| {
@@ -190,6 +190,9 @@ fn welcome(server: &Server, name: &str) -> Vec<String> {
             "a pyleco program here connects with port={port}, elsewhere with host=\"{host}\", port={told_port}"
         ));
         lines.push(format!("another Coordinator joins with: instep -c {told}"));
+    }
+    if let Some(key) = server.hub().public_key() {
+        lines.push(format!("the public key of this node is {key}"));
     }
     let doors = [(Door::Control, "controllers connect to"), (Door::Viewer, "viewers connect to")];
     let doors = doors.map(|(door, what)| (what, server.addresses(door).map(|a| a.to_string()).collect::<Vec<_>>()));

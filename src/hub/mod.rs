@@ -218,6 +218,12 @@ impl Hub {
         Ok(())
     }
 
+    /// The public key that this node shows to those who come, in the 40 letters of Z85; `None` where it has none (security, 4.3).
+    #[must_use]
+    pub fn public_key(&self) -> Option<String> {
+        self.peers.keyring.public()
+    }
+
     /// Where it is learnt how the process fares. Without, nothing is told of that.
     pub(crate) fn set_vitals(&mut self, read: fn() -> Option<vitals::Vitals>) {
         self.vitals = read;

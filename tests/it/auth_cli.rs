@@ -120,6 +120,17 @@ fn commands_show_the_token_of_a_file_that_is_their_owners_alone() {
 }
 
 #[test]
+fn a_node_with_a_key_says_what_others_must_know_of_it() {
+    let settings = Settings::new("key", "auth = 'remote'\n");
+    let key = settings.0.join("server");
+    run(&["key", "new", key.to_str().unwrap()]).good();
+    let public = fs::read_to_string(settings.0.join("server.public")).unwrap();
+    let secret = settings.0.join("server.secret");
+    let server = Running::start(&["--config", &settings.path(), "--server-key", secret.to_str().unwrap()]);
+    assert!(server.line("the public key of this node is ").ends_with(&format!(" {}", public.trim())));
+}
+
+#[test]
 fn other_rules_hold_in_one_step_while_messages_flow_and_wrong_ones_do_not() {
     let local = |rest: &str| format!("auth = 'remote'\n\n[[users]]\nname = 'local'\n{rest}\n");
     let all = local("role = 'admin'");

@@ -97,7 +97,7 @@ pub(super) fn told(config: &Config) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
-/// Who can look into this process's memory learns tokens: other processes of its user cannot, and it leaves no picture of it behind when it fails.
+/// Who can look into this process's memory learns tokens and keys: other processes of its user cannot, and it leaves no picture of it behind when it fails.
 pub(super) fn keep_to_oneself() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {

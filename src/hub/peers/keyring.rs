@@ -41,6 +41,11 @@ impl Keyring {
         Ok(Self { server, client, chance: Some(chance), is_dry: false })
     }
 
+    /// The public key that is shown to those who come, in letters.
+    pub(in crate::hub) fn public(&self) -> Option<String> {
+        self.server.as_ref().map(|pair| Key(pair.public).to_string())
+    }
+
     /// Chance, for whoever needs some.
     pub(in crate::hub) fn chance(&mut self) -> impl FnMut(&mut [u8]) {
         let Self { chance, is_dry, .. } = self;
