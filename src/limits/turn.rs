@@ -36,12 +36,12 @@ pub const COPIED_BYTES_PER_MICRO: usize = 4096;
 pub const NOTICES_PER_MICRO: usize = 4;
 /// Microseconds after which a turn of the loop begins no more work and puts off what is still to be written, whatever it is estimated to take:
 /// a turn is to be over within 5 ms.
-pub const TURN_MICROS: u64 = 3500;
+pub const TURN_MICROS: u64 = 2500;
 /// The same for reading, which is begun before that.
-pub const TURN_MICROS_OF_READS: u64 = 2000;
+pub const TURN_MICROS_OF_READS: u64 = 1500;
 /// The same for accepting.
-pub const TURN_MICROS_OF_ACCEPTS: u64 = 1000;
+pub const TURN_MICROS_OF_ACCEPTS: u64 = 800;
 /// The same for writing to sockets that have become writable.
-pub const TURN_MICROS_OF_WAKING: u64 = 800;
+pub const TURN_MICROS_OF_WAKING: u64 = 500;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
