@@ -15,7 +15,7 @@ pub const RESUMES_PER_TURN: u32 = 256;
 /// Messages that are returned to their senders in one turn, as their receiver has left: some two milliseconds.
 pub const RETURNS_PER_TURN: u32 = 2048;
 /// Microseconds of our own work, as it is estimated, that one peer has done for it in one turn of the loop, or one piece of it.
-pub const OWN_MICROS_OF_PEER: u64 = 500;
+pub const OWN_MICROS_OF_PEER: u64 = 100;
 /// The same for all peers together: calls, controllers, documents, events told to members.
 pub const OWN_MICROS_OF_ALL: u64 = 500;
 /// What is kept on top for those who have asked for little lately, so that a question is not answered behind a thousand large ones.

@@ -253,8 +253,7 @@ impl Server {
         self.hub.note_unread(is_unread);
         self.dials.expire(now, &mut self.hub, self.poll.registry());
         let turn = self.work(now, is_unread);
-        let unknown = self.lingers.turn(now, &mut self.scratch);
-        self.hub.note_unknown_ends(unknown);
+        self.hub.note_unknown_ends(self.lingers.turn(now, &mut self.scratch));
         self.turns += 1;
         let taken = self.spent();
         self.longest_turn_us = self.longest_turn_us.max(taken);
@@ -446,11 +445,12 @@ impl Server {
         if self.lap == 0 {
             self.lap = self.ready.len();
         }
-        let mut bytes = 0;
-        while self.lap > 0 && bytes < READ_BYTES_OF_ALL && (bytes == 0 || self.spent() < TURN_MICROS_OF_READS) {
+        let (mut bytes, mut has_begun) = (0, false);
+        while self.lap > 0 && bytes < READ_BYTES_OF_ALL && !(has_begun && self.spent() >= TURN_MICROS_OF_READS) {
             self.lap -= 1;
             let Some(slot) = self.ready.pop_front() else { break };
             bytes += self.read_in_a_row(now, slot as usize);
+            has_begun = true;
         }
     }
 
