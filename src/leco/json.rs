@@ -82,17 +82,7 @@ impl Json {
     /// Writes a whole number.
     pub fn number(&mut self, number: u64) {
         self.separate();
-        let mut digits = [0; 20];
-        let (mut at, mut left) = (digits.len(), number);
-        while let Some(digit) = at.checked_sub(1).and_then(|before| digits.get_mut(before)) {
-            *digit = b'0' + u8::try_from(left % 10).unwrap_or(0);
-            (at, left) = (at - 1, left / 10);
-            if left == 0 {
-                break;
-            }
-        }
-        let shown = digits.get(at..).and_then(|digits| core::str::from_utf8(digits).ok());
-        self.text.push_str(shown.unwrap_or_default());
+        self.put(format_args!("{number}"));
     }
 
     /// Writes a truth value.

@@ -103,10 +103,8 @@ impl Hub {
                 self.sessions.put_out(&mut self.peers, &self.names, session, &full_name);
             }
         }
-        for (session, name, id, user) in self.sessions.guests_of_users() {
-            if self.peers.users.is_off() {
-                break;
-            }
+        let guests = if self.peers.users.is_off() { Vec::new() } else { self.sessions.guests_of_users() };
+        for (session, name, id, user) in guests {
             if self.peers.users.lacks(Some(user), Action::Join, Target::Session(&name)).is_some() {
                 let why = crate::hub::events::Parting::Forbidden;
                 self.sessions.guest_leaves(&mut self.peers, &self.names, session, &id, why);
