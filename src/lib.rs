@@ -254,3 +254,8 @@ pub mod store;
 pub mod web;
 #[cfg(feature = "internals")]
 pub mod zmtp;
+
+/// What the chapter on encryption shows is run as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/curve.md")]
+mod encryption {}

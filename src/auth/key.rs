@@ -69,6 +69,18 @@ pub fn secret_key(text: &str) -> Result<([u8; 32], Option<Key>), String> {
     Ok((secret.0, value(text, "public-key").and_then(Key::parse)))
 }
 
+/// The public key in a text, 40 letters of Z85 or a certificate.
+///
+/// # Errors
+/// There is none in it, or a secret one, which is not to lie where a public one does.
+pub fn public_key(text: &str) -> Result<Key, String> {
+    if value(text, "secret-key").is_some() {
+        return Err("it holds a secret key, which belongs nowhere but to its owner".to_owned());
+    }
+    let letters = value(text, "public-key").unwrap_or_else(|| text.trim());
+    Key::parse(letters).ok_or_else(|| "it holds no public key: 40 letters of Z85, or a certificate with one".to_owned())
+}
+
 /// Wipes a text with a secret in it.
 pub fn wipe(text: String) {
     zeroize::Zeroize::zeroize(&mut { text });
@@ -96,11 +108,8 @@ impl KeyFile {
             return Err(format!("{file} holds a secret key, which belongs nowhere but to its owner: take it away"));
         }
         let name = [".public", ".key"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
-        let key = value(text, "public-key").unwrap_or_else(|| text.trim());
-        if Key::parse(key).is_none() {
-            return Err(format!("{file} holds no public key: 40 letters of Z85, or a certificate with one"));
-        }
-        Ok(Some(Self { name: name.to_owned(), key: key.to_owned() }))
+        let key = public_key(text).map_err(|why| why.replacen("it holds", &format!("{file} holds"), 1))?;
+        Ok(Some(Self { name: name.to_owned(), key: key.to_string() }))
     }
 }
 

@@ -17,7 +17,7 @@ mod token;
 mod user;
 mod users;
 
-pub use key::{Key, KeyFile, secret_key, wipe};
+pub use key::{Key, KeyFile, public_key, secret_key, wipe};
 pub use may::{Action, Target, may, why};
 pub use pattern::{Pattern, Patterns};
 pub use role::Role;

@@ -17,6 +17,7 @@ mod latency;
 mod options;
 mod outbox;
 mod progress;
+mod sealed;
 mod session;
 mod throughput;
 mod web;
@@ -41,6 +42,8 @@ ADDRESS is host:port of a Coordinator [127.0.0.1:12300]; for c2sim of its HTTP p
       --seconds S       how long to measure; a short warm-up comes first [5]
       --relay           ADDRESS is a byte relay that joins its 1st connection with its 2nd, its 3rd with its 4th, ...
       --json            print one JSON object
+      --token-file FILE, --key FILE, --server-key KEY|FILE
+                        what to show where that is asked (see: instep ctl --help)
   -h, --help            show this help
 
 throughput:

@@ -15,8 +15,8 @@ use instep::leco::rpc::{
 use instep::time::Span;
 use serde_json::{Value, json};
 
+use super::credentials;
 use super::failure::in_words;
-use super::token;
 
 /// Longest wait for the answer to the goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -176,10 +176,7 @@ impl Client {
     /// variation of it. Every step of it and every later question may take `timeout`.
     pub(super) fn connect(address: &str, name: &str, timeout: Duration) -> Result<Self, Trouble> {
         let options = Options::new().timeout(span(timeout)).reconnect(false).vary_name(true).serve(false);
-        let options = match token::given().map_err(|failure| Trouble::Broken(failure.text))? {
-            Some(token) => options.login("?", token),
-            None => options,
-        };
+        let options = credentials::shown(options).map_err(|failure| Trouble::Broken(failure.text))?;
         match client::Client::connect(address, name, options) {
             Ok(inner) => Ok(Self { inner, address: address.to_owned(), timeout }),
             Err(error) => Err(outside(address, name, timeout, error)),
@@ -265,7 +262,10 @@ fn outside(address: &str, name: &str, timeout: Duration, error: Error) -> Troubl
                 Loss::Fault(fault) => fault.to_string(),
                 loss => format!("{} during the handshake", reason(loss)),
             };
-            Trouble::Nobody(format!("no Coordinator at {address}: {why}"))
+            match credentials::cure(&loss) {
+                Some(cure) => Trouble::Nobody(format!("{address}: {why}: {cure}")),
+                None => Trouble::Nobody(format!("no Coordinator at {address}: {why}")),
+            }
         }
         Error::Refused { error, .. } if error.code == i64::from(DUPLICATE_NAME.code) => {
             Trouble::Broken(format!("{address}: no name like {name} is free"))

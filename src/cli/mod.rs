@@ -4,6 +4,7 @@
 
 mod bench;
 mod client;
+mod credentials;
 mod ctl;
 mod demo;
 mod failure;
@@ -17,7 +18,6 @@ mod print;
 mod rules;
 mod serve;
 mod table;
-mod token;
 mod view;
 mod visible;
 

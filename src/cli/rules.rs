@@ -12,6 +12,7 @@ use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::credentials;
 use super::failure::{Failure, USAGE, in_words};
 use super::print::say;
 use super::serve;
@@ -40,6 +41,8 @@ Usage: instep may [options] USER|KEY ACTION [TARGET]
       --config FILE        by the rules in this file (also: INSTEP_CONFIG)
   -a, --address HOST:PORT  by the rules of the Coordinator that runs there
       --token-file FILE    there, as the administrator whose token is in this file (also: INSTEP_TOKEN_FILE)
+      --key FILE           there, as the administrator whose secret key is in this file (also: INSTEP_KEY)
+      --server-key KEY     and the public key that is there, or a file with it (also: INSTEP_SERVER_KEY)
 
 Exit codes: 0 yes; 1 no, or it cannot be told; 2 there is no such user or action, or the command line is wrong.
 ";
@@ -99,7 +102,9 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
                     Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
                 })?);
             }
-            Long("token-file") => super::token::use_file(&utf8(parser.value()?)?)?,
+            Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
+            Long("key") => credentials::KEY.take(parser.value()?)?,
+            Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
             Word(word) => asked.push(utf8(word)?),
             Short(letter) => return Err(no_flag("may", &format!("-{letter}"))),
             Long(long) => return Err(no_flag("may", &format!("--{long}"))),
@@ -110,6 +115,7 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
         [user, action, target] => (user.as_str(), action.as_str(), target.as_str()),
         _ => return Err(Failure::usage("may: USER ACTION [TARGET] are wanted (try: instep may --help)")),
     };
+    credentials::check()?;
     let (may, line) = match place {
         Some(place) => ask(&place, [user, action, target])?,
         None => {

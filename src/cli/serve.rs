@@ -66,7 +66,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     let wide = Server::wide_files(&config);
     let (name, asked) = (config.name.clone(), access::Asked::of(&config));
-    if asked.is_any() || !config.server_key.is_empty() || !config.client_key.is_empty() {
+    if asked.is_any() || config.has_keys() {
         access::keep_to_oneself();
     }
     let mut server = Server::bind(config).map_err(|error| {
@@ -150,7 +150,7 @@ fn configure(file: Option<&str>, set: &[(String, String)], steps: i32) -> Result
             continue;
         };
         if !SETTINGS.iter().any(|setting| setting.key.eq_ignore_ascii_case(key)) {
-            if key != "CONFIG" && name != super::token::VARIABLE {
+            if key != "CONFIG" && !super::credentials::is_variable(name) {
                 strangers.push(name.to_owned());
             }
             continue;
@@ -341,7 +341,7 @@ pub(super) fn help() -> Result<(), Failure> {
         debug_assert!(written.is_ok(), "a String takes everything");
     }
     out.push_str(
-        "\nEach setting is also a key of the file, with _ for -, and an environment variable INSTEP_KEY.\n\n\
+        "\nEach setting is also a key of the file, with _ for -, and an environment variable: INSTEP_PORT is --port.\n\n\
          SIGTERM and SIGINT end it, saying goodbye to all (a second one ends it at once); SIGHUP opens log_file anew,\n\
          and reads the rules of users anew.\n\
          Exit codes: 0 it was told to end, 1 it cannot start or go on, 2 a setting is wrong.\n",

@@ -15,6 +15,7 @@ use instep::leco::{DEFAULT_PORT, address};
 use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::client::{Client, Trouble, now, seconds};
+use super::credentials;
 use super::failure::Failure;
 use super::framed::{Framed, Silence};
 use super::ports;
@@ -60,6 +61,8 @@ HOST.
   --steps N       end after N results that have something to show
   --once          end when the Manager does, instead of trying again until it is back
   --json          every result as a JSON document in a line of its own
+  --token-file FILE, --key FILE, --server-key KEY|FILE
+                  what to show the Coordinator, where that is asked (see: instep ctl --help)
 
 When the connection is lost it says so on standard error, connects again with pauses of up to 1 s, and says what it has
 missed.
@@ -378,6 +381,9 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
                 wishes.coordinator = address::with_port(&text).ok_or_else(|| Failure::usage(wrong()))?;
                 wishes.needs_coordinator = true;
             }
+            Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
+            Long("key") => credentials::KEY.take(parser.value()?)?,
+            Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
             Long("json") => wishes.json = true,
             Long("once") => wishes.once = true,
             Long("time") => wishes.time = Some(number(&mut parser, "--time")?.into()),
@@ -423,6 +429,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
     if wishes.viewer.is_some() && wishes.source.is_some() {
         return Err(Failure::usage("view: HOST:PORT is a viewer port; what opens and connects is named by --address"));
     }
+    credentials::check()?;
     if wishes.bits == Bits::NONE {
         wishes.bits = Bits::ACTION | Bits::UPDATE;
     }

@@ -131,6 +131,8 @@ impl fmt::Display for Loss {
 pub enum Error {
     /// The wanted name cannot be a Component's: 1 to 255 bytes of printable ASCII without a dot are wanted.
     Name(String),
+    /// A key for CURVE cannot be one; says which, and why.
+    Key(String),
     /// No connection could be made: nobody listens there, or there is no such host.
     Io(Arc<io::Error>),
     /// There is a connection, but no ZMTP ROUTER behind it that speaks to us.
@@ -184,6 +186,7 @@ impl Error {
         match self {
             Self::Refused { error, .. } | Self::Rpc { error, .. } => Some(error.code),
             Self::Name(_)
+            | Self::Key(_)
             | Self::Io(_)
             | Self::Handshake(_)
             | Self::TimedOut
@@ -199,6 +202,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(wanted) => write!(f, "'{}' cannot be a Component's name", name::shown(wanted.as_bytes())),
+            Self::Key(why) => f.write_str(why),
             Self::Io(error) => write!(f, "no connection: {error}"),
             Self::Handshake(loss) => write!(f, "no Coordinator: {loss}"),
             Self::Refused { by, error } => write!(f, "{by} refuses the sign-in with {error}"),
@@ -218,6 +222,7 @@ impl core::error::Error for Error {
             Self::Io(error) => Some(error),
             Self::Handshake(loss) | Self::Closed(loss) => loss.source(),
             Self::Name(_)
+            | Self::Key(_)
             | Self::Refused { .. }
             | Self::TimedOut
             | Self::Rpc { .. }

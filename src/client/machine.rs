@@ -4,6 +4,10 @@
 //! [`Machine::unsent`] shows, and calls [`Machine::handle_timeout`] at [`Machine::poll_timeout`]; what has come is fed first, so that a
 //! loop which was held up does not take its own delay for the Coordinator's silence.
 
+mod life;
+#[cfg(feature = "internals")]
+mod released;
+
 use core::fmt;
 use std::collections::VecDeque;
 
@@ -19,15 +23,13 @@ use super::options::{Options, Start};
 use super::outbox::Outbox;
 use super::questions::{Asked, Questions};
 use super::state::State;
-use crate::leco::message::{HEADER_BYTES, TYPE_JSON, TYPE_UNDEFINED, answer_header};
+use crate::leco::message::{HEADER_BYTES, TYPE_JSON, answer_header};
 use crate::leco::name::{COORDINATOR, is_legal};
 use crate::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NOT_SIGNED_IN};
-use crate::limits::CLIENT_MESSAGE_BYTES_MAX;
+use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, SEALED_FRAME_BYTES_MAX};
 use crate::time::{Span, Tick};
 use crate::zmtp::command::{Built, Command};
 use crate::zmtp::frame::Bounds;
-#[cfg(feature = "internals")]
-use crate::zmtp::link::Link;
 use crate::zmtp::link::Step;
 
 const BOUNDS: Bounds =
@@ -177,7 +179,9 @@ impl Machine {
         }
         self.heard_at = self.now;
         let mut buffer = core::mem::take(&mut self.buffer);
-        buffer.extend_from_slice(bytes);
+        if let Err(fault) = self.link.take(bytes, &mut buffer) {
+            return self.lose(Loss::Fault(fault));
+        }
         let mut at = 0;
         while self.is_connected() {
             let rest = buffer.get(at..).unwrap_or_default();
@@ -193,6 +197,13 @@ impl Machine {
                 Ok(Step::Skip { len }) => at += len,
                 Ok(Step::Ready { len, peer: _ }) => {
                     at += len;
+                    if let Some(sealer) = self.link.take_sealer() {
+                        self.outbox.seal_by(sealer);
+                        let sealed = buffer.split_off(at);
+                        if let Err(fault) = self.link.take(&sealed, &mut buffer) {
+                            return self.lose(Loss::Fault(fault));
+                        }
+                    }
                     self.sign_in();
                 }
                 Ok(Step::Command { at: within, len, command }) => {
@@ -400,14 +411,6 @@ impl Machine {
         }
     }
 
-    /// Hands out the reading side: the link, and what has come and is no whole message yet. For one who can tell what comes more cheaply
-    /// than [`Machine::handle_bytes`], such as a load generator that knows each byte beforehand. The machine goes on with whatever is
-    /// fed to it later, from the beginning of a message.
-    #[cfg(feature = "internals")]
-    pub fn release(&mut self) -> (Link, Vec<u8>) {
-        (self.link.release(), core::mem::take(&mut self.buffer))
-    }
-
     // ---- Signing in ----
 
     fn sign_in(&mut self) {
@@ -417,6 +420,7 @@ impl Machine {
         encode(self.outbox.end(), COORDINATOR, self.identity.name().as_bytes(), &header, &[document.as_bytes()]);
         self.spoke_at = self.now;
         self.state = State::SigningIn(Conversation::of(&header), self.now + self.options.timeout);
+        self.seal();
     }
 
     fn signed_in(&mut self, answer: Message) {
@@ -472,39 +476,6 @@ impl Machine {
             return self.tell(Event::Ended { stage, loss });
         }
         self.tell(Event::Lost { stage, loss });
-    }
-
-    // ---- Signs of life ----
-
-    fn beat_due(&self) -> Tick {
-        self.spoke_at + self.options.heartbeat
-    }
-
-    /// When the Coordinator is asked for a sign of life, unless it is asked already.
-    fn life_due(&self) -> Option<Tick> {
-        (!self.questions.is_asked_for_life()).then(|| self.heard_at + self.options.heartbeat)
-    }
-
-    fn ask_for_life(&mut self) {
-        let header = self.ids.header(self.now, TYPE_JSON);
-        let document = call(Some(1), "pong", &Value::Null).to_string();
-        self.put("COORDINATOR", &header, &[document.as_bytes()]);
-        let until = self.now + self.options.heartbeat.times(2);
-        self.questions.open(Conversation::of(&header), until, Asked::ForLife);
-    }
-
-    fn give_sign_of_life(&mut self) {
-        let header = self.ids.header(self.now, TYPE_UNDEFINED);
-        self.put("COORDINATOR", &header, &[b""]);
-        self.beat = Some(Conversation::of(&header));
-    }
-
-    fn answer_ping(&mut self, pong: &Built) {
-        if self.outbox.has_room(0) {
-            self.outbox.end().extend_from_slice(pong.bytes());
-        } else {
-            self.lose(Loss::Overrun);
-        }
     }
 
     // ---- Messages ----
@@ -574,7 +545,8 @@ impl Machine {
             return Err(Error::NotSignedIn);
         }
         let bytes: usize = payload.iter().map(|body| body.len()).sum();
-        if !self.outbox.has_room(bytes) {
+        let is_too_large = self.outbox.is_sealed() && payload.iter().any(|body| body.len() > SEALED_FRAME_BYTES_MAX);
+        if is_too_large || !self.outbox.has_room(bytes) {
             return Err(Error::Full);
         }
         self.put(receiver, header, payload);
@@ -593,5 +565,13 @@ impl Machine {
         let sender = self.full_name();
         encode(self.outbox.end(), receiver.as_bytes(), sender.as_bytes(), header, payload);
         self.spoke_at = self.now;
+        self.seal();
+    }
+
+    /// Seals what was put into the outbox, where all is sealed.
+    fn seal(&mut self) {
+        if let Err(fault) = self.outbox.seal() {
+            self.lose(Loss::Fault(fault));
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! binary messages, give signs of life, and after a lost connection come back under the same name: ZMTP 3.1 by RFC 37, LECO by its message layer,
 //! control protocol and method lists (`sign_in`, `sign_out`, `pong`).
 //!
+//! Where a Coordinator asks who somebody is, [`Options::keys`] shows keys and has all encrypted (CURVE), and [`Options::login`] shows a token (PLAIN).
+//!
 //! Owns one connection's worth of LECO from the Component's side. Must not know the hub, or what a session or the Manager means by
 //! its messages. Only `blocking` touches sockets and the clock.
 //!
@@ -83,6 +85,7 @@ mod error;
 mod event;
 mod identity;
 mod ids;
+mod keys;
 mod line;
 mod machine;
 mod message;
@@ -94,6 +97,7 @@ mod state;
 pub use blocking::{Client, now, start};
 pub use error::{Error, ErrorObject, Loss, Stage};
 pub use event::Event;
+pub use keys::Keys;
 pub use machine::{Machine, Output};
 #[cfg(feature = "internals")]
 pub use message::encode;

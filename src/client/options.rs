@@ -1,5 +1,6 @@
 //! What the owner of a client may choose, and what a client cannot know by itself.
 
+use super::keys::Keys;
 use super::line::Login;
 use crate::time::{Span, Tick};
 
@@ -79,7 +80,15 @@ impl Options {
     /// read: a server takes it over loopback, and from elsewhere if its `plain_remote` says so.
     #[must_use]
     pub fn login(mut self, user: &str, token: &str) -> Self {
-        self.login = Some(Login { user: user.to_owned(), token: token.to_owned() });
+        self.login = Some(Login::Token { user: user.to_owned(), token: token.to_owned() });
+        self
+    }
+
+    /// With these keys: all is encrypted, by CURVE, with a server that has the key that they name, and the user is the one who has the
+    /// client's key there. It takes the place of [`Options::login`]. A frame has 16 MiB at the most then.
+    #[must_use]
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.login = Some(Login::Keys(keys));
         self
     }
 }

@@ -282,7 +282,7 @@ impl Config {
             return Err(invalid("nodes_key", "40 letters of Z85 are wanted"));
         }
         self.nodes.iter().try_for_each(NodeRule::check).map_err(|reason| invalid("nodes", reason))?;
-        if self.server_key.is_empty() && self.client_key.is_empty() && self.knows_keys_of_nodes() {
+        if !self.has_keys() && self.knows_keys_of_nodes() {
             return Err(invalid("nodes", "keys of other nodes need one of our own: client_key or server_key"));
         }
         if let Some(wrong) = self.coordinators.iter().find(|text| address::with_port(text).is_none()) {
@@ -336,6 +336,12 @@ impl Config {
             return Err(invalid("stall_ms", "must not be larger than slow_ms"));
         }
         Ok(())
+    }
+
+    /// Whether this node has a key of its own, so that it speaks CURVE: with those who come, or with those whom it dials.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        !self.server_key.is_empty() || !self.client_key.is_empty()
     }
 
     fn knows_keys_of_nodes(&self) -> bool {

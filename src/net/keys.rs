@@ -1,4 +1,4 @@
-//! The directory of public keys, and the rules of users read anew.
+//! Files with keys, the directory of public ones, and the rules of users read anew.
 
 use std::fmt;
 use std::fs;
@@ -43,10 +43,31 @@ pub fn with_keys(mut config: Config) -> Result<Config, String> {
 }
 
 /// The text of a small file.
-fn text_of(path: &Path) -> io::Result<String> {
+///
+/// # Errors
+/// It cannot be read, or is too long to hold a key.
+pub fn text_of(path: &Path) -> io::Result<String> {
+    bounded(fs::File::open(path)?)
+}
+
+/// The text of a small file with a secret in it, which nobody but its owner may read.
+///
+/// # Errors
+/// As for [`text_of`], or others may read it: says what to do then.
+pub fn private_text(path: &Path) -> io::Result<String> {
+    let file = fs::File::open(path)?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions()) & 0o077 != 0 {
+        let shown = path.display();
+        return Err(io::Error::other(format!("others than its owner may read it: chmod 600 {shown}")));
+    }
+    bounded(file)
+}
+
+fn bounded(file: fs::File) -> io::Result<String> {
     let mut text = String::new();
     let most = u64::try_from(KEY_FILE_BYTES_MAX).unwrap_or(u64::MAX);
-    fs::File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    file.take(most + 1).read_to_string(&mut text)?;
     if text.len() > KEY_FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "too long for a key"));
     }

@@ -65,8 +65,7 @@ pub(super) fn hub(
     let files = Files::new(&config.log_dir);
     let recordings = open_recordings(&config.record, waker)?;
     let (state_dir, schemas) = (config.state_dir.clone(), config.c2sim_schema.clone());
-    let has_keys = !config.server_key.is_empty() || !config.client_key.is_empty();
-    let secrets = if has_keys { Some(super::secrets::read(&config).map_err(invalid)?) } else { None };
+    let secrets = config.has_keys().then(|| super::secrets::read(&config).map_err(invalid)).transpose()?;
     let mut hub = Hub::new(config, start).map_err(|wrong| invalid(wrong.to_string()))?;
     if let Some(secrets) = secrets {
         hub.set_keys(secrets, super::secrets::entropy()).map_err(invalid)?;

@@ -1,13 +1,11 @@
 //! Secret keys: files that nobody but their owner may read, and chance from the operating system.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
+use super::keys::private_text;
 use crate::auth::secret_key;
 use crate::config::Config;
 use crate::hub::{Entropy, SecretKey, Secrets};
-use crate::limits::KEY_FILE_BYTES_MAX;
 
 /// The secret keys that a configuration names.
 ///
@@ -22,15 +20,7 @@ pub(super) fn read(config: &Config) -> Result<Secrets, String> {
 }
 
 fn secret_of(path: &str) -> Result<SecretKey, String> {
-    let told = |error: io::Error| error.to_string();
-    let file = fs::File::open(path).map_err(told)?;
-    let mode = file.metadata().map_err(told)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(format!("others than its owner may read it: chmod 600 {path}"));
-    }
-    let mut text = String::new();
-    let most = u64::try_from(KEY_FILE_BYTES_MAX).unwrap_or(u64::MAX);
-    file.take(most).read_to_string(&mut text).map_err(told)?;
+    let text = private_text(Path::new(path)).map_err(|error| error.to_string())?;
     let read = secret_key(&text);
     crate::auth::wipe(text);
     let (secret, public) = read?;

@@ -3,7 +3,7 @@
 //! It may arrive one byte at a time, so [`check`] judges any prefix and refuses at the first byte that cannot lead to a
 //! ZMTP 3 greeting of the wanted mechanism. Our own is sent whole at once: libzmq drips its own and waits for ours.
 
-use super::Fault;
+use super::{Fault, Mechanism};
 use crate::limits::GREETING_BYTES;
 
 const SIGNATURE_FIRST: usize = 0;
@@ -55,7 +55,14 @@ pub fn mechanism(bytes: &[u8]) -> Option<&[u8; MECHANISM_BYTES]> {
 pub fn check(bytes: &[u8], mechanism: &str) -> Result<Option<u8>, Fault> {
     let minor = check_version(bytes)?;
     let named = bytes.get(..MECHANISM.end).unwrap_or(bytes).get(MECHANISM.start..).unwrap_or_default();
-    if padded(mechanism).starts_with(named) { Ok(minor) } else { Err(Fault::Mechanism) }
+    if padded(mechanism).starts_with(named) {
+        return Ok(minor);
+    }
+    let of_name = |name: &[u8]| Mechanism::ALL.into_iter().find(|one| padded(one.name()) == *name);
+    Err(match (of_name(named), of_name(&padded(mechanism))) {
+        (Some(theirs), Some(ours)) => Fault::Wanted { theirs, ours },
+        _ => Fault::Mechanism,
+    })
 }
 
 /// The same, whatever mechanism is named.
@@ -134,7 +141,8 @@ mod tests {
 
     #[test]
     fn mechanisms_match_in_all_twenty_bytes() {
-        for (name, judged) in [("PLAIN", Err(Fault::Mechanism)), ("null", Err(Fault::Mechanism))] {
+        let plain = Fault::Wanted { theirs: Mechanism::Plain, ours: Mechanism::Null };
+        for (name, judged) in [("PLAIN", Err(plain)), ("null", Err(Fault::Mechanism))] {
             assert_eq!(check(&ours(name, false), "NULL"), judged);
         }
         let mut tail = ours("NULL", false);

@@ -67,6 +67,9 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Null, Self::Plain, Self::Curve];
+
     /// The name in the greeting.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -32,6 +32,8 @@ mod examples;
 mod face;
 mod fuzz;
 mod gmu;
+#[cfg(feature = "daemon")]
+mod keys_cli;
 mod large;
 mod leco;
 #[cfg(feature = "ledger")]

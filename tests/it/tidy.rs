@@ -134,7 +134,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("http", &["limits", "time"]),
     ("stomp", &["limits", "time"]),
     ("web", &[]),
-    ("client", &["limits", "time", "store", "zmtp", "leco"]),
+    // Keys are read as those of users are.
+    ("client", &["limits", "time", "store", "auth", "zmtp", "leco"]),
     (
         "hub",
         &[
@@ -223,7 +224,7 @@ fn crates_stay_in_their_rooms() {
         ("dryoc", &["zmtp"]),
         ("subtle", &["zmtp"]),
         ("zeroize", &["zmtp", "auth"]),
-        ("getrandom", &["net"]),
+        ("getrandom", &["net", "client"]),
         ("lexopt", &["cli"]),
         ("signal_hook_mio", &["net", "cli"]),
         ("slab", &["store"]),

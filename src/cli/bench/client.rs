@@ -16,6 +16,7 @@ use instep::zmtp::frame::Bounds;
 use instep::zmtp::link::{Link, Step};
 use mio::Poll;
 
+use super::super::credentials;
 use super::super::failure::{Failure, in_words};
 use super::options::Options;
 use super::progress::PATIENCE;
@@ -122,6 +123,7 @@ fn sign_in(
     let stream = dial(options, addresses)?;
     let wishes =
         client::Options::new().timeout(span(PATIENCE)).heartbeat(span(HEARTBEAT)).reconnect(false).serve(false);
+    let wishes = credentials::shown(wishes)?;
     let come = Client::connect_on(stream, &options.address, &name, wishes).map(Client::into_parts);
     match come {
         Ok(Some((stream, machine))) => Ok((stream, Box::new(machine), name)),

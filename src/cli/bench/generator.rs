@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
-use instep::client::{Machine, blocking};
+use instep::client::Machine;
 use instep::leco::message::TYPE_JSON;
 use instep::leco::name::COORDINATOR;
 use instep::zmtp::link::Link;
@@ -18,6 +18,7 @@ use super::figures::count;
 use super::inbox::Inbox;
 use super::options::Options;
 use super::outbox::Outbox;
+use super::sealed::Sealed;
 
 const SCRATCH_BYTES: usize = 256 << 10;
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -37,6 +38,8 @@ pub(super) struct End {
     queued: bool,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
+    /// What of that is sealed, where all is.
+    sealed: Sealed,
 }
 
 /// The poll loop. See the module's documentation.
@@ -48,6 +51,8 @@ pub(super) struct Generator {
     pub(super) ends: Vec<End>,
     ready: VecDeque<usize>,
     scratch: Box<[u8]>,
+    /// What was opened of it.
+    opened: Vec<u8>,
     heartbeat: Option<Instant>,
     address: String,
     /// Somebody asked for an early end.
@@ -89,6 +94,7 @@ impl Generator {
                 queued: false,
                 inbox,
                 outbox,
+                sealed: Sealed::default(),
             });
         }
         Ok(Self {
@@ -98,6 +104,7 @@ impl Generator {
             ends,
             ready: VecDeque::new(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+            opened: Vec::new(),
             heartbeat: (!options.relay).then(|| now + HEARTBEAT),
             address: options.address.clone(),
             interrupted: false,
@@ -156,8 +163,18 @@ impl Generator {
             end.queued = true;
             self.ready.push_back(n);
         }
-        end.read_bytes += count(got);
-        let bytes = self.scratch.get(..kept + got).unwrap_or_default();
+        let mut bytes = self.scratch.get(..kept + got).unwrap_or_default();
+        let mut opened = got;
+        if let Some(machine) = end.machine.as_mut().filter(|machine| machine.is_sealed()) {
+            self.opened.clear();
+            self.opened.extend_from_slice(bytes.get(..kept).unwrap_or_default());
+            let sealed = bytes.get(kept..).unwrap_or_default();
+            let outcome = machine.open(sealed, &mut self.opened);
+            outcome.map_err(|fault| failed(&self.address, &end.name, &fault.to_string()))?;
+            bytes = &self.opened;
+            opened = bytes.len() - kept;
+        }
+        end.read_bytes += count(opened);
         let mut answer = Vec::new();
         let left = end
             .inbox
@@ -175,7 +192,11 @@ impl Generator {
     /// Writes what an end may send.
     pub(super) fn flush(&mut self, n: usize) -> Result<(), Failure> {
         let Some(end) = self.ends.get_mut(n) else { return Ok(()) };
-        end.outbox.flush(&mut end.stream).map_err(|error| failed(&self.address, &end.name, &error.to_string()))
+        let flushed = match &mut end.machine {
+            Some(machine) if machine.is_sealed() => end.sealed.flush(&mut end.outbox, machine, &mut end.stream),
+            _ => end.outbox.flush(&mut end.stream),
+        };
+        flushed.map_err(|error| failed(&self.address, &end.name, &error.to_string()))
     }
 
     /// Gives a sign of life for every end, now and then.
@@ -217,7 +238,7 @@ impl Generator {
     pub(super) fn leave(mut self, options: &Options) {
         for End { stream, machine, carry, .. } in self.ends.drain(..) {
             let Some(mut machine) = machine else { continue };
-            machine.handle_bytes(blocking::now(), &carry);
+            machine.take_back(&carry);
             sign_out(options, &self.poll, stream, *machine);
         }
     }

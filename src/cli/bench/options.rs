@@ -8,6 +8,7 @@ use std::time::Duration;
 use instep::limits::MEMBERS_MAX;
 use lexopt::prelude::{Long, Short, Value as Word};
 
+use super::super::credentials;
 use super::super::failure::Failure;
 
 /// Bytes of a payload at most: what the default bounds of a Coordinator allow.
@@ -105,6 +106,9 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             (Short('h') | Long("help"), _) => return Ok(None),
             (Long("relay"), Measure::Throughput | Measure::Latency) => options.relay = true,
             (Long("json"), _) => options.json = true,
+            (Long("token-file"), _) => credentials::TOKEN_FILE.take(parser.value()?)?,
+            (Long("key"), _) => credentials::KEY.take(parser.value()?)?,
+            (Long("server-key"), _) => credentials::SERVER_KEY.take(parser.value()?)?,
             (Long("payload"), Measure::Throughput | Measure::Latency | Measure::C2sim) => {
                 options.payload = within(&mut parser, "payload", 0..=PAYLOAD_BYTES_MAX)?
             }
@@ -156,6 +160,7 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
         let port = instep::leco::DEFAULT_PORT + if measure == Measure::C2sim { 12 } else { 0 };
         options.address = format!("127.0.0.1:{port}");
     }
+    credentials::check()?;
     Ok(Some(options))
 }
 

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
+use super::super::credentials;
 use super::super::failure::Failure;
 use super::progress::PATIENCE;
 
@@ -31,19 +32,22 @@ pub(super) struct Asking {
     pub(super) stream: TcpStream,
     address: String,
     pub(super) client: String,
+    /// The header that shows the token, if there is one.
+    shown: String,
 }
 
 impl Asking {
     pub(super) fn connect(address: &str, client: String) -> Result<Self, Failure> {
         let stream = connected(address)?;
-        Ok(Self { stream, address: address.to_owned(), client })
+        let shown = credentials::token()?.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        Ok(Self { stream, address: address.to_owned(), client, shown: shown.unwrap_or_default() })
     }
 
     /// The bytes of a request.
     fn request(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
-        let (address, client) = (&self.address, &self.client);
+        let (address, client, shown) = (&self.address, &self.client, &self.shown);
         let head = format!(
-            "{method} /api/c2sim/session/{path} HTTP/1.1\r\nHost: {address}\r\nclientId: {client}\r\nContent-Type: {media_type}\r\n\
+            "{method} /api/c2sim/session/{path} HTTP/1.1\r\nHost: {address}\r\nclientId: {client}\r\n{shown}Content-Type: {media_type}\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
@@ -91,8 +95,8 @@ impl Asking {
     pub(super) fn into_stream(mut self, session: &str) -> Result<TcpStream, Failure> {
         let request = format!(
             "GET /api/c2sim/session/{session}/ws?clientId={} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-            self.client, self.address
+             {}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            self.client, self.address, self.shown
         );
         let answer = self.exchange(request.as_bytes())?;
         if answer.starts_with(b"HTTP/1.1 101 ") {
@@ -105,8 +109,9 @@ impl Asking {
 /// A connection that hears a session's topic over STOMP.
 pub(super) fn subscribed(address: &str, session: &str) -> Result<TcpStream, Failure> {
     let mut stream = connected(address)?;
+    let shown = credentials::token()?.map(|token| format!("login:?\npasscode:{token}\n")).unwrap_or_default();
     let words = format!(
-        "CONNECT\naccept-version:1.2\nhost:bench\n\n\0SUBSCRIBE\nid:1\ndestination:/topic/C2SIM.{session}\nreceipt:r\n\n\0"
+        "CONNECT\naccept-version:1.2\nhost:bench\n{shown}\n\0SUBSCRIBE\nid:1\ndestination:/topic/C2SIM.{session}\nreceipt:r\n\n\0"
     );
     stream.write_all(words.as_bytes()).map_err(Failure::other)?;
     let (mut heard, mut piece) = (Vec::new(), [0; 4096]);

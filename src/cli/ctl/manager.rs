@@ -9,10 +9,10 @@ use instep::leco::address;
 use serde_json::{Value, json};
 
 use super::super::client::{Denial, Trouble, now, seconds};
+use super::super::credentials;
 use super::super::framed::{self, Framed, Silence};
 use super::super::ports;
 use super::super::table::{Column, table, word};
-use super::super::token;
 use super::super::visible::visible;
 use super::answer::{Cells, cell, list, part, table_of};
 use super::command::{Connection, Given, Report, Stop};
@@ -65,7 +65,7 @@ impl Connection {
         function: Function,
         arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
     ) -> Result<Value, Stop> {
-        if let Some(token) = token::given().map_err(Stop::Failed)? {
+        if let Some(token) = credentials::token().map_err(Stop::Failed)? {
             self.exchange(&mut line, Function::Authenticate, |request| request.text(Argument::Token, token))?;
         }
         self.exchange(&mut line, function, arguments)

@@ -8,6 +8,7 @@ use instep::leco::DEFAULT_PORT;
 use instep::leco::address;
 use lexopt::prelude::{Long, Short, Value as Word};
 
+use super::super::credentials;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::command::{Argument, Command, Commands, Given};
@@ -98,7 +99,9 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
                     Failure::usage(format!("--timeout '{text}': a number of seconds from 0.001 to 86400 is wanted"))
                 })?);
             }
-            Long("token-file") => super::super::token::use_file(&utf8(parser.value()?)?)?,
+            Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
+            Long("key") => credentials::KEY.take(parser.value()?)?,
+            Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
             Long("json") => json = true,
             Word(word) => {
                 let word = utf8(word)?;
@@ -131,6 +134,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
     if let Some(wrong) = wrong {
         return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
     }
+    credentials::check()?;
     Ok(Some(Parsed { command, given, address, control, timeout, json }))
 }
 
@@ -198,6 +202,8 @@ fn usage(command: &Command) -> String {
 const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
       --control HOST:PORT    the Manager's control port [as the Coordinator says]
       --token-file FILE      the token to show, where that is asked (also: INSTEP_TOKEN_FILE)
+      --key FILE             our secret key: what goes over LECO is encrypted (also: INSTEP_KEY)
+      --server-key KEY|FILE  and the public key that the Coordinator must have (also: INSTEP_SERVER_KEY)
   -t, --timeout SECONDS      longest wait for an answer [5]
       --json                 one JSON document instead of text (watch: one a line); {\"error\": ...} when refused
 ";

@@ -233,7 +233,7 @@ impl Handshake {
     /// The peer has named a mechanism: if it is one of ours we speak that.
     fn choose(&mut self, asked: &[u8; greeting::MECHANISM_BYTES], out: &mut Vec<u8>) -> Result<(), Fault> {
         let named = |mechanism: &Mechanism| greeting::padded(mechanism.name()) == *asked;
-        let theirs = [Mechanism::Null, Mechanism::Plain, Mechanism::Curve].into_iter().find(named);
+        let theirs = Mechanism::ALL.into_iter().find(named);
         let State::Greeting(offer, chosen) = &mut self.state else {
             // Who dials has said what it speaks, and speaks nothing else.
             let other = |theirs| wanted(theirs, Mechanism::Curve);
