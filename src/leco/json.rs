@@ -5,6 +5,47 @@ use core::fmt::{self, Write as _};
 
 use serde_json::Value;
 
+/// Whether a JSON text has more values than `max`, those of objects and arrays counted with them. What is no JSON is counted somehow, and
+/// looked at no further than that many.
+#[must_use]
+pub fn has_more_values(text: &[u8], max: usize) -> bool {
+    // Each takes a byte of its own and one that parts it from the next.
+    if text.len() / 2 < max {
+        return false;
+    }
+    let (mut values, mut rest) = (1, text);
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            b'"' => rest = behind_string(behind),
+            // What begins an array or an object comes before its first value, unless that is empty.
+            b',' => values += 1,
+            b'[' | b'{' if !matches!(first_of(behind), Some(b']' | b'}')) => values += 1,
+            _ => {}
+        }
+        if values > max {
+            return true;
+        }
+    }
+    false
+}
+
+fn first_of(text: &[u8]) -> Option<u8> {
+    text.iter().copied().find(|byte| !byte.is_ascii_whitespace())
+}
+
+/// What comes behind the end of the string that `text` is in.
+fn behind_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
+        let is_end = text.get(at) == Some(&b'"');
+        text = text.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
+        if is_end {
+            return text;
+        }
+    }
+    &[]
+}
+
 /// A JSON text on its way. Its commas are its own affair; that objects have keys, and each key one value, is the caller's. Where the text is
 /// to be what a tree of values would give, keys come in the order of their letters.
 #[derive(Debug, Default)]

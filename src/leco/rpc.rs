@@ -6,7 +6,8 @@ use core::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use crate::limits::{BATCH_MAX, RPC_BYTES_MAX};
+use super::json;
+use crate::limits::{BATCH_MAX, JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX, RPC_BYTES_MAX};
 
 /// An error of JSON-RPC or LECO; clients look at the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,10 +131,29 @@ impl Document {
     /// Takes a payload frame apart.
     ///
     /// # Errors
-    /// [`PARSE_ERROR`] for anything that is not JSON, [`INVALID_REQUEST`] for oversized documents and for empty or oversized batches.
+    /// [`PARSE_ERROR`] for anything that is not JSON, [`INVALID_REQUEST`] for oversized documents, for those of more than
+    /// [`JSON_VALUES_MAX`] values, and for empty or oversized batches.
     pub fn parse(payload: &[u8]) -> Result<Self, RpcError> {
+        Self::parse_within(payload, JSON_VALUES_MAX)
+    }
+
+    /// The same for what another node's Coordinator says, which has the names of its Components in it: up to [`JSON_VALUES_OF_NODE_MAX`] values.
+    ///
+    /// # Errors
+    /// As those of [`Document::parse`].
+    pub fn parse_of_node(payload: &[u8]) -> Result<Self, RpcError> {
+        Self::parse_within(payload, JSON_VALUES_OF_NODE_MAX)
+    }
+
+    fn parse_within(payload: &[u8], values_max: usize) -> Result<Self, RpcError> {
         if payload.len() > RPC_BYTES_MAX {
             return Err(INVALID_REQUEST);
+        }
+        if json::has_more_values(payload, values_max) {
+            // Somebody's long result is an answer still, and no error is ever sent because of one.
+            let has = |key: &[u8]| memchr::memmem::find(payload, key).is_some();
+            let is_answer = !has(b"\"method\"") && (has(b"\"result\"") || has(b"\"error\""));
+            return if is_answer { Ok(Self::Single(Item::Result { is_null: false })) } else { Err(INVALID_REQUEST) };
         }
         let value: Value = serde_json::from_slice(payload).map_err(|_| PARSE_ERROR)?;
         if !value.is_array() {
@@ -371,11 +391,31 @@ mod tests {
     fn broken_documents_get_the_standard_errors() {
         assert_eq!(Document::parse(b"{"), Err(PARSE_ERROR));
         assert_eq!(Document::parse(b"\xff"), Err(PARSE_ERROR));
-        assert_eq!(Document::parse("[".repeat(100_000).as_bytes()), Err(PARSE_ERROR));
+        assert_eq!(Document::parse("[".repeat(10_000).as_bytes()), Err(PARSE_ERROR));
+        assert_eq!(Document::parse("[".repeat(100_000).as_bytes()), Err(INVALID_REQUEST));
         assert_eq!(Document::parse(b"[]"), Err(INVALID_REQUEST));
         let many = format!("[{}1]", "1,".repeat(BATCH_MAX));
         assert_eq!(Document::parse(many.as_bytes()), Err(INVALID_REQUEST));
         assert!(matches!(Document::parse(b"[1]"), Ok(Document::Batch(items)) if items == [Item::Invalid]));
+    }
+
+    #[test]
+    fn documents_of_many_values_are_refused_unless_they_are_answers_or_a_nodes() {
+        let list = |count| serde_json::to_string(&vec!["C\"1,2"; count]).unwrap();
+        let call = |count| format!(r#"{{"jsonrpc":"2.0","method":"m","params":{}}}"#, list(count));
+        let has_params = |read: Result<Document, RpcError>, count| match read {
+            Ok(Document::Single(Item::Call(Call { params: Params::Positions(items), .. }))) => items.len() == count,
+            _ => false,
+        };
+        // The document, two of its members and the list are values as well.
+        let most = JSON_VALUES_MAX - 4;
+        assert!(has_params(Document::parse(call(most).as_bytes()), most));
+        assert_eq!(Document::parse(call(most + 1).as_bytes()), Err(INVALID_REQUEST));
+        assert!(has_params(Document::parse_of_node(call(most + 1).as_bytes()), most + 1));
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, list(most + 1));
+        assert_eq!(Document::parse(answer.as_bytes()), Ok(Document::Single(Item::Result { is_null: false })));
+        let long = format!(r#"{{"jsonrpc":"2.0","method":"m","params":["{}"]}}"#, ",[{".repeat(JSON_VALUES_MAX));
+        assert!(has_params(Document::parse(long.as_bytes()), 1), "what is in a string is no value");
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Hub {
             self.drop_unanswerable(view);
             return self.own_done();
         }
-        let document = Document::parse(payload);
+        let is_node = self.peers.get(from).is_some_and(|peer| peer.node.is_some());
+        let document = if is_node { Document::parse_of_node(payload) } else { Document::parse(payload) };
         if let Some(refusal) = refusal {
             if !self.is_allowed(view, refusal, &document) {
                 return relay::refuse(&mut self.peers, &self.names, from, view, refusal);
