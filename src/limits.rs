@@ -478,6 +478,10 @@ pub const HTTP_HEAD_MS: u64 = 10_000;
 /// Milliseconds in which nothing of a body comes.
 pub const HTTP_STALL_MS: u64 = 30_000;
 
+/// Milliseconds from the end of a head to the last byte of its body, and one more for each byte that has come: whoever sends less than a thousand
+/// bytes in a second for longer than a minute holds our memory, or means to.
+pub const HTTP_BODY_MS: u64 = 60_000;
+
 /// Milliseconds for which a body that is too long is read and dropped, so that its sender comes to reading the answer.
 pub const HTTP_DROP_MS: u64 = 5000;
 

@@ -259,10 +259,6 @@ impl Hub {
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
         let remote = peers::canonical(remote);
-        if door == Door::Stomp && !self.topic.has_room() {
-            self.peers.counters.connections_refused += 1;
-            return None;
-        }
         if door == Door::Http
             && self.peers.is_crowded(remote, door)
             && let Some(idle) = self.web.longest_idle(&self.peers, remote)
@@ -274,7 +270,7 @@ impl Hub {
         match (key, door) {
             (Some(key), Door::Viewer) => self.manager.viewer_came(&self.peers, key, remote),
             (Some(key), Door::Http) => self.web.came(&self.peers, key),
-            (Some(key), Door::Stomp) => self.topic.came(key),
+            (Some(key), Door::Stomp) => self.topic.came(&mut self.peers, key),
             (_, Door::Leco | Door::Control | Door::Viewer | Door::Http | Door::Stomp) => {}
         }
         self.drain_events();

@@ -43,9 +43,7 @@ pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
-#[cfg(test)]
-pub(super) use shares::Share;
-pub(super) use shares::{Shares, share_of};
+pub(super) use shares::{Share, Shares, share_of};
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};
 

@@ -22,7 +22,7 @@ use crate::stomp::version::Version;
 use super::cause::Cause;
 use super::events::Parting;
 use super::keys::PeerKey;
-use super::peers::{PeerTimer, Peers, Role};
+use super::peers::{PeerTimer, Peers, Role, Share, is_loopback, share_of};
 
 use connection::Connection;
 
@@ -84,15 +84,28 @@ impl Topic {
         Self { connections: BTreeMap::new(), passcode: config.gmu_password.as_str().into(), made: 0, out: Vec::new() }
     }
 
-    /// Whether one more connection may come.
-    pub(super) fn has_room(&self) -> bool {
-        self.connections.len() < STOMP_CONNECTIONS_MAX
-    }
-
-    /// A connection came in.
-    pub(super) fn came(&mut self, key: PeerKey) {
+    /// A connection came in. Where there are too many, in all or from its machine, it is told so and ends.
+    pub(super) fn came(&mut self, peers: &mut Peers, key: PeerKey) {
+        let crowd = self.crowd(peers, key);
         self.made += 1;
         self.connections.insert(key, Connection::new(self.made));
+        if let Some(crowd) = crowd {
+            peers.counters.connections_refused += 1;
+            self.fail(peers, key, crowd, "", None);
+        }
+    }
+
+    /// What there are too many of for one more.
+    fn crowd(&self, peers: &Peers, key: PeerKey) -> Option<&'static str> {
+        if self.connections.len() >= STOMP_CONNECTIONS_MAX {
+            return Some("there are too many connections of STOMP");
+        }
+        let share = |key: PeerKey| peers.get(key).and_then(|peer| peer.share);
+        let ours = share(key)?;
+        let is_shared = !matches!(ours, Share::Nobody) && !peers.get(key).is_some_and(|peer| is_loopback(peer.remote));
+        let of_it = self.connections.keys().filter(|other| share(**other) == Some(ours));
+        (is_shared && of_it.count() >= share_of(STOMP_CONNECTIONS_MAX))
+            .then_some("this machine has its share of the connections of STOMP")
     }
 
     /// It is gone.

@@ -6,6 +6,7 @@ use crate::hub::doors::{Door, Output};
 use crate::hub::events::{Event, Parting};
 use crate::hub::fixture::{Lent, NEAR};
 use crate::hub::keys::PeerKey;
+use crate::limits::STOMP_CONNECTIONS_MAX;
 use crate::stomp::version::Version;
 
 struct At {
@@ -21,8 +22,12 @@ impl At {
     }
 
     fn open(&mut self) -> PeerKey {
-        let key = self.lent.open(Door::Stomp, NEAR).expect("there is room");
-        self.topic.came(key);
+        self.open_from(NEAR)
+    }
+
+    fn open_from(&mut self, remote: &str) -> PeerKey {
+        let key = self.lent.open(Door::Stomp, remote).expect("there is room");
+        self.topic.came(&mut self.lent.peers, key);
         key
     }
 
@@ -120,6 +125,31 @@ fn whoever_has_a_passcode_has_the_right_one() {
         assert!(at.read(key).starts_with(answer), "{passcode}");
     }
     assert_eq!(at.lent.peers.counters.stomp_errors, 1);
+}
+
+#[test]
+fn a_machine_that_has_its_share_of_connections_is_told_so_and_others_find_room() {
+    let mut at = At::new();
+    at.lent.peers.config.connections_max = 16 * STOMP_CONNECTIONS_MAX;
+    let greet = |at: &mut At, key| {
+        if at.lent.peers.is_open(key) {
+            at.feed(key, "CONNECT\naccept-version:1.2\n\n\0");
+        }
+        let said = at.read(key);
+        said.lines().take(2).collect::<Vec<_>>().join(" ")
+    };
+    for _ in 0..STOMP_CONNECTIONS_MAX / 4 {
+        let key = at.open_from("192.0.2.1:5000");
+        assert_eq!(greet(&mut at, key), "CONNECTED version:1.2");
+    }
+    let late = at.open_from("192.0.2.1:5001");
+    let refused = "ERROR message:this machine has its share of the connections of STOMP";
+    assert_eq!((greet(&mut at, late), at.lent.peers.is_open(late)), (refused.to_owned(), false));
+    for other in ["192.0.2.2:5000", NEAR] {
+        let key = at.open_from(other);
+        assert_eq!(greet(&mut at, key), "CONNECTED version:1.2", "{other}");
+    }
+    assert_eq!(at.lent.peers.counters.connections_refused, 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::http::multipart::{Form, Malformed};
 use crate::http::origin::Access;
 use crate::http::requests::{Phase, Requests};
 use crate::http::websocket::handshake::{Accept, Denial};
+use crate::limits::{HTTP_BODY_MS, HTTP_STALL_MS};
 use crate::store::pool::Pool;
 use crate::store::shared::SharedBytes;
 use crate::time::Tick;
@@ -136,11 +137,27 @@ pub(super) struct Connection {
     pub(super) since: Tick,
     /// What its deadline is for.
     pub(super) waits_for: Option<Phase>,
+    /// When the head of the request at hand had come.
+    pub(super) body_since: Tick,
 }
 
 impl Connection {
     pub(super) const fn new(now: Tick) -> Self {
-        Self { requests: Requests::new(), at_hand: None, stream: None, lent: None, since: now, waits_for: None }
+        Self {
+            requests: Requests::new(),
+            at_hand: None,
+            stream: None,
+            lent: None,
+            since: now,
+            waits_for: None,
+            body_since: now,
+        }
+    }
+
+    /// How long more of its body may be waited for: less the longer it takes, with room for each byte that has come.
+    pub(super) fn body_pause(&self, now: Tick) -> u64 {
+        let come = self.at_hand.as_ref().map_or(0, |asked| asked.body.len()) as u64;
+        (HTTP_BODY_MS + come).saturating_sub(now.since(self.body_since).0).min(HTTP_STALL_MS)
     }
 
     /// How far its request has come.

@@ -27,7 +27,7 @@ use crate::http::head::Head;
 use crate::http::origin::{Access, Origins, is_own_host};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
-use crate::limits::{HTTP_CHUNK_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_CHUNK_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS};
 use crate::store::shared::{SharedBytes, Waiting};
 use crate::time::Span;
 
@@ -203,10 +203,14 @@ impl Web {
             route = Route::Misled;
         }
         let document_bytes_max = peers.config.document_bytes_max;
-        let bytes_max = route.body_bytes_max(document_bytes_max as u64);
+        let mut bytes_max = route.body_bytes_max(document_bytes_max as u64);
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let mut asked = Asked::new(route, head, access, &seen, remote);
         asked.denied = log_in(peers, key, head, &seen).err();
+        if !peers.users.is_off() && peers.user(key).is_none() {
+            // It will be refused, whatever is in it.
+            bytes_max = bytes_max.min(HTTP_BODY_BYTES_MAX);
+        }
         if asked.prefix.is_empty() {
             asked.prefix = self.prefix.as_str().into();
         }
@@ -500,7 +504,12 @@ impl Web {
         let is_new = connection.waits_for.replace(phase) != Some(phase);
         let span = match phase {
             Phase::Idle => HTTP_IDLE_MS,
-            Phase::Body => HTTP_STALL_MS,
+            Phase::Body => {
+                if is_new {
+                    connection.body_since = peers.now;
+                }
+                connection.body_pause(peers.now)
+            }
             Phase::Head if is_new => HTTP_HEAD_MS,
             Phase::PassingOver if is_new => HTTP_DROP_MS,
             // From their beginning on.

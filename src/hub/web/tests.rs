@@ -7,7 +7,7 @@ use crate::hub::doors::{Door, Output};
 use crate::hub::events::Event;
 use crate::hub::fixture::{FAR, Lent, NEAR};
 use crate::hub::keys::PeerKey;
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS, HTTP_STALL_MS};
 
 const GET: &str = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -253,6 +253,32 @@ fn each_part_of_a_request_has_its_time() {
     late("GET /hea", HTTP_HEAD_MS, "HTTP/1.1 408 ", Cause::Answered);
     late("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab", HTTP_STALL_MS, "HTTP/1.1 408 ", Cause::Answered);
     late("", HTTP_IDLE_MS, "", Cause::Idle);
+}
+
+#[test]
+fn a_body_that_comes_in_drops_is_not_waited_for_for_ever() {
+    let mut at = At::new();
+    let key = at.open(FAR);
+    at.feed(key, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n");
+    let (mut passed, mut said) = (0, String::new());
+    while said.is_empty() {
+        at.feed(key, b"x");
+        at.pass(1000);
+        passed += 1000;
+        assert!(passed <= HTTP_BODY_MS + 1000, "it is waited for still");
+        said = at.read(key);
+    }
+    assert!(passed >= HTTP_BODY_MS && said.starts_with("HTTP/1.1 408 "), "{passed}: {said}");
+    assert_eq!((at.closed(key), at.web.bytes()), (Some(Cause::Answered), 0));
+    // One that comes steadily, however slowly, is.
+    let key = at.open(FAR);
+    at.feed(key, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 65536\r\n\r\n");
+    for _ in 0..64 {
+        assert_eq!(at.closed(key), None);
+        at.pass(1000);
+        at.feed(key, &[b'x'; 1024]);
+    }
+    assert_eq!((at.closed(key), at.web.whole(key)), (None, Some(65_536)));
 }
 
 #[test]
