@@ -4,7 +4,7 @@
 //! any       = all { OR all }
 //! all       = one { AND one }
 //! one       = NOT one | "(" any ")" | operand test
-//! test      = "=" operand | "<>" operand | [NOT] IN "(" text { "," text } ")" | IS [NOT] NULL
+//! test      = "=" operand | "<>" operand | [NOT] IN "(" text { "," text } ")" | [NOT] LIKE text [ ESCAPE text ] | IS [NOT] NULL
 //! operand   = name | text
 //! ```
 //! A text is in quotes, with two of them for one within; a name has letters, digits, `_`, `-`, `.` and `$`. Words are in any case.
@@ -41,10 +41,21 @@ enum Operand {
     Text(Range<usize>),
 }
 
+/// A letter of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    /// `%`: any letters, or none.
+    Some,
+    /// `_`: any one letter.
+    One,
+    Letter(char),
+}
+
 /// One step of the work: what it needs lies on a stack, and what it finds goes there.
 #[derive(Clone, Debug)]
 enum Op {
     IsEqual(Operand, Operand),
+    IsLike(Operand, Box<[Sign]>),
     IsMissing(Operand),
     Not,
     And,
@@ -89,6 +100,7 @@ impl Selector {
                     let both = self.value(left, &header).zip(self.value(right, &header));
                     (0, both.map(|(left, right)| left == right))
                 }
+                Op::IsLike(operand, pattern) => (0, self.value(operand, &header).map(|text| is_like(text, pattern))),
                 Op::IsMissing(operand) => (0, Some(self.value(operand, &header).is_none())),
                 Op::Not => (1, top(1).map(|found: bool| !found)),
                 Op::And => (2, and(top(2), top(1))),
@@ -108,6 +120,33 @@ impl Selector {
         match operand {
             Operand::Name(name) => self.letters.get(name.clone()).and_then(header),
             Operand::Text(text) => self.letters.get(text.clone()),
+        }
+    }
+}
+
+/// Whether a text is as the pattern has it. Whatever follows the last run of any letters is tried at each place behind it.
+fn is_like(text: &str, pattern: &[Sign]) -> bool {
+    let (mut rest, mut signs) = (text.chars(), pattern);
+    let mut run: Option<(core::str::Chars<'_>, &[Sign])> = None;
+    loop {
+        let before = rest.clone();
+        match (signs.split_first(), rest.next()) {
+            (Some((Sign::Some, behind)), _) => {
+                (rest, signs) = (before.clone(), behind);
+                run = Some((before, behind));
+            }
+            (Some((Sign::One, behind)), Some(_)) => signs = behind,
+            (Some((Sign::Letter(wanted), behind)), Some(letter)) if *wanted == letter => signs = behind,
+            (None, None) => return true,
+            _ => {
+                // The run takes one letter more.
+                let Some((mut from, behind)) = run else { return false };
+                if from.next().is_none() {
+                    return false;
+                }
+                (rest, signs) = (from.clone(), behind);
+                run = Some((from, behind));
+            }
         }
     }
 }
@@ -247,8 +286,12 @@ impl<'a> Parser<'a> {
             return self.push(Op::IsMissing(left), is_not);
         }
         let is_not = self.takes_word("NOT");
+        if self.takes_word("LIKE") {
+            let pattern = self.pattern()?;
+            return self.push(Op::IsLike(left, pattern), is_not);
+        }
         if !self.takes_word("IN") || !self.takes(Token::Open) {
-            return Err(self.expected(if is_not { "IN (" } else { "=, <>, IN ( or IS" }));
+            return Err(self.expected(if is_not { "IN ( or LIKE" } else { "=, <>, IN (, LIKE or IS" }));
         }
         let mut others = 0;
         loop {
@@ -271,6 +314,42 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// A pattern: `%` is any letters, `_` any one, and behind the letter that ESCAPE names each is itself.
+    fn pattern(&mut self) -> Result<Box<[Sign]>, Unreadable> {
+        let text = self.quoted_letters()?;
+        let mut escape = None;
+        if self.takes_word("ESCAPE") {
+            let at = self.at;
+            let mut letters = self.quoted_letters()?.chars().collect::<Vec<_>>().into_iter();
+            escape = letters.next();
+            if escape.is_none() || letters.next().is_some() {
+                self.at = at;
+                return Err(self.expected("one letter"));
+            }
+        }
+        let (mut signs, mut letters) = (Vec::new(), text.chars());
+        while let Some(letter) = letters.next() {
+            signs.push(match letter {
+                _ if Some(letter) == escape => match letters.next() {
+                    Some(itself) => Sign::Letter(itself),
+                    None => return Err(self.expected("a letter behind the one of ESCAPE, in the pattern")),
+                },
+                '%' => Sign::Some,
+                '_' => Sign::One,
+                _ => Sign::Letter(letter),
+            });
+        }
+        Ok(signs.into())
+    }
+
+    /// A text in quotes, of which nothing is kept.
+    fn quoted_letters(&mut self) -> Result<String, Unreadable> {
+        let kept = self.made.letters.len();
+        self.peek();
+        self.quoted()?;
+        Ok(self.made.letters.split_off(kept))
+    }
+
     fn compare(&mut self, left: Operand, right: Operand, is_not: bool) -> Result<(), Unreadable> {
         self.push(Op::IsEqual(left, right), is_not)
     }
@@ -289,7 +368,7 @@ impl<'a> Parser<'a> {
 
     fn operand(&mut self) -> Result<Operand, Unreadable> {
         let Some(Token::Word(name)) = self.peek() else { return self.quoted() };
-        if ["AND", "OR", "NOT", "IN", "IS", "NULL"].iter().any(|word| word.eq_ignore_ascii_case(name)) {
+        if ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ESCAPE"].iter().any(|word| word.eq_ignore_ascii_case(name)) {
             return Err(self.expected("a name or a text"));
         }
         self.at += name.len();
@@ -356,6 +435,13 @@ mod tests {
             ("receiver NOT IN ('x', 'ALL')", false),
             ("receiver not in ('x')", true),
             ("Receiver = 'ALL'", false),
+            ("message-selector LIKE 'C2SIM!_%' ESCAPE '!'", true),
+            ("message-selector not like 'C2SIM%'", false),
+            ("receiver LIKE '_L_' and receiver LIKE '%' and receiver like '%A%L%'", true),
+            ("receiver LIKE '__' or receiver LIKE '_L' or receiver LIKE '%_L__%' or receiver LIKE ''", false),
+            ("sender LIKE '%''s' and empty LIKE '%' and empty LIKE ''", true),
+            ("nothing LIKE '%'", false),
+            ("nothing NOT LIKE '%'", false),
             ("empty = ''", true),
             // What is not there is neither equal nor unequal.
             ("nothing = 'x'", false),
@@ -377,26 +463,29 @@ mod tests {
     fn what_cannot_be_read_is_shown() {
         for (text, at, expected) in [
             ("", 1, "a text in single quotes"),
-            ("a", 2, "=, <>, IN ( or IS"),
+            ("a", 2, "=, <>, IN (, LIKE or IS"),
             ("a = ", 5, "a text in single quotes"),
             ("a = 5", 5, "a text in single quotes"),
             ("a = 'x", 7, "a closing quote"),
             ("a = 'x' b", 9, "AND, OR or the end"),
             ("(a = 'x'", 9, "AND, OR or )"),
             ("a = 'x')", 8, "AND, OR or the end"),
-            ("a like 'x'", 3, "=, <>, IN ( or IS"),
+            ("a near 'x'", 3, "=, <>, IN (, LIKE or IS"),
+            ("a LIKE b", 8, "a text in single quotes"),
+            ("a LIKE 'x' ESCAPE 'ab'", 18, "one letter"),
+            ("a LIKE 'x!' ESCAPE '!'", 23, "a letter behind the one of ESCAPE, in the pattern"),
             ("a IN ('x' 'y')", 11, ", or )"),
             ("a IN ()", 7, "a text in single quotes"),
-            ("a NOT 'x'", 7, "IN ("),
+            ("a NOT 'x'", 7, "IN ( or LIKE"),
             ("a IS 'x'", 6, "NULL"),
             ("and = 'x'", 1, "a name or a text"),
             ("a = 'x' OR", 11, "a text in single quotes"),
-            ("a < 'x'", 3, "=, <>, IN ( or IS"),
+            ("a < 'x'", 3, "=, <>, IN (, LIKE or IS"),
         ] {
             let Unreadable { at: found, expected: words } = Selector::parse(text).unwrap_err();
             assert_eq!((found, words), (at, expected), "{text}");
         }
-        assert_eq!(Selector::parse("a").unwrap_err().to_string(), "selector, at byte 2: expected =, <>, IN ( or IS");
+        assert_eq!(Selector::parse("a").unwrap_err().to_string(), "selector, at byte 2: expected =, <>, IN (, LIKE or IS");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Library {
 pub(crate) struct Poster {
     pub(crate) library: Library,
     pub(crate) name: String,
-    kept: Option<usize>,
+    pub(crate) kept: Option<usize>,
 }
 
 impl Poster {

@@ -402,3 +402,22 @@ fn an_answer_waits_until_what_it_says_is_durable() {
         "{failed}"
     );
 }
+
+#[test]
+fn questions_are_answered_where_there_is_no_place_for_one_more_member() {
+    let mut world = World::plain();
+    // The Java library keeps its connection; this one is from another machine, which may have a share of the places.
+    let mut client = Poster::new(Library::Java);
+    client.kept = Some(world.connect_at(0, Door::Http, "192.0.2.1:5000").unwrap());
+    let mut asked = |world: &mut World, name: String, command: &str| {
+        client.name = name;
+        client.command(world, command, [""; 3])
+    };
+    let refused = (0..instep::limits::MEMBERS_MAX)
+        .find(|n| value(&asked(&mut world, format!("S{n}"), "INITCOMP"), "error").contains("TOO_MANY_MEMBERS"));
+    assert!(refused.is_some(), "all of them have found a place");
+    let status = asked(&mut world, "late".to_owned(), "STATUS");
+    assert_eq!(value(&status, "message"), "Server is stopped");
+    let empty = asked(&mut world, "late".to_owned(), "QUERYINIT");
+    assert!(empty.contains("<ObjectDefinitions/>"), "{empty}");
+}

@@ -25,10 +25,13 @@ use super::web::Served;
 const SERVER: &str = "SERVER";
 
 /// Who asks, by its own account.
-fn submitter(asked: &Asked) -> Option<GuestId> {
+fn submitter(asked: &Asked) -> Result<GuestId, String> {
     let word = |name| asked.value(name).filter(|word| !word.trim().is_empty());
     // The C++ library has a name of its own for it in commands.
-    submitter_of(&word("submitterID").or_else(|| word("submitter"))?)
+    let word = word("submitterID").or_else(|| word("submitter")).ok_or("Error - Submitter not specified")?;
+    let most = CLIENT_ID_BYTES_MAX;
+    submitter_of(&word)
+        .ok_or_else(|| format!("Error - Submitter has more than {most} bytes, or letters that cannot be shown"))
 }
 
 /// Who hands something in by this name, if it is one.
@@ -71,8 +74,9 @@ impl Hub {
                 .failed(failure, &format!("{code} ({})", code.name()), &format!("MAX_BYTES: {most}"))
                 .into();
         }
-        let Some(id) = submitter(asked) else {
-            return standing.failed(failure, "Error - Submitter not specified", "").into();
+        let id = match submitter(asked) {
+            Ok(id) => id,
+            Err(why) => return standing.failed(failure, &why, "").into(),
         };
         match task {
             Task::Statistics => return standing.succeeded("Statistics Recorded").into(),
@@ -85,6 +89,8 @@ impl Hub {
         match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, asked.remote) {
             Ok(None) => {}
             Ok(Some(said)) => return self.said_over_web(key, asked, session, said),
+            // Questions are never refused, where there is no place for one more member neither.
+            Err(_) if task == Task::Command && Command::of(&command(asked)).is_some_and(Command::is_question) => {}
             Err(refused) => return self.task_refused(asked, (task, session), &refused).into(),
         }
         self.drain_events();

@@ -119,6 +119,11 @@ impl Command {
         matches!(self, Self::Pull(trigger) if !matches!(trigger, Trigger::InitializationComplete))
     }
 
+    /// Whether it only asks, and changes nothing.
+    pub(in crate::hub) const fn is_question(self) -> bool {
+        matches!(self, Self::Status | Self::QueryInit | Self::Multiple)
+    }
+
     /// What stands in the element of a system message, by the words that come with the command.
     ///
     /// # Errors
