@@ -212,6 +212,16 @@ pub const CLIENT_QUESTIONS_MAX: usize = 1024;
 /// Sign-ins in a row that a client tries under variations of a name.
 pub const CLIENT_SIGN_INS_MAX: u32 = 8;
 
+// ---- Metrics ----
+
+/// Sessions, systems and kinds of documents that are counted apart, of those that are taken, and as many of those that are refused. With what
+/// follows all that is told has less than a thousand rows.
+pub const TALLY_DOCUMENTS_MAX: usize = 96;
+/// Endpoints, methods and answers of HTTP that are counted apart, each with seven rows.
+pub const TALLY_REQUESTS_MAX: usize = 48;
+/// Addresses that are counted apart of those from which somebody has asked whom nobody knows.
+pub const TALLY_ADDRESSES_MAX: usize = 32;
+
 const _: () = assert!(FULL_NAME_BYTES_MAX > 2 * NAME_BYTES_MAX, "a full name holds two names and a dot");
 const _: () = assert!(
     NODE_NAMES_BYTES_MAX / ADDRESS_SHARE > RPC_BYTES_MAX + COMPONENTS_PER_NODE_MAX * NODE_NAME_BYTES,

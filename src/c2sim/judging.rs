@@ -100,6 +100,12 @@ impl Judging {
         source + self.text.capacity()
     }
 
+    /// Bytes of the document that have been read as text.
+    #[must_use]
+    pub const fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Goes on for as long as `cost` short tokens take; answers whether it is over.
     pub fn go_on(&mut self, cost: usize) -> bool {
         match &mut self.stage {

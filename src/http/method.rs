@@ -32,6 +32,19 @@ impl Method {
         })
     }
 
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+
     /// Whether it only looks.
     #[must_use]
     pub const fn is_safe(self) -> bool {

@@ -368,7 +368,8 @@ impl<'a> Parser<'a> {
 
     fn operand(&mut self) -> Result<Operand, Unreadable> {
         let Some(Token::Word(name)) = self.peek() else { return self.quoted() };
-        if ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ESCAPE"].iter().any(|word| word.eq_ignore_ascii_case(name)) {
+        if ["AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ESCAPE"].iter().any(|word| word.eq_ignore_ascii_case(name))
+        {
             return Err(self.expected("a name or a text"));
         }
         self.at += name.len();
@@ -485,7 +486,10 @@ mod tests {
             let Unreadable { at: found, expected: words } = Selector::parse(text).unwrap_err();
             assert_eq!((found, words), (at, expected), "{text}");
         }
-        assert_eq!(Selector::parse("a").unwrap_err().to_string(), "selector, at byte 2: expected =, <>, IN (, LIKE or IS");
+        assert_eq!(
+            Selector::parse("a").unwrap_err().to_string(),
+            "selector, at byte 2: expected =, <>, IN (, LIKE or IS"
+        );
     }
 
     #[test]

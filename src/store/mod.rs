@@ -1,6 +1,6 @@
 //! Containers that know no protocol: a capped [`table`] with aged keys, a name [`index`] over a table, a bounded byte
 //! [`ring`] of what goes out, the [`tail`] of what came in, the block [`pool`] that feeds both, [`timers`] with one entry per
-//! subject and kind, a [`name`] that lies in its entry, and bytes that are [`shared`].
+//! subject and kind, a [`name`] that lies in its entry, bytes that are [`shared`], and a bounded [`tally`].
 //!
 //! Nothing here reads bytes for their meaning, and nothing here is ordered by a hash.
 
@@ -11,4 +11,5 @@ pub mod ring;
 pub mod shared;
 pub mod table;
 pub mod tail;
+pub mod tally;
 pub mod timers;

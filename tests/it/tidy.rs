@@ -215,7 +215,7 @@ fn crates_stay_in_their_rooms() {
         // config only names LevelFilter, a plain enum.
         ("log", &["hub", "net", "config", "cli"]),
         ("rmp", &["control"]),
-        ("memchr", &["c2sim"]),
+        ("memchr", &["c2sim", "leco"]),
         ("httparse", &["http"]),
         ("percent_encoding", &["http"]),
         ("sha1_smol", &["http"]),

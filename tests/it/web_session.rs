@@ -583,3 +583,70 @@ fn a_client_that_asks_for_signs_of_life_and_reads_none_does_not_fill_its_ring() 
     guest.say(&mut world, 0x89, b"again");
     assert_eq!(guest.frames(&mut world), [Frame::Pong(b"again".to_vec())]);
 }
+
+// ---- Numbers ----
+
+/// What is told of all that has been counted.
+fn metrics(world: &mut World) -> String {
+    let client = world.connect_at(0, instep::hub::Door::Http, "127.0.0.1:5001").unwrap();
+    world.feed(client, b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let answer = take_answer(&mut world.clients[client].read).unwrap();
+    assert_eq!(answer.status, 200);
+    answer.body
+}
+
+#[test]
+fn documents_and_requests_are_counted_as_other_servers_of_c2sim_do() {
+    let mut world = World::plain();
+    let one = Guest::new(&mut world, "aaaaa");
+    one.join(&mut world, "default", "the \"A\" \\ team");
+    let [submit, order] = [system("A", "SubmitInitialization"), domain("A", "OrderBody", 100)];
+    assert_eq!(one.send(&mut world, &submit).status, 200);
+    for document in [&order, &order, "<x"] {
+        assert_eq!(one.send(&mut world, document).status, 400);
+    }
+    let said = metrics(&mut world);
+    let labels =
+        "c2sim_app=\"c2sim-server\",c2sim_shared_session=\"default\",c2sim_system_name=\"the \\\"A\\\" \\\\ team\"";
+    let api = "/api/c2sim/session/{sharedSessionName}";
+    for wanted in [
+        format!("c2sim_client_msg_valid_count_total{{{labels},c2sim_msg_kind=\"SUBMIT_INITIALIZATION\"}} 1"),
+        format!(
+            "c2sim_client_msg_bytes_sent_total{{{labels},c2sim_msg_kind=\"SUBMIT_INITIALIZATION\"}} {}",
+            submit.len()
+        ),
+        format!(
+            "c2sim_client_msg_invalid_count_total{{{labels},c2sim_msg_kind=\"ORDER\",c2sim_error_kind=\"C2SIM_MSG_NOT_ALLOWED_IN_STATE\"}} 2"
+        ),
+        format!(
+            "c2sim_client_msg_invalid_count_total{{{labels},c2sim_msg_kind=\"UNREADABLE\",c2sim_error_kind=\"C2SIM_INVALID_HEADER\"}} 1"
+        ),
+        format!(
+            "c2sim_request_duration_seconds_count{{c2sim_app=\"c2sim-server\",c2sim_request_endpoint=\"{api}/send\",\
+             c2sim_request_method=\"POST\",c2sim_request_status=\"400\"}} 3"
+        ),
+        "c2sim_server_active_requests{c2sim_app=\"c2sim-server\"} 1".to_owned(),
+    ] {
+        assert!(said.lines().any(|line| line == wanted), "{wanted} in {said}");
+    }
+}
+
+#[test]
+fn whatever_names_clients_make_up_what_is_told_stays_short() {
+    let mut world = World::plain();
+    for n in 0..300 {
+        let guest = Guest::new(&mut world, &format!("id{n}"));
+        guest.join(&mut world, "default", &format!("system {n}"));
+        guest.send(&mut world, &domain("A", "OrderBody", 100));
+        guest.get(&mut world, &format!("none{n}/info"));
+    }
+    let said = metrics(&mut world);
+    let rows = said.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(rows < 1000 && said.contains("c2sim_system_name=\"system 7\""), "{rows} rows: {said}");
+    let others: u64 = said
+        .lines()
+        .filter(|line| line.starts_with("c2sim_client_msg_invalid_count_total") && line.contains("\"other\""))
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(others, 300 - instep::limits::TALLY_DOCUMENTS_MAX as u64);
+}

@@ -7,7 +7,8 @@
 use serde_json::json;
 
 use crate::c2sim::code::Code;
-use crate::c2sim::judging::{Begun, Document, Judging};
+use crate::c2sim::judging::{Begun, Document, Finding, Judging};
+use crate::c2sim::kind::Kind;
 use crate::c2sim::schema::Extent;
 use crate::hub::call::{Refused, ReplyTo};
 use crate::hub::keys::SessionKey;
@@ -33,7 +34,13 @@ impl Sessions {
         document: impl Into<Document<'d>>,
         reading: Reading<'_>,
     ) -> Said {
-        match self.judge(peers, names, key, author, &document.into(), reading) {
+        let document = document.into();
+        if document.len() > peers.config.document_bytes_max {
+            let refused = refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", peers.config.document_bytes_max);
+            self.note_document(key, &author.system, (None, document.len()), Some(&refused));
+            return Said::now(Err(count_refusal(peers, refused)));
+        }
+        match self.judge(peers, names, key, author, &document, reading) {
             Ok(said) => said,
             Err(refused) => Said::now(Err(count_refusal(peers, refused))),
         }
@@ -48,9 +55,6 @@ impl Sessions {
         document: &Document<'_>,
         reading: Reading<'_>,
     ) -> Result<Said, Refused> {
-        if document.len() > peers.config.document_bytes_max {
-            return Err(refused(Code::C2simMsgSizeExceeded, "MAX_BYTES", peers.config.document_bytes_max));
-        }
         let came = self.came(key, author);
         let Some(session) = self.table.get(key) else { return Err(self.no_such()) };
         debug_assert!(session.sliced.is_none(), "whoever comes meanwhile waits");
@@ -59,7 +63,7 @@ impl Sessions {
         let is_line_wanted = session.guests.streams() > 0;
         let judging = match Judging::begin(document, rules, is_line_wanted, C2SIM_SLICE_COST) {
             Begun::Judged(finding) => {
-                let plan = self.plan_document(peers, key, author, reading, finding)?;
+                let plan = self.plan_judged(peers, key, author, reading, (finding, document.len()))?;
                 return Ok(self.go_ahead(peers, names, key, Plan { came, ..plan }));
             }
             Begun::Goes(judging) => judging,
@@ -153,12 +157,41 @@ impl Sessions {
     }
 
     /// What a document comes to that has been judged.
-    fn judged(&self, peers: &mut Peers, key: SessionKey, judged: Judged) -> Result<Plan, Refused> {
+    fn judged(&mut self, peers: &mut Peers, key: SessionKey, judged: Judged) -> Result<Plan, Refused> {
         let Judged { judging, author, came, reading, password } = judged;
         let reading = Reading { password: &password, ..reading };
         self.is_there(key, came, &author)?;
-        let plan = judging.conclude(|finding| self.plan_document(peers, key, &author, reading, finding))?;
+        let bytes = judging.text_bytes();
+        let plan = judging.conclude(|finding| self.plan_judged(peers, key, &author, reading, (finding, bytes)))?;
         Ok(Plan { came, ..plan })
+    }
+
+    /// What a document comes to that was found to be this; it is counted.
+    fn plan_judged(
+        &mut self,
+        peers: &mut Peers,
+        key: SessionKey,
+        author: &Author,
+        reading: Reading<'_>,
+        (finding, bytes): (Finding<'_>, usize),
+    ) -> Result<Plan, Refused> {
+        let kind = finding.as_ref().ok().map(|(message, _)| message.kind);
+        let planned = self.plan_document(peers, key, author, reading, finding);
+        let author = planned.as_ref().map_or(author, |plan| &plan.author);
+        let system = author.system.clone();
+        self.note_document(key, &system, (kind, bytes), planned.as_ref().err());
+        planned
+    }
+
+    fn note_document(
+        &mut self,
+        key: SessionKey,
+        system: &str,
+        (kind, bytes): (Option<Kind>, usize),
+        refused: Option<&Refused>,
+    ) {
+        let session = self.table.get(key).map_or("", |session| session.name.as_str());
+        self.documents.note((session, system), kind, bytes, refused);
     }
 
     /// Who was a member and is none any more changes nothing.

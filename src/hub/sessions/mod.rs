@@ -34,6 +34,7 @@ mod record;
 mod roster;
 mod said;
 mod session;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -45,6 +46,7 @@ pub(super) use entry::{Author, Wish, is_system};
 pub(super) use guest::{Arrival, GuestId};
 pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, tracking_id};
 pub(super) use session::Session;
+pub(super) use tally::{DocumentTally, Documents};
 pub(super) use voice::stamp;
 
 use serde_json::json;
@@ -121,6 +123,7 @@ pub(super) struct Sessions {
     /// Sessions whose members are not as the ledger has them.
     rosters: BTreeSet<SessionKey>,
     joiners: Joiners,
+    documents: DocumentTally,
 }
 
 impl Sessions {
@@ -150,6 +153,7 @@ impl Sessions {
             sliced: VecDeque::new(),
             rosters: BTreeSet::new(),
             joiners: Joiners::default(),
+            documents: DocumentTally::default(),
         }
     }
 
@@ -159,6 +163,11 @@ impl Sessions {
         let (elements, types) = rules.size();
         log::info!("C2SIM {} is checked: {elements} elements, {types} types", schema.name());
         Ok(())
+    }
+
+    /// The documents that were handed in, as they are counted.
+    pub(super) const fn documents(&self) -> &DocumentTally {
+        &self.documents
     }
 
     pub(super) fn soonest(&self) -> Option<Tick> {

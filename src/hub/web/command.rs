@@ -39,6 +39,18 @@ pub(in crate::hub) enum Task {
 }
 
 impl Task {
+    /// The path that leads to it.
+    pub(super) const fn pattern(self) -> &'static str {
+        match self {
+            Self::Document => "/C2SIMServer/c2sim",
+            Self::Command => "/C2SIMServer/command",
+            Self::Status => "/C2SIMServer/status",
+            Self::Statistics => "/C2SIMServer/stats",
+            Self::Cyber => "/C2SIMServer/cyber",
+            Self::Probe => "/C2SIMServer",
+        }
+    }
+
     /// What a refusal of it begins with.
     pub(in crate::hub) const fn failure(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use crate::http::answer::Answer;
 use crate::http::forwarded::Seen;
 use crate::http::head::{Head, Terms};
 use crate::http::media;
+use crate::http::method::Method;
 use crate::http::multipart::{Form, Malformed};
 use crate::http::origin::Access;
 use crate::http::requests::{Phase, Requests};
@@ -52,6 +53,9 @@ pub(in crate::hub) struct Asked {
     pub(super) has: Box<str>,
     /// Where in the body the document is, if that is a form.
     form: Option<Result<Box<Form<'static>>, Malformed>>,
+    pub(super) method: Method,
+    /// When its head had come.
+    pub(super) since: Tick,
     /// Its body is longer than it may be, and is not here.
     pub(in crate::hub) is_too_long: bool,
     pub(super) terms: Terms,
@@ -62,7 +66,13 @@ pub(in crate::hub) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(route: Route, head: &Head<'_>, access: Access<'_>, seen: &Seen<'_>, remote: SocketAddr) -> Self {
+    pub(super) fn new(
+        route: Route,
+        head: &Head<'_>,
+        access: Access<'_>,
+        seen: &Seen<'_>,
+        (remote, since): (SocketAddr, Tick),
+    ) -> Self {
         let is_of_page = matches!(route, Route::Home | Route::File(_));
         let mut fields = Vec::new();
         Answer::aside(&mut fields, |answer| access.tell(head, answer));
@@ -84,6 +94,8 @@ impl Asked {
             takes_gzip: is_of_page && head.takes("gzip"),
             has: head.field("If-None-Match").filter(|_| is_of_page).unwrap_or_default().into(),
             form,
+            method: head.method,
+            since,
             is_too_long: false,
             terms: head.terms,
             fields,

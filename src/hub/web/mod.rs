@@ -6,11 +6,13 @@
 mod command;
 mod connection;
 mod feed;
+mod metrics;
 mod page;
 mod reply;
 mod route;
 mod session;
 mod stream;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::auth::Origin;
 use crate::config::Config;
+use crate::counters::{Counters, Reading};
 use crate::http::answer::{self, Answer, Date, Transfer};
 use crate::http::chunks::{self, Chunked};
 use crate::http::credentials::Credentials;
@@ -38,7 +41,8 @@ use super::peers::{Loan, PeerTimer, Peers, Role, is_loopback};
 
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
-pub(super) use page::{Pulse, file, home, metrics, openapi};
+pub(super) use metrics::{Documents, Pulse};
+pub(super) use page::{file, home, openapi};
 pub(super) use reply::{Body, Reply};
 pub(super) use route::{Action, Route};
 pub(super) use session::{
@@ -49,6 +53,7 @@ pub(super) use stream::{Came, Farewell};
 use connection::Connection;
 use feed::Feeds;
 use stream::Stream;
+use tally::Requests;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -63,6 +68,7 @@ pub(super) struct Web {
     lent: Waiting,
     /// Those on which events are told.
     feeds: Feeds,
+    requests: Requests,
     /// Scratch for answers.
     out: Vec<u8>,
 }
@@ -77,6 +83,7 @@ impl Web {
             prefix: config.http_prefix.trim_end_matches('/').to_owned(),
             lent: Waiting::default(),
             feeds: Feeds::new(&format!("{}.COORDINATOR", config.namespace)),
+            requests: Requests::default(),
             out: Vec::new(),
         }
     }
@@ -205,7 +212,7 @@ impl Web {
         let document_bytes_max = peers.config.document_bytes_max;
         let mut bytes_max = route.body_bytes_max(document_bytes_max as u64);
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        let mut asked = Asked::new(route, head, access, &seen, remote);
+        let mut asked = Asked::new(route, head, access, &seen, (remote, peers.now));
         asked.denied = log_in(peers, key, head, &seen).err();
         if !peers.users.is_off() && peers.user(key).is_none() {
             // It will be refused, whatever is in it.
@@ -248,7 +255,7 @@ impl Web {
         let Some(connection) = self.connections.get_mut(&key) else { return };
         let Some(asked) = connection.take(&mut peers.pool) else { return };
         connection.since = peers.now;
-        let Asked { terms, fields, route, is_too_long, .. } = *asked;
+        let Asked { terms, fields, route, is_too_long, method, since, remote, .. } = *asked;
         let large = reply.body.kept().filter(|body| !terms.is_head && body.len() >= peers.passage_bytes_min());
         let is_lent = large.is_some_and(|body| self.lent.add(body.place(), &mut peers.pool));
         let no_memory;
@@ -261,6 +268,7 @@ impl Web {
         };
         peers.counters.http_requests += 1;
         peers.counters.http_refusals += u64::from(reply.status >= 400);
+        self.requests.note((&route, method), reply.status, peers.now.since(since), remote.ip());
         let len = reply.body.len();
         let transfer = match route.wants_pieces() {
             true => Transfer::of(len, HTTP_CHUNK_BYTES_MAX, terms),
@@ -485,6 +493,13 @@ impl Web {
         self.out.clear();
         answer::refuse(&mut self.out, refusal, &Date::of(peers.unix_ms()));
         peers.send_plain(key, &self.out);
+    }
+
+    /// Every number, in the words of Prometheus: ours, and of the documents that were taken and refused.
+    pub(super) fn metrics(&self, ours: (&Counters, &[Reading], &Pulse), documents: &[Vec<Documents>; 2]) -> Reply {
+        // The one that asks for this has been lent to who answers it.
+        let active = 1 + self.connections.values().filter(|connection| connection.at_hand.is_some()).count();
+        metrics::metrics(ours, documents, (&self.requests, active))
     }
 
     // ---- Deadlines ----

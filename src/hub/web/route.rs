@@ -71,6 +71,19 @@ pub(in crate::hub) enum Action {
 }
 
 impl Action {
+    /// The paths that lead to it, as one.
+    const fn pattern(self) -> &'static str {
+        match self {
+            Self::Join => "/api/c2sim/session/{sharedSessionName}/join",
+            Self::Resign => "/api/c2sim/session/{sharedSessionName}/resign",
+            Self::Info => "/api/c2sim/session/{sharedSessionName}/info",
+            Self::Endpoints => "/api/c2sim/session/{sharedSessionName}/stream-endpoints",
+            Self::Initialization => "/api/c2sim/session/{sharedSessionName}/initialization",
+            Self::Send => "/api/c2sim/session/{sharedSessionName}/send",
+            Self::Delete => "/api/c2sim/session/{sharedSessionName}",
+        }
+    }
+
     const fn of(method: Method, word: Option<&str>) -> Option<Self> {
         Some(match (method, word) {
             (Method::Delete, None) => Self::Delete,
@@ -142,6 +155,30 @@ impl Route {
             ["cleanup"] if is_read => Self::Cleanup,
             ["viewer"] if is_read => Self::Viewer,
             _ => Self::Unknown,
+        }
+    }
+
+    /// The paths that lead here, as one: names that clients choose are not in it.
+    pub(super) const fn pattern(&self) -> &'static str {
+        match self {
+            Self::Events => "/events",
+            Self::Home => "/",
+            Self::File(_) => "/page/{file}",
+            Self::Health => "/health",
+            Self::Metrics => "/metrics",
+            Self::OpenApi => "/openapi.yaml",
+            Self::OpenRpc => "/openrpc.json",
+            Self::Rpc => "/rpc",
+            Self::RpcAt(_) => "/rpc/{name}",
+            Self::Cleanup => "/cleanup",
+            Self::Sessions => "/api/c2sim/session/list",
+            Self::Create(_) => "/api/c2sim/session/{sharedSessionName}/create",
+            Self::Session(_, action) => action.pattern(),
+            Self::Stream(_) => "/api/c2sim/session/{sharedSessionName}/ws",
+            Self::Viewer => "/viewer",
+            Self::Task(task) => task.pattern(),
+            Self::UnknownOfApi => "/api/{unknown}",
+            Self::Options | Self::Foreign | Self::Misled | Self::Malformed | Self::Unknown => "other",
         }
     }
 
