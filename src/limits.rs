@@ -620,6 +620,18 @@ pub const QUESTION_MS: u64 = 60_000;
 /// Bytes of a file with a key.
 pub const KEY_FILE_BYTES_MAX: usize = 4096;
 
+/// Bytes of a JWT.
+pub const JWT_BYTES_MAX: usize = 8 << 10;
+
+/// JWTs that are remembered as verified.
+pub const JWTS_MAX: usize = 1024;
+
+/// Users that are known by a JWT, as long as the process runs.
+pub const JWT_USERS_MAX: usize = 1024;
+
+/// Bytes of the name of the system that a JWT is of.
+pub const JWT_SYSTEM_BYTES_MAX: usize = 128;
+
 /// Words of one list of names.
 pub const PATTERNS_MAX: usize = 64;
 

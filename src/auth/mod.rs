@@ -6,10 +6,12 @@
 //!
 //! Nothing can be forbidden here: what no role and no list grants is refused, and the order of the rules means nothing.
 
+mod jwt;
 mod key;
 mod may;
 mod pattern;
 mod role;
+mod rsa;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -17,11 +19,12 @@ mod token;
 mod user;
 mod users;
 
+pub use jwt::JwtRule;
 pub use key::{Key, KeyFile, public_key, secret_key, wipe};
 pub use may::{Action, Target, may, why};
 pub use pattern::{Pattern, Patterns};
 pub use role::Role;
 pub use rule::UserRule;
 pub use token::{hash_of, is_token, token_of};
-pub use user::User;
-pub use users::{Access, Credential, Login, Origin, UserId, Users, Wrong};
+pub use user::{User, UserId};
+pub use users::{Access, Credential, Login, Origin, Users, Wrong};

@@ -150,6 +150,9 @@ impl UserRule {
         if self.name == "?" {
             return Err("the name ? stands for whoever has the password".to_owned());
         }
+        if self.name.starts_with(super::jwt::PREFIX) {
+            return Err("names with jwt: are of those who have a JWT".to_owned());
+        }
         let is_local = self.name == LOCAL;
         if is_local && !(self.key.is_empty() && self.token.is_empty() && self.address.is_empty()) {
             return Err("local is whoever comes over loopback without a key or a token: it has none".to_owned());
@@ -176,6 +179,7 @@ impl UserRule {
             to: or_all(&self.to, Patterns::parse_full(&self.to, namespace)).map_err(told("to"))?,
             sessions: or_all(&self.sessions, Patterns::parse(&self.sessions)).map_err(told("sessions"))?,
             send: or_all(&self.send, Patterns::parse(&self.send)).map_err(told("send"))?,
+            system: None,
             is_there: true,
         };
         Ok((user, self.credentials()?))

@@ -93,13 +93,17 @@ fn users_keep_their_numbers_and_are_gone_with_their_rule_or_their_credential() {
     let origin = Origin { address: "10.0.0.1".parse().unwrap(), is_private: true };
     let next = |rules: &[UserRule]| Users::judge(Access::All, false, "N1", rules, Some(&first)).unwrap();
     let swapped = next(&[b(), UserRule { role: Role::Admin, ..a() }]);
-    assert_eq!([by_token, by_key].map(|login| swapped.again(login, origin)), [Some(by_token), Some(by_key)]);
+    assert_eq!([by_token, by_key].map(|login| swapped.again(login, origin, 0.0)), [Some(by_token), Some(by_key)]);
     assert_eq!(swapped.get(by_token.user).map(|user| user.role), Some(Role::Admin));
-    assert_eq!(swapped.again(by_token, Origin::open(origin.address)), None, "nobody may read it on its way any more");
+    assert_eq!(
+        swapped.again(by_token, Origin::open(origin.address), 0.0),
+        None,
+        "nobody may read it on its way any more"
+    );
     let less = next(&[b(), rule("a", Role::Viewer)]);
-    assert_eq!([by_token, by_key].map(|login| less.again(login, origin)), [None, Some(by_key)]);
+    assert_eq!([by_token, by_key].map(|login| less.again(login, origin, 0.0)), [None, Some(by_key)]);
     let none = next(&[]);
-    assert!(none.get(by_key.user).is_none() && none.again(by_key, origin).is_none());
+    assert!(none.get(by_key.user).is_none() && none.again(by_key, origin, 0.0).is_none());
     let again = Users::judge(Access::All, false, "N1", &[a(), b()], Some(&none)).unwrap();
     assert_eq!(again.by_token(None, &token), Some(by_token));
 }

@@ -1,7 +1,7 @@
 //! Tokens: 32 bytes of chance in letters, of which only the hash is kept.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 /// What every token begins with.
@@ -18,6 +18,14 @@ pub fn token_of(chance: &[u8; 32]) -> String {
     let written = URL_SAFE_NO_PAD.encode_slice(chance, &mut letters);
     debug_assert_eq!(written.ok(), Some(LETTERS), "so many letters hold 32 bytes");
     format!("{PREFIX}{}", core::str::from_utf8(&letters).unwrap_or_default())
+}
+
+/// What letters of base64 stand for, in either alphabet; nothing where they are none.
+pub(super) fn decoded(alphabet: &GeneralPurpose, letters: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; letters.len()];
+    let len = alphabet.decode_slice(letters, &mut bytes).ok()?;
+    bytes.truncate(len);
+    Some(bytes)
 }
 
 /// Whether a word has the shape of a token.

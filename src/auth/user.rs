@@ -6,6 +6,10 @@ use super::role::Role;
 /// The user that comes over loopback and is not asked who he is.
 pub(super) const LOCAL: &str = "local";
 
+/// The number of a user, which it keeps as long as the process runs, whatever becomes of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UserId(pub(super) u32);
+
 /// A user, judged.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -21,6 +25,8 @@ pub struct User {
     pub sessions: Patterns,
     /// Kinds of documents that it may send.
     pub send: Patterns,
+    /// The system of C2SIM that it speaks for, where it may speak for one alone.
+    pub system: Option<Box<str>>,
     /// It has not been taken out of the rules.
     pub(super) is_there: bool,
 }

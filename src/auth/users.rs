@@ -4,15 +4,16 @@ use core::fmt;
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
+use super::jwt::{Issuer, JwtRule, Place, is_jwt};
 use super::key::Key;
 use super::may::{Action, Target, lacks};
 use super::pattern::Patterns;
 use super::role::Role;
 use super::rule::{Credentials, UserRule};
 use super::token::{hash, is_same, is_token};
-use super::user::{LOCAL, User};
+use super::user::{LOCAL, User, UserId};
 use crate::http::forwarded::Network;
-use crate::limits::USERS_MAX;
+use crate::limits::{JWT_USERS_MAX, USERS_MAX};
 
 /// Where a password stands for its user's name.
 const ANYBODY: &str = "?";
@@ -50,10 +51,6 @@ impl Access {
     }
 }
 
-/// The number of a user, which it keeps as long as the process runs, whatever becomes of the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UserId(u32);
-
 /// By what somebody is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -63,6 +60,8 @@ pub enum Credential {
     Key(Key),
     /// By a token of this hash.
     Token([u8; 32]),
+    /// By a JWT of this hash.
+    Jwt([u8; 32]),
 }
 
 impl fmt::Display for Credential {
@@ -71,6 +70,7 @@ impl fmt::Display for Credential {
             Self::Address => f.write_str("address"),
             Self::Key(key) => write!(f, "key {key}"),
             Self::Token(_) => f.write_str("token"),
+            Self::Jwt(_) => f.write_str("JWT"),
         }
     }
 }
@@ -129,6 +129,8 @@ pub struct Users {
     networks: Vec<(Network, UserId)>,
     /// Somebody may not send to everybody.
     is_restricting: bool,
+    /// Whose JWTs are believed.
+    issuer: Option<Issuer>,
 }
 
 impl Users {
@@ -153,6 +155,7 @@ impl Users {
             to: Patterns::all(),
             sessions: Patterns::all(),
             send: Patterns::all(),
+            system: None,
             is_there: true,
         };
         let mut all = before.map_or_else(Vec::new, |before| before.all.clone());
@@ -171,6 +174,7 @@ impl Users {
             tokens: Vec::new(),
             networks: Vec::new(),
             is_restricting: false,
+            issuer: None,
         };
         if rules.len() > USERS_MAX {
             return Err(Wrong { rule: USERS_MAX, reason: format!("there are more than {USERS_MAX} users") });
@@ -185,6 +189,21 @@ impl Users {
         let restricts = |user: &User| user.is_there && user.role != Role::Admin && !user.to.is_all();
         users.is_restricting = access != Access::Off && users.all.iter().any(restricts);
         Ok(users)
+    }
+
+    /// Lets those in who have a JWT by this rule; those that were let in `before` stay, if they are signed by the same key.
+    ///
+    /// # Errors
+    /// The rule does not hold, and why.
+    pub fn believe(&mut self, rule: &JwtRule, before: Option<&Self>) -> Result<(), String> {
+        let issuer = Issuer::of(rule, before.and_then(|before| before.issuer.as_ref()))?;
+        for (id, user) in issuer.users() {
+            if let Some(place) = usize::try_from(id.0).ok().and_then(|place| self.all.get_mut(place)) {
+                *place = user;
+            }
+        }
+        self.issuer = Some(issuer);
+        Ok(())
     }
 
     fn add(&mut self, rule: &UserRule, namespace: &str, earlier: &[UserRule]) -> Result<(), String> {
@@ -296,6 +315,55 @@ impl Users {
         name.is_none_or(is_named).then_some(login)
     }
 
+    /// Whose JWT this is, at this second since 1970.
+    ///
+    /// # Errors
+    /// Why it is nobody's.
+    pub fn by_jwt(&mut self, token: &str, now: f64) -> Result<Login, &'static str> {
+        let issuer = self.issuer.as_ref().ok_or("no user has this token")?;
+        let hash = hash(token);
+        let login = |user| Login { user, by: Credential::Jwt(hash) };
+        if let Some(user) = issuer.known(&hash, now) {
+            return Ok(login(user));
+        }
+        let (user, place) = issuer.judge(token, now)?;
+        self.holds_jwt(user, place, now).map(login)
+    }
+
+    /// The number of a user whose JWT was verified, which is remembered.
+    pub(super) fn holds_jwt(&mut self, user: User, place: Place, now: f64) -> Result<UserId, &'static str> {
+        // Who is known by another token that grants the same is the same one.
+        let is_it = |one: &User| one.system.is_some() && one.name == user.name && one.send == user.send;
+        let found = self.all.iter().position(|one| is_it(one) && one.role == user.role);
+        let n = match found {
+            Some(n) => n,
+            None if self.all.iter().filter(|one| one.system.is_some()).count() >= JWT_USERS_MAX => {
+                return Err("too many systems have come with a JWT");
+            }
+            None => self.all.len(),
+        };
+        let id = UserId(u32::try_from(n).map_err(|_| "there have been too many users")?);
+        match self.all.get_mut(n) {
+            Some(place) => *place = user,
+            None => self.all.push(user),
+        }
+        if let Some(issuer) = &mut self.issuer {
+            issuer.remember(place, id, now);
+        }
+        Ok(id)
+    }
+
+    #[cfg(test)]
+    pub(super) const fn issuer(&self) -> Option<&Issuer> {
+        self.issuer.as_ref()
+    }
+
+    /// Whether a word is to be judged as a JWT and not as a token.
+    #[must_use]
+    pub fn takes_jwt(&self, word: &str) -> bool {
+        self.issuer.is_some() && is_jwt(word)
+    }
+
     /// Every hash is looked at, so that the time tells nothing.
     fn by_hash(&self, hash: &[u8; 32]) -> Option<Login> {
         let mut found = None;
@@ -315,13 +383,17 @@ impl Users {
 
     /// Who somebody is now that was known as `login` by earlier rules.
     #[must_use]
-    pub fn again(&self, login: Login, origin: Origin) -> Option<Login> {
+    pub fn again(&self, login: Login, origin: Origin, now: f64) -> Option<Login> {
         match login.by {
             _ if self.is_off() => Some(Login { user: Self::LOCAL, ..login }),
             Credential::Address => self.by_address(origin.address),
             Credential::Key(key) => self.by_key(&key.0),
             Credential::Token(hash) if self.takes_tokens_from(origin) => self.by_hash(&hash),
-            Credential::Token(_) => None,
+            Credential::Jwt(hash) if self.takes_tokens_from(origin) => {
+                let user = self.issuer.as_ref().and_then(|issuer| issuer.known(&hash, now));
+                user.map(|user| Login { user, ..login })
+            }
+            Credential::Token(_) | Credential::Jwt(_) => None,
         }
     }
 
@@ -363,6 +435,7 @@ impl Users {
             };
             format!("{name} ({role}) {what}; known by {}", credentials(id))
         };
-        self.iter().map(line).collect()
+        let of_rules = self.iter().filter(|user| user.system.is_none()).map(line);
+        of_rules.chain(self.issuer.as_ref().map(Issuer::told)).collect()
     }
 }

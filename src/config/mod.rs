@@ -16,6 +16,6 @@ pub use settings::{SETTINGS, Setting, Value};
 pub(crate) use values::invalid;
 pub use values::{Config, Invalid};
 
-pub use crate::auth::{Access, Role, UserRule};
+pub use crate::auth::{Access, JwtRule, Role, UserRule};
 pub use crate::c2sim::kind::Schema;
 pub use crate::c2sim::state::{InitMerge, Options as SessionOptions, PausedAllows, ShareGuard, UnknownBodies};

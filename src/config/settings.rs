@@ -5,7 +5,7 @@ use core::fmt;
 use super::node::NodeRule;
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
-use crate::auth::{Access, UserRule, Users};
+use crate::auth::{Access, JwtRule, UserRule, Users};
 
 /// One key: how it is written everywhere, what it means, how to read and to set it.
 pub struct Setting {
@@ -271,6 +271,11 @@ impl Config {
                 self.nodes = read.collect::<Result<_, _>>().map_err(|reason| invalid(&key, reason))?;
                 continue;
             }
+            if key == "jwt" {
+                let table = value.as_object().ok_or_else(|| invalid(&key, "it is a table [jwt]"))?;
+                self.jwt = Some(JwtRule::from_table(table).map_err(|why| invalid(&key, why))?);
+                continue;
+            }
             if key == "users" {
                 self.users = self.read_users(text, &value)?;
                 continue;
@@ -367,6 +372,14 @@ impl Config {
         }
         for one in &self.users {
             text.push_str(&one.to_table());
+        }
+        text.push_str("\n# Whose JWTs are believed (without the number signs):\n");
+        match &self.jwt {
+            Some(jwt) => text.push_str(&jwt.to_table()),
+            None => {
+                let rule = JwtRule { public_key: "/etc/instep/issuer.pem".to_owned(), ..JwtRule::default() };
+                text.push_str(&format!("# {}\n", rule.to_table().trim().replace('\n', "\n# ")));
+            }
         }
         text
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::node::NodeRule;
 use super::predefined::Predefined;
-use crate::auth::{Access, Key, UserRule, Users};
+use crate::auth::{Access, JwtRule, Key, UserRule, Users};
 use crate::http::forwarded::Network;
 use crate::http::origin::Origins;
 use crate::leco::{DEFAULT_PORT, address};
@@ -37,6 +37,8 @@ pub struct Config {
     pub auth: Access,
     /// Users, beside the one that is there where `auth` is `remote`: `local`, who comes over loopback and is asked nothing.
     pub users: Vec<UserRule>,
+    /// More users: who has a JWT that is signed by this key. A server reads the key's file; a hub by itself does not.
+    pub jwt: Option<JwtRule>,
     /// Directory of files with a public key each, whose name says who may sign in with it: more users, of the role component. A server reads it;
     /// a hub by itself does not.
     pub keys_dir: String,
@@ -185,6 +187,7 @@ impl Default for Config {
             remote_admin: false,
             auth: Access::Off,
             users: Vec::new(),
+            jwt: None,
             keys_dir: String::new(),
             server_key: String::new(),
             client_key: String::new(),
@@ -351,7 +354,12 @@ impl Config {
     /// The users that it describes; those that were there `before` keep their numbers.
     pub(crate) fn judge_users(&self, before: Option<&Users>) -> Result<Users, String> {
         let users = Users::judge(self.auth, self.plain_remote, &self.namespace, &self.users, before);
-        users.map_err(|wrong| wrong.to_string())
+        let mut users = users.map_err(|wrong| wrong.to_string())?;
+        // Before its key has been read, nobody is known by it.
+        if let Some(jwt) = self.jwt.as_ref().filter(|jwt| !jwt.pem.is_empty()) {
+            users.believe(jwt, before).map_err(|why| format!("jwt: {why}"))?;
+        }
+        Ok(users)
     }
 
     /// As [`Config::check`]; but nothing is left here for the machine's name to stand in for.

@@ -10,11 +10,15 @@ use crate::config::Config;
 use crate::hub::rulebook::Rulebook;
 use crate::limits::{KEY_FILE_BYTES_MAX, USERS_MAX};
 
-/// The configuration with the users of `keys_dir` behind its own.
+/// The configuration with the users of `keys_dir` behind its own, and the key that JWTs are signed by.
 ///
 /// # Errors
 /// What is wrong with the directory or one of its files, in one line that names it.
 pub fn with_keys(mut config: Config) -> Result<Config, String> {
+    if let Some(jwt) = config.jwt.as_mut().filter(|jwt| jwt.pem.is_empty()) {
+        let path = Path::new(&jwt.public_key);
+        jwt.pem = text_of(path).map_err(|error| format!("jwt: public_key {}: {error}", path.display()))?;
+    }
     if config.keys_dir.is_empty() {
         return Ok(config);
     }

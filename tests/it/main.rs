@@ -33,6 +33,8 @@ mod face;
 mod fuzz;
 mod gmu;
 #[cfg(feature = "daemon")]
+mod jwt;
+#[cfg(feature = "daemon")]
 mod keys_cli;
 mod large;
 mod leco;

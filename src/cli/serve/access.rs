@@ -77,7 +77,10 @@ pub(super) fn users(config: &Config) -> Result<(Users, String), Failure> {
         config.namespace = host::default_namespace();
     }
     let users = Users::judge(config.auth, config.plain_remote, &config.namespace, &config.users, None);
-    let users = users.map_err(|wrong| Failure::usage(format!("users: {wrong}")))?;
+    let mut users = users.map_err(|wrong| Failure::usage(format!("users: {wrong}")))?;
+    if let Some(jwt) = &config.jwt {
+        users.believe(jwt, None).map_err(|why| Failure::usage(format!("jwt: {why}")))?;
+    }
     Ok((users, config.namespace))
 }
 

@@ -52,16 +52,11 @@ impl Hub {
         token: &str,
         origin: Origin,
     ) -> Result<Login, &'static str> {
-        let why = if self.peers.users.takes_tokens_from(origin) {
-            match self.peers.users.by_token(name, token) {
-                Some(login) => return Ok(login),
-                None => "no user has this token",
-            }
-        } else {
-            "a token from another machine could be read on its way (plain_remote)"
-        };
-        self.peers.note_stranger(key, "log in", why);
-        Err(why)
+        let login = self.peers.judge_token(name, token, origin);
+        if let Err(why) = login {
+            self.peers.note_stranger(key, "log in", why);
+        }
+        login
     }
 
     /// Who the caller is.
@@ -213,6 +208,16 @@ impl Hub {
         }
         let refused = self.peers.forbid(key, "be this client", "a clientId of its own", Target::Nothing);
         Some(forbidden(&refused))
+    }
+}
+
+impl Hub {
+    /// The answer to who joins for another system than its JWT is of.
+    pub(super) fn foreign_system(&mut self, key: PeerKey, system: &str) -> Reply {
+        self.peers.forbid(key, "join", "a JWT of that system (fromSendingSystem)", Target::Session(system));
+        let why = format!("The token is not of system '{system}'");
+        let body = json!({"code": "AUTHORIZATION_FAILURE", "message": why, "details": {"systemName": system}});
+        Reply::json(400, body.to_string())
     }
 }
 

@@ -116,9 +116,15 @@ impl Hub {
         if self.sessions.get(session).is_some_and(|session| session.is_busy(false)) {
             return Served::Busy(session);
         }
-        let system = system.as_deref().unwrap_or_default();
+        let mut system = system.unwrap_or_default();
+        if let Some(only) = self.peers.user(key).and_then(|user| self.peers.users.get(user)?.system.as_deref()) {
+            if !system.is_empty() && system != only {
+                return self.foreign_system(key, &system).into();
+            }
+            only.clone_into(&mut system);
+        }
         let user = self.peers.user(key).filter(|_| !self.peers.users.is_off());
-        let arrival = Arrival { title: &title, system, remote: asked.remote, user };
+        let arrival = Arrival { title: &title, system: &system, remote: asked.remote, user };
         let said = self.sessions.guest_joins(&mut self.peers, &self.names, session, id, arrival);
         self.said_over_web(key, asked, session, said)
     }

@@ -40,8 +40,8 @@ impl Hub {
             }
         };
         let ours = &mut self.peers.config;
-        (ours.auth, ours.plain_remote, ours.users, ours.keys_dir) =
-            (config.auth, config.plain_remote, config.users, config.keys_dir);
+        (ours.auth, ours.plain_remote, ours.users, ours.keys_dir, ours.jwt) =
+            (config.auth, config.plain_remote, config.users, config.keys_dir, config.jwt);
         let gone = self.peers.set_users(users);
         let count = self.peers.users.iter().count();
         self.peers.counters.reloads += 1;

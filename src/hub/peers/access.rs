@@ -4,6 +4,7 @@
 //! is (`auth` is `off`) none of this is looked at.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use serde_json::json;
 
@@ -64,6 +65,31 @@ impl Peers {
             peer.user = user;
             self.share_anew(key);
         }
+    }
+
+    /// Seconds since 1970, by which JWTs end.
+    fn seconds(&self) -> f64 {
+        Duration::from_millis(self.unix_ms()).as_secs_f64()
+    }
+
+    /// Whose token this is, or whose JWT. With a name it must be that user's; `?` is anybody's.
+    ///
+    /// # Errors
+    /// Why nobody is let in by it.
+    pub(in crate::hub) fn judge_token(
+        &mut self,
+        name: Option<&str>,
+        token: &str,
+        origin: Origin,
+    ) -> Result<Login, &'static str> {
+        if !self.users.takes_tokens_from(origin) {
+            return Err("a token from another machine could be read on its way (plain_remote, or a proxy with TLS)");
+        }
+        if name.is_none() && self.users.takes_jwt(token) {
+            let now = self.seconds();
+            return self.users.by_jwt(token, now);
+        }
+        self.users.by_token(name, token).ok_or("no user has this token")
     }
 
     /// A connection belongs to what a user has begun on another one, from the same machine.
@@ -171,6 +197,7 @@ impl Peers {
     /// Other rules hold from now on: everybody is judged again. Answers who is nobody any more.
     pub(in crate::hub) fn set_users(&mut self, users: Users) -> Vec<PeerKey> {
         self.users = users;
+        let now = self.seconds();
         let mut gone = Vec::new();
         for slot in 0..self.slots_end() {
             let Some(key) = self.key_at(slot) else { continue };
@@ -184,7 +211,7 @@ impl Peers {
             let by = peer.shown.as_ref().map_or(Credential::Address, |shown| shown.by);
             let was = peer.user;
             let login = Login { user: was.unwrap_or(Users::LOCAL), by };
-            peer.user = self.users.again(login, origin).map(|login| login.user);
+            peer.user = self.users.again(login, origin, now).map(|login| login.user);
             if was.is_some() && peer.user.is_none() && peer.is_open() {
                 gone.push(key);
             }

@@ -328,11 +328,7 @@ fn log_in(peers: &mut Peers, key: PeerKey, login: Option<&str>, passcode: &str) 
     if !is_token(passcode) {
         return if peers.user(key).is_some() { Ok(()) } else { Err("this address needs a token") };
     }
-    if !peers.users.takes_tokens_from(origin) {
-        return Err("a token from another machine could be read on its way (plain_remote)");
-    }
-    let user = peers.users.by_token(login.filter(|login| !login.is_empty()), passcode);
-    let user = user.ok_or("no user has this token")?;
+    let user = peers.judge_token(login.filter(|login| !login.is_empty()), passcode, origin)?;
     peers.log_in(key, Some(user), origin);
     Ok(())
 }

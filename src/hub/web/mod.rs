@@ -583,12 +583,7 @@ fn log_in(peers: &mut Peers, key: PeerKey, head: &Head<'_>, seen: &Seen<'_>) -> 
     let origin = Origin { address: seen.client.to_canonical(), is_private: seen.is_secure };
     let outcome = match Credentials::of(head) {
         None => Ok(peers.users.by_address(origin.address)),
-        Some(_) if !peers.users.takes_tokens_from(origin) => {
-            Err("a token from another machine could be read on its way (plain_remote, or a proxy with TLS)")
-        }
-        Some(Credentials { name, token }) => {
-            peers.users.by_token(name.as_deref(), &token).map(Some).ok_or("no user has this token")
-        }
+        Some(Credentials { name, token }) => peers.judge_token(name.as_deref(), &token, origin).map(Some),
     };
     peers.log_in(key, outcome.ok().flatten(), origin);
     outcome.map(drop)
