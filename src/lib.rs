@@ -21,7 +21,7 @@
 //! Helpers may stand beside the loop: a thread that looks a host name up, for as long as that takes, and those that wait for the disk, one
 //! for the state directory and one for the directory of recordings.
 //!
-//! This page is the map. `README.md` tells how to use the program; here is how to embed it and how it is built.
+//! This page is the map. `README.md` tells how to use the program, `docs/embed.md` how to embed it; here is how it is built.
 //!
 //! # What you may build upon
 //! Without default features this crate shows its face and nothing else; that is what keeps its meaning from one version to the next, and
@@ -197,6 +197,11 @@
         reason = "rooms that are shut have doors for the program, the tests and the benchmarks"
     )
 )]
+
+/// What `docs/embed.md` shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embed.md")]
+mod embed {}
 
 pub mod client;
 pub mod config;

@@ -36,7 +36,7 @@ Usage: instep bench throughput [ADDRESS] [options]   messages from N senders to 
        instep bench session [ADDRESS] [options]      how far apart members of a session learn of its state
        instep bench c2sim [ADDRESS] [options]        reports over HTTP, and who hears them on WebSockets
 
-ADDRESS is host:port of a Coordinator [127.0.0.1:12300]; for c2sim of its HTTP port [127.0.0.1:12312].
+ADDRESS is host:port of a Coordinator [INSTEP_ADDRESS, or 127.0.0.1:12300]; for c2sim of its HTTP port [127.0.0.1:12312].
 
       --payload BYTES   bytes of the payload frame [64]
       --seconds S       how long to measure; a short warm-up comes first [5]

@@ -13,6 +13,7 @@ mod key;
 mod log;
 mod logger;
 mod memory;
+mod place;
 mod ports;
 mod print;
 mod rules;

@@ -7,7 +7,6 @@ use std::io::Read as _;
 use instep::auth::{hash_of, token_of};
 use instep::hub::judge;
 use instep::leco::name::of_visitor;
-use instep::leco::{DEFAULT_PORT, address};
 use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Value, json};
 
@@ -97,10 +96,7 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
             Short('h') | Long("help") => return say(MAY_HELP),
             Long("config") => file = Some(utf8(parser.value()?)?),
             Short('a') | Long("address") => {
-                let text = utf8(parser.value()?)?;
-                place = Some(address::with_port_or(&text, DEFAULT_PORT).ok_or_else(|| {
-                    Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
-                })?);
+                place = Some(super::place::meant("--address", &utf8(parser.value()?)?)?);
             }
             Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
             Long("key") => credentials::KEY.take(parser.value()?)?,

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use instep::control;
 use instep::control::client::{ViewerResult, decode_viewer, encode_viewer};
 use instep::control::viewer::Bits;
+use instep::leco::address;
 use instep::leco::name::of_visitor;
-use instep::leco::{DEFAULT_PORT, address};
 use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::client::{Client, Trouble, now, seconds};
 use super::credentials;
 use super::failure::Failure;
 use super::framed::{Framed, Silence};
+use super::place;
 use super::ports;
 use super::print::{complain, is_read, print, say};
 use source::{Doing, Source, TIMEOUT, Way, failure};
@@ -50,7 +51,7 @@ Usage: instep view [options] FILE             opens a log and plays it
 FILE is a name below log_dir, as in instep ctl logs. A word without a slash and without an end such as .log or .7z is a
 HOST.
 
-  -a, --address HOST:PORT  the Coordinator [127.0.0.1:12300, or that of HOST]
+  -a, --address HOST:PORT  the Coordinator [INSTEP_ADDRESS, 127.0.0.1:12300, or that of HOST]
   --changes       what changed of entities      }
   --commands      what agents did               } both, when nothing is chosen
   --world         all entities as they are
@@ -360,7 +361,7 @@ fn ended(line: &Framed, silence: Silence) -> Failure {
 fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
     let mut wishes = Wishes {
         viewer: None,
-        coordinator: format!("127.0.0.1:{DEFAULT_PORT}"),
+        coordinator: String::new(),
         needs_coordinator: false,
         source: None,
         bits: Bits::NONE,
@@ -375,10 +376,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
         match word {
             Short('h') | Long("help") => return Ok(None),
             Short('a') | Long("address") => {
-                let text = parser.value()?.to_string_lossy().into_owned();
-                let wrong =
-                    || format!("view: --address '{text}': a host and port like 127.0.0.1:{DEFAULT_PORT} is wanted");
-                wishes.coordinator = address::with_port(&text).ok_or_else(|| Failure::usage(wrong()))?;
+                wishes.coordinator = place::meant("view: --address", &parser.value()?.to_string_lossy())?;
                 wishes.needs_coordinator = true;
             }
             Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
@@ -430,6 +428,9 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
         return Err(Failure::usage("view: HOST:PORT is a viewer port; what opens and connects is named by --address"));
     }
     credentials::check()?;
+    if wishes.coordinator.is_empty() {
+        wishes.coordinator = place::usual()?;
+    }
     if wishes.bits == Bits::NONE {
         wishes.bits = Bits::ACTION | Bits::UPDATE;
     }

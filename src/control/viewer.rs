@@ -42,6 +42,18 @@ impl Bits {
     /// Send the map, with the next result and each initial one.
     pub const MAP: Self = Self(1 << 7);
 
+    /// Every bit, its name, and what it asks for.
+    pub const NAMED: [(Self, &str, &str); 8] = [
+        (Self::OPEN, "OPEN", "to join: an initial result is due"),
+        (Self::CLOSE, "CLOSE", "to leave the session"),
+        (Self::ACTION, "ACTION", "commands of each timestep"),
+        (Self::UPDATE, "UPDATE", "changes of each timestep"),
+        (Self::WORLD, "WORLD", "the world, with each timestep while it is selected"),
+        (Self::PERCEPTION, "PERCEPTION", "what agents saw and heard in each timestep"),
+        (Self::CONFIG, "CONFIG", "the configuration, with the next result and each initial one"),
+        (Self::MAP, "MAP", "the map, with the next result and each initial one"),
+    ];
+
     /// True when every bit of `other` is set here.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {

@@ -66,6 +66,31 @@ pub const MANAGER_FAILED: RpcError = RpcError { code: -32040, message: "The Mana
 /// A session's flow control refused; the C2SIM code and its details are in the data.
 pub const SESSION_REFUSED: RpcError = RpcError { code: -32030, message: "The session refused this." };
 
+/// Every error, and what whoever hears it should know beside its sentence.
+pub const ERRORS: [(RpcError, &str); 18] = [
+    (NOT_PERMITTED, "what ends, hides or takes something works over loopback alone; data names what was asked"),
+    (
+        FORBIDDEN,
+        "users are asked who they are; data has user, action, and needs: the role, or the list that lacks the name",
+    ),
+    (SESSION_REFUSED, "data has the C2SIM code, its reason and details"),
+    (MANAGER_FAILED, "data says why"),
+    (NOT_SIGNED_IN, "sign in, and send it again"),
+    (NAMESPACE_MISSING, "sign in, which tells the namespace, and send it again"),
+    (DUPLICATE_NAME, "choose another name, or sign in with suggest; data has the name"),
+    (NODE_UNKNOWN, "this Coordinator has no link to the node in data"),
+    (RECEIVER_UNKNOWN, "nobody is signed in under the name in data"),
+    (RECEIVER_OVERLOADED, "send it again, later; data has the receiver"),
+    (MESSAGE_TOO_LARGE, "data has the limit and the settings that it comes from"),
+    (SERVER_FULL, "data says of what: names, nodes, connections"),
+    (NO_ANSWER, "over HTTP alone: data says how long whoever was asked was waited for"),
+    (INVALID_REQUEST, "JSON, but no request of JSON-RPC 2.0"),
+    (METHOD_NOT_FOUND, "rpc.discover tells which there are"),
+    (INVALID_PARAMS, "data says which"),
+    (INTERNAL_ERROR, "data says why: the answer is too large, or is not JSON"),
+    (PARSE_ERROR, "no JSON, or deeper than 128"),
+];
+
 /// The id of a request, ready to be written back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Id(Value);

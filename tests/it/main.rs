@@ -53,9 +53,13 @@ mod output_cli;
 mod overload;
 #[cfg(feature = "daemon")]
 mod ports_cli;
+#[cfg(feature = "daemon")]
+mod protocol;
 mod rcrs_data;
 mod rcrs_kernel;
 mod rcrs_log;
+#[cfg(all(feature = "daemon", feature = "ledger"))]
+mod readme;
 mod recording;
 #[cfg(all(feature = "daemon", target_os = "linux"))]
 mod recording_cli;

@@ -10,6 +10,7 @@ use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::super::credentials;
 use super::super::failure::Failure;
+use super::super::place;
 
 /// Bytes of a payload at most: what the default bounds of a Coordinator allow.
 const PAYLOAD_BYTES_MAX: usize = 16 << 20;
@@ -157,8 +158,7 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
         options.stomp = "127.0.0.1:61613".to_owned();
     }
     if options.address.is_empty() {
-        let port = instep::leco::DEFAULT_PORT + if measure == Measure::C2sim { 12 } else { 0 };
-        options.address = format!("127.0.0.1:{port}");
+        options.address = if measure == Measure::C2sim { "127.0.0.1:12312".to_owned() } else { place::usual()? };
     }
     credentials::check()?;
     Ok(Some(options))

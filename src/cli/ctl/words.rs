@@ -10,6 +10,7 @@ use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::super::credentials;
 use super::super::failure::Failure;
+use super::super::place;
 use super::super::print::say;
 use super::command::{Argument, Command, Commands, Given};
 use Argument::{Many, May, Must, Number, Switch, Text};
@@ -65,7 +66,7 @@ impl Said {
 pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<Parsed>, Failure> {
     let mut said = Said::Nothing;
     let mut given = Given::default();
-    let mut address = format!("127.0.0.1:{DEFAULT_PORT}");
+    let mut address = None;
     let mut control = None;
     let mut timeout = Duration::from_secs(5);
     let mut json = false;
@@ -82,9 +83,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
             }
             Short('a') | Long("address") => {
                 let text = utf8(parser.value()?)?;
-                address = address::with_port(&text).ok_or_else(|| {
-                    Failure::usage(format!("--address '{text}': a host and port like 127.0.0.1:12300 is wanted"))
-                })?;
+                address = Some(place::meant("--address", &text)?);
             }
             Long("control") => {
                 let text = utf8(parser.value()?)?;
@@ -120,8 +119,8 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
     }
     let command = match said {
         Said::Command(command) => command,
-        Said::Family => return Err(Failure::usage("ctl session wants a command (try: instep ctl session --help)")),
-        Said::Nothing => return Err(Failure::usage("ctl wants a command (try: instep ctl --help)")),
+        Said::Family => return say(&family_help(commands)).map(|()| None),
+        Said::Nothing => return say(&help(commands)).map(|()| None),
     };
     let names: Vec<(&str, bool)> = command.arguments.iter().filter_map(Argument::word).collect();
     let wrong = match (names.get(given.words.len()), given.words.get(names.len())) {
@@ -135,6 +134,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
         return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
     }
     credentials::check()?;
+    let address = address.map_or_else(place::usual, Ok)?;
     Ok(Some(Parsed { command, given, address, control, timeout, json }))
 }
 
@@ -199,7 +199,7 @@ fn usage(command: &Command) -> String {
 }
 
 /// The options that every command has.
-const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [127.0.0.1:12300]
+const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [INSTEP_ADDRESS, or 127.0.0.1:12300]
       --control HOST:PORT    the Manager's control port [as the Coordinator says]
       --token-file FILE      the token to show, where that is asked (also: INSTEP_TOKEN_FILE)
       --key FILE             our secret key: what goes over LECO is encrypted (also: INSTEP_KEY)
@@ -300,9 +300,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (words, wanted) in [
-            ("", "ctl wants a command"),
             ("node", "ctl has no command 'node'"),
-            ("session", "ctl session wants a command (try: instep ctl session --help)"),
             ("session begin", "ctl session has no command 'begin' (try: instep ctl session --help)"),
             ("session info", "session info: NAME is missing (usage: instep ctl session info NAME)"),
             ("session complete a --at 5", "session complete: there is no flag --at"),
