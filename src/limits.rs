@@ -9,8 +9,10 @@
 //! `connections_max` times the size of one peer's entries (under 1 KiB) plus the directories, which hold at most
 //! [`COMPONENTS_MAX`] names here and [`COMPONENTS_PER_NODE_MAX`] for each of [`NODES_MAX`] nodes.
 
+mod channel;
 mod turn;
 
+pub use channel::*;
 pub use turn::*;
 
 // ---- ZMTP ----

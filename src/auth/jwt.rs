@@ -212,10 +212,13 @@ impl Issuer {
             Role::Controller => Role::Controller,
             role @ (Role::Viewer | Role::Component | Role::Node | Role::Provider | Role::Admin) => role,
         };
+        let none = || Patterns::parse(&[]).unwrap_or_else(|_| Patterns::all());
         User {
             name: format!("{PREFIX}{}", grant.system).into(),
             role,
-            names: Patterns::parse(&[]).unwrap_or_else(|_| Patterns::all()),
+            names: none(),
+            publish: none(),
+            subscribe: none(),
             to: Patterns::all(),
             sessions: self.sessions.clone(),
             send: Patterns::parse(&grant.send).unwrap_or_else(|_| Patterns::all()),

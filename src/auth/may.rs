@@ -13,6 +13,10 @@ pub enum Action {
     SignIn,
     /// To send to a receiver.
     Send,
+    /// To publish messages of a topic.
+    Publish,
+    /// To subscribe to a topic.
+    Subscribe,
     /// To join a session, to follow it, to leave it.
     Join,
     /// To hand a document in to a session.
@@ -31,10 +35,12 @@ pub enum Action {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Look,
         Self::SignIn,
         Self::Send,
+        Self::Publish,
+        Self::Subscribe,
         Self::Join,
         Self::Document,
         Self::Trigger,
@@ -48,8 +54,8 @@ impl Action {
     #[must_use]
     pub const fn needs(self) -> Role {
         match self {
-            Self::Look => Role::Viewer,
-            Self::SignIn | Self::Send | Self::Join | Self::Document => Role::Component,
+            Self::Look | Self::Subscribe => Role::Viewer,
+            Self::SignIn | Self::Send | Self::Publish | Self::Join | Self::Document => Role::Component,
             Self::Trigger | Self::Control | Self::MakeSession => Role::Controller,
             Self::BeNode => Role::Node,
             Self::Administer => Role::Admin,
@@ -59,7 +65,8 @@ impl Action {
     /// Whether a role may it at all. A node looks on and takes part in sessions for the Components behind it.
     const fn is_of(self, role: Role) -> bool {
         role.covers(self.needs())
-            || (matches!(role, Role::Node) && matches!(self, Self::Look | Self::Join | Self::Document))
+            || (matches!(role, Role::Node)
+                && matches!(self, Self::Look | Self::Subscribe | Self::Join | Self::Document))
     }
 }
 
@@ -72,6 +79,8 @@ pub enum Target<'a> {
     Name(&'a [u8]),
     /// A namespace.
     Namespace(&'a [u8]),
+    /// The first frame of published messages, or the beginning of it.
+    Topic(&'a [u8]),
     /// A session, by its name.
     Session(&'a str),
     /// A document of this kind, one of [`super::UserRule::KINDS`], for a session.
@@ -92,12 +101,14 @@ fn lists<'u, 't>(
     match (action, target) {
         (Action::SignIn, Target::Name(name)) => [Some(("names", &user.names, name)), None],
         (Action::Send, Target::Name(name)) => [Some(("to", &user.to, name)), None],
+        (Action::Publish, Target::Topic(topic)) => [Some(("publish", &user.publish, topic)), None],
+        (Action::Subscribe, Target::Topic(topic)) => [Some(("subscribe", &user.subscribe, topic)), None],
         (Action::BeNode, Target::Namespace(name)) => [Some(("names", &user.names, name)), None],
         (_, Target::Session(session)) => [Some(("sessions", &user.sessions, session.as_bytes())), None],
         (_, Target::Document { session, kind }) => {
             [Some(("sessions", &user.sessions, session.as_bytes())), Some(("send", &user.send, kind.as_bytes()))]
         }
-        (_, Target::Nothing | Target::Name(_) | Target::Namespace(_)) => [None, None],
+        (_, Target::Nothing | Target::Name(_) | Target::Namespace(_) | Target::Topic(_)) => [None, None],
     }
 }
 

@@ -31,6 +31,10 @@ pub struct UserRule {
     pub sessions: Vec<String>,
     /// The kinds of documents that it may send, of [`UserRule::KINDS`]; all by default.
     pub send: Vec<String>,
+    /// The topics of published data and log messages that it may publish; all by default.
+    pub publish: Vec<String>,
+    /// The topics of these that it may subscribe to, each with a star at its end; all by default.
+    pub subscribe: Vec<String>,
 }
 
 /// The names under which commands sign in.
@@ -49,7 +53,7 @@ impl UserRule {
     pub const KINDS: [&str; 4] = ["initialization", "orders", "reports", "other"];
 
     /// The keys whose values are lists, or one word.
-    const LISTS: [&str; 7] = ["key", "token", "address", "names", "to", "sessions", "send"];
+    const LISTS: [&str; 9] = ["key", "token", "address", "names", "to", "sessions", "send", "publish", "subscribe"];
 
     /// A user without credentials, and with every list at its default.
     #[must_use]
@@ -71,6 +75,8 @@ impl UserRule {
             "names" => &self.names,
             "to" => &self.to,
             "sessions" => &self.sessions,
+            "publish" => &self.publish,
+            "subscribe" => &self.subscribe,
             _ => &self.send,
         }
     }
@@ -83,6 +89,8 @@ impl UserRule {
             "names" => &mut self.names,
             "to" => &mut self.to,
             "sessions" => &mut self.sessions,
+            "publish" => &mut self.publish,
+            "subscribe" => &mut self.subscribe,
             _ => &mut self.send,
         }
     }
@@ -172,6 +180,11 @@ impl UserRule {
         if let Some(other) = self.send.iter().find(|word| !Self::KINDS.contains(&word.as_str())) {
             return Err(format!("send: there is no kind '{other}', but {}", Self::KINDS.join(", ")));
         }
+        if let Some(whole) = self.subscribe.iter().find(|word| !word.ends_with('*')) {
+            return Err(format!(
+                "subscribe: '{whole}' has no star at its end: whoever subscribes gets all that begins so"
+            ));
+        }
         let user = User {
             name: self.name.as_str().into(),
             role: self.role,
@@ -180,6 +193,8 @@ impl UserRule {
             sessions: or_all(&self.sessions, Patterns::parse(&self.sessions)).map_err(told("sessions"))?,
             send: or_all(&self.send, Patterns::parse(&self.send)).map_err(told("send"))?,
             system: None,
+            publish: or_all(&self.publish, Patterns::parse(&self.publish)).map_err(told("publish"))?,
+            subscribe: or_all(&self.subscribe, Patterns::parse(&self.subscribe)).map_err(told("subscribe"))?,
             is_there: true,
         };
         Ok((user, self.credentials()?))

@@ -148,8 +148,8 @@ fn has(list: &[String], default: &[String], full: bool, name: &str) -> bool {
 /// The rules as they are written for people: role by role, then list by list.
 fn twin(rule: &UserRule, action: Action, target: Target<'_>) -> bool {
     let roles: &[&str] = match action {
-        Action::Look => &["viewer", "component", "controller", "node", "admin"],
-        Action::SignIn | Action::Send => &["component", "controller", "admin"],
+        Action::Look | Action::Subscribe => &["viewer", "component", "controller", "node", "admin"],
+        Action::SignIn | Action::Send | Action::Publish => &["component", "controller", "admin"],
         Action::Join | Action::Document => &["component", "controller", "node", "admin"],
         Action::Trigger | Action::Control | Action::MakeSession => &["controller", "admin"],
         Action::BeNode => &["node", "admin"],
@@ -174,6 +174,13 @@ fn twin(rule: &UserRule, action: Action, target: Target<'_>) -> bool {
         Target::Namespace(name) => {
             action != Action::BeNode || has(&rule.names, &own, false, core::str::from_utf8(name).unwrap())
         }
+        Target::Topic(topic) => {
+            let topic = core::str::from_utf8(topic).unwrap();
+            if action == Action::Publish {
+                return has(&rule.publish, &all, false, topic);
+            }
+            action != Action::Subscribe || has(&rule.subscribe, &all, false, topic)
+        }
         Target::Session(session) => has(&rule.sessions, &all, false, session),
         Target::Document { session, kind } => {
             has(&rule.sessions, &all, false, session) && has(&rule.send, &all, false, kind)
@@ -194,6 +201,8 @@ fn every_answer_is_that_of_the_slow_twin() {
         rule.to = some_of(&mut state, &NAMES);
         rule.sessions = some_of(&mut state, &SESSIONS);
         rule.send = some_of(&mut state, &UserRule::KINDS);
+        rule.publish = some_of(&mut state, &NAMES);
+        rule.subscribe = some_of(&mut state, &["*", "N1.*", "N1.las*"]);
         let users = judged(Access::All, core::slice::from_ref(&rule));
         let (id, user) = users.named(&rule.name).unwrap();
         let [full, session, kind] = [
@@ -206,6 +215,7 @@ fn every_answer_is_that_of_the_slow_twin() {
             Target::Nothing,
             Target::Name(full.as_bytes()),
             Target::Namespace(namespace.as_bytes()),
+            Target::Topic(full.as_bytes()),
             Target::Session(session),
             Target::Document { session, kind },
         ];
@@ -219,5 +229,5 @@ fn every_answer_is_that_of_the_slow_twin() {
             }
         }
     }
-    assert!((100_000..900_000).contains(&granted), "{granted} of a million");
+    assert!((100_000..1_200_000).contains(&granted), "{granted} of a million and more");
 }

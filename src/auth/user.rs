@@ -27,6 +27,10 @@ pub struct User {
     pub send: Patterns,
     /// The system of C2SIM that it speaks for, where it may speak for one alone.
     pub system: Option<Box<str>>,
+    /// Topics that it may publish.
+    pub publish: Patterns,
+    /// Topics that it may subscribe to.
+    pub subscribe: Patterns,
     /// It has not been taken out of the rules.
     pub(super) is_there: bool,
 }

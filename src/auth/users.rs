@@ -156,6 +156,8 @@ impl Users {
             sessions: Patterns::all(),
             send: Patterns::all(),
             system: None,
+            publish: Patterns::all(),
+            subscribe: Patterns::all(),
             is_there: true,
         };
         let mut all = before.map_or_else(Vec::new, |before| before.all.clone());

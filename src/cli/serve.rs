@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use instep::auth::Users;
 use instep::config::{Config, SETTINGS, Value};
-use instep::hub::Door;
+use instep::hub::{Channel, Door};
 use instep::net::{Server, Turn, host};
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
@@ -207,6 +207,15 @@ fn welcome(server: &Server, name: &str) -> Vec<String> {
     let stomp: Vec<String> = server.addresses(Door::Stomp).map(|address| address.to_string()).collect();
     if !stomp.is_empty() {
         lines.push(format!("clients of STOMP connect to {}", stomp.join(", ")));
+    }
+    for channel in Channel::ALL {
+        let port = |door| server.addresses(door).next().map(|address| address.port());
+        if let (Some(publishers), Some(subscribers)) = (port(Door::Publisher(channel)), port(Door::Subscriber(channel)))
+        {
+            lines.push(format!(
+                "of the {channel} channel, publishers connect to {publishers}, subscribers to {subscribers}"
+            ));
+        }
     }
     lines
 }

@@ -207,10 +207,8 @@ impl Machine {
                     self.sign_in();
                 }
                 Ok(Step::Command { at: within, len, command }) => {
-                    let pong = match command {
-                        Command::Ping { context, .. } => Some(Built::pong(context)),
-                        Command::Ready(_) | Command::Error(_) | Command::Pong | Command::Ignored => None,
-                    };
+                    let pong =
+                        if let Command::Ping { context, .. } = command { Some(Built::pong(context)) } else { None };
                     if within == 0 {
                         at += len;
                     } else {

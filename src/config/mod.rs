@@ -4,11 +4,13 @@
 //! environment or the command line itself: `main` hands the words in. Precedence is flags over environment over file over
 //! defaults, simply by the order in which the sources are applied.
 
+mod channel;
 mod node;
 mod predefined;
 mod settings;
 mod values;
 
+pub use channel::ChannelPort;
 pub use log::LevelFilter;
 pub use node::NodeRule;
 pub use predefined::Predefined;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::channel::ChannelPort;
 use super::node::NodeRule;
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
@@ -106,6 +107,21 @@ macro_rules! setting {
     };
 }
 
+macro_rules! channel_port {
+    ($key:ident, $help:literal) => {
+        Setting {
+            key: stringify!($key),
+            help: $help,
+            is_switch: false,
+            get: |config| Value::Text(config.$key.to_string()),
+            set: |config, word| {
+                config.$key = ChannelPort::of_word(word)?;
+                Ok(())
+            },
+        }
+    };
+}
+
 /// Every key, in the order in which help and `--print-config` show them.
 pub const SETTINGS: &[Setting] = &[
     setting!(text namespace, "namespace of this node (default: the machine's name up to the first dot)"),
@@ -171,6 +187,11 @@ pub const SETTINGS: &[Setting] = &[
     setting!(list viewer_bind, "addresses of the viewer port (default: those of bind, port + 11 or free; 'off': none)"),
     setting!(list http_bind, "addresses of the HTTP port (default: loopback on port + 12 or a free one; 'off': none)"),
     setting!(list stomp_bind, "addresses of the STOMP port, such as 127.0.0.1:61613 (default: none)"),
+    channel_port!(data_port, "publishers of data connect there, subscribers to - 1, nodes + 1 (default: 11100; 'off')"),
+    channel_port!(
+        log_channel_port,
+        "the same of log messages, nodes to - 2 (default: 11098; both move with port; 'off')"
+    ),
     setting!(switch c2sim, "stand in for both servers of C2SIM: HTTP on 7777 and 8080, STOMP on 61613, all addresses"),
     setting!(text http_prefix, "path below which the HTTP port is found too (default: its root only)"),
     setting!(text http_external, "host:port by which clients of the HTTP port come back (default: as they came)"),

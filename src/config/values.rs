@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::channel::ChannelPort;
 use super::node::NodeRule;
 use super::predefined::Predefined;
 use crate::auth::{Access, JwtRule, Key, UserRule, Users};
@@ -101,6 +102,10 @@ pub struct Config {
     pub http_bind: Vec<String>,
     /// Addresses of the STOMP port; empty, or `off`, means none.
     pub stomp_bind: Vec<String>,
+    /// Port at which publishers of data come in; subscribers do at the one below it, other nodes at the one above. They are on the hosts of `bind`.
+    pub data_port: ChannelPort,
+    /// Port at which publishers of log messages come in; subscribers do at the one below it, other nodes at the one below that.
+    pub log_channel_port: ChannelPort,
     /// Whether the ports of the reference servers of C2SIM are opened too, on all addresses: HTTP on 7777 and 8080, STOMP on 61613.
     pub c2sim: bool,
     /// Path below which the HTTP port is to be found too, `/a/b`; empty: at its root only.
@@ -215,6 +220,8 @@ impl Default for Config {
             viewer_bind: Vec::new(),
             http_bind: Vec::new(),
             stomp_bind: Vec::new(),
+            data_port: ChannelPort::Usual,
+            log_channel_port: ChannelPort::Usual,
             c2sim: false,
             http_prefix: String::new(),
             http_external: String::new(),

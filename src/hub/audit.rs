@@ -13,10 +13,8 @@ use super::web::Web;
 pub(super) fn check(
     peers: &Peers,
     names: &Names,
-    sessions: &Sessions,
-    manager: &Manager,
-    web: &Web,
-    topic: &Topic,
+    (sessions, manager, web, topic): (&Sessions, &Manager, &Web, &Topic),
+    of_channels: usize,
 ) -> Result<(), String> {
     peers.check()?;
     sessions.check()?;
@@ -26,7 +24,7 @@ pub(super) fn check(
     links_are_known(peers, names, manager)?;
     nodes_are_linked(peers, names)?;
     shows_follow(sessions, manager)?;
-    let data = sessions.bytes() + manager.bytes(peers) + web.bytes();
+    let data = sessions.bytes() + manager.bytes(peers) + web.bytes() + of_channels;
     if data != peers.pool.data_in_use() {
         return Err(format!("data has {data} bytes, counted are {}", peers.pool.data_in_use()));
     }
@@ -63,6 +61,7 @@ fn links_are_known(peers: &Peers, names: &Names, manager: &Manager) -> Result<()
             | Role::Viewer
             | Role::Web
             | Role::Topic
+            | Role::Channel(..)
             | Role::Kernel(_) => {}
         }
     }

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::cause::Cause;
-use super::keys::{NodeKey, PeerKey, ProviderKey};
+use super::keys::{GathererKey, NodeKey, PeerKey, ProviderKey};
 
 /// Which listener a connection came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,67 @@ pub enum Door {
     Http,
     /// Clients of STOMP.
     Stomp,
+    /// Publishers of a channel, over ZMTP.
+    Publisher(Channel),
+    /// Subscribers of a channel, over ZMTP.
+    Subscriber(Channel),
+    /// Other nodes that subscribe to what is published at this one, over ZMTP.
+    Distributor(Channel),
+}
+
+/// A channel beside the control protocol, by which what is published reaches whoever has subscribed to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// What Components measure.
+    Data,
+    /// What they log.
+    Log,
+}
+
+impl Channel {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Data, Self::Log];
+
+    /// The name under which it is asked, without namespace.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "DATA_COORDINATOR",
+            Self::Log => "LOG_COORDINATOR",
+        }
+    }
+
+    /// What it is called in the log.
+    #[must_use]
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Log => "log",
+        }
+    }
+
+    /// The channel that is asked under this name.
+    #[must_use]
+    pub(crate) fn of_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| *channel.name().as_bytes() == *name)
+    }
+}
+
+impl core::fmt::Display for Channel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The ports of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelPorts {
+    /// Where publishers come in.
+    pub publishers: u16,
+    /// Where subscribers do.
+    pub subscribers: u16,
+    /// Where other nodes subscribe to what is published here.
+    pub distributors: u16,
 }
 
 /// Whether an address is one of this very machine or of this very cable: loopback, link-local, or none in particular, which is this machine
@@ -90,6 +151,8 @@ pub enum Output {
     Dial(NodeKey),
     /// Connect to this provider's kernel, see [`super::Hub::kernel_address`], and report through [`super::Hub::handle_kernel_dialed`].
     DialKernel(ProviderKey),
+    /// Connect to this gatherer of another node, see [`super::Hub::gatherer_address`], and report through [`super::Hub::handle_gatherer_dialed`].
+    DialGatherer(GathererKey),
     /// Log from this level on.
     LogLevel(log::LevelFilter),
     /// Everything is said; end the process.

@@ -5,6 +5,7 @@
 
 use super::call::ReplyTo;
 use super::cause::Cause;
+use super::doors::Channel;
 use super::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey, SessionKey};
 use crate::c2sim::state::State;
 
@@ -57,6 +58,8 @@ pub(super) enum Event {
     WebLate { peer: PeerKey },
     /// A connection of STOMP has ended.
     TopicLeft { peer: PeerKey, cause: Cause },
+    /// A connection of a channel has ended.
+    ChannelLeft { channel: Channel, peer: PeerKey },
     /// It is time to say something on a connection of STOMP.
     TopicLate { peer: PeerKey },
     /// The stream on which a guest is told what happens is to end.

@@ -87,6 +87,11 @@ impl Lent {
         self.hear_opening(key, &opening(if role == Role::Accepted { SocketType::Dealer } else { SocketType::Router }));
     }
 
+    /// The same as a socket of that type.
+    pub(super) fn shake_hands_as(&mut self, key: PeerKey, theirs: SocketType) {
+        self.hear_opening(key, &opening(theirs));
+    }
+
     fn hear_opening(&mut self, key: PeerKey, opening: &[u8]) {
         let bounds = self.peers.bounds;
         let peer = self.peers.get_mut(key).unwrap();

@@ -14,6 +14,9 @@ pub(super) enum OfSessions {}
 /// Marks keys of providers.
 #[derive(Clone, Copy, Debug)]
 pub enum OfProviders {}
+/// Marks keys of gatherers.
+#[derive(Clone, Copy, Debug)]
+pub enum OfGatherers {}
 /// Marks keys of half-answered requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OfRequests {}
@@ -28,5 +31,7 @@ pub(super) type ComponentKey = directory::ComponentKey<PeerKey>;
 pub(super) type SessionKey = Key<OfSessions>;
 /// Key of a provider.
 pub type ProviderKey = Key<OfProviders>;
+/// Key of another node's gatherer, from which we have what is published there.
+pub type GathererKey = Key<OfGatherers>;
 /// Key of a request that is not answered yet.
 pub(super) type RequestKey = Key<OfRequests>;

@@ -16,6 +16,8 @@ pub(super) enum At {
     Coordinator,
     /// Asked of `session:NAME`.
     Session,
+    /// Asked of `DATA_COORDINATOR` or `LOG_COORDINATOR`.
+    Channel,
 }
 
 /// What a caller must be, beside signed in.
@@ -76,6 +78,8 @@ pub(super) enum Call {
     Manager(ManagerCall),
     Sessions(SessionsCall),
     AtSession(AtSessionCall),
+    Channel(ChannelCall),
+    ChannelListing(ChannelListing),
 }
 
 /// What the Coordinator tells of that there may be much of.
@@ -155,12 +159,33 @@ pub(super) enum AtSessionCall {
     Ack,
 }
 
+/// What a channel does that is asked by its own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChannelCall {
+    Pong,
+    SetLogLevel,
+    ShutDown,
+    Connect,
+    Disconnect,
+    Gatherers,
+    Addresses,
+}
+
+/// What a channel tells of that there may be much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChannelListing {
+    Discover,
+    Traffic,
+}
+
 const OWN_CALLS: usize = OwnCall::Reload as usize + 1;
 const LISTING_CALLS: usize = ListingCall::ShownSessions as usize + 1;
 const MANAGER_CALLS: usize = ManagerCall::Exit as usize + 1;
 const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
 const AT_SESSION: usize = OWN_CALLS + LISTING_CALLS + MANAGER_CALLS + SESSIONS_CALLS;
-const CALLS: usize = AT_SESSION + AtSessionCall::Ack as usize + 1;
+const AT_CHANNEL: usize = AT_SESSION + AtSessionCall::Ack as usize + 1;
+const CHANNEL_LISTING: usize = AT_CHANNEL + ChannelCall::Addresses as usize + 1;
+const CALLS: usize = CHANNEL_LISTING + ChannelListing::Traffic as usize + 1;
 
 impl Call {
     const fn number(self) -> usize {
@@ -170,6 +195,8 @@ impl Call {
             Self::Manager(call) => OWN_CALLS + LISTING_CALLS + call as usize,
             Self::Sessions(call) => OWN_CALLS + LISTING_CALLS + MANAGER_CALLS + call as usize,
             Self::AtSession(call) => AT_SESSION + call as usize,
+            Self::Channel(call) => AT_CHANNEL + call as usize,
+            Self::ChannelListing(call) => CHANNEL_LISTING + call as usize,
         }
     }
 }
@@ -218,7 +245,9 @@ impl Method {
             method.at == at
                 && !matches!(
                     method.call,
-                    Call::Listing(ListingCall::Discover) | Call::AtSession(AtSessionCall::Discover)
+                    Call::Listing(ListingCall::Discover)
+                        | Call::AtSession(AtSessionCall::Discover)
+                        | Call::ChannelListing(ChannelListing::Discover)
                 )
         })
     }
@@ -307,6 +336,15 @@ pub(super) const METHODS: &[Method] = &[
     trigger("reset_scenario", "Discards the initialization: to UNINITIALIZED."),
     of_session(AtSessionCall::Pong, "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
     of_session(AtSessionCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
+    of_channel(Call::Channel(ChannelCall::Pong), "pong", "Answers, so that the caller knows that the link works.", &[], "null"),
+    of_channel(Call::Channel(ChannelCall::SetLogLevel), "set_log_level", "Sets the level of the log: DEBUG, INFO, WARNING, ERROR or CRITICAL.", &[("level", "string", true)], "null").needs(Right::Admin),
+    of_channel(Call::Channel(ChannelCall::ShutDown), "shut_down", "Switches the channel off until the program starts again.", &[], "null").needs(Right::Admin),
+    of_channel(Call::Channel(ChannelCall::Connect), "connect_to_gatherer", "Connects to the gatherer of another node, host:port, and stays connected.", &[("address", "string", true)], "null").needs(Right::Admin),
+    of_channel(Call::Channel(ChannelCall::Disconnect), "disconnect_from_gatherer", "Disconnects from a gatherer.", &[("address", "string", true)], "null").needs(Right::Admin),
+    of_channel(Call::Channel(ChannelCall::Gatherers), "list_gatherers", "The gatherers of other nodes that the channel is connected to, or tries to be.", &[], "array").question().needs(Right::Look),
+    of_channel(Call::Channel(ChannelCall::Addresses), "send_data_addresses", "The ports of the channel: of publishers, of other nodes, of subscribers.", &[], "object").question().needs(Right::Look),
+    of_channel(Call::ChannelListing(ChannelListing::Traffic), "send_traffic", "Who publishes and who subscribes, to which topics, with numbers of messages and of drops.", &[], "object").question().needs(Right::Look),
+    of_channel(Call::ChannelListing(ChannelListing::Discover), "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
 ];
 
 type Parameters = &'static [(&'static str, &'static str, bool)];
@@ -375,6 +413,16 @@ const fn of_session(
     result: &'static str,
 ) -> Method {
     method(Call::AtSession(call), At::Session, [name, summary, result], params)
+}
+
+const fn of_channel(
+    call: Call,
+    name: &'static str,
+    summary: &'static str,
+    params: Parameters,
+    result: &'static str,
+) -> Method {
+    method(call, At::Channel, [name, summary, result], params)
 }
 
 /// The triggers are those of the C2SIM flow control document.

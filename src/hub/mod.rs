@@ -47,6 +47,7 @@
 mod audit;
 mod call;
 mod cause;
+mod channel;
 mod coordinator;
 mod dispatch;
 mod doors;
@@ -78,8 +79,8 @@ mod web;
 use core::net::SocketAddr;
 
 pub use cause::Cause;
-pub use doors::{Door, Entropy, Output, SecretKey, Secrets, Start, is_near};
-pub use keys::{NodeKey, PeerKey, ProviderKey};
+pub use doors::{Channel, ChannelPorts, Door, Entropy, Output, SecretKey, Secrets, Start, is_near};
+pub use keys::{GathererKey, NodeKey, PeerKey, ProviderKey};
 #[cfg(feature = "internals")]
 pub use peers::Peer;
 #[cfg(feature = "internals")]
@@ -94,6 +95,7 @@ use crate::counters::count;
 use crate::leco::address;
 use crate::time::Tick;
 
+use channel::Channels;
 use coordinator::{Coordinator, Origin, relay};
 use front::Front;
 use ledger::Ledger;
@@ -120,6 +122,7 @@ pub struct Hub {
     front: Front,
     web: Web,
     topic: Topic,
+    channels: Channels,
     /// What turns have taken, and where the rest of what is told of the process comes from.
     turns: vitals::Turns,
     vitals: fn() -> Option<vitals::Vitals>,
@@ -152,6 +155,7 @@ impl Hub {
             front: Front::new(),
             web: Web::new(&config),
             topic: Topic::new(&config),
+            channels: Channels::new(start.seed),
             turns: vitals::Turns::default(),
             vitals: || None,
             rulebook: None,
@@ -259,6 +263,12 @@ impl Hub {
     pub fn open_at(&mut self, now: Tick, remote: SocketAddr, door: Door) -> Option<PeerKey> {
         self.advance(now);
         let remote = peers::canonical(remote);
+        if let Door::Publisher(channel) | Door::Subscriber(channel) | Door::Distributor(channel) = door
+            && !self.channels.is_on(channel)
+        {
+            self.peers.counters.connections_refused += 1;
+            return None;
+        }
         if door == Door::Http
             && self.peers.is_crowded(remote, door)
             && let Some(idle) = self.web.longest_idle(&self.peers, remote)
@@ -271,7 +281,17 @@ impl Hub {
             (Some(key), Door::Viewer) => self.manager.viewer_came(&self.peers, key, remote),
             (Some(key), Door::Http) => self.web.came(&self.peers, key),
             (Some(key), Door::Stomp) => self.topic.came(&mut self.peers, key),
-            (_, Door::Leco | Door::Control | Door::Viewer | Door::Http | Door::Stomp) => {}
+            (
+                _,
+                Door::Leco
+                | Door::Control
+                | Door::Viewer
+                | Door::Http
+                | Door::Stomp
+                | Door::Publisher(_)
+                | Door::Subscriber(_)
+                | Door::Distributor(_),
+            ) => {}
         }
         self.drain_events();
         key
@@ -426,10 +446,9 @@ impl Hub {
             || self.front.has_put_off()
             || self.web.has_news(&self.peers);
         let at_once = has_work.then_some(self.peers.now);
-        [self.peers.soonest(), self.coordinator.soonest(), self.manager.soonest(), self.sessions.soonest(), at_once]
-            .into_iter()
-            .flatten()
-            .min()
+        let of_channels = self.channels.soonest(self.peers.now);
+        let of_owners = [self.coordinator.soonest(), self.manager.soonest(), self.sessions.soonest(), of_channels];
+        [self.peers.soonest(), at_once].into_iter().chain(of_owners).flatten().min()
     }
 
     /// The next thing to do; `None` until another door in has been used.
@@ -562,6 +581,8 @@ impl Hub {
     /// # Errors
     /// A sentence about the first thing that does not hold.
     pub fn check_invariants(&self) -> Result<(), String> {
-        audit::check(&self.peers, &self.names, &self.sessions, &self.manager, &self.web, &self.topic)
+        self.channels.check(&self.peers)?;
+        let owners = (&self.sessions, &self.manager, &self.web, &self.topic);
+        audit::check(&self.peers, &self.names, owners, self.channels.bytes())
     }
 }

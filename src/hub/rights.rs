@@ -5,14 +5,15 @@ use crate::auth::{Action, Key, Target, User, UserRule, Users, may, why};
 use super::methods::{At, Method};
 
 /// Whether a user of the node `namespace` may do something, and the line that decides. The user is named by his name or by a public key; what is
-/// to be done by the name of a method, by `send`, or by a kind of document; with what, by a name, a namespace or a session.
+/// to be done by the name of a method, by `send`, `publish` or `subscribe`, or by a kind of document; with what, by a name, a namespace or a session.
 ///
 /// # Errors
 /// What is not known, in words.
 pub fn judge(users: &Users, namespace: &str, [who, what, target]: [&str; 3]) -> Result<(bool, String), String> {
     let user = find(users, who)?;
-    let action = action_of(what)
-        .ok_or_else(|| format!("there is no action '{what}': a method, send, {}", UserRule::KINDS.join(", ")))?;
+    let action = action_of(what).ok_or_else(|| {
+        format!("there is no action '{what}': a method, send, publish, subscribe, {}", UserRule::KINDS.join(", "))
+    })?;
     let full_name = if target.contains('.') { target.to_owned() } else { format!("{namespace}.{target}") };
     let target = match action {
         None => {
@@ -22,6 +23,7 @@ pub fn judge(users: &Users, namespace: &str, [who, what, target]: [&str; 3]) -> 
         Some(Action::SignIn | Action::Send) => Target::Name(full_name.as_bytes()),
         Some(Action::BeNode) => Target::Namespace(target.as_bytes()),
         Some(Action::Document) => Target::Document { session: target, kind: what },
+        Some(Action::Publish | Action::Subscribe) => Target::Topic(target.as_bytes()),
         Some(Action::Look | Action::Join | Action::Trigger | Action::MakeSession) => Target::Session(target),
         Some(Action::Control | Action::Administer) => Target::Nothing,
     };
@@ -42,6 +44,12 @@ fn find<'u>(users: &'u Users, who: &str) -> Result<&'u User, String> {
 fn action_of(what: &str) -> Option<Option<Action>> {
     if what == "send" {
         return Some(Some(Action::Send));
+    }
+    if let Some(action) = [("publish", Action::Publish), ("subscribe", Action::Subscribe)]
+        .into_iter()
+        .find_map(|(word, action)| (word == what).then_some(action))
+    {
+        return Some(Some(action));
     }
     if UserRule::KINDS.contains(&what) {
         return Some(Some(Action::Document));

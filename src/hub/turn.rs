@@ -135,16 +135,25 @@ impl Hub {
         }
     }
 
+    /// The same for a peer that does not speak LECO.
+    fn walk_other(&mut self, key: PeerKey, role: Role, buffer: &[u8]) -> (usize, Halt) {
+        match role {
+            Role::Controller => self.walk_control(key, buffer),
+            Role::Viewer => self.walk_viewer(key, buffer),
+            Role::Web => self.walk_web(key, buffer),
+            Role::Topic => self.walk_topic(key, buffer),
+            Role::Channel(channel, side) => self.walk_channel(key, (channel, side), buffer),
+            Role::Accepted | Role::Dialled(_) | Role::Kernel(_) => (0, Halt::Gone),
+        }
+    }
+
     /// Deals with everything whole at the front of `buffer`; says how many bytes that was and why it stopped.
     fn walk(&mut self, key: PeerKey, buffer: &[u8]) -> (usize, Halt) {
         let mut used = 0;
         match self.peers.get(key).map(|peer| peer.role) {
             Some(Role::Accepted | Role::Dialled(_)) => {}
-            Some(Role::Controller) => return self.walk_control(key, buffer),
-            Some(Role::Viewer) => return self.walk_viewer(key, buffer),
-            Some(Role::Web) => return self.walk_web(key, buffer),
-            Some(Role::Topic) => return self.walk_topic(key, buffer),
-            Some(Role::Kernel(_)) | None => return (used, Halt::Gone),
+            Some(role) => return self.walk_other(key, role, buffer),
+            None => return (used, Halt::Gone),
         }
         loop {
             let (bounds, least) = (self.peers.bounds, self.peers.passage_bytes_min());
@@ -315,6 +324,8 @@ impl Hub {
             self.sessions.give_up(&mut self.peers, &self.names, session);
             self.drain_events();
         }
+        self.channels.expire(&mut self.peers);
+        self.drain_events();
         self.sessions.look_again(self.peers.now);
         self.do_one_piece();
         while let Some(due) = self.peers.next_due() {
@@ -384,7 +395,7 @@ impl Hub {
     #[cold]
     fn drain(&mut self) {
         while let Some(event) = self.peers.events.pop_front() {
-            let Self { peers, names, coordinator, sessions, manager, front, web, topic, .. } = self;
+            let Self { peers, names, coordinator, sessions, manager, front, web, topic, channels, .. } = self;
             match event {
                 Event::NameLeft { component, why } => {
                     if let Some(name) = coordinator.name_left(peers, names, component, why) {
@@ -399,8 +410,12 @@ impl Hub {
                     sessions.components_signed_out(names, node, &signed_out);
                     sessions.components_returned(names, node, &returned);
                     sessions.node_listed(peers, names, node);
+                    self.ask_for_gatherers(node);
                 }
-                Event::NodeUnlinked { node } => sessions.node_unlinked(node),
+                Event::NodeUnlinked { node } => {
+                    sessions.node_unlinked(node);
+                    channels.node_left(peers, node);
+                }
                 Event::InboundLost { node, peer } => coordinator.inbound_lost(peers, names, node, peer),
                 Event::DealerLost { node, peer } => {
                     // What was on its way to its components may not have come.
@@ -419,6 +434,7 @@ impl Hub {
                     topic.left(peer);
                     sessions.stream_left(peers, names, peer, cause);
                 }
+                Event::ChannelLeft { channel, peer } => channels.left(peers, channel, peer),
                 Event::TopicLate { peer } => topic.late(peers, peer),
                 Event::StreamOver { peer, why } => {
                     web.stream_over(peers, peer, why);

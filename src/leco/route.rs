@@ -54,6 +54,8 @@ pub trait Known {
     fn is_coordinator_of(&self, namespace: &[u8]) -> bool;
     /// The local component called `name`.
     fn component(&self, name: &[u8]) -> Option<Self::Component>;
+    /// Whether this node itself is asked under that name, which no component has.
+    fn is_own(&self, name: &[u8]) -> bool;
     /// The node called `namespace`, if messages can be sent to it.
     fn node(&self, namespace: &[u8]) -> Option<Self::Node>;
 }
@@ -67,7 +69,7 @@ pub enum Verdict<'a, C, N> {
     Forward(N),
     /// To this Coordinator itself.
     Own,
-    /// To a session of this node, by its name without namespace: one that begins with [`SESSION_PREFIX`].
+    /// To a session of this node, by its name without namespace: one that begins with [`SESSION_PREFIX`]; or to another of its own names.
     Session(&'a [u8]),
     /// To this Coordinator, if it is one of the calls that need no name: [`Refusal::allows`]; else refused.
     Unnamed(Refusal),
@@ -185,7 +187,7 @@ pub fn route<'a, K: Known>(
         (Some(refusal), Place::Here(_) | Place::There { .. }) => Verdict::Refuse(refusal),
         (None, Place::Here(name)) => match known.component(name) {
             Some(component) => Verdict::Deliver(component),
-            None if is_session(name) => Verdict::Session(name),
+            None if is_session(name) || known.is_own(name) => Verdict::Session(name),
             None => Verdict::Refuse(Refusal::ReceiverUnknown),
         },
         // An answer from another node finds back by the full name only, so a sender must use it; signing in anew tells it.
@@ -220,6 +222,9 @@ mod tests {
         }
         fn is_coordinator_of(&self, namespace: &[u8]) -> bool {
             self.coordinator && namespace == b"N2"
+        }
+        fn is_own(&self, name: &[u8]) -> bool {
+            name == b"OWN"
         }
         fn component(&self, name: &[u8]) -> Option<&'static str> {
             match name {

@@ -51,7 +51,8 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     let port = listeners.first().map_or(config.port, |listener| listener.address.port());
     let near = near(if config.bind.is_empty() { &[] } else { &listeners });
     // Whoever keeps Components to some addresses means viewers too.
-    let chosen = hosts(&listeners);
+    let chosen: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
+    let chosen = hosts(&chosen);
     let viewers = if config.bind.is_empty() { EVERYWHERE } else { [&chosen[..], &chosen[..]] };
     let doors = [
         Beside {
@@ -87,16 +88,21 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
+/// The port that somebody has chosen for Components; 0 if that is left to the system.
+pub(super) fn asked_port(config: &Config) -> io::Result<u16> {
+    config.bind.first().map_or(Ok(config.port), |text| Ok(address("bind", text, config.port)?.port()))
+}
+
 /// The port of STOMP.
 const STOMP_PORT: u16 = 61613;
 /// The ports at which clients of C2SIM look for the reference servers: TNO's, and GMU's with its broker.
 const REFERENCE: [(u16, Door); 3] = [(7777, Door::Http), (8080, Door::Http), (STOMP_PORT, Door::Stomp)];
 
 /// Addresses to listen on, all of them; and those instead, where the machine has none of the first.
-type Places<'a> = [&'a [IpAddr]; 2];
+pub(super) type Places<'a> = [&'a [IpAddr]; 2];
 
 /// All of the machine; the other one is for a machine without IPv6.
-const EVERYWHERE: Places<'_> = [&[IpAddr::V6(Ipv6Addr::UNSPECIFIED)], &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)]];
+pub(super) const EVERYWHERE: Places<'_> = [&[IpAddr::V6(Ipv6Addr::UNSPECIFIED)], &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)]];
 /// Loopback.
 const NEAR: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
@@ -108,9 +114,9 @@ fn near(chosen: &[Listener]) -> Vec<IpAddr> {
     NEAR.into_iter().filter(|ip| if ip.is_ipv4() { takes_v4 } else { takes_v6 }).collect()
 }
 
-/// The addresses that listeners are on, each once.
-fn hosts(listeners: &[Listener]) -> Vec<IpAddr> {
-    let mut hosts: Vec<IpAddr> = listeners.iter().map(|listener| listener.address.ip()).collect();
+/// The hosts of these addresses, each once.
+pub(super) fn hosts(addresses: &[SocketAddr]) -> Vec<IpAddr> {
+    let mut hosts: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     hosts.sort();
     hosts.dedup();
     hosts
@@ -149,7 +155,7 @@ impl Beside<'_> {
 }
 
 /// Listens on one port of all these addresses that the machine has; one in use is an error.
-fn open_any([wanted, instead]: Places<'_>, port: u16, door: Door) -> io::Result<Vec<Listener>> {
+pub(super) fn open_any([wanted, instead]: Places<'_>, port: u16, door: Door) -> io::Result<Vec<Listener>> {
     open_all(wanted, port, door).or_else(|error| {
         if error.kind() == io::ErrorKind::AddrInUse { Err(error) } else { open_all(instead, port, door) }
     })

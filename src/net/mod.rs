@@ -41,6 +41,7 @@
 //! ```
 
 mod below;
+mod channels;
 mod clock;
 mod dial;
 mod door;

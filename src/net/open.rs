@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mio::{Registry, Token, Waker};
 
+use super::channels;
 use super::clock::{self, Clock};
 use super::door::{self, Listener};
 use super::file::Files;
@@ -18,7 +19,7 @@ use super::token::{FIRST_LISTENER, LISTENERS_MAX};
 use super::writer::{Outcomes, Wake};
 use crate::c2sim::schema::Schemas;
 use crate::config::Config;
-use crate::hub::{Door, Hub, Start};
+use crate::hub::{Channel, Door, Hub, Start};
 use crate::leco::DEFAULT_PORT;
 
 fn invalid(text: impl Into<String>) -> io::Error {
@@ -36,6 +37,7 @@ pub(super) fn checked(config: Config) -> io::Result<Config> {
 /// must be told.
 pub(super) fn listen(config: &mut Config, registry: &Registry) -> io::Result<Vec<Listener>> {
     let mut listeners = door::open(config)?;
+    listeners.extend(channels::open(config, &listeners)?);
     if listeners.len() > LISTENERS_MAX {
         return Err(invalid(format!("bind: more than {LISTENERS_MAX} addresses")));
     }
@@ -80,6 +82,11 @@ pub(super) fn hub(
     }
     if !state_dir.is_empty() {
         outcomes.push(set_ledger(&mut hub, &state_dir, waker)?);
+    }
+    for channel in Channel::ALL {
+        if let Some(ports) = channels::ports(listeners, channel) {
+            hub.set_channel(channel, ports);
+        }
     }
     if let Some(viewers) = listeners.iter().find(|listener| listener.door() == Door::Viewer) {
         hub.set_viewer_port(viewers.address().port());

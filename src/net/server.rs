@@ -22,8 +22,6 @@ use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, ACCEPT_PAUSE, AcceptFailure, Listener};
 use super::linger::Lingers;
-use super::modes;
-use super::open;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
 use super::signals::Signals;
@@ -32,6 +30,7 @@ use super::target::Target;
 use super::token::{FIRST_DIAL, FIRST_LINGER, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
 use super::wire::{Wires, broken_by};
 use super::writer::Outcomes;
+use super::{modes, open};
 
 /// Events taken from the operating system in one turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -528,12 +527,9 @@ impl Server {
                         self.lingers.add(stream, now, self.poll.registry());
                     }
                 }
-                Output::Dial(node) => {
-                    self.dials.begin(Target::Node(node), now, &mut self.hub, self.poll.registry());
-                }
-                Output::DialKernel(provider) => {
-                    self.dials.begin(Target::Kernel(provider), now, &mut self.hub, self.poll.registry());
-                }
+                Output::Dial(node) => self.dial(Target::Node(node), now),
+                Output::DialKernel(provider) => self.dial(Target::Kernel(provider), now),
+                Output::DialGatherer(gatherer) => self.dial(Target::Gatherer(gatherer), now),
                 Output::LogLevel(level) => log::set_max_level(level),
                 Output::Stop => {
                     self.has_stopped = true;
@@ -542,6 +538,10 @@ impl Server {
             }
         }
         if self.has_stopped && self.lingers.is_empty() { Turn::Ended } else { Turn::Goes }
+    }
+
+    fn dial(&mut self, target: Target, now: Tick) {
+        self.dials.begin(target, now, &mut self.hub, self.poll.registry());
     }
 
     /// Writes what waits for a peer; where this turn has gone on for so many microseconds or others have been put off, in the next.

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::hub::{Hub, NodeKey, PeerKey, ProviderKey};
-use crate::limits::NODES_MAX;
+use crate::hub::{GathererKey, Hub, NodeKey, PeerKey, ProviderKey};
+use crate::limits::{GATHERERS_MAX, NODES_MAX};
 use crate::time::Tick;
 
 /// Whom an attempt is for.
@@ -13,6 +13,8 @@ pub(super) enum Target {
     Node(NodeKey),
     /// The kernel of a provider.
     Kernel(ProviderKey),
+    /// The gatherer of another node.
+    Gatherer(GathererKey),
 }
 
 impl Target {
@@ -20,7 +22,8 @@ impl Target {
     pub(super) fn slot(self) -> usize {
         match self {
             Self::Node(node) => node.slot(),
-            Self::Kernel(provider) => NODES_MAX + provider.slot(),
+            Self::Gatherer(gatherer) => NODES_MAX + gatherer.slot(),
+            Self::Kernel(provider) => NODES_MAX + GATHERERS_MAX + provider.slot(),
         }
     }
 
@@ -28,6 +31,7 @@ impl Target {
         match self {
             Self::Node(node) => hub.dial_address(node).map(str::to_owned),
             Self::Kernel(provider) => hub.kernel_address(provider),
+            Self::Gatherer(gatherer) => hub.gatherer_address(gatherer).map(str::to_owned),
         }
     }
 
@@ -36,6 +40,7 @@ impl Target {
         match self {
             Self::Node(node) => hub.may_dial_near(node),
             Self::Kernel(provider) => hub.may_dial_kernel_near(provider),
+            Self::Gatherer(gatherer) => hub.may_dial_gatherer_near(gatherer),
         }
     }
 
@@ -44,6 +49,7 @@ impl Target {
         match self {
             Self::Node(node) => hub.handle_dialed(now, node, outcome),
             Self::Kernel(provider) => hub.handle_kernel_dialed(now, provider, outcome),
+            Self::Gatherer(gatherer) => hub.handle_gatherer_dialed(now, gatherer, outcome),
         }
     }
 }

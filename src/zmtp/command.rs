@@ -21,7 +21,11 @@ pub enum Command<'a> {
     },
     /// The answer to our PING.
     Pong,
-    /// SUBSCRIBE, CANCEL, JOIN, LEAVE or anything unknown: never shown to anybody.
+    /// SUBSCRIBE: the peer wants what begins with this topic.
+    Subscribe(&'a [u8]),
+    /// CANCEL: it does not any more.
+    Cancel(&'a [u8]),
+    /// JOIN, LEAVE or anything unknown: never shown to anybody.
     Ignored,
 }
 
@@ -45,10 +49,15 @@ impl<'a> Command<'a> {
                 Ok(Self::Ping { ttl: u16::from_be_bytes(*ttl), context })
             }
             b"PONG" => Ok(Self::Pong),
+            SUBSCRIBE => Ok(Self::Subscribe(data)),
+            b"CANCEL" => Ok(Self::Cancel(data)),
             _ => Ok(Self::Ignored),
         }
     }
 }
+
+/// The name of the command by which a subscriber says what it wants.
+pub(super) const SUBSCRIBE: &[u8] = b"SUBSCRIBE";
 
 /// What we take from a READY command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +82,7 @@ impl<'a> Metadata<'a> {
     /// # Errors
     /// [`Fault::SocketType`]: it cannot.
     pub fn fits(self, ours: SocketType) -> Result<Self, Fault> {
-        let fits = match ours {
-            SocketType::Router => matches!(self.socket_type, SocketType::Dealer | SocketType::Router),
-            SocketType::Dealer => matches!(self.socket_type, SocketType::Router),
-            SocketType::Req | SocketType::Other => false,
-        };
-        if fits { Ok(self) } else { Err(Fault::SocketType(self.socket_type)) }
+        if ours.talks_to(self.socket_type) { Ok(self) } else { Err(Fault::SocketType(self.socket_type)) }
     }
 
     /// Reads the properties of a READY command. Names are accepted in any case, the last of two equal ones counts.
@@ -277,9 +281,11 @@ mod tests {
 
     #[test]
     fn unknown_and_empty_commands_are_ignored() {
-        for body in [&b""[..], b"\0", b"\x09SUBSCRIBEtopic", b"\x06CANCELx", b"\xffshort", b"\x04JOINg"] {
+        for body in [&b""[..], b"\0", b"\xffshort", b"\x04JOINg"] {
             assert_eq!(Command::parse(body), Ok(Command::Ignored), "{body:?}");
         }
+        assert_eq!(Command::parse(b"\x09SUBSCRIBEtopic"), Ok(Command::Subscribe(b"topic")));
+        assert_eq!(Command::parse(b"\x06CANCEL"), Ok(Command::Cancel(b"")));
         assert_eq!(Command::parse(b"\x05ERROR\x03abc"), Ok(Command::Error(b"abc")));
         assert_eq!(Command::parse(b"\x05ERROR\x09abc"), Err(Fault::Command));
     }

@@ -1,6 +1,6 @@
 //! ZMTP 3.0 and 3.1 (RFC 23 and 37), as a machine that is fed with bytes.
 //!
-//! Owns the 64-byte [`greeting`], the [`frame`] layer with its resumable scan, [`command`]s, the security [`mechanism`]s and one
+//! Owns the 64-byte [`greeting`], the [`frame`] layer with its resumable scan, [`command`]s, [`subscription`]s, the security [`mechanism`]s and one
 //! connection's [`link`]. Must not know sockets, clocks, peers or what the frames mean.
 //!
 //! A ZMTP connection opens with a greeting from each side, then each side sends a READY command with its socket type,
@@ -13,6 +13,7 @@ pub mod frame;
 pub mod greeting;
 pub mod link;
 pub mod mechanism;
+pub mod subscription;
 
 use core::fmt;
 
@@ -26,6 +27,14 @@ pub enum SocketType {
     Dealer,
     /// Addressing server: what a Coordinator binds.
     Router,
+    /// Publisher that is told what is wanted and keeps that to itself.
+    Pub,
+    /// Subscriber.
+    Sub,
+    /// Publisher that shows its owner what is wanted: the end of a channel at which its subscribers come in.
+    Xpub,
+    /// Subscriber whose owner says what is wanted: the end of a channel at which its publishers come in.
+    Xsub,
     /// Any other type of the RFCs, or none.
     Other,
 }
@@ -38,6 +47,10 @@ impl SocketType {
             b"REQ" => Self::Req,
             b"DEALER" => Self::Dealer,
             b"ROUTER" => Self::Router,
+            b"PUB" => Self::Pub,
+            b"SUB" => Self::Sub,
+            b"XPUB" => Self::Xpub,
+            b"XSUB" => Self::Xsub,
             _ => Self::Other,
         }
     }
@@ -49,7 +62,23 @@ impl SocketType {
             Self::Req => "REQ",
             Self::Dealer => "DEALER",
             Self::Router => "ROUTER",
+            Self::Pub => "PUB",
+            Self::Sub => "SUB",
+            Self::Xpub => "XPUB",
+            Self::Xsub => "XSUB",
             Self::Other => "another type",
+        }
+    }
+
+    /// Whether a peer's socket of that type can talk to one of this.
+    #[must_use]
+    pub(crate) const fn talks_to(self, theirs: Self) -> bool {
+        match self {
+            Self::Router => matches!(theirs, Self::Dealer | Self::Router),
+            Self::Dealer => matches!(theirs, Self::Router),
+            Self::Xpub => matches!(theirs, Self::Sub | Self::Xsub),
+            Self::Xsub => matches!(theirs, Self::Pub | Self::Xpub),
+            Self::Req | Self::Pub | Self::Sub | Self::Other => false,
         }
     }
 }
@@ -146,6 +175,17 @@ pub enum Fault {
     Metadata,
     /// The peer's socket type cannot talk to ours.
     SocketType(SocketType),
+    /// The same, and what it wants is at this port.
+    Port {
+        /// The peer's socket type.
+        theirs: SocketType,
+        /// Where that is spoken to.
+        port: u16,
+    },
+    /// A topic longer than any that is matched.
+    Topic,
+    /// More subscriptions than there is room for.
+    Subscriptions,
     /// The peer's identity is longer than 255 bytes or starts with a zero byte.
     Identity,
     /// Flags of a frame are reserved ones, or a command with MORE: the stream has lost its step.
@@ -178,7 +218,7 @@ impl Fault {
     /// libzmq DEALER that receives one never reconnects.
     #[must_use]
     pub const fn helps(self) -> bool {
-        matches!(self, Self::SocketType(_) | Self::Identity)
+        matches!(self, Self::SocketType(_) | Self::Port { .. } | Self::Identity)
     }
 }
 
@@ -210,6 +250,11 @@ impl fmt::Display for Fault {
             Self::Handshake => f.write_str("something other than READY during the handshake"),
             Self::Metadata => f.write_str("broken or oversized READY metadata"),
             Self::SocketType(kind) => write!(f, "socket type {} cannot talk to this end", kind.name()),
+            Self::Port { theirs, port } => {
+                write!(f, "{} sockets connect to port {port}, not to this one", theirs.name())
+            }
+            Self::Topic => f.write_str("a topic of more bytes than are matched"),
+            Self::Subscriptions => f.write_str("more subscriptions than there is room for"),
             Self::Identity => f.write_str("identity longer than 255 bytes or starting with a zero byte"),
             Self::Flags => f.write_str("reserved frame flags: the stream has lost its step"),
             Self::FrameTooLarge => f.write_str("frame larger than frame_bytes_max"),

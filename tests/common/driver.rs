@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "a measurement takes this file alone, and needs a part of it")]
 #![allow(clippy::panic, reason = "helpers of tests fail by panic")]
 
-use instep::hub::{Cause, Hub, NodeKey, Output, PeerKey, ProviderKey};
+use instep::hub::{Cause, GathererKey, Hub, NodeKey, Output, PeerKey, ProviderKey};
 use instep::time::Tick;
 
 /// No hub has reason for more outputs without new input.
@@ -35,6 +35,7 @@ pub(crate) trait Outside {
     fn dial(&mut self, _: NodeKey) {}
 
     fn dial_kernel(&mut self, _: ProviderKey) {}
+    fn dial_gatherer(&mut self, _: GathererKey) {}
 
     fn stop(&mut self) {}
 
@@ -75,6 +76,7 @@ pub(crate) fn drive(outside: &mut impl Outside) -> bool {
             Output::Close(key, cause) => outside.close(key, cause),
             Output::Dial(node) => outside.dial(node),
             Output::DialKernel(provider) => outside.dial_kernel(provider),
+            Output::DialGatherer(gatherer) => outside.dial_gatherer(gatherer),
             Output::LogLevel(_) => {}
             Output::Stop => outside.stop(),
         }

@@ -260,7 +260,7 @@ fn initiates_that_are_not_as_they_should_be() {
         (
             "a socket of another type",
             Manner { properties: b"\x0bSocket-Type\0\0\0\x03PUB".to_vec(), ..good() },
-            Fault::SocketType(SocketType::Other),
+            Fault::SocketType(SocketType::Pub),
         ),
     ] {
         assert_eq!(fault(&manner), expected, "{what}");

@@ -9,6 +9,7 @@ use super::tidy::{shipped, sources};
 const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/access.rs",
     "src/hub/dispatch/calls.rs",
+    "src/hub/dispatch/channel.rs",
     "src/hub/dispatch/commands.rs",
     "src/hub/dispatch/connections.rs",
     "src/hub/dispatch/control.rs",
@@ -29,10 +30,12 @@ const HUB_METHODS: &[&str] = &[
 
 /// The owners of the hub, by the beginning of their paths, and whom of the others each may know.
 const OWNERS: &[(&str, &[&str])] = &[
+    ("src/hub/channel/", &[]),
     ("src/hub/coordinator/", &[]),
     (
         "src/hub/dispatch/",
         &[
+            "src/hub/channel/",
             "src/hub/coordinator/",
             "src/hub/front/",
             "src/hub/manager/",

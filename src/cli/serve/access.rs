@@ -36,6 +36,9 @@ const fn shown(door: Door) -> &'static str {
         Door::Viewer => "viewers",
         Door::Http => "HTTP",
         Door::Stomp => "STOMP",
+        Door::Publisher(_) => "publishers",
+        Door::Subscriber(_) => "subscribers",
+        Door::Distributor(_) => "other nodes' subscribers",
         _ => "others",
     }
 }

@@ -122,7 +122,8 @@ impl Coordinator {
                 let guard = names.nodes.get(key).and_then(|node| {
                     let namespace = node.namespace.as_deref().or(node.hint.as_deref());
                     let address = node.address.as_deref().unwrap_or_default();
-                    peers.keyring.dialling(&peers.config, &peers.users, address, namespace)
+                    let at = (SocketType::Dealer, address);
+                    peers.keyring.dialling(&peers.config, &peers.users, at, namespace)
                 });
                 let link = peers.add_zmtp(Role::Dialled(key), SocketType::Dealer, remote, guard);
                 match (link, names.nodes.get_mut(key)) {

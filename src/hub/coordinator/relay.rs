@@ -55,6 +55,11 @@ impl Known for Chart<'_> {
         self.names.directory.find(name)
     }
 
+    #[cold]
+    fn is_own(&self, name: &[u8]) -> bool {
+        self.names.is_own(name)
+    }
+
     #[inline(always)]
     fn node(&self, namespace: &[u8]) -> Option<PeerKey> {
         let node = self.names.nodes.find(namespace)?;

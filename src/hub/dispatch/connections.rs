@@ -6,6 +6,7 @@ use crate::control::reply::ConnectionInfo;
 use crate::hub::Hub;
 use crate::hub::call::Refused;
 use crate::hub::coordinator::Coordinator;
+use crate::hub::doors::Channel;
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Life, Peer, Role};
 use crate::leco::json::Json;
@@ -183,6 +184,8 @@ impl Hub {
             Role::Web => self.web.dialect(key),
             Role::Topic => "stomp",
             Role::Kernel(_) => "kernel",
+            Role::Channel(Channel::Data, _) => "data",
+            Role::Channel(Channel::Log, _) => "log",
         }
     }
 }

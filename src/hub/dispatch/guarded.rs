@@ -4,8 +4,8 @@ use crate::auth::{Key, Origin};
 use crate::hub::Hub;
 use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
+use crate::hub::peers::For;
 use crate::hub::peers::sealed::{Opening, Sealed, frame_bytes_max, open_whole};
-use crate::hub::peers::{For, Role};
 use crate::limits::READ_BYTES_MAX;
 use crate::store::tail::Tail;
 use crate::zmtp::Fault;
@@ -103,7 +103,7 @@ impl Hub {
 
     /// A handshake is broken. What has been said last is still sent, where it says what should have been spoken.
     fn broken(&mut self, key: PeerKey, fault: Fault, is_silent: bool) {
-        let is_accepted = self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted);
+        let is_accepted = self.peers.get(key).is_some_and(|peer| peer.role.is_accepted());
         if let (Fault::Wanted { .. }, true) = (fault, is_accepted) {
             // Who shows nothing, or what is not taken from there, is nobody.
             self.peers.note_stranger(key, "connect", &format!("{fault} (auth)"));

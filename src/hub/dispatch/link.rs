@@ -4,9 +4,9 @@ use crate::hub::Hub;
 use crate::hub::cause::Cause;
 use crate::hub::coordinator::Coordinator;
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::{Peer, Role};
-use crate::zmtp::Fault;
+use crate::hub::peers::{Peer, Role, Side};
 use crate::zmtp::command::{Built, Command, Metadata};
+use crate::zmtp::{Fault, SocketType};
 
 impl Hub {
     pub(in crate::hub) fn ready(&mut self, key: PeerKey, metadata: &Metadata<'_>) {
@@ -15,14 +15,18 @@ impl Hub {
             log::debug!("{} is a {} with identity '{identity}'", peer.remote, metadata.socket_type.name());
         }
         self.peers.handshake_done(key);
-        if self.peers.get(key).is_some_and(|peer| peer.role == Role::Accepted && peer.user.is_none()) {
+        if self.peers.get(key).is_some_and(|peer| peer.role.is_accepted() && peer.user.is_none()) {
             let why = "it speaks NULL, and no user has this address (auth)";
             self.peers.note_stranger(key, "connect", why);
             self.peers.close(key, Cause::Stranger);
             return;
         }
-        if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role) {
-            Coordinator::sign_in_at(&mut self.peers, &self.names, node, key);
+        match self.peers.get(key).map(|peer| peer.role) {
+            Some(Role::Dialled(node)) => Coordinator::sign_in_at(&mut self.peers, &self.names, node, key),
+            Some(Role::Channel(channel, side)) => {
+                self.channels.ready(&self.peers, key, (channel, side), metadata.socket_type);
+            }
+            _ => {}
         }
     }
 
@@ -42,7 +46,24 @@ impl Hub {
         }
     }
 
+    /// The same fault; with the port at which such a socket is spoken to, where it is at another one.
+    fn with_port(&self, key: PeerKey, fault: Fault) -> Fault {
+        let (Fault::SocketType(theirs), Some(role)) = (fault, self.peers.get(key).map(|peer| peer.role)) else {
+            return fault;
+        };
+        let port = match (role, theirs) {
+            (Role::Channel(..), SocketType::Dealer) => Some(self.peers.config.port),
+            (Role::Channel(channel, Side::Publisher | Side::Subscriber | Side::Distributor), _) => {
+                self.channels.port_for(theirs, Some(channel))
+            }
+            (Role::Accepted, _) => self.channels.port_for(theirs, None),
+            _ => None,
+        };
+        port.map_or(fault, |port| Fault::Port { theirs, port })
+    }
+
     pub(in crate::hub) fn fault(&mut self, key: PeerKey, fault: Fault) {
+        let fault = self.with_port(key, fault);
         let is_sealed = self.peers.get(key).is_some_and(Peer::is_sealed);
         let is_told = fault.helps() && !is_sealed && {
             let error = Built::error(&fault.to_string());

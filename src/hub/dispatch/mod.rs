@@ -3,6 +3,7 @@
 
 mod access;
 mod calls;
+mod channel;
 mod commands;
 mod connections;
 mod control;
@@ -31,7 +32,7 @@ use super::call::{Answer, Caller, Refused, none, plain_error};
 use super::coordinator::Coordinator;
 use super::front::{Asked, Request};
 use super::keys::PeerKey;
-use super::methods::{At, Call, ListingCall, Method, OwnCall, Right, described};
+use super::methods::{At, Call, ChannelListing, ListingCall, Method, OwnCall, Right, described};
 use super::peers::{Peer, ProcessTimer};
 use super::sessions::Said;
 
@@ -56,6 +57,20 @@ impl Hub {
             Call::Manager(call) => Said::now(self.manager_call(caller, call, params)),
             Call::Sessions(call) => self.sessions_call(caller, call, params, fresh),
             Call::AtSession(call) => self.session_call(request, call, name, params),
+            Call::Channel(_) | Call::ChannelListing(_) => self.call_of_channel(request, caller, method.call, params),
+        }
+    }
+
+    /// What a channel does, or tells.
+    fn call_of_channel(&mut self, request: &Request, caller: Caller<'_>, call: Call, params: Params) -> Said {
+        match (call, &request.asked) {
+            (Call::Channel(call), Asked::Channel(channel)) => {
+                Said::now(self.channel_call(caller, *channel, call, params))
+            }
+            (Call::ChannelListing(listing), Asked::Channel(channel)) => {
+                Said::written(self.channel_listing(*channel, listing == ChannelListing::Discover, params))
+            }
+            _ => Said::now(Err(plain_error(METHOD_NOT_FOUND))),
         }
     }
 
@@ -213,9 +228,16 @@ fn not_a_node(method: &Method) -> Refused {
 fn not_permitted(method: &Method) -> Refused {
     match (method.call, method.function) {
         (Call::Manager(_), Some(function)) => (MANAGER_FAILED, Value::from(elsewhere(function))),
-        (Call::Own(_) | Call::Listing(_) | Call::Manager(_) | Call::Sessions(_) | Call::AtSession(_), _) => {
-            plain_error(NOT_PERMITTED)
-        }
+        (
+            Call::Own(_)
+            | Call::Listing(_)
+            | Call::Manager(_)
+            | Call::Sessions(_)
+            | Call::AtSession(_)
+            | Call::Channel(_)
+            | Call::ChannelListing(_),
+            _,
+        ) => plain_error(NOT_PERMITTED),
     }
 }
 

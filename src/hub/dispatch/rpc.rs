@@ -16,6 +16,7 @@ use crate::zmtp::frame::{Found, Scan};
 use crate::hub::Hub;
 use crate::hub::call::{Answer, ReplyTo, Written, plain_error};
 use crate::hub::coordinator::{Coordinator, relay};
+use crate::hub::doors::Channel;
 use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
 use crate::hub::methods::{At, Call, ManagerCall, Method};
@@ -107,9 +108,12 @@ impl Hub {
         }
     }
 
-    /// Deals with a message for a session.
+    /// Deals with a message for a session, or for another of our own names.
     #[cold]
     pub(in crate::hub) fn session_message(&mut self, from: PeerKey, receiver: &[u8], view: &View<'_>) -> Outcome {
+        if let Some(channel) = Channel::of_name(receiver) {
+            return self.channel_message(from, channel, view);
+        }
         let payload = view.payload.unwrap_or_default();
         if payload.is_empty() && view.content_type() != TYPE_C2SIM {
             // What some answer to a call that wants no answer.
@@ -203,7 +207,7 @@ impl Hub {
     }
 
     /// Drops a message that nobody here can read.
-    fn drop_unanswerable(&mut self, view: &View<'_>) {
+    pub(super) fn drop_unanswerable(&mut self, view: &View<'_>) {
         self.peers.counters.messages_unanswerable += 1;
         if self.peers.may_log() {
             let (sender, receiver) = (name::shown(view.sender), name::shown(view.receiver));
@@ -301,6 +305,7 @@ impl Hub {
         let at = match request.asked {
             Asked::Coordinator => At::Coordinator,
             Asked::Session(_) => At::Session,
+            Asked::Channel(_) => At::Channel,
         };
         let method = Method::find(at, &call.method);
         let caller = request.caller(&self.names.prefix);
@@ -527,6 +532,7 @@ impl Hub {
         let by = match &request.asked {
             Asked::Coordinator => self.names.full_name.to_vec(),
             Asked::Session(name) => self.names.named_here(name),
+            Asked::Channel(channel) => self.names.named_here(channel.name().as_bytes()),
         };
         let Some(link) = self.names.way_back(&self.peers, from, &request.sender) else {
             // The first calls of a node that has just signed in here, while we are still signing in there.

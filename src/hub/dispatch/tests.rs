@@ -9,7 +9,7 @@ use crate::control::framing::{self, Frame};
 use crate::control::function::Function;
 use crate::hub::fixture::{FAR, NEAR, leco, messages, opening};
 use crate::hub::methods::{At, Call, METHODS, Method, Right};
-use crate::hub::{Door, Hub, Output, PeerKey, Start};
+use crate::hub::{Channel, ChannelPorts, Door, Hub, Output, PeerKey, Start};
 use crate::leco::rpc::{
     DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED,
 };
@@ -26,6 +26,8 @@ impl Fixture {
     fn new(remote_admin: bool) -> Self {
         let config = Config { namespace: "N1".to_owned(), host: "n1".to_owned(), remote_admin, ..Config::default() };
         let mut fixture = Self(Hub::new(config, Start { seed: 7, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap());
+        let ports = ChannelPorts { publishers: 11_100, subscribers: 11_099, distributors: 11_101 };
+        Channel::ALL.into_iter().for_each(|channel| fixture.0.set_channel(channel, ports));
         let maker = fixture.component(NEAR, "MAKER");
         let made = fixture.call(maker, "MAKER", "COORDINATOR", "create_session", &json!({"name": "s"}));
         assert_eq!(code(&made), None, "{made}");
@@ -92,6 +94,7 @@ const fn receiver(at: At) -> &'static str {
     match at {
         At::Coordinator => "COORDINATOR",
         At::Session => "session:s",
+        At::Channel => "DATA_COORDINATOR",
     }
 }
 
@@ -123,7 +126,7 @@ fn every_method_of_the_table_is_answered_where_it_is_asked() {
 fn what_the_table_does_not_have_is_not_found() {
     let mut fixture = Fixture::new(false);
     let key = fixture.component(NEAR, "CA");
-    for at in [At::Coordinator, At::Session] {
+    for at in [At::Coordinator, At::Session, At::Channel] {
         let elsewhere =
             METHODS.iter().filter(|method| Method::find(at, method.name).is_none()).map(|method| method.name);
         for name in elsewhere.chain(["", "Pong", "rpc.", "no_such"]) {
@@ -189,7 +192,8 @@ fn from_another_machine_nobody_administers_unless_the_configuration_says_so() {
     }
     let of = |right| METHODS.iter().filter(move |method| method.right == right).map(|method| method.name);
     let of_admin = ["set_log_level", "shut_down", "remove_expired_addresses", "exit", "may", "denials", "reload"];
-    assert!(of(Right::Admin).eq(of_admin));
+    let of_channels = ["set_log_level", "shut_down", "connect_to_gatherer", "disconnect_from_gatherer"];
+    assert!(of(Right::Admin).eq(of_admin.into_iter().chain(of_channels)));
     assert!(of(Right::AdminToForce).eq(["delete_session"]));
 }
 

@@ -97,6 +97,7 @@ impl Hub {
     /// There is room in the ring of a peer: what waits for it goes on.
     pub(in crate::hub) fn has_room(&mut self, peer: PeerKey) {
         self.web.has_room(&mut self.peers, peer);
+        self.channels.has_room(&mut self.peers, peer);
         self.sessions.notices_go_on(&mut self.peers, peer);
     }
 

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use crate::hub::call::Caller;
+use crate::hub::doors::Channel;
 use crate::hub::keys::PeerKey;
 use crate::leco::message::{HEADER_BYTES, View};
 use crate::leco::route::{Place, Refusal};
@@ -20,6 +21,8 @@ pub(in crate::hub) enum Asked {
     Coordinator,
     /// The session with this LECO name, given without namespace; whether there is one shows when it is dealt with.
     Session(Box<[u8]>),
+    /// A channel, by its own name.
+    Channel(Channel),
 }
 
 /// One part of a request.

@@ -44,6 +44,8 @@ pub(super) struct Names {
     pub(super) address: Box<str>,
     /// Names that were lost with their links lately, and when.
     lost: VecDeque<(Box<[u8]>, Tick)>,
+    /// Names, beside that of the Coordinator, under which this node itself is asked.
+    own: Vec<&'static [u8]>,
 }
 
 impl Names {
@@ -57,12 +59,31 @@ impl Names {
             full_name: [namespace, b".", COORDINATOR].concat().into(),
             address: address.unwrap_or_else(|| address::join(&config.host, config.port)).into(),
             lost: VecDeque::new(),
+            own: Vec::new(),
         }
     }
 
     /// Our namespace.
     pub(super) fn namespace(&self) -> &[u8] {
         self.prefix.strip_suffix(b".").unwrap_or(&self.prefix)
+    }
+
+    // ---- Names of our own ----
+
+    /// This node itself is asked under that name.
+    pub(super) fn own(&mut self, name: &'static [u8]) {
+        if !self.is_own(name) {
+            self.own.push(name);
+        }
+    }
+
+    /// It is not any more, and somebody else may have the name.
+    pub(super) fn disown(&mut self, name: &[u8]) {
+        self.own.retain(|own| *own != name);
+    }
+
+    pub(super) fn is_own(&self, name: &[u8]) -> bool {
+        self.own.contains(&name)
     }
 
     // ---- Names that may come back ----
@@ -94,6 +115,7 @@ impl Names {
         match self.local_link(name) {
             Some(owner) if owner == link => Owner::ThisLink,
             Some(_) => Owner::OtherLink,
+            None if self.is_own(name) => Owner::OtherLink,
             None => Owner::Nobody,
         }
     }

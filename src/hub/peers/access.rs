@@ -238,7 +238,7 @@ fn share_of_user(users: &Users, user: Option<UserId>, address: IpAddr) -> Share 
 fn shown_target(target: Target<'_>) -> String {
     match target {
         Target::Nothing => String::new(),
-        Target::Name(name) | Target::Namespace(name) => name::shown(name),
+        Target::Name(name) | Target::Namespace(name) | Target::Topic(name) => name::shown(name),
         Target::Session(session) => session.to_owned(),
         Target::Document { session, kind } => format!("{session} ({kind})"),
     }

@@ -19,7 +19,7 @@ impl Peers {
         let (mut handshakes, mut plain, mut tarpit) = (0, 0, 0);
         for (_, peer) in self.iter() {
             handshakes += usize::from(peer.is_open() && !peer.is_ready());
-            plain += usize::from(peer.role.is_plain());
+            plain += usize::from(peer.role.is_beside());
             tarpit += usize::from(peer.life == Life::Tarpit);
         }
         let mut shares = Shares::default();

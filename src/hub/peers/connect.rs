@@ -14,9 +14,9 @@ use crate::zmtp::mechanism::Handshake;
 use super::deadlines::FAREWELL;
 use super::peer::{Beside, Life, is_loopback};
 use super::results::Results;
-use super::{About, For, Peer, PeerTimer, Peers, Role, Undelivered, share_of};
+use super::{About, For, Peer, PeerTimer, Peers, Role, Side, Undelivered, share_of};
 use crate::hub::cause::Cause;
-use crate::hub::doors::{Door, Output};
+use crate::hub::doors::{Channel, Door, Output};
 use crate::hub::events::{Event, Left};
 use crate::hub::keys::{ComponentKey, PeerKey};
 
@@ -41,9 +41,12 @@ impl Peers {
         }
         let key = match door {
             Door::Leco => {
-                let guard = self.keyring.listening(&self.users, remote);
+                let guard = self.keyring.listening(&self.users, remote, SocketType::Router);
                 self.add_zmtp(Role::Accepted, SocketType::Router, remote, guard)?
             }
+            Door::Publisher(channel) => self.admit_to(channel, Side::Publisher, remote)?,
+            Door::Subscriber(channel) => self.admit_to(channel, Side::Subscriber, remote)?,
+            Door::Distributor(channel) => self.admit_to(channel, Side::Distributor, remote)?,
             Door::Control => self.add_plain(Role::Controller, remote)?,
             Door::Viewer => self.add_plain(Role::Viewer, remote)?,
             Door::Http => self.add_plain(Role::Web, remote)?,
@@ -51,6 +54,12 @@ impl Peers {
         };
         log::debug!("connection from {remote}");
         Some(key)
+    }
+
+    /// A connection came in at a channel.
+    fn admit_to(&mut self, channel: Channel, side: Side, remote: SocketAddr) -> Option<PeerKey> {
+        let guard = self.keyring.listening(&self.users, remote, side.ours());
+        self.add_zmtp(Role::Channel(channel, side), side.ours(), remote, guard)
     }
 
     /// Whether a newcomer at this door would be one too many: of all, at the door, or from its address.
@@ -84,6 +93,7 @@ impl Peers {
         peer.guard = guard.map(Box::new);
         let key = self.table.insert(peer).ok()?;
         self.counters.connections_opened += 1;
+        self.plain += usize::from(role.is_beside());
         self.note_newcomer(key);
         if let Some(peer) = self.table.get_mut(key) {
             let pushed = peer.ring.push(&[&opening], self.config.ring_bytes_max, &mut self.pool);
@@ -134,7 +144,12 @@ impl Peers {
         match door {
             Door::Leco => usize::MAX,
             Door::Control => all - all.div_ceil(2 * PLAIN_RESERVE_SHARE),
-            Door::Viewer | Door::Http | Door::Stomp => all - all.div_ceil(PLAIN_RESERVE_SHARE),
+            Door::Viewer
+            | Door::Http
+            | Door::Stomp
+            | Door::Publisher(_)
+            | Door::Subscriber(_)
+            | Door::Distributor(_) => all - all.div_ceil(PLAIN_RESERVE_SHARE),
         }
     }
 
@@ -253,6 +268,7 @@ impl Peers {
                 }
             }
             Role::Topic => self.events.push_back(Event::TopicLeft { peer: key, cause }),
+            Role::Channel(channel, _) => self.events.push_back(Event::ChannelLeft { channel, peer: key }),
             Role::Accepted | Role::Controller => {}
         }
         if let Some(list) = peer.held.take() {
@@ -274,7 +290,7 @@ impl Peers {
     /// Ends a peer whose handshake is broken. One that came by itself is held for a moment where there is room for that, and hears nothing: who is
     /// closed at once comes back ten times a second.
     pub(in crate::hub) fn tar(&mut self, key: PeerKey, cause: Cause) {
-        let comes_back = |peer: &Peer| peer.role == Role::Accepted && peer.is_open() && !peer.is_ready();
+        let comes_back = |peer: &Peer| peer.role.is_accepted() && peer.is_open() && !peer.is_ready();
         if self.tarpit >= TARPIT_MAX || !self.get(key).is_some_and(comes_back) {
             return self.close(key, cause);
         }
@@ -353,7 +369,7 @@ impl Peers {
         if is_shaking && cause != Cause::Refused {
             self.note_broken_handshake(key, cause);
         }
-        let is_linked = self.get(key).is_some_and(|peer| peer.role.is_zmtp() && peer.is_ready());
+        let is_linked = self.get(key).is_some_and(|peer| peer.role.is_leco() && peer.is_ready());
         let returns = cause.returns_messages() && is_linked;
         self.end_passage(key, returns);
         let Some(mut peer) = self.table.remove(key) else { return };
@@ -363,7 +379,7 @@ impl Peers {
             Life::Tarpit => self.tarpit -= 1,
             Life::Open | Life::Finishing(_) => {}
         }
-        self.plain -= usize::from(peer.role.is_plain());
+        self.plain -= usize::from(peer.role.is_beside());
         if let Some(share) = peer.share.take() {
             self.shares.take_connection(share);
         }
@@ -397,11 +413,14 @@ impl Peers {
     fn note_broken_handshake(&mut self, key: PeerKey, cause: Cause) {
         // Whom nobody knows has been told of.
         let Some(peer) = self.get(key).filter(|_| cause != Cause::Stranger) else { return };
-        let (remote, is_dialled) = (peer.remote, matches!(peer.role, Role::Dialled(_)));
-        let may_be = if peer.is_guarded {
+        let is_dialled = matches!(peer.role, Role::Dialled(_) | Role::Channel(_, Side::Gatherer(_)));
+        let remote = peer.remote;
+        let may_be = if let Role::Channel(_, side) = peer.role {
+            of_channel(side)
+        } else if peer.is_guarded {
             "it may expect another key of this node than the one that it has, or want another mechanism than it may have"
         } else {
-            "it may want another version than ZMTP 3 or a mechanism such as CURVE, where this node speaks NULL"
+            "it may want another version than ZMTP 3, a mechanism such as CURVE where this node speaks NULL, or be a PUB or SUB socket, which connects to a channel"
         };
         // Who connects and leaves without a word looks whether somebody listens.
         let has_spoken = peer.link.has_begun() || !peer.tail.is_empty() || is_dialled;
@@ -439,5 +458,15 @@ impl Peers {
                 self.finish(key, Cause::Stopping);
             }
         }
+    }
+}
+
+/// What may be wrong with a socket that has not come to terms with that end of a channel.
+const fn of_channel(side: Side) -> &'static str {
+    match side {
+        Side::Publisher => "this port is for PUB and XPUB sockets: subscribers connect to the one below it",
+        Side::Subscriber => "this port is for SUB and XSUB sockets: publishers connect to the one above it",
+        Side::Distributor => "this port is for other nodes: publishers and subscribers have ports of their own",
+        Side::Gatherer(_) => "it may be no gatherer, or want CURVE",
     }
 }

@@ -72,7 +72,7 @@ impl Keyring {
     }
 
     /// What is spoken with whoever comes from there. Nothing where nobody is asked who he is: then all is said at once.
-    pub(super) fn listening(&self, users: &Users, remote: SocketAddr) -> Option<Handshake> {
+    pub(super) fn listening(&self, users: &Users, remote: SocketAddr, ours: SocketType) -> Option<Handshake> {
         if users.is_off() {
             return None;
         }
@@ -82,7 +82,7 @@ impl Keyring {
             plain: users.takes_tokens_from(Origin::open(address.to_canonical())),
             curve: self.server.clone(),
         };
-        Some(Handshake::listening(SocketType::Router, offer))
+        Some(Handshake::listening(ours, offer))
     }
 
     /// What is spoken with a node that we dial: CURVE, where we know the key that it must have. Where all nodes have one key that is ours.
@@ -90,7 +90,7 @@ impl Keyring {
         &self,
         config: &Config,
         users: &Users,
-        at: &str,
+        (ours, at): (SocketType, &str),
         namespace: Option<&[u8]>,
     ) -> Option<Handshake> {
         let client = self.client.clone()?;
@@ -105,6 +105,6 @@ impl Keyring {
             None if users.is_off() => return None,
             None => self.server.as_ref()?.public,
         };
-        Some(Handshake::dialling(SocketType::Dealer, server, client))
+        Some(Handshake::dialling(ours, server, client))
     }
 }

@@ -18,6 +18,7 @@ mod expire;
 mod journal;
 mod keyring;
 mod news;
+mod offer;
 mod passage;
 mod passing;
 mod peer;
@@ -27,6 +28,7 @@ mod results;
 pub(super) mod sealed;
 mod sealing;
 mod shares;
+mod side;
 mod undelivered;
 mod waits;
 
@@ -44,6 +46,7 @@ pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
 pub(super) use shares::{Share, Shares, share_of};
+pub(super) use side::Side;
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};
 
@@ -134,6 +137,8 @@ pub(super) struct Peers {
     goes_on_returning: bool,
     /// Bytes that were sealed in this turn, and commands of handshakes that were answered with public-key cryptography.
     sealed_in_turn: usize,
+    /// Bytes of published messages that were copied in this turn, and what that cost beside.
+    fanned_out: usize,
     heavy_shakes: u32,
     /// Our own keys and chance, and whose keys we know of those that we dial.
     pub(super) keyring: Keyring,
@@ -189,6 +194,7 @@ impl Peers {
             returned: 0,
             goes_on_returning: false,
             sealed_in_turn: 0,
+            fanned_out: 0,
             heavy_shakes: 0,
             keyring: Keyring::default(),
             handshaking: VecDeque::new(),
@@ -497,6 +503,7 @@ impl Peers {
         self.returned = 0;
         self.resumed = 0;
         self.sealed_in_turn = 0;
+        self.fanned_out = 0;
         self.heavy_shakes = 0;
     }
 

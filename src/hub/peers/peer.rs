@@ -19,8 +19,10 @@ use super::questions::Questions;
 use super::results::Results;
 use super::sealed::Sealed;
 use super::shares::Share;
+use super::side::Side;
 use super::waits::For;
 use crate::hub::cause::Cause;
+use crate::hub::doors::Channel;
 use crate::hub::keys::{ComponentKey, NodeKey, PeerKey, ProviderKey};
 
 /// How far a connection is through its life.
@@ -51,12 +53,29 @@ pub(in crate::hub) enum Role {
     Topic,
     /// Our connection to a live kernel.
     Kernel(ProviderKey),
+    /// A link of a channel.
+    Channel(Channel, Side),
 }
 
 impl Role {
     /// Whether the connection speaks ZMTP.
     pub(in crate::hub) const fn is_zmtp(self) -> bool {
+        matches!(self, Self::Accepted | Self::Dialled(_) | Self::Channel(..))
+    }
+
+    /// Whether it speaks LECO.
+    pub(in crate::hub) const fn is_leco(self) -> bool {
         matches!(self, Self::Accepted | Self::Dialled(_))
+    }
+
+    /// Whether it speaks ZMTP and came by itself.
+    pub(in crate::hub) const fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted | Self::Channel(_, Side::Publisher | Side::Subscriber | Side::Distributor))
+    }
+
+    /// Whether it came by itself and leaves some places to Components.
+    pub(in crate::hub) const fn is_beside(self) -> bool {
+        self.is_plain() || (self.is_accepted() && !self.is_leco())
     }
 
     /// Whether it is a client that speaks no ZMTP.
@@ -270,7 +289,7 @@ impl Peer {
     /// Whether its handshake is over. A controller or viewer has none, its first request stands for it.
     pub(in crate::hub) fn is_ready(&self) -> bool {
         match self.role {
-            Role::Accepted | Role::Dialled(_) => self.link.is_ready(),
+            Role::Accepted | Role::Dialled(_) | Role::Channel(..) => self.link.is_ready(),
             Role::Controller | Role::Viewer | Role::Web | Role::Topic => self.has_asked,
             Role::Kernel(_) => true,
         }
@@ -278,7 +297,7 @@ impl Peer {
 
     /// Whether messages may be sent to it.
     pub(in crate::hub) fn takes_messages(&self) -> bool {
-        self.is_open() && self.role.is_zmtp() && self.is_ready()
+        self.is_open() && self.role.is_leco() && self.is_ready()
     }
 
     /// Whether it is the Coordinator of another node, and instep's: it spreads one message among several receivers, and takes differences of our
@@ -411,7 +430,7 @@ impl Peer {
 
     /// Whether it came by itself, and has one of the places for those who do.
     pub(in crate::hub) fn is_counted(&self) -> bool {
-        self.life != Life::Tarpit && (self.role == Role::Accepted || self.role.is_plain())
+        self.life != Life::Tarpit && (self.role.is_accepted() || self.role.is_plain())
     }
 
     /// The machine that whoever is at the other end is on, as far as proxies say that are believed.

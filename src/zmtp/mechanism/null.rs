@@ -11,6 +11,8 @@ pub fn on_command(command: Command<'_>, ours: SocketType) -> Result<Metadata<'_>
     match command {
         Command::Ready(data) => Metadata::parse(data)?.fits(ours),
         Command::Error(_) => Err(Fault::PeerError),
-        Command::Ping { .. } | Command::Pong | Command::Ignored => Err(Fault::Handshake),
+        Command::Ping { .. } | Command::Pong | Command::Subscribe(_) | Command::Cancel(_) | Command::Ignored => {
+            Err(Fault::Handshake)
+        }
     }
 }

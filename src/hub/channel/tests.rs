@@ -1,0 +1,344 @@
+//! Random sequences against a twin that looks at every subscription for every message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::hub::doors::Door;
+use crate::hub::fixture::{Frames, Lent, NEAR, messages};
+use crate::zmtp::command::Command;
+use crate::zmtp::frame::{Found, Scan, push_frame};
+
+/// What is left of a turn, however often it is asked.
+fn next_turn(lent: &mut Lent) {
+    while lent.peers.next_output().is_some() {}
+    lent.peers.begin_turn();
+    while let Some(key) = lent.peers.next_resumed() {
+        lent.peers.resume(key);
+    }
+}
+
+/// A channel whose connections are driven by hand.
+struct Stage {
+    lent: Lent,
+    channels: Channels,
+}
+
+const SIDES: [(Side, SocketType); 6] = [
+    (Side::Publisher, SocketType::Pub),
+    (Side::Publisher, SocketType::Xpub),
+    (Side::Subscriber, SocketType::Sub),
+    (Side::Subscriber, SocketType::Xsub),
+    (Side::Distributor, SocketType::Xsub),
+    (Side::Gatherer(GathererKey::from_bits(7)), SocketType::Xpub),
+];
+
+impl Stage {
+    fn new() -> Self {
+        Self { lent: Lent::new(), channels: Channels::new(3) }
+    }
+
+    fn come(&mut self, (side, theirs): (Side, SocketType)) -> PeerKey {
+        let door = match side {
+            Side::Publisher => Some(Door::Publisher(Channel::Data)),
+            Side::Subscriber => Some(Door::Subscriber(Channel::Data)),
+            Side::Distributor => Some(Door::Distributor(Channel::Data)),
+            Side::Gatherer(_) => None,
+        };
+        let role = Role::Channel(Channel::Data, side);
+        let key = match door {
+            Some(door) => self.lent.open(door, NEAR),
+            None => self.lent.peers.add_zmtp(role, side.ours(), NEAR.parse().unwrap(), None),
+        };
+        let key = key.expect("there is room");
+        self.lent.shake_hands_as(key, theirs);
+        self.channels.ready(&self.lent.peers, key, (Channel::Data, side), theirs);
+        key
+    }
+
+    fn leave(&mut self, key: PeerKey) {
+        self.lent.peers.close(key, Cause::Peer);
+        assert!(!self.lent.events().is_empty());
+        self.channels.left(&mut self.lent.peers, Channel::Data, key);
+    }
+
+    /// Bytes come in, all in one piece.
+    fn hear(&mut self, key: PeerKey, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Ok(Found::Message(message)) = Scan::default().next(rest, &self.lent.peers.bounds) else {
+                panic!("a message")
+            };
+            match self.channels.take(&mut self.lent.peers, Channel::Data, key, rest, &message) {
+                Taken::Used(n) => rest = &rest[n..],
+                Taken::Held => {
+                    self.lent.peers.resume(key);
+                    next_turn(&mut self.lent);
+                }
+                Taken::Broken(fault) => panic!("{fault}"),
+            }
+        }
+    }
+
+    /// Does all that is left over, and checks what must be true.
+    fn settle(&mut self) {
+        while self.channels.soonest(self.lent.peers.now).is_some() {
+            self.channels.expire(&mut self.lent.peers);
+        }
+        self.channels.check(&self.lent.peers).unwrap();
+        assert_eq!(self.channels.bytes(), self.lent.peers.pool.data_in_use());
+    }
+}
+
+fn published(topic: &[u8], n: u32) -> Vec<u8> {
+    let mut wire = Vec::new();
+    push_frame(&mut wire, true, topic);
+    push_frame(&mut wire, n.is_multiple_of(3), &n.to_be_bytes());
+    if n.is_multiple_of(3) {
+        push_frame(&mut wire, false, &[0; 300]);
+    }
+    wire
+}
+
+fn subscription(is_wanted: bool, topic: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    Subscription { is_wanted, topic }.write(&mut wire);
+    wire
+}
+
+/// Takes what a publisher has been told into its set.
+fn learn(wanted: &mut BTreeSet<Vec<u8>>, bytes: &[u8]) {
+    let mut rest = bytes;
+    let bounds = crate::zmtp::frame::Bounds { frame_bytes_max: 1 << 20, message_bytes_max: 1 << 20 };
+    while !rest.is_empty() {
+        let (used, is_wanted, topic) = match Scan::default().next(rest, &bounds).unwrap() {
+            Found::Command { at: 0, head, body } => {
+                let Command::Subscribe(topic) = Command::parse(&rest[head..head + body]).unwrap() else {
+                    panic!("a new publisher hears what is wanted")
+                };
+                (head + body, true, topic.to_vec())
+            }
+            Found::Message(message) => {
+                let found = Subscription::of_message(&message, rest).expect("publishers hear of nothing else");
+                (message.len, found.is_wanted, found.topic.to_vec())
+            }
+            found @ (Found::Need(_) | Found::Command { .. }) => panic!("{found:?}"),
+        };
+        if is_wanted {
+            wanted.insert(topic);
+        } else {
+            wanted.remove(&topic);
+        }
+        rest = &rest[used..];
+    }
+}
+
+/// Everybody as the twin has it.
+#[derive(Default)]
+struct Twin {
+    sides: BTreeMap<PeerKey, Side>,
+    /// Of those who subscribe: what they want. Of the others: what they were told.
+    sets: BTreeMap<PeerKey, BTreeSet<Vec<u8>>>,
+}
+
+impl Twin {
+    fn wants(&self, key: PeerKey, from: Side, topic: &[u8]) -> bool {
+        let side = self.sides[&key];
+        let hears = match side {
+            Side::Subscriber => true,
+            Side::Distributor => from == Side::Publisher,
+            Side::Publisher | Side::Gatherer(_) => false,
+        };
+        hears && self.sets[&key].iter().any(|wanted| topic.starts_with(wanted))
+    }
+
+    /// What a publisher should have been told.
+    fn wanted_of(&self, side: Side) -> BTreeSet<Vec<u8>> {
+        let counts = |other: &Side| match other {
+            Side::Subscriber => true,
+            Side::Distributor => side == Side::Publisher,
+            Side::Publisher | Side::Gatherer(_) => false,
+        };
+        let sets = self.sides.iter().filter(|(_, other)| counts(other)).map(|(key, _)| &self.sets[key]);
+        sets.flatten().cloned().collect()
+    }
+}
+
+#[test]
+fn every_message_reaches_whoever_wants_it_once_and_nobody_else_and_publishers_know_what_is_wanted() {
+    const TOPICS: [&[u8]; 8] = [b"", b"N1.", b"N1.a", b"N1.ab", b"N1.abc", b"N2.a", b"x", b"N1.a\x00"];
+    for seed in 1..40_u64 {
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut draw = |n: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(random >> 33).unwrap() % n
+        };
+        let (mut stage, mut twin) = (Stage::new(), Twin::default());
+        let mut due: BTreeMap<PeerKey, Vec<Frames>> = BTreeMap::new();
+        for n in 0..400_u32 {
+            let keys: Vec<PeerKey> = twin.sides.keys().copied().collect();
+            match draw(8) {
+                0 | 1 if keys.len() < 12 => {
+                    let (side, theirs) = SIDES[draw(SIDES.len())];
+                    let key = stage.come((side, theirs));
+                    twin.sides.insert(key, side);
+                    twin.sets.insert(key, BTreeSet::new());
+                }
+                2 if !keys.is_empty() && draw(3) == 0 => {
+                    let key = keys[draw(keys.len())];
+                    stage.leave(key);
+                    twin.sides.remove(&key);
+                    twin.sets.remove(&key);
+                    due.remove(&key);
+                }
+                3..=5 => {
+                    let all: Vec<_> = keys.into_iter().filter(|key| !twin.sides[key].is_source()).collect();
+                    if all.is_empty() {
+                        continue;
+                    }
+                    let (key, topic) = (all[draw(all.len())], TOPICS[draw(TOPICS.len())]);
+                    let is_wanted = draw(3) > 0;
+                    stage.hear(key, &subscription(is_wanted, topic));
+                    let set = twin.sets.get_mut(&key).unwrap();
+                    if is_wanted {
+                        set.insert(topic.to_vec());
+                    } else {
+                        set.remove(topic);
+                    }
+                }
+                _ => {
+                    let all: Vec<_> = keys.iter().filter(|key| twin.sides[key].is_source()).collect();
+                    if all.is_empty() {
+                        continue;
+                    }
+                    let from = *all[draw(all.len())];
+                    let mut wire = Vec::new();
+                    let mut topic = TOPICS[draw(TOPICS.len())];
+                    for more in 0..draw(6) + 1 {
+                        if draw(3) == 0 {
+                            topic = TOPICS[draw(TOPICS.len())];
+                        }
+                        let one = published(topic, n * 8 + u32::try_from(more).unwrap());
+                        for key in keys.iter().filter(|key| twin.wants(**key, twin.sides[&from], topic)) {
+                            due.entry(*key).or_default().extend(messages(&one));
+                        }
+                        wire.extend_from_slice(&one);
+                    }
+                    stage.hear(from, &wire);
+                }
+            }
+            if draw(4) == 0 {
+                stage.settle();
+                for (key, side) in twin.sides.clone() {
+                    let bytes = stage.lent.read(key);
+                    if side.is_source() {
+                        let mut set = twin.sets.remove(&key).unwrap();
+                        learn(&mut set, &bytes);
+                        assert_eq!(set, twin.wanted_of(side), "seed {seed}: what a publisher knows");
+                        twin.sets.insert(key, set);
+                    } else {
+                        assert_eq!(messages(&bytes), due.remove(&key).unwrap_or_default(), "seed {seed}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_does_not_read_goes_without_what_it_has_no_room_for_and_every_drop_is_counted() {
+    let mut stage = Stage::new();
+    stage.lent.peers.config.ring_bytes_max = 4096;
+    let [publisher, stopped, reading] = [0, 2, 2].map(|n| stage.come(SIDES[n]));
+    for key in [stopped, reading] {
+        stage.hear(key, &subscription(true, b"t"));
+    }
+    stage.settle();
+    let (mut heard, sent) = (0, 3000);
+    for batch in 0..sent / 10 {
+        let wire: Vec<u8> = (0..10).flat_map(|n| published(b"t", batch * 10 + n)).collect();
+        stage.hear(publisher, &wire);
+        heard += messages(&stage.lent.read(reading)).len();
+    }
+    let kept = messages(&stage.lent.read(stopped)).len();
+    let drops = stage.lent.peers.counters.published_drops;
+    assert_eq!(heard, usize::try_from(sent).unwrap(), "the other one has all of them");
+    assert!(kept > 0 && drops > 0);
+    assert_eq!(u64::try_from(kept).unwrap() + drops, u64::from(sent));
+    assert_eq!(stage.lent.peers.counters.published_copies, u64::from(sent) + u64::try_from(kept).unwrap());
+    assert_eq!(stage.lent.peers.get(stopped).unwrap().traffic.drops, drops);
+    stage.hear(publisher, &published(b"t", 1));
+    assert_eq!(messages(&stage.lent.read(stopped)).len(), 1, "it goes on once it reads");
+}
+
+#[test]
+fn one_message_for_many_is_copied_in_pieces_and_to_each_once() {
+    let mut stage = Stage::new();
+    let publisher = stage.come(SIDES[0]);
+    let subscribers: Vec<PeerKey> = (0..40).map(|_| stage.come(SIDES[2])).collect();
+    for key in &subscribers {
+        stage.hear(*key, &subscription(true, b""));
+        next_turn(&mut stage.lent);
+    }
+    stage.settle();
+    next_turn(&mut stage.lent);
+    let mut wire = Vec::new();
+    push_frame(&mut wire, true, b"large");
+    push_frame(&mut wire, false, &vec![7; 200_000]);
+    let Ok(Found::Message(message)) = Scan::default().next(&wire, &stage.lent.peers.bounds) else { panic!() };
+    let mut turns = 0;
+    while stage.channels.take(&mut stage.lent.peers, Channel::Data, publisher, &wire, &message) == Taken::Held {
+        turns += 1;
+        stage.lent.peers.resume(publisher);
+        next_turn(&mut stage.lent);
+    }
+    assert!((3..10).contains(&turns), "{turns}");
+    for key in subscribers {
+        assert_eq!(messages(&stage.lent.read(key)).len(), 1);
+    }
+    assert_eq!(stage.lent.peers.counters.published, 1);
+}
+
+#[test]
+fn an_xsub_may_talk_to_an_xpub_and_is_not_heard_by_a_pub() {
+    let mut stage = Stage::new();
+    let [plain, xpub, xsub, sub] = [0, 1, 3, 2].map(|n| stage.come(SIDES[n]));
+    stage.settle();
+    let word = b"\x01\x05hello\x00\x01!";
+    stage.hear(xsub, word);
+    stage.hear(sub, word);
+    assert_eq!(stage.lent.read(plain), b"");
+    assert_eq!(stage.lent.read(xpub), word);
+}
+
+#[test]
+fn a_gatherer_is_dialled_until_it_is_there_and_again_when_it_is_lost() {
+    let mut stage = Stage::new();
+    let Stage { lent, channels } = &mut stage;
+    let now = lent.peers.now;
+    assert_eq!(channels.connect(now, Channel::Data, "h:11101"), Ok(()));
+    let again = channels.connect(now, Channel::Data, "h:11101").unwrap_err();
+    assert_eq!((again.0.code, again.1), (-32010, Value::from("h:11101")));
+    assert!(channels.connect(now, Channel::Log, "h:11101").is_ok(), "that is another channel");
+    assert_eq!(channels.gatherers(Channel::Data), ["h:11101"]);
+    channels.expire(&mut lent.peers);
+    let dials: Vec<GathererKey> = lent
+        .outputs()
+        .into_iter()
+        .filter_map(|output| if let crate::hub::doors::Output::DialGatherer(key) = output { Some(key) } else { None })
+        .collect();
+    assert_eq!(dials.len(), 2);
+    assert_eq!(channels.dialed(&mut lent.peers, dials[0], Err("nobody there")), None);
+    let due = channels.soonest(now).expect("it is tried again");
+    assert!(due > now);
+    lent.pass(1000);
+    channels.expire(&mut lent.peers);
+    let link = channels.dialed(&mut lent.peers, dials[0], Ok(NEAR.parse().unwrap())).expect("it is there");
+    assert_eq!(channels.dialed(&mut lent.peers, dials[0], Ok(NEAR.parse().unwrap())), None, "it is there already");
+    lent.peers.close(link, Cause::Peer);
+    lent.events();
+    channels.left(&mut lent.peers, Channel::Data, link);
+    assert!(channels.soonest(lent.peers.now).is_some());
+    assert_eq!(channels.disconnect(&mut lent.peers, Channel::Data, "h:11101"), Ok(()));
+    let gone = channels.disconnect(&mut lent.peers, Channel::Data, "h:11101").unwrap_err();
+    assert_eq!((gone.0.code, gone.1), (-32011, Value::from("h:11101")));
+}

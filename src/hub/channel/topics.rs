@@ -1,0 +1,344 @@
+//! Who wants what: the topics that are subscribed to, each with its subscribers, found by the first frame of a message.
+//!
+//! A subscription stands for all messages whose first frame begins with its topic. The topics lie in one index, so a message asks it once for each
+//! length that any of them has and that is no longer than its first frame: what others have subscribed to beside costs nothing. Who it goes
+//! to is remembered until something changes, since publishers seldom change their topic.
+
+use crate::hub::keys::PeerKey;
+use crate::limits::{SUBSCRIPTION_BYTES, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_PEER_MAX, TOPIC_BYTES_MAX};
+use crate::store::index::Index;
+use crate::store::table::{Key, Table};
+use crate::zmtp::Fault;
+
+/// Bits of a word of the set of lengths.
+const WORD: usize = 64;
+const WORDS: usize = TOPIC_BYTES_MAX / WORD + 1;
+
+/// A topic that somebody wants.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) name: Box<[u8]>,
+    /// Who wants all of it, in the order of their keys.
+    subscribers: Vec<PeerKey>,
+    /// Who wants what is published at this node.
+    distributors: Vec<PeerKey>,
+}
+
+/// Key of a topic.
+pub(super) type TopicKey = Key<Topic>;
+
+impl Topic {
+    fn side(&mut self, is_distributor: bool) -> &mut Vec<PeerKey> {
+        if is_distributor { &mut self.distributors } else { &mut self.subscribers }
+    }
+
+    /// How many want it: of all that is published anywhere, and of what is published here.
+    pub(super) const fn wanted_by(&self) -> (usize, usize) {
+        (self.subscribers.len(), self.distributors.len())
+    }
+
+    /// Bytes that one subscription to it is counted as.
+    const fn bytes(&self) -> usize {
+        SUBSCRIPTION_BYTES + self.name.len()
+    }
+}
+
+/// What a subscription, or its end, changes for publishers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turned {
+    /// Those of this node hear that something is wanted, or is not any more.
+    pub(super) here: bool,
+    /// So do the gatherers of other nodes.
+    pub(super) elsewhere: bool,
+}
+
+impl Turned {
+    pub(super) const fn is_any(self) -> bool {
+        self.here || self.elsewhere
+    }
+}
+
+/// Who wants the messages of one topic, each once, in the order of their keys.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    topic: Vec<u8>,
+    generation: u64,
+    /// All who want it.
+    pub(super) all: Vec<PeerKey>,
+    /// Those of them who want it wherever it comes from.
+    pub(super) subscribers: Vec<PeerKey>,
+}
+
+/// All topics of a channel. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Topics {
+    table: Table<Topic>,
+    index: Index,
+    /// How many topics have that length, and the set of those lengths of which there are any.
+    by_length: [u32; TOPIC_BYTES_MAX + 1],
+    lengths: [u64; WORDS],
+    subscriptions: usize,
+    bytes: usize,
+    generation: u64,
+    pub(super) found: Found,
+}
+
+impl Topics {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            table: Table::new(SUBSCRIPTIONS_MAX),
+            index: Index::new(seed),
+            by_length: [0; TOPIC_BYTES_MAX + 1],
+            lengths: [0; WORDS],
+            subscriptions: 0,
+            bytes: 0,
+            generation: 1,
+            found: Found::default(),
+        }
+    }
+
+    fn key_of(&self, name: &[u8]) -> Option<TopicKey> {
+        let slot = self.index.find(name, |slot| self.table.at(slot).is_some_and(|topic| *topic.name == *name))?;
+        self.table.key_at(slot)
+    }
+
+    /// Whether a peer that has so many subscriptions may have one more, of so many bytes.
+    pub(super) fn may_add(&self, name: &[u8], has: usize) -> Result<(), Fault> {
+        if name.len() > TOPIC_BYTES_MAX {
+            return Err(Fault::Topic);
+        }
+        if has >= SUBSCRIPTIONS_PER_PEER_MAX || self.subscriptions >= SUBSCRIPTIONS_MAX {
+            return Err(Fault::Subscriptions);
+        }
+        Ok(())
+    }
+
+    /// A peer wants a topic. Nothing, if it does already; otherwise under which key it stands, and what that changes.
+    pub(super) fn add(&mut self, peer: PeerKey, is_distributor: bool, name: &[u8]) -> Option<(TopicKey, Turned)> {
+        let key = match self.key_of(name) {
+            Some(key) => key,
+            None => self.insert(name)?,
+        };
+        let topic = self.table.get_mut(key)?;
+        let side = topic.side(is_distributor);
+        let at = side.binary_search(&peer).err()?;
+        side.insert(at, peer);
+        let (subscribers, distributors) = topic.wanted_by();
+        self.subscriptions += 1;
+        self.bytes += topic.bytes();
+        self.generation += 1;
+        let elsewhere = !is_distributor && subscribers == 1;
+        Some((key, Turned { here: subscribers + distributors == 1, elsewhere }))
+    }
+
+    fn insert(&mut self, name: &[u8]) -> Option<TopicKey> {
+        let topic = Topic { name: name.into(), subscribers: Vec::new(), distributors: Vec::new() };
+        let key = self.table.insert(topic).ok()?;
+        self.index.insert(name, key.slot());
+        self.note_length(name.len(), true);
+        Some(key)
+    }
+
+    fn note_length(&mut self, length: usize, is_there: bool) {
+        let (Some(count), Some(word)) = (self.by_length.get_mut(length), self.lengths.get_mut(length / WORD)) else {
+            return;
+        };
+        *count = if is_there { *count + 1 } else { *count - 1 };
+        let bit = 1 << (length % WORD);
+        *word = if *count > 0 { *word | bit } else { *word & !bit };
+    }
+
+    /// A peer does not want a topic any more. Nothing, if it did not; otherwise under which key that stood, and what it changes.
+    pub(super) fn cancel(&mut self, peer: PeerKey, is_distributor: bool, name: &[u8]) -> Option<(TopicKey, Turned)> {
+        let key = self.key_of(name)?;
+        let (_, turned) = self.remove(peer, is_distributor, key)?;
+        Some((key, turned))
+    }
+
+    /// The same of the topic under this key; with its name, where that changes anything.
+    pub(super) fn remove(&mut self, peer: PeerKey, is_distributor: bool, key: TopicKey) -> Option<(Box<[u8]>, Turned)> {
+        let topic = self.table.get_mut(key)?;
+        let side = topic.side(is_distributor);
+        let at = side.binary_search(&peer).ok()?;
+        side.remove(at);
+        let (subscribers, distributors) = topic.wanted_by();
+        self.subscriptions -= 1;
+        self.bytes -= topic.bytes();
+        self.generation += 1;
+        let turned = Turned { here: subscribers + distributors == 0, elsewhere: !is_distributor && subscribers == 0 };
+        if !turned.here {
+            let name = if turned.is_any() { topic.name.clone() } else { Box::default() };
+            return Some((name, turned));
+        }
+        let topic = self.table.remove(key)?;
+        let removed = self.index.remove(&topic.name, key.slot());
+        debug_assert!(removed, "every topic is in the index");
+        self.note_length(topic.name.len(), false);
+        Some((topic.name, turned))
+    }
+
+    /// Finds who wants messages of this first frame: see `found`.
+    #[inline]
+    pub(super) fn find(&mut self, topic: &[u8]) {
+        if self.found.generation != self.generation || *self.found.topic != *topic {
+            self.find_anew(topic);
+        }
+    }
+
+    fn find_anew(&mut self, topic: &[u8]) {
+        let Self { table, index, lengths, found, .. } = self;
+        found.generation = self.generation;
+        found.topic.clear();
+        found.topic.extend_from_slice(topic);
+        found.all.clear();
+        found.subscribers.clear();
+        let mut hits = 0;
+        for (n, word) in lengths.iter().enumerate() {
+            let mut left = *word;
+            while left > 0 {
+                let length = n * WORD + left.trailing_zeros() as usize;
+                left &= left - 1;
+                let Some(name) = topic.get(..length) else { break };
+                let slot = index.find(name, |slot| table.at(slot).is_some_and(|topic| *topic.name == *name));
+                let Some(topic) = slot.and_then(|slot| table.at(slot)) else { continue };
+                hits += 1 + usize::from(!topic.distributors.is_empty());
+                found.subscribers.extend_from_slice(&topic.subscribers);
+                found.all.extend_from_slice(&topic.subscribers);
+                found.all.extend_from_slice(&topic.distributors);
+            }
+        }
+        if hits > 1 {
+            for list in [&mut found.all, &mut found.subscribers] {
+                list.sort_unstable();
+                list.dedup();
+            }
+        }
+    }
+
+    // ---- To tell ----
+
+    /// The first topic at or behind a slot that is wanted, with that slot: of what is published anywhere, or of what is published here.
+    pub(super) fn wanted_from(&self, slot: usize, is_here: bool) -> Option<(usize, &[u8])> {
+        let is_wanted = |topic: &Topic| is_here || !topic.subscribers.is_empty();
+        let mut slots = slot..self.table.slots_end();
+        slots.find_map(|slot| self.table.at(slot).filter(|topic| is_wanted(topic)).map(|topic| (slot, &*topic.name)))
+    }
+
+    pub(super) fn get(&self, key: TopicKey) -> Option<&Topic> {
+        self.table.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Topic> {
+        self.table.iter().map(|(_, topic)| topic)
+    }
+
+    /// Topics, and subscriptions to them.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.table.len(), self.subscriptions)
+    }
+
+    /// Bytes that all subscriptions are counted as.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What must be true of the table between any two calls.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (mut subscriptions, mut bytes) = (0, 0);
+        for (key, topic) in self.table.iter() {
+            let wanted = topic.subscribers.len() + topic.distributors.len();
+            if wanted == 0 || self.key_of(&topic.name) != Some(key) {
+                return Err(format!("nobody wants the topic {:?}, or it is not found", topic.name));
+            }
+            subscriptions += wanted;
+            bytes += wanted * topic.bytes();
+        }
+        if (subscriptions, bytes) != (self.subscriptions, self.bytes) {
+            return Err(format!("{subscriptions} subscriptions, counted are {}", self.subscriptions));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(n: u64) -> PeerKey {
+        PeerKey::from_bits(n)
+    }
+
+    fn wanted_by(topics: &mut Topics, topic: &[u8]) -> (Vec<u64>, Vec<u64>) {
+        topics.find(topic);
+        let bits = |list: &[PeerKey]| list.iter().map(|key| key.to_bits()).collect();
+        (bits(&topics.found.all), bits(&topics.found.subscribers))
+    }
+
+    #[test]
+    fn a_topic_is_wanted_by_all_whose_topic_it_begins_with_and_by_each_once() {
+        let mut topics = Topics::new(1);
+        for (n, name) in [(1, &b""[..]), (2, b"N1.a"), (3, b"N1.ab"), (2, b"N1."), (4, b"N2")] {
+            assert!(topics.add(peer(n), false, name).is_some());
+        }
+        assert!(topics.add(peer(9), true, b"N1.a").is_some());
+        for (topic, all, subscribers) in [
+            (&b"N1.a"[..], &[1, 2, 9][..], &[1, 2][..]),
+            (b"N1.abc", &[1, 2, 3, 9], &[1, 2, 3]),
+            (b"N1.b", &[1, 2], &[1, 2]),
+            (b"N2", &[1, 4], &[1, 4]),
+            (b"N", &[1], &[1]),
+            (b"", &[1], &[1]),
+        ] {
+            assert_eq!(wanted_by(&mut topics, topic), (all.to_vec(), subscribers.to_vec()), "{topic:?}");
+        }
+        assert!(topics.cancel(peer(1), false, b"").is_some());
+        assert_eq!(wanted_by(&mut topics, b"").0, [0; 0], "what was found before is not taken for it");
+        topics.check().unwrap();
+    }
+
+    #[test]
+    fn only_the_first_and_the_last_change_anything_for_publishers() {
+        let mut topics = Topics::new(1);
+        let turned = |here, elsewhere| Turned { here, elsewhere };
+        let mut add = |n, side| topics.add(peer(n), side, b"x").map(|(_, turned)| turned);
+        assert_eq!(add(1, true), Some(turned(true, false)), "for another node, what is published here");
+        assert_eq!(add(2, false), Some(turned(false, true)));
+        assert_eq!(add(3, false), Some(turned(false, false)));
+        assert_eq!(add(3, false), None, "it is a set");
+        let mut cancel = |n, side| topics.cancel(peer(n), side, b"x").map(|(_, turned)| turned);
+        assert_eq!(cancel(3, false), Some(turned(false, false)));
+        assert_eq!(cancel(3, false), None);
+        assert_eq!(cancel(2, false), Some(turned(false, true)));
+        assert_eq!(cancel(1, true), Some(turned(true, false)));
+        assert_eq!((topics.counts(), topics.bytes()), ((0, 0), 0));
+        topics.check().unwrap();
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_much_is_refused() {
+        let topics = Topics::new(1);
+        assert_eq!(topics.may_add(&[0; TOPIC_BYTES_MAX], 0), Ok(()));
+        assert_eq!(topics.may_add(&[0; TOPIC_BYTES_MAX + 1], 0), Err(Fault::Topic));
+        assert_eq!(topics.may_add(b"x", SUBSCRIPTIONS_PER_PEER_MAX), Err(Fault::Subscriptions));
+    }
+
+    #[test]
+    fn the_longest_topic_is_found_and_the_whole_set_is_told() {
+        let mut topics = Topics::new(1);
+        let long = [7; TOPIC_BYTES_MAX];
+        topics.add(peer(1), false, &long).unwrap();
+        topics.add(peer(1), true, b"here").unwrap();
+        assert_eq!(wanted_by(&mut topics, &[7; 300]).0, [1]);
+        assert_eq!(wanted_by(&mut topics, &[7; 255]).0, [0; 0]);
+        let told = |is_here| {
+            let mut told = Vec::new();
+            let mut slot = 0;
+            while let Some((at, name)) = topics.wanted_from(slot, is_here) {
+                told.push(name.to_vec());
+                slot = at + 1;
+            }
+            told
+        };
+        assert_eq!((told(false).len(), told(true).len()), (1, 2));
+    }
+}

@@ -1,0 +1,81 @@
+//! The ports of the data and the log channel.
+
+use std::io;
+
+use super::door::{self, EVERYWHERE, Listener, Places, open_any};
+use crate::config::{ChannelPort, Config};
+use crate::hub::{Channel, ChannelPorts, Door};
+use crate::leco::DEFAULT_PORT;
+
+/// A channel with its ports: that of publishers, and how far above it the others are.
+struct Usual {
+    channel: Channel,
+    key: &'static str,
+    publishers: u16,
+    subscribers: i32,
+    distributors: i32,
+}
+
+const USUAL: [Usual; 2] = [
+    Usual { channel: Channel::Data, key: "data_port", publishers: 11_100, subscribers: -1, distributors: 1 },
+    Usual { channel: Channel::Log, key: "log_channel_port", publishers: 11_098, subscribers: -1, distributors: -2 },
+];
+
+/// Opens the ports of those channels that are not off, where Components are listened for. A channel whose ports are not to be had is off, which the log
+/// says.
+pub(super) fn open(config: &Config, of_components: &[Listener]) -> io::Result<Vec<Listener>> {
+    let asked = door::asked_port(config)?;
+    let leco: Vec<_> = of_components.iter().filter(|one| one.door() == Door::Leco).map(Listener::address).collect();
+    let hosts = door::hosts(&leco);
+    let places: Places<'_> = if config.bind.is_empty() { EVERYWHERE } else { [&hosts, &hosts] };
+    let mut all = Vec::new();
+    for usual in &USUAL {
+        let chosen = match usual.channel {
+            Channel::Data => config.data_port,
+            Channel::Log => config.log_channel_port,
+        };
+        let port = match chosen {
+            ChannelPort::Off => continue,
+            ChannelPort::Usual if asked == 0 => continue,
+            ChannelPort::Usual => i32::from(usual.publishers) + i32::from(asked) - i32::from(DEFAULT_PORT),
+            ChannelPort::At(port) => i32::from(port),
+        };
+        match usual.open(port, places) {
+            Ok(listeners) => all.extend(listeners),
+            Err(error) => {
+                let (channel, key) = (usual.channel, usual.key);
+                log::warn!("the {channel} channel is off: {error} ({key} chooses another port, or off)");
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl Usual {
+    fn open(&self, port: i32, places: Places<'_>) -> io::Result<Vec<Listener>> {
+        let doors = [
+            (Door::Publisher(self.channel), 0),
+            (Door::Subscriber(self.channel), self.subscribers),
+            (Door::Distributor(self.channel), self.distributors),
+        ];
+        let mut listeners = Vec::new();
+        for (door, distance) in doors {
+            // Where any port will do, any will for each.
+            let at = if port == 0 { 0 } else { port + distance };
+            let none = || io::Error::new(io::ErrorKind::AddrInUse, format!("there is no port {at}"));
+            let at = u16::try_from(at).ok().filter(|at| *at > 0 || port == 0).ok_or_else(none)?;
+            listeners.extend(open_any(places, at, door)?);
+        }
+        Ok(listeners)
+    }
+}
+
+/// The ports of a channel, if these listeners have them all.
+pub(super) fn ports(listeners: &[Listener], channel: Channel) -> Option<ChannelPorts> {
+    let port = |door| listeners.iter().find(|one| one.door() == door).map(|one| one.address().port());
+    Some(ChannelPorts {
+        publishers: port(Door::Publisher(channel))?,
+        subscribers: port(Door::Subscriber(channel))?,
+        distributors: port(Door::Distributor(channel))?,
+    })
+}
