@@ -236,7 +236,7 @@ impl Hub {
     /// A turn of the loop has taken so long.
     #[inline]
     pub(crate) fn note_turn(&mut self, micros: u64) {
-        self.turns.note(micros);
+        self.turns.note(micros, self.peers.now);
     }
 
     /// The port that viewers are told to connect to.

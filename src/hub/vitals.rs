@@ -1,7 +1,14 @@
 //! How the process fares, as far as only its surroundings know: what turns of the loop take, what the operating system counts.
 
+use crate::time::{Span, Tick};
+
 /// Bounds of the steps by which turns are counted, in microseconds.
 pub(crate) const TURN_STEPS_US: [u64; 8] = [100, 250, 500, 1000, 2500, 5000, 10_000, 100_000];
+
+/// A turn that takes longer has kept everybody waiting: something is wrong with the machine, or with the program.
+const OVERDUE_US: u64 = 1_000_000;
+/// For so long that is told whoever asks how the process is.
+const OVERDUE_TOLD: Span = Span(10_000);
 
 /// How long turns have taken, by steps.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,17 +17,27 @@ pub(crate) struct Turns {
     pub(crate) counts: [u64; TURN_STEPS_US.len() + 1],
     /// All of them together, in microseconds.
     pub(crate) micros: u64,
+    /// When the last one was over that took longer than [`OVERDUE_US`].
+    overdue: Option<Tick>,
 }
 
 impl Turns {
-    /// A turn has taken so long.
+    /// A turn has taken so long, and is over.
     #[inline]
-    pub(crate) fn note(&mut self, micros: u64) {
+    pub(crate) fn note(&mut self, micros: u64, now: Tick) {
+        if micros > OVERDUE_US {
+            self.overdue = Some(now);
+        }
         let step = TURN_STEPS_US.iter().position(|bound| micros <= *bound).unwrap_or(TURN_STEPS_US.len());
         if let Some(count) = self.counts.get_mut(step) {
             *count += 1;
         }
         self.micros += micros;
+    }
+
+    /// Whether somebody has lately had to wait for the loop.
+    pub(crate) fn is_overdue(&self, now: Tick) -> bool {
+        self.overdue.is_some_and(|then| now.since(then) < OVERDUE_TOLD)
     }
 }
 
@@ -43,9 +60,19 @@ mod tests {
     fn a_turn_is_counted_in_the_first_step_that_it_fits() {
         let mut turns = Turns::default();
         for micros in [0, 100, 101, 5000, 100_000, 100_001] {
-            turns.note(micros);
+            turns.note(micros, Tick(0));
         }
         assert_eq!(turns.counts, [2, 1, 0, 0, 0, 1, 0, 1, 1]);
         assert_eq!(turns.micros, 205_202);
+    }
+
+    #[test]
+    fn a_turn_that_has_kept_everybody_waiting_is_told_of_for_a_while() {
+        let mut turns = Turns::default();
+        turns.note(OVERDUE_US, Tick(1000));
+        assert!(!turns.is_overdue(Tick(1000)));
+        turns.note(OVERDUE_US + 1, Tick(2000));
+        turns.note(10, Tick(3000));
+        assert_eq!([2000, 11_999, 12_000].map(|now| turns.is_overdue(Tick(now))), [true, true, false]);
     }
 }

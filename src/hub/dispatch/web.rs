@@ -181,9 +181,10 @@ impl Hub {
         reply.into()
     }
 
-    /// Whether the process is well: it is, unless what it is told to keep cannot be kept.
+    /// Whether the process is well: it is, unless what it is told to keep cannot be kept, or a turn of the loop has lately kept everybody waiting.
     fn health(&self) -> Reply {
-        let (status, word) = if self.sessions.cannot_keep() { (503, "DOWN") } else { (200, "UP") };
+        let is_ill = self.sessions.cannot_keep() || self.turns.is_overdue(self.peers.now);
+        let (status, word) = if is_ill { (503, "DOWN") } else { (200, "UP") };
         let body = format!("{{\"status\":\"{word}\",\"timestamp\":{}}}", self.peers.unix_ms());
         Reply::json(status, body)
     }

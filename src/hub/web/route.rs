@@ -143,7 +143,8 @@ impl Route {
             }
             ["api", ..] => Self::UnknownOfApi,
             ["C2SIMServer", ref rest @ ..] => task(is_read, method, rest).map_or(Self::Unknown, Self::Task),
-            [] if is_read => Self::Home,
+            // Where other servers of C2SIM have one of their own.
+            [] | ["status"] if is_read => Self::Home,
             ["page", name] if is_read => File::find(name).map_or(Self::Unknown, Self::File),
             ["health"] if is_read => Self::Health,
             ["metrics"] if is_read => Self::Metrics,

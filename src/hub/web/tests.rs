@@ -97,6 +97,7 @@ fn paths_are_found_with_and_without_the_prefix() {
     let mut at = At::with(|config| config.http_prefix = "/c2sim-server/".to_owned());
     for (target, wanted) in [
         ("/", Route::Home),
+        ("/status", Route::Home),
         ("/health", Route::Health),
         ("/health/", Route::Health),
         ("/c2sim-server/metrics?x=1", Route::Metrics),
