@@ -219,6 +219,18 @@ pub(super) fn top(given: &Given, connection: &mut Connection) -> Result<Report, 
     Err(Stop::Said)
 }
 
+/// Messages that were refused, for whatever reason.
+fn refused(counters: &Value) -> u64 {
+    let counters = counters.as_object();
+    let refused = counters.into_iter().flatten().filter(|(name, _)| name.starts_with("refused_"));
+    refused.filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// Answers and errors that could not be delivered.
+fn lost(counters: &Value) -> u64 {
+    figure(counters, "answers_dropped") + figure(counters, "errors_dropped")
+}
+
 /// One picture of the live list.
 fn screen(answer: &Value, counters: &Value, by: &str, before: &Before, (seconds, width): (f64, usize)) -> String {
     let count = |name: &str| figure(counters, name);
@@ -227,8 +239,8 @@ fn screen(answer: &Value, counters: &Value, by: &str, before: &Before, (seconds,
         count("connections_now"),
         count("components_now"),
         short(count("messages_delivered")),
-        short(count("refused_overload") + count("refused_receiver_unknown") + count("refused_node_unknown")),
-        short(count("errors_dropped") + count("answers_dropped")),
+        short(refused(counters)),
+        short(lost(counters)),
     );
     text = text.chars().take(width).collect();
     let keys: Vec<String> =
@@ -289,8 +301,7 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
     }
     line("connections", format!("{}, {} components", count("connections_now"), count("components_now")));
     line("nodes", format!("{} of {} others linked both ways", linked, list(&links).len()));
-    let refused = ["refused_not_signed_in", "refused_not_yours", "refused_node_unknown", "refused_receiver_unknown"];
-    let refused: u64 = refused.iter().map(|name| count(name)).sum::<u64>() + count("refused_overload");
+    let refused = refused(&counters);
     line(
         "messages",
         format!(
@@ -299,7 +310,7 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
             count("messages_delivered"),
             count("messages_forwarded"),
             count("returned_undelivered"),
-            count("answers_dropped") + count("errors_dropped"),
+            lost(&counters),
         ),
     );
     line(
