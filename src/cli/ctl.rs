@@ -220,8 +220,10 @@ fn linked_nodes(nodes: &Value, links: &Value) -> String {
     let links = links.as_array().map(Vec::as_slice).unwrap_or_default();
     let is_other = |namespace: &str| links.iter().any(|link| of(link, "namespace") == namespace);
     let own = nodes.as_object().into_iter().flatten().filter(|(namespace, _)| !is_other(namespace));
-    let mut rows: Vec<[String; 4]> = own
-        .map(|(namespace, address)| [namespace.clone(), word(address), "this node".to_owned(), String::new()])
+    let mut rows: Vec<[String; 5]> = own
+        .map(|(namespace, address)| {
+            [namespace.clone(), word(address), "this node".to_owned(), String::new(), String::new()]
+        })
         .collect();
     rows.extend(links.iter().map(|link| {
         let state = match of(link, "state").as_str() {
@@ -230,12 +232,17 @@ fn linked_nodes(nodes: &Value, links: &Value) -> String {
             "in" => "only from it".to_owned(),
             state => state.to_owned(),
         };
-        [of(link, "namespace"), of(link, "address"), state, format!("{} s", of(link, "since_s"))]
+        let round_trip = match link.get("rtt_ms").and_then(Value::as_u64) {
+            None => "-".to_owned(),
+            Some(0) => "below 1 ms".to_owned(),
+            Some(ms) => format!("{ms} ms"),
+        };
+        [of(link, "namespace"), of(link, "address"), state, format!("{} s", of(link, "since_s")), round_trip]
     }));
     rows.sort();
     let columns = ["NAMESPACE", "ADDRESS", "LINK"].map(Column::Left);
     let [namespace, address, link] = columns;
-    table([namespace, address, link, Column::Right("SINCE")], &rows)
+    table([namespace, address, link, Column::Right("SINCE"), Column::Right("ROUND TRIP")], &rows)
 }
 
 fn components(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {

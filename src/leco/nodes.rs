@@ -139,6 +139,10 @@ pub struct Node<L> {
     pub lost_since: Tick,
     /// Which links there were when that was noted last, and since when.
     pub linked: (Linked, Tick),
+    /// When a sign of life was asked for on our link to it, unless it has been given.
+    timed: Option<Tick>,
+    /// How long the last one took.
+    pub round_trip: Option<Span>,
     /// What an operator has been told of.
     trouble: Option<Trouble>,
     /// Attempts to reach it that have failed in a row.
@@ -174,6 +178,8 @@ impl<L: Copy + PartialEq> Node<L> {
             hurried: None,
             lost_since: now,
             linked: (Linked::Down, now),
+            timed: None,
+            round_trip: None,
             trouble: None,
             failures: 0,
             backoff: BACKOFF_MIN,
@@ -193,6 +199,21 @@ impl<L: Copy + PartialEq> Node<L> {
         }
         if linked == Linked::BothWays {
             self.trouble = None;
+        }
+        if !matches!(self.dealer, Dealer::Up(_)) {
+            (self.timed, self.round_trip) = (None, None);
+        }
+    }
+
+    /// A sign of life is asked for on our link to it. One that has been asked for before and has not come counts from then on.
+    pub fn time(&mut self, now: Tick) {
+        self.timed.get_or_insert(now);
+    }
+
+    /// It has come.
+    pub fn is_timed(&mut self, now: Tick) {
+        if let Some(asked) = self.timed.take() {
+            self.round_trip = Some(now.since(asked));
         }
     }
 
@@ -470,6 +491,23 @@ mod tests {
         }
         nodes.get_mut(keys[0]).unwrap().unlist();
         assert_eq!((nodes.names_room(keys[4]), nodes.get(keys[0]).unwrap().listing.left_out()), (share, 0));
+    }
+
+    #[test]
+    fn a_round_trip_is_that_of_the_link_that_there_is() {
+        let mut node: Node<u8> = Node::new(Tick(0));
+        node.dealer = Dealer::Up(1);
+        node.is_timed(Tick(5));
+        assert_eq!(node.round_trip, None, "nobody has asked");
+        node.time(Tick(10));
+        node.time(Tick(20));
+        node.is_timed(Tick(25));
+        assert_eq!(node.round_trip, Some(Span(15)));
+        node.time(Tick(30));
+        node.dealer = Dealer::Waiting;
+        node.note_links(Tick(31));
+        node.is_timed(Tick(32));
+        assert_eq!(node.round_trip, None);
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn nodes_and_components_of_the_whole_network_are_listed() {
     };
     let nodes = |node: &Node| -> Vec<Vec<String>> { rows(node.ctl_until(&["nodes"], "both ways").good()) };
     for (seen, mine) in [(nodes(&first), 1), (nodes(&second), 2)] {
-        assert_eq!(seen[0], ["NAMESPACE", "ADDRESS", "LINK", "SINCE"]);
+        assert_eq!(seen[0], ["NAMESPACE", "ADDRESS", "LINK", "SINCE", "ROUND TRIP"]);
         assert_eq!([&seen[1][..2], &seen[2][..2]].concat(), ["N1", &a.to_string(), "Second", &b.to_string()]);
         assert_eq!(seen[mine][2], "this node");
         let other = &seen[3 - mine];

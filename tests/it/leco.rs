@@ -1108,11 +1108,12 @@ fn every_node_tells_how_it_is_linked_with_the_others() {
     let ca = world.component("CA");
     let link = teller(&mut world);
     world.wait(3_000);
-    let row = |namespace: &str, address: Value, state: &str, since: u64| json!({"namespace": namespace, "address": address, "state": state, "since_s": since});
+    let row = |namespace: &str, address: Value, state: &str, since: u64| json!({"namespace": namespace, "address": address, "state": state, "since_s": since, "rtt_ms": null});
     let mut gone = row("", json!("gone:1"), "down", 3);
     gone["namespace"] = Value::Null;
-    let n2 = row("N2", json!("n2:12300"), "both", 2);
+    let mut n2 = row("N2", json!("n2:12300"), "both", 2);
     let n99 = row("N99", Value::Null, "in", 3);
+    n2["rtt_ms"] = json!(0);
     assert_eq!(ask(&mut world, ca, "CA", "send_links"), json!([n2, gone, n99]));
     world.kill(1);
     world.close(link);

@@ -319,6 +319,7 @@ impl Coordinator {
         peers.cancel_peer_timer(link, PeerTimer::Life);
         peers.counters.nodes_joined += 1;
         log::info!("signed in at node {}", name::shown(namespace));
+        Self::time_link(peers, names, bound);
         if self.tell_all(peers, names, bound).is_err() {
             peers.close(link, Cause::Memory);
         }
@@ -454,9 +455,21 @@ impl Coordinator {
     }
 
     /// Asks nodes that have been silent for `expiration`, removes those silent three times as long.
+    /// Asks for a sign of life on our link to a node, to see how long it takes.
+    fn time_link(peers: &mut Peers, names: &mut Names, key: NodeKey) {
+        if peers.config.heartbeat_s > 0
+            && let Some(link) = names.link_to(key)
+            && peers.ping(link)
+            && let Some(node) = names.nodes.get_mut(key)
+        {
+            node.time(peers.now);
+        }
+    }
+
     pub(in crate::hub) fn clean_nodes(&mut self, peers: &mut Peers, names: &mut Names, expiration: Span) {
         for key in names.nodes.keys() {
             Self::tell_one_way(peers, names, key);
+            Self::time_link(peers, names, key);
             let Some(node) = names.nodes.get(key) else { continue };
             let inbound = node.inbound.and_then(|link| peers.get(link));
             match inbound.map(|peer| (peer.held, peers.now.since(peer.last_heard))) {

@@ -187,6 +187,7 @@ impl Coordinator {
                 "address": node.address,
                 "state": linked.word(),
                 "since_s": peers.now.since(since).0 / 1000,
+                "rtt_ms": node.round_trip.map(|span| span.0),
             })
         };
         names.nodes.iter().map(link).collect()

@@ -37,6 +37,11 @@ impl Hub {
             self.fault(key, Fault::CommandRate);
             return;
         }
+        if let (Command::Pong, Role::Dialled(node)) = (&command, peer.role)
+            && let Some(node) = self.names.nodes.get_mut(node)
+        {
+            node.is_timed(now);
+        }
         if let Command::Ping { context, .. } = command {
             let pong = Built::pong(context);
             // A peer that does not read its ring gets no PONG on top of what waits there.

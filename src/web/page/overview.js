@@ -68,7 +68,7 @@ export function show(root) {
   const nodes = new List('Nodes', [
     { title: 'namespace', width: '1fr', value: (row) => row.namespace }, { title: 'address', width: '1fr', value: (row) => row.address ?? '' },
     { title: 'link', width: '5em', value: (row) => row.state }, { title: 'since', width: '5em', ...right, value: (row) => row.since_s ?? 0, text: (row) => span(row.since_s) },
-    { title: 'round trip', width: '6em', ...right, value: (row) => row.rtt_ms ?? -1, text: (row) => (row.rtt_ms === undefined || row.rtt_ms === null ? '–' : `${Number(row.rtt_ms).toFixed(1)} ms`) },
+    { title: 'round trip', width: '6em', ...right, value: (row) => row.rtt_ms ?? -1, text: (row) => (row.rtt_ms === undefined || row.rtt_ms === null ? '–' : row.rtt_ms < 1 ? '< 1 ms' : `${row.rtt_ms} ms`) },
   ], { empty: 'no other node is known' });
   const components = new List('Connections and Components', [
     { title: 'name', width: 'minmax(9em,2fr)', value: (row) => row.name }, { title: 'speaks', width: '6em', value: (row) => row.dialect ?? '' },
