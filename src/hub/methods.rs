@@ -74,6 +74,8 @@ impl Right {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Own(OwnCall),
+    /// A node tells its whole list, which is taken in pieces.
+    Record,
     Listing(ListingCall),
     Manager(ManagerCall),
     Sessions(SessionsCall),
@@ -107,7 +109,6 @@ pub(super) enum OwnCall {
     CoordinatorSignOut,
     AddNodes,
     SendNodes,
-    RecordComponents,
     ChangeComponents,
     CompareComponents,
     RepeatComponents,
@@ -185,7 +186,8 @@ const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
 const AT_SESSION: usize = OWN_CALLS + LISTING_CALLS + MANAGER_CALLS + SESSIONS_CALLS;
 const AT_CHANNEL: usize = AT_SESSION + AtSessionCall::Ack as usize + 1;
 const CHANNEL_LISTING: usize = AT_CHANNEL + ChannelCall::Addresses as usize + 1;
-const CALLS: usize = CHANNEL_LISTING + ChannelListing::Traffic as usize + 1;
+const RECORD: usize = CHANNEL_LISTING + ChannelListing::Traffic as usize + 1;
+const CALLS: usize = RECORD + 1;
 
 impl Call {
     const fn number(self) -> usize {
@@ -197,6 +199,7 @@ impl Call {
             Self::AtSession(call) => AT_SESSION + call as usize,
             Self::Channel(call) => AT_CHANNEL + call as usize,
             Self::ChannelListing(call) => CHANNEL_LISTING + call as usize,
+            Self::Record => RECORD,
         }
     }
 }
@@ -279,7 +282,7 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::AddNodes, "add_nodes", "Signs in at every node that is not known yet; maps namespace to host:port.", &[("nodes", "object", true)], "null").needs(Right::NodeOrAdmin),
     own(OwnCall::SendNodes, "send_nodes", "Namespace and address of every known node.", &[], "object").question().needs(Right::Look),
     own(OwnCall::SendLinks, "send_links", "Every other node that is known, linked or not: state is both, out, in or down, since_s says for how long, rtt_ms how long the last sign of life took (null: none yet).", &[], "array").question().needs(Right::Look),
-    own(OwnCall::RecordComponents, "record_components", "Stores the component names of the sending Coordinator's node; with number differences may follow; recent says who has come and signed out lately.", &[("components", "array", true), ("number", "integer", false), ("recent", "object", false)], "null").needs(Right::Node).about_caller(),
+    method(Call::Record, At::Coordinator, ["record_components", "Stores the component names of the sending Coordinator's node; with number differences may follow; recent says who has come and signed out lately.", "null"], &[("components", "array", true), ("number", "integer", false), ("recent", "object", false)]).needs(Right::Node).about_caller(),
     own(OwnCall::ChangeComponents, "change_components", "Changes the stored names to the list of this number, which must be the next one.", &[("number", "integer", true), ("added", "array", true), ("removed", "array", true), ("signed_out", "array", false), ("anew", "array", false)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::CompareComponents, "compare_components", "Compares the stored names with the list of this number by its digest, and asks for it where they differ.", &[("number", "integer", true), ("digest", "string", true)], "null").needs(Right::Node).about_caller(),
     own(OwnCall::RepeatComponents, "repeat_components", "Has this node's names and nodes sent to the sending Coordinator again.", &[], "null").needs(Right::Node).about_caller(),

@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use super::name::is_legal;
 use crate::limits::NODE_NAME_BYTES;
 
 /// What a name adds to the digest of a list, and takes from it: the digest is the exclusive or of all. FNV-1a with 64 bits, its bits mixed
@@ -20,7 +23,7 @@ pub fn digest_of(name: &[u8]) -> u64 {
 }
 
 /// What is told beside a whole list of what has led to it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recent {
     /// All that has happened behind this number is in here.
     pub since: u64,
@@ -30,15 +33,75 @@ pub struct Recent {
     pub signed_out: BTreeMap<String, u64>,
 }
 
-/// A list of names. See the module's documentation.
+/// Names, and what they come to.
 #[derive(Debug, Default)]
-pub struct Listing {
+struct Sheet {
     names: BTreeSet<Box<str>>,
     left_out: usize,
     bytes: usize,
     /// Where it has none, differences mean nothing to it.
     number: Option<u64>,
     digest: u64,
+}
+
+impl Sheet {
+    const fn new(number: Option<u64>) -> Self {
+        Self { names: BTreeSet::new(), left_out: 0, bytes: 0, number, digest: 0 }
+    }
+
+    fn add(&mut self, name: String, room: usize) {
+        if self.names.contains(&*name) {
+            return;
+        }
+        self.digest ^= digest_of(name.as_bytes());
+        let bytes = self.bytes + name.len() + NODE_NAME_BYTES;
+        // Once something is left out, what comes later is too.
+        if self.left_out > 0 || bytes > room {
+            self.left_out += 1;
+        } else {
+            self.bytes = bytes;
+            self.names.insert(name.into());
+        }
+    }
+}
+
+/// How far a whole list has come that is taken in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is more to do.
+    More,
+    /// It is the list from here on; of the one before there may be names to forget.
+    Told,
+    /// There is nothing left to do.
+    Over,
+}
+
+/// The name that an item of a list is, if it is one.
+#[must_use]
+pub fn name_in(item: Value) -> Option<String> {
+    let Value::String(name) = item else { return None };
+    is_legal(name.as_bytes()).then_some(name)
+}
+
+/// A whole list that is being told.
+#[derive(Debug)]
+struct Coming {
+    rest: std::vec::IntoIter<Value>,
+    sheet: Sheet,
+    recent: Recent,
+    room: usize,
+    /// Names of the list before it that have been away in between.
+    returned: Vec<Box<str>>,
+}
+
+/// A list of names. See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Listing {
+    sheet: Sheet,
+    /// What will take its place.
+    coming: Option<Box<Coming>>,
+    /// Names of the list before, which are forgotten by and by.
+    waste: BTreeSet<Box<str>>,
     /// Names that have gone and come since somebody took them from here.
     returned: Vec<Box<str>>,
     /// Names whose Components have signed out since somebody took them from here.
@@ -50,11 +113,9 @@ impl Listing {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            names: BTreeSet::new(),
-            left_out: 0,
-            bytes: 0,
-            number: None,
-            digest: 0,
+            sheet: Sheet::new(None),
+            coming: None,
+            waste: BTreeSet::new(),
             returned: Vec::new(),
             signed_out: Vec::new(),
         }
@@ -62,76 +123,128 @@ impl Listing {
 
     /// The names for which there was room, in order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+        self.sheet.names.iter().map(|name| &**name)
     }
 
     /// Whether a name is among those.
     #[must_use]
     pub fn has(&self, name: &[u8]) -> bool {
-        core::str::from_utf8(name).is_ok_and(|name| self.names.contains(name))
+        core::str::from_utf8(name).is_ok_and(|name| self.sheet.names.contains(name))
     }
 
     /// How many more names there are.
     #[must_use]
     pub const fn left_out(&self) -> usize {
-        self.left_out
+        self.sheet.left_out
     }
 
     /// Bytes that the names take here, about.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.bytes
+        self.sheet.bytes
     }
 
     /// Takes a whole list, as much of it as fits into `room` bytes.
-    pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, recent: &Recent, room: usize) {
-        let (returned, signed_out) = (self.take_returned(), self.take_signed_out());
-        let before = core::mem::replace(self, Self { number, returned, signed_out, ..Self::new() });
-        for name in names {
-            self.add(name, room);
+    pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, recent: Recent, room: usize) {
+        self.begin(names.into_iter().map(Value::from).collect(), (number, recent), room);
+        while self.go_on(usize::MAX).is_some_and(|step| step != Step::Over) {}
+    }
+
+    // ---- A whole list, in pieces ----
+
+    /// A whole list begins to be told, of which as much is taken as fits into `room` bytes. Until its end the one before stays.
+    pub fn begin(&mut self, names: Vec<Value>, (number, recent): (Option<u64>, Recent), room: usize) {
+        let (rest, sheet) = (names.into_iter(), Sheet::new(number));
+        self.coming = Some(Box::new(Coming { rest, sheet, recent, room, returned: Vec::new() }));
+    }
+
+    /// Names that are still to be taken or forgotten.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.coming.as_ref().map_or(0, |coming| coming.rest.len()) + self.waste.len()
+    }
+
+    /// Takes so many more names of it or, when all are taken, forgets so many of the list before. `None`: one of them is no name, and the list
+    /// before stays for good.
+    pub fn go_on(&mut self, count: usize) -> Option<Step> {
+        let Some(coming) = &mut self.coming else {
+            for _ in 0..count {
+                if self.waste.pop_first().is_none() {
+                    break;
+                }
+            }
+            return Some(if self.waste.is_empty() { Step::Over } else { Step::More });
+        };
+        // Between two lists that have numbers it is seen who has gone and come. Who may have is treated as if it had.
+        let before = self.sheet.number.filter(|_| coming.sheet.number.is_some());
+        for item in coming.rest.by_ref().take(count) {
+            let Some(name) = name_in(item) else {
+                self.coming = None;
+                return None;
+            };
+            if let Some(number) = before
+                && self.sheet.names.contains(&*name)
+                && (number < coming.recent.since || coming.recent.came.get(&name).is_some_and(|then| *then > number))
+            {
+                coming.returned.push(name.as_str().into());
+            }
+            coming.sheet.add(name, coming.room);
         }
-        if number.is_some() {
-            self.compare(&before, recent);
+        if coming.rest.len() > 0 {
+            return Some(Step::More);
+        }
+        self.end();
+        Some(Step::Told)
+    }
+
+    /// Forgets the list before at once, if it has no more than so many names.
+    pub fn forget_few(&mut self, count: usize) {
+        if self.waste.len() <= count {
+            self.waste.clear();
         }
     }
 
-    /// Notes who has gone and come, and who has signed out, between the list `before` and this one.
-    fn compare(&mut self, before: &Self, recent: &Recent) {
-        let Some(number) = before.number else { return };
-        let is_later = |then: Option<&u64>| then.is_some_and(|then| *then > number);
-        // Who may have is treated as if it had.
-        let is_unknown = number < recent.since;
-        let both = self.names.iter().filter(|name| before.names.contains(*name));
-        let returned = both.filter(|name| is_unknown || is_later(recent.came.get(&***name))).cloned();
-        self.returned.extend(returned);
-        let gone = recent.signed_out.iter().filter(|(name, then)| is_later(Some(then)) && before.has(name.as_bytes()));
-        let gone = gone.filter(|(name, _)| !self.names.contains(&***name));
-        self.signed_out.extend(gone.map(|(name, _)| name.clone()));
+    /// It is whole: from here on it is the list.
+    fn end(&mut self) {
+        let Some(coming) = self.coming.take() else { return };
+        let Coming { sheet, recent, mut returned, .. } = *coming;
+        let before = core::mem::replace(&mut self.sheet, sheet);
+        if let (Some(number), Some(_)) = (before.number, self.sheet.number) {
+            returned.retain(|name| self.sheet.names.contains(name));
+            self.returned.append(&mut returned);
+            let gone = recent.signed_out.into_iter().filter(|(_, then)| *then > number).map(|(name, _)| name);
+            let gone = gone.filter(|name| before.names.contains(&**name) && !self.sheet.names.contains(&**name));
+            self.signed_out.extend(gone);
+        }
+        self.waste = before.names;
     }
+
+    // ---- Differences ----
 
     /// Takes the difference that leads to `number`, names as far as they fit into `room` bytes; `false` if it is not the next one for this
     /// list, which stays as it is.
     #[must_use]
     pub fn change(&mut self, number: u64, added: Vec<String>, removed: &[String], room: usize) -> bool {
-        if self.number.is_none() || self.number != number.checked_sub(1) {
+        let sheet = &mut self.sheet;
+        if sheet.number.is_none() || sheet.number != number.checked_sub(1) {
             return false;
         }
-        self.number = Some(number);
+        sheet.number = Some(number);
         let mut gone = BTreeSet::new();
         for name in removed {
-            self.digest ^= digest_of(name.as_bytes());
-            if self.names.remove(&**name) {
-                self.bytes -= name.len() + NODE_NAME_BYTES;
+            sheet.digest ^= digest_of(name.as_bytes());
+            if sheet.names.remove(&**name) {
+                sheet.bytes -= name.len() + NODE_NAME_BYTES;
                 gone.insert(&**name);
             } else {
-                self.left_out = self.left_out.saturating_sub(1);
+                sheet.left_out = sheet.left_out.saturating_sub(1);
             }
         }
         for name in added {
             if gone.remove(&*name) {
                 self.returned.push(name.as_str().into());
             }
-            self.add(name, room);
+            sheet.add(name, room);
         }
         true
     }
@@ -156,38 +269,23 @@ impl Listing {
         core::mem::take(&mut self.signed_out)
     }
 
-    fn add(&mut self, name: String, room: usize) {
-        if self.names.contains(&*name) {
-            return;
-        }
-        self.digest ^= digest_of(name.as_bytes());
-        let bytes = self.bytes + name.len() + NODE_NAME_BYTES;
-        // Once something is left out, what comes later is too.
-        if self.left_out > 0 || bytes > room {
-            self.left_out += 1;
-        } else {
-            self.bytes = bytes;
-            self.names.insert(name.into());
-        }
-    }
-
     /// Whether this is the list of that number, with that digest.
     #[must_use]
     pub fn is(&self, number: u64, digest: u64) -> bool {
-        self.number == Some(number) && self.digest == digest
+        self.sheet.number == Some(number) && self.sheet.digest == digest
     }
 
     /// The digest of the whole list.
     #[must_use]
     pub const fn digest(&self) -> u64 {
-        self.digest
+        self.sheet.digest
     }
 
     /// Whether names were left out and a good part of them would find room now.
     #[must_use]
     pub fn may_grow(&self, room: usize) -> bool {
-        let more = self.left_out.min(1024) * 2 * NODE_NAME_BYTES;
-        self.left_out > 0 && self.bytes + more <= room
+        let more = self.left_out().min(1024) * 2 * NODE_NAME_BYTES;
+        self.left_out() > 0 && self.bytes() + more <= room
     }
 }
 
@@ -211,7 +309,7 @@ mod tests {
     fn differences_lead_from_one_number_to_the_next() {
         let mut listing = Listing::default();
         assert!(!listing.change(1, names(&["CA"]), &[], 1000), "there is no list yet");
-        listing.replace(names(&["CB", "CA", "CB"]), Some(7), &Recent::default(), 1000);
+        listing.replace(names(&["CB", "CA", "CB"]), Some(7), Recent::default(), 1000);
         assert_eq!((listed(&listing), listing.is(7, sum(&["CA", "CB"]))), (vec!["CA", "CB"], true));
         assert!(listing.change(8, names(&["CC"]), &names(&["CA"]), 1000));
         assert!(listing.is(8, sum(&["CB", "CC"])) && listing.has(b"CC") && !listing.has(b"CA"));
@@ -225,9 +323,9 @@ mod tests {
     #[test]
     fn a_name_that_has_gone_and_come_is_listed_and_said_to_have_returned() {
         let mut listing = Listing::default();
-        listing.replace(names(&["CA", "CB"]), Some(1), &Recent::default(), 1000);
+        listing.replace(names(&["CA", "CB"]), Some(1), Recent::default(), 1000);
         assert!(listing.change(2, names(&["CB", "CC"]), &names(&["CB", "CX"]), 1000));
-        listing.replace(names(&["CA", "CB", "CC"]), Some(3), &Recent::default(), 1000);
+        listing.replace(names(&["CA", "CB", "CC"]), Some(3), Recent::default(), 1000);
         assert_eq!(listing.take_returned(), ["CB".into()], "a whole list does not take it back");
         assert!(listing.change(4, names(&["CD"]), &names(&["CA"]), 1000) && listing.take_returned().is_empty());
         assert_eq!(listed(&listing), ["CB", "CC", "CD"]);
@@ -237,7 +335,7 @@ mod tests {
     fn a_whole_list_tells_who_was_away_between_it_and_the_one_before() {
         let listing = |before: Option<u64>| {
             let mut listing = Listing::default();
-            listing.replace(names(&["CA", "CB", "CC", "CD"]), before, &Recent::default(), 1000);
+            listing.replace(names(&["CA", "CB", "CC", "CD"]), before, Recent::default(), 1000);
             listing
         };
         let map = |rows: &[(&str, u64)]| rows.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
@@ -254,12 +352,12 @@ mod tests {
             (None, vec![], vec![]),
         ] {
             let mut listing = listing(before);
-            listing.replace(names(&["CA", "CB", "CX"]), Some(9), &recent, 1000);
+            listing.replace(names(&["CA", "CB", "CX"]), Some(9), recent.clone(), 1000);
             let back: Vec<String> = listing.take_returned().iter().map(ToString::to_string).collect();
             assert_eq!((back, listing.take_signed_out()), (names(&returned), names(&signed_out)), "{before:?}");
         }
         let mut unknown = listing(Some(4));
-        unknown.replace(names(&["CC", "CY"]), Some(9), &Recent { since: 5, ..Recent::default() }, 1000);
+        unknown.replace(names(&["CC", "CY"]), Some(9), Recent { since: 5, ..Recent::default() }, 1000);
         assert_eq!(unknown.take_returned(), ["CC".into()], "nobody knows that it was there all the time");
     }
 
@@ -267,13 +365,13 @@ mod tests {
     fn the_digest_is_that_of_the_whole_list_however_much_found_room() {
         let mut listing = Listing::default();
         let room = 2 * (2 + NODE_NAME_BYTES);
-        listing.replace(names(&["CA", "CB", "CC", "CD"]), Some(1), &Recent::default(), room);
+        listing.replace(names(&["CA", "CB", "CC", "CD"]), Some(1), Recent::default(), room);
         assert_eq!((listed(&listing), listing.left_out()), (vec!["CA", "CB"], 2));
         assert!(listing.change(2, names(&["CE"]), &names(&["CA", "CD"]), room));
         assert_eq!((listed(&listing), listing.left_out()), (vec!["CB"], 2));
         assert!(listing.is(2, sum(&["CB", "CC", "CE"])));
         assert!(!listing.may_grow(room) && listing.may_grow(10 * room));
-        listing.replace(names(&["CB", "CC"]), None, &Recent::default(), room);
+        listing.replace(names(&["CB", "CC"]), None, Recent::default(), room);
         assert!(!listing.may_grow(10 * room) && !listing.is(2, sum(&["CB", "CC"])), "who gives no number has none");
     }
 

@@ -483,7 +483,7 @@ mod tests {
             let room = nodes.names_room(*key);
             assert_eq!(room, if n < 4 { share } else { 0 });
             let node = nodes.get_mut(*key).unwrap();
-            node.listing.replace(names(share / 64 + 3), None, &Recent::default(), room);
+            node.listing.replace(names(share / 64 + 3), None, Recent::default(), room);
             assert_eq!(
                 (node.listing.names().len(), node.listing.left_out()),
                 if n < 4 { (share / 64, 3) } else { (0, share / 64 + 3) }

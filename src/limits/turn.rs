@@ -32,6 +32,10 @@ pub const DOCUMENT_BYTES_PER_MICRO: usize = 256;
 pub const ANSWER_BYTES_PER_MICRO: usize = 200;
 /// Bytes that are copied from one ring into others in a microsecond.
 pub const COPIED_BYTES_PER_MICRO: usize = 4096;
+/// Names of a node's list that are taken, or forgotten, in one piece of work: below half a millisecond.
+pub const LISTED_PER_PIECE: usize = 1024;
+/// Such names that are taken in a microsecond.
+pub const LISTED_PER_MICRO: usize = 3;
 /// Members of a session that are told of an event in a microsecond.
 pub const NOTICES_PER_MICRO: usize = 4;
 /// Microseconds after which a turn of the loop begins no more work and puts off what is still to be written, whatever it is estimated to take:

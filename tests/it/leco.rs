@@ -1143,6 +1143,26 @@ fn what_does_not_fit_the_global_directory_is_said_in_it() {
 }
 
 #[test]
+fn a_node_that_tells_a_long_list_is_read_on_when_all_of_it_is_taken() {
+    let mut world = World::plain();
+    let ca = world.component("CA");
+    let link = teller(&mut world);
+    let names: Vec<String> = (0..5000).map(|n| format!("C{n:04}")).collect();
+    let record = |names: &[String]| {
+        json!({"jsonrpc": "2.0", "method": "record_components", "params": {"components": names}}).to_string()
+    };
+    // What comes behind it counts behind it.
+    for (first, then) in [(&names[..], &names[..3]), (&names[..3], &names[..])] {
+        for list in [first, then] {
+            world.send(link, "N1.COORDINATOR", "N99.COORDINATOR", &[record(list).as_bytes()]);
+        }
+        world.wait(10);
+        let told = ask(&mut world, ca, "CA", "send_global_components");
+        assert_eq!(told["N99"].as_array().unwrap().len(), then.len());
+    }
+}
+
+#[test]
 fn who_leaves_in_the_handshake_is_counted() {
     let mut world = World::plain();
     for bytes in [&b""[..], b"\xff", &wire::greeting(1)] {

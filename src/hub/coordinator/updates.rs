@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::leco::listing::Recent;
+use crate::leco::listing::{Recent, Step, name_in};
 use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::rpc::{self, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
-use crate::limits::{COMPONENTS_PER_NODE_MAX, DIRECTORY_RECENT_MAX};
+use crate::limits::{COMPONENTS_PER_NODE_MAX, DIRECTORY_CHANGES_MAX, DIRECTORY_RECENT_MAX, LISTED_PER_PIECE};
 use crate::time::Span;
 
 use super::{Coordinator, tell_of_node};
@@ -167,33 +167,56 @@ impl Coordinator {
 
     // ---- Hearing ----
 
+    /// A node tells its whole list. A piece of it is taken; where that is not all, nothing is answered and the rest is for the next time, without
+    /// parameters. Until all of it has been read the list before stays.
     pub(in crate::hub) fn record_components(
         peers: &mut Peers,
         names: &mut Names,
         caller: Caller<'_>,
         params: rpc::Params,
-    ) -> Answer {
-        let [listed, number, recent] = params.take(["components", "number", "recent"])?;
-        let (components, recent) = (read_names(listed)?, recent.map_or_else(|| Ok(Recent::default()), read_recent)?);
-        let number = number.map(|number| read_number(Some(number))).transpose()?;
-        let node = node_of(peers, caller)?;
-        let (all, room) = (components.len(), names.nodes.names_room(node));
-        let mut left_out = 0;
-        if let Some(node) = names.nodes.get_mut(node) {
-            node.listing.replace(components, number, &recent, room);
+    ) -> Option<Answer> {
+        Self::record_piece(peers, names, caller, params).transpose()
+    }
+
+    fn record_piece(
+        peers: &mut Peers,
+        names: &mut Names,
+        caller: Caller<'_>,
+        params: rpc::Params,
+    ) -> Result<Option<Value>, Refused> {
+        let key = node_of(peers, caller)?;
+        let room = names.nodes.names_room(key);
+        let Some(node) = names.nodes.get_mut(key) else { return Ok(Some(Value::Null)) };
+        if params != rpc::Params::None || node.listing.pending() == 0 {
+            let [listed, number, recent] = params.take(["components", "number", "recent"])?;
+            let recent = recent.map_or_else(|| Ok(Recent::default()), read_recent)?;
+            let number = number.map(|number| read_number(Some(number))).transpose()?;
+            let listed = read_list(listed, COMPONENTS_PER_NODE_MAX)?;
+            node.listing.begin(listed, (number, recent), room);
+        }
+        peers.spend(Work::Listed(node.listing.pending().min(LISTED_PER_PIECE)));
+        let step = node.listing.go_on(LISTED_PER_PIECE).ok_or_else(no_names)?;
+        if step == Step::Told {
             node.asked = None;
-            left_out = node.listing.left_out();
+            if let Some(namespace) = node.namespace.as_deref() {
+                tell_of_node(peers, &name::shown(namespace), "listed");
+            }
+            peers.events.push_back(Event::NodeListed { node: key });
+            // What few there are to forget need no piece of their own.
+            node.listing.forget_few(LISTED_PER_PIECE);
         }
-        if let Some(namespace) = names.nodes.get(node).and_then(|node| node.namespace.as_deref()) {
-            tell_of_node(peers, &name::shown(namespace), "listed");
+        let (taken, left_out) = (node.listing.names().len(), node.listing.left_out());
+        match step {
+            Step::More | Step::Told if node.listing.pending() > 0 => Ok(None),
+            Step::More | Step::Told | Step::Over if left_out > 0 => {
+                let all = taken + left_out;
+                let why = format!(
+                    "{left_out} of {all} components are left out: the names of other nodes have had their room"
+                );
+                Err((SERVER_FULL, Value::from(why)))
+            }
+            Step::More | Step::Told | Step::Over => Ok(Some(Value::Null)),
         }
-        peers.events.push_back(Event::NodeListed { node });
-        if left_out > 0 {
-            let why =
-                format!("{left_out} of {all} components are left out: the names of other nodes have had their room");
-            return Err((SERVER_FULL, Value::from(why)));
-        }
-        Ok(Value::Null)
     }
 
     /// A node tells how its list has changed.
@@ -292,16 +315,21 @@ fn read_recent(told: Value) -> Result<Recent, Refused> {
     read().ok_or_else(wrong)
 }
 
-/// A list of names, all of them legal.
-fn read_names(listed: Option<Value>) -> Result<Vec<String>, Refused> {
-    let wrong = || (INVALID_PARAMS, Value::from("components is a list of names"));
-    let Some(Value::Array(items)) = listed else { return Err(wrong()) };
-    if items.len() > COMPONENTS_PER_NODE_MAX {
-        return Err((INVALID_PARAMS, Value::from("too many components")));
+fn no_names() -> Refused {
+    (INVALID_PARAMS, Value::from("components is a list of names"))
+}
+
+/// A list of up to so many items.
+fn read_list(listed: Option<Value>, items_max: usize) -> Result<Vec<Value>, Refused> {
+    match listed {
+        Some(Value::Array(items)) if items.len() <= items_max => Ok(items),
+        Some(Value::Array(_)) => Err((INVALID_PARAMS, Value::from("too many components"))),
+        _ => Err(no_names()),
     }
-    let read = |item| {
-        let Value::String(name) = item else { return Err(wrong()) };
-        if name::is_legal(name.as_bytes()) { Ok(name) } else { Err(wrong()) }
-    };
-    items.into_iter().map(read).collect()
+}
+
+/// The names of a difference, all of them legal.
+fn read_names(listed: Option<Value>) -> Result<Vec<String>, Refused> {
+    let items = read_list(listed, DIRECTORY_CHANGES_MAX)?;
+    items.into_iter().map(|item| name_in(item).ok_or_else(no_names)).collect()
 }

@@ -37,7 +37,8 @@ use super::peers::{Peer, ProcessTimer};
 use super::sessions::Said;
 
 impl Hub {
-    /// Makes one call. `fresh`: it has just come, and must not overtake those that wait.
+    /// Makes one call. `fresh`: it has just come, and must not overtake those that wait. `None`: there is more to do for it than one piece of work,
+    /// and it is to be made again, without parameters.
     fn call(
         &mut self,
         request: &Request,
@@ -45,20 +46,24 @@ impl Hub {
         name: &str,
         params: Params,
         fresh: bool,
-    ) -> Said {
-        let Some(method) = method else { return Said::now(Err((METHOD_NOT_FOUND, Value::from(name)))) };
+    ) -> Option<Said> {
+        let Some(method) = method else { return Some(Said::now(Err((METHOD_NOT_FOUND, Value::from(name))))) };
         if let Err(refused) = self.has_right(request, method) {
-            return Said::now(Err(refused));
+            return Some(Said::now(Err(refused)));
         }
         let caller = request.caller(&self.names.prefix);
-        match method.call {
+        Some(match method.call {
+            Call::Record => {
+                let Self { peers, names, .. } = self;
+                Said::now(Coordinator::record_components(peers, names, caller, params)?)
+            }
             Call::Own(call) => Said::now(self.own_call(caller, call, params)),
             Call::Listing(call) => Said::written(self.listing(call, params)),
             Call::Manager(call) => Said::now(self.manager_call(caller, call, params)),
             Call::Sessions(call) => self.sessions_call(caller, call, params, fresh),
             Call::AtSession(call) => self.session_call(request, call, name, params),
             Call::Channel(_) | Call::ChannelListing(_) => self.call_of_channel(request, caller, method.call, params),
-        }
+        })
     }
 
     /// What a channel does, or tells.
@@ -100,7 +105,6 @@ impl Hub {
                 none(params).and_then(|()| coordinator.coordinator_sign_out(peers, names, caller))
             }
             OwnCall::AddNodes => coordinator.add_nodes(peers, names, caller, params),
-            OwnCall::RecordComponents => Coordinator::record_components(peers, names, caller, params),
             OwnCall::ChangeComponents => Coordinator::change_components(peers, names, caller, params),
             OwnCall::CompareComponents => Coordinator::compare_components(peers, names, caller, params),
             OwnCall::RepeatComponents => {
@@ -230,6 +234,7 @@ fn not_permitted(method: &Method) -> Refused {
         (Call::Manager(_), Some(function)) => (MANAGER_FAILED, Value::from(elsewhere(function))),
         (
             Call::Own(_)
+            | Call::Record
             | Call::Listing(_)
             | Call::Manager(_)
             | Call::Sessions(_)

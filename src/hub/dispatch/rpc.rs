@@ -34,6 +34,8 @@ enum PartOutcome {
     Opening(Option<Id>, i64),
     /// It must wait behind others; it is given back.
     Busy(SessionKey, Part),
+    /// There is more to do for it than one piece of work; it is given back.
+    More(Part),
     /// Nothing comes of it.
     Nothing,
 }
@@ -255,6 +257,10 @@ impl Hub {
                     let answer = self.opened(provider);
                     self.note_answer(&mut request, id, answer);
                 }
+                PartOutcome::More(part) => {
+                    request.parts.push_front(part);
+                    return self.put_off(request);
+                }
                 PartOutcome::Busy(session, part) => {
                     request.parts.push_front(part);
                     return self.stand_in_line(session, request);
@@ -344,7 +350,11 @@ impl Hub {
                 Err(refused) => answered(call.id, Err(refused)),
             };
         }
-        match self.call(request, method, &call.method, params, fresh) {
+        let Some(said) = self.call(request, method, &call.method, params, fresh) else {
+            call.params = Params::None;
+            return PartOutcome::More(Part::Item(Item::Call(call)));
+        };
+        match said {
             Said::Busy(key) => PartOutcome::Busy(key, Part::Item(Item::Call(call))),
             Said::Later(key) => PartOutcome::Later(call.id, key),
             Said::Now(aftermath) => {

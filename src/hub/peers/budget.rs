@@ -4,8 +4,8 @@
 //! has no clock, so time is estimated from what is known to cost it: calls, bytes of documents and of answers, members told.
 
 use crate::limits::{
-    ANSWER_BYTES_PER_MICRO, CALL_MICROS, COPIED_BYTES_PER_MICRO, DOCUMENT_BYTES_PER_MICRO, NOTICES_PER_MICRO,
-    OWN_MICROS_OF_ALL, OWN_MICROS_OF_LIGHT, OWN_MICROS_OF_PEER, OWN_PER_TURN,
+    ANSWER_BYTES_PER_MICRO, CALL_MICROS, COPIED_BYTES_PER_MICRO, DOCUMENT_BYTES_PER_MICRO, LISTED_PER_MICRO,
+    NOTICES_PER_MICRO, OWN_MICROS_OF_ALL, OWN_MICROS_OF_LIGHT, OWN_MICROS_OF_PEER, OWN_PER_TURN,
 };
 
 /// What a piece of our own work costs.
@@ -21,6 +21,8 @@ pub(in crate::hub) enum Work {
     Notices(usize),
     /// So many bytes of a message are copied for several receivers.
     Copied(usize),
+    /// So many names of a node's list are taken or forgotten.
+    Listed(usize),
 }
 
 impl Work {
@@ -32,6 +34,7 @@ impl Work {
             Self::Answer(bytes) => bytes / ANSWER_BYTES_PER_MICRO,
             Self::Notices(members) => members / NOTICES_PER_MICRO,
             Self::Copied(bytes) => bytes / COPIED_BYTES_PER_MICRO,
+            Self::Listed(names) => names / LISTED_PER_MICRO,
         };
         u64::try_from(micros).unwrap_or(u64::MAX)
     }

@@ -257,7 +257,7 @@ fn a_schedule_that_is_cancelled_leaves_no_deadline() {
 fn a_member_of_another_node_that_has_missed_something_hears_it_once_its_node_takes_messages() {
     let mut at = Fixture::new();
     let (node, _, dealer) = at.lent.node("N2");
-    at.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CB".to_owned()], None, &Recent::default(), 1000);
+    at.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CB".to_owned()], None, Recent::default(), 1000);
     assert!(matches!(at.call_as("default", "N2.CB", "join", json!({})), Said::Now(Aftermath { answer: Ok(_), .. })));
     let session = at.sessions.named("default").unwrap();
     // Our DEALER to it is gone for a moment, its link to us is not.

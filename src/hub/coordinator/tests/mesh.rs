@@ -291,7 +291,7 @@ fn a_lost_dealer_is_dialled_again_and_the_node_is_there_while_it_speaks_to_us() 
     office.lent.names.nodes.get_mut(node).unwrap().listing.replace(
         vec!["CX".to_owned()],
         None,
-        &Recent::default(),
+        Recent::default(),
         1000,
     );
     office.lent.peers.close(inbound, Cause::Gone);
@@ -317,7 +317,7 @@ fn of_a_node_whose_links_have_both_ended_no_component_is_known() {
     office.lent.names.nodes.get_mut(node).unwrap().listing.replace(
         vec!["CX".to_owned()],
         None,
-        &Recent::default(),
+        Recent::default(),
         1000,
     );
     office.lent.peers.close(dealer, Cause::Gone);

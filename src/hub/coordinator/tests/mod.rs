@@ -230,13 +230,13 @@ fn only_nodes_within_reach_are_told_of() {
     office.lent.names.nodes.get_mut(near).unwrap().listing.replace(
         vec!["CX".to_owned()],
         None,
-        &Recent::default(),
+        Recent::default(),
         1000,
     );
     office.lent.names.nodes.get_mut(away).unwrap().listing.replace(
         vec!["CY".to_owned()],
         None,
-        &Recent::default(),
+        Recent::default(),
         1000,
     );
     let Lent { peers, names } = &office.lent;

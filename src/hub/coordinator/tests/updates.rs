@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{Office, given, there};
-use crate::hub::call::Answer;
+use crate::hub::call::{Answer, Caller};
 use crate::hub::coordinator::Coordinator;
 use crate::hub::events::Event;
 use crate::hub::fixture::Lent;
 use crate::hub::keys::{NodeKey, PeerKey};
-use crate::hub::peers::Due;
+use crate::hub::names::Names;
+use crate::hub::peers::{Due, Peers};
 use crate::leco::listing::digest_of;
-use crate::leco::rpc::{INVALID_PARAMS, INVALID_REQUEST};
-use crate::limits::{DIRECTORY_CHANGES_MAX, DIRECTORY_RECENT_MAX};
+use crate::leco::rpc::{INVALID_PARAMS, INVALID_REQUEST, Params};
+use crate::limits::{DIRECTORY_CHANGES_MAX, DIRECTORY_RECENT_MAX, LISTED_PER_PIECE};
 
 impl Office {
     /// Components come and go, and the others are told.
@@ -33,7 +34,7 @@ impl Office {
         let Lent { peers, names } = &mut self.lent;
         let caller = there(inbound, "N2", "COORDINATOR");
         match method {
-            "record_components" => Coordinator::record_components(peers, names, caller, given(params)),
+            "record_components" => recorded(peers, names, caller, given(params)),
             "change_components" => Coordinator::change_components(peers, names, caller, given(params)),
             "compare_components" => Coordinator::compare_components(peers, names, caller, given(params)),
             _ => self.coordinator.repeat_components(peers, names, caller),
@@ -43,6 +44,15 @@ impl Office {
     fn listed(&self, node: NodeKey) -> Vec<&str> {
         self.lent.names.nodes.get(node).unwrap().listing.names().collect()
     }
+}
+
+/// Has a list recorded, however many pieces that takes.
+fn recorded(peers: &mut Peers, names: &mut Names, caller: Caller<'_>, params: Params) -> Answer {
+    let mut answer = Coordinator::record_components(peers, names, caller, params);
+    while answer.is_none() {
+        answer = Coordinator::record_components(peers, names, caller, Params::None);
+    }
+    answer.unwrap()
 }
 
 fn digest(names: &[&str]) -> String {
@@ -226,8 +236,7 @@ fn a_node_records_its_components_all_or_none() {
     let Lent { peers, names } = &mut office.lent;
     let mut record = |link: PeerKey, components: Value| {
         let params = given(&json!({"components": components}));
-        Coordinator::record_components(peers, names, there(link, "N2", "COORDINATOR"), params)
-            .map_err(|(error, _)| error.code)
+        recorded(peers, names, there(link, "N2", "COORDINATOR"), params).map_err(|(error, _)| error.code)
     };
     assert_eq!(record(inbound, json!(["CX", "CY"])), Ok(Value::Null));
     assert_eq!(record(inbound, json!(["CX", "C.Y"])), Err(INVALID_PARAMS.code));
@@ -236,6 +245,38 @@ fn a_node_records_its_components_all_or_none() {
     assert_eq!(record(component, json!([])), Err(INVALID_REQUEST.code));
     assert!(office.lent.names.nodes.get(node).unwrap().listing.names().eq(["CX", "CY"]));
     assert_eq!(office.lent.events(), [Event::NodeListed { node }]);
+}
+
+#[test]
+fn a_long_list_is_taken_in_pieces_and_the_one_before_stays_until_all_is_read() {
+    let mut office = Office::new();
+    let (node, inbound, _) = office.lent.node("N2");
+    office.hears(inbound, "record_components", &json!({"components": ["CA", "CB"], "number": 1})).unwrap();
+    let mut list: Vec<Value> = (0..3 * LISTED_PER_PIECE).map(|n| json!(format!("C{n}"))).collect();
+    let count = list.len();
+    let mut pieces = |list: &[Value]| {
+        let Lent { peers, names } = &mut office.lent;
+        let mut params = given(&json!({"components": list, "number": 2}));
+        let mut listed = Vec::new();
+        loop {
+            let caller = there(inbound, "N2", "COORDINATOR");
+            let answer =
+                Coordinator::record_components(peers, names, caller, core::mem::replace(&mut params, Params::None));
+            let listing = &names.nodes.get(node).unwrap().listing;
+            listed.push((listing.names().len(), listing.has(b"CA")));
+            if let Some(answer) = answer {
+                return (listed, answer.map_err(|(error, _)| error));
+            }
+        }
+    };
+    list[count - 1] = json!("a.b");
+    assert_eq!(pieces(&list), (vec![(2, true); 3], Err(INVALID_PARAMS)));
+    list[count - 1] = json!("CA");
+    let listed = vec![(2, true), (2, true), (count, true)];
+    assert_eq!(pieces(&list), (listed, Ok(Value::Null)));
+    // The names of the list before are forgotten last, and as slowly.
+    assert_eq!(pieces(&list), (vec![(count, true); 6], Ok(Value::Null)));
+    assert_eq!(pieces(&[json!("CB")]), (vec![(1, false); 4], Ok(Value::Null)));
 }
 
 #[test]
