@@ -622,6 +622,21 @@ pub const QUESTION_MS: u64 = 60_000;
 /// Bytes of a file with a key.
 pub const KEY_FILE_BYTES_MAX: usize = 4096;
 
+/// Bytes of a file for TLS: a certificate with those that it is signed by, or a key.
+pub const TLS_FILE_BYTES_MAX: usize = 64 << 10;
+
+/// Connections that speak TLS: each takes some tens of kilobytes beyond what is counted.
+pub const TLS_CONNECTIONS_MAX: usize = 1024;
+
+/// Pieces of handshakes of TLS that are dealt with in one turn: one may take a millisecond.
+pub const TLS_SHAKES_PER_TURN: u32 = 2;
+
+/// Bytes that are sealed for TLS at once.
+pub const TLS_UNSENT_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes that are sealed for one connection over TLS in one go.
+pub const TLS_BYTES_IN_A_ROW: usize = 512 << 10;
+
 /// Bytes of a JWT.
 pub const JWT_BYTES_MAX: usize = 8 << 10;
 

@@ -66,7 +66,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     let wide = Server::wide_files(&config);
     let (name, asked) = (config.name.clone(), access::Asked::of(&config));
-    if asked.is_any() || config.has_keys() {
+    if asked.is_any() || config.has_secrets() {
         access::keep_to_oneself();
     }
     let mut server = Server::bind(config).map_err(|error| {

@@ -143,6 +143,8 @@ pub const SETTINGS: &[Setting] = &[
     },
     setting!(text keys_dir, "directory of public keys, one Component each, pyleco's authorized_keys_dir"),
     setting!(text server_key, "file of this node's secret key, by which CURVE is spoken (default: none, it is not)"),
+    setting!(text tls_cert, "file of a certificate: HTTP and STOMP are spoken over TLS (default: none, they are not)"),
+    setting!(text tls_key, "file of the secret key of tls_cert"),
     setting!(text client_key, "file of the secret key that other nodes are shown (default: that of server_key)"),
     setting!(text nodes_key, "public key that other nodes have which [[nodes]] does not name (default: this node's own)"),
     Setting {

@@ -47,6 +47,10 @@ pub struct Config {
     pub server_key: String,
     /// File of the secret key that other nodes are shown; where there is none it is that of `server_key`.
     pub client_key: String,
+    /// File of a certificate, and of those that it is signed by: HTTP and STOMP are spoken over TLS. Empty: they are not. Only with the feature `tls`.
+    pub tls_cert: String,
+    /// File of the secret key that belongs to it.
+    pub tls_key: String,
     /// The public key of other nodes of which `nodes` does not say one, in letters. Where there is none it is our own, if users are asked who they are.
     pub nodes_key: String,
     /// Other nodes: those to join, and by which keys they are known.
@@ -196,6 +200,8 @@ impl Default for Config {
             keys_dir: String::new(),
             server_key: String::new(),
             client_key: String::new(),
+            tls_cert: String::new(),
+            tls_key: String::new(),
             nodes_key: String::new(),
             nodes: Vec::new(),
             plain_remote: false,
@@ -292,6 +298,18 @@ impl Config {
             return Err(invalid("nodes_key", "40 letters of Z85 are wanted"));
         }
         self.nodes.iter().try_for_each(NodeRule::check).map_err(|reason| invalid("nodes", reason))?;
+        let tls = [("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)];
+        if let Some((key, _)) = tls.iter().find(|(_, file)| !file.is_empty()) {
+            if !cfg!(feature = "tls") {
+                return Err(invalid(
+                    key,
+                    "this program was built without TLS: build it with --features tls, or let a proxy speak it",
+                ));
+            }
+            if let Some((missing, _)) = tls.iter().find(|(_, file)| file.is_empty()) {
+                return Err(invalid(key, format!("{missing} is wanted beside it")));
+            }
+        }
         if !self.has_keys() && self.knows_keys_of_nodes() {
             return Err(invalid("nodes", "keys of other nodes need one of our own: client_key or server_key"));
         }
@@ -346,6 +364,12 @@ impl Config {
             return Err(invalid("stall_ms", "must not be larger than slow_ms"));
         }
         Ok(())
+    }
+
+    /// Whether secrets are read from files: keys of CURVE or of TLS.
+    #[must_use]
+    pub const fn has_secrets(&self) -> bool {
+        self.has_keys() || !self.tls_key.is_empty()
     }
 
     /// Whether this node has a key of its own, so that it speaks CURVE: with those who come, or with those whom it dials.

@@ -67,11 +67,11 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// What a connection from `peer` says in `head`.
+    /// What a connection from `peer` says in `head`, which came by TLS itself if `is_private`.
     #[must_use]
-    pub fn of(head: &Head<'a>, peer: IpAddr, trusted: &[Network]) -> Self {
+    pub fn of(head: &Head<'a>, (peer, is_private): (IpAddr, bool), trusted: &[Network]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-        let plain = Self { client: peer, host: head.target.host, port: None, is_secure: false, prefix: "" };
+        let plain = Self { client: peer, host: head.target.host, port: None, is_secure: is_private, prefix: "" };
         if !is_trusted(peer) {
             return plain;
         }
@@ -90,7 +90,8 @@ impl<'a> Seen<'a> {
             seen.client = walk(peer, words(head, "X-Forwarded-For", ','), is_trusted);
         } else {
             let hops = || words(head, "Forwarded", ',').map(|hop| move |name| pair(hop, name));
-            seen.is_secure = hops().next().and_then(|hop| hop("proto")).is_some_and(is_tls);
+            // Who says nothing of any hop has come himself.
+            seen.is_secure = hops().next().map_or(is_private, |hop| hop("proto").is_some_and(is_tls));
             seen.host = hops().next().and_then(|hop| hop("host")).and_then(authority).unwrap_or(plain.host);
             seen.client = walk(peer, hops().map(|hop| hop("for").unwrap_or_default()), is_trusted);
         }
@@ -184,7 +185,7 @@ mod tests {
         let text = format!("GET / HTTP/1.1\r\nHost: inner:7777\r\n{fields}\r\n");
         let head = Head::parse(text.as_bytes()).unwrap();
         let trusted = ["127.0.0.1", "10.0.0.0/8"].map(|text| Network::parse(text).unwrap());
-        let seen = Seen::of(&head, peer.parse().unwrap(), &trusted);
+        let seen = Seen::of(&head, (peer.parse().unwrap(), false), &trusted);
         (seen.client.to_string(), seen.authority(), seen.is_secure, seen.prefix.to_owned())
     }
 

@@ -11,4 +11,7 @@ pub(crate) trait Rulebook: Send + fmt::Debug {
     /// # Errors
     /// What is wrong, in one line that names the file.
     fn read(&mut self) -> Result<Config, String>;
+
+    /// What was read last holds from here on.
+    fn hold(&mut self);
 }

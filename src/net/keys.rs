@@ -1,13 +1,11 @@
-//! Files with keys, the directory of public ones, and the rules of users read anew.
+//! Files with keys, and the directory of public ones.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::auth::{KeyFile, UserRule};
 use crate::config::Config;
-use crate::hub::rulebook::Rulebook;
 use crate::limits::{KEY_FILE_BYTES_MAX, USERS_MAX};
 
 /// The configuration with the users of `keys_dir` behind its own, and the key that JWTs are signed by.
@@ -51,7 +49,7 @@ pub fn with_keys(mut config: Config) -> Result<Config, String> {
 /// # Errors
 /// It cannot be read, or is too long to hold a key.
 pub fn text_of(path: &Path) -> io::Result<String> {
-    bounded(fs::File::open(path)?)
+    bounded(fs::File::open(path)?, KEY_FILE_BYTES_MAX)
 }
 
 /// The text of a small file with a secret in it, which nobody but its owner may read.
@@ -59,39 +57,26 @@ pub fn text_of(path: &Path) -> io::Result<String> {
 /// # Errors
 /// As for [`text_of`], or others may read it: says what to do then.
 pub fn private_text(path: &Path) -> io::Result<String> {
+    private_within(path, KEY_FILE_BYTES_MAX)
+}
+
+/// The same of at most so many bytes.
+pub(super) fn private_within(path: &Path, most: usize) -> io::Result<String> {
     let file = fs::File::open(path)?;
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions()) & 0o077 != 0 {
         let shown = path.display();
         return Err(io::Error::other(format!("others than its owner may read it: chmod 600 {shown}")));
     }
-    bounded(file)
+    bounded(file, most)
 }
 
-fn bounded(file: fs::File) -> io::Result<String> {
+/// The text of an open file of at most so many bytes.
+pub(super) fn bounded(file: fs::File, most: usize) -> io::Result<String> {
     let mut text = String::new();
-    let most = u64::try_from(KEY_FILE_BYTES_MAX).unwrap_or(u64::MAX);
-    file.take(most + 1).read_to_string(&mut text)?;
-    if text.len() > KEY_FILE_BYTES_MAX {
+    file.take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() > most {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "too long for a key"));
     }
     Ok(text)
-}
-
-/// Reads a configuration when it is asked for.
-pub(super) type Reader = Box<dyn FnMut() -> Result<Config, String> + Send>;
-
-/// What the hub reads the rules of users from.
-pub(super) struct Rules(pub(super) Reader);
-
-impl fmt::Debug for Rules {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rules")
-    }
-}
-
-impl Rulebook for Rules {
-    fn read(&mut self) -> Result<Config, String> {
-        (self.0)().and_then(with_keys)
-    }
 }

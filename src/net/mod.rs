@@ -65,11 +65,14 @@ mod modes;
 mod open;
 mod recordings;
 mod resolve;
+mod rules;
 mod secrets;
 mod server;
 mod signals;
 mod stopper;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 mod token;
 mod vitals;
 mod wire;

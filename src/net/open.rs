@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::hub::{Channel, Door, Hub, Start};
 use crate::leco::DEFAULT_PORT;
 
-fn invalid(text: impl Into<String>) -> io::Error {
+pub(super) fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text.into())
 }
 
@@ -101,6 +101,8 @@ pub(super) fn check_files(config: &Config) -> io::Result<()> {
     let with_keys = super::keys::with_keys(named(config.clone())).map_err(invalid)?;
     with_keys.check().map_err(|wrong| invalid(wrong.to_string()))?;
     super::secrets::read(config).map_err(invalid)?;
+    #[cfg(feature = "tls")]
+    super::tls::Certificates::of(config).map_err(invalid)?;
     let mut schemas = Schemas::default();
     load_schemas(&config.c2sim_schema, |xsd| schemas.load(xsd).map(drop))?;
     let state_dir = Path::new(&config.state_dir);

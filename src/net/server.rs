@@ -1,5 +1,9 @@
 //! The event loop: one turn after the other, and what each of its tokens leads to.
 
+mod accepting;
+#[cfg(feature = "tls")]
+mod secret;
+
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -13,14 +17,13 @@ use mio::{Events, Poll, Token, Waker};
 use crate::config::Config;
 use crate::hub::{Cause, Door, Hub, Output, PeerKey};
 use crate::limits::{
-    ACCEPTS_PER_TURN, READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW, TURN_MICROS, TURN_MICROS_OF_ACCEPTS,
-    TURN_MICROS_OF_READS, TURN_MICROS_OF_WAKING,
+    READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW, TURN_MICROS, TURN_MICROS_OF_READS, TURN_MICROS_OF_WAKING,
 };
 use crate::time::Tick;
 
 use super::clock::{self, Clock};
 use super::dial::Dials;
-use super::door::{self, ACCEPT_PAUSE, AcceptFailure, Listener};
+use super::door::{self, Listener};
 use super::linger::Lingers;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
@@ -69,6 +72,11 @@ pub struct Server {
     /// When this turn began, in microseconds of the clock.
     turn_began: u64,
     longest_turn_us: u64,
+    #[cfg(feature = "tls")]
+    tls: super::tls::Certificates,
+    /// Pieces of handshakes of TLS in this turn.
+    #[cfg(feature = "tls")]
+    shakes: u32,
 }
 
 impl core::fmt::Debug for Server {
@@ -89,6 +97,8 @@ impl Server {
         let listeners = open::listen(&mut config, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::new();
+        #[cfg(feature = "tls")]
+        let tls = super::tls::Certificates::of(&config).map_err(open::invalid)?;
         let (hub, outcomes) = open::hub(config, clock, &waker, &listeners)?;
         Ok(Self {
             poll,
@@ -113,6 +123,10 @@ impl Server {
             turns: 0,
             turn_began: 0,
             longest_turn_us: 0,
+            #[cfg(feature = "tls")]
+            tls,
+            #[cfg(feature = "tls")]
+            shakes: 0,
         })
     }
 
@@ -182,7 +196,11 @@ impl Server {
     /// the users and `auth`, those of `keys_dir` included; where they do not hold, the old ones stay.
     pub fn set_reload(&mut self, read: Box<dyn FnMut() -> Result<Config, String> + Send>) {
         self.has_rules = true;
-        self.hub.set_rulebook(Box::new(super::keys::Rules(read)));
+        self.hub.set_rulebook(Box::new(super::rules::Rules {
+            read,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+        }));
     }
 
     /// Whether many blocks of memory that nobody has needed for a while were let go of since this was asked last. What an allocator keeps of them
@@ -365,68 +383,6 @@ impl Server {
         Turn::Goes
     }
 
-    // ---- Accepting ----
-
-    fn accept(&mut self, now: Tick) {
-        if let Some(again) = self.accepting_again {
-            if now < again {
-                return;
-            }
-            self.accepting_again = None;
-            for listener in &mut self.listeners {
-                listener.ready = true;
-            }
-        }
-        for n in 0..self.listeners.len() {
-            for taken in 0..ACCEPTS_PER_TURN {
-                let Some(listener) = self.listeners.get_mut(n).filter(|listener| listener.ready) else { break };
-                if taken > 0 && self.clock.micros() - self.turn_began >= TURN_MICROS_OF_ACCEPTS {
-                    break;
-                }
-                let door = listener.door();
-                match listener.accept() {
-                    Ok((stream, remote)) => {
-                        if let Some(key) = self.hub.open_at(now, remote, door) {
-                            self.adopt(key, stream, now);
-                        }
-                    }
-                    Err(error) => match door::accept_failure(&error) {
-                        AcceptFailure::Nobody => listener.ready = false,
-                        AcceptFailure::Next => log::debug!("accept: {error}"),
-                        AcceptFailure::Pause => {
-                            self.hub.note_accept_pause();
-                            log::warn!("accepting pauses: {error}");
-                            self.accepting_again = Some(now + ACCEPT_PAUSE);
-                            return;
-                        }
-                    },
-                }
-            }
-        }
-        // More may wait than one turn takes: the edge will not come again.
-        if self.accepting_again.is_none() && self.listeners.iter().any(|listener| listener.ready) {
-            self.accepting_again = Some(now);
-        }
-    }
-
-    /// Puts a socket beside the hub's peer.
-    fn adopt(&mut self, key: PeerKey, stream: mio::net::TcpStream, now: Tick) {
-        let token = Token(FIRST_WIRE + key.slot());
-        match self.wires.put(key, stream, self.poll.registry(), token) {
-            // Bytes may be there already, and a dialled socket's readiness has been reported under its old token.
-            Ok(old) => {
-                if let Some(old) = old {
-                    self.lingers.add(old, now, self.poll.registry());
-                }
-                self.want_read(key.slot());
-            }
-            Err(error) => {
-                log::warn!("connection lost while it was registered: {error}");
-                self.hub.handle_closed(now, key, Cause::Io);
-            }
-        }
-    }
-
     // ---- Reading ----
 
     fn want_read(&mut self, slot: usize) {
@@ -441,6 +397,10 @@ impl Server {
 
     /// Reads from the peers on the ready list, in laps of a turn or several; who may have more stays on it.
     fn read_ready(&mut self, now: Tick) {
+        #[cfg(feature = "tls")]
+        {
+            self.shakes = 0;
+        }
         if self.lap == 0 {
             self.lap = self.ready.len();
         }
@@ -482,6 +442,10 @@ impl Server {
             // Its end will not be read for now: what has waited for that leaves.
             self.write(now, key);
             return (0, false);
+        }
+        #[cfg(feature = "tls")]
+        if wire.secrecy.is_some() {
+            return self.open_once(now, slot, budget);
         }
         let Some(buffer) = self.scratch.get_mut(..budget).filter(|buffer| !buffer.is_empty()) else {
             return (0, false);
@@ -562,6 +526,10 @@ impl Server {
         if wire.ends && !self.hub.may_write_to_ended(now, key) {
             self.hub.sent(now, key, 0);
             return;
+        }
+        #[cfg(feature = "tls")]
+        if wire.secrecy.as_ref().is_some_and(|secrecy| !secrecy.is_unknown()) {
+            return self.seal(now, key);
         }
         let [first, second] = self.hub.unsent(key);
         if !wire.writable || first.is_empty() {

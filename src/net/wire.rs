@@ -7,6 +7,8 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+#[cfg(feature = "tls")]
+use super::tls::Secrecy;
 use crate::hub::{Cause, PeerKey};
 
 /// Idle time before the kernel probes a connection, time between probes, and number of them.
@@ -30,6 +32,9 @@ pub(super) struct Wire {
     pub(super) is_put_off: bool,
     /// The end of the stream has been announced: read until it comes.
     pub(super) ends: bool,
+    /// What seals and opens, where TLS is spoken, or may be.
+    #[cfg(feature = "tls")]
+    pub(super) secrecy: Option<Box<Secrecy>>,
 }
 
 /// All of them.
@@ -55,10 +60,32 @@ impl Wires {
             self.slots.resize_with(key.slot() + 1, || None);
         }
         if let Some(place) = self.slots.get_mut(key.slot()) {
-            *place =
-                Some(Box::new(Wire { stream, key, queued: false, writable: true, is_put_off: false, ends: false }));
+            *place = Some(Box::new(Wire {
+                stream,
+                key,
+                queued: false,
+                writable: true,
+                is_put_off: false,
+                ends: false,
+                #[cfg(feature = "tls")]
+                secrecy: None,
+            }));
         }
         Ok(old)
+    }
+
+    /// How many of them speak TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn secret(&self) -> usize {
+        self.slots.iter().flatten().filter(|wire| wire.secrecy.as_ref().is_some_and(|one| !one.is_unknown())).count()
+    }
+
+    /// The one in a slot speaks no TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn forget_secrecy(&mut self, slot: usize) {
+        if let Some(wire) = self.at(slot) {
+            wire.secrecy = None;
+        }
     }
 
     /// The socket in a slot, whoever's it is.
@@ -75,7 +102,12 @@ impl Wires {
 
     /// Takes a peer's socket out, unless its slot has a new tenant already.
     pub(super) fn take(&mut self, key: PeerKey) -> Option<TcpStream> {
-        let wire = self.slots.get_mut(key.slot())?.take_if(|wire| wire.key == key)?;
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "there is no goodbye to be said"))]
+        let mut wire = self.slots.get_mut(key.slot())?.take_if(|wire| wire.key == key)?;
+        #[cfg(feature = "tls")]
+        if let Some(secrecy) = &mut wire.secrecy {
+            secrecy.end(&mut wire.stream);
+        }
         Some(wire.stream)
     }
 }

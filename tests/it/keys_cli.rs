@@ -166,6 +166,16 @@ fn a_program_with_keys_talks_and_comes_back() {
     assert_eq!(error.to_string(), "no Coordinator: the server does not let us in (code 400)");
 }
 
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_program_without_tls_says_so() {
+    let said = run(&["--check", "--tls-cert", "x", "--tls-key", "y"]);
+    assert!(
+        said.error(2).contains("tls_cert: this program was built without TLS: build it with --features tls"),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn keys_are_judged_when_they_are_read() {
     let lab = Lab::new("read", &["a", "b"]);

@@ -78,6 +78,8 @@ mod shares;
 mod state_cli;
 mod stomp;
 mod tidy;
+#[cfg(all(feature = "daemon", feature = "tls"))]
+mod tls;
 mod view_cli;
 mod walls;
 #[cfg(feature = "daemon")]

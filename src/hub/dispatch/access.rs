@@ -38,7 +38,7 @@ impl Hub {
         if self.peers.users.is_off() {
             return Ok(());
         }
-        let Some(origin) = self.peers.get(key).map(|peer| Origin::open(peer.address())) else { return Ok(()) };
+        let Some(origin) = self.peers.get(key).map(Peer::origin) else { return Ok(()) };
         let login = self.login_by_token(key, None, token, origin)?;
         self.peers.log_in(key, Some(login), origin);
         Ok(())

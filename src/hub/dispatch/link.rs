@@ -5,8 +5,29 @@ use crate::hub::cause::Cause;
 use crate::hub::coordinator::Coordinator;
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Peer, Role, Side};
+#[cfg(feature = "tls")]
+use crate::time::Tick;
 use crate::zmtp::command::{Built, Command, Metadata};
 use crate::zmtp::{Fault, SocketType};
+
+/// What the loop says of links that speak TLS.
+#[cfg(feature = "tls")]
+impl Hub {
+    /// From here on nobody on the way can read what this peer says, or is told.
+    pub(crate) fn handle_private(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.is_private = true;
+        }
+    }
+
+    /// A peer cannot be talked to, for this reason: its connection ends.
+    pub(crate) fn handle_turned_away(&mut self, now: Tick, key: PeerKey, why: &str) {
+        self.advance(now);
+        self.peers.note_stranger(key, "connect", why);
+        self.peers.close(key, Cause::Stranger);
+        self.drain_events();
+    }
+}
 
 impl Hub {
     pub(in crate::hub) fn ready(&mut self, key: PeerKey, metadata: &Metadata<'_>) {

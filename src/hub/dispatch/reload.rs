@@ -42,6 +42,9 @@ impl Hub {
         let ours = &mut self.peers.config;
         (ours.auth, ours.plain_remote, ours.users, ours.keys_dir, ours.jwt) =
             (config.auth, config.plain_remote, config.users, config.keys_dir, config.jwt);
+        if let Some(rulebook) = &mut self.rulebook {
+            rulebook.hold();
+        }
         let gone = self.peers.set_users(users);
         let count = self.peers.users.iter().count();
         self.peers.counters.reloads += 1;
@@ -150,6 +153,8 @@ mod tests {
         fn read(&mut self) -> Result<Config, String> {
             self.0.remove(0)
         }
+
+        fn hold(&mut self) {}
     }
 
     fn config(users: &[(&str, Role, &str)]) -> Config {

@@ -19,6 +19,13 @@ use super::denials::Denial;
 use super::peer::{Peer, Shown};
 use super::shares::Share;
 
+impl Peer {
+    /// Where it comes from, as far as the connection tells.
+    pub(in crate::hub) fn origin(&self) -> Origin {
+        Origin { address: self.address(), is_private: self.is_private }
+    }
+}
+
 impl Peers {
     /// The user at the other end of a connection, if it is known who that is.
     pub(in crate::hub) fn user(&self, key: PeerKey) -> Option<UserId> {
@@ -58,7 +65,7 @@ impl Peers {
     pub(in crate::hub) fn log_in(&mut self, key: PeerKey, login: Option<Login>, origin: Origin) {
         let Some(peer) = self.table.get_mut(key) else { return };
         let user = login.map(|login| login.user);
-        let is_plain = origin == Origin::open(peer.address());
+        let is_plain = origin == peer.origin();
         let shown = login.filter(|login| !is_plain || login.by != Credential::Address);
         peer.shown = shown.map(|Login { by, .. }| Box::new(Shown { by, origin }));
         if peer.user != user {
@@ -207,7 +214,7 @@ impl Peers {
             if !peer.is_counted() {
                 continue;
             }
-            let origin = peer.shown.as_ref().map_or_else(|| Origin::open(peer.address()), |shown| shown.origin);
+            let origin = peer.shown.as_ref().map_or_else(|| peer.origin(), |shown| shown.origin);
             let by = peer.shown.as_ref().map_or(Credential::Address, |shown| shown.by);
             let was = peer.user;
             let login = Login { user: was.unwrap_or(Users::LOCAL), by };

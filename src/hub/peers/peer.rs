@@ -201,6 +201,8 @@ pub struct Peer {
     pub(in crate::hub) guard: Option<Box<Handshake>>,
     /// It has, or had, a guard: what comes in is not dealt with as it is.
     pub(in crate::hub) is_guarded: bool,
+    /// Nobody on the way can read what is said on it, by TLS.
+    pub(in crate::hub) is_private: bool,
     pub(in crate::hub) tail: Tail,
     pub(in crate::hub) last_heard: Tick,
     /// Why it is not read.
@@ -260,6 +262,7 @@ impl Peer {
             link,
             guard: None,
             is_guarded: false,
+            is_private: false,
             tail: Tail::default(),
             last_heard: now,
             held: None,

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::auth::{Origin, is_token};
+use crate::auth::is_token;
 use crate::config::Config;
 use crate::limits::{STOMP_CONNECTIONS_MAX, STOMP_SUBSCRIPTIONS_MAX};
 use crate::stomp::command::Command;
@@ -324,7 +324,7 @@ fn log_in(peers: &mut Peers, key: PeerKey, login: Option<&str>, passcode: &str) 
     if peers.users.is_off() {
         return Ok(());
     }
-    let Some(origin) = peers.get(key).map(|peer| Origin::open(peer.address())) else { return Ok(()) };
+    let Some(origin) = peers.get(key).map(|peer| peer.origin()) else { return Ok(()) };
     if !is_token(passcode) {
         return if peers.user(key).is_some() { Ok(()) } else { Err("this address needs a token") };
     }

@@ -199,9 +199,9 @@ impl Web {
     /// A head has come: what it asks for is found out, and whether it may.
     fn head(&mut self, peers: &mut Peers, key: PeerKey, head: &Head<'_>) {
         peers.first_request(key);
-        let Some(remote) = peers.get(key).map(|peer| peer.remote) else { return };
+        let Some((remote, is_private)) = peers.get(key).map(|peer| (peer.remote, peer.is_private)) else { return };
         let target = head.target.without(&self.prefix);
-        let seen = Seen::of(head, remote.ip(), &self.proxies);
+        let seen = Seen::of(head, (remote.ip(), is_private), &self.proxies);
         let access = self.origins.judge(head, seen.host, head.lists("Upgrade", "websocket"));
         let mut route = Route::of(head.method, &target);
         if access == Access::Refused {

@@ -88,7 +88,7 @@ fn judge(head: &Head<'_>, bytes: &[u8]) -> String {
     assert_eq!(again.fields().count(), head.fields().count());
     assert!(head.fields().all(|(name, value)| head.all(name).any(|known| known == value)));
     let trusted = [Network::parse("127.0.0.0/8").unwrap()];
-    let seen = Seen::of(head, "127.0.0.1".parse().unwrap(), &trusted);
+    let seen = Seen::of(head, ("127.0.0.1".parse().unwrap(), false), &trusted);
     let ours = Origins::default().judge(head, seen.host, false);
     if head.field("Origin").is_none() {
         assert_eq!(ours, Access::Plain);
