@@ -33,7 +33,7 @@
 //! * [`client::Client`] and [`client::Machine`]: a Component, blocking or as a machine without I/O.
 //!
 //! ```toml
-//! instep = { version = "0.1", default-features = false, features = ["ledger"] }
+//! instep = { version = "0.2", default-features = false, features = ["ledger"] }
 //! ```
 //!
 //! Of other crates only `serde_json::Value` shows, and `log::LevelFilter` as [`config::LevelFilter`]. What will grow is `#[non_exhaustive]`:
@@ -51,6 +51,7 @@
 //! | [`time`] | [`time::Tick`] and [`time::Span`], milliseconds since the start; the calendar | any clock |
 //! | [`config`] | what a user may choose: one table for file, environment and flags | files, the environment |
 //! | `auth` | users, their roles and credentials, and whether one may do a thing | files, connections, any protocol |
+//! | `spelling` | which known word an unknown one was meant to be | what words are for |
 //! | `counters` | one number per observable event | who reads them |
 //! | `store` | table with aged keys, name index, byte ring, tail, block pool, timers | any protocol |
 //! | `zmtp` | ZMTP 3.0 and 3.1: greeting, frames, commands, one connection's machine | sockets, peers, what frames mean |
@@ -227,6 +228,8 @@ mod limits;
 #[cfg(not(feature = "internals"))]
 mod rcrs;
 #[cfg(not(feature = "internals"))]
+mod spelling;
+#[cfg(not(feature = "internals"))]
 mod stomp;
 #[cfg(not(feature = "internals"))]
 mod store;
@@ -251,6 +254,8 @@ pub mod leco;
 pub mod limits;
 #[cfg(feature = "internals")]
 pub mod rcrs;
+#[cfg(feature = "internals")]
+pub mod spelling;
 #[cfg(feature = "internals")]
 pub mod stomp;
 #[cfg(feature = "internals")]

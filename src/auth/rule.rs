@@ -9,6 +9,7 @@ use super::token::{is_token, read_hash};
 use super::user::{LOCAL, User};
 use crate::http::forwarded::Network;
 use crate::limits::{CREDENTIALS_MAX, NAME_BYTES_MAX};
+use crate::spelling::meant;
 
 /// A user: who it is, and what it may. Where a list is empty its default applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +110,8 @@ impl UserRule {
                 ("name", Value::String(name)) => name.clone_into(&mut one.name),
                 ("role", Value::String(word)) => {
                     one.role = Role::of_word(word).ok_or_else(|| {
-                        format!("there is no role '{word}', but {}", Role::ALL.map(Role::word).join(", "))
+                        let meant = meant(word, Role::ALL.map(Role::word));
+                        format!("there is no role '{word}'{meant} ({})", Role::ALL.map(Role::word).join(", "))
                     })?;
                 }
                 ("name" | "role", _) => return Err(format!("{key} is a string")),
@@ -126,7 +128,9 @@ impl UserRule {
                     *one.list_mut(key) = words;
                 }
                 (key, _) => {
-                    return Err(format!("a user has no '{key}'; a setting stands in front of the first [[users]]"));
+                    let meant = meant(key, ["name", "role"].into_iter().chain(Self::LISTS));
+                    let before = "; a setting stands in front of the first [[users]]";
+                    return Err(format!("a user has no '{key}'{}", if meant.is_empty() { before } else { &meant }));
                 }
             }
         }

@@ -156,6 +156,26 @@ const COMMANDS: &[Command] = &[
 
 const ALL: Commands = Commands { plain: COMMANDS, session: session::COMMANDS, session_help: session::HELP };
 
+/// The whole help.
+pub(super) fn help() -> String {
+    words::help(ALL)
+}
+
+/// The names of all commands, that of the family of sessions among them.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name).chain(["session"])
+}
+
+/// The names of the family's commands.
+pub(super) fn session_names() -> impl Iterator<Item = &'static str> {
+    session::COMMANDS.iter().filter_map(|command| command.name.split(' ').next_back())
+}
+
+/// How each command is written, and what it does.
+pub(super) fn usages() -> impl Iterator<Item = (String, &'static str)> {
+    COMMANDS.iter().chain(session::COMMANDS).map(|command| (words::usage(command), command.help))
+}
+
 /// Runs the command that `words` name.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let Some(parsed) = words::parse(words, ALL)? else { return Ok(()) };

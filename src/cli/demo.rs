@@ -33,7 +33,7 @@ use super::print::say;
 use cast::{Cast, Controller, Heard, What};
 use patience::{PATIENCE, TICK, missed};
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 instep demo shows what shared sessions are, in about ten seconds.
 
 Usage: instep demo [--page]

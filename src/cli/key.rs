@@ -12,7 +12,7 @@ use super::failure::{Failure, in_words};
 use super::print::say;
 use super::rules::{chance, plain_words};
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 instep key makes and shows keys of CURVE: with one of its own a node's links are encrypted, and a Component is known by its key.
 
 Usage: instep key new FILE     writes FILE.secret, for its owner alone, and FILE.public; prints the public key

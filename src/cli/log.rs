@@ -14,13 +14,14 @@ use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::flags::no_flag;
 use super::print::say;
 use super::table::{Column, grid, word};
 use super::visible::visible;
 use census::{Census, Wanted};
 use digest::{Counts, Digest, Timestep};
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 instep log says what a simulation log holds.
 
 Usage: instep log [options] FILE
@@ -64,8 +65,8 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
                 let text = format!("log: '{}' is one word too many (try: instep log --help)", word.to_string_lossy());
                 return Err(Failure::usage(text));
             }
-            Short(letter) => return Err(no_flag(&format!("-{letter}"))),
-            Long(long) => return Err(no_flag(&format!("--{long}"))),
+            Short(letter) => return Err(no_flag("log", &format!("-{letter}"), HELP)),
+            Long(long) => return Err(no_flag("log", &format!("--{long}"), HELP)),
         }
     }
     let path = path.ok_or_else(|| Failure::usage("log: FILE is missing (usage: instep log [options] FILE)"))?;
@@ -76,10 +77,6 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         digest.keep_alone(time).map_err(|text| Failure::other(format!("{name}: {text}")))?;
     }
     say(&if wants_json { format!("{}\n", as_json(&digest)) } else { as_text(&name, &digest) })
-}
-
-fn no_flag(flag: &str) -> Failure {
-    Failure::usage(format!("log: there is no flag {flag} (try: instep log --help)"))
 }
 
 fn total(counts: &Counts) -> usize {

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::credentials;
 use super::failure::{Failure, USAGE, in_words};
+use super::flags::no_flag;
 use super::print::say;
 use super::serve;
 
-const TOKEN_HELP: &str = "\
+pub(super) const TOKEN_HELP: &str = "\
 instep token makes a token: who has it is that user, over HTTP (Authorization: Bearer), as passcode over STOMP, and at the control port
 (function 6).
 
@@ -27,7 +28,7 @@ It is printed once, and is kept nowhere: the file of settings has its hash alone
 Exit codes: 0 it is printed; 2 the command line is wrong.
 ";
 
-const MAY_HELP: &str = "\
+pub(super) const MAY_HELP: &str = "\
 instep may says whether a user may do something, and which line of the rules decides.
 
 Usage: instep may [options] USER|KEY ACTION [TARGET]
@@ -80,8 +81,8 @@ pub(super) fn plain_words(words: Vec<OsString>, command: &str, help: &str) -> Re
         match word {
             Short('h') | Long("help") => return say(help).map(|()| None),
             Word(word) => plain.push(utf8(word)?),
-            Short(letter) => return Err(no_flag(command, &format!("-{letter}"))),
-            Long(long) => return Err(no_flag(command, &format!("--{long}"))),
+            Short(letter) => return Err(no_flag(command, &format!("-{letter}"), help)),
+            Long(long) => return Err(no_flag(command, &format!("--{long}"), help)),
         }
     }
     Ok(Some(plain))
@@ -102,8 +103,8 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
             Long("key") => credentials::KEY.take(parser.value()?)?,
             Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
             Word(word) => asked.push(utf8(word)?),
-            Short(letter) => return Err(no_flag("may", &format!("-{letter}"))),
-            Long(long) => return Err(no_flag("may", &format!("--{long}"))),
+            Short(letter) => return Err(no_flag("may", &format!("-{letter}"), MAY_HELP)),
+            Long(long) => return Err(no_flag("may", &format!("--{long}"), MAY_HELP)),
         }
     }
     let (user, action, target) = match asked.as_slice() {
@@ -142,8 +143,4 @@ fn ask(place: &str, [user, action, target]: [&str; 3]) -> Result<(bool, String),
 
 fn utf8(word: OsString) -> Result<String, Failure> {
     word.into_string().map_err(|word| Failure::usage(format!("'{}' is not UTF-8", word.to_string_lossy())))
-}
-
-fn no_flag(command: &str, flag: &str) -> Failure {
-    Failure::usage(format!("{command}: there is no flag {flag} (try: instep {command} --help)"))
 }

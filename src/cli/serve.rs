@@ -1,20 +1,22 @@
 //! `instep serve`: command line, environment and file become a [`Config`], and the server runs.
 
 mod access;
+pub(in crate::cli) mod topics;
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use instep::auth::Users;
-use instep::config::{Config, SETTINGS, Value};
+use instep::config::{Config, SETTINGS, Setting, Value};
 use instep::hub::{Channel, Door};
 use instep::net::{Server, Turn, host};
+use instep::spelling::meant;
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
 
 use super::failure::{Failure, in_words};
+use super::flags::meant_flag;
 use super::logger;
 use super::print::say;
 
@@ -42,13 +44,18 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     super::memory::give_back_large_blocks();
     let words = parse(words)?;
     match words.task {
-        Task::Help => return help(),
+        Task::Help => return say(&topics::help()),
         Task::Version => return say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
         Task::Run | Task::Print | Task::Check => {}
     }
     let Words { file, set, louder, .. } = words;
     let (config, strangers) = configure(file.as_deref(), &set, louder)?;
-    let stranger = |name: &String| format!("{name}: there is no such setting, the variable is left alone");
+    let stranger = |name: &String| {
+        let keys: Vec<String> =
+            SETTINGS.iter().map(|setting| format!("INSTEP_{}", setting.key.to_uppercase())).collect();
+        let meant = meant(name, keys.iter().map(String::as_str));
+        format!("{name}: there is no such setting{meant} (the variable is left alone)")
+    };
     match words.task {
         Task::Print => return say(&config.to_toml()),
         Task::Check => {
@@ -124,14 +131,9 @@ pub(super) fn users(file: Option<String>) -> Result<(Users, String), Failure> {
     access::users(&config)
 }
 
-/// The defaults on this machine.
-fn fresh() -> Config {
-    host::memory_bytes().map_or_else(Config::default, Config::for_machine)
-}
-
 /// File, then environment, then flags, then the check of the whole. Says which variables look like settings and are none.
 fn configure(file: Option<&str>, set: &[(String, String)], steps: i32) -> Result<(Config, Vec<String>), Failure> {
-    let fresh = fresh();
+    let fresh = topics::fresh();
     let mut config = fresh.clone();
     let variable = || std::env::var("INSTEP_CONFIG").ok().filter(|path| !path.is_empty());
     let file = file.map(|path| ("--config", path.to_owned())).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
@@ -290,10 +292,11 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
             }
         };
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
-            return Err(Failure::usage(format!(
-                "--{}: there is no such flag (try: instep serve --help)",
-                key.replace('_', "-")
-            )));
+            let flag = format!("--{}", key.replace('_', "-"));
+            let flags: Vec<String> = SETTINGS.iter().map(Setting::flag).collect();
+            let special = ["config", "print-config", "check", "quiet", "verbose", "help", "version"];
+            let meant = meant_flag(&flag, flags.iter().map(String::as_str).chain(special));
+            return Err(Failure::usage(format!("{flag}: there is no such flag{meant} (try: instep serve --help)")));
         };
         let value = if setting.is_switch {
             match parser.optional_value() {
@@ -305,7 +308,7 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
         };
         // A list may be given in several flags.
         let earlier = parsed.set.iter_mut().find(|(set, _)| *set == key);
-        match (setting.value(&fresh()), earlier) {
+        match (setting.value(&topics::fresh()), earlier) {
             (Value::List(_), Some((_, words))) => {
                 words.push(',');
                 words.push_str(&value);
@@ -319,41 +322,4 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
 fn text(parser: &mut lexopt::Parser) -> Result<String, Failure> {
     let word = parser.value()?;
     word.into_string().map_err(|word| Failure::usage(format!("'{}' is not UTF-8", word.to_string_lossy())))
-}
-
-/// The flags, made from the table of settings.
-pub(super) fn help() -> Result<(), Failure> {
-    let mut out = String::from(
-        "instep serve runs the Coordinator.\n\n\
-         Usage: instep [serve] [options]\n\n\
-         \x20     --config FILE            read settings from a TOML file (also: INSTEP_CONFIG)\n\
-         \x20     --print-config           print all settings as such a file, and end\n\
-         \x20     --check                  check the settings and the files that they name, and end\n\
-         \x20 -q, --quiet                  log less; may be repeated\n\
-         \x20 -v, --verbose                log more; may be repeated\n",
-    );
-    for setting in SETTINGS {
-        let short = match setting.key {
-            "port" => "-p,",
-            "name" => "-n,",
-            "host" => "-r,",
-            "coordinators" => "-c,",
-            _ => "   ",
-        };
-        let default = match setting.value(&fresh()) {
-            Value::Number(n) => format!(" [{n}]"),
-            Value::Text(text) if !text.is_empty() => format!(" [{text}]"),
-            Value::Text(_) | Value::List(_) | Value::Switch(_) => String::new(),
-        };
-        let flag = if setting.is_switch { setting.flag() } else { format!("{} X", setting.flag()) };
-        let written = writeln!(out, "  {short} --{flag:<22} {}{default}", setting.help);
-        debug_assert!(written.is_ok(), "a String takes everything");
-    }
-    out.push_str(
-        "\nEach setting is also a key of the file, with _ for -, and an environment variable: INSTEP_PORT is --port.\n\n\
-         SIGTERM and SIGINT end it, saying goodbye to all (a second one ends it at once); SIGHUP opens log_file anew,\n\
-         and reads the rules of users anew.\n\
-         Exit codes: 0 it was told to end, 1 it cannot start or go on, 2 a setting is wrong.\n",
-    );
-    say(&out)
 }

@@ -17,6 +17,7 @@ use lexopt::prelude::{Long, Short, Value as Word};
 use super::client::{Client, Trouble, now, seconds};
 use super::credentials;
 use super::failure::Failure;
+use super::flags::no_flag;
 use super::framed::{Framed, Silence};
 use super::place;
 use super::ports;
@@ -40,7 +41,7 @@ const CHOICES: [(&str, Bits); 6] = [
 /// The choices of which every timestep has its own.
 const EACH_STEP: Bits = Bits(Bits::ACTION.0 | Bits::UPDATE.0 | Bits::WORLD.0 | Bits::PERCEPTION.0);
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 instep view watches a session as a viewer does, one line a timestep.
 
 Usage: instep view [options] FILE             opens a log and plays it
@@ -390,11 +391,11 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
             Long(long) => match CHOICES.iter().find(|(name, _)| *name == long) {
                 Some((_, bit)) => wishes.bits = wishes.bits | *bit,
                 None => {
-                    return Err(Failure::usage(format!("view: there is no flag --{long} (try: instep view --help)")));
+                    return Err(no_flag("view", &format!("--{long}"), HELP));
                 }
             },
             Short(letter) => {
-                return Err(Failure::usage(format!("view: there is no flag -{letter} (try: instep view --help)")));
+                return Err(no_flag("view", &format!("-{letter}"), HELP));
             }
             Word(word) => {
                 let text = word.to_string_lossy();

@@ -3,6 +3,7 @@
 use crate::auth::Key;
 use crate::leco::{address, name};
 use crate::limits;
+use crate::spelling::meant;
 
 /// Another node: where it is, and by which key it is known. In the file it is a table `[[nodes]]`; as a flag, only its address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,11 @@ impl NodeRule {
                 "namespace" => word.clone_into(&mut one.namespace),
                 "address" => word.clone_into(&mut one.address),
                 "key" => word.clone_into(&mut one.key),
-                _ => return Err(format!("a node has no '{key}', but namespace, address and key")),
+                other => {
+                    let meant = meant(other, ["namespace", "address", "key"]);
+                    let all = ", but namespace, address and key";
+                    return Err(format!("a node has no '{key}'{}", if meant.is_empty() { all } else { &meant }));
+                }
             }
         }
         one.check().map(|()| one)

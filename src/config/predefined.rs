@@ -3,6 +3,7 @@
 use crate::c2sim::kind::Schema;
 use crate::c2sim::state::Options;
 use crate::limits;
+use crate::spelling::meant;
 
 /// A shared session that is there from the start. In the file it is a table `[[sessions]]`; as a flag, only its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,10 +28,10 @@ impl Predefined {
     ) -> Result<Self, String> {
         let mut one = Self::default();
         for (key, value) in table {
-            if !["name", "display_name", "description", "schema"].contains(&key.as_str())
-                && !Options::KEYS.contains(&key.as_str())
-            {
-                let hint = if is_setting(key) { "; a setting stands in front of the first [[sessions]]" } else { "" };
+            let keys = ["name", "display_name", "description", "schema"].into_iter().chain(Options::KEYS);
+            if !keys.clone().any(|known| known == key) {
+                let before = "; a setting stands in front of the first [[sessions]]".to_owned();
+                let hint = if is_setting(key) { before } else { meant(key, keys) };
                 return Err(format!("a session has no '{key}'{hint}"));
             }
             let word = value.as_str().ok_or_else(|| format!("{key} of a session is a string"))?;

@@ -7,6 +7,7 @@ use super::node::NodeRule;
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
 use crate::auth::{Access, JwtRule, UserRule, Users};
+use crate::spelling::meant;
 
 /// One key: how it is written everywhere, what it means, how to read and to set it.
 pub struct Setting {
@@ -39,9 +40,47 @@ pub enum Value {
     Switch(bool),
 }
 
-fn number<T: TryFrom<u64>>(word: &str) -> Result<T, String> {
-    let plain: u64 = word.replace('_', "").parse().map_err(|_| format!("'{word}' is not a whole number"))?;
-    T::try_from(plain).map_err(|_| format!("{word} is too large"))
+/// A number, in the unit of its key; one of bytes or of a time may have a unit of its own.
+fn number<T: TryFrom<u64>>(key: &str, word: &str) -> Result<T, String> {
+    let (units, like) = units_of(key);
+    let letters = word.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '_');
+    let digits = word.strip_suffix(letters).unwrap_or(word).replace('_', "");
+    let unit = units.iter().find(|(name, ..)| *name == letters).map(|(_, times, by)| (*times, *by));
+    let unit = unit.or_else(|| letters.is_empty().then_some((1, 1)));
+    let (Ok(plain), Some((times, by))) = (digits.parse::<u64>(), unit) else {
+        // What has digits alone fits no number of ours.
+        let is_large = letters.is_empty() && !digits.is_empty();
+        return Err(if is_large { format!("{word} is too large") } else { format!("'{word}' is not {like}") });
+    };
+    let counted = plain.checked_mul(times).filter(|counted| counted.is_multiple_of(by)).map(|counted| counted / by);
+    let counted = counted.ok_or_else(|| format!("{word} is too large, or no whole number of its unit"))?;
+    T::try_from(counted).map_err(|_| format!("{word} is too large"))
+}
+
+/// A unit: how it is written, and by what a number of it is multiplied and divided.
+type Unit = (&'static str, u64, u64);
+
+const SIZES: &[Unit] = &[
+    ("k", 1 << 10, 1),
+    ("K", 1 << 10, 1),
+    ("M", 1 << 20, 1),
+    ("G", 1 << 30, 1),
+    ("KiB", 1 << 10, 1),
+    ("MiB", 1 << 20, 1),
+    ("GiB", 1 << 30, 1),
+];
+const SECONDS: &[Unit] = &[("ms", 1, 1000), ("s", 1, 1), ("m", 60, 1), ("h", 3600, 1)];
+const MILLISECONDS: &[Unit] = &[("ms", 1, 1), ("s", 1000, 1), ("m", 60_000, 1), ("h", 3_600_000, 1)];
+
+/// The units that a key's number may have, and what is said where it is no number.
+fn units_of(key: &str) -> (&'static [Unit], &'static str) {
+    match key {
+        _ if key.ends_with("bytes_max") || key == "memory_max" => (SIZES, "a number of bytes like 65536, 64k or 16M"),
+        _ if key.ends_with("_ms") => (MILLISECONDS, "a time like 1500, 1500ms or 15s"),
+        _ if key.ends_with("_s") => (SECONDS, "a time like 15, 15s or 2m"),
+        _ if key.ends_with("_percent") => (&[("%", 1, 1)], "a number like 150 or 150%"),
+        _ => (&[], "a whole number"),
+    }
 }
 
 fn list(word: &str) -> Vec<String> {
@@ -88,7 +127,7 @@ macro_rules! setting {
             is_switch: false,
             get: |config| Value::Number(as_u64(config.$key)),
             set: |config, word| {
-                config.$key = number(word)?;
+                config.$key = number(stringify!($key), word)?;
                 Ok(())
             },
         }
@@ -166,7 +205,9 @@ pub const SETTINGS: &[Setting] = &[
         is_switch: false,
         get: |config| Value::Text(config.log_level.to_string().to_lowercase()),
         set: |config, word| {
-            config.log_level = word.parse().map_err(|_| format!("'{word}' is not a log level"))?;
+            config.log_level = word
+                .parse()
+                .map_err(|_| format!("'{word}' is not a log level: off, error, warn, info, debug or trace"))?;
             Ok(())
         },
     },
@@ -262,7 +303,8 @@ impl Config {
     /// [`Invalid`] for an unknown key or a word that is not of the key's kind.
     pub fn set(&mut self, key: &str, word: &str) -> Result<(), Invalid> {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
-            return Err(invalid(key, "there is no such setting"));
+            let meant = meant(key, SETTINGS.iter().map(|setting| setting.key));
+            return Err(invalid(key, format!("there is no such setting{meant}")));
         };
         (setting.set)(self, word).map_err(|reason| invalid(key, reason))
     }
@@ -437,7 +479,7 @@ mod tests {
     fn wrong_words_are_named() {
         let mut config = Config::default();
         let mut said = |text: &str| config.apply_toml(text).unwrap_err().to_string();
-        assert_eq!(said("prot = 1"), "prot: there is no such setting");
+        assert_eq!(said("prot = 1"), "prot: there is no such setting, did you mean port?");
         assert_eq!(said("port = 70000"), "port: 70000 is too large");
         assert_eq!(said("port = -1"), "port: '-1' is not a whole number");
         assert_eq!(said("remote_admin = \"maybe\""), "remote_admin: 'maybe' is neither true nor false");

@@ -79,7 +79,7 @@ fn check_tells_who_may_what_and_a_wrong_rule_with_its_line() {
         assert!(said.good().lines().any(|line| line == wanted), "{wanted}: {said:?}");
     }
     for (more, wanted) in [
-        ("[[users]]\nname = 'x'\nrole = 'king'\n", "line 8: there is no role 'king', but viewer,"),
+        ("[[users]]\nname = 'x'\nrole = 'king'\n", "line 8: there is no role 'king' (viewer,"),
         ("[[users]]\nname = 'x'\n", "line 8: role is missing"),
         ("[[users]]\nname = 'chief'\nrole = 'viewer'\n", "line 8: chief: two users have this name"),
         ("[[users]]\nname = 'x'\nrole = 'viewer'\nto = []\n", "line 8: to is empty: leave it out for its default"),

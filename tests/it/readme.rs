@@ -148,14 +148,17 @@ static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
 /// A port from which on those are free that a scene has instead of 12300 and so on.
 fn ports() -> u16 {
-    loop {
-        let step = NEXT_PORT.fetch_add(200, Ordering::Relaxed);
-        let base = 20_000 + (u16::try_from(std::process::id() % 50).unwrap() * 200 + step) % 10_000;
+    let first = std::process::id() % 90;
+    for _ in 0..1000 {
+        let step = u32::from(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
+        let base = u16::try_from(14_000 + (first + step) % 90 * 200).unwrap();
         let wanted = [0, 10, 11, 12, 13, 100, 110, 111, 112];
         if wanted.iter().all(|offset| TcpListener::bind(("127.0.0.1", base + offset)).is_ok()) {
             return base;
         }
+        thread::sleep(Duration::from_millis(10));
     }
+    panic!("no nine ports are free: {:?}", TcpListener::bind(("127.0.0.1", 20_000)));
 }
 
 /// A text with other ports: every number of five digits that is one of `from` and the next 199 becomes one of `to`.
@@ -184,7 +187,8 @@ struct Scene {
     from_shell: Receiver<String>,
     folder: Directory,
     port: u16,
-    background: usize,
+    /// Whoever goes on, by process.
+    background: Vec<String>,
 }
 
 impl Scene {
@@ -213,8 +217,8 @@ impl Scene {
         let (sender, from_shell) = channel();
         thread::spawn(move || lines.split(b'\n').map_while(Result::ok).all(|line| sender.send(text(&line)).is_ok()));
         let to_shell = shell.stdin.take();
-        let mut scene = Self { shell, to_shell, from_shell, folder, port, background: 0 };
-        scene.say("exec 2>&1; set -m; trap 'kill $(jobs -p)' EXIT; trap exit TERM");
+        let mut scene = Self { shell, to_shell, from_shell, folder, port, background: Vec::new() };
+        scene.say("exec 2>&1; set -m");
         scene.lines();
         scene
     }
@@ -270,14 +274,14 @@ impl Scene {
                 thread::sleep(Duration::from_millis(50));
             }
         };
-        self.background += 1;
         let file = match goes_on.split_once(" > ") {
             Some((_, file)) => file.to_owned(),
-            None => format!(".background-{}", self.background),
+            None => format!(".background-{}", self.background.len()),
         };
         let goes_on = goes_on.split(" > ").next().unwrap();
-        self.say(&format!("{goes_on} > {file} 2>&1 &"));
-        self.lines();
+        self.say(&format!("{goes_on} > {file} 2>&1 & echo $!"));
+        let process = self.lines();
+        self.background.extend(process);
         let is_server = goes_on.starts_with("instep --");
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -295,9 +299,10 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // Whom the shell has begun ends with it, whatever it waits for.
-        let ended = std::process::Command::new("kill").arg(self.shell.id().to_string()).status().unwrap();
-        assert!(ended.success() || thread::panicking());
+        // Whom the shell has begun ends with it, whatever it waits for; who has ended is not there any more.
+        let all = self.background.iter().cloned().chain([self.shell.id().to_string()]);
+        let ended = std::process::Command::new("kill").args(all).stderr(Stdio::null()).status();
+        assert!(ended.is_ok() || thread::panicking());
         drop(self.to_shell.take());
         self.shell.wait().unwrap();
     }

@@ -139,7 +139,7 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 fn help_and_version_need_nothing() {
     let (code, out, err) = run(&mut program(&["--help"]));
     assert_eq!((code, err.as_str()), (0, ""));
-    for wanted in ["instep ctl", "-p, --port X", "[12300]", "--print-config", "INSTEP_"] {
+    for wanted in ["ctl COMMAND", "-p, --port X", "12300", "--print-config", "INSTEP_PORT"] {
         assert!(out.contains(wanted), "{wanted}: {out}");
     }
     assert!(out.lines().all(|line| line.len() <= 120), "{out}");
@@ -152,7 +152,7 @@ fn help_and_version_need_nothing() {
 #[test]
 fn a_wrong_flag_is_named() {
     for (words, wanted) in [
-        (&["--prot", "1"][..], "--prot: there is no such flag (try: instep serve --help)"),
+        (&["--prot", "1"][..], "--prot: there is no such flag, did you mean --port? (try: instep serve --help)"),
         (&["-z"], "-z: there is no such flag (try: instep serve --help)"),
         (&["serve", "foo"], "'foo' is not a flag (try: instep serve --help)"),
         (&["foo"], "there is no command 'foo' (try: instep --help)"),
@@ -160,7 +160,7 @@ fn a_wrong_flag_is_named() {
         (&["--port", "x"], "--port: 'x' is not a whole number"),
         (&["-p", "70000"], "--port: 70000 is too large"),
         (&["--remote-admin=maybe"], "--remote-admin: 'maybe' is neither true nor false"),
-        (&["--log-level", "loud"], "--log-level: 'loud' is not a log level"),
+        (&["--log-level", "loud"], "--log-level: 'loud' is not a log level: off, error, warn, info, debug or trace"),
         (&["--namespace", "a.b"], "namespace: printable ASCII without '.', 1 to 255 bytes, is wanted"),
         (&["--expiration-s", "0"], "expiration_s: 0 is not between 1 and 86400"),
         (&["--bind", "here"], "bind: 'here' is not an address like 127.0.0.1:12300"),
@@ -174,7 +174,7 @@ fn a_wrong_flag_is_named() {
 #[test]
 fn a_wrong_file_and_its_wrong_key_are_named() {
     for (name, content, wanted) in [
-        ("key", &b"prot = 1"[..], "prot: there is no such setting"),
+        ("key", &b"prot = 1"[..], "prot: there is no such setting, did you mean port?"),
         ("value", b"port = \"x\"", "port: 'x' is not a whole number"),
         ("section", b"[leco]\nport = 1", "leco: there is no such section"),
         ("toml", b"port = ", "unexpected eof encountered at line 1 column 8"),
@@ -248,7 +248,7 @@ fn the_environment_is_judged_like_the_flags() {
     // Other programs may have variables of that kind, so it is said but no error.
     let (code, out, err) = run(program(&["--check", "--bind", "127.0.0.1:0"]).env("INSTEP_PROT", "1"));
     assert_eq!((code, err.as_str()), (0, ""));
-    let stranger = "INSTEP_PROT: there is no such setting, the variable is left alone";
+    let stranger = "INSTEP_PROT: there is no such setting, did you mean INSTEP_PORT? (the variable is left alone)";
     assert_eq!(out, format!("{stranger}\nthe configuration is in order\n"));
 }
 

@@ -121,10 +121,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("limits", &[]),
     ("time", &[]),
+    ("spelling", &[]),
     ("counters", &[]),
     // Networks of addresses are read as those of proxies are.
-    ("auth", &["limits", "http"]),
-    ("config", &["limits", "time", "auth", "leco", "c2sim", "http"]),
+    ("auth", &["limits", "spelling", "http"]),
+    ("config", &["limits", "spelling", "time", "auth", "leco", "c2sim", "http"]),
     ("store", &["limits", "time"]),
     ("zmtp", &["limits", "time", "store"]),
     ("leco", &["limits", "time", "store"]),
@@ -291,7 +292,7 @@ fn texts() -> Vec<(String, String)> {
         for entry in fs::read_dir(at).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if matches!(name.as_str(), ".git" | "target" | "LICENSE" | "Cargo.lock")
+            if matches!(name.as_str(), ".git" | "target" | "LICENSE-APACHE" | "Cargo.lock")
                 || name.starts_with(".venv")
                 || name == "__pycache__"
             {
@@ -354,7 +355,6 @@ fn the_root_holds_what_a_visitor_expects() {
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
-        "LICENSE",
         "LICENSE-MIT",
         "LICENSE-APACHE",
         "target",

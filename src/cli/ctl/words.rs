@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use instep::leco::DEFAULT_PORT;
 use instep::leco::address;
+use instep::spelling::meant;
 use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::super::credentials;
 use super::super::failure::Failure;
+use super::super::flags::{flags_in, meant_flag};
 use super::super::place;
 use super::super::print::say;
 use super::command::{Argument, Command, Commands, Given};
@@ -50,7 +52,9 @@ impl Said {
         known.map(Self::Command).ok_or_else(|| {
             let path = ["ctl", front].join(" ");
             let path = path.trim_end();
-            Failure::usage(format!("{path} has no command '{word}' (try: instep {path} --help)"))
+            let known = table.iter().filter_map(|command| command.name.split(' ').next_back());
+            let meant = meant(word, known.chain(front.is_empty().then_some(FAMILY)));
+            Failure::usage(format!("{path} has no command '{word}'{meant} (try: instep {path} --help)"))
         })
     }
 
@@ -166,9 +170,15 @@ fn flag(
             Must(_) | May(_) | Many(_) | Switch { .. } | Number { .. } | Text { .. } => {}
         }
     }
+    let common = flags_in(OPTIONS);
+    let own = command.map_or(&[][..], |command| command.arguments).iter().filter_map(|argument| match argument {
+        Switch { long, .. } | Number { long, .. } | Text { long, .. } => Some(*long),
+        Must(_) | May(_) | Many(_) => None,
+    });
+    let meant = meant_flag(flag, common.iter().map(|flag| flag.long.as_str()).chain(own));
     Err(Failure::usage(match command {
-        Some(command) => format!("{}: there is no flag {flag} (try: instep ctl {0} --help)", command.name),
-        None => format!("ctl: there is no flag {flag} before a command (try: instep ctl --help)"),
+        Some(command) => format!("{}: there is no flag {flag}{meant} (try: instep ctl {0} --help)", command.name),
+        None => format!("ctl: there is no flag {flag}{meant} before a command (try: instep ctl --help)"),
     }))
 }
 
@@ -177,7 +187,7 @@ fn utf8(word: OsString) -> Result<String, Failure> {
 }
 
 /// The command's name and arguments as one types them.
-fn usage(command: &Command) -> String {
+pub(super) fn usage(command: &Command) -> String {
     let mut text = command.name.to_owned();
     let is_text = |argument: &&Argument| matches!(argument, Text { .. });
     let many = command.arguments.iter().filter(is_text).count() > 2;
@@ -232,7 +242,7 @@ fn family_help(commands: Commands) -> String {
 /// What the program's end says.
 const EXITS: &str = "\nExit codes: 0 it worked, 1 it was refused or failed, 2 the command line is wrong, 3 nobody is there or answers in time.\n";
 
-fn help(commands: Commands) -> String {
+pub(super) fn help(commands: Commands) -> String {
     let mut text = "instep ctl asks a running Coordinator, and the components behind it.\n\n\
                     Usage: instep ctl [options] COMMAND ...\n\n"
         .to_owned();

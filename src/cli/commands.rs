@@ -1,0 +1,149 @@
+//! The sub-commands of the program: one table, from which the overview, the manual page and the completions are printed.
+
+use std::ffi::OsString;
+
+use instep::spelling::meant;
+
+use super::entry::Entry;
+use super::failure::Failure;
+use super::print::say;
+use super::serve::topics::{self, Topic};
+use super::{bench, completions, ctl, demo, key, log, manual, rules, serve, view};
+
+/// Every sub-command.
+pub(super) const COMMANDS: &[Entry] = &[
+    Entry {
+        name: "serve",
+        words: "[options]",
+        about: "run the Coordinator; so does instep alone",
+        help: topics::help,
+        run: serve::run,
+    },
+    Entry {
+        name: "demo",
+        words: "[--page]",
+        about: "see in ten seconds, or in a browser, what shared sessions are",
+        help: || demo::HELP.to_owned(),
+        run: demo::run,
+    },
+    Entry {
+        name: "ctl",
+        words: "COMMAND ...",
+        about: "ask a running Coordinator, its Manager and sessions",
+        help: ctl::help,
+        run: ctl::run,
+    },
+    Entry {
+        name: "view",
+        words: "[options] [FILE]",
+        about: "watch a session as a viewer",
+        help: || view::HELP.to_owned(),
+        run: view::run,
+    },
+    Entry {
+        name: "log",
+        words: "[options] FILE",
+        about: "say what a simulation log holds",
+        help: || log::HELP.to_owned(),
+        run: log::run,
+    },
+    Entry {
+        name: "bench",
+        words: "KIND [options]",
+        about: "load a Coordinator and measure it",
+        help: || bench::HELP.to_owned(),
+        run: bench::run,
+    },
+    Entry {
+        name: "key",
+        words: "new FILE",
+        about: "make a pair of keys for CURVE",
+        help: || key::HELP.to_owned(),
+        run: key::run,
+    },
+    Entry {
+        name: "token",
+        words: "new USER",
+        about: "make a token for a user",
+        help: || rules::TOKEN_HELP.to_owned(),
+        run: rules::token,
+    },
+    Entry {
+        name: "may",
+        words: "USER ACTION [TARGET]",
+        about: "say what a user may",
+        help: || rules::MAY_HELP.to_owned(),
+        run: rules::may,
+    },
+    Entry {
+        name: "man",
+        words: "",
+        about: "print the manual page: instep man | man -l -",
+        help: || manual::HELP.to_owned(),
+        run: |words| manual::run(words, COMMANDS),
+    },
+    Entry {
+        name: "completions",
+        words: "SHELL",
+        about: "print what completes words in bash, zsh or fish",
+        help: || completions::HELP.to_owned(),
+        run: |words| completions::run(words, COMMANDS),
+    },
+];
+
+/// The sub-command of this name.
+pub(super) fn find(word: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|command| command.name == word)
+}
+
+/// What the program is, in a screen.
+pub(super) fn overview() -> String {
+    let mut text = String::from(
+        "instep keeps every participant of a distributed experiment or simulation in step.\n\n\
+         Usage: instep [COMMAND] [options]\n\n",
+    );
+    for command in COMMANDS {
+        let usage = format!("{} {}", command.name, command.words);
+        text.push_str(&format!("  {usage:<26} {}\n", command.about));
+    }
+    text.push_str(
+        "\n  -h, --help      show this help\n  -V, --version   show the version\n\n\
+         instep alone listens on port 12300 and says what to type next. More of each: instep help COMMAND; of the settings,\n\
+         which are flags (-p, --port X), keys of a file (--config, --print-config) and variables (INSTEP_PORT):\n\
+         instep help settings, or one of\n\n",
+    );
+    text + &topics::words()
+}
+
+/// `instep help`, and what stands behind it.
+pub(super) fn help(words: &[OsString]) -> Result<(), Failure> {
+    let [word, rest @ ..] = words else { return say(&overview()) };
+    let word = word.to_string_lossy();
+    if let Some(command) = find(&word) {
+        if rest.is_empty() {
+            return say(&(command.help)());
+        }
+        return (command.run)([rest, &["--help".into()]].concat());
+    }
+    match Topic::find(&word) {
+        Some(topic) => say(&topic.help()),
+        None if word == "settings" => say(&topics::all()),
+        None => {
+            let known = COMMANDS.iter().map(|command| command.name);
+            let meant = meant(&word, known.chain(topics::TOPICS.iter().map(|topic| topic.word)).chain(["settings"]));
+            Err(Failure::usage(format!("help: there is nothing about '{word}'{meant} (try: instep --help)")))
+        }
+    }
+}
+
+/// The word is no command.
+pub(super) fn unknown(word: &str) -> Failure {
+    let meant = meant(word, COMMANDS.iter().map(|command| command.name).chain(["help"]));
+    // Those of the family are what one looks for first.
+    let of_ctl = if meant.is_empty() && ctl::names().any(|name| name == word) {
+        format!(", but instep ctl {word}")
+    } else {
+        meant
+    };
+    Failure::usage(format!("there is no command '{word}'{of_ctl} (try: instep --help)"))
+}
