@@ -30,7 +30,7 @@ use instep::control::function::Function;
 use instep::control::viewer::Bits;
 use instep::hub::Door;
 use instep::limits::CONTROL_RESULT_BYTES_MAX;
-use instep::net::{Server, Turn};
+use instep::net::{Server, Stopper, Turn};
 use instep::rcrs::entity::{Change, Entity};
 use instep::rcrs::message::{Action, ChangeSet, Command, Perception, Record};
 use instep::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
@@ -105,6 +105,15 @@ fn percentile(sorted: &[u128], percent: usize) -> f64 {
 
 // ---- many viewers ----
 
+/// Ends a server when the script that drives it is over, or has failed.
+struct Stops(Stopper);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 fn many_viewers(count: usize) {
     const STEPS: i32 = 20;
     const AREAS: i32 = 2000;
@@ -113,6 +122,7 @@ fn many_viewers(count: usize) {
     for time in 1..=STEPS {
         log.extend(rcrs::binary_log(&step(time, AREAS)));
     }
+    log.extend(rcrs::binary_log(&[Record::End]));
     directory.put("run.log", &log);
     let config = Config {
         namespace: "N1".into(),
@@ -128,6 +138,7 @@ fn many_viewers(count: usize) {
     let viewers = server.addresses(Door::Viewer).next().unwrap();
     let stopper = server.stopper();
     let script = std::thread::spawn(move || {
+        let _stops = Stops(stopper);
         let mut hello = Vec::new();
         encode_viewer(&mut hello, Bits::OPEN, None);
         let mut sockets = Vec::new();
@@ -146,12 +157,13 @@ fn many_viewers(count: usize) {
         let mut scratch = vec![0; 1 << 18];
         let mut is_over = false;
         while !is_over {
-            is_over = controller.provider(provider)["status"] == "closed";
+            let status = controller.provider(provider)["status"].clone();
+            assert_ne!(status, "errored", "the log is whole");
+            is_over = status == "closed";
             for stream in &mut sockets {
                 while stream.read(&mut scratch).is_ok_and(|n| n == scratch.len()) {}
             }
         }
-        stopper.stop();
         sockets.len()
     });
     // (microseconds, results) of each turn that sent timesteps.

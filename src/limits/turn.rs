@@ -41,6 +41,8 @@ pub const NOTICES_PER_MICRO: usize = 4;
 /// Microseconds after which a turn of the loop begins no more work and puts off what is still to be written, whatever it is estimated to take:
 /// a turn is to be over within 5 ms.
 pub const TURN_MICROS: u64 = 2500;
+/// The same for another piece of our own work where nobody is known to wait: whoever has sent something meanwhile waits no longer.
+pub const TURN_MICROS_OF_MORE: u64 = 500;
 /// The same for reading, which is begun before that.
 pub const TURN_MICROS_OF_READS: u64 = 1500;
 /// The same for accepting.

@@ -17,7 +17,8 @@ use mio::{Events, Poll, Token, Waker};
 use crate::config::Config;
 use crate::hub::{Cause, Door, Hub, Output, PeerKey};
 use crate::limits::{
-    READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW, TURN_MICROS, TURN_MICROS_OF_READS, TURN_MICROS_OF_WAKING,
+    READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW, TURN_MICROS, TURN_MICROS_OF_MORE, TURN_MICROS_OF_READS,
+    TURN_MICROS_OF_WAKING,
 };
 use crate::time::Tick;
 
@@ -295,7 +296,7 @@ impl Server {
                 return Turn::Ended;
             }
             // Where there is more to read, that comes first.
-            if !was_due || is_unread || !is_due(&self.hub) || self.spent() >= TURN_MICROS {
+            if !was_due || is_unread || !is_due(&self.hub) || self.spent() >= TURN_MICROS_OF_MORE {
                 return Turn::Goes;
             }
         }
