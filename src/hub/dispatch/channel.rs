@@ -216,7 +216,8 @@ impl Hub {
             }
             let Self { peers, names, .. } = &mut *self;
             let Some(link) = names.link_to(node) else { return };
-            let Some(found) = names.nodes.get(node) else { return };
+            // Its answer comes on its own link to us.
+            let Some(found) = names.nodes.get(node).filter(|found| found.inbound.is_some()) else { return };
             let name = channel.name().as_bytes();
             let has_one = peers.get(link).is_some_and(Peer::is_instep)
                 || found.listing.names().any(|listed| *listed.as_bytes() == *name);
