@@ -48,6 +48,20 @@ pub(super) const COMMANDS: &[Entry] = &[
         run: log::run,
     },
     Entry {
+        name: "record",
+        words: "FILE [TOPIC ...]",
+        about: "write published data into a file",
+        help: || ctl::help_of("record"),
+        run: |words| ctl::run_as("record", words),
+    },
+    Entry {
+        name: "replay",
+        words: "FILE [--speed X]",
+        about: "publish it again, or print it",
+        help: || ctl::help_of("replay"),
+        run: |words| ctl::run_as("replay", words),
+    },
+    Entry {
         name: "bench",
         words: "KIND [options]",
         about: "load a Coordinator and measure it",

@@ -7,10 +7,12 @@
 
 mod access;
 mod answer;
+mod channel;
 mod command;
 mod connections;
 mod manager;
 mod member;
+mod record;
 mod session;
 mod watch;
 mod words;
@@ -151,14 +153,73 @@ const COMMANDS: &[Command] = &[
     },
     Command { name: "errors", arguments: &[], help: "the Manager's list of errors", run: manager::errors },
     Command { name: "manager", arguments: &[], help: "the Manager's ports, counts and version", run: manager::manager },
+    Command {
+        name: "data",
+        arguments: &[LOG],
+        help: "who publishes data and who subscribes, to what, and who goes without",
+        run: channel::data,
+    },
+    Command {
+        name: "publish",
+        arguments: &[Must("TOPIC"), Must("JSON"), LOG],
+        help: "publish one message on the data channel",
+        run: channel::publish,
+    },
+    Command {
+        name: "subscribe",
+        arguments: &[Many("TOPIC"), LOG, MESSAGES],
+        help: "print what is published under topics that begin so (all)",
+        run: channel::subscribe,
+    },
+    Command {
+        name: "log-watch",
+        arguments: &[
+            Many("NAME"),
+            Text { long: "level", word: "LEVEL", help: "from this level on: debug, info, warning, error or critical" },
+            MESSAGES,
+        ],
+        help: "print what Components log whose full names begin so (all)",
+        run: channel::log_watch,
+    },
+    Command {
+        name: "record",
+        arguments: &[Must("FILE"), Many("TOPIC"), LOG, MESSAGES],
+        help: "write what is published into a file, with its times",
+        run: record::record,
+    },
+    Command {
+        name: "replay",
+        arguments: &[
+            Must("FILE"),
+            LOG,
+            Text { long: "speed", word: "X", help: "at X times its own speed; 0: as fast as it goes (1)" },
+            Switch { long: "print", help: "print it as lines of JSON instead of publishing it" },
+            Switch { long: "csv", help: "the same as a table: one column for each value" },
+        ],
+        help: "publish again what was recorded",
+        run: record::replay,
+    },
     Command { name: "exit", arguments: &[], help: "end the Manager, and the Coordinator with it", run: manager::exit },
 ];
+
+const LOG: Argument = Switch { long: "log", help: "on the log channel" };
+const MESSAGES: Argument = Number { short: 'n', long: "messages", help: "so many of them, then end" };
 
 const ALL: Commands = Commands { plain: COMMANDS, session: session::COMMANDS, session_help: session::HELP };
 
 /// The whole help.
 pub(super) fn help() -> String {
     words::help(ALL)
+}
+
+/// Help of one command, which is a sub-command of the program too.
+pub(super) fn help_of(name: &str) -> String {
+    COMMANDS.iter().find(|command| command.name == name).map_or_else(help, words::help_of)
+}
+
+/// The same, run.
+pub(super) fn run_as(name: &str, words: Vec<OsString>) -> Result<(), Failure> {
+    run([vec![name.into()], words].concat())
 }
 
 /// The names of all commands, that of the family of sessions among them.

@@ -54,8 +54,8 @@ impl Keys {
     }
 
     /// What is spoken with them.
-    pub(super) fn handshake(&self) -> Handshake {
-        Handshake::dialling(SocketType::Dealer, self.server, self.pair.clone())
+    pub(super) fn handshake(&self, ours: SocketType) -> Handshake {
+        Handshake::dialling(ours, self.server, self.pair.clone())
     }
 }
 

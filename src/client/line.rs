@@ -55,12 +55,21 @@ fn chance(place: &mut [u8], is_dry: &mut bool) {
 
 impl Line {
     pub(super) fn new() -> Self {
-        Self { link: Link::new(SocketType::Dealer), before: None, session: None, opener: None, raw: Vec::new() }
+        Self::of(SocketType::Dealer)
+    }
+
+    fn of(ours: SocketType) -> Self {
+        Self { link: Link::new(ours), before: None, session: None, opener: None, raw: Vec::new() }
     }
 
     /// A new connection: what is said first is put behind what is in `out`.
     pub(super) fn open(login: Option<&Login>, out: &mut Vec<u8>) -> Self {
-        let mut line = Self::new();
+        Self::open_as(SocketType::Dealer, login, out)
+    }
+
+    /// The same of a socket of that type.
+    pub(super) fn open_as(ours: SocketType, login: Option<&Login>, out: &mut Vec<u8>) -> Self {
+        let mut line = Self::of(ours);
         match login {
             None => {
                 let (greeting, ready) = line.link.opening();
@@ -68,12 +77,12 @@ impl Line {
                 out.extend_from_slice(ready.bytes());
             }
             Some(Login::Token { user, token }) => {
-                let guest = Guest::new(SocketType::Dealer);
+                let guest = Guest::new(ours);
                 guest.open([user, token], out);
                 line.before = Some(Before::Token(guest));
             }
             Some(Login::Keys(keys)) => {
-                let handshake = Box::new(keys.handshake());
+                let handshake = Box::new(keys.handshake(ours));
                 handshake.open(out);
                 line.before = Some(Before::Keys(handshake));
             }

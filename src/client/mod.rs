@@ -81,6 +81,8 @@
 mod blocking;
 #[cfg(feature = "internals")]
 pub mod blocking;
+#[cfg(feature = "internals")]
+pub mod channel;
 mod error;
 mod event;
 mod identity;

@@ -53,6 +53,12 @@ pub const SERVER_FULL: RpcError = RpcError { code: -32096, message: "The server 
 /// Whoever was asked on somebody's behalf has not answered in time, or has left; the data says how long it was waited for.
 pub const NO_ANSWER: RpcError = RpcError { code: -32097, message: "The receiver has not answered." };
 
+/// A channel has been told to connect to a gatherer that it is connected to.
+pub const ALREADY_CONNECTED: RpcError = RpcError { code: -32010, message: "Already connected to this Gatherer." };
+
+/// A channel has been told to disconnect from a gatherer that it is not connected to.
+pub const NOT_CONNECTED: RpcError = RpcError { code: -32011, message: "Not connected to this Gatherer." };
+
 /// The call is for this machine's own components only, unless the configuration says otherwise.
 pub const NOT_PERMITTED: RpcError =
     RpcError { code: -32001, message: "Not permitted from another machine without remote_admin." };
@@ -67,7 +73,9 @@ pub const MANAGER_FAILED: RpcError = RpcError { code: -32040, message: "The Mana
 pub const SESSION_REFUSED: RpcError = RpcError { code: -32030, message: "The session refused this." };
 
 /// Every error, and what whoever hears it should know beside its sentence.
-pub const ERRORS: [(RpcError, &str); 18] = [
+pub const ERRORS: [(RpcError, &str); 20] = [
+    (ALREADY_CONNECTED, "of DATA_COORDINATOR and LOG_COORDINATOR; data has the address"),
+    (NOT_CONNECTED, "likewise"),
     (NOT_PERMITTED, "what ends, hides or takes something works over loopback alone; data names what was asked"),
     (
         FORBIDDEN,

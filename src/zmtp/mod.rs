@@ -78,7 +78,9 @@ impl SocketType {
             Self::Dealer => matches!(theirs, Self::Router),
             Self::Xpub => matches!(theirs, Self::Sub | Self::Xsub),
             Self::Xsub => matches!(theirs, Self::Pub | Self::Xpub),
-            Self::Req | Self::Pub | Self::Sub | Self::Other => false,
+            Self::Sub => matches!(theirs, Self::Pub | Self::Xpub),
+            Self::Pub => matches!(theirs, Self::Sub | Self::Xsub),
+            Self::Req | Self::Other => false,
         }
     }
 }

@@ -19,6 +19,9 @@ mod c2sim_message;
 mod c2sim_schema;
 mod c2sim_slices;
 mod c2sim_state;
+mod channel;
+#[cfg(feature = "daemon")]
+mod channel_cli;
 mod chunks;
 mod client;
 mod clock;

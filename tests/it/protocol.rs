@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::common::program::Node;
 use instep::c2sim::chart::Reference;
 use instep::c2sim::code::Code;
+use instep::config::{ChannelPort, Config};
 use instep::control::function::Function;
 use instep::control::section::Section;
 use instep::control::viewer::Bits;
@@ -79,7 +80,7 @@ fn sections() -> String {
 
 /// The document with its tables as they are now.
 fn written(document: &str) -> String {
-    let node = Node::new("N1", &[]);
+    let node = Node::start("N1", Config { data_port: ChannelPort::At(0), ..Config::default() });
     let mut text = String::new();
     let mut rest = document;
     while let Some((before, behind)) = rest.split_once("<!-- table: ") {
@@ -88,6 +89,7 @@ fn written(document: &str) -> String {
         let now = match name {
             "errors" => errors(),
             "coordinator" => calls(&node.json(&["methods"])),
+            "channel" => calls(&node.json(&["methods", "DATA_COORDINATOR"])),
             "session" => calls(&node.json(&["methods", "session:default"])),
             "states" => Reference.to_string(),
             "codes" => codes(),

@@ -262,7 +262,7 @@ pub(super) fn help(commands: Commands) -> String {
     text + OPTIONS + EXITS
 }
 
-fn help_of(command: &Command) -> String {
+pub(super) fn help_of(command: &Command) -> String {
     let mut text = format!("instep ctl {}: {}\n\n", usage(command), command.help);
     for argument in command.arguments {
         let written = match argument {

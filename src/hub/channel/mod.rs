@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::leco::message::{Conversation, HEADER_BYTES, conversation};
-use crate::leco::rpc::RpcError;
+use crate::leco::rpc::{ALREADY_CONNECTED, NOT_CONNECTED, RpcError, SERVER_FULL};
 use crate::time::Tick;
 use crate::zmtp::frame::Message;
 use crate::zmtp::subscription::Subscription;
@@ -35,13 +35,6 @@ use super::peers::{Peers, Role, Side};
 use gatherers::{Gatherers, Wish};
 use instance::Instance;
 pub(super) use instance::Taken;
-
-/// Somebody wants a gatherer that there is.
-const ALREADY_CONNECTED: RpcError = RpcError { code: -32010, message: "Already connected to this Gatherer." };
-/// Somebody does not want one any more that there is not.
-const NOT_CONNECTED: RpcError = RpcError { code: -32011, message: "Not connected to this Gatherer." };
-/// There is no place for another one.
-const TOO_MANY: RpcError = RpcError { code: -32603, message: "There are as many Gatherers as there may be." };
 
 /// Both channels. See the module's documentation.
 #[derive(Debug)]
@@ -214,7 +207,11 @@ impl Channels {
             return Err((ALREADY_CONNECTED, Value::from(address)));
         }
         let wish = Wish { channel, node: None, namespace: None, is_near: true };
-        if self.gatherers.add(now, address, wish) { Ok(()) } else { Err((TOO_MANY, Value::from(address))) }
+        if self.gatherers.add(now, address, wish) {
+            Ok(())
+        } else {
+            Err((SERVER_FULL, Value::from("as many gatherers as there may be")))
+        }
     }
 
     /// The same does not want it any more.

@@ -1,0 +1,228 @@
+//! The data and the log channel on a terminal: who publishes and subscribes, what comes, and a message of one's own.
+
+use instep::client::channel::{Plug, bodies};
+use instep::client::{Options, now};
+use instep::leco::address;
+use instep::leco::message::new_header;
+use instep::time::Span;
+use serde_json::{Value, json};
+
+use super::super::client::{Trouble, dial, unix_ms};
+use super::super::credentials;
+use super::super::failure::in_words;
+use super::super::print::print;
+use super::super::table::{Column, table, word};
+use super::super::visible::visible;
+use super::command::{Connection, Given, Report, Stop};
+
+/// Bytes of the header of a published message: its conversation, and what kind of content it has.
+const HEADER_BYTES: usize = 17;
+/// Content in JSON.
+const JSON: u8 = 1;
+/// The levels of log messages, from the least on.
+const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+/// How long it may take until an end that is asked for is seen.
+pub(super) const TICK: Span = Span(200);
+
+/// The name under which a channel is asked.
+pub(super) fn channel(given: &Given) -> &'static str {
+    if given.switch("log") { "LOG_COORDINATOR" } else { "DATA_COORDINATOR" }
+}
+
+/// `instep ctl data`.
+pub(super) fn data(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let told = connection.ask(channel(given), "send_traffic", &Value::Null)?;
+    Ok(Report { text: in_tables(&told), json: told })
+}
+
+fn in_tables(told: &Value) -> String {
+    let rows = |key: &str| told.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let of = |row: &Value, key: &str| row.get(key).map(word).unwrap_or_default();
+    let topics = |row: &Value| {
+        let listed = row.get("topics").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let more = if of(row, "topics_in_all") == listed.len().to_string() { "" } else { " …" };
+        let shown = |topic: &Value| {
+            topic.as_str().map_or_else(String::new, |text| if text.is_empty() { "(all)" } else { text }.to_owned())
+        };
+        listed.iter().map(shown).collect::<Vec<_>>().join(" ") + more
+    };
+    let mut text = String::new();
+    let publishers: Vec<[String; 4]> = rows("publishers")
+        .iter()
+        .map(|row| [of(row, "address"), of(row, "messages"), of(row, "bytes"), of(row, "topic")])
+        .collect();
+    text += &table(
+        [Column::Left("PUBLISHER"), Column::Right("MESSAGES"), Column::Right("BYTES"), Column::Left("LAST TOPIC")],
+        &publishers,
+    );
+    let subscriber = |row: &Value| {
+        [of(row, "address"), of(row, "messages"), of(row, "drops"), of(row, "waiting_bytes"), topics(row)]
+    };
+    let subscribers: Vec<[String; 5]> = rows("subscribers").iter().map(subscriber).collect();
+    text.push('\n');
+    text += &table(
+        [
+            Column::Left("SUBSCRIBER"),
+            Column::Right("MESSAGES"),
+            Column::Right("DROPS"),
+            Column::Right("WAITING"),
+            Column::Left("TOPICS"),
+        ],
+        &subscribers,
+    );
+    let gatherers: Vec<[String; 2]> = rows("gatherers")
+        .iter()
+        .map(|row| {
+            let state = if row.get("connected") == Some(&Value::Bool(true)) { "connected" } else { "not reached" };
+            [of(row, "address"), state.to_owned()]
+        })
+        .collect();
+    if !gatherers.is_empty() {
+        text.push('\n');
+        text += &table([Column::Left("OTHER NODE"), Column::Left("STATE")], &gatherers);
+    }
+    text
+}
+
+/// Connects to a port of a channel.
+pub(super) fn plug(connection: &mut Connection, channel: &str, publishes: bool) -> Result<Plug, Stop> {
+    let told = connection.ask(channel, "send_data_addresses", &Value::Null)?;
+    let key = if publishes { "gatherer_xsub" } else { "distributor_xpub" };
+    let at = told.get(key).and_then(Value::as_str).and_then(address::host_and_port).map(|(_, port)| port);
+    let (Some(port), Some((host, _))) = (at, address::host_and_port(&connection.address)) else {
+        return Err(Trouble::Broken(format!("{channel} does not say where it is")).into());
+    };
+    // The host by which we know the Coordinator reaches its channels too.
+    let at = address::join(host, port);
+    let stream = dial("channel", &at, connection.timeout)?;
+    let options = credentials::shown(Options::new()).map_err(Stop::Failed)?;
+    let opened = Plug::open(stream, publishes, &options, connection.timeout);
+    opened.map_err(|error| Trouble::Nobody(format!("the channel at {at}: {}", in_words(&error))).into())
+}
+
+/// `instep ctl publish`.
+pub(super) fn publish(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let (topic, content) = (given.word(0), given.word(1));
+    if let Err(error) = serde_json::from_str::<Value>(content) {
+        return Err(Stop::Usage(format!("'{content}' is not JSON: {error}")));
+    }
+    let mut plug = plug(connection, channel(given), true)?;
+    let mut header = [0; HEADER_BYTES];
+    let chance = u128::from(unix_ms()) << 32 | u128::from(std::process::id());
+    let conversation = new_header(unix_ms(), chance);
+    for (place, byte) in header.iter_mut().zip(conversation.get(..HEADER_BYTES - 1).unwrap_or_default()) {
+        *place = *byte;
+    }
+    if let Some(kind) = header.last_mut() {
+        *kind = JSON;
+    }
+    let sent = plug.publish(&[topic.as_bytes(), &header, content.as_bytes()]);
+    sent.map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
+    Ok(Report { json: json!({"published": topic}), text: format!("published under {topic}\n") })
+}
+
+/// `instep ctl subscribe`.
+pub(super) fn subscribe(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let as_json = connection.json;
+    watch(given, connection, channel(given), &mut |wire| {
+        Some(if as_json { in_json(wire).to_string() } else { in_line(wire) })
+    })
+}
+
+/// `instep ctl log-watch`.
+pub(super) fn log_watch(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
+    let least = given.text("level").unwrap_or("DEBUG").to_uppercase();
+    let rank = |level: &str| LEVELS.iter().position(|one| *one == level);
+    let Some(least) = rank(&least) else {
+        return Err(Stop::Usage(format!("--level '{least}': there are {}", LEVELS.join(", "))));
+    };
+    let as_json = connection.json;
+    watch(given, connection, "LOG_COORDINATOR", &mut |wire| {
+        let frames = bodies(wire);
+        let content: Value = serde_json::from_slice(frames.get(2)?).ok()?;
+        let part = |n: usize| content.get(n).and_then(Value::as_str).unwrap_or_default();
+        // A level of one's own is above those that are known.
+        if rank(part(1)).is_some_and(|rank| rank < least) {
+            return None;
+        }
+        let topic = String::from_utf8_lossy(frames.first()?);
+        Some(if as_json {
+            json!({"time": part(0), "level": part(1), "component": topic, "logger": part(2), "text": part(3)})
+                .to_string()
+        } else {
+            let text = part(3).replace('\n', "\n    ");
+            format!("{} {:<8} {topic} {}: {text}", part(0), part(1), part(2))
+        })
+    })
+}
+
+/// Prints what comes, as `show` has it, until somebody wants an end.
+fn watch(
+    given: &Given,
+    connection: &mut Connection,
+    channel: &str,
+    show: &mut dyn FnMut(&[u8]) -> Option<String>,
+) -> Result<Report, Stop> {
+    let mut plug = plug(connection, channel, false)?;
+    let topics: Vec<&str> = given.words.iter().map(String::as_str).collect();
+    let all = [""];
+    for topic in if topics.is_empty() { &all[..] } else { &topics } {
+        plug.subscribe(topic.as_bytes()).map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
+    }
+    let mut left = given.number("messages");
+    let mut failed = None;
+    let mut take = |wire: &[u8]| {
+        let Some(line) = show(wire) else { return true };
+        match print(&line) {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(failure) => {
+                failed = Some(failure);
+                return false;
+            }
+        }
+        left = left.map(|left| left.saturating_sub(1));
+        left != Some(0)
+    };
+    loop {
+        match plug.hear(Some(now() + TICK), &mut take) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Err(Trouble::Nobody(format!("the channel has ended: {}", in_words(&error))).into()),
+        }
+    }
+    failed.map_or(Err(Stop::Said), |failure| Err(Stop::Failed(failure)))
+}
+
+/// A message on one line.
+fn in_line(wire: &[u8]) -> String {
+    let frames = bodies(wire);
+    let topic = frames.first().map(|topic| String::from_utf8_lossy(topic)).unwrap_or_default();
+    let content = frames.get(2).map(|content| match core::str::from_utf8(content) {
+        Ok(text) => text.to_owned(),
+        Err(_) => format!("({} bytes)", content.len()),
+    });
+    let more = frames.len().saturating_sub(3);
+    let more = if more > 0 { format!(" and {more} frames") } else { String::new() };
+    visible(&format!("{topic} {}{more}", content.unwrap_or_default())).into_owned()
+}
+
+/// A message as JSON: content that is JSON as such, text as text, other bytes by their number.
+pub(super) fn in_json(wire: &[u8]) -> Value {
+    let frames = bodies(wire);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let content = |bytes: &&[u8]| match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(_) => core::str::from_utf8(bytes).map_or_else(|_| json!({"bytes": bytes.len()}), Value::from),
+    };
+    let header = frames.get(1).copied().unwrap_or_default();
+    let conversation =
+        header.get(..HEADER_BYTES - 1).map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    json!({
+        "topic": frames.first().map(|topic| text(topic)),
+        "conversation": conversation,
+        "type": header.get(HEADER_BYTES - 1),
+        "data": frames.get(2).map(content),
+        "more": frames.iter().skip(3).map(|frame| frame.len()).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,191 @@
+//! A subscriber of a channel, or a publisher, that waits: one connection, whole messages in or out.
+//!
+//! Owns the connection and what has come on it. It does not come back by itself, and must not know what messages mean.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::blocking::{is_wait, now};
+use super::line::Line;
+use super::options::Options;
+use super::outbox::Outbox;
+use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, READ_BYTES_MAX};
+use crate::time::{Span, Tick};
+use crate::zmtp::SocketType;
+use crate::zmtp::command::{Built, Command};
+use crate::zmtp::frame::{self, Bounds, push_frame};
+use crate::zmtp::link::Step;
+use crate::zmtp::subscription::Subscription;
+
+const BOUNDS: Bounds =
+    Bounds { frame_bytes_max: CLIENT_MESSAGE_BYTES_MAX, message_bytes_max: CLIENT_MESSAGE_BYTES_MAX };
+
+/// One end of a channel.
+#[derive(Debug)]
+pub struct Plug {
+    stream: TcpStream,
+    line: Line,
+    outbox: Outbox,
+    buffer: Vec<u8>,
+    chunk: Box<[u8]>,
+}
+
+impl Plug {
+    /// A subscriber, or with `publishes` a publisher, on a connection that is made, whose handshake is over within `timeout`. Of `options` what they show
+    /// counts.
+    ///
+    /// # Errors
+    /// The connection ends or the handshake fails; [`io::ErrorKind::InvalidData`] says by which fault.
+    pub fn open(stream: TcpStream, publishes: bool, options: &Options, timeout: Duration) -> io::Result<Self> {
+        let ours = if publishes { SocketType::Pub } else { SocketType::Sub };
+        let mut opening = Vec::new();
+        let line = Line::open_as(ours, options.login.as_ref(), &mut opening);
+        let chunk = vec![0; READ_BYTES_MAX].into_boxed_slice();
+        let mut plug = Self { stream, line, outbox: Outbox::default(), buffer: Vec::new(), chunk };
+        plug.stream.set_write_timeout(Some(timeout))?;
+        plug.stream.write_all(&opening)?;
+        let deadline = now() + Span(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        loop {
+            let (is_ready, goes_on) = plug.step(&mut |_| ())?;
+            if is_ready {
+                break;
+            }
+            if !goes_on && !plug.read(Some(deadline))? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(plug)
+    }
+
+    /// Wants all messages that begin with this topic.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn subscribe(&mut self, topic: &[u8]) -> io::Result<()> {
+        Subscription { is_wanted: true, topic }.write(self.outbox.end());
+        self.send()
+    }
+
+    /// Publishes a message, unless a publisher was not meant.
+    ///
+    /// # Errors
+    /// The connection has ended, or takes nothing.
+    pub fn publish(&mut self, frames: &[&[u8]]) -> io::Result<()> {
+        let last = frames.len().saturating_sub(1);
+        for (n, body) in frames.iter().enumerate() {
+            push_frame(self.outbox.end(), n < last, body);
+        }
+        self.send()
+    }
+
+    /// The same of one that is on the wire already.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn publish_wire(&mut self, wire: &[u8]) -> io::Result<()> {
+        self.outbox.end().extend_from_slice(wire);
+        self.send()
+    }
+
+    /// Hands whole messages, as they are on the wire, to `take`, until the deadline or until it wants no more. Answers whether it wants more.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub fn hear(&mut self, deadline: Option<Tick>, take: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<bool> {
+        let mut wants_more = true;
+        loop {
+            while wants_more {
+                let mut took = false;
+                let (_, goes_on) = self.step(&mut |wire| {
+                    took = true;
+                    wants_more = take(wire);
+                })?;
+                if !took && !goes_on {
+                    break;
+                }
+            }
+            if !wants_more || !self.read(deadline)? {
+                return Ok(wants_more);
+            }
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        self.outbox.seal().map_err(broken)?;
+        self.stream.write_all(self.outbox.unsent())?;
+        let sent = self.outbox.unsent().len();
+        self.outbox.sent(sent);
+        Ok(())
+    }
+
+    /// Reads once; false at the deadline.
+    fn read(&mut self, deadline: Option<Tick>) -> io::Result<bool> {
+        let left = deadline.map(|deadline| Duration::from_millis(deadline.since(now()).0));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(false);
+        }
+        self.stream.set_read_timeout(left)?;
+        match self.stream.read(&mut self.chunk) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                self.line.take(self.chunk.get(..n).unwrap_or_default(), &mut self.buffer).map_err(broken)?;
+                Ok(true)
+            }
+            // Whoever asked finds out whether the deadline has passed.
+            Err(error) if is_wait(&error) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deals with what lies at the front; answers whether the handshake is over with it, and whether there may be more.
+    fn step(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<(bool, bool)> {
+        let mut said = Vec::new();
+        let step = self.line.next(&self.buffer, &BOUNDS, &mut said).map_err(broken)?;
+        let (mut is_ready, mut cut) = (false, 0..0);
+        match step {
+            Step::Need(_) | Step::Piece(_) => {}
+            Step::Skip { len } => cut = 0..len,
+            Step::Ready { len, .. } => (is_ready, cut) = (true, 0..len),
+            Step::Message(message) => {
+                take(self.buffer.get(..message.len).unwrap_or_default());
+                cut = 0..message.len;
+            }
+            Step::Command { at, len, command } => {
+                if let Command::Ping { context, .. } = command {
+                    self.outbox.end().extend_from_slice(Built::pong(context).bytes());
+                }
+                cut = at..at + len;
+            }
+        }
+        let goes_on = !cut.is_empty();
+        self.buffer.drain(cut);
+        self.stream.write_all(&said)?;
+        if is_ready && let Some(sealer) = self.line.take_sealer() {
+            self.outbox.seal_by(sealer);
+            let behind = core::mem::take(&mut self.buffer);
+            self.line.take(&behind, &mut self.buffer).map_err(broken)?;
+        }
+        if !self.outbox.end().is_empty() {
+            self.send()?;
+        }
+        Ok((is_ready, goes_on))
+    }
+}
+
+/// The bodies of the frames of a message.
+#[must_use]
+pub fn bodies(wire: &[u8]) -> Vec<&[u8]> {
+    let (mut rest, mut bodies) = (wire, Vec::new());
+    while let Ok(head) = frame::head(rest)
+        && let Some(body) = usize::try_from(head.body).ok().and_then(|body| rest.get(head.bytes..head.bytes + body))
+    {
+        bodies.push(body);
+        rest = rest.get(head.bytes + body.len()..).unwrap_or_default();
+    }
+    bodies
+}
+
+fn broken(fault: crate::zmtp::Fault) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, fault.to_string())
+}

@@ -1,0 +1,87 @@
+//! The channels on a terminal: publish, subscribe, watch the log, record and replay.
+
+use std::process::{Child, Stdio};
+
+use crate::common::manager::Directory;
+use crate::common::program::{Node, Said, program, run, until};
+use instep::config::{ChannelPort, Config};
+
+/// A node with both channels.
+fn node() -> Node {
+    let port = ChannelPort::At(0);
+    Node::start("N1", Config { data_port: port, log_channel_port: port, ..Config::default() })
+}
+
+/// A command that goes on; it has subscribed when this returns.
+fn begin(node: &Node, channel: &str, words: &[&str]) -> Child {
+    let subscriptions = || node.json(&["call", channel, "send_traffic"])["subscriptions"].as_u64().unwrap();
+    let before = subscriptions();
+    let mut command = program();
+    command.args(["ctl", "-a", &node.address.to_string()]).args(words);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("it has subscribed", || subscriptions() > before);
+    child
+}
+
+fn end(child: Child) -> Said {
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn what_is_published_is_heard_and_told() {
+    let node = node();
+    let plain = begin(&node, "DATA_COORDINATOR", &["subscribe", "N1.", "-n", "2"]);
+    let json = begin(&node, "DATA_COORDINATOR", &["subscribe", "-n", "1", "--json"]);
+    let told = node.ctl(&["data"]);
+    assert!(told.good().contains("N1.") && told.good().contains("(all)"), "{told:?}");
+    for (topic, content) in [("N1.a", r#"{"volt": 1.5}"#), ("N2.b", "2"), ("N1.c", "3")] {
+        assert_eq!(node.ctl(&["publish", topic, content]).good(), format!("published under {topic}\n"));
+    }
+    assert_eq!(end(plain).good(), "N1.a {\"volt\": 1.5}\nN1.c 3\n");
+    let heard = end(json).json();
+    assert_eq!((&heard["topic"], &heard["data"]["volt"], &heard["type"]), (&"N1.a".into(), &1.5.into(), &1.into()));
+    assert!(node.ctl(&["publish", "N1.a", "no"]).error(2).contains("'no' is not JSON"));
+}
+
+#[test]
+fn the_log_is_watched_from_a_level_on() {
+    let node = node();
+    let child = begin(&node, "LOG_COORDINATOR", &["log-watch", "--level", "warning", "N1.", "-n", "1"]);
+    for (topic, level, text) in
+        [("N1.x", "INFO", "quiet"), ("N2.x", "ERROR", "elsewhere"), ("N1.x", "WARNING", "hot\\nhot")]
+    {
+        let entry = format!(r#"["2026-12-01 12:00:00", "{level}", "laser", "{text}"]"#);
+        node.ctl(&["publish", "--log", topic, &entry]).good();
+    }
+    assert_eq!(end(child).good(), "2026-12-01 12:00:00 WARNING  N1.x laser: hot\n    hot\n");
+    assert!(node.ctl(&["log-watch", "--level", "loud"]).error(2).contains("DEBUG, INFO"));
+}
+
+#[test]
+fn a_recording_is_read_whenever_its_recorder_ended_and_is_published_again() {
+    let (node, folder) = (node(), Directory::new());
+    let path = folder.path().join("probe.rec");
+    let path = path.to_str().unwrap();
+    let mut recorder = begin(&node, "DATA_COORDINATOR", &["record", path]);
+    for content in [r#"{"volt": 1.5, "note": "a,b"}"#, r#"{"volt": 2}"#] {
+        node.ctl(&["publish", "N1.p", content]).good();
+    }
+    let lines = || run(&["replay", path, "--print"]).out.lines().count();
+    until("both are in the file", || lines() == 2);
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    // A part of another one.
+    let whole = std::fs::read(path).unwrap();
+    std::fs::write(path, [&whole[..], &whole[16..40]].concat()).unwrap();
+    assert_eq!(lines(), 2);
+    let table = run(&["replay", path, "--csv"]);
+    let rows: Vec<&str> = table.good().lines().map(|line| line.split_once(',').unwrap().1).collect();
+    assert_eq!(rows, ["N1.p.note,N1.p.volt", "\"a,b\",1.5", ",2"]);
+    let child = begin(&node, "DATA_COORDINATOR", &["subscribe", "-n", "2"]);
+    assert_eq!(node.ctl(&["replay", path, "--speed", "0"]).good(), format!("2 messages of {path} published\n"));
+    assert_eq!(end(child).good().lines().last(), Some("N1.p {\"volt\": 2}"));
+    let again = node.ctl(&["record", path]);
+    assert!(again.error(1).contains("exist"), "{again:?}");
+    std::fs::write(path, "something else, which is longer").unwrap();
+    assert!(run(&["replay", path, "--print"]).error(1).ends_with("not a recording of a channel"));
+}
