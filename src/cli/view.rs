@@ -150,7 +150,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         pause: FIRST_PAUSE,
     };
     let outcome = watch.watch();
-    if let Some(way) = &mut watch.way {
+    if let Some(way) = &watch.way {
         way.close();
     }
     outcome

@@ -80,7 +80,7 @@ mod writer;
 
 pub use server::Server;
 #[cfg(feature = "daemon")]
-pub use signals::OnHangup;
+pub use signals::{OnHangup, when_asked_to_end};
 pub use stopper::{Stopper, Turn};
 #[cfg(feature = "internals")]
 pub use writer::{Outcome, Outcomes};

@@ -43,6 +43,31 @@ impl Signals {
     }
 }
 
+/// Has something done, in a thread of its own, when the program is asked to end (SIGINT, SIGTERM): it does not end by itself then. For clients that
+/// have left something behind them. It is given the number of the signal.
+///
+/// # Errors
+/// Signals cannot be watched, or no thread be had.
+#[cfg(feature = "daemon")]
+pub fn when_asked_to_end(then: impl FnOnce(i32) + Send + 'static) -> std::io::Result<()> {
+    let mut poll = mio::Poll::new()?;
+    let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
+    poll.registry().register(&mut signals, super::token::SIGNALS, mio::Interest::READABLE)?;
+    let wait = move || {
+        let mut events = mio::Events::with_capacity(4);
+        loop {
+            if let Some(signal) = signals.pending().next() {
+                return then(signal);
+            }
+            // What interrupts the wait may be what it is for.
+            if poll.poll(&mut events, None).is_err_and(|error| error.kind() != std::io::ErrorKind::Interrupted) {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+}
+
 #[cfg(not(feature = "daemon"))]
 impl Signals {
     /// None ever come.

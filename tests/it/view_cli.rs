@@ -1,5 +1,8 @@
 //! Runs and logs on the terminal: `instep view` that opens and connects by itself, what `instep log` tells of each timestep, `ctl play`.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use crate::common::manager::{Controller, Directory, House, Seen};
 use crate::common::program::{self, Said, run, until};
 use crate::common::rcrs;
@@ -83,6 +86,32 @@ fn a_log_is_opened_watched_to_its_end_and_closed() {
     assert_eq!(node.server.json(&["providers"]), json!([]));
     let said = node.view(&["--time", "2", "--world", "run.log"]);
     assert!(said.good().contains("    2  world 6 "), "{said:?}");
+}
+
+#[test]
+fn what_was_opened_is_closed_too_when_the_viewer_is_interrupted() {
+    let folder = Directory::new();
+    folder.put("run.log", &rcrs::framed_log(&burning()));
+    let path = folder.path().to_str().unwrap().to_owned();
+    // So slowly that it does not end by itself.
+    let config = Config { log_dir: vec![path], play_speed_percent: 1, ..Config::default() };
+    let server = program::Node::start("N1", config);
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let address = server.address.to_string();
+        let mut child = program::program()
+            .args(["view", "-a", &address, "run.log"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its first line is there when the log is.
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(server.json(&["providers"])[0]["ids"], "run.log", "{line}");
+        assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert_eq!(server.json(&["providers"]), json!([]));
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `instep view` opens and connects by itself, as a controller would do it for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use instep::leco::name::of_visitor;
@@ -7,7 +9,10 @@ use serde_json::{Value, json};
 
 use super::super::client::{Client, Trouble};
 use super::super::failure::Failure;
+use super::super::print::complain;
 
+/// The code of a program that a signal has ended is that much more than the signal's number, as shells have it.
+const BY_SIGNAL: i32 = 128;
 /// Longest wait for a connection and for the first answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,21 +55,51 @@ pub(super) struct Way {
     source: Source,
     /// `host:port`.
     coordinator: String,
-    /// The provider, once it is known; and whether it is one that was opened for this.
-    provider: Option<(i64, bool)>,
+    /// The provider, once it is known.
+    provider: Option<i64>,
+    opened: Opened,
+}
+
+/// The provider that was opened for this viewer, if one was: the number of none is 0.
+#[derive(Clone, Debug, Default)]
+struct Opened(Arc<AtomicI64>);
+
+impl Opened {
+    /// Closes it. Who is not there any more has nothing open.
+    fn close(&self, coordinator: &str) {
+        let id = self.0.swap(0, Ordering::SeqCst);
+        if id != 0 {
+            drop(ask(coordinator, "close_provider", &json!({"provider": id})));
+        }
+    }
+}
+
+/// Calls a method of the Coordinator. Nobody is kept waiting by what it is: each call has a connection of its own.
+fn ask(coordinator: &str, method: &str, params: &Value) -> Result<Value, Trouble> {
+    let mut client = Client::connect(coordinator, &of_visitor(std::process::id()), TIMEOUT)?;
+    let answer = client.ask("COORDINATOR", method, params);
+    client.leave();
+    answer.map_err(Trouble::in_words_of_manager)
 }
 
 impl Way {
-    pub(super) const fn new(source: Source, coordinator: String) -> Self {
-        Self { source, coordinator, provider: None }
+    pub(super) fn new(source: Source, coordinator: String) -> Self {
+        let opened = Opened::default();
+        if matches!(source, Source::Log(_)) {
+            let (opened, coordinator) = (opened.clone(), coordinator.clone());
+            let watched = instep::net::when_asked_to_end(move |signal| {
+                opened.close(&coordinator);
+                std::process::exit(BY_SIGNAL + signal);
+            });
+            if let Err(error) = watched {
+                complain(&format!("what is opened here stays open when this is interrupted: {error}"));
+            }
+        }
+        Self { source, coordinator, provider: None, opened }
     }
 
-    /// Calls a method of the Coordinator. Nobody is kept waiting by what it is: each call has a connection of its own.
     fn ask(&self, method: &str, params: &Value) -> Result<Value, Trouble> {
-        let mut client = Client::connect(&self.coordinator, &of_visitor(std::process::id()), TIMEOUT)?;
-        let answer = client.ask("COORDINATOR", method, params);
-        client.leave();
-        answer.map_err(Trouble::in_words_of_manager)
+        ask(&self.coordinator, method, params)
     }
 
     /// What the Manager says of a provider, if there is such a one.
@@ -88,23 +123,24 @@ impl Way {
     /// The provider, opened anew where it is a log that is not open any more.
     fn open(&mut self) -> Result<i64, Trouble> {
         let name = match &self.source {
-            Source::Provider(id) => return Ok(self.provider.insert((*id, false)).0),
+            Source::Provider(id) => return Ok(*self.provider.insert(*id)),
             Source::Log(name) => name.clone(),
         };
-        if let Some((id, _)) = self.provider
+        if let Some(id) = self.provider
             && self.look(id)?.is_some_and(|row| word(&row, "ids") == name)
         {
             return Ok(id);
         }
         let answer = self.ask("open_provider", &json!({"logfilename": name}))?;
         let id = answer.get("provider").and_then(Value::as_i64).unwrap_or_default();
-        self.provider = Some((id, true));
+        self.provider = Some(id);
+        self.opened.0.store(id, Ordering::SeqCst);
         Ok(id)
     }
 
     /// How the provider is doing.
     pub(super) fn doing(&self) -> Result<Doing, Failure> {
-        let Some((id, _)) = self.provider else { return Ok(Doing::Well) };
+        let Some(id) = self.provider else { return Ok(Doing::Well) };
         let Some(row) = self.look(id).map_err(failure)? else { return Ok(Doing::Over) };
         Ok(match word(&row, "status") {
             "closed" => Doing::Over,
@@ -113,11 +149,9 @@ impl Way {
         })
     }
 
-    /// Closes what was opened for this. Who is not there any more has nothing open.
-    pub(super) fn close(&mut self) {
-        if let Some((id, true)) = self.provider.take() {
-            drop(self.ask("close_provider", &json!({"provider": id})));
-        }
+    /// Closes what was opened for this.
+    pub(super) fn close(&self) {
+        self.opened.close(&self.coordinator);
     }
 }
 
