@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use instep::auth::Users;
+use instep::auth::{Key, Users};
 use instep::config::{Config, SETTINGS, Setting, Value};
 use instep::hub::{Channel, Door};
 use instep::net::{Server, Turn, host};
@@ -280,7 +280,7 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
             Short('n') => "name".to_owned(),
             Short('r') => "host".to_owned(),
             Short('c') => "coordinators".to_owned(),
-            Long(flag) => flag.replace('-', "_"),
+            Long(flag) => of_pyleco(flag)?.replace('-', "_"),
             Short(letter) => {
                 return Err(Failure::usage(format!("-{letter}: there is no such flag (try: instep serve --help)")));
             }
@@ -306,6 +306,7 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
         } else {
             text(&mut parser)?
         };
+        is_no_secret(setting, &value)?;
         // A list may be given in several flags.
         let earlier = parsed.set.iter_mut().find(|(set, _)| *set == key);
         match (setting.value(&topics::fresh()), earlier) {
@@ -317,6 +318,29 @@ fn parse(words: Vec<OsString>) -> Result<Words, Failure> {
         }
     }
     Ok(parsed)
+}
+
+/// A secret key stands in a file, and nowhere where others see it.
+fn is_no_secret(setting: &Setting, value: &str) -> Result<(), Failure> {
+    if !["server_key", "client_key"].contains(&setting.key) || Key::parse(value).is_none() {
+        return Ok(());
+    }
+    let flag = setting.flag();
+    Err(Failure::usage(format!("--{flag}: everybody can see a key that stands here (ps): name its file")))
+}
+
+/// A flag by its own name, where pyleco's Coordinator has another one for it.
+fn of_pyleco(flag: &str) -> Result<&str, Failure> {
+    let why = match flag {
+        "authorized-keys-dir" => return Ok("keys-dir"),
+        "server-secret-key" => return Ok("server-key"),
+        "client-secret-key" => return Ok("client-key"),
+        "server-public-key" => return Ok("nodes-key"),
+        "client-public-key" => "it follows from --client-secret-key, and is left out here",
+        "curve-any-authenticated" => "here each key is a user's: --keys-dir, or [[users]] in the file of settings",
+        _ => return Ok(flag),
+    };
+    Err(Failure::usage(format!("--{flag}: {why}")))
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, Failure> {

@@ -147,6 +147,8 @@ pub struct Node<L> {
     trouble: Option<Trouble>,
     /// Attempts to reach it that have failed in a row.
     failures: u32,
+    /// It has refused us for good.
+    is_refusing: bool,
     backoff: Span,
 }
 
@@ -182,6 +184,7 @@ impl<L: Copy + PartialEq> Node<L> {
             round_trip: None,
             trouble: None,
             failures: 0,
+            is_refusing: false,
             backoff: BACKOFF_MIN,
         }
     }
@@ -237,9 +240,14 @@ impl<L: Copy + PartialEq> Node<L> {
     /// quarter.
     pub fn next_pause(&mut self, random: u64) -> Span {
         let longest = if self.namespace.is_some() { BACKOFF_LOST_MAX } else { BACKOFF_MAX };
-        let pause = self.backoff.min(longest);
+        let pause = if core::mem::take(&mut self.is_refusing) { BACKOFF_MAX } else { self.backoff.min(longest) };
         self.backoff = self.backoff.times(2).min(BACKOFF_MAX);
         Span(pause.0 + random % (pause.0 / 4 + 1))
+    }
+
+    /// It will not have us as we are, until somebody does something about that: the next attempt has time.
+    pub const fn note_refusal(&mut self) {
+        self.is_refusing = true;
     }
 
     /// Somebody reaches the node: answers whether an attempt may come now rather than after its pause.
@@ -442,6 +450,8 @@ mod tests {
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         node.namespace = Some(b"N2"[..].into());
         assert_eq!(node.next_pause(0), Span(1000), "it was there until lately");
+        node.note_refusal();
+        assert_eq!([node.next_pause(0), node.next_pause(0)], [Span(10_000), Span(1000)], "and will not have us");
         assert!((100..=125).contains(&{
             node.reset_backoff();
             node.next_pause(u64::MAX).0

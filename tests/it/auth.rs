@@ -8,6 +8,9 @@ use instep::control::framing::{self, Frame as Framed};
 use instep::control::function::{Argument, Function};
 use instep::control::viewer::Bits;
 use instep::hub::{Cause, Door};
+use instep::limits::{NODES_MAX, SESSIONS_MAX};
+use instep::zmtp::SocketType;
+use instep::zmtp::mechanism::guest::Guest;
 use serde_json::{Value, json};
 
 use crate::common::c2sim;
@@ -553,4 +556,72 @@ fn one_user_takes_a_quarter_of_the_names_wherever_it_is() {
     assert_eq!(open, 10, "a quarter of all connections, of however many machines");
     let near = component(&mut world, "127.0.0.1:4000", "near");
     assert!(world.clients[near.client].closed.is_none());
+}
+
+#[test]
+fn one_user_makes_a_quarter_of_the_sessions_and_nodes_wherever_it_is() {
+    let maker = |name: &str, role, network: &str| UserRule {
+        names: words(&["*"]),
+        address: words(&[network]),
+        ..UserRule::of(name, role)
+    };
+    let users = vec![
+        maker("maker", Role::Controller, "10.1.0.0/16"),
+        maker("other", Role::Controller, "10.2.0.0/16"),
+        maker("labs", Role::Node, "10.3.0.0/16"),
+    ];
+    let mut world = World::new(Config { auth: Access::All, users, ..config(1) });
+    let makers =
+        ["10.1.0.1:4000", "10.1.0.2:4000"].map(|remote| component(&mut world, remote, &remote.replace('.', "_")));
+    let other = component(&mut world, "10.2.0.1:4000", "other");
+    let make = |world: &mut World, member: &Member, n: usize| {
+        call(world, member.client, &member.name, "create_session", &json!({"name": format!("s{n}")}))
+    };
+    // Two machines of one user, in turn.
+    let quarter = SESSIONS_MAX / 4;
+    for n in 0..quarter {
+        assert_eq!(make(&mut world, &makers[n % 2], n).get("error"), None, "{n}");
+    }
+    assert_eq!(make(&mut world, &makers[0], quarter)["error"]["data"]["code"], "TOO_MANY_SHARED_SESSIONS");
+    assert_eq!(make(&mut world, &other, quarter).get("error"), None);
+    for n in 0..=NODES_MAX / 4 {
+        let client = dealer(&mut world, &format!("10.3.{n}.1:4000"));
+        let answer = call(&mut world, client, &format!("L{n}.COORDINATOR"), "coordinator_sign_in", &Value::Null);
+        assert_eq!(answer.get("error").is_some(), n == NODES_MAX / 4, "{n}: {answer}");
+    }
+}
+
+/// A DEALER on this machine that has shown a user's token.
+fn dealer_with_token(world: &mut World, user: &str) -> usize {
+    let client = world.connect_from(0, "127.0.0.1:4000").unwrap();
+    let mut said = Vec::new();
+    Guest::new(SocketType::Dealer).open([user, &token(user)], &mut said);
+    world.feed(client, &said);
+    let properties = b"\x08INITIATE\x0bSocket-Type\0\0\0\x06DEALER";
+    world.feed(client, &[&[4, u8::try_from(properties.len()).unwrap()][..], properties].concat());
+    assert!(world.hear(client).is_empty() && world.clients[client].closed.is_none(), "{user} is let in");
+    client
+}
+
+#[test]
+fn a_silent_name_is_taken_over_by_its_own_user_and_by_nobody_else_on_that_machine() {
+    let rule = |name: &str| UserRule {
+        names: words(&["laser"]),
+        token: vec![hash_of(&token(name))],
+        ..UserRule::of(name, Role::Component)
+    };
+    let mut world = World::new(Config { auth: Access::All, users: vec![rule("laser"), rule("thief")], ..config(1) });
+    let owner = dealer_with_token(&mut world, "laser");
+    assert_eq!(sign_in(&mut world, owner, "laser").get("error"), None);
+    world.wait(10_000);
+    let thief = dealer_with_token(&mut world, "thief");
+    assert_eq!(sign_in(&mut world, thief, "laser")["error"]["code"], -32091, "at once, and nobody is asked");
+    assert_eq!((world.count("probes"), world.clients[owner].closed), (0, None));
+    // The same program, come back.
+    let again = dealer_with_token(&mut world, "laser");
+    world.send(again, "COORDINATOR", "laser", &[wire::request(1, "sign_in").as_bytes()]);
+    assert_eq!((world.count("probes"), world.hear(again).len()), (1, 0), "its owner is asked");
+    world.wait(1000);
+    assert_eq!(world.clients[owner].closed, Some(Cause::Takeover));
+    assert_eq!(wire::json(&world.hear(again).pop().unwrap()).get("error"), None);
 }

@@ -166,6 +166,26 @@ fn a_program_with_keys_talks_and_comes_back() {
     assert_eq!(error.to_string(), "no Coordinator: the server does not let us in (code 400)");
 }
 
+#[test]
+fn the_flags_of_pylecos_coordinator_mean_the_same_here() {
+    let lab = Lab::new("synonyms", &["server", "client"]);
+    let (server, client, public) = (lab.path("server.secret"), lab.path("client.secret"), lab.text("server.public"));
+    let folder = lab.0.to_str().unwrap();
+    let words = ["--server-secret-key", &server, "--client-secret-key", &client, "--server-public-key", &public];
+    let said = run(&[&["--print-config", "--authorized-keys-dir", folder], &words[..]].concat());
+    for (key, word) in [("server_key", &*server), ("client_key", &client), ("nodes_key", &public), ("keys_dir", folder)]
+    {
+        let line = format!("{key} = {}", Value::from(word));
+        assert!(said.good().lines().any(|one| one == line), "{line}: {said:?}");
+    }
+    for flag in ["--server-secret-key", "--server-key"] {
+        let said = run(&["--check", flag, &lab.text("server.secret")]);
+        assert!(said.error(2).contains("everybody can see a key that stands here (ps): name its file"), "{said:?}");
+        assert!(!said.err.contains(&lab.text("server.secret")), "it is not repeated");
+    }
+    assert!(run(&["--check", "--curve-any-authenticated"]).error(2).contains("here each key is a user's"));
+}
+
 #[cfg(not(feature = "tls"))]
 #[test]
 fn a_program_without_tls_says_so() {

@@ -104,12 +104,12 @@ impl Coordinator {
         namespace: &[u8],
         link: PeerKey,
     ) -> Result<NodeKey, Refused> {
-        if let Some(address) = peers.get(link).and_then(Peer::far_address) {
-            let is_there = |node: &Node<PeerKey>| {
-                node.inbound.and_then(|link| peers.get(link)).is_some_and(|peer| peer.address() == address)
+        if let Some(share) = peers.asker(link).share {
+            let is_of_it = |node: &Node<PeerKey>| {
+                node.inbound.and_then(|link| peers.asker(link).share).is_some_and(|other| other == share)
             };
-            if names.nodes.iter().filter(|(_, node)| is_there(node)).count() >= share_of(NODES_MAX) {
-                return Err((SERVER_FULL, Value::from("too many nodes from one machine")));
+            if names.nodes.iter().filter(|(_, node)| is_of_it(node)).count() >= share_of(NODES_MAX) {
+                return Err((SERVER_FULL, Value::from("too many nodes from one machine, or of one user")));
             }
         }
         let mut node = Node::new(peers.now);

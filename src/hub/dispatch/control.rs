@@ -194,7 +194,7 @@ impl Hub {
 
     /// Function 101: a provider is opened, and its controller answered once that has succeeded or failed, if either is soon.
     fn control_open(&mut self, key: PeerKey, to: &Asked, wanted: Wanted<'_>, out: &mut Vec<u8>) -> Called {
-        let asked_by = self.peers.get(key).and_then(Peer::far_address);
+        let asked_by = self.peers.asker(key);
         match self.manager.open_provider(&mut self.peers, wanted, asked_by) {
             Ok(id) => {
                 let opener = AwaitedBy::Control { peer: key, envelope: to.to };
@@ -290,7 +290,7 @@ impl Hub {
             text: word(wanted.description),
             provider: wanted.provider,
             options: options.filter_map(|(key, word)| Some((key, word?.to_owned()))).collect(),
-            asked_by: self.peers.get(key).and_then(Peer::far_address),
+            asked_by: self.peers.asker(key).share,
         };
         let said = self.create_session(&wish, false);
         match self.sessions.named(&wish.name) {

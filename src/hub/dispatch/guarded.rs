@@ -4,8 +4,8 @@ use crate::auth::{Key, Origin};
 use crate::hub::Hub;
 use crate::hub::cause::Cause;
 use crate::hub::keys::PeerKey;
-use crate::hub::peers::For;
 use crate::hub::peers::sealed::{Opening, Sealed, frame_bytes_max, open_whole};
+use crate::hub::peers::{For, Role};
 use crate::limits::READ_BYTES_MAX;
 use crate::store::tail::Tail;
 use crate::zmtp::Fault;
@@ -104,6 +104,7 @@ impl Hub {
     /// A handshake is broken. What has been said last is still sent, where it says what should have been spoken.
     fn broken(&mut self, key: PeerKey, fault: Fault, is_silent: bool) {
         let is_accepted = self.peers.get(key).is_some_and(|peer| peer.role.is_accepted());
+        self.note_refused_for_good(key, fault);
         if let (Fault::Wanted { .. }, true) = (fault, is_accepted) {
             // Who shows nothing, or what is not taken from there, is nobody.
             self.peers.note_stranger(key, "connect", &format!("{fault} (auth)"));
@@ -114,6 +115,17 @@ impl Hub {
             self.peers.finish(key, Cause::Zmtp(fault));
         }
         self.drain_events();
+    }
+
+    /// A node that we have dialled will not have us as we are: until that is mended it need not be asked often.
+    pub(super) fn note_refused_for_good(&mut self, key: PeerKey, fault: Fault) {
+        let is_final =
+            matches!(fault, Fault::RefusedByPeer(_) | Fault::CurveWelcome | Fault::Wanted { .. } | Fault::Mechanism);
+        if let Some(Role::Dialled(node)) = self.peers.get(key).map(|peer| peer.role)
+            && let Some(node) = self.names.nodes.get_mut(node).filter(|_| is_final)
+        {
+            node.note_refusal();
+        }
     }
 
     /// Somebody has shown credentials: he is let in, or told that he is not.

@@ -148,7 +148,7 @@ impl Hub {
             schema: Some(words.schema),
             title: Some(words.title),
             text: Some(words.text),
-            asked_by: (!remote.is_loopback()).then_some(remote),
+            asked_by: self.peers.asker_at(key, remote).share,
             ..Wish::default()
         };
         let said = self.create_session(&wish, false);

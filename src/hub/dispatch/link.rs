@@ -90,6 +90,7 @@ impl Hub {
 
     pub(in crate::hub) fn fault(&mut self, key: PeerKey, fault: Fault) {
         let fault = self.with_port(key, fault);
+        self.note_refused_for_good(key, fault);
         let is_sealed = self.peers.get(key).is_some_and(Peer::is_sealed);
         let is_told = fault.helps() && !is_sealed && {
             let error = Built::error(&fault.to_string());

@@ -17,7 +17,6 @@ use crate::hub::call::{Answer, Caller, Refused, none};
 use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
-use crate::hub::peers::Peer;
 use crate::hub::sessions::{DEFAULT, Session};
 use crate::hub::shelf::Logs;
 
@@ -223,7 +222,7 @@ impl Hub {
             (None, Some(name)) if !keep => Wanted::File(name),
             (None, _) => return Err(wrong()),
         };
-        let asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
+        let asked_by = self.peers.asker(caller.link);
         let opened = self.manager.open_provider(&mut self.peers, wanted, asked_by);
         opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))
     }

@@ -10,7 +10,7 @@ use crate::hub::front::{Asked, Request};
 use crate::hub::keys::{NodeKey, PeerKey, ProviderKey, RequestKey, SessionKey};
 use crate::hub::manager::{Shown, Unfit};
 use crate::hub::methods::{AtSessionCall, SessionsCall};
-use crate::hub::peers::{Outcome, Peer};
+use crate::hub::peers::Outcome;
 use crate::hub::sessions::{Aftermath, Asker, Said, Settled, Wish};
 use crate::leco::json::Json;
 use crate::leco::message::View;
@@ -35,7 +35,7 @@ impl Hub {
                     {
                         return Said::now(Err(refused));
                     }
-                    wish.asked_by = self.peers.get(caller.link).and_then(Peer::far_address);
+                    wish.asked_by = self.peers.asker(caller.link).share;
                     self.create_session(&wish, fresh)
                 }
                 Err(refused) => Said::now(Err(refused)),

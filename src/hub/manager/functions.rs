@@ -1,6 +1,6 @@
 //! The Manager's functions, whoever calls them and in whatever protocol.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use crate::control::PROTOCOL_VERSION;
 use crate::control::reply::{ManagerInfo, ProviderType, Status};
@@ -18,7 +18,7 @@ use crate::hub::cause::Cause;
 use crate::hub::doors::is_near;
 use crate::hub::events::Event;
 use crate::hub::keys::{PeerKey, ProviderKey, SessionKey};
-use crate::hub::peers::{Peers, share_of};
+use crate::hub::peers::{Asker, Peers, share_of};
 use crate::hub::shelf::{Content, Logs};
 
 /// How long whoever opens a provider waits at most for its first record.
@@ -35,7 +35,7 @@ fn is_named_near(host: &str) -> bool {
 impl Manager {
     // ---- Providers ----
 
-    /// Opens a provider for whoever asks, from the machine `asked_by` if that is another one; what cannot be seen at once (a kernel that does not answer) shows in its status later. Answers its id.
+    /// Opens a provider for whoever asks, who is `asked_by`; what cannot be seen at once (a kernel that does not answer) shows in its status later. Answers its id.
     ///
     /// # Errors
     /// Says why there is none.
@@ -43,16 +43,19 @@ impl Manager {
         &mut self,
         peers: &mut Peers,
         wanted: Wanted<'_>,
-        asked_by: Option<IpAddr>,
+        asked_by: Asker,
     ) -> Result<i64, String> {
         if self.providers.len() >= peers.config.providers_max {
             return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
         }
-        let of_asker = self.providers.entries().filter(|(_, entry)| asked_by.is_some() && entry.asked_by == asked_by);
+        let of_asker = self
+            .providers
+            .entries()
+            .filter(|(_, entry)| asked_by.share.is_some() && entry.asked_by.share == asked_by.share);
         let (has, share) = (of_asker.count(), share_of(peers.config.providers_max));
         if has >= share {
             return Err(format!(
-                "{has} providers of one machine are open, more are not allowed (a quarter of providers_max)"
+                "{has} providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
             ));
         }
         if peers.pool.data_room() == 0 {
@@ -60,7 +63,7 @@ impl Manager {
         }
         let (kind, ids, source) = match wanted {
             Wanted::Address { host, port, keep } => {
-                if asked_by.is_some() && !peers.config.dial_local && is_named_near(host) {
+                if asked_by.far.is_some() && !peers.config.dial_local && is_named_near(host) {
                     return Err(format!("{host} is not connected to for another machine (dial_local)"));
                 }
                 let is_legacy = peers.config.rcrs_legacy || port == LEGACY_PORT;

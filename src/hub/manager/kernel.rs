@@ -27,7 +27,7 @@ impl Manager {
 
     /// Whether a provider was opened by somebody on this machine.
     pub(in crate::hub) fn is_asked_here(&self, key: ProviderKey) -> bool {
-        self.providers.entry(key).is_some_and(|entry| entry.asked_by.is_none())
+        self.providers.entry(key).is_some_and(|entry| entry.asked_by.far.is_none())
     }
 
     /// The connections to a provider's kernel: the one that it lives on, and that of a second look.

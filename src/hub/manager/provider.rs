@@ -2,7 +2,6 @@
 //!
 //! Owns the table of them, and of each of them only what it is: when something happens to it is decided by the Manager.
 
-use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::sync::Weak;
 
@@ -21,6 +20,7 @@ use super::track::{Static, Track};
 use super::world::{self, MapDraft, ProviderWorld, Statics, Timestep};
 use crate::hub::call::ReplyTo;
 use crate::hub::keys::{OfProviders, PeerKey, ProviderKey, SessionKey};
+use crate::hub::peers::Asker;
 use crate::hub::recorder::RecordingId;
 use crate::hub::shelf::{Content, FileId};
 
@@ -385,7 +385,7 @@ pub(super) struct ProviderEntry {
     pub(super) provider: Provider,
     pub(super) source: Source,
     /// The other machine that had it opened.
-    pub(super) asked_by: Option<IpAddr>,
+    pub(super) asked_by: Asker,
 }
 
 impl ProviderEntry {
@@ -433,7 +433,7 @@ impl Providers {
         kind: ProviderType,
         ids: String,
         source: Source,
-        asked_by: Option<IpAddr>,
+        asked_by: Asker,
     ) -> Option<(ProviderKey, i64)> {
         let id = self.next_id;
         let key = self.table.insert(ProviderEntry { provider: Provider::new(id, kind, ids), source, asked_by }).ok()?;

@@ -14,7 +14,7 @@ use crate::hub::doors::{Door, Output, Start};
 use crate::hub::events::Event;
 use crate::hub::keys::{OfSessions, PeerKey, ProviderKey};
 use crate::hub::ledger::Ticket;
-use crate::hub::peers::Role;
+use crate::hub::peers::{Asker, Role};
 use crate::hub::recorder::{Deed, RecordingId};
 use crate::hub::shelf::{Advance, Content, FileId};
 use crate::rcrs::log::Ending;
@@ -138,14 +138,15 @@ impl Fixture {
 
     /// A log of so many timesteps, its id and key.
     fn log(&mut self, steps: i32) -> (i64, ProviderKey) {
-        let id = self.manager.open_provider(&mut self.peers, Wanted::File(&steps.to_string()), None).unwrap();
+        let id =
+            self.manager.open_provider(&mut self.peers, Wanted::File(&steps.to_string()), Asker::default()).unwrap();
         (id, self.manager.provider_for(None, id).unwrap())
     }
 
     fn kernel(&mut self) -> ProviderKey {
         let id = self
             .manager
-            .open_provider(&mut self.peers, Wanted::Address { host: "::1", port: 27931, keep: false }, None)
+            .open_provider(&mut self.peers, Wanted::Address { host: "::1", port: 27931, keep: false }, Asker::default())
             .unwrap();
         self.manager.provider_for(None, id).unwrap()
     }

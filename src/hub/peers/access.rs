@@ -17,7 +17,7 @@ use crate::leco::rpc::FORBIDDEN;
 use super::Peers;
 use super::denials::Denial;
 use super::peer::{Peer, Shown};
-use super::shares::Share;
+use super::shares::{Asker, Share};
 
 impl Peer {
     /// Where it comes from, as far as the connection tells.
@@ -97,6 +97,22 @@ impl Peers {
             return self.users.by_jwt(token, now);
         }
         self.users.by_token(name, token).ok_or("no user has this token")
+    }
+
+    /// Who asks on this connection for something of which there is only so much.
+    pub(in crate::hub) fn asker(&self, key: PeerKey) -> Asker {
+        self.get(key).map_or_else(Asker::default, |peer| self.asker_at(key, peer.address()))
+    }
+
+    /// The same of whoever is at this address behind a proxy.
+    pub(in crate::hub) fn asker_at(&self, key: PeerKey, at: IpAddr) -> Asker {
+        let far = Some(at).filter(|address| !address.is_loopback());
+        let share = match share_of_user(&self.users, self.user(key), at) {
+            Share::Nobody => None,
+            Share::Machine(_) if far.is_none() => None,
+            share @ (Share::Machine(_) | Share::User(_)) => Some(share),
+        };
+        Asker { far, share }
     }
 
     /// A connection belongs to what a user has begun on another one, from the same machine.

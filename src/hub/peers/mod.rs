@@ -45,7 +45,7 @@ pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
 pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
-pub(super) use shares::{Share, Shares, share_of};
+pub(super) use shares::{Asker, Share, Shares, share_of};
 pub(super) use side::Side;
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};

@@ -19,6 +19,15 @@ pub(in crate::hub) enum Share {
     User(UserId),
 }
 
+/// Who asks for something of which there is only so much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::hub) struct Asker {
+    /// The other machine that it comes from, if it is one.
+    pub(in crate::hub) far: Option<IpAddr>,
+    /// Whose share it counts for, if for anybody's.
+    pub(in crate::hub) share: Option<Share>,
+}
+
 /// What one machine or user has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Held {

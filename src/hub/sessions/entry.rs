@@ -1,7 +1,5 @@
 //! What a session is made of before it is one: what was chosen for it, its flow, who does something in it; and the words of a refusal.
 
-use core::net::IpAddr;
-
 use serde_json::{Map, Value, json};
 
 use crate::c2sim::code::Code;
@@ -10,6 +8,7 @@ use crate::c2sim::is_session_name;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::state::{InitFacts, Options, State, Trigger};
 use crate::hub::call::Refused;
+use crate::hub::peers::Share;
 use crate::leco::rpc::{INVALID_PARAMS, Params, SESSION_REFUSED};
 use crate::limits::{SESSION_SYSTEM_BYTES_MAX, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX};
 
@@ -113,8 +112,8 @@ pub(in crate::hub) struct Wish {
     pub(in crate::hub) provider: Option<i64>,
     /// Key and word of each option that is given.
     pub(in crate::hub) options: Vec<(&'static str, String)>,
-    /// The other machine that it comes from.
-    pub(in crate::hub) asked_by: Option<IpAddr>,
+    /// Whose share it counts for, if for anybody's.
+    pub(in crate::hub) asked_by: Option<Share>,
 }
 
 impl Wish {

@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of the others, nor of how it is told or made durable.
 
-use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use crate::counters::count;
 use crate::hub::face::Face;
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::names::Home;
+use crate::hub::peers::Share;
 use crate::leco::json::Json;
 use crate::leco::name;
 use crate::limits::MEMBER_BYTES;
@@ -38,7 +38,7 @@ pub(in crate::hub) struct Session {
     /// How the configuration describes it, if it does.
     pub(super) configured: Option<Box<str>>,
     /// The other machine that had it made, since the start of the process.
-    pub(super) asked_by: Option<IpAddr>,
+    pub(super) asked_by: Option<Share>,
     pub(in crate::hub) flow: Flow,
     /// The number of its last event; each event has one more.
     pub(in crate::hub) seq: u64,
