@@ -53,8 +53,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "call",
-        arguments: &[Must("NAME"), Must("METHOD"), May("JSON")],
-        help: "call a method, parameters as JSON array or object; prints the result",
+        arguments: &[Must("NAME"), Must("METHOD"), Many("JSON|K=V")],
+        help: "call a method, parameters as JSON or as KEY=VALUE; prints the result",
         run: call,
     },
     Command { name: "methods", arguments: &[May("NAME")], help: "what can be called", run: methods },
@@ -115,7 +115,7 @@ const COMMANDS: &[Command] = &[
             May("PORT"),
             Switch { long: "keep", help: "of a kernel: wait for it, and for its next run whenever one ends" },
         ],
-        help: "open a log below log_dir, or with a PORT a running kernel, as a provider",
+        help: "a provider from a log below log_dir, or with a PORT from a kernel",
         run: manager::open,
     },
     Command { name: "logs", arguments: &[], help: "the logs below log_dir that can be opened", run: manager::logs },
@@ -372,15 +372,27 @@ fn ping(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
 }
 
 fn call(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let params = match given.word(2) {
-        "" => Value::Null,
-        text => serde_json::from_str(text)
-            .ok()
-            .filter(|params: &Value| params.is_array() || params.is_object())
-            .ok_or_else(|| Stop::Usage(format!("call: '{text}' is neither a JSON array nor a JSON object")))?,
-    };
+    let params = parameters(given.words.get(2..).unwrap_or_default()).map_err(Stop::Usage)?;
     let json = connection.ask(given.word(0), given.word(1), &params)?;
     Ok(Report { text: format!("{json:#}\n"), json })
+}
+
+/// Parameters as they are typed: a JSON document, or pairs, whose values are JSON where they can be, else text.
+fn parameters(words: &[String]) -> Result<Value, String> {
+    let pair = |word: &String| {
+        let (key, value) = word.split_once('=').filter(|(key, _)| !key.is_empty() && !key.contains(['{', '[', '"']))?;
+        Some((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+    };
+    let [first, rest @ ..] = words else { return Ok(Value::Null) };
+    if let Some(pairs) = words.iter().map(pair).collect::<Option<Map<String, Value>>>() {
+        return Ok(Value::Object(pairs));
+    }
+    if let Some(word) = rest.first() {
+        return Err(format!("call: '{word}' is one word too many: one JSON document, or pairs like level=1.5"));
+    }
+    let document = serde_json::from_str(first).ok().filter(|params: &Value| params.is_array() || params.is_object());
+    document
+        .ok_or_else(|| format!("call: '{first}' is neither a JSON array nor a JSON object, nor a pair like level=1.5"))
 }
 
 fn methods(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
@@ -463,6 +475,19 @@ fn shut_down(given: &Given, connection: &mut Connection) -> Result<Report, Stop>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_typed_as_json_or_as_pairs() {
+        let read = |words: &[&str]| parameters(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&[]), Ok(Value::Null));
+        assert_eq!(read(&["[1, \"a=b\"]"]), Ok(json!([1, "a=b"])));
+        assert_eq!(read(&["{\"a\": \"b=c\"}"]), Ok(json!({"a": "b=c"})));
+        let pairs = read(&["level=1.5", "name=lab", "on=true", "list=[1]", "empty="]);
+        assert_eq!(pairs, Ok(json!({"level": 1.5, "name": "lab", "on": true, "list": [1], "empty": ""})));
+        for words in [&["3"][..], &["{"], &["a=1", "b"], &["[1]", "[2]"], &["=1"]] {
+            assert!(read(words).is_err(), "{words:?}");
+        }
+    }
 
     #[test]
     fn signatures_are_made_of_what_a_discovery_document_has() {

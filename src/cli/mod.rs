@@ -40,6 +40,7 @@ pub(crate) fn run() -> ExitCode {
 fn run_words(words: Vec<OsString>) -> ExitCode {
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     let rest = || words.get(1..).unwrap_or_default().to_vec();
+    let wants_json = words.iter().any(|word| word == "--json");
     let outcome = match (first, commands::find(first)) {
         (_, Some(command)) => (command.run)(rest()),
         ("help", _) => commands::help(&rest()),
@@ -51,6 +52,10 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            if wants_json && failure.code == failure::USAGE && !failure.text.is_empty() {
+                let said = serde_json::json!({"error": {"message": failure.text, "usage": true}});
+                drop(say(&format!("{said}\n")));
+            }
             if !failure.text.is_empty() {
                 complain(&failure.text);
             }

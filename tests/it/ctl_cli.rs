@@ -226,8 +226,11 @@ fn nobody_at_the_address_is_said_in_one_line() {
 #[test]
 fn wrong_words_are_told_before_anybody_is_asked() {
     for (words, wanted) in [
-        (&["call", "CA", "m", "3"][..], "call: '3' is neither a JSON array nor a JSON object"),
-        (&["call", "CA", "m", "{"], "call: '{' is neither a JSON array nor a JSON object"),
+        (
+            &["call", "CA", "m", "3"][..],
+            "call: '3' is neither a JSON array nor a JSON object, nor a pair like level=1.5",
+        ),
+        (&["call", "CA", "m", "{"], "call: '{' is neither a JSON array nor a JSON object, nor a pair like level=1.5"),
         (&["log-level", "loud"], "log-level: 'loud' is none of debug, info, warning, error, critical"),
         (&["nodes", "N1"], "nodes: 'N1' is one word too many (usage: instep ctl nodes)"),
         (&["log-level"], "log-level: LEVEL is missing (usage: instep ctl log-level LEVEL [NAME])"),
@@ -328,7 +331,9 @@ fn a_taken_name_is_varied() {
 fn help_names_every_command_and_a_closed_pipe_is_no_error() {
     let said = ctl("127.0.0.1:1", &["--help"]);
     let said = said.good();
-    for name in ["nodes", "components [--local]", "ping [NAME] [-n N]", "call NAME METHOD [JSON]", "shutdown [NAME]"] {
+    for name in
+        ["nodes", "components [--local]", "ping [NAME] [-n N]", "call NAME METHOD [JSON|K=V...]", "shutdown [NAME]"]
+    {
         assert!(said.contains(&format!("  {name} ")), "{name}: {said}");
     }
     assert!(ctl("127.0.0.1:1", &["ping", "--help"]).good().contains("-n, --count N"));

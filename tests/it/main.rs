@@ -52,6 +52,8 @@ mod manager_memory;
 mod manager_open;
 mod manager_worlds;
 #[cfg(feature = "daemon")]
+mod mistakes;
+#[cfg(feature = "daemon")]
 mod output_cli;
 mod overload;
 #[cfg(feature = "daemon")]

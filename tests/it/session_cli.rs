@@ -223,8 +223,10 @@ fn without_a_control_port_triggers_are_pulled_as_a_member() {
     let said = node.ctl(&["--control", &nobody, "session", "submit", "default", "--json"]).json();
     assert_eq!((&said["state"], &said["as"]), (&json!("INITIALIZING"), &json!("member")));
     let said = node.ctl(&["--control", &nobody, "session", "start", "default"]);
-    let why = "N1.session:default refuses start_scenario: the session's state does not permit this trigger";
-    assert!(said.error(1).starts_with(why) && said.err.contains("ALLOWED_TRIGGERS"), "{said:?}");
+    let why = "default is INITIALIZING. Possible now: ";
+    assert!(said.error(1).starts_with(why) && said.err.contains("reset, complete (STATE_TRANSITION"), "{said:?}");
+    let said = node.ctl(&["--control", &nobody, "session", "start", "default", "--json"]).json();
+    assert_eq!((&said["error"]["code"], &said["error"]["by"]), (&json!(-32030), &json!("N1.session:default")));
     assert_eq!(members(&node, "default").len(), 0, "whoever joined to pull has resigned");
 }
 
@@ -237,7 +239,8 @@ fn refusals_and_wrong_words_are_one_line_and_a_number() {
     };
     error(&["info", "nope"], 1, "the server knows no such session (SHARED_SESSION_NOT_FOUND: ACTIVE_SESSIONS default)");
     error(&["start", "nope"], 1, "there is no session 'nope'");
-    error(&["start", "default"], 1, "STATE_TRANSITION_NOT_ALLOWED: ACTIVE_SESSION default, ALLOWED_TRIGGERS SUBMIT");
+    let way_on = "default is UNINITIALIZED. Possible now: submit (STATE_TRANSITION_NOT_ALLOWED)";
+    error(&["start", "default"], 1, way_on);
     error(&["delete", "default"], 1, "always exists");
     error(&["initialization", "default"], 1, "NO_C2SIM_INITIALIZATION_BODY");
     error(&["create", "a b"], 2, "'a b' is not a session");

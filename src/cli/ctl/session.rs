@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use instep::c2sim::chart::Diagram;
+use instep::c2sim::code::Code;
 use instep::c2sim::notice::IsoDateTime;
 use instep::c2sim::state::Trigger;
 use instep::control::client::ControlRequest;
@@ -15,7 +16,7 @@ use instep::control::function::{self, Function};
 use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
-use super::super::client::{Trouble, unix_ms};
+use super::super::client::{Denial, Trouble, unix_ms};
 use super::super::failure::{Failure, in_words};
 use super::super::table::{Column, table, word};
 use super::answer::{Cells, cell, part, table_of};
@@ -28,7 +29,7 @@ use super::watch;
 const LATE_MS: u64 = 1000;
 
 const AT: Argument =
-    Text { long: "at", word: "TIME", help: "at that moment: +5s, +500ms, +2m from now, or UTC in ms since 1970" };
+    Text { long: "at", word: "TIME", help: "at that moment: +5s, +500ms, +2m from now, 12:00 (UTC), or ms since 1970" };
 
 /// A command that pulls a trigger.
 const fn pulls(
@@ -287,6 +288,47 @@ fn pull_as(
     trigger: Trigger,
     at: Option<u64>,
 ) -> Result<Report, Stop> {
+    let done = pull_somehow(place, connection, system, trigger, at);
+    done.map_err(|stop| with_way_on(stop, place, connection))
+}
+
+/// A refusal by the state of a session says what that is, and what is possible in it.
+fn with_way_on(stop: Stop, place: &SessionName, connection: &mut Connection) -> Stop {
+    const CODE: &str = Code::StateTransitionNotAllowed.name();
+    let is_of_state = match &stop {
+        Stop::Trouble(Trouble::Denied(denial)) => denial.message.contains(CODE),
+        Stop::Trouble(Trouble::Refused(refusal)) => refusal.data.get("code").and_then(Value::as_str) == Some(CODE),
+        Stop::Trouble(_) | Stop::Said | Stop::Failed(_) | Stop::Usage(_) => false,
+    };
+    // A script has the answer as it came.
+    let is_of_state = is_of_state && !connection.json;
+    let info =
+        || place.receiver(connection).and_then(|receiver| Ok(connection.ask(&receiver, "info", &Value::Null)?));
+    let Some(info) = is_of_state.then(info).and_then(Result::ok) else { return stop };
+    let triggers = info.get("permitted").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let words = triggers.filter_map(|name| Trigger::ALL.into_iter().find(|trigger| trigger.kind().name() == name));
+    // As the commands are called.
+    let words = words.filter_map(|trigger| {
+        let is_complete = trigger == Trigger::InitializationComplete;
+        if is_complete { Some("complete") } else { trigger.method().split('_').next() }
+    });
+    let words: Vec<&str> = words.collect();
+    let message = format!("{} is {}. Possible now: {} ({CODE})", place.name, cell(&info, "state"), words.join(", "));
+    let data = match stop {
+        Stop::Trouble(Trouble::Denied(denial)) => denial.data,
+        Stop::Trouble(Trouble::Refused(refusal)) => refusal.data,
+        other @ (Stop::Trouble(_) | Stop::Said | Stop::Failed(_) | Stop::Usage(_)) => return other,
+    };
+    Stop::Trouble(Trouble::Denied(Box::new(Denial { message, data })))
+}
+
+fn pull_somehow(
+    place: &SessionName,
+    connection: &mut Connection,
+    system: Option<&str>,
+    trigger: Trigger,
+    at: Option<u64>,
+) -> Result<Report, Stop> {
     let answer = control(place, connection, Function::Trigger, |request| {
         let request = request.text(function::Argument::Session, &place.name);
         let request = request.text(function::Argument::Trigger, trigger.method());
@@ -362,8 +404,15 @@ fn pulled(place: &SessionName, trigger: Trigger, at: Option<u64>, answer: &Value
 
 /// A moment as the command line gives it, in milliseconds since 1970.
 fn moment(text: &str, now: u64) -> Result<u64, String> {
-    let wrong = || format!("--at '{text}': a moment like +5s, +500ms, +2m or 1764158400000 (UTC in ms) is wanted");
+    let wrong = || {
+        format!(
+            "--at '{text}': a moment like +5s, +2m, 12:00 (UTC, the next one) or 1764158400000 (ms since 1970) is wanted"
+        )
+    };
     let Some(ahead) = text.strip_prefix('+') else {
+        if let Some(at) = next_clock(text, now) {
+            return Ok(at);
+        }
         let at = text.parse().map_err(|_| wrong())?;
         if now.saturating_sub(LATE_MS) > at {
             let then = IsoDateTime(at / 1000);
@@ -376,12 +425,30 @@ fn moment(text: &str, now: u64) -> Result<u64, String> {
         "ms" => 0.001,
         "s" => 1.0,
         "m" => 60.0,
+        "h" => 3600.0,
         _ => return Err(wrong()),
     };
     let number: f64 = ahead.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
     let ahead =
         Duration::try_from_secs_f64(number * scale).ok().and_then(|ahead| u64::try_from(ahead.as_millis()).ok());
     ahead.and_then(|ahead| now.checked_add(ahead)).ok_or_else(wrong)
+}
+
+/// When a clock in UTC shows this next: hours and minutes, and seconds where they are given.
+fn next_clock(text: &str, now: u64) -> Option<u64> {
+    const DAY_MS: u64 = 86_400_000;
+    let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match *parts.as_slice() {
+        [hours, minutes] => (hours, minutes, 0),
+        [hours, minutes, seconds] => (hours, minutes, seconds),
+        _ => return None,
+    };
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    let of_day = (hours * 3600 + minutes * 60 + seconds) * 1000;
+    let today = now - now % DAY_MS + of_day;
+    Some(if today < now { today + DAY_MS } else { today })
 }
 
 // ---- Documents ----
@@ -441,7 +508,25 @@ mod tests {
         let at = |text: &str| moment(text, NOW).map(|at| at - NOW);
         assert_eq!(["+5s", "+500ms", "+1.5s", "+2m", "+0s"].map(at), [Ok(5000), Ok(500), Ok(1500), Ok(120_000), Ok(0)]);
         assert_eq!(moment("1764150000001", NOW), Ok(NOW + 1));
-        for wrong in ["", "+", "5s", "+5", "+5h", "+s", "+-5s", "+1.2.3s", "-5", "soon", "+99999999999999999999s"] {
+        // It is 09:40 there.
+        let clock = ["09:40", "09:40:01", "10:40", "09:39:59", "+1h"].map(at);
+        assert_eq!(clock, [Ok(0), Ok(1000), Ok(3_600_000), Ok(86_399_000), Ok(3_600_000)]);
+        for wrong in [
+            "",
+            "+",
+            "5s",
+            "+5",
+            "+5y",
+            "25:00",
+            "12:60",
+            "1:2:3:4",
+            "+s",
+            "+-5s",
+            "+1.2.3s",
+            "-5",
+            "soon",
+            "+99999999999999999999s",
+        ] {
             let said = moment(wrong, NOW).unwrap_err();
             assert!(said.starts_with(&format!("--at '{wrong}': a moment like +5s")), "{said}");
         }

@@ -315,7 +315,7 @@ mod tests {
             ("session info", "session info: NAME is missing (usage: instep ctl session info NAME)"),
             ("session complete a --at 5", "session complete: there is no flag --at"),
             ("nodes x", "nodes: 'x' is one word too many (usage: instep ctl nodes)"),
-            ("call CA", "call: METHOD is missing (usage: instep ctl call NAME METHOD [JSON])"),
+            ("call CA", "call: METHOD is missing (usage: instep ctl call NAME METHOD [JSON|K=V...])"),
             ("ping -n 0", "-n '0': a whole number"),
             ("ping --count x", "--count 'x': a whole number"),
             ("ping --all", "ping: there is no flag --all (try: instep ctl ping --help)"),
