@@ -13,7 +13,7 @@ use common::wire::{self, leco};
 use common::world::config;
 use common::{curve, driver};
 use instep::config::Config;
-use instep::hub::{Hub, NodeKey, Output, PeerKey, Start};
+use instep::hub::{Channel, ChannelPorts, Door, Hub, NodeKey, Output, PeerKey, Start};
 use instep::net::{Server, Turn};
 use instep::time::Tick;
 
@@ -129,6 +129,55 @@ fn routing_to_a_local_component_allocates_nothing() {
     assert!(bare.left - left > 100 * many.len(), "the messages went");
     assert_eq!(count, 0, "allocations for {} messages", 100 * 81);
     assert_eq!(bare.hub.counters().messages_delivered, 120 * 81);
+}
+
+/// What a socket of that type sends first.
+fn opening_of(kind: &str) -> Vec<u8> {
+    let mut greeting = vec![0; 64];
+    (greeting[0], greeting[9], greeting[10], greeting[11]) = (0xff, 0x7f, 3, 1);
+    greeting[12..16].copy_from_slice(b"NULL");
+    let length = |text: &str| u8::try_from(text.len()).unwrap();
+    let property = [b"\x05READY\x0bSocket-Type\0\0\0", &[length(kind)][..], kind.as_bytes()].concat();
+    [&greeting[..], &[4, u8::try_from(property.len()).unwrap()], &property].concat()
+}
+
+#[test]
+fn publishing_to_subscribers_allocates_nothing() {
+    let mut bare = Bare::new();
+    let ports = ChannelPorts { publishers: 1, subscribers: 2, distributors: 3 };
+    bare.hub.set_channel(Channel::Data, ports);
+    let open = |bare: &mut Bare, door, kind| {
+        let key = bare.hub.open_at(bare.now, "127.0.0.1:1".parse().unwrap(), door).unwrap();
+        bare.feed(key, &opening_of(kind));
+        key
+    };
+    for topic in [&b"\x00\x01\x01"[..], b"\x00\x05\x01N1.a", b"\x00\x05\x01N1.b"].repeat(3) {
+        let subscriber = open(&mut bare, Door::Subscriber(Channel::Data), "SUB");
+        bare.feed(subscriber, topic);
+    }
+    let publisher = open(&mut bare, Door::Publisher(Channel::Data), "PUB");
+    bare.hub.handle_timeout(bare.now);
+    bare.carry_out();
+    // Runs of one topic, topics in turn, one that only those who want all want, and pieces of messages.
+    let one = [&b"\x01\x05N1.ab\x00\x40"[..], &[7; 64]].concat();
+    let other = [b"\x01\x04N1.b\x01\x00\x00\x40", &[8; 64][..]].concat();
+    let many = [one.repeat(30), other.clone(), one, other, b"\x00\x01x".to_vec()].concat().repeat(10);
+    let (half, rest) = many.split_at(many.len() - 1500);
+    let round = |bare: &mut Bare, count: usize| {
+        for _ in 0..count {
+            bare.feed(publisher, &many);
+            bare.feed(publisher, half);
+            bare.feed(publisher, rest);
+            bare.now = Tick(bare.now.0 + 1);
+        }
+    };
+    round(&mut bare, 20);
+    let left = bare.left;
+    let count = allocations(|| round(&mut bare, 100));
+    assert!(bare.left - left > 100 * many.len(), "the messages went");
+    assert_eq!(count, 0, "allocations for {} messages", 100 * 2 * 340);
+    assert_eq!(bare.hub.counters().published, 120 * 2 * 340);
+    assert_eq!(bare.hub.counters().published_copies, 120 * 2 * 10 * (33 * 6 + 3));
 }
 
 #[test]

@@ -15,8 +15,12 @@ pub const WANTED_BYTES_WAITING_MAX: usize = 64 << 10;
 /// Changes of what is wanted that are told to publishers, or made because a subscriber has left, in one turn of the loop, or one piece of it: some
 /// hundred microseconds.
 pub const WANTED_PER_TURN: usize = 1024;
-/// Bytes of published messages that are copied to subscribers in one turn of the loop, or one piece of it: some half a millisecond.
-pub const FANOUT_BYTES_PER_TURN: usize = 2 << 20;
+/// Bytes of published messages that are copied to subscribers in one turn of the loop, or one piece of it: some quarter of a millisecond, and as much to write them.
+pub const FANOUT_BYTES_PER_TURN: usize = 1 << 20;
+/// The same for one run of messages that goes to more than [`MANY_SUBSCRIBERS`]: what is written to each of them at a time is worth its system call.
+pub const FANOUT_BYTES_TO_MANY: usize = 2 << 20;
+/// See [`FANOUT_BYTES_TO_MANY`].
+pub const MANY_SUBSCRIBERS: usize = 32;
 /// Bytes that a copy for one subscriber is counted as beside its own.
 pub const FANOUT_BYTES: usize = 256;
 /// The share of `memory_max` that may wait for subscribers of both channels: where rings have more, messages are dropped, so that Components always

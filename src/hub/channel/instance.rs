@@ -11,7 +11,9 @@ use crate::hub::cause::Cause;
 use crate::hub::doors::{Channel, ChannelPorts};
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{For, Peers, Side};
-use crate::limits::{SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX, WANTED_PER_TURN};
+use crate::limits::{
+    FANOUT_BYTES_TO_MANY, MANY_SUBSCRIBERS, SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX, WANTED_PER_TURN,
+};
 use crate::zmtp::frame::Message;
 use crate::zmtp::subscription::{Subscription, message_len, run};
 use crate::zmtp::{Fault, SocketType};
@@ -133,6 +135,7 @@ impl Instance {
                 peers.wait(key, For::Turn);
                 return Taken::Held;
             }
+            let left = if to.len() > MANY_SUBSCRIBERS { left.max(FANOUT_BYTES_TO_MANY) } else { left };
             let most = left.checked_div(to.len()).unwrap_or(usize::MAX);
             let (more, count) = run(front, behind, most.saturating_sub(bytes), &bounds);
             (bytes, messages) = (bytes + more, messages + count);

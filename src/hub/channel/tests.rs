@@ -268,6 +268,9 @@ fn who_does_not_read_goes_without_what_it_has_no_room_for_and_every_drop_is_coun
     assert_eq!(stage.lent.peers.get(stopped).unwrap().traffic.drops, drops);
     stage.hear(publisher, &published(b"t", 1));
     assert_eq!(messages(&stage.lent.read(stopped)).len(), 1, "it goes on once it reads");
+    stage.hear(publisher, &published(b"t", 1).repeat(5));
+    stage.leave(stopped);
+    assert_eq!(stage.lent.peers.counters.published_drops, drops + 5, "what waited for one that has left");
 }
 
 #[test]

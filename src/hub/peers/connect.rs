@@ -12,6 +12,7 @@ use crate::zmtp::link::Link;
 use crate::zmtp::mechanism::Handshake;
 
 use super::deadlines::FAREWELL;
+use super::offer::messages_in;
 use super::peer::{Beside, Life, is_loopback};
 use super::results::Results;
 use super::{About, For, Peer, PeerTimer, Peers, Role, Side, Undelivered, share_of};
@@ -392,6 +393,9 @@ impl Peers {
         }
         let mut ring: Ring = core::mem::take(&mut peer.ring);
         let opening = usize::from(peer.opening);
+        if matches!(peer.role, Role::Channel(_, Side::Subscriber | Side::Distributor)) {
+            self.counters.published_drops += messages_in(ring.contiguous().get(opening..).unwrap_or_default());
+        }
         if returns && ring.len() > opening {
             self.undelivered.push_back(Undelivered::new(ring, opening, &mut self.pool));
         } else {

@@ -4,6 +4,7 @@ use crate::limits::{CHANNEL_MEMORY_SHARE, FANOUT_BYTES, FANOUT_BYTES_PER_TURN};
 use crate::store::pool::Use;
 use crate::store::ring::NoRoom;
 use crate::zmtp::frame;
+use crate::zmtp::subscription::message_len;
 
 use super::{Flush, Peers};
 use crate::hub::keys::PeerKey;
@@ -52,4 +53,14 @@ impl Peers {
     pub(in crate::hub) const fn spend_fanout(&mut self, bytes: usize) {
         self.fanned_out = self.fanned_out.saturating_add(bytes);
     }
+}
+
+/// How many messages these bytes are, which are whole ones and commands.
+pub(super) fn messages_in(mut bytes: &[u8]) -> u64 {
+    let mut messages = 0;
+    while let Some(len) = message_len(bytes) {
+        messages += u64::from(bytes.first().is_some_and(|flags| flags & frame::COMMAND == 0));
+        bytes = bytes.get(len..).unwrap_or_default();
+    }
+    messages
 }
