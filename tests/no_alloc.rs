@@ -133,7 +133,7 @@ fn routing_to_a_local_component_allocates_nothing() {
 
 /// What a socket of that type sends first.
 fn opening_of(kind: &str) -> Vec<u8> {
-    let mut greeting = vec![0; 64];
+    let mut greeting = [0; 64];
     (greeting[0], greeting[9], greeting[10], greeting[11]) = (0xff, 0x7f, 3, 1);
     greeting[12..16].copy_from_slice(b"NULL");
     let length = |text: &str| u8::try_from(text.len()).unwrap();
