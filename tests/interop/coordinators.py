@@ -42,16 +42,26 @@ def binary() -> Path:
     raise FileNotFoundError(f"no instep binary at {', '.join(map(str, candidates))}: build it or set INSTEP_BIN")
 
 
+#: From the port of a Coordinator to those of its channels.
+CHANNELS = range(-1204, -1198)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
-    """A port nobody listens on, outside the range from which the system picks ports of outgoing connections."""
+    """A port nobody listens on, nor on those of the channels that go with it, outside the range from which the system
+    picks ports of outgoing connections."""
     while True:
-        port = _ports.randrange(20000, 32000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
+        port = _ports.randrange(22000, 32000)
+        if all(is_free(port + distance) for distance in (0, *CHANNELS)):
             return port
 
 

@@ -66,7 +66,7 @@ fn a_recording_is_read_whenever_its_recorder_ended_and_is_published_again() {
     for content in [r#"{"volt": 1.5, "note": "a,b"}"#, r#"{"volt": 2}"#] {
         node.ctl(&["publish", "N1.p", content]).good();
     }
-    let lines = || run(&["replay", path, "--print"]).out.lines().count();
+    let lines = || run(&["replay", path, "--as", "json"]).out.lines().count();
     until("both are in the file", || lines() == 2);
     recorder.kill().unwrap();
     recorder.wait().unwrap();
@@ -74,7 +74,7 @@ fn a_recording_is_read_whenever_its_recorder_ended_and_is_published_again() {
     let whole = std::fs::read(path).unwrap();
     std::fs::write(path, [&whole[..], &whole[16..40]].concat()).unwrap();
     assert_eq!(lines(), 2);
-    let table = run(&["replay", path, "--csv"]);
+    let table = run(&["replay", path, "--as", "csv"]);
     let rows: Vec<&str> = table.good().lines().map(|line| line.split_once(',').unwrap().1).collect();
     assert_eq!(rows, ["N1.p.note,N1.p.volt", "\"a,b\",1.5", ",2"]);
     let child = begin(&node, "DATA_COORDINATOR", &["subscribe", "-n", "2"]);
@@ -83,5 +83,5 @@ fn a_recording_is_read_whenever_its_recorder_ended_and_is_published_again() {
     let again = node.ctl(&["record", path]);
     assert!(again.error(1).contains("exist"), "{again:?}");
     std::fs::write(path, "something else, which is longer").unwrap();
-    assert!(run(&["replay", path, "--print"]).error(1).ends_with("not a recording of a channel"));
+    assert!(run(&["replay", path, "--as", "json"]).error(1).ends_with("not a recording of a channel"));
 }

@@ -155,12 +155,16 @@ pub(super) fn replay(given: &Given, connection: &mut Connection) -> Result<Repor
     let speed = given.text("speed").unwrap_or("1");
     let speed = speed.parse::<f64>().ok().filter(|speed| (0.0..=1e6).contains(speed));
     let speed = speed.ok_or_else(|| Stop::Usage("--speed: a number from 0 to 1000000 is wanted".to_owned()))?;
+    let form = given.text("as");
+    if let Some(other) = form.filter(|form| !["json", "csv"].contains(form)) {
+        return Err(Stop::Usage(format!("--as '{other}': there are json and csv")));
+    }
     let mut reader = Reader::open(&path)?;
-    if given.switch("csv") {
+    if form == Some("csv") {
         return in_table(&path, reader);
     }
     let mut wire = Vec::new();
-    if given.switch("print") {
+    if form.is_some() {
         while let Some(at) = reader.next(&mut wire)? {
             let mut line = in_json(&wire);
             if let Some(line) = line.as_object_mut() {
@@ -238,7 +242,7 @@ fn in_table(path: &str, mut reader: Reader) -> Result<Report, Stop> {
             columns.entry(name).or_insert(());
         }
         if columns.len() > COLUMNS_MAX {
-            let why = format!("{path}: more than {COLUMNS_MAX} columns; record fewer topics, or use --print");
+            let why = format!("{path}: more than {COLUMNS_MAX} columns; record fewer topics, or use --as json");
             return Err(Stop::Failed(Failure::other(why)));
         }
     }
