@@ -63,7 +63,7 @@ fn one_other_machine_is_a_quarter_of_the_nodes() {
         assert_eq!(code(&sign_in(&mut world, FAR, n)), None);
     }
     let refused = sign_in(&mut world, FAR, 1000);
-    let error = json!({"code": -32096, "message": "The server has no room for this.", "data": "too many nodes from one machine"});
+    let error = json!({"code": -32096, "message": "The server has no room for this.", "data": "too many nodes from one machine, or of one user"});
     assert_eq!(refused["error"], error);
     for remote in [ELSEWHERE, NEAR] {
         assert_eq!(code(&sign_in(&mut world, remote, 1000 + remote.len())), None, "{remote}");
@@ -100,7 +100,7 @@ fn one_other_machine_opens_a_quarter_of_the_providers() {
     assert_eq!(refused["code"], -32040);
     assert_eq!(
         refused["data"],
-        "2 providers of one machine are open, more are not allowed (a quarter of providers_max)"
+        "2 providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
     );
     for (n, remote) in [ELSEWHERE, ELSEWHERE, NEAR, NEAR, NEAR, NEAR].into_iter().enumerate() {
         assert_eq!(open(&mut world, remote, &format!("E{n}")), Value::Null);
