@@ -96,6 +96,8 @@ pub const JSON_VALUES_OF_NODE_MAX: usize = COMPONENTS_PER_NODE_MAX + JSON_VALUES
 pub const SESSIONS_MAX: usize = 1024;
 /// Bytes of the name of a session: written as a LECO name, each may take three.
 pub const SESSION_NAME_BYTES_MAX: usize = 64;
+/// Bytes of the name of a feed.
+pub const FEED_NAME_BYTES_MAX: usize = 255;
 /// Bytes of the display name of a session.
 pub const SESSION_TITLE_BYTES_MAX: usize = 256;
 /// Bytes of the description of a session.

@@ -30,6 +30,7 @@ pub mod envelope;
 pub mod framing;
 pub mod function;
 pub mod ids;
+pub mod json;
 mod pack;
 pub mod record;
 pub mod replay;

@@ -60,6 +60,8 @@ pub enum ProviderType {
     RcrsLog,
     /// A recording of what a viewer was sent.
     ViewerLog,
+    /// A program that pushes its timesteps (our addition).
+    Feed,
 }
 
 impl ProviderType {
@@ -70,13 +72,15 @@ impl ProviderType {
             Self::Rcrs => "RCRS",
             Self::RcrsLog => "RCRS-LOG",
             Self::ViewerLog => "VIEWER-LOG",
+            Self::Feed => "FEED",
         }
     }
 
     /// Reads a word of any case.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Rcrs, Self::RcrsLog, Self::ViewerLog].into_iter().find(|kind| word.eq_ignore_ascii_case(kind.word()))
+        let all = [Self::Rcrs, Self::RcrsLog, Self::ViewerLog, Self::Feed];
+        all.into_iter().find(|kind| word.eq_ignore_ascii_case(kind.word()))
     }
 }
 
@@ -401,8 +405,14 @@ mod tests {
         );
         assert_eq!(Status::Errored.to_string(), "errored");
         assert_eq!(
-            ["rcrs", "Rcrs-Log", "viewer-log", "fake"].map(ProviderType::of_word),
-            [Some(ProviderType::Rcrs), Some(ProviderType::RcrsLog), Some(ProviderType::ViewerLog), None,]
+            ["rcrs", "Rcrs-Log", "viewer-log", "feed", "fake"].map(ProviderType::of_word),
+            [
+                Some(ProviderType::Rcrs),
+                Some(ProviderType::RcrsLog),
+                Some(ProviderType::ViewerLog),
+                Some(ProviderType::Feed),
+                None,
+            ]
         );
     }
 }

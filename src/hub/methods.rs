@@ -135,6 +135,8 @@ pub(super) enum ManagerCall {
     Errors,
     Logs,
     Play,
+    OpenFeed,
+    PushTimestep,
     Exit,
 }
 
@@ -301,6 +303,8 @@ pub(super) const METHODS: &[Method] = &[
     of_manager(ManagerCall::Errors, "errors", "The Manager's error list.", &[], "object").question().is_function(Function::GetErrorList).needs(Right::Look),
     of_manager(ManagerCall::Logs, "logs", "The logs below log_dir that open_provider can open, with their sizes in bytes; more says that there are others.", &[], "object").question().needs(Right::Look),
     of_manager(ManagerCall::Play, "play", "Has a log played at so many times its own speed, or from the timestep of a time on.", &[("provider", "integer", true), ("speed", "number", false), ("time", "integer", false)], "object").needs(Right::Control),
+    of_manager(ManagerCall::OpenFeed, "open_feed", "Opens a provider whose timesteps the caller pushes; it is played, recorded and shown like any other.", &[("name", "string", true)], "object").needs(Right::Control),
+    of_manager(ManagerCall::PushTimestep, "push_timestep", "Shows a timestep of a feed: record is what viewers are sent (time, world, map, config, changes, commands), as JSON or as MsgPack in base64. A record with a world begins a run, last ends it. Answers the timestep and how many look on.", &[("provider", "integer", true), ("record", "object", true), ("time", "integer", false), ("last", "boolean", false)], "object").needs(Right::Control),
     of_manager(ManagerCall::Exit, "exit", "Ends the program, as shut_down does.", &[], "null").needs(Right::Admin).is_function(Function::Exit),
     of_sessions(SessionsCall::CreateSession, "create_session", "Makes a shared session, or gives one other words, options or a provider.", &[
             ("name", "string", true),

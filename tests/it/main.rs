@@ -33,6 +33,7 @@ mod curve;
 mod curve_hub;
 mod examples;
 mod face;
+mod feed;
 mod fuzz;
 mod gmu;
 #[cfg(feature = "daemon")]

@@ -220,7 +220,7 @@ fn crates_stay_in_their_rooms() {
         ("httparse", &["http"]),
         ("percent_encoding", &["http"]),
         ("sha1_smol", &["http"]),
-        ("base64", &["http", "auth"]),
+        ("base64", &["http", "auth", "control"]),
         ("sha2", &["auth"]),
         ("dryoc", &["zmtp"]),
         ("subtle", &["zmtp"]),

@@ -17,6 +17,7 @@ use crate::hub::call::{Answer, Caller, Refused, none};
 use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
+use crate::hub::peers::Work;
 use crate::hub::sessions::{DEFAULT, Session};
 use crate::hub::shelf::Logs;
 
@@ -170,6 +171,8 @@ impl Hub {
                 json!({"logs": logs, "more": more})
             }),
             ManagerCall::Play => self.rpc_play(params),
+            ManagerCall::OpenFeed => self.rpc_open_feed(caller, params),
+            ManagerCall::PushTimestep => self.rpc_push(params),
             ManagerCall::Exit => none(params).map(|()| {
                 self.exit();
                 Value::Null
@@ -225,6 +228,36 @@ impl Hub {
         let asked_by = self.peers.asker(caller.link);
         let opened = self.manager.open_provider(&mut self.peers, wanted, asked_by);
         opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))
+    }
+
+    /// Opens a feed; answers its id.
+    fn rpc_open_feed(&mut self, caller: Caller<'_>, params: Params) -> Answer {
+        let [name] = params.take(["name"])?;
+        let name = name.as_ref().and_then(Value::as_str);
+        let name = name.ok_or_else(|| (INVALID_PARAMS, Value::from("name is a string")))?;
+        let asked_by = self.peers.asker(caller.link);
+        let opened = self.manager.open_feed(&mut self.peers, name, asked_by);
+        let id = opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
+        Ok(json!({"provider": id, "providerinfo": rows.iter().map(ProviderRow::json).collect::<Vec<_>>()}))
+    }
+
+    /// Takes a timestep of a feed.
+    fn rpc_push(&mut self, params: Params) -> Answer {
+        let [provider, record, time, last] = params.take(["provider", "record", "time", "last"])?;
+        let wrong = || {
+            let words = "provider is an id, record an object or MsgPack in base64, time a timestep, last true or false";
+            (INVALID_PARAMS, Value::from(words))
+        };
+        let given = |value: Option<Value>| value.filter(|value| !value.is_null());
+        let id = provider.as_ref().and_then(Value::as_i64).ok_or_else(wrong)?;
+        let record = record.as_ref().and_then(crate::control::json::record).ok_or_else(wrong)?;
+        let time = given(time).map(|time| time.as_i64().ok_or_else(wrong)).transpose()?;
+        let is_last = given(last).map_or(Ok(false), |last| last.as_bool().ok_or_else(wrong))?;
+        self.peers.spend(Work::Document(record.len()));
+        let pushed = self.manager.push_timestep(&mut self.peers, id, &record, (time, is_last));
+        let (time, viewers) = pushed.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
+        Ok(json!({"time": time, "viewers": viewers}))
     }
 
     /// What there is to say of a provider that somebody has had opened.

@@ -45,22 +45,7 @@ impl Manager {
         wanted: Wanted<'_>,
         asked_by: Asker,
     ) -> Result<i64, String> {
-        if self.providers.len() >= peers.config.providers_max {
-            return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
-        }
-        let of_asker = self
-            .providers
-            .entries()
-            .filter(|(_, entry)| asked_by.share.is_some() && entry.asked_by.share == asked_by.share);
-        let (has, share) = (of_asker.count(), share_of(peers.config.providers_max));
-        if has >= share {
-            return Err(format!(
-                "{has} providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
-            ));
-        }
-        if peers.pool.data_room() == 0 {
-            return Err("no memory is left for a provider (memory_max)".to_owned());
-        }
+        self.may_open(peers, asked_by)?;
         let (kind, ids, source) = match wanted {
             Wanted::Address { host, port, keep } => {
                 if asked_by.far.is_some() && !peers.config.dial_local && is_named_near(host) {
@@ -92,6 +77,27 @@ impl Manager {
             self.dial_kernel(peers, key);
         }
         Ok(id)
+    }
+
+    /// Whether one more provider may be opened for somebody.
+    pub(super) fn may_open(&self, peers: &Peers, asked_by: Asker) -> Result<(), String> {
+        if self.providers.len() >= peers.config.providers_max {
+            return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
+        }
+        let of_asker = self
+            .providers
+            .entries()
+            .filter(|(_, entry)| asked_by.share.is_some() && entry.asked_by.share == asked_by.share);
+        let (has, share) = (of_asker.count(), share_of(peers.config.providers_max));
+        if has >= share {
+            return Err(format!(
+                "{has} providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
+            ));
+        }
+        if peers.pool.data_room() == 0 {
+            return Err("no memory is left for a provider (memory_max)".to_owned());
+        }
+        Ok(())
     }
 
     /// Has whoever asked for a provider answered once there is something to say of it, at the latest after [`OPEN_WAIT`].
@@ -162,6 +168,7 @@ impl Manager {
                     peers.close(peer, Cause::Provider);
                 }
             }
+            Source::Feed => {}
             Source::Log(play) => {
                 self.shelf.close(play.track.file);
                 if let Some(seek) = play.seek {

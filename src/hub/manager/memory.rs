@@ -42,6 +42,7 @@ impl Manager {
                 play.track.forget();
                 (None, play.seek.take())
             }
+            Source::Feed => (None, None),
         };
         self.account(peers, key);
         if let Some(seek) = seek {

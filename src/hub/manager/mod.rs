@@ -8,6 +8,7 @@
 //! front, so that no message waits behind a log.
 
 mod answers;
+mod feed;
 mod functions;
 mod jobs;
 mod kernel;

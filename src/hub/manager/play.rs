@@ -300,7 +300,10 @@ impl Manager {
                 provider.time_max = provider.time_max.max(step.time);
                 peers.counters.timesteps += 1;
                 self.show_step(peers, key, &step);
-                if let Some((provider, _)) = self.providers.kernel_mut(key) {
+                // Of a log each timestep can be read again.
+                if self.providers.log(key).is_none()
+                    && let Some(provider) = self.providers.get_mut(key)
+                {
                     provider.remember(step, peers.config.history_bytes_max);
                 }
             }

@@ -185,6 +185,8 @@ impl Play {
 pub(super) enum Source {
     Kernel(Box<Kernel>),
     Log(Box<Play>),
+    /// A program that pushes its timesteps.
+    Feed,
 }
 
 /// An initial result that viewers may share while one of them still has to be sent it.
@@ -343,6 +345,17 @@ impl Provider {
         self.statics.config = world::encode_config(config);
     }
 
+    /// Files the map, or the configuration, as a record has it.
+    pub(super) fn file_section(&mut self, section: Section, value: &[u8]) {
+        let mut out = Vec::new();
+        section::raw(&mut out, section, value);
+        match section {
+            Section::Map => self.statics.map = out,
+            Section::Config => self.statics.config = out,
+            Section::World | Section::Commands | Section::Changes | Section::Perceptions => {}
+        }
+    }
+
     /// Files a static part of a log; answers whether the provider can be shown from here on.
     pub(super) fn file_static(&mut self, play: &mut Play, item: Static) -> bool {
         match item {
@@ -359,13 +372,7 @@ impl Provider {
                 if let Some(step) = think.and_then(|(_, text)| step_of(&text)) {
                     play.step = step;
                 }
-                let mut out = Vec::new();
-                section::raw(&mut out, section, &value);
-                match section {
-                    Section::Map => self.statics.map = out,
-                    Section::Config => self.statics.config = out,
-                    Section::World | Section::Commands | Section::Changes | Section::Perceptions => {}
-                }
+                self.file_section(section, &value);
             }
             Static::TimeMax(time) => self.time_max = i32::try_from(time).unwrap_or(0),
             Static::MapName(name) => self.statics.map_name = name,
@@ -393,7 +400,7 @@ impl ProviderEntry {
     pub(super) fn waits(&self) -> bool {
         let has_world = match &self.source {
             Source::Kernel(kernel) => kernel.has_world,
-            Source::Log(_) => true,
+            Source::Log(_) | Source::Feed => true,
         };
         self.provider.status == Status::Online && !(has_world && self.provider.loaded)
     }
@@ -410,6 +417,7 @@ impl ProviderEntry {
             Source::Log(play) => {
                 play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.world.bytes() + seek.track.bytes())
             }
+            Source::Feed => 0,
         };
         provider.world.bytes() + encoded + provider.past.bytes() + log
     }
@@ -490,7 +498,7 @@ impl Providers {
     pub(super) fn log(&self, key: ProviderKey) -> Option<(&Provider, &Play)> {
         match self.table.get(key)? {
             ProviderEntry { provider, source: Source::Log(play), .. } => Some((provider, play)),
-            ProviderEntry { source: Source::Kernel(_), .. } => None,
+            ProviderEntry { source: Source::Kernel(_) | Source::Feed, .. } => None,
         }
     }
 
@@ -498,7 +506,7 @@ impl Providers {
     pub(super) fn log_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Play)> {
         match self.table.get_mut(key)? {
             ProviderEntry { provider, source: Source::Log(play), .. } => Some((provider, play)),
-            ProviderEntry { source: Source::Kernel(_), .. } => None,
+            ProviderEntry { source: Source::Kernel(_) | Source::Feed, .. } => None,
         }
     }
 
@@ -506,7 +514,7 @@ impl Providers {
     pub(super) fn kernel(&self, key: ProviderKey) -> Option<(&Provider, &Kernel)> {
         match self.table.get(key)? {
             ProviderEntry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
-            ProviderEntry { source: Source::Log(_), .. } => None,
+            ProviderEntry { source: Source::Log(_) | Source::Feed, .. } => None,
         }
     }
 
@@ -514,7 +522,7 @@ impl Providers {
     pub(super) fn kernel_mut(&mut self, key: ProviderKey) -> Option<(&mut Provider, &mut Kernel)> {
         match self.table.get_mut(key)? {
             ProviderEntry { provider, source: Source::Kernel(kernel), .. } => Some((provider, kernel)),
-            ProviderEntry { source: Source::Log(_), .. } => None,
+            ProviderEntry { source: Source::Log(_) | Source::Feed, .. } => None,
         }
     }
 }

@@ -1,0 +1,155 @@
+//! Feeds: a program that is no kernel pushes its timesteps, and they are shown, asked for later and recorded like any others.
+
+use std::fs;
+
+use crate::common::manager::{Directory, House, wait_until};
+use crate::common::program::run;
+use instep::control::record::Property;
+use instep::control::section::Section;
+use instep::control::viewer::Bits;
+use serde_json::{Value, json};
+
+const ALL: u32 = Bits::OPEN.0 | Bits::MAP.0 | Bits::WORLD.0 | Bits::UPDATE.0;
+
+struct Feeder {
+    house: House,
+}
+
+impl Feeder {
+    fn call(&self, method: &str, params: &Value) -> Result<Value, String> {
+        let address = self.house.leco.to_string();
+        let said = run(&["ctl", "-a", &address, "--json", "call", "COORDINATOR", method, &params.to_string()]);
+        if said.code == 0 { Ok(said.json()) } else { Err(format!("{}{}", said.out, said.err)) }
+    }
+
+    fn push(&self, record: &Value) -> Result<Value, String> {
+        self.call("push_timestep", &json!({"provider": 1, "record": record}))
+    }
+
+    fn refused(&self, params: &Value, why: &str) {
+        let said = self.call("push_timestep", params).unwrap_err();
+        assert!(said.contains(why), "{params}: {said}");
+    }
+}
+
+/// Two crossings and a bus.
+fn begin() -> Value {
+    let area = |id: i32, x: i32| {
+        let corner = |x: i32, y: i32| json!({"x": x, "y": y});
+        let edge = |from: Value, to: Value| json!({"start": from, "end": to, "adjacent": null});
+        let edges = [
+            edge(corner(x, 0), corner(x + 9, 0)),
+            edge(corner(x + 9, 0), corner(x, 9)),
+            edge(corner(x, 9), corner(x, 0)),
+        ];
+        json!({"id": id, "type": "Road", "x": x, "y": 0, "edges": edges, "neighbours": []})
+    };
+    json!({
+        "time": 0,
+        "map": {"x": 0.0, "y": 0.0, "width": 30.0, "height": 9.0, "entities": [area(1, 0), area(2, 20)]},
+        "world": [{"id": 1, "type": "Road"}, {"id": 2, "type": "Road"}, {"id": 7, "type": "Civilian", "x": 3, "y": 1, "hp": 10_000}],
+    })
+}
+
+fn step(x: i32) -> Value {
+    json!({"changes": [{"id": 7, "x": x}]})
+}
+
+#[test]
+fn what_a_program_pushes_is_seen_asked_for_and_recorded() {
+    let recordings = Directory::new();
+    let path = recordings.path().to_str().unwrap().to_owned();
+    let house = House::with(|config| config.record.clone_from(&path));
+    let feeder = Feeder { house };
+    let opened = feeder.call("open_feed", &json!({"name": "traffic"})).unwrap();
+    assert_eq!((&opened["provider"], &opened["providerinfo"][0]["type"]), (&json!(1), &json!("FEED")));
+    assert!(feeder.push(&step(4)).unwrap_err().contains("a run begins with a record that has a world"));
+    let mut viewer = feeder.house.viewer();
+    viewer.call(ALL, None);
+    let mut controller = feeder.house.controller();
+    let id = controller.viewers()[0];
+    controller.connect(1, id);
+    assert_eq!(feeder.push(&begin()), Ok(json!({"time": 0, "viewers": 1})));
+    let place = |world: &[instep::control::record::Entity<'_>]| {
+        world.iter().find(|entity| entity.id == 7).and_then(|entity| entity.properties.get(Property::X))
+    };
+    let mut seen = viewer.see();
+    while seen.section(Section::World).is_none() {
+        seen = viewer.see();
+    }
+    assert_eq!((seen.time, place(&seen.world())), (0, Some(3)));
+    assert!(seen.section(Section::Map).is_some());
+    // Timesteps count on by themselves, or say where they are.
+    assert_eq!(feeder.push(&step(4)), Ok(json!({"time": 1, "viewers": 1})));
+    let mut far = step(9);
+    far["time"] = json!(5);
+    assert_eq!(feeder.push(&far), Ok(json!({"time": 5, "viewers": 1})));
+    for (time, x) in [(1, 4), (5, 9)] {
+        let seen = viewer.see();
+        assert_eq!((seen.time, place(&seen.changes()), place(&seen.world())), (time, Some(x), Some(x)));
+    }
+    viewer.ask(Bits::WORLD.0, Some(1));
+    let past = viewer.see();
+    assert_eq!((past.time, place(&past.world())), (1, Some(4)));
+    // Whoever comes later sees it as it is.
+    let mut late = feeder.house.page();
+    late.call(ALL, None);
+    let late_id = controller.viewers().into_iter().find(|other| *other != id).unwrap();
+    controller.connect(1, late_id);
+    let mut seen = late.see();
+    while seen.section(Section::World).is_none() {
+        seen = late.see();
+    }
+    assert_eq!((seen.time, place(&seen.world())), (5, Some(9)));
+
+    let last = json!({"provider": 1, "record": step(12), "last": true});
+    assert_eq!(feeder.call("push_timestep", &last), Ok(json!({"time": 6, "viewers": 2})));
+    assert_eq!(controller.provider(1)["status"], "closed");
+    wait_until("it is recorded", || {
+        let files = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|end| end == "vlog")).any(|file| {
+            let said = run(&["log", "--json", "-e", "7", file.to_str().unwrap()]);
+            said.code == 0 && said.json()["history"]["7"].as_array().is_some_and(|steps| steps.len() == 4)
+        })
+    });
+    // The next run has another world, and begins anew.
+    assert!(feeder.push(&step(1)).unwrap_err().contains("a run begins"));
+    assert_eq!(feeder.push(&begin()).map(|said| said["time"].clone()), Ok(json!(0)));
+    assert_eq!(controller.provider(1)["status"], "online");
+}
+
+#[test]
+fn what_is_no_timestep_changes_nothing() {
+    let house = House::with(|config| config.providers_max = 2);
+    let feeder = Feeder { house };
+    for name in ["", &"x".repeat(256), "a\u{7}b"] {
+        assert!(feeder.call("open_feed", &json!({"name": name})).unwrap_err().contains("the name of a feed"), "{name}");
+    }
+    feeder.call("open_feed", &json!({"name": "traffic"})).unwrap();
+    feeder.push(&begin()).unwrap();
+    let mut controller = feeder.house.controller();
+    wait_until("its world is ready", || feeder.push(&step(4)).is_ok());
+    for (params, why) in [
+        (json!({"provider": 1, "record": [1]}), "record an object"),
+        (json!({"provider": 1, "record": "~"}), "record an object"),
+        (json!({"provider": 1, "record": "gA=="}), ""),
+        (json!({"provider": 1, "record": {"changes": [{"x": 3}]}}), "changes: field id is missing"),
+        (json!({"provider": 1, "record": {"changes": {"id": 1}}}), "changes"),
+        (json!({"provider": 1, "record": {"perceptions": []}}), "perceptions are not taken"),
+        (json!({"provider": 1, "record": step(1), "time": 0}), "comes behind"),
+        (json!({"provider": 1, "record": step(1), "time": -1}), "time"),
+        (json!({"provider": 9, "record": step(1)}), "there is no provider 9"),
+        (json!({"provider": "x", "record": step(1)}), "provider is an id"),
+    ] {
+        if why.is_empty() {
+            // A record in which there is nothing is a timestep in which nothing happens.
+            assert!(feeder.call("push_timestep", &params).is_ok());
+        } else {
+            feeder.refused(&params, why);
+        }
+    }
+    assert_eq!(controller.provider(1)["status"], "online");
+    assert!(run(&["ctl", "-a", &feeder.house.leco.to_string(), "play", "1", "--speed", "2"]).code == 1);
+    feeder.call("open_feed", &json!({"name": "second"})).unwrap();
+    assert!(feeder.call("open_feed", &json!({"name": "third"})).unwrap_err().contains("providers_max"));
+}
