@@ -581,8 +581,9 @@ fn requests_in_line_are_counted_with_all_that_they_hold() {
     let a = joined(&mut world, &ledger, "A");
     let b = Member::new(&mut world, 0, "B");
     a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
-    let zeros = vec!["0"; 100_000].join(",");
-    let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"info","params":[{zeros}]}}"#);
+    // As many values as a call may have, and of those that take the most.
+    let objects = vec![r#"{"a":0}"#; 8000].join(",");
+    let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"info","params":[{objects}]}}"#);
     for _ in 0..4 {
         world.send(b.client, "N1.session:default", "N1.B", &[call.as_bytes()]);
         world.wait(1);
