@@ -1,7 +1,7 @@
 //! What `instep view` opens and connects by itself, as a controller would do it for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use instep::leco::name::of_visitor;
@@ -60,14 +60,14 @@ pub(super) struct Way {
     opened: Opened,
 }
 
-/// The provider that was opened for this viewer, if one was: the number of none is 0.
+/// The provider that was opened for this viewer, if one was: the number of none is 0. And whether the program is being ended by a signal.
 #[derive(Clone, Debug, Default)]
-struct Opened(Arc<AtomicI64>);
+struct Opened(Arc<(AtomicI64, AtomicBool)>);
 
 impl Opened {
     /// Closes it. Who is not there any more has nothing open.
     fn close(&self, coordinator: &str) {
-        let id = self.0.swap(0, Ordering::SeqCst);
+        let id = self.0.0.swap(0, Ordering::SeqCst);
         if id != 0 {
             drop(ask(coordinator, "close_provider", &json!({"provider": id})));
         }
@@ -88,6 +88,7 @@ impl Way {
         if matches!(source, Source::Log(_)) {
             let (opened, coordinator) = (opened.clone(), coordinator.clone());
             let watched = instep::net::when_asked_to_end(move |signal| {
+                opened.0.1.store(true, Ordering::SeqCst);
                 opened.close(&coordinator);
                 std::process::exit(BY_SIGNAL + signal);
             });
@@ -134,7 +135,7 @@ impl Way {
         let answer = self.ask("open_provider", &json!({"logfilename": name}))?;
         let id = answer.get("provider").and_then(Value::as_i64).unwrap_or_default();
         self.provider = Some(id);
-        self.opened.0.store(id, Ordering::SeqCst);
+        self.opened.0.0.store(id, Ordering::SeqCst);
         Ok(id)
     }
 
@@ -151,6 +152,10 @@ impl Way {
 
     /// Closes what was opened for this.
     pub(super) fn close(&self) {
+        while self.opened.0.1.load(Ordering::SeqCst) {
+            // Whoever does that has it ended as the signal wants it.
+            std::thread::park();
+        }
         self.opened.close(&self.coordinator);
     }
 }
