@@ -9,10 +9,6 @@ use serde_json::Value;
 /// looked at no further than that many.
 #[must_use]
 pub fn has_more_values(text: &[u8], max: usize) -> bool {
-    // Each takes a byte of its own and one that parts it from the next.
-    if text.len() / 2 < max {
-        return false;
-    }
     let (mut values, mut rest) = (1, text);
     while let Some((byte, behind)) = rest.split_first() {
         rest = behind;

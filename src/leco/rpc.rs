@@ -178,15 +178,14 @@ impl Document {
         Self::parse_within(payload, JSON_VALUES_OF_NODE_MAX)
     }
 
+    #[inline(always)]
     fn parse_within(payload: &[u8], values_max: usize) -> Result<Self, RpcError> {
         if payload.len() > RPC_BYTES_MAX {
             return Err(INVALID_REQUEST);
         }
-        if json::has_more_values(payload, values_max) {
-            // Somebody's long result is an answer still, and no error is ever sent because of one.
-            let has = |key: &[u8]| memchr::memmem::find(payload, key).is_some();
-            let is_answer = !has(b"\"method\"") && (has(b"\"result\"") || has(b"\"error\""));
-            return if is_answer { Ok(Self::Single(Item::Result { is_null: false })) } else { Err(INVALID_REQUEST) };
+        // Each value takes a byte of its own and one that parts it from the next.
+        if payload.len() / 2 >= values_max && json::has_more_values(payload, values_max) {
+            return too_many_values(payload);
         }
         let value: Value = serde_json::from_slice(payload).map_err(|_| PARSE_ERROR)?;
         if !value.is_array() {
@@ -210,6 +209,14 @@ impl Document {
             Self::Batch(items) => items.first(),
         }
     }
+}
+
+/// What becomes of a document of too many values. Somebody's long result is an answer still, and no error is ever sent because of one.
+#[cold]
+fn too_many_values(payload: &[u8]) -> Result<Document, RpcError> {
+    let has = |key: &[u8]| memchr::memmem::find(payload, key).is_some();
+    let is_answer = !has(b"\"method\"") && (has(b"\"result\"") || has(b"\"error\""));
+    if is_answer { Ok(Document::Single(Item::Result { is_null: false })) } else { Err(INVALID_REQUEST) }
 }
 
 fn item(value: Value) -> Item {
