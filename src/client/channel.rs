@@ -28,6 +28,8 @@ pub struct Plug {
     line: Line,
     outbox: Outbox,
     buffer: Vec<u8>,
+    /// So many bytes at the front of it are dealt with.
+    used: usize,
     chunk: Box<[u8]>,
 }
 
@@ -42,7 +44,7 @@ impl Plug {
         let mut opening = Vec::new();
         let line = Line::open_as(ours, options.login.as_ref(), &mut opening);
         let chunk = vec![0; READ_BYTES_MAX].into_boxed_slice();
-        let mut plug = Self { stream, line, outbox: Outbox::default(), buffer: Vec::new(), chunk };
+        let mut plug = Self { stream, line, outbox: Outbox::default(), buffer: Vec::new(), used: 0, chunk };
         plug.stream.set_write_timeout(Some(timeout))?;
         plug.stream.write_all(&opening)?;
         let deadline = now() + Span(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
@@ -126,6 +128,7 @@ impl Plug {
             return Ok(false);
         }
         self.stream.set_read_timeout(left)?;
+        self.buffer.drain(..core::mem::take(&mut self.used));
         match self.stream.read(&mut self.chunk) {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => {
@@ -141,30 +144,38 @@ impl Plug {
     /// Deals with what lies at the front; answers whether the handshake is over with it, and whether there may be more.
     fn step(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<(bool, bool)> {
         let mut said = Vec::new();
-        let step = self.line.next(&self.buffer, &BOUNDS, &mut said).map_err(broken)?;
-        let (mut is_ready, mut cut) = (false, 0..0);
+        let rest = self.buffer.get(self.used..).unwrap_or_default();
+        let step = self.line.next(rest, &BOUNDS, &mut said).map_err(broken)?;
+        let (mut is_ready, mut goes_on) = (false, true);
         match step {
-            Step::Need(_) | Step::Piece(_) => {}
-            Step::Skip { len } => cut = 0..len,
-            Step::Ready { len, .. } => (is_ready, cut) = (true, 0..len),
+            Step::Need(_) | Step::Piece(_) => goes_on = false,
+            Step::Skip { len } => self.used += len,
+            Step::Ready { len, .. } => {
+                is_ready = true;
+                self.used += len;
+            }
             Step::Message(message) => {
-                take(self.buffer.get(..message.len).unwrap_or_default());
-                cut = 0..message.len;
+                take(rest.get(..message.len).unwrap_or_default());
+                self.used += message.len;
             }
             Step::Command { at, len, command } => {
                 if let Command::Ping { context, .. } = command {
                     self.outbox.end().extend_from_slice(Built::pong(context).bytes());
                 }
-                cut = at..at + len;
+                if at == 0 {
+                    self.used += len;
+                } else {
+                    // It stands between the frames of a message.
+                    self.buffer.drain(self.used + at..self.used + at + len);
+                }
             }
         }
-        let goes_on = !cut.is_empty();
-        self.buffer.drain(cut);
         self.stream.write_all(&said)?;
         if is_ready && let Some(sealer) = self.line.take_sealer() {
             self.outbox.seal_by(sealer);
             let behind = core::mem::take(&mut self.buffer);
-            self.line.take(&behind, &mut self.buffer).map_err(broken)?;
+            let behind = behind.get(core::mem::take(&mut self.used)..).unwrap_or_default();
+            self.line.take(behind, &mut self.buffer).map_err(broken)?;
         }
         if !self.outbox.end().is_empty() {
             self.send()?;

@@ -71,6 +71,7 @@ mod sessions;
 pub(crate) mod shelf;
 #[cfg(feature = "internals")]
 pub mod shelf;
+mod tally;
 mod topic;
 mod turn;
 pub(crate) mod vitals;

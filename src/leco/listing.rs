@@ -65,17 +65,6 @@ impl Sheet {
     }
 }
 
-/// How far a whole list has come that is taken in pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// There is more to do.
-    More,
-    /// It is the list from here on; of the one before there may be names to forget.
-    Told,
-    /// There is nothing left to do.
-    Over,
-}
-
 /// The name that an item of a list is, if it is one.
 #[must_use]
 pub fn name_in(item: Value) -> Option<String> {
@@ -144,10 +133,11 @@ impl Listing {
         self.sheet.bytes
     }
 
-    /// Takes a whole list, as much of it as fits into `room` bytes.
+    /// Takes a whole list at once.
+    #[cfg(test)]
     pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, recent: Recent, room: usize) {
         self.begin(names.into_iter().map(Value::from).collect(), (number, recent), room);
-        while self.go_on(usize::MAX).is_some_and(|step| step != Step::Over) {}
+        self.go_on(usize::MAX);
     }
 
     // ---- A whole list, in pieces ----
@@ -164,16 +154,16 @@ impl Listing {
         self.coming.as_ref().map_or(0, |coming| coming.rest.len()) + self.waste.len()
     }
 
-    /// Takes so many more names of it or, when all are taken, forgets so many of the list before. `None`: one of them is no name, and the list
-    /// before stays for good.
-    pub fn go_on(&mut self, count: usize) -> Option<Step> {
+    /// Takes so many more names of it or, when all are taken, forgets so many of the list before. Answers whether it has become the list with that;
+    /// `None`: one of them is no name, and the list before stays for good.
+    pub fn go_on(&mut self, count: usize) -> Option<bool> {
         let Some(coming) = &mut self.coming else {
             for _ in 0..count {
                 if self.waste.pop_first().is_none() {
                     break;
                 }
             }
-            return Some(if self.waste.is_empty() { Step::Over } else { Step::More });
+            return Some(false);
         };
         // Between two lists that have numbers it is seen who has gone and come. Who may have is treated as if it had.
         let before = self.sheet.number.filter(|_| coming.sheet.number.is_some());
@@ -191,17 +181,14 @@ impl Listing {
             coming.sheet.add(name, coming.room);
         }
         if coming.rest.len() > 0 {
-            return Some(Step::More);
+            return Some(false);
         }
         self.end();
-        Some(Step::Told)
-    }
-
-    /// Forgets the list before at once, if it has no more than so many names.
-    pub fn forget_few(&mut self, count: usize) {
         if self.waste.len() <= count {
+            // What few there are to forget need no piece of their own.
             self.waste.clear();
         }
+        Some(true)
     }
 
     /// It is whole: from here on it is the list.

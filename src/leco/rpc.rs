@@ -178,7 +178,6 @@ impl Document {
         Self::parse_within(payload, JSON_VALUES_OF_NODE_MAX)
     }
 
-    #[inline(always)]
     fn parse_within(payload: &[u8], values_max: usize) -> Result<Self, RpcError> {
         if payload.len() > RPC_BYTES_MAX {
             return Err(INVALID_REQUEST);

@@ -26,14 +26,13 @@ impl<V: Default> Tally<V> {
     /// The row of these labels, or, where it would be one too many, that of `others`, which must be few.
     pub fn row(&mut self, labels: &[&str], others: &[&str]) -> &mut V {
         self.compose(labels);
-        if !self.rows.contains_key(self.key.as_str()) && self.rows.len() >= self.rows_max {
-            self.compose(others);
+        if !self.rows.contains_key(self.key.as_str()) {
+            if self.rows.len() >= self.rows_max {
+                self.compose(others);
+            }
+            return self.rows.entry(self.key.as_str().into()).or_default();
         }
-        let key: &str = &self.key;
-        if !self.rows.contains_key(key) {
-            self.rows.insert(key.into(), V::default());
-        }
-        self.rows.get_mut(key).unwrap_or(&mut self.spare)
+        self.rows.get_mut(self.key.as_str()).unwrap_or(&mut self.spare)
     }
 
     fn compose(&mut self, labels: &[&str]) {

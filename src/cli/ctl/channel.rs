@@ -100,6 +100,15 @@ pub(super) fn plug(connection: &mut Connection, channel: &str, publishes: bool) 
     opened.map_err(|error| Trouble::Nobody(format!("the channel at {at}: {}", in_words(&error))).into())
 }
 
+/// Wants these topics; without any, everything.
+pub(super) fn subscribe_to(plug: &mut Plug, topics: &[String]) -> Result<(), Stop> {
+    let all = [String::new()];
+    for topic in if topics.is_empty() { &all } else { topics } {
+        plug.subscribe(topic.as_bytes()).map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
+    }
+    Ok(())
+}
+
 /// `instep ctl publish`.
 pub(super) fn publish(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let (topic, content) = (given.word(0), given.word(1));
@@ -107,15 +116,9 @@ pub(super) fn publish(given: &Given, connection: &mut Connection) -> Result<Repo
         return Err(Stop::Usage(format!("'{content}' is not JSON: {error}")));
     }
     let mut plug = plug(connection, channel(given), true)?;
-    let mut header = [0; HEADER_BYTES];
     let chance = u128::from(unix_ms()) << 32 | u128::from(std::process::id());
     let conversation = new_header(unix_ms(), chance);
-    for (place, byte) in header.iter_mut().zip(conversation.get(..HEADER_BYTES - 1).unwrap_or_default()) {
-        *place = *byte;
-    }
-    if let Some(kind) = header.last_mut() {
-        *kind = JSON;
-    }
+    let header = [conversation.get(..HEADER_BYTES - 1).unwrap_or_default(), &[JSON]].concat();
     let sent = plug.publish(&[topic.as_bytes(), &header, content.as_bytes()]);
     sent.map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
     Ok(Report { json: json!({"published": topic}), text: format!("published under {topic}\n") })
@@ -164,11 +167,7 @@ fn watch(
     show: &mut dyn FnMut(&[u8]) -> Option<String>,
 ) -> Result<Report, Stop> {
     let mut plug = plug(connection, channel, false)?;
-    let topics: Vec<&str> = given.words.iter().map(String::as_str).collect();
-    let all = [""];
-    for topic in if topics.is_empty() { &all[..] } else { &topics } {
-        plug.subscribe(topic.as_bytes()).map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
-    }
+    subscribe_to(&mut plug, &given.words)?;
     let mut left = given.number("messages");
     let mut failed = None;
     let mut take = |wire: &[u8]| {

@@ -3,7 +3,7 @@
 //! A file begins with [`MAGIC`]. Each message follows as microseconds since 1970 (8 bytes), its length (4 bytes), both with the highest byte first,
 //! and its frames as they were on the wire. What a recorder that was killed has not finished is the end of the file, and is passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read as _, Write as _};
 use std::path::Path;
@@ -18,7 +18,7 @@ use signal_hook_mio::v1_0::Signals;
 use super::super::client::Trouble;
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
-use super::channel::{TICK, channel, in_json, plug};
+use super::channel::{TICK, channel, in_json, plug, subscribe_to};
 use super::command::{Connection, Given, Report, Stop};
 
 /// What a recording begins with.
@@ -72,11 +72,7 @@ pub(super) fn record(given: &Given, connection: &mut Connection) -> Result<Repor
     let path = given.word(0).to_owned();
     let mut plug = plug(connection, channel(given), false)?;
     let mut recorder = Recorder::make(&path).map_err(|error| failed(&path, &error))?;
-    let topics = given.words.get(1..).unwrap_or_default();
-    let all = [String::new()];
-    for topic in if topics.is_empty() { &all } else { topics } {
-        plug.subscribe(topic.as_bytes()).map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
-    }
+    subscribe_to(&mut plug, given.words.get(1..).unwrap_or_default())?;
     if !connection.json && !print(&format!("recording into {path}, until Ctrl-C")).map_err(Stop::Failed)? {
         return Err(Stop::Said);
     }
@@ -235,26 +231,23 @@ fn cell(value: &Value) -> String {
 
 /// Prints a recording as a table: its columns are known when it has been read once.
 fn in_table(path: &str, mut reader: Reader) -> Result<Report, Stop> {
-    let mut columns = BTreeMap::new();
+    let mut columns = BTreeSet::new();
     let mut wire = Vec::new();
     while reader.next(&mut wire)?.is_some() {
-        for name in values(&wire).into_keys() {
-            columns.entry(name).or_insert(());
-        }
+        columns.extend(values(&wire).into_keys());
         if columns.len() > COLUMNS_MAX {
             let why = format!("{path}: more than {COLUMNS_MAX} columns; record fewer topics, or use --as json");
             return Err(Stop::Failed(Failure::other(why)));
         }
     }
-    let names: Vec<&String> = columns.keys().collect();
-    let titles = names.iter().map(|name| cell(&Value::from(name.as_str())));
+    let titles = columns.iter().map(|name| cell(&Value::from(name.as_str())));
     let mut goes_on = print(&core::iter::once("time".to_owned()).chain(titles).collect::<Vec<_>>().join(","));
     let mut reader = Reader::open(path)?;
     while goes_on.map_err(Stop::Failed)?
         && let Some(at) = reader.next(&mut wire)?
     {
         let row = values(&wire);
-        let cells = names.iter().map(|name| row.get(*name).map(cell).unwrap_or_default());
+        let cells = columns.iter().map(|name| row.get(name).map(cell).unwrap_or_default());
         goes_on = print(&core::iter::once(seconds(at).to_string()).chain(cells).collect::<Vec<_>>().join(","));
     }
     Err(Stop::Said)

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::leco::listing::{Recent, Step, name_in};
+use crate::leco::listing::{Recent, name_in};
 use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::rpc::{self, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
@@ -195,28 +195,23 @@ impl Coordinator {
             node.listing.begin(listed, (number, recent), room);
         }
         peers.spend(Work::Listed(node.listing.pending().min(LISTED_PER_PIECE)));
-        let step = node.listing.go_on(LISTED_PER_PIECE).ok_or_else(no_names)?;
-        if step == Step::Told {
+        if node.listing.go_on(LISTED_PER_PIECE).ok_or_else(no_names)? {
             node.asked = None;
             if let Some(namespace) = node.namespace.as_deref() {
                 tell_of_node(peers, &name::shown(namespace), "listed");
             }
             peers.events.push_back(Event::NodeListed { node: key });
-            // What few there are to forget need no piece of their own.
-            node.listing.forget_few(LISTED_PER_PIECE);
+        }
+        if node.listing.pending() > 0 {
+            return Ok(None);
         }
         let (taken, left_out) = (node.listing.names().len(), node.listing.left_out());
-        match step {
-            Step::More | Step::Told if node.listing.pending() > 0 => Ok(None),
-            Step::More | Step::Told | Step::Over if left_out > 0 => {
-                let all = taken + left_out;
-                let why = format!(
-                    "{left_out} of {all} components are left out: the names of other nodes have had their room"
-                );
-                Err((SERVER_FULL, Value::from(why)))
-            }
-            Step::More | Step::Told | Step::Over => Ok(Some(Value::Null)),
+        if left_out == 0 {
+            return Ok(Some(Value::Null));
         }
+        let all = taken + left_out;
+        let why = format!("{left_out} of {all} components are left out: the names of other nodes have had their room");
+        Err((SERVER_FULL, Value::from(why)))
     }
 
     /// A node tells how its list has changed.

@@ -219,8 +219,7 @@ impl Hub {
             // Its answer comes on its own link to us.
             let Some(found) = names.nodes.get(node).filter(|found| found.inbound.is_some()) else { return };
             let name = channel.name().as_bytes();
-            let has_one = peers.get(link).is_some_and(Peer::is_instep)
-                || found.listing.names().any(|listed| *listed.as_bytes() == *name);
+            let has_one = peers.get(link).is_some_and(Peer::is_instep) || found.listing.has(name);
             let Some(namespace) = found.namespace.as_deref().filter(|_| has_one) else { continue };
             let (asked, asker) = ([namespace, b".", name].concat(), names.named_here(name));
             let header = new_header(peers);

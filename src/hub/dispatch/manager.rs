@@ -237,9 +237,7 @@ impl Hub {
         let name = name.ok_or_else(|| (INVALID_PARAMS, Value::from("name is a string")))?;
         let asked_by = self.peers.asker(caller.link);
         let opened = self.manager.open_feed(&mut self.peers, name, asked_by);
-        let id = opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
-        let rows = self.manager.provider_rows(&self.peers, &Some(vec![id]));
-        Ok(json!({"provider": id, "providerinfo": rows.iter().map(ProviderRow::json).collect::<Vec<_>>()}))
+        opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason))).and_then(|id| self.opened(id))
     }
 
     /// Takes a timestep of a feed.

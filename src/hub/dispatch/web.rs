@@ -12,8 +12,8 @@ use crate::hub::front::Asked as Receiver;
 use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{For, Peer, Work};
-use crate::hub::sessions::{Documents as DocumentsOfKind, GuestId};
-use crate::hub::web::{Asked, Came, Documents, Pulse, Reply, Route, file, home, openapi};
+use crate::hub::sessions::GuestId;
+use crate::hub::web::{Asked, Came, Pulse, Reply, Route, file, home, openapi};
 use crate::limits::WEB_STEPS_PER_TURN;
 
 /// What becomes of a request.
@@ -191,17 +191,7 @@ impl Hub {
 
     /// Every number, in the words of Prometheus.
     fn metrics(&self) -> Reply {
-        let tally = self.sessions.documents();
-        let told = |rows: &mut dyn Iterator<Item = (Vec<&str>, &DocumentsOfKind)>| {
-            let row = |(labels, documents): (Vec<&str>, &DocumentsOfKind)| Documents {
-                labels: labels.into_iter().map(str::to_owned).collect(),
-                count: documents.count,
-                bytes: documents.bytes,
-            };
-            rows.map(row).collect::<Vec<_>>()
-        };
-        let documents = [told(&mut tally.valid.iter()), told(&mut tally.invalid.iter())];
-        self.web.metrics((&self.peers.counters, &self.readings(), &self.pulse()), &documents)
+        self.web.metrics((&self.peers.counters, &self.readings(), &self.pulse()), self.sessions.documents())
     }
 
     /// How the process fares.

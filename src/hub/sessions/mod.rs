@@ -34,7 +34,6 @@ mod record;
 mod roster;
 mod said;
 mod session;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -46,7 +45,6 @@ pub(super) use entry::{Author, Wish, is_system};
 pub(super) use guest::{Arrival, GuestId};
 pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, tracking_id};
 pub(super) use session::Session;
-pub(super) use tally::{DocumentTally, Documents};
 pub(super) use voice::stamp;
 
 use serde_json::json;
@@ -68,6 +66,7 @@ use super::keys::{NodeKey, OfSessions, PeerKey, RequestKey, SessionKey};
 use super::ledger::{Ledger, Ticket};
 use super::names::Names;
 use super::peers::{For, Peers, Topic};
+use super::tally::DocumentTally;
 
 use backlog::Backlog;
 use change::Purpose;

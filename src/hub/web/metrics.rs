@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 
 use crate::counters::{Counters, Reading};
+use crate::hub::tally::{DocumentTally, Documents};
 use crate::hub::vitals::{TURN_STEPS_US, Turns, Vitals};
 
 use super::reply::Reply;
@@ -59,18 +60,10 @@ impl core::fmt::Display for Micros {
     }
 }
 
-/// Documents of one kind, as they are told: by session, system, kind, and what was wrong if anything was.
-#[derive(Debug)]
-pub(in crate::hub) struct Documents {
-    pub(in crate::hub) labels: Vec<String>,
-    pub(in crate::hub) count: u64,
-    pub(in crate::hub) bytes: u64,
-}
-
 /// Every counter, what there is now, the documents that were taken and refused, and what was asked; `active` requests are not answered yet.
 pub(super) fn metrics(
     (counters, readings, pulse): (&Counters, &[Reading], &Pulse),
-    documents: &[Vec<Documents>; 2],
+    documents: &DocumentTally,
     (requests, active): (&Requests, usize),
 ) -> Reply {
     let mut sheet = Sheet(String::new());
@@ -110,17 +103,17 @@ fn of_requests(sheet: &mut Sheet, requests: &Requests, active: usize) {
         sheet.line(format_args!("c2sim_request_auth_failed_count_total{{{of}}} {count}"));
     }
     sheet.head("c2sim_server_active_requests", "gauge", "requests that are being read or answered");
-    sheet.line(format_args!("c2sim_server_active_requests{{{}}} {active}", labelled(&[], &[""; 0])));
+    sheet.line(format_args!("c2sim_server_active_requests{{{}}} {active}", labelled(&[], &[])));
 }
 
 /// Labels as they are written, with the one that all of these have.
-fn labelled(names: &[&str], values: &[impl AsRef<str>]) -> String {
+fn labelled(names: &[&str], values: &[&str]) -> String {
     let mut out = "c2sim_app=\"c2sim-server\"".to_owned();
     for (name, value) in names.iter().zip(values) {
         out.push(',');
         out.push_str(name);
         out.push_str("=\"");
-        for letter in value.as_ref().chars() {
+        for letter in value.chars() {
             match letter {
                 '\\' => out.push_str("\\\\"),
                 '"' => out.push_str("\\\""),
@@ -134,21 +127,21 @@ fn labelled(names: &[&str], values: &[impl AsRef<str>]) -> String {
 }
 
 /// Documents, in the words of other servers of C2SIM.
-fn of_documents(sheet: &mut Sheet, [valid, invalid]: &[Vec<Documents>; 2]) {
+fn of_documents(sheet: &mut Sheet, documents: &DocumentTally) {
     const LABELS: [&str; 4] = ["c2sim_shared_session", "c2sim_system_name", "c2sim_msg_kind", "c2sim_error_kind"];
     for (name, help, rows) in [
-        ("c2sim_client_msg_valid_count_total", "C2SIM documents that were taken", valid),
-        ("c2sim_client_msg_invalid_count_total", "C2SIM documents that were refused", invalid),
+        ("c2sim_client_msg_valid_count_total", "C2SIM documents that were taken", &documents.valid),
+        ("c2sim_client_msg_invalid_count_total", "C2SIM documents that were refused", &documents.invalid),
     ] {
         sheet.head(name, "counter", help);
-        for Documents { labels, count, .. } in rows {
-            sheet.line(format_args!("{name}{{{}}} {count}", labelled(&LABELS, labels)));
+        for (labels, Documents { count, .. }) in rows.iter() {
+            sheet.line(format_args!("{name}{{{}}} {count}", labelled(&LABELS, &labels)));
         }
     }
     let name = "c2sim_client_msg_bytes_sent_total";
     sheet.head(name, "counter", "bytes of the C2SIM documents that were taken");
-    for Documents { labels, bytes, .. } in valid {
-        sheet.line(format_args!("{name}{{{}}} {bytes}", labelled(&LABELS, labels)));
+    for (labels, Documents { bytes, .. }) in documents.valid.iter() {
+        sheet.line(format_args!("{name}{{{}}} {bytes}", labelled(&LABELS, &labels)));
     }
 }
 

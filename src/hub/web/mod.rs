@@ -38,10 +38,11 @@ use super::cause::Cause;
 use super::events::Parting;
 use super::keys::PeerKey;
 use super::peers::{Loan, PeerTimer, Peers, Role, is_loopback};
+use super::tally::DocumentTally;
 
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
-pub(super) use metrics::{Documents, Pulse};
+pub(super) use metrics::Pulse;
 pub(super) use page::{file, home, openapi};
 pub(super) use reply::{Body, Reply};
 pub(super) use route::{Action, Route};
@@ -496,7 +497,7 @@ impl Web {
     }
 
     /// Every number, in the words of Prometheus: ours, and of the documents that were taken and refused.
-    pub(super) fn metrics(&self, ours: (&Counters, &[Reading], &Pulse), documents: &[Vec<Documents>; 2]) -> Reply {
+    pub(super) fn metrics(&self, ours: (&Counters, &[Reading], &Pulse), documents: &DocumentTally) -> Reply {
         // The one that asks for this has been lent to who answers it.
         let active = 1 + self.connections.values().filter(|connection| connection.at_hand.is_some()).count();
         metrics::metrics(ours, documents, (&self.requests, active))

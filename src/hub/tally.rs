@@ -1,9 +1,10 @@
 //! Documents that were handed in, counted as other servers of C2SIM count them: by session, system and kind, and what was wrong.
 
 use crate::c2sim::kind::Kind;
-use crate::hub::call::Refused;
 use crate::limits::TALLY_DOCUMENTS_MAX;
 use crate::store::tally::Tally;
+
+use super::call::Refused;
 
 const OTHER: &str = "other";
 
@@ -31,7 +32,7 @@ impl Default for DocumentTally {
 
 impl DocumentTally {
     /// A document was taken, or refused; of what kind it is is known if it could be read.
-    pub(super) fn note(
+    pub(in crate::hub) fn note(
         &mut self,
         (session, system): (&str, &str),
         kind: Option<Kind>,
