@@ -98,6 +98,12 @@ pub const SESSIONS_MAX: usize = 1024;
 pub const SESSION_NAME_BYTES_MAX: usize = 64;
 /// Bytes of the name of a feed.
 pub const FEED_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a record that the program around the server pushes: as many as a call may have. It is applied in one turn.
+pub const FEED_RECORD_BYTES_MAX: usize = 2 << 20;
+/// Records of such a feed that wait for the server.
+pub const RECORDS_WAITING_MAX: usize = 256;
+/// The bytes of those.
+pub const RECORDS_WAITING_BYTES_MAX: usize = 8 << 20;
 /// Bytes of the display name of a session.
 pub const SESSION_TITLE_BYTES_MAX: usize = 256;
 /// Bytes of the description of a session.

@@ -45,6 +45,7 @@ mod channels;
 mod clock;
 mod dial;
 mod door;
+mod feed;
 mod file;
 #[cfg(not(feature = "internals"))]
 mod host;
@@ -78,6 +79,7 @@ mod vitals;
 mod wire;
 mod writer;
 
+pub use feed::{Fed, Feed, FeedError};
 pub use server::Server;
 #[cfg(feature = "daemon")]
 pub use signals::{OnHangup, when_asked_to_end};

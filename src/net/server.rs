@@ -1,6 +1,7 @@
 //! The event loop: one turn after the other, and what each of its tokens leads to.
 
 mod accepting;
+mod feeding;
 #[cfg(feature = "tls")]
 mod secret;
 
@@ -25,6 +26,7 @@ use crate::time::Tick;
 use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, Listener};
+use super::feed::Feeds;
 use super::linger::Lingers;
 #[cfg(feature = "daemon")]
 use super::signals::OnHangup;
@@ -53,6 +55,8 @@ pub struct Server {
     wires: Wires,
     lingers: Lingers,
     dials: Dials,
+    /// Providers of the program around.
+    feeds: Feeds,
     /// What comes of the hub's commits and recordings, where there are directories for them.
     outcomes: Vec<Outcomes>,
     /// Slots of peers that may have bytes to read.
@@ -111,6 +115,7 @@ impl Server {
             wires: Wires::default(),
             lingers: Lingers::new(),
             dials: Dials::new(Arc::clone(&waker)),
+            feeds: Feeds::new(Arc::clone(&waker)),
             outcomes,
             ready: VecDeque::new(),
             lap: 0,
@@ -222,7 +227,7 @@ impl Server {
     /// How long the loop may sleep before it must take a turn; `None` is for ever.
     #[must_use]
     pub fn next_wake_up(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.unwritten.is_empty() || self.lingers.is_ready() {
+        if !self.ready.is_empty() || !self.unwritten.is_empty() || self.lingers.is_ready() || self.feeds.is_left() {
             return Some(Duration::ZERO);
         }
         let soonest = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()]
@@ -269,6 +274,7 @@ impl Server {
         self.read_ready(now);
         let is_unread = may_be_more || self.lap > 0;
         self.hub.note_unread(is_unread);
+        self.take_from_feeds(now);
         self.dials.expire(now, &mut self.hub, self.poll.registry());
         let turn = self.work(now, is_unread);
         self.hub.note_unknown_ends(self.lingers.turn(now, &mut self.scratch));
@@ -375,6 +381,7 @@ impl Server {
     fn stop(&mut self, now: Tick) -> Turn {
         if self.stopping {
             log::info!("stopped at once");
+            self.feeds.end();
             return Turn::Ended;
         }
         log::info!("stopping");
@@ -498,6 +505,7 @@ impl Server {
                 Output::LogLevel(level) => log::set_max_level(level),
                 Output::Stop => {
                     self.has_stopped = true;
+                    self.feeds.end();
                     self.lingers.hurry(now);
                 }
             }

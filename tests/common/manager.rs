@@ -89,6 +89,11 @@ impl House {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::before(change, |_| ()).0
+    }
+
+    /// The same, with what was had of the server before it went to its thread.
+    pub(crate) fn before<T>(change: impl FnOnce(&mut Config), have: impl FnOnce(&mut Server) -> T) -> (Self, T) {
         let directory = Directory::new();
         let mut config = Config {
             namespace: "N1".into(),
@@ -106,11 +111,12 @@ impl House {
         let (leco, control, viewers) = (port(Door::Leco), port(Door::Control), port(Door::Viewer));
         let pages = port(Door::Http);
         let stopper = server.stopper();
+        let had = have(&mut server);
         let thread = std::thread::spawn(move || {
             server.run().unwrap();
             server
         });
-        Self { directory, leco, control, viewers, pages, stopper, thread: Some(thread) }
+        (Self { directory, leco, control, viewers, pages, stopper, thread: Some(thread) }, had)
     }
 
     pub(crate) fn controller(&self) -> Controller {

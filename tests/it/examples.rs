@@ -21,6 +21,14 @@ fn a_server_in_a_thread() {
 }
 
 #[test]
+fn a_provider_of_the_programs_own() {
+    let said = run("provider", &["300"]);
+    let wanted =
+        ["provider 1 has shown 301 records, the last is timestep Some(300)", "afterwards: the server has ended"];
+    assert_eq!(said, wanted);
+}
+
+#[test]
 fn a_server_in_the_programs_own_loop() {
     assert_eq!(run("own_loop", &[]), ["1 visitor heard: 1 signed in"]);
 }

@@ -1,12 +1,14 @@
 //! Feeds: a program that is no kernel pushes its timesteps, and they are shown, asked for later and recorded like any others.
 
 use std::fs;
+use std::time::Duration;
 
-use crate::common::manager::{Directory, House, wait_until};
+use crate::common::manager::{Directory, House, PATIENCE, wait_until};
 use crate::common::program::run;
 use instep::control::record::Property;
 use instep::control::section::Section;
 use instep::control::viewer::Bits;
+use instep::net::{Feed, FeedError, Server};
 use serde_json::{Value, json};
 
 const ALL: u32 = Bits::OPEN.0 | Bits::MAP.0 | Bits::WORLD.0 | Bits::UPDATE.0;
@@ -152,4 +154,121 @@ fn what_is_no_timestep_changes_nothing() {
     assert!(run(&["ctl", "-a", &feeder.house.leco.to_string(), "play", "1", "--speed", "2"]).code == 1);
     feeder.call("open_feed", &json!({"name": "second"})).unwrap();
     assert!(feeder.call("open_feed", &json!({"name": "third"})).unwrap_err().contains("providers_max"));
+}
+
+/// A feed of the program that the server runs in.
+fn own(server: &mut Server) -> Feed {
+    server.provider("traffic").unwrap()
+}
+
+#[test]
+fn the_program_around_feeds_its_own_provider() {
+    let recordings = Directory::new();
+    let path = recordings.path().to_str().unwrap().to_owned();
+    let (house, feed) = House::before(|config| config.record.clone_from(&path), own);
+    let mut controller = house.controller();
+    let row = controller.provider(1);
+    assert_eq!((&row["type"], &row["ids"], feed.id()), (&json!("FEED"), &json!("traffic"), 1));
+    let mut viewer = house.viewer();
+    viewer.call(ALL, None);
+    let id = controller.viewers()[0];
+    controller.connect(1, id);
+    // All at once: what cannot be taken while the world is made ready waits.
+    feed.push(&begin()).unwrap();
+    for x in 4..50 {
+        feed.push(&step(x)).unwrap();
+    }
+    let fed = feed.wait(PATIENCE).unwrap();
+    assert_eq!((fed.taken, fed.refused, fed.waiting, fed.time, fed.viewers), (47, 0, 0, Some(46), 1));
+    let mut seen = viewer.see();
+    while seen.time < 46 {
+        seen = viewer.see();
+    }
+    assert!(seen.world().iter().any(|entity| entity.id == 7 && entity.properties.get(Property::X) == Some(49)));
+    // From MsgPack, as a recording has it.
+    let mut bytes = Vec::new();
+    instep::control::json::write(&mut bytes, &step(60));
+    feed.push_packed(bytes).unwrap();
+    feed.end_run();
+    assert_eq!(feed.wait(PATIENCE).unwrap().time, Some(47));
+    assert_eq!(controller.provider(1)["status"], "closed");
+    wait_until("it is recorded", || {
+        let files = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|end| end == "vlog")).any(|file| {
+            let said = run(&["log", "--json", "-e", "7", file.to_str().unwrap()]);
+            said.code == 0 && said.json()["history"]["7"].as_array().is_some_and(|steps| steps.len() == 48)
+        })
+    });
+    // Closed, it is gone.
+    feed.close();
+    wait_until("it is closed", || {
+        let said = run(&["ctl", "-a", &house.leco.to_string(), "--json", "providers"]);
+        said.code == 0 && said.json() == json!([])
+    });
+    house.stop();
+}
+
+#[test]
+fn what_cannot_be_taken_from_the_program_around_is_said_or_counted() {
+    let (house, (feed, other)) = House::before(|_| {}, |server| (own(server), server.provider("more").unwrap()));
+    for (record, why) in [
+        (json!([1]), "a record is an object"),
+        (json!({"perceptions": []}), "perceptions are not taken"),
+        (json!({"changes": [{"x": 3}]}), "changes: field id is missing"),
+        (json!({"comment": "x".repeat(3 << 20)}), "at most 2 MiB"),
+    ] {
+        let Err(FeedError::Refused(said)) = feed.push(&record) else { panic!("{why}") };
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(feed.fed().waiting, 0);
+    // What only the server can know comes later, and is counted.
+    feed.push(&step(3)).unwrap();
+    let Err(FeedError::Refused(said)) = feed.wait(PATIENCE) else { panic!("no run has begun") };
+    assert!(said.contains("a run begins"), "{said}");
+    assert_eq!((feed.fed().refused, feed.wait(PATIENCE).map(|fed| fed.taken)), (1, Ok(0)));
+    // Another's hand closes it.
+    let mut controller = house.controller();
+    assert!(run(&["ctl", "-a", &house.leco.to_string(), "close", "1"]).code == 0);
+    let said = feed.push(&begin()).and_then(|()| feed.wait(PATIENCE).map(drop));
+    assert_eq!(said, Err(FeedError::Ended("provider 1 was closed".to_owned())));
+    assert_eq!(feed.push(&begin()), Err(FeedError::Ended("provider 1 was closed".to_owned())));
+    // Let go of, its last world stays to be looked at; and one that outlives the server is told.
+    other.push(&begin()).unwrap();
+    drop(other);
+    wait_until("its run has ended", || controller.provider(2)["status"] == "closed");
+    house.stop();
+}
+
+#[test]
+fn as_much_waits_for_the_server_as_may() {
+    let directory = Directory::new();
+    let config = instep::config::Config {
+        namespace: "N1".into(),
+        bind: vec!["127.0.0.1:0".into()],
+        control_bind: vec!["off".into()],
+        viewer_bind: vec!["off".into()],
+        log_dir: vec![directory.path().display().to_string()],
+        providers_max: 2,
+        ..instep::config::Config::default()
+    };
+    let mut server = Server::bind(config).unwrap();
+    assert!(server.provider("").unwrap_err().to_string().contains("the name of a feed"));
+    let (few, large) = (own(&mut server), own(&mut server));
+    assert!(server.provider("third").unwrap_err().to_string().contains("providers_max"));
+    few.push(&begin()).unwrap();
+    let pushed = (0..1000).take_while(|n| few.push(&step(*n)).is_ok()).count();
+    assert_eq!((pushed, few.push(&step(1))), (255, Err(FeedError::Full)));
+    let long = json!({"world": [], "comment": "x".repeat(1 << 20)});
+    assert_eq!((0..1000).take_while(|_| large.push(&long).is_ok()).count(), 7, "with what stands around them");
+    assert_eq!(few.wait(Duration::ZERO), Err(FeedError::Late));
+    // In a loop of one's own.
+    while few.fed().waiting + large.fed().waiting > 0 {
+        assert_eq!(server.turn(Some(Duration::from_millis(10))).unwrap(), instep::net::Turn::Goes);
+    }
+    assert_eq!((few.fed().taken, few.fed().time, large.fed().taken), (256, Some(255), 7));
+    few.push(&step(1)).unwrap();
+    server.hub().check_invariants().unwrap();
+    drop(server);
+    assert_eq!((few.fed().refused, few.fed().waiting), (1, 0));
+    assert_eq!(few.push(&step(1)), Err(FeedError::Ended("the server has ended".to_owned())));
 }

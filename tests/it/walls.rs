@@ -13,6 +13,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/commands.rs",
     "src/hub/dispatch/connections.rs",
     "src/hub/dispatch/control.rs",
+    "src/hub/dispatch/feeds.rs",
     "src/hub/dispatch/guarded.rs",
     "src/hub/dispatch/guests.rs",
     "src/hub/dispatch/link.rs",

@@ -7,6 +7,7 @@ mod channel;
 mod commands;
 mod connections;
 mod control;
+mod feeds;
 mod guarded;
 mod guests;
 mod link;

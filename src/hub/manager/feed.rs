@@ -2,6 +2,9 @@
 //!
 //! A record with a world begins a run, also where there was one before; each other one is a timestep of it. What cannot be read changes nothing.
 
+use serde_json::Value;
+
+use crate::control::json;
 use crate::control::replay::{self, Record};
 use crate::control::reply::{ProviderType, Status};
 use crate::control::section::Section;
@@ -76,6 +79,41 @@ impl Manager {
             self.end_provider(peers, key, Status::Closed, "the feed has ended");
         }
         Ok((time, self.show_of(key).map_or(0, |show| show.viewers.len())))
+    }
+
+    /// The record that a value of JSON is.
+    ///
+    /// # Errors
+    /// It is none, in words.
+    pub(in crate::hub) fn packed(value: &Value) -> Result<Vec<u8>, String> {
+        json::record(value).filter(|_| value.is_object()).ok_or_else(|| "a record is an object".to_owned())
+    }
+
+    /// Whether bytes are a record, and all of it can be read.
+    ///
+    /// # Errors
+    /// They are none, in words.
+    pub(in crate::hub) fn readable(bytes: &[u8]) -> Result<(), String> {
+        Record::read(bytes).map_err(|error| error.to_string()).and_then(|record| check(&record))
+    }
+
+    /// Whether there is a feed of that number.
+    pub(in crate::hub) fn is_feed(&self, id: i64) -> bool {
+        let entry = self.providers.key_of(id).and_then(|key| self.providers.entry(key));
+        entry.is_some_and(|entry| matches!(entry.source, Source::Feed))
+    }
+
+    /// Whether the world of a feed's run is still being made ready for viewers, so that it takes nothing for now.
+    pub(in crate::hub) fn is_feed_busy(&self, id: i64) -> bool {
+        let provider = self.providers.key_of(id).and_then(|key| self.providers.entry(key)).map(|entry| &entry.provider);
+        provider.is_some_and(|provider| provider.status == Status::Online && provider.has_new_world())
+    }
+
+    /// The run of a feed is over, without another timestep.
+    pub(in crate::hub) fn end_feed(&mut self, peers: &mut Peers, id: i64) {
+        if let Some(key) = self.providers.key_of(id).filter(|_| self.is_feed(id)) {
+            self.end_provider(peers, key, Status::Closed, "the feed has ended");
+        }
     }
 
     /// A run begins: what was shown before is over, and the world is made ready for viewers.
