@@ -78,6 +78,7 @@ counters! {
     published_drops: "copies that a subscriber went without, as it does not keep up",
     published_unwanted: "messages of publishers that nobody had subscribed to",
     published_forbidden: "messages of publishers that their user may not publish",
+    last_values_lost: "topics whose last value was not kept: too large, or no room for it beside others",
     subscriptions: "subscriptions to topics of both channels",
     subscriptions_refused: "subscriptions refused: too long, too many, or not permitted",
     messages_in: "multipart messages received",

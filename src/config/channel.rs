@@ -1,4 +1,4 @@
-//! Where a channel is: at its usual ports, at others, or nowhere.
+//! Where a channel is: at its usual ports, at others, or nowhere; and what a subscriber goes without that does not keep up.
 
 use core::fmt;
 
@@ -47,5 +47,35 @@ mod tests {
         for wrong in ["on", "-1", "70000"] {
             assert!(ChannelPort::of_word(wrong).is_err(), "{wrong}");
         }
+    }
+}
+
+/// What a subscriber of a channel goes without that has no room for all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drops {
+    /// What comes: it has all up to some moment, and goes on from when it reads again.
+    #[default]
+    Newest,
+    /// What has waited longest: it is as far behind as its ring is large, and no farther.
+    Oldest,
+}
+
+impl Drops {
+    /// What a word says.
+    pub(super) fn of_word(word: &str) -> Result<Self, String> {
+        match word {
+            "newest" => Ok(Self::Newest),
+            "oldest" => Ok(Self::Oldest),
+            _ => Err(format!("'{word}' is neither newest nor oldest")),
+        }
+    }
+}
+
+impl fmt::Display for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Newest => "newest",
+            Self::Oldest => "oldest",
+        })
     }
 }

@@ -10,7 +10,7 @@ mod predefined;
 mod settings;
 mod values;
 
-pub use channel::ChannelPort;
+pub use channel::{ChannelPort, Drops};
 pub use log::LevelFilter;
 pub use node::NodeRule;
 pub use predefined::Predefined;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::channel::ChannelPort;
+use super::channel::{ChannelPort, Drops};
 use super::node::NodeRule;
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
@@ -235,6 +235,17 @@ pub const SETTINGS: &[Setting] = &[
         log_channel_port,
         "the same of log messages, nodes to - 2 (default: 11098; both move with port; 'off')"
     ),
+    Setting {
+        key: "channel_drops",
+        help: "what a subscriber goes without that does not keep up: newest or oldest messages",
+        is_switch: false,
+        get: |config| Value::Text(config.channel_drops.to_string()),
+        set: |config, word| {
+            config.channel_drops = Drops::of_word(word)?;
+            Ok(())
+        },
+    },
+    setting!(switch last_values, "give new subscribers of data the last message of every topic that they subscribe to"),
     setting!(switch c2sim, "stand in for both servers of C2SIM: HTTP on 7777 and 8080, STOMP on 61613, all addresses"),
     setting!(text http_prefix, "path below which the HTTP port is found too (default: its root only)"),
     setting!(text http_external, "host:port by which clients of the HTTP port come back (default: as they came)"),

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::channel::ChannelPort;
+use super::channel::{ChannelPort, Drops};
 use super::node::NodeRule;
 use super::predefined::Predefined;
 use crate::auth::{Access, JwtRule, Key, UserRule, Users};
@@ -110,6 +110,11 @@ pub struct Config {
     pub data_port: ChannelPort,
     /// Port at which publishers of log messages come in; subscribers do at the one below it, other nodes at the one below that.
     pub log_channel_port: ChannelPort,
+    /// What a subscriber of a channel goes without that does not keep up: the newest messages, or the oldest that wait for it.
+    pub channel_drops: Drops,
+    /// Whether a new subscriber of data is given the last message of every topic that it subscribes to. Publishers of this node then send all that they
+    /// have, whether anybody has subscribed to it or not.
+    pub last_values: bool,
     /// Whether the ports of the reference servers of C2SIM are opened too, on all addresses: HTTP on 7777 and 8080, STOMP on 61613.
     pub c2sim: bool,
     /// Path below which the HTTP port is to be found too, `/a/b`; empty: at its root only.
@@ -228,6 +233,8 @@ impl Default for Config {
             stomp_bind: Vec::new(),
             data_port: ChannelPort::Usual,
             log_channel_port: ChannelPort::Usual,
+            channel_drops: Drops::Newest,
+            last_values: false,
             c2sim: false,
             http_prefix: String::new(),
             http_external: String::new(),

@@ -156,7 +156,7 @@ impl Hub {
             front: Front::new(),
             web: Web::new(&config),
             topic: Topic::new(&config),
-            channels: Channels::new(start.seed),
+            channels: Channels::new(start.seed, config.last_values),
             turns: vitals::Turns::default(),
             vitals: || None,
             rulebook: None,

@@ -32,3 +32,14 @@ pub const GATHERERS_MAX: usize = 256;
 pub const GATHERER_PAUSE_MS: [u64; 2] = [100, 10_000];
 /// Bytes of an answer with addresses of another node's channel.
 pub const GATHERER_ANSWER_BYTES_MAX: usize = 4096;
+/// Bytes that are moved in one turn of the loop to take older messages out from behind one that has begun to leave; where that is not enough, the newest are
+/// dropped.
+pub const MOVED_BYTES_PER_TURN: usize = 4 << 20;
+/// Topics of a channel of which the last message is kept, where that is asked for.
+pub const LAST_VALUES_MAX: usize = 1 << 14;
+/// Bytes that these messages are counted as together; they are counted in `memory_max` too.
+pub const LAST_VALUES_BYTES_MAX: usize = 16 << 20;
+/// Bytes that one of them is counted as, with its topic; of a larger one none is kept.
+pub const LAST_VALUE_BYTES_MAX: usize = 1 << 20;
+/// Bytes that one is counted as beside its own and those of its topic.
+pub const LAST_VALUE_BYTES: usize = 192;

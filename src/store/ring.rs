@@ -157,6 +157,26 @@ impl Ring {
         }
     }
 
+    /// Takes `n` bytes out that lie behind the first `kept`; those move up to what is behind. An emptied ring keeps its block for a push.
+    pub fn remove(&mut self, kept: usize, n: usize) {
+        debug_assert!(kept + n <= self.len, "what is taken out waits");
+        let size = self.block.len();
+        let wrap = |at: usize| if at > size { at - size } else { at };
+        let mut left = kept;
+        while left > 0 {
+            // From its end on, as far as neither place goes round.
+            let (from, to) = (wrap(self.head + left), wrap(self.head + n + left));
+            let piece = left.min(from).min(to);
+            self.block.copy_within(from - piece..from, to - piece);
+            left -= piece;
+        }
+        self.len -= n.min(self.len);
+        self.head += n;
+        if self.head >= size {
+            self.head -= size;
+        }
+    }
+
     /// What waits as one slice; turns the block where it has to.
     #[must_use]
     pub fn contiguous(&mut self) -> &[u8] {
@@ -247,7 +267,15 @@ mod tests {
                 let expected: Vec<u8> = twin.iter().copied().collect();
                 assert_eq!(ring.contiguous(), expected);
             }
-            if state & 8 == 0 {
+            if state & 1280 == 256 && !twin.is_empty() {
+                let kept = (state >> 50) as usize % twin.len();
+                let n = n.min(twin.len() - kept);
+                ring.remove(kept, n);
+                twin.drain(kept..kept + n);
+                if twin.is_empty() {
+                    ring.clear(&mut pool);
+                }
+            } else if state & 8 == 0 {
                 let bytes = vec![u8::try_from(round % 251).unwrap(); n];
                 let fits = twin.is_empty() || twin.len() + n <= 3000;
                 assert_eq!(ring.push(&[&bytes], 3000, &mut pool).is_ok(), fits);

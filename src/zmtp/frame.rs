@@ -311,32 +311,37 @@ pub fn largest(mut frames: &[u8]) -> usize {
 /// How many of the first `n` bytes are whole messages, given that the first begins at `start`; with `start` itself where none is whole.
 #[must_use]
 pub fn whole_before(unsent: [&[u8]; 2], start: usize, n: usize) -> usize {
-    let [first, second] = unsent;
+    let mut whole = start;
+    while let Some((end, _)) = whole_at(unsent, whole, n) {
+        whole = end;
+    }
+    whole
+}
+
+/// Where the message ends, or the command, that begins at `at`, if that is within the first `n` bytes; and whether it is a command.
+#[must_use]
+#[inline]
+pub fn whole_at([first, second]: [&[u8]; 2], mut at: usize, n: usize) -> Option<(usize, bool)> {
     let byte = |at: usize| match first.get(at) {
         Some(byte) => *byte,
         None => second.get(at - first.len()).copied().unwrap_or(0),
     };
-    let mut whole = start;
     loop {
-        let mut at = whole;
-        // One message, or one command, which has no MORE.
-        loop {
-            let flags = byte(at);
-            let (head, body) = if flags & LONG == 0 {
-                (2, usize::from(byte(at + 1)))
-            } else {
-                let size: [u8; 8] = core::array::from_fn(|i| byte(at + 1 + i));
-                (9, usize::try_from(u64::from_be_bytes(size)).unwrap_or(usize::MAX / 2))
-            };
-            at = at.saturating_add(head + body);
-            if at > n {
-                return whole;
-            }
-            if flags & MORE == 0 || flags & COMMAND != 0 {
-                break;
-            }
+        let flags = byte(at);
+        let (head, body) = if flags & LONG == 0 {
+            (2, usize::from(byte(at + 1)))
+        } else {
+            let size: [u8; 8] = core::array::from_fn(|i| byte(at + 1 + i));
+            (9, usize::try_from(u64::from_be_bytes(size)).unwrap_or(usize::MAX / 2))
+        };
+        at = at.saturating_add(head + body);
+        if at > n {
+            return None;
         }
-        whole = at;
+        // A command has no MORE.
+        if flags & MORE == 0 || flags & COMMAND != 0 {
+            return Some((at, flags & COMMAND != 0));
+        }
     }
 }
 

@@ -94,6 +94,16 @@ fn message_behind(front: &[u8], buffer: &[u8], bounds: &Bounds) -> Option<usize>
     (len as u64 <= bounds.message_bytes_max).then_some(len)
 }
 
+/// The last of so many whole messages.
+#[must_use]
+pub fn last_message(wire: &[u8], count: u32) -> &[u8] {
+    let mut last = wire;
+    for _ in 1..count {
+        last = message_len(last).and_then(|len| last.get(len..)).unwrap_or_default();
+    }
+    last
+}
+
 /// Bytes of the message at the start of `buffer`, if it is whole.
 #[must_use]
 pub fn message_len(buffer: &[u8]) -> Option<usize> {
@@ -161,6 +171,8 @@ mod tests {
             assert_eq!(used, if expected == 3 { bytes.len() } else { 2 * len });
         }
         let three = [&same[..], same, same].concat();
+        assert_eq!(last_message(&three, 3), same);
+        assert_eq!(last_message(same, 1), same);
         assert_eq!(run(front, &three, 2 * len + 1, &BOUNDS), (2 * len, 2), "no more than there is time for");
         assert_eq!(
             run(front, &three, usize::MAX, &Bounds { frame_bytes_max: 1, ..BOUNDS }),

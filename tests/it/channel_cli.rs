@@ -44,6 +44,20 @@ fn what_is_published_is_heard_and_told() {
 }
 
 #[test]
+fn who_subscribes_later_is_given_last_values_where_that_is_set() {
+    let config = Config { data_port: ChannelPort::At(0), last_values: true, ..Config::default() };
+    let node = Node::start("N1", config);
+    for (topic, content) in [("N1.a", "1"), ("N2.b", "2"), ("N1.a", "3")] {
+        node.ctl(&["publish", topic, content]).good();
+    }
+    until("all have come", || node.json(&["counters"])["published"] == 3);
+    assert!(node.ctl(&["data"]).good().contains("last values of 2 topics, "));
+    for (topic, expected) in [("N1.", "N1.a 3\n"), ("N2", "N2.b 2\n")] {
+        assert_eq!(node.ctl(&["subscribe", topic, "-n", "1"]).good(), expected);
+    }
+}
+
+#[test]
 fn the_log_is_watched_from_a_level_on() {
     let node = node();
     let child = begin(&node, "LOG_COORDINATOR", &["log-watch", "--level", "warning", "N1.", "-n", "1"]);

@@ -77,6 +77,9 @@ fn in_tables(told: &Value) -> String {
             [of(row, "address"), state.to_owned()]
         })
         .collect();
+    if let [Some(topics), Some(bytes)] = ["last_values", "last_values_bytes"].map(|key| told.get(key).map(word)) {
+        text += &format!("\nlast values of {topics} topics, {bytes} bytes\n");
+    }
     if !gatherers.is_empty() {
         text.push('\n');
         text += &table([Column::Left("OTHER NODE"), Column::Left("STATE")], &gatherers);

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::auth::{Action, Target};
+use crate::config::Drops;
 use crate::counters::count;
 use crate::hub::cause::Cause;
 use crate::hub::doors::{Channel, ChannelPorts};
@@ -15,11 +16,12 @@ use crate::limits::{
     FANOUT_BYTES_TO_MANY, MANY_SUBSCRIBERS, SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX, WANTED_PER_TURN,
 };
 use crate::zmtp::frame::Message;
-use crate::zmtp::subscription::{Subscription, message_len, run};
+use crate::zmtp::subscription::{Subscription, last_message, message_len, run};
 use crate::zmtp::{Fault, SocketType};
 
-use super::link::Link;
-use super::topics::{TopicKey, Topics, Turned};
+use super::last::Lasts;
+use super::link::{Link, Subscriptions};
+use super::topics::{Topics, Turned};
 use super::wanted::{Changes, Left, Told};
 
 /// What became of the message at the front of a peer's bytes.
@@ -34,7 +36,7 @@ pub(in crate::hub) enum Taken {
 }
 
 /// Topics of who has left.
-type Leaving = (PeerKey, bool, Vec<TopicKey>);
+type Leaving = (PeerKey, bool, Subscriptions);
 
 /// One channel. See the module's documentation.
 #[derive(Debug)]
@@ -50,6 +52,10 @@ pub(super) struct Instance {
     /// Publishers that have more to be told.
     behind: VecDeque<PeerKey>,
     leaving: VecDeque<Leaving>,
+    /// The last message of every topic, where they are kept.
+    pub(super) lasts: Option<Lasts>,
+    /// Subscribers that are to be given some of these.
+    pub(super) catching: VecDeque<PeerKey>,
     /// Those who had no room for the messages at hand.
     squeezed: Vec<PeerKey>,
     /// Scratch for what a publisher is told.
@@ -57,16 +63,18 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(channel: Channel, seed: u64) -> Self {
+    pub(super) fn new(channel: Channel, seed: u64, keeps_last: bool) -> Self {
         Self {
             channel,
             ports: None,
-            topics: Topics::new(seed),
+            topics: Topics::new(seed, keeps_last),
             links: BTreeMap::new(),
             changes: Changes::default(),
             is_changed: false,
             behind: VecDeque::new(),
             leaving: VecDeque::new(),
+            lasts: keeps_last.then(Lasts::default),
+            catching: VecDeque::new(),
             squeezed: Vec::new(),
             out: Vec::new(),
         }
@@ -116,7 +124,7 @@ impl Instance {
         };
         let bounds = peers.bounds;
         let behind = rest.get(message.len..).unwrap_or_default();
-        let Self { topics, links, .. } = self;
+        let Self { topics, links, lasts, .. } = self;
         let Some(link) = links.get_mut(&key) else { return Taken::Used(message.len) };
         let may_publish = link.side != Side::Publisher
             || peers.users.is_off()
@@ -141,6 +149,11 @@ impl Instance {
             (bytes, messages) = (bytes + more, messages + count);
         }
         let wire = rest.get(..bytes).unwrap_or_default();
+        if link.done.is_none()
+            && let Some(lasts) = lasts
+        {
+            peers.counters.last_values_lost += lasts.keep(&mut peers.pool, topic, last_message(wire, messages));
+        }
         let from = link.done.take().map_or(0, |done| to.partition_point(|peer| *peer <= done));
         let (mut last, mut copies) = (None, 0);
         self.squeezed.clear();
@@ -179,20 +192,41 @@ impl Instance {
         Taken::Held
     }
 
-    /// A subscriber has no room for all of these messages: it gets as many as it has room for, and goes without the rest.
+    /// A subscriber has no room for all of these messages: it gets as many as it has room for, or those that have waited longest make way for them. It
+    /// goes without the rest.
     #[cold]
     fn squeeze(&mut self, peers: &mut Peers, to: PeerKey, wire: &[u8], messages: u32) {
-        let (mut at, mut kept) = (0, 0);
+        let of_old = peers.config.channel_drops == Drops::Oldest;
+        let (mut at, mut kept, mut older) = (0, 0, 0);
+        if of_old {
+            older += peers.drop_oldest(to, wire.len());
+            if peers.offer(to, wire, messages).is_ok() {
+                kept = messages;
+            }
+        }
         while kept < messages
             && let Some(one) = message_len(wire.get(at..).unwrap_or_default()).and_then(|len| wire.get(at..at + len))
-            && messages > 1
-            && peers.offer(to, one, 1).is_ok()
+            && (messages > 1 || of_old)
         {
+            if peers.offer(to, one, 1).is_err() {
+                older += if of_old { peers.drop_oldest(to, one.len()) } else { 0 };
+                if !of_old || peers.offer(to, one, 1).is_err() {
+                    break;
+                }
+            }
             at += one.len();
             kept += 1;
         }
-        let drops = u64::from(messages - kept);
-        peers.counters.published_copies = peers.counters.published_copies.saturating_sub(drops);
+        if of_old {
+            peers.rest_ring(to);
+        }
+        let newer = u64::from(messages - kept);
+        peers.counters.published_copies = peers.counters.published_copies.saturating_sub(newer);
+        self.count_drops(peers, to, newer + u64::from(older));
+    }
+
+    /// A subscriber goes without so many messages.
+    pub(super) fn count_drops(&mut self, peers: &mut Peers, to: PeerKey, drops: u64) {
         peers.counters.published_drops += drops;
         peers.note_drops(to, drops);
         let Some(link) = self.links.get_mut(&to) else { return };
@@ -256,9 +290,8 @@ impl Instance {
         if !is_wanted {
             let Some((found, turned)) = self.topics.cancel(key, is_distributor, topic) else { return Ok(()) };
             peers.pool.refund(SUBSCRIPTION_BYTES + topic.len());
-            if let Some(at) = link.subscriptions.iter().position(|one| *one == found) {
-                link.subscriptions.swap_remove(at);
-            }
+            link.subscriptions.remove(found);
+            link.cancel_catch(found);
             self.note(topic.into(), false, turned);
             return Ok(());
         }
@@ -279,8 +312,9 @@ impl Instance {
         match self.topics.add(key, is_distributor, topic) {
             None => peers.pool.refund(bytes),
             Some((made, turned)) => {
-                link.subscriptions.push(made);
+                link.subscriptions.insert(made);
                 peers.counters.subscriptions += 1;
+                self.catch_from(key, made, topic);
                 self.note(topic.into(), true, turned);
             }
         }
@@ -298,7 +332,7 @@ impl Instance {
     // ---- Work left over ----
 
     pub(super) fn has_work(&self) -> bool {
-        self.is_changed || !self.leaving.is_empty() || !self.behind.is_empty()
+        self.is_changed || !self.leaving.is_empty() || !self.behind.is_empty() || !self.catching.is_empty()
     }
 
     /// There is room in the ring of a peer again.
@@ -306,6 +340,9 @@ impl Instance {
         let Some(link) = self.links.get_mut(&key) else { return };
         if link.is_behind && link.told.is_some() {
             self.behind.push_back(key);
+        }
+        if link.catch.as_mut().is_some_and(|catch| catch.goes_on()) {
+            self.catching.push_back(key);
         }
         let drops = core::mem::take(&mut link.drops_lately);
         if drops > 0 {
@@ -332,6 +369,7 @@ impl Instance {
         if !self.changes.is_empty() {
             self.changes.trim(self.links.values().filter_map(|link| link.told.as_ref().map(Told::next)));
         }
+        self.catch_up(peers);
     }
 
     /// Forgets what those wanted who have left.
@@ -376,11 +414,19 @@ impl Instance {
         done
     }
 
+    /// Bytes that subscriptions are counted as, and last values.
+    pub(super) fn bytes(&self) -> usize {
+        self.topics.bytes() + self.lasts.as_ref().map_or(0, |lasts| lasts.counts().1)
+    }
+
     // ---- The end ----
 
     /// It is off from here on, and whoever is connected leaves.
     pub(super) fn switch_off(&mut self, peers: &mut Peers) {
         self.ports = None;
+        if let Some(lasts) = &mut self.lasts {
+            lasts.clear(&mut peers.pool);
+        }
         for key in self.links.keys().copied().collect::<Vec<_>>() {
             peers.finish(key, Cause::Stopping);
         }
@@ -389,6 +435,7 @@ impl Instance {
     /// What must be true between any two calls.
     pub(super) fn check(&self, peers: &Peers) -> Result<(), String> {
         self.topics.check()?;
+        self.lasts.as_ref().map_or(Ok(()), Lasts::check)?;
         let has = |key: &PeerKey| peers.get(*key).is_some_and(|peer| peer.is_open() && peer.is_ready());
         if let Some(key) = self.links.keys().find(|key| !has(key)) {
             return Err(format!("{key:?} is remembered in the {} channel and has left", self.channel));

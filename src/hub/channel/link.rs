@@ -1,11 +1,105 @@
 //! One connection of a channel: what it has subscribed to, how far it has been told what is wanted, and how it fares.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::Side;
 use crate::zmtp::SocketType;
 
 use super::topics::TopicKey;
 use super::wanted::Told;
+
+/// So many subscriptions are looked through sooner than they are looked up.
+const FEW: usize = 64;
+
+/// What a connection has subscribed to, each topic once: a list as long as there are few, as there nearly always are.
+#[derive(Debug)]
+pub(super) enum Subscriptions {
+    Few(Vec<TopicKey>),
+    Many(BTreeSet<TopicKey>),
+}
+
+impl Subscriptions {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few(keys) => keys.len(),
+            Self::Many(keys) => keys.len(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One more, which is not there.
+    pub(super) fn insert(&mut self, key: TopicKey) {
+        if let Self::Few(keys) = self
+            && keys.len() >= FEW
+        {
+            *self = Self::Many(keys.drain(..).collect());
+        }
+        match self {
+            Self::Few(keys) => keys.push(key),
+            Self::Many(keys) => {
+                keys.insert(key);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: TopicKey) {
+        match self {
+            Self::Few(keys) => {
+                if let Some(at) = keys.iter().position(|one| *one == key) {
+                    keys.swap_remove(at);
+                }
+            }
+            Self::Many(keys) => {
+                keys.remove(&key);
+            }
+        }
+    }
+
+    /// Takes any of them.
+    pub(super) fn pop(&mut self) -> Option<TopicKey> {
+        match self {
+            Self::Few(keys) => keys.pop(),
+            Self::Many(keys) => keys.pop_last(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = TopicKey> {
+        let (few, many) = match self {
+            Self::Few(keys) => (Some(keys), None),
+            Self::Many(keys) => (None, Some(keys)),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten()).copied()
+    }
+}
+
+/// What a subscriber is to be given: the last message of every topic that it has newly subscribed to.
+#[derive(Debug, Default)]
+pub(super) struct Catch {
+    /// By subscription, the number of the last message that was there when it was made: it has had those behind that as they came.
+    pub(super) waiting: BTreeMap<TopicKey, u64>,
+    /// The one of them that has begun, and up to which topic it has been given those.
+    pub(super) begun: Option<TopicKey>,
+    pub(super) after: Vec<u8>,
+    /// It stands in line.
+    pub(super) is_queued: bool,
+}
+
+impl Catch {
+    /// Whether it is to be put in line.
+    pub(super) const fn goes_on(&mut self) -> bool {
+        !core::mem::replace(&mut self.is_queued, true)
+    }
+
+    /// One of its subscriptions needs no more.
+    pub(super) fn end(&mut self, key: TopicKey) {
+        self.begun = self.begun.filter(|begun| *begun != key);
+        self.waiting.remove(&key);
+    }
+}
 
 /// A connection whose handshake is over.
 #[derive(Debug)]
@@ -18,7 +112,7 @@ pub(super) struct Link {
     /// It stands among those that have more to be told, or is told when it has room.
     pub(super) is_behind: bool,
     /// What it has subscribed to.
-    pub(super) subscriptions: Vec<TopicKey>,
+    pub(super) subscriptions: Subscriptions,
     /// To whom the message at its front has gone already, up to this one.
     pub(super) done: Option<PeerKey>,
     /// Messages that came from there, or were put on their way to it.
@@ -31,6 +125,8 @@ pub(super) struct Link {
     pub(super) drops_lately: u64,
     /// The first frame of the last message that came from there.
     pub(super) topic: Vec<u8>,
+    /// What it has still to be given of what was published before it subscribed.
+    pub(super) catch: Option<Box<Catch>>,
 }
 
 impl Link {
@@ -40,18 +136,55 @@ impl Link {
             theirs,
             told,
             is_behind: false,
-            subscriptions: Vec::new(),
+            subscriptions: Subscriptions::Few(Vec::new()),
             done: None,
             messages: 0,
             bytes: 0,
             drops: 0,
             drops_lately: 0,
             topic: Vec::new(),
+            catch: None,
         }
     }
 
     /// Whether it wants only what is published at this node.
     pub(super) const fn is_distributor(&self) -> bool {
         matches!(self.side, Side::Distributor)
+    }
+
+    /// It has given up a subscription.
+    pub(super) fn cancel_catch(&mut self, key: TopicKey) {
+        if let Some(catch) = &mut self.catch {
+            catch.end(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_and_many_subscriptions_are_the_same_set() {
+        let (mut subscriptions, mut twin) = (Subscriptions::Few(Vec::new()), BTreeSet::new());
+        let mut state = 1_u64;
+        for round in 0..4000_usize {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let key = TopicKey::from_bits((state >> 33) % (2 * FEW as u64));
+            let grows = round / 1000 % 2 == 0;
+            if twin.contains(&key) && (!grows || state >> 40 & 3 == 0) {
+                subscriptions.remove(key);
+                twin.remove(&key);
+            } else if !twin.contains(&key) && grows {
+                subscriptions.insert(key);
+                twin.insert(key);
+            }
+            assert_eq!(subscriptions.len(), twin.len());
+        }
+        assert_eq!(subscriptions.iter().collect::<BTreeSet<_>>(), twin);
+        while let Some(key) = subscriptions.pop() {
+            assert!(twin.remove(&key));
+        }
+        assert!(twin.is_empty() && subscriptions.is_empty());
     }
 }

@@ -6,8 +6,10 @@
 //! Publishers connect to an XSUB of ours, subscribers to an XPUB; the nodes around to another XPUB, the gatherer, from which they have what is
 //! published here. Nothing comes back by it, so that nothing goes round.
 
+mod catching;
 mod gatherers;
 mod instance;
+mod last;
 mod link;
 #[cfg(test)]
 mod tests;
@@ -47,10 +49,11 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Both of them; `keeps_last` is whether the last data of each topic is kept.
+    pub(super) fn new(seed: u64, keeps_last: bool) -> Self {
         Self {
-            data: Instance::new(Channel::Data, seed),
-            log: Instance::new(Channel::Log, seed),
+            data: Instance::new(Channel::Data, seed, keeps_last),
+            log: Instance::new(Channel::Log, seed, false),
             gatherers: Gatherers::new(),
             asked: BTreeMap::new(),
         }
@@ -292,9 +295,9 @@ impl Channels {
 
     // ---- Audit ----
 
-    /// Bytes that subscriptions are counted as.
+    /// Bytes that subscriptions are counted as, and last values.
     pub(super) fn bytes(&self) -> usize {
-        self.both().iter().map(|one| one.topics.bytes()).sum()
+        self.both().iter().map(|one| one.bytes()).sum()
     }
 
     /// What must be true between any two calls.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::config::Drops;
 use crate::hub::doors::Door;
 use crate::hub::fixture::{Frames, Lent, NEAR, messages};
 use crate::zmtp::command::Command;
@@ -34,7 +35,12 @@ const SIDES: [(Side, SocketType); 6] = [
 
 impl Stage {
     fn new() -> Self {
-        Self { lent: Lent::new(), channels: Channels::new(3) }
+        Self::that_keeps(false)
+    }
+
+    /// The same, where last values are kept or not.
+    fn that_keeps(keeps_last: bool) -> Self {
+        Self { lent: Lent::new(), channels: Channels::new(3, keeps_last) }
     }
 
     fn come(&mut self, (side, theirs): (Side, SocketType)) -> PeerKey {
@@ -83,6 +89,7 @@ impl Stage {
     fn settle(&mut self) {
         while self.channels.soonest(self.lent.peers.now).is_some() {
             self.channels.expire(&mut self.lent.peers);
+            next_turn(&mut self.lent);
         }
         self.channels.check(&self.lent.peers).unwrap();
         assert_eq!(self.channels.bytes(), self.lent.peers.pool.data_in_use());
@@ -138,9 +145,41 @@ struct Twin {
     sides: BTreeMap<PeerKey, Side>,
     /// Of those who subscribe: what they want. Of the others: what they were told.
     sets: BTreeMap<PeerKey, BTreeSet<Vec<u8>>>,
+    /// Last values, where they are kept: the last message of every topic with its number.
+    lasts: Option<BTreeMap<Vec<u8>, (u64, Frames)>>,
+    number: u64,
+    /// Who is still to be given those up to that number of which topics.
+    catching: Vec<(PeerKey, Vec<u8>, u64)>,
 }
 
 impl Twin {
+    /// A subscriber, or another node, wants a topic or does not any more.
+    fn subscribe(&mut self, key: PeerKey, is_wanted: bool, topic: &[u8]) {
+        let set = self.sets.get_mut(&key).unwrap();
+        if !is_wanted {
+            set.remove(topic);
+            self.catching.retain(|(of, wanted, _)| (*of, &wanted[..]) != (key, topic));
+        } else if set.insert(topic.to_vec()) && self.sides[&key] == Side::Subscriber {
+            self.catching.push((key, topic.to_vec(), self.number));
+        }
+    }
+
+    fn publish(&mut self, topic: &[u8], message: &Frames) {
+        self.number += 1;
+        if let Some(lasts) = &mut self.lasts {
+            lasts.insert(topic.to_vec(), (self.number, message.clone()));
+        }
+    }
+
+    /// What all are given that waited for it.
+    fn catch_up(&mut self, due: &mut BTreeMap<PeerKey, Vec<Frames>>) {
+        let Some(lasts) = &self.lasts else { return self.catching.clear() };
+        for (key, wanted, upto) in self.catching.drain(..) {
+            let given = lasts.iter().filter(|(topic, (number, _))| topic.starts_with(&wanted) && *number <= upto);
+            due.entry(key).or_default().extend(given.map(|(_, (_, message))| message.clone()));
+        }
+    }
+
     fn wants(&self, key: PeerKey, from: Side, topic: &[u8]) -> bool {
         let side = self.sides[&key];
         let hears = match side {
@@ -159,7 +198,31 @@ impl Twin {
             Side::Publisher | Side::Gatherer(_) => false,
         };
         let sets = self.sides.iter().filter(|(_, other)| counts(other)).map(|(key, _)| &self.sets[key]);
-        sets.flatten().cloned().collect()
+        let all = (side == Side::Publisher && self.lasts.is_some()).then(Vec::new);
+        sets.flatten().cloned().chain(all).collect()
+    }
+}
+
+/// Lets all that is left over be done, and looks whether everybody has been told what the twin says.
+fn compare(stage: &mut Stage, twin: &mut Twin, due: &mut BTreeMap<PeerKey, Vec<Frames>>, seed: u64) {
+    stage.settle();
+    twin.catch_up(due);
+    for (key, side) in twin.sides.clone() {
+        let bytes = stage.lent.read(key);
+        if side.is_source() {
+            let mut set = twin.sets.remove(&key).unwrap();
+            learn(&mut set, &bytes);
+            assert_eq!(set, twin.wanted_of(side), "seed {seed}: what a publisher knows");
+            twin.sets.insert(key, set);
+        } else {
+            let (mut heard, mut due) = (messages(&bytes), due.remove(&key).unwrap_or_default());
+            if twin.lasts.is_some() {
+                // What is given to one who has just come is in no order with what is published meanwhile.
+                heard.sort();
+                due.sort();
+            }
+            assert_eq!(heard, due, "seed {seed}");
+        }
     }
 }
 
@@ -172,7 +235,9 @@ fn every_message_reaches_whoever_wants_it_once_and_nobody_else_and_publishers_kn
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(random >> 33).unwrap() % n
         };
-        let (mut stage, mut twin) = (Stage::new(), Twin::default());
+        let keeps_last = seed % 2 == 0;
+        let lasts = keeps_last.then(BTreeMap::new);
+        let (mut stage, mut twin) = (Stage::that_keeps(keeps_last), Twin { lasts, ..Twin::default() });
         let mut due: BTreeMap<PeerKey, Vec<Frames>> = BTreeMap::new();
         for n in 0..400_u32 {
             let keys: Vec<PeerKey> = twin.sides.keys().copied().collect();
@@ -189,6 +254,7 @@ fn every_message_reaches_whoever_wants_it_once_and_nobody_else_and_publishers_kn
                     twin.sides.remove(&key);
                     twin.sets.remove(&key);
                     due.remove(&key);
+                    twin.catching.retain(|(of, ..)| *of != key);
                 }
                 3..=5 => {
                     let all: Vec<_> = keys.into_iter().filter(|key| !twin.sides[key].is_source()).collect();
@@ -198,12 +264,7 @@ fn every_message_reaches_whoever_wants_it_once_and_nobody_else_and_publishers_kn
                     let (key, topic) = (all[draw(all.len())], TOPICS[draw(TOPICS.len())]);
                     let is_wanted = draw(3) > 0;
                     stage.hear(key, &subscription(is_wanted, topic));
-                    let set = twin.sets.get_mut(&key).unwrap();
-                    if is_wanted {
-                        set.insert(topic.to_vec());
-                    } else {
-                        set.remove(topic);
-                    }
+                    twin.subscribe(key, is_wanted, topic);
                 }
                 _ => {
                     let all: Vec<_> = keys.iter().filter(|key| twin.sides[key].is_source()).collect();
@@ -221,24 +282,14 @@ fn every_message_reaches_whoever_wants_it_once_and_nobody_else_and_publishers_kn
                         for key in keys.iter().filter(|key| twin.wants(**key, twin.sides[&from], topic)) {
                             due.entry(*key).or_default().extend(messages(&one));
                         }
+                        twin.publish(topic, &messages(&one)[0]);
                         wire.extend_from_slice(&one);
                     }
                     stage.hear(from, &wire);
                 }
             }
             if draw(4) == 0 {
-                stage.settle();
-                for (key, side) in twin.sides.clone() {
-                    let bytes = stage.lent.read(key);
-                    if side.is_source() {
-                        let mut set = twin.sets.remove(&key).unwrap();
-                        learn(&mut set, &bytes);
-                        assert_eq!(set, twin.wanted_of(side), "seed {seed}: what a publisher knows");
-                        twin.sets.insert(key, set);
-                    } else {
-                        assert_eq!(messages(&bytes), due.remove(&key).unwrap_or_default(), "seed {seed}");
-                    }
-                }
+                compare(&mut stage, &mut twin, &mut due, seed);
             }
         }
     }
@@ -271,6 +322,58 @@ fn who_does_not_read_goes_without_what_it_has_no_room_for_and_every_drop_is_coun
     stage.hear(publisher, &published(b"t", 1).repeat(5));
     stage.leave(stopped);
     assert_eq!(stage.lent.peers.counters.published_drops, drops + 5, "what waited for one that has left");
+}
+
+/// The number of a message of `published`.
+fn number_of(frames: &Frames) -> u32 {
+    u32::from_be_bytes(frames[1][..].try_into().unwrap())
+}
+
+#[test]
+fn who_is_to_have_the_newest_goes_without_the_oldest_and_has_every_message_whole() {
+    for seed in 1..60_u64 {
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut draw = |n: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(random >> 33).unwrap() % n
+        };
+        let mut stage = Stage::new();
+        stage.lent.peers.config.ring_bytes_max = 1024 + draw(4096);
+        stage.lent.peers.config.channel_drops = Drops::Oldest;
+        let [publisher, slow] = [0, 2].map(|n| stage.come(SIDES[n]));
+        stage.hear(slow, &subscription(true, b"t"));
+        stage.settle();
+        let (mut sent, mut bytes, mut pings) = (0_u32, Vec::new(), 0);
+        for _ in 0..300 {
+            let batch: Vec<u8> =
+                (0..=draw(12)).flat_map(|n| published(b"t", sent + u32::try_from(n).unwrap())).collect();
+            sent += u32::try_from(messages(&batch).len()).unwrap();
+            stage.hear(publisher, &batch);
+            if draw(9) == 0 {
+                pings += usize::from(stage.lent.peers.ping(slow));
+            }
+            // Now and then it takes some bytes, wherever those end.
+            if draw(3) == 0 {
+                let waiting = stage.lent.peers.unsent(slow).concat();
+                let n = draw(waiting.len().min(700) + 1);
+                bytes.extend_from_slice(&waiting[..n]);
+                stage.lent.peers.sent(slow, n);
+            }
+            stage.settle();
+            stage.lent.peers.check().unwrap_or_else(|error| assert!(error.contains("nobody was told"), "{error}"));
+            stage.lent.events();
+        }
+        bytes.extend(stage.lent.read(slow));
+        let heard: Vec<u32> = messages(&bytes).iter().map(number_of).collect();
+        assert!(heard.is_sorted_by(|a, b| a < b), "seed {seed}");
+        assert_eq!(heard.last(), Some(&(sent - 1)), "seed {seed}: the newest is there");
+        let drops = stage.lent.peers.counters.published_drops;
+        assert!(drops > 0, "seed {seed}");
+        assert_eq!(u64::try_from(heard.len()).unwrap() + drops, u64::from(sent), "seed {seed}");
+        let traffic = &stage.lent.peers.get(slow).unwrap().traffic;
+        let pings = u64::try_from(pings).unwrap();
+        assert_eq!((traffic.drops, traffic.messages_out), (drops, u64::try_from(heard.len()).unwrap() + pings));
+    }
 }
 
 #[test]
@@ -344,4 +447,42 @@ fn a_gatherer_is_dialled_until_it_is_there_and_again_when_it_is_lost() {
     assert_eq!(channels.disconnect(&mut lent.peers, Channel::Data, "h:11101"), Ok(()));
     let gone = channels.disconnect(&mut lent.peers, Channel::Data, "h:11101").unwrap_err();
     assert_eq!((gone.0.code, gone.1), (-32011, Value::from("h:11101")));
+}
+
+#[test]
+fn who_subscribes_later_is_given_the_last_of_every_topic_as_it_has_room_and_publishers_send_all() {
+    let mut stage = Stage::that_keeps(true);
+    stage.lent.peers.config.ring_bytes_max = 8192;
+    let publisher = stage.come(SIDES[0]);
+    stage.settle();
+    assert_eq!(stage.lent.read(publisher), b"\x04\x0a\x09SUBSCRIBE", "all is wanted");
+    for n in 0..500 {
+        stage.hear(publisher, &published(format!("N1.{}", n % 100).as_bytes(), n));
+    }
+    let [late, node] = [2, 4].map(|n| stage.come(SIDES[n]));
+    for key in [late, node] {
+        stage.hear(key, &subscription(true, b"N1."));
+    }
+    stage.settle();
+    stage.hear(publisher, &published(b"N1.99", 500));
+    let mut heard = Vec::new();
+    while let more @ 1.. = stage.lent.peers.unsent(late).concat().len() {
+        assert!(more <= 8192);
+        heard.extend(messages(&stage.lent.read(late)).iter().map(number_of));
+        for event in stage.lent.events() {
+            assert!(matches!(event, crate::hub::events::Event::Room { peer } if peer == late), "{event:?}");
+            stage.channels.has_room(&mut stage.lent.peers, late);
+        }
+        stage.settle();
+    }
+    heard.sort_unstable();
+    let expected: Vec<u32> = (400..499).chain([500]).collect();
+    assert_eq!(heard.iter().filter(|n| **n != 499).copied().collect::<Vec<_>>(), expected, "each once");
+    assert_eq!(messages(&stage.lent.read(node)).len(), 1, "another node has its own");
+    stage.hear(late, &subscription(true, b""));
+    stage.hear(late, &subscription(false, b""));
+    stage.settle();
+    assert_eq!(stage.lent.read(late), b"", "who does not want it any more is given nothing");
+    stage.channels.switch_off(&mut stage.lent.peers, Channel::Data);
+    assert_eq!(stage.lent.peers.counters.last_values_lost, 0);
 }

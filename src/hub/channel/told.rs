@@ -9,6 +9,7 @@ use crate::leco::name::shown;
 use super::Channels;
 use super::gatherers::State;
 use super::instance::Instance;
+use super::last::Lasts;
 use super::link::Link;
 
 /// How many connections of a kind, and topics, are told of; all are counted.
@@ -39,6 +40,10 @@ impl Channels {
             });
             json.key("topics_in_all").number(count(topics));
             json.key("subscriptions").number(count(subscriptions));
+            if let Some((topics, bytes)) = instance.lasts.as_ref().map(Lasts::counts) {
+                json.key("last_values").number(count(topics));
+                json.key("last_values_bytes").number(count(bytes));
+            }
             json.key("gatherers").array(|json| {
                 for (_, gatherer) in self.gatherers.of(channel).take(MOST) {
                     json.object(|json| {
@@ -81,7 +86,7 @@ fn links(json: &mut Json, key: &str, instance: &Instance, peers: &Peers, is_mean
 
 fn topics(json: &mut Json, instance: &Instance, link: &Link) {
     json.key("topics").array(|json| {
-        let found = link.subscriptions.iter().filter_map(|key| instance.topics.get(*key));
+        let found = link.subscriptions.iter().filter_map(|key| instance.topics.get(key));
         found.take(MOST_OF_ONE).for_each(|topic| json.text(&shown(&topic.name)));
     });
     json.key("topics_in_all").number(count(link.subscriptions.len()));

@@ -80,11 +80,13 @@ pub(super) struct Topics {
     subscriptions: usize,
     bytes: usize,
     generation: u64,
+    /// We want all that is published at this node, whoever else does.
+    wants_all: bool,
     pub(super) found: Found,
 }
 
 impl Topics {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, wants_all: bool) -> Self {
         Self {
             table: Table::new(SUBSCRIPTIONS_MAX),
             index: Index::new(seed),
@@ -93,6 +95,7 @@ impl Topics {
             subscriptions: 0,
             bytes: 0,
             generation: 1,
+            wants_all,
             found: Found::default(),
         }
     }
@@ -165,8 +168,10 @@ impl Topics {
         self.subscriptions -= 1;
         self.bytes -= topic.bytes();
         self.generation += 1;
-        let turned = Turned { here: subscribers + distributors == 0, elsewhere: !is_distributor && subscribers == 0 };
-        if !turned.here {
+        let is_gone = subscribers + distributors == 0;
+        let here = is_gone && !(self.wants_all && topic.name.is_empty());
+        let turned = Turned { here, elsewhere: !is_distributor && subscribers == 0 };
+        if !is_gone {
             let name = if turned.is_any() { topic.name.clone() } else { Box::default() };
             return Some((name, turned));
         }
@@ -217,11 +222,19 @@ impl Topics {
 
     // ---- To tell ----
 
-    /// The first topic at or behind a slot that is wanted, with that slot: of what is published anywhere, or of what is published here.
-    pub(super) fn wanted_from(&self, slot: usize, is_here: bool) -> Option<(usize, &[u8])> {
-        let is_wanted = |topic: &Topic| is_here || !topic.subscribers.is_empty();
+    /// The first topic at or behind a place that is wanted, with that place: of what is published anywhere, or of what is published here. The places
+    /// are those of the table, behind that of all that we want ourselves.
+    pub(super) fn wanted_from(&self, place: usize, is_here: bool) -> Option<(usize, &[u8])> {
+        let wants_all = is_here && self.wants_all;
+        let Some(slot) = place.checked_sub(1) else {
+            return if wants_all { Some((0, &[])) } else { self.wanted_from(1, is_here) };
+        };
+        let is_wanted = |topic: &Topic| {
+            if is_here { !wants_all || !topic.name.is_empty() } else { !topic.subscribers.is_empty() }
+        };
         let mut slots = slot..self.table.slots_end();
-        slots.find_map(|slot| self.table.at(slot).filter(|topic| is_wanted(topic)).map(|topic| (slot, &*topic.name)))
+        let found = |slot| self.table.at(slot).filter(|topic| is_wanted(topic)).map(|topic| (slot + 1, &*topic.name));
+        slots.find_map(found)
     }
 
     pub(super) fn get(&self, key: TopicKey) -> Option<&Topic> {
@@ -276,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_topic_is_wanted_by_all_whose_topic_it_begins_with_and_by_each_once() {
-        let mut topics = Topics::new(1);
+        let mut topics = Topics::new(1, false);
         for (n, name) in [(1, &b""[..]), (2, b"N1.a"), (3, b"N1.ab"), (2, b"N1."), (4, b"N2")] {
             assert!(topics.add(peer(n), false, name).is_some());
         }
@@ -298,7 +311,7 @@ mod tests {
 
     #[test]
     fn only_the_first_and_the_last_change_anything_for_publishers() {
-        let mut topics = Topics::new(1);
+        let mut topics = Topics::new(1, false);
         let turned = |here, elsewhere| Turned { here, elsewhere };
         let mut add = |n, side| topics.add(peer(n), side, b"x").map(|(_, turned)| turned);
         assert_eq!(add(1, true), Some(turned(true, false)), "for another node, what is published here");
@@ -316,7 +329,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_too_much_is_refused() {
-        let topics = Topics::new(1);
+        let topics = Topics::new(1, false);
         assert_eq!(topics.may_add(&[0; TOPIC_BYTES_MAX], 0), Ok(()));
         assert_eq!(topics.may_add(&[0; TOPIC_BYTES_MAX + 1], 0), Err(Fault::Topic));
         assert_eq!(topics.may_add(b"x", SUBSCRIPTIONS_PER_PEER_MAX), Err(Fault::Subscriptions));
@@ -324,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_longest_topic_is_found_and_the_whole_set_is_told() {
-        let mut topics = Topics::new(1);
+        let mut topics = Topics::new(1, false);
         let long = [7; TOPIC_BYTES_MAX];
         topics.add(peer(1), false, &long).unwrap();
         topics.add(peer(1), true, b"here").unwrap();

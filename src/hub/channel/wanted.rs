@@ -33,7 +33,7 @@ pub(super) struct Told {
     is_here: bool,
     /// The minor version that it speaks.
     minor: u8,
-    /// From which slot of the table on it has still to be told what there was when it came.
+    /// From which place of the table on it has still to be told what there was when it came.
     listing: Option<usize>,
     /// The number of the next change that it is told.
     next: u64,
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn who_comes_is_told_all_and_then_what_changes() {
-        let (mut topics, mut changes) = (Topics::new(1), Changes::default());
+        let (mut topics, mut changes) = (Topics::new(1, false), Changes::default());
         let peer = PeerKey::from_bits(1);
         topics.add(peer, false, b"a");
         topics.add(peer, true, b"b");
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn who_is_too_far_behind_has_lost_the_way() {
-        let (topics, mut changes) = (Topics::new(1), Changes::default());
+        let (topics, mut changes) = (Topics::new(1, false), Changes::default());
         let mut told = Told::new(&changes, true, 1);
         for n in 0..=WANTED_CHANGES_MAX {
             changes.note(Box::default(), n % 2 == 0, Turned { here: true, elsewhere: true });

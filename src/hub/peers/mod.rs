@@ -139,6 +139,8 @@ pub(super) struct Peers {
     sealed_in_turn: usize,
     /// Bytes of published messages that were copied in this turn, and what that cost beside.
     fanned_out: usize,
+    /// Bytes that were moved in this turn to make way for newer messages.
+    moved_in_turn: usize,
     heavy_shakes: u32,
     /// Our own keys and chance, and whose keys we know of those that we dial.
     pub(super) keyring: Keyring,
@@ -195,6 +197,7 @@ impl Peers {
             goes_on_returning: false,
             sealed_in_turn: 0,
             fanned_out: 0,
+            moved_in_turn: 0,
             heavy_shakes: 0,
             keyring: Keyring::default(),
             handshaking: VecDeque::new(),
@@ -504,6 +507,7 @@ impl Peers {
         self.resumed = 0;
         self.sealed_in_turn = 0;
         self.fanned_out = 0;
+        self.moved_in_turn = 0;
         self.heavy_shakes = 0;
     }
 

@@ -1,12 +1,13 @@
 //! Messages for whoever takes them: a subscriber that has no room goes without, and nobody waits for it.
 
-use crate::limits::{CHANNEL_MEMORY_SHARE, FANOUT_BYTES, FANOUT_BYTES_PER_TURN};
-use crate::store::pool::Use;
+use crate::limits::{CHANNEL_MEMORY_SHARE, FANOUT_BYTES, FANOUT_BYTES_PER_TURN, MOVED_BYTES_PER_TURN};
+use crate::store::pool::{Pool, Use};
 use crate::store::ring::NoRoom;
 use crate::zmtp::frame;
 use crate::zmtp::subscription::message_len;
 
-use super::{Flush, Peers};
+use super::sealed::Sealed;
+use super::{Flush, Peer, Peers};
 use crate::hub::keys::PeerKey;
 
 impl Peers {
@@ -20,9 +21,7 @@ impl Peers {
         }
         let Some(peer) = self.table.get_mut(to) else { return Ok(()) };
         let most = self.config.ring_bytes_max + peer.left;
-        let grows = peer.ring.len() + wire.len() > peer.ring.block_bytes();
-        let pushed = if grows && self.pool.room(Use::Ring) < wire.len() + self.config.memory_max / CHANNEL_MEMORY_SHARE
-        {
+        let pushed = if lacks_memory(&self.pool, self.config.memory_max, peer, wire.len()) {
             Err(NoRoom::Memory)
         } else if count == 1 {
             peer.ring.push(&[wire], most, &mut self.pool)
@@ -42,6 +41,61 @@ impl Peers {
         Ok(())
     }
 
+    /// Takes out as many of the oldest messages that wait for a subscriber as it takes for one of so many bytes, as far as none of them has begun to
+    /// leave. Answers how many those are; none, where that would not do.
+    #[cold]
+    pub(in crate::hub) fn drop_oldest(&mut self, to: PeerKey, bytes: usize) -> u32 {
+        let Some(peer) = self.get(to).filter(|peer| peer.is_open()) else { return 0 };
+        let (len, ring) = (peer.ring.len(), peer.ring.unsent());
+        let most = self.config.ring_bytes_max + peer.left;
+        let lacks_memory = lacks_memory(&self.pool, self.config.memory_max, peer, bytes);
+        let most = if lacks_memory { most.min(peer.ring.block_bytes()) } else { most };
+        let begun = peer.left + peer.sealed().map_or(0, Sealed::ahead);
+        let mut kept = usize::from(peer.opening);
+        while kept < begun {
+            let Some((end, _)) = frame::whole_at(ring, kept, len) else { return 0 };
+            kept = end;
+        }
+        // One that is larger than a ring has it for itself.
+        let would_do = kept + bytes <= most || (kept == 0 && !lacks_memory);
+        let Some(lack) = (len + bytes).checked_sub(most).filter(|lack| *lack > 0 && would_do) else { return 0 };
+        // What is moved for it is worth so much at least.
+        let wanted = lack.max(kept.min(most / 8));
+        let Some(peer) = self.table.get_mut(to) else { return 0 };
+        let (mut freed, mut drops) = (0, 0);
+        while freed < wanted && self.moved_in_turn + kept <= MOVED_BYTES_PER_TURN {
+            let (mut end, len) = (kept, peer.ring.len());
+            while freed + end - kept < wanted
+                && let Some((next, false)) = frame::whole_at(peer.ring.unsent(), end, len)
+            {
+                end = next;
+                drops += 1;
+            }
+            if end > kept {
+                peer.ring.remove(kept, end - kept);
+                self.moved_in_turn += kept;
+                freed += end - kept;
+            }
+            // A command stays.
+            match frame::whole_at(peer.ring.unsent(), kept, peer.ring.len()) {
+                Some((next, true)) => kept = next,
+                Some(_) | None => break,
+            }
+        }
+        let just_now = drops.min(peer.put_in);
+        peer.put_in -= just_now;
+        peer.traffic.messages_out = peer.traffic.messages_out.saturating_sub(u64::from(drops - just_now));
+        drops
+    }
+
+    /// What came for a subscriber whose oldest messages were taken out found no room all the same.
+    pub(in crate::hub) fn rest_ring(&mut self, to: PeerKey) {
+        if let Some(peer) = self.table.get_mut(to).filter(|peer| peer.ring.is_empty()) {
+            peer.ring.clear(&mut self.pool);
+            self.unstage(to);
+        }
+    }
+
     /// Bytes of published messages that may still be copied in this turn.
     #[inline]
     pub(in crate::hub) const fn fanout_left(&self) -> usize {
@@ -53,6 +107,13 @@ impl Peers {
     pub(in crate::hub) const fn spend_fanout(&mut self, bytes: usize) {
         self.fanned_out = self.fanned_out.saturating_add(bytes);
     }
+}
+
+/// Whether the ring of a subscriber would have to grow for so many bytes more, and may not as those of all have their share.
+#[inline]
+fn lacks_memory(pool: &Pool, memory_max: usize, peer: &Peer, bytes: usize) -> bool {
+    peer.ring.len() + bytes > peer.ring.block_bytes()
+        && pool.room(Use::Ring) < bytes + memory_max / CHANNEL_MEMORY_SHARE
 }
 
 /// How many messages these bytes are, which are whole ones and commands.

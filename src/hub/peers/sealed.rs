@@ -50,6 +50,11 @@ impl Sealed {
         self.block.len()
     }
 
+    /// Bytes, unsealed, of what is sealed and has not left as a whole.
+    pub(super) const fn ahead(&self) -> usize {
+        self.ahead
+    }
+
     /// What is sealed and waits.
     pub(super) fn unsent(&self) -> &[u8] {
         self.block.get(self.left..self.filled).unwrap_or_default()
