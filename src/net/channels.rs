@@ -29,6 +29,7 @@ pub(super) fn open(config: &Config, of_components: &[Listener]) -> io::Result<Ve
     let hosts = door::hosts(&leco);
     let places: Places<'_> = if config.bind.is_empty() { EVERYWHERE } else { [&hosts, &hosts] };
     let mut all = Vec::new();
+    let mut cure = None;
     for usual in &USUAL {
         let chosen = match usual.channel {
             Channel::Data => config.data_port,
@@ -44,11 +45,37 @@ pub(super) fn open(config: &Config, of_components: &[Listener]) -> io::Result<Ve
             Ok(listeners) => all.extend(listeners),
             Err(error) => {
                 let (channel, key) = (usual.channel, usual.key);
-                log::warn!("the {channel} channel is off: {error} ({key} chooses another port, or off)");
+                let is_moved = chosen == ChannelPort::Usual && error.kind() == io::ErrorKind::AddrInUse;
+                let cure = if is_moved { cure.get_or_insert_with(|| free_neighbour(asked, places)) } else { "" };
+                log::warn!("the {channel} channel is off: {error} ({cure}{key} chooses another port, or off)");
             }
         }
     }
     Ok(all)
+}
+
+/// So far apart Coordinators of one machine have all their ports for themselves.
+const APART: u16 = 20;
+/// How many such ports are tried for one to name.
+const TRIES: u16 = 10;
+
+/// Where a Coordinator would have all its ports, as an advice: the first port so far away at which nobody has any of them.
+fn free_neighbour(asked: u16, places: Places<'_>) -> String {
+    let distances = [0, 10, 11, 12].into_iter().chain(USUAL.iter().flat_map(|usual| {
+        let publishers = i32::from(usual.publishers) - i32::from(DEFAULT_PORT);
+        [publishers, publishers + usual.subscribers, publishers + usual.distributors]
+    }));
+    let is_free = |port: u16| {
+        distances.clone().all(|distance| {
+            u16::try_from(i32::from(port) + distance).is_ok_and(|at| open_any(places, at, Door::Leco).is_ok())
+        })
+    };
+    let found = (1..=TRIES).filter_map(|n| asked.checked_add(n * APART)).find(|port| is_free(*port));
+    found.map_or_else(String::new, |port| {
+        format!(
+            "Coordinators of one machine want ports {APART} apart: at port {port} all that go with it are free; or "
+        )
+    })
 }
 
 impl Usual {

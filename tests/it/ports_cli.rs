@@ -106,6 +106,41 @@ fn one_warning_says_where_they_are() {
     assert!(!line.contains(&format!("127.0.0.1:{},", port + 10)), "{line}");
 }
 
+/// A port of LECO at which, and at the next one, all is free that goes with them, and 20 farther too.
+fn roomy() -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let of_one = |port: u16| [0, 10, 11, 12].map(|more| port + more).into_iter().chain(port - 1204..=port - 1199);
+    // Below those from which the system picks.
+    let some = u16::try_from(std::process::id() % 150).unwrap();
+    for n in 0..100 {
+        let port = 22_000 + (some + n) % 150 * 60;
+        if [0, 1, 20, 21].into_iter().all(|more| of_one(port + more).all(is_free)) {
+            return port;
+        }
+    }
+    panic!("no such port is free");
+}
+
+#[test]
+fn coordinators_with_neighbouring_ports_are_told_how_both_have_their_channels() {
+    let port = roomy();
+    let first = Running::start(&["--bind", &format!("127.0.0.1:{port}")]);
+    first.line(&format!("127.0.0.1:{port}"));
+    let second = Running::start(&["--bind", &format!("127.0.0.1:{}", port + 1)]);
+    let cure = format!("Coordinators of one machine want ports 20 apart: at port {} all that go with it", port + 21);
+    for channel in ["data", "log"] {
+        let line = second.line(&format!("[WARN] the {channel} channel is off: cannot listen on port "));
+        assert!(line.contains(&cure), "{line}");
+    }
+    let third = Running::start(&["--bind", &format!("127.0.0.1:{}", port + 21)]);
+    third.line(&format!("127.0.0.1:{}", port + 21));
+    for at in [port, port + 21] {
+        let address = format!("127.0.0.1:{at}");
+        let told = run(&["ctl", "-a", &address, "call", "DATA_COORDINATOR", "send_data_addresses"]);
+        assert!(told.good().contains(&format!(":{}\"", at - 1200)), "{told:?}");
+    }
+}
+
 #[test]
 fn a_port_that_was_chosen_is_that_or_none() {
     let (port, _neighbours) = crowded();
