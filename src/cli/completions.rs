@@ -88,13 +88,20 @@ fn cases(all: &[Entry], put: impl Fn(&str) -> String) -> String {
 fn bash(all: &[Entry]) -> String {
     let serve =
         places(all).into_iter().find(|(name, ..)| *name == "serve").map_or_else(Vec::new, |(_, _, flags)| flags);
-    let session = ctl::session_names().collect::<Vec<_>>().join(" ");
+    let families: String = ctl::families()
+        .map(|(word, names)| {
+            format!(
+                "  elif [ \"${{COMP_WORDS[1]}} ${{COMP_WORDS[COMP_CWORD-1]}}\" = 'ctl {word}' ]; then words='{}'\n",
+                names.join(" ")
+            )
+        })
+        .collect();
     format!(
         "# bash completion for instep; printed by: instep completions bash\n\
          _instep() {{\n\
          \x20 local current=${{COMP_WORDS[COMP_CWORD]}} words=\n\
          \x20 if [ \"$COMP_CWORD\" = 1 ]; then words='{} help {}'\n\
-         \x20 elif [ \"${{COMP_WORDS[1]}} ${{COMP_WORDS[COMP_CWORD-1]}}\" = 'ctl session' ]; then words='{session}'\n\
+         {families}\
          \x20 else case ${{COMP_WORDS[1]}} in\n{}\
          \x20   help) words='{}' ;;\n\
          \x20   -*) words='{}' ;;\n\
@@ -112,12 +119,19 @@ fn bash(all: &[Entry]) -> String {
 }
 
 fn zsh(all: &[Entry]) -> String {
-    let session = ctl::session_names().collect::<Vec<_>>().join(" ");
+    let families: String = ctl::families()
+        .map(|(word, names)| {
+            format!(
+                "  if [[ \"$words[2] $words[CURRENT-1]\" == 'ctl {word}' ]]; then compadd {}; return; fi\n",
+                names.join(" ")
+            )
+        })
+        .collect();
     format!(
         "#compdef instep\n# printed by: instep completions zsh\n\
          _instep() {{\n\
          \x20 if (( CURRENT == 2 )); then compadd {} help; return; fi\n\
-         \x20 if [[ \"$words[2] $words[CURRENT-1]\" == 'ctl session' ]]; then compadd {session}; return; fi\n\
+         {families}\
          \x20 case $words[2] in\n{}\
          \x20   help) compadd {} ;;\n\
          \x20 esac\n\
@@ -151,8 +165,10 @@ fn fish(all: &[Entry]) -> String {
             put(format_args!("complete -c instep {within} -l {}{short}{value}\n", flag.long));
         }
     }
-    let session = ctl::session_names().collect::<Vec<_>>().join(" ");
-    put(format_args!("complete -c instep -n '__fish_seen_subcommand_from session' -a '{session}'\n"));
+    for (word, names) in ctl::families() {
+        let names = names.join(" ");
+        put(format_args!("complete -c instep -n '__fish_seen_subcommand_from {word}' -a '{names}'\n"));
+    }
     out
 }
 
@@ -167,7 +183,8 @@ mod tests {
     fn every_shell_knows_every_command_and_setting() {
         for (shell, script) in SHELLS {
             let script = script(COMMANDS);
-            for name in COMMANDS.iter().map(|command| command.name).chain(ctl::names()).chain(ctl::session_names()) {
+            let of_families = ctl::families().flat_map(|(_, names)| names);
+            for name in COMMANDS.iter().map(|command| command.name).chain(ctl::names()).chain(of_families) {
                 assert!(script.contains(name), "{shell}: {name}");
             }
             for setting in SETTINGS {

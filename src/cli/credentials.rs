@@ -1,5 +1,6 @@
 //! What commands show to a Coordinator that asks who they are: a token, or keys, in files that flags or variables name.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,6 +9,7 @@ use instep::auth::{Key, is_token, wipe};
 use instep::client::{Fault, Keys, Loss, Mechanism, Options};
 use instep::net::keys::{private_text, text_of};
 
+use super::context;
 use super::failure::{Failure, in_words};
 
 /// A flag and the variable that takes its place.
@@ -15,13 +17,24 @@ use super::failure::{Failure, in_words};
 pub(super) struct Source {
     flag: &'static str,
     variable: &'static str,
+    /// Its key in a context.
+    key: &'static str,
     given: OnceLock<String>,
 }
 
-pub(super) static TOKEN_FILE: Source = Source::new("--token-file", "INSTEP_TOKEN_FILE");
-pub(super) static KEY: Source = Source::new("--key", "INSTEP_KEY");
+static TOKEN_FILE: Source = Source::new("--token-file", "INSTEP_TOKEN_FILE", "token_file");
+static KEY: Source = Source::new("--key", "INSTEP_KEY", "key");
 /// Its variable is that of a setting of the server, too.
-pub(super) static SERVER_KEY: Source = Source::new("--server-key", "INSTEP_SERVER_KEY");
+static SERVER_KEY: Source = Source::new("--server-key", "INSTEP_SERVER_KEY", "server_key");
+
+/// The one whose flag this is, without the dashes in front; one of the three.
+pub(super) fn of_flag(long: &str) -> &'static Source {
+    match long {
+        "token-file" => &TOKEN_FILE,
+        "key" => &KEY,
+        _ => &SERVER_KEY,
+    }
+}
 
 /// Whether a variable is one of these, and no setting of the server.
 pub(super) fn is_variable(name: &str) -> bool {
@@ -29,8 +42,8 @@ pub(super) fn is_variable(name: &str) -> bool {
 }
 
 impl Source {
-    const fn new(flag: &'static str, variable: &'static str) -> Self {
-        Self { flag, variable, given: OnceLock::new() }
+    const fn new(flag: &'static str, variable: &'static str, key: &'static str) -> Self {
+        Self { flag, variable, key, given: OnceLock::new() }
     }
 
     /// The flag has this value. The last one holds that is the first.
@@ -40,11 +53,29 @@ impl Source {
         self.given.set(value).map_err(|_| Failure::usage(format!("{}: once is enough", self.flag)))
     }
 
-    /// Where it was named, and what.
+    /// Where it was named, and what: by the flag; else by the context that was chosen, if that names anything; else by the variable.
     fn named(&self) -> Option<(&'static str, String)> {
-        let variable = || Some((self.variable, std::env::var(self.variable).ok().filter(|value| !value.is_empty())?));
-        self.given.get().map(|value| (self.flag, value.clone())).or_else(variable)
+        if let Some(value) = self.given.get() {
+            return Some((self.flag, value.clone()));
+        }
+        match context::shown() {
+            Some(mut shown) => Some((self.key, shown.remove(self.key)?)),
+            None => Some((self.variable, std::env::var(self.variable).ok().filter(|value| !value.is_empty())?)),
+        }
     }
+}
+
+/// What flags have named, as a context keeps it: files by their whole paths, so that it is the same wherever one stands.
+pub(super) fn flags() -> Result<BTreeMap<String, String>, Failure> {
+    let mut flags = BTreeMap::new();
+    for source in [&TOKEN_FILE, &KEY, &SERVER_KEY] {
+        let Some(value) = source.given.get() else { continue };
+        let is_letters = source.key == SERVER_KEY.key && Key::parse(value).is_some();
+        let whole = if is_letters { Ok(value.into()) } else { std::path::absolute(value) };
+        let whole = whole.map_err(|error| Failure::usage(format!("{} {value}: {}", source.flag, in_words(&error))))?;
+        flags.insert(source.key.to_owned(), whole.display().to_string());
+    }
+    Ok(flags)
 }
 
 /// Reads what is named, so that what is wrong with it is said before anybody is asked.

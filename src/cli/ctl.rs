@@ -10,6 +10,7 @@ mod answer;
 mod channel;
 mod command;
 mod connections;
+mod context;
 mod manager;
 mod member;
 mod record;
@@ -28,7 +29,7 @@ use super::failure::Failure;
 use super::print::say;
 use super::table::{Column, table, word};
 use super::visible::visible;
-use command::{Argument, Command, Commands, Connection, Given, Report, Stop};
+use command::{Argument, Command, Commands, Connection, Family, Given, Report, Stop};
 
 use Argument::{Many, May, Must, Number, Switch, Text};
 
@@ -204,7 +205,26 @@ const COMMANDS: &[Command] = &[
 const LOG: Argument = Switch { long: "log", help: "on the log channel" };
 const MESSAGES: Argument = Number { short: 'n', long: "messages", help: "so many of them, then end" };
 
-const ALL: Commands = Commands { plain: COMMANDS, session: session::COMMANDS, session_help: session::HELP };
+const FAMILIES: &[Family] = &[
+    Family {
+        word: "session",
+        about: "shared sessions under flow control",
+        sentence: "looks at shared sessions, drives them through their states, and takes part in them.",
+        commands: session::COMMANDS,
+        help: session::HELP,
+        asks: true,
+    },
+    Family {
+        word: "context",
+        about: "Coordinators under names of your own",
+        sentence: "keeps Coordinators under names of your own, for ctl, view, bench, record, replay and may.",
+        commands: context::COMMANDS,
+        help: context::HELP,
+        asks: false,
+    },
+];
+
+const ALL: Commands = Commands { plain: COMMANDS, families: FAMILIES };
 
 /// The whole help.
 pub(super) fn help() -> String {
@@ -221,19 +241,23 @@ pub(super) fn run_as(name: &str, words: Vec<OsString>) -> Result<(), Failure> {
     run([vec![name.into()], words].concat())
 }
 
-/// The names of all commands, that of the family of sessions among them.
+/// The names of all commands, those of families among them.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    COMMANDS.iter().map(|command| command.name).chain(["session"])
+    COMMANDS.iter().map(|command| command.name).chain(FAMILIES.iter().map(|family| family.word))
 }
 
-/// The names of the family's commands.
-pub(super) fn session_names() -> impl Iterator<Item = &'static str> {
-    session::COMMANDS.iter().filter_map(|command| command.name.split(' ').next_back())
+/// The families, and the names of their commands.
+pub(super) fn families() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    FAMILIES.iter().map(|family| {
+        let names = family.commands.iter().filter_map(|command| command.name.split(' ').next_back());
+        (family.word, names.collect())
+    })
 }
 
 /// How each command is written, and what it does.
 pub(super) fn usages() -> impl Iterator<Item = (String, &'static str)> {
-    COMMANDS.iter().chain(session::COMMANDS).map(|command| (words::usage(command), command.help))
+    let of_families = FAMILIES.iter().flat_map(|family| family.commands);
+    COMMANDS.iter().chain(of_families).map(|command| (words::usage(command), command.help))
 }
 
 /// Runs the command that `words` name.

@@ -74,11 +74,13 @@ fn page(all: &[Entry]) -> String {
     }
     put(format_args!(
         ".SH FILES\n.TP\n.I /etc/instep.toml\nthe settings of the service, as a package installs it\n\
-         .TP\n.I sessions.redb\nin state_dir: the sessions that outlive the process\n"
+         .TP\n.I sessions.redb\nin state_dir: the sessions that outlive the process\n\
+         .TP\n.I instep/contexts.toml\nbelow XDG_CONFIG_HOME, or ~/.config: the names of instep ctl context\n"
     ));
     put(format_args!(
         ".SH ENVIRONMENT\n.TP\n.B INSTEP_KEY\nof a setting's key, in upper case: the setting\n.TP\n.B INSTEP_CONFIG\nthe file\n\
          .TP\n.B INSTEP_ADDRESS\nthe Coordinator that ctl, view and bench ask\n\
+         .TP\n.B INSTEP_CONTEXT\nthe same by a name of instep ctl context\n\
          .TP\n.B INSTEP_TOKEN_FILE\nthe file of the token that they show\n"
     ));
     put(format_args!(

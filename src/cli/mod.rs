@@ -6,6 +6,7 @@ mod bench;
 mod client;
 mod commands;
 mod completions;
+mod context;
 mod credentials;
 mod ctl;
 mod demo;

@@ -1,7 +1,9 @@
-//! Which Coordinator is asked: what stands behind `-a`, or in `INSTEP_ADDRESS`, or the one of this machine.
+//! Which Coordinator is asked: what stands behind `-a` or `--context`, in `INSTEP_ADDRESS` or `INSTEP_CONTEXT`, the context in use, or the one
+//! of this machine.
 
 use instep::leco::{DEFAULT_PORT, address};
 
+use super::context::{self, Context, Contexts, NONE};
 use super::failure::Failure;
 
 /// The variable that says it where no flag does.
@@ -36,12 +38,52 @@ pub(super) fn meant(source: &str, text: &str) -> Result<String, Failure> {
     address::with_port(bare).ok_or_else(wanted)
 }
 
+/// The Coordinator that a flag or variable names, by its address or by the name of a context. The last one that is named is the one that holds.
+pub(super) fn named(source: &str, text: &str) -> Result<String, Failure> {
+    context::choose(None);
+    if context::is_name(text)
+        && let Some(context) = Contexts::load()?.all.remove(text)
+    {
+        return chosen(context);
+    }
+    meant(source, text)
+}
+
+/// The Coordinator of a context.
+pub(super) fn of_context(source: &str, name: &str) -> Result<String, Failure> {
+    context::choose(None);
+    if name == NONE { Ok(here()) } else { chosen(Contexts::load()?.find(source, name)?) }
+}
+
 /// The Coordinator that is asked where no flag says which.
 pub(super) fn usual() -> Result<String, Failure> {
-    match std::env::var(VARIABLE) {
-        Ok(text) if !text.is_empty() => meant(VARIABLE, &text),
-        Ok(_) | Err(_) => Ok(address::join("127.0.0.1", DEFAULT_PORT)),
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if let Some(text) = variable(VARIABLE) {
+        return named(VARIABLE, &text);
     }
+    if let Some(name) = variable(context::VARIABLE) {
+        return of_context(context::VARIABLE, &name);
+    }
+    let contexts = Contexts::load()?;
+    contexts.used.as_ref().map_or_else(|| Ok(here()), |used| chosen(contexts.find("the context in use,", used)?))
+}
+
+/// The Coordinator of this machine.
+pub(super) fn here() -> String {
+    address::join("127.0.0.1", DEFAULT_PORT)
+}
+
+/// Where the page, and all of HTTP, is of a Coordinator.
+pub(super) fn page(coordinator: &str) -> Result<String, Failure> {
+    let parts = address::host_and_port(coordinator);
+    let page = parts.and_then(|(host, port)| Some(address::join(host, port.checked_add(PAGE_OFFSET)?)));
+    page.ok_or_else(|| Failure::usage(format!("'{coordinator}': there is no port of HTTP above it")))
+}
+
+fn chosen(context: Context) -> Result<String, Failure> {
+    let address = meant("the context's address", &context.address)?;
+    context::choose(Some(context));
+    Ok(address)
 }
 
 #[cfg(test)]

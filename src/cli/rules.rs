@@ -39,7 +39,8 @@ Usage: instep may [options] USER|KEY ACTION [TARGET]
   TARGET  a name to sign in under or to send to, a namespace, or a session
 
       --config FILE        by the rules in this file (also: INSTEP_CONFIG)
-  -a, --address HOST:PORT  by the rules of the Coordinator that runs there
+  -a, --address HOST:PORT  by the rules of the Coordinator that runs there, or of a context
+      --context NAME       by those of the Coordinator of that name (see: instep ctl context)
       --token-file FILE    there, as the administrator whose token is in this file (also: INSTEP_TOKEN_FILE)
       --key FILE           there, as the administrator whose secret key is in this file (also: INSTEP_KEY)
       --server-key KEY     and the public key that is there, or a file with it (also: INSTEP_SERVER_KEY)
@@ -97,11 +98,10 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
             Short('h') | Long("help") => return say(MAY_HELP),
             Long("config") => file = Some(utf8(parser.value()?)?),
             Short('a') | Long("address") => {
-                place = Some(super::place::meant("--address", &utf8(parser.value()?)?)?);
+                place = Some(super::place::named("--address", &utf8(parser.value()?)?)?);
             }
-            Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
-            Long("key") => credentials::KEY.take(parser.value()?)?,
-            Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
+            Long("context") => place = Some(super::place::of_context("--context", &utf8(parser.value()?)?)?),
+            Long(long @ ("token-file" | "key" | "server-key")) => credentials::of_flag(long).take(parser.value()?)?,
             Word(word) => asked.push(utf8(word)?),
             Short(letter) => return Err(no_flag("may", &format!("-{letter}"), MAY_HELP)),
             Long(long) => return Err(no_flag("may", &format!("--{long}"), MAY_HELP)),

@@ -152,7 +152,10 @@ fn configure(file: Option<&str>, set: &[(String, String)], steps: i32) -> Result
             continue;
         };
         if !SETTINGS.iter().any(|setting| setting.key.eq_ignore_ascii_case(key)) {
-            if key != "CONFIG" && name != super::place::VARIABLE && !super::credentials::is_variable(name) {
+            if key != "CONFIG"
+                && ![super::place::VARIABLE, super::context::VARIABLE].contains(&name)
+                && !super::credentials::is_variable(name)
+            {
                 strangers.push(name.to_owned());
             }
             continue;

@@ -52,7 +52,8 @@ Usage: instep view [options] FILE             opens a log and plays it
 FILE is a name below log_dir, as in instep ctl logs. A word without a slash and without an end such as .log or .7z is a
 HOST.
 
-  -a, --address HOST:PORT  the Coordinator [INSTEP_ADDRESS, 127.0.0.1:12300, or that of HOST]
+  -a, --address HOST:PORT  the Coordinator, or a context [INSTEP_ADDRESS, the one in use, 127.0.0.1:12300, or that of HOST]
+  --context NAME           the Coordinator of that name (see: instep ctl context; also: INSTEP_CONTEXT)
   --changes       what changed of entities      }
   --commands      what agents did               } both, when nothing is chosen
   --world         all entities as they are
@@ -377,12 +378,14 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
         match word {
             Short('h') | Long("help") => return Ok(None),
             Short('a') | Long("address") => {
-                wishes.coordinator = place::meant("view: --address", &parser.value()?.to_string_lossy())?;
+                wishes.coordinator = place::named("view: --address", &parser.value()?.to_string_lossy())?;
                 wishes.needs_coordinator = true;
             }
-            Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
-            Long("key") => credentials::KEY.take(parser.value()?)?,
-            Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
+            Long("context") => {
+                wishes.coordinator = place::of_context("view: --context", &parser.value()?.to_string_lossy())?;
+                wishes.needs_coordinator = true;
+            }
+            Long(long @ ("token-file" | "key" | "server-key")) => credentials::of_flag(long).take(parser.value()?)?,
             Long("json") => wishes.json = true,
             Long("once") => wishes.once = true,
             Long("time") => wishes.time = Some(number(&mut parser, "--time")?.into()),
@@ -414,7 +417,7 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
                 let known = address::with_port(&text).ok_or_else(|| Failure::usage(wrong()))?;
                 match address::split(&text) {
                     Some((_, Some(_))) => wishes.viewer = Some(known),
-                    _ => wishes.coordinator = known,
+                    _ => wishes.coordinator = place::named("view:", &text)?,
                 }
             }
         }
@@ -428,10 +431,10 @@ fn parse(words: Vec<OsString>) -> Result<Option<Wishes>, Failure> {
     if wishes.viewer.is_some() && wishes.source.is_some() {
         return Err(Failure::usage("view: HOST:PORT is a viewer port; what opens and connects is named by --address"));
     }
-    credentials::check()?;
     if wishes.coordinator.is_empty() {
         wishes.coordinator = place::usual()?;
     }
+    credentials::check()?;
     if wishes.bits == Bits::NONE {
         wishes.bits = Bits::ACTION | Bits::UPDATE;
     }

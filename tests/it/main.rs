@@ -27,6 +27,7 @@ mod client;
 mod clock;
 #[cfg(feature = "daemon")]
 mod connections;
+mod context_cli;
 mod control;
 mod ctl_cli;
 mod curve;

@@ -207,6 +207,7 @@ impl Scene {
             .args(["--noprofile", "--norc"])
             .env_clear()
             .envs([("PATH", path.as_str()), ("LC_ALL", "C.UTF-8"), ("INSTEP_HOST", "localhost")])
+            .env("XDG_CONFIG_HOME", folder.path())
             .env("INSTEP_PORT", port.to_string())
             .env("INSTEP_ADDRESS", format!("127.0.0.1:{port}"))
             .current_dir(folder.path())

@@ -9,6 +9,7 @@ use instep::limits::MEMBERS_MAX;
 use instep::spelling::meant;
 use lexopt::prelude::{Long, Short, Value as Word};
 
+use super::super::context;
 use super::super::credentials;
 use super::super::failure::Failure;
 use super::super::flags::no_flag;
@@ -22,8 +23,10 @@ Usage: instep bench throughput [ADDRESS] [options]   messages from N senders to 
        instep bench session [ADDRESS] [options]      how far apart members of a session learn of its state
        instep bench c2sim [ADDRESS] [options]        reports over HTTP, and who hears them on WebSockets
 
-ADDRESS is host:port of a Coordinator [INSTEP_ADDRESS, or 127.0.0.1:12300]; for c2sim of its HTTP port [127.0.0.1:12312].
+ADDRESS is host:port of a Coordinator, or a context [INSTEP_ADDRESS, the context in use, or 127.0.0.1:12300]; for c2sim
+that of its HTTP port [12 above, 127.0.0.1:12312].
 
+      --context NAME    the Coordinator of that name (see: instep ctl context; also: INSTEP_CONTEXT)
       --payload BYTES   bytes of the payload frame [64]
       --seconds S       how long to measure; a short warm-up comes first [5]
       --relay           ADDRESS is a byte relay that joins its 1st connection with its 2nd, its 3rd with its 4th, ...
@@ -156,14 +159,18 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
         None => return Err(Failure::usage("bench: throughput, latency, session or c2sim? (try: instep bench --help)")),
     };
     let mut options = Options::new(measure);
+    let mut named = None;
     while let Some(word) = parser.next()? {
         match (word, measure) {
             (Short('h') | Long("help"), _) => return Ok(None),
             (Long("relay"), Measure::Throughput | Measure::Latency) => options.relay = true,
             (Long("json"), _) => options.json = true,
-            (Long("token-file"), _) => credentials::TOKEN_FILE.take(parser.value()?)?,
-            (Long("key"), _) => credentials::KEY.take(parser.value()?)?,
-            (Long("server-key"), _) => credentials::SERVER_KEY.take(parser.value()?)?,
+            (Long("context"), _) => {
+                named = Some(place::of_context("bench: --context", &parser.value()?.to_string_lossy())?)
+            }
+            (Long(long @ ("token-file" | "key" | "server-key")), _) => {
+                credentials::of_flag(long).take(parser.value()?)?
+            }
             (Long("payload"), Measure::Throughput | Measure::Latency | Measure::C2sim) => {
                 options.payload = within(&mut parser, "payload", 0..=PAYLOAD_BYTES_MAX)?
             }
@@ -204,19 +211,42 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             }
         }
     }
+    judge(&mut options)?;
+    options.address = address(measure, &options, named)?;
+    credentials::check()?;
+    Ok(Some(options))
+}
+
+/// What belongs together, and what follows from what was said.
+fn judge(options: &mut Options) -> Result<(), Failure> {
     if options.topics > 0 && !options.triggers_only {
         return Err(Failure::usage(
             "bench: --topics hear triggers (--triggers N): reports are in the words of another schema",
         ));
     }
-    if options.stomp.is_empty() && measure == Measure::C2sim {
+    if options.stomp.is_empty() && options.measure == Measure::C2sim {
         options.stomp = "127.0.0.1:61613".to_owned();
     }
-    if options.address.is_empty() {
-        options.address = if measure == Measure::C2sim { "127.0.0.1:12312".to_owned() } else { place::usual()? };
+    Ok(())
+}
+
+/// Where what is measured is; `named` by a context.
+fn address(measure: Measure, options: &Options, named: Option<String>) -> Result<String, Failure> {
+    let text = options.address.as_str();
+    if named.is_some() && !text.is_empty() {
+        return Err(Failure::usage(format!("bench: '{text}' and --context name one each: one is enough")));
     }
-    credentials::check()?;
-    Ok(Some(options))
+    match (measure, named) {
+        (Measure::C2sim, Some(named)) => place::page(&named),
+        (Measure::C2sim, None) if text.is_empty() => place::page(&place::usual()?),
+        (_, Some(named)) => Ok(named),
+        (_, None) if text.is_empty() => place::usual(),
+        // A relay, and a server of HTTP, have ports of their own.
+        (Measure::C2sim, None) if context::is_name(text) => place::page(&place::named("bench:", text)?),
+        (Measure::C2sim, None) => Ok(text.to_owned()),
+        (_, None) if options.relay => Ok(text.to_owned()),
+        (_, None) => place::named("bench:", text),
+    }
 }
 
 /// The value of a flag, if it lies in a range.

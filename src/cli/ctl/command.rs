@@ -17,13 +17,26 @@ pub(super) struct Command {
     pub(super) run: fn(&Given, &mut Connection) -> Result<Report, Stop>,
 }
 
-/// All commands: those of one word, and those of the family of shared sessions.
+/// All commands: those of one word, and those of families, whose first word is the family's.
 #[derive(Clone, Copy)]
 pub(super) struct Commands {
     pub(super) plain: &'static [Command],
-    pub(super) session: &'static [Command],
+    pub(super) families: &'static [Family],
+}
+
+/// Commands that begin with the same word.
+#[derive(Clone, Copy)]
+pub(super) struct Family {
+    pub(super) word: &'static str,
+    /// What they do, as the help of all commands has it.
+    pub(super) about: &'static str,
+    /// The same as a sentence.
+    pub(super) sentence: &'static str,
+    pub(super) commands: &'static [Command],
     /// What the help of the family says below its commands.
-    pub(super) session_help: &'static str,
+    pub(super) help: &'static str,
+    /// They ask a Coordinator.
+    pub(super) asks: bool,
 }
 
 /// What may stand behind a command's name.

@@ -14,16 +14,14 @@ use super::super::failure::Failure;
 use super::super::flags::{flags_in, meant_flag};
 use super::super::place;
 use super::super::print::say;
-use super::command::{Argument, Command, Commands, Given};
+use super::command::{Argument, Command, Commands, Family, Given};
 use Argument::{Many, May, Must, Number, Switch, Text};
-
-/// The word that the commands of shared sessions begin with.
-const FAMILY: &str = "session";
 
 /// The command line, taken apart.
 pub(super) struct Parsed {
     pub(super) command: &'static Command,
     pub(super) given: Given,
+    /// Whom to ask; empty where the command asks nobody.
     pub(super) address: String,
     pub(super) control: Option<String>,
     pub(super) timeout: Duration,
@@ -35,17 +33,23 @@ pub(super) struct Parsed {
 enum Said {
     Nothing,
     /// The first of two words.
-    Family,
+    Family(&'static Family),
     Command(&'static Command),
 }
 
 impl Said {
     /// What it is with one more word.
     fn and(self, word: &str, commands: Commands) -> Result<Self, Failure> {
+        let family = match self {
+            Self::Nothing => commands.families.iter().find(|family| family.word == word),
+            Self::Family(_) | Self::Command(_) => None,
+        };
+        if let Some(family) = family {
+            return Ok(Self::Family(family));
+        }
         let (front, table) = match self {
-            Self::Nothing if word == FAMILY => return Ok(Self::Family),
-            Self::Nothing => ("", commands.plain),
-            Self::Family | Self::Command(_) => (FAMILY, commands.session),
+            Self::Family(family) => (family.word, family.commands),
+            Self::Nothing | Self::Command(_) => ("", commands.plain),
         };
         let name = format!("{front} {word}");
         let known = table.iter().find(|command| command.name == name.trim_start());
@@ -53,7 +57,8 @@ impl Said {
             let path = ["ctl", front].join(" ");
             let path = path.trim_end();
             let known = table.iter().filter_map(|command| command.name.split(' ').next_back());
-            let meant = meant(word, known.chain(front.is_empty().then_some(FAMILY)));
+            let families = commands.families.iter().map(|family| family.word).filter(|_| front.is_empty());
+            let meant = meant(word, known.chain(families));
             Failure::usage(format!("{path} has no command '{word}'{meant} (try: instep {path} --help)"))
         })
     }
@@ -61,7 +66,7 @@ impl Said {
     const fn command(self) -> Option<&'static Command> {
         match self {
             Self::Command(command) => Some(command),
-            Self::Nothing | Self::Family => None,
+            Self::Nothing | Self::Family(_) => None,
         }
     }
 }
@@ -80,15 +85,16 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
             Short('h') | Long("help") => {
                 return say(&match said {
                     Said::Command(command) => help_of(command),
-                    Said::Family => family_help(commands),
+                    Said::Family(family) => family_help(family),
                     Said::Nothing => help(commands),
                 })
                 .map(|()| None);
             }
             Short('a') | Long("address") => {
                 let text = utf8(parser.value()?)?;
-                address = Some(place::meant("--address", &text)?);
+                address = Some(place::named("--address", &text)?);
             }
+            Long("context") => address = Some(place::of_context("--context", &utf8(parser.value()?)?)?),
             Long("control") => {
                 let text = utf8(parser.value()?)?;
                 control = Some(address::with_port_or(&text, DEFAULT_PORT + 10).ok_or_else(|| {
@@ -102,9 +108,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
                     Failure::usage(format!("--timeout '{text}': a number of seconds from 0.001 to 86400 is wanted"))
                 })?);
             }
-            Long("token-file") => credentials::TOKEN_FILE.take(parser.value()?)?,
-            Long("key") => credentials::KEY.take(parser.value()?)?,
-            Long("server-key") => credentials::SERVER_KEY.take(parser.value()?)?,
+            Long(long @ ("token-file" | "key" | "server-key")) => credentials::of_flag(long).take(parser.value()?)?,
             Long("json") => json = true,
             Word(word) => {
                 let word = utf8(word)?;
@@ -123,7 +127,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
     }
     let command = match said {
         Said::Command(command) => command,
-        Said::Family => return say(&family_help(commands)).map(|()| None),
+        Said::Family(family) => return say(&family_help(family)).map(|()| None),
         Said::Nothing => return say(&help(commands)).map(|()| None),
     };
     let names: Vec<(&str, bool)> = command.arguments.iter().filter_map(Argument::word).collect();
@@ -137,8 +141,15 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
     if let Some(wrong) = wrong {
         return Err(Failure::usage(format!("{}: {wrong} (usage: instep ctl {})", command.name, usage(command))));
     }
+    let is_asked = !commands
+        .families
+        .iter()
+        .any(|family| !family.asks && family.commands.iter().any(|one| core::ptr::eq(one, command)));
+    let address = match address {
+        None if is_asked => place::usual()?,
+        named => named.unwrap_or_default(),
+    };
     credentials::check()?;
-    let address = address.map_or_else(place::usual, Ok)?;
     Ok(Some(Parsed { command, given, address, control, timeout, json }))
 }
 
@@ -209,7 +220,8 @@ pub(super) fn usage(command: &Command) -> String {
 }
 
 /// The options that every command has.
-const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [INSTEP_ADDRESS, or 127.0.0.1:12300]
+const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator, or a context [INSTEP_ADDRESS, the one in use, or 127.0.0.1:12300]
+      --context NAME         the Coordinator of that name, with its keys (see: ctl context; also: INSTEP_CONTEXT)
       --control HOST:PORT    the Manager's control port [as the Coordinator says]
       --token-file FILE      the token to show, where that is asked (also: INSTEP_TOKEN_FILE)
       --key FILE             our secret key: what goes over LECO is encrypted (also: INSTEP_KEY)
@@ -220,8 +232,12 @@ const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator [INSTEP_ADDR
 
 /// A line for each command; of a family's, without the word of the family.
 fn lines(commands: &[Command]) -> String {
-    let short = |usage: String| usage.strip_prefix("session ").map_or_else(|| usage.clone(), str::to_owned);
-    let usages: Vec<String> = commands.iter().map(|command| short(usage(command))).collect();
+    let mut usages = Vec::new();
+    for command in commands {
+        let usage = usage(command);
+        let family = if command.name.contains(' ') { usage.split_once(' ') } else { None };
+        usages.push(family.map_or_else(|| usage.clone(), |(_, rest)| rest.to_owned()));
+    }
     let width = usages.iter().map(String::len).max().unwrap_or(0).max(29);
     let mut text = String::new();
     for (command, usage) in commands.iter().zip(usages) {
@@ -231,12 +247,13 @@ fn lines(commands: &[Command]) -> String {
     text
 }
 
-fn family_help(commands: Commands) -> String {
-    let text =
-        "instep ctl session looks at shared sessions, drives them through their states, and takes part in them.\n\n\
-                Usage: instep ctl [options] session COMMAND ...   (see: instep ctl session COMMAND --help)\n\n"
-            .to_owned();
-    text + &lines(commands.session) + commands.session_help + "\n" + OPTIONS + EXITS
+fn family_help(family: &Family) -> String {
+    let Family { word, sentence, .. } = family;
+    let text = format!(
+        "instep ctl {word} {sentence}\n\n\
+         Usage: instep ctl [options] {word} COMMAND ...   (see: instep ctl {word} COMMAND --help)\n\n"
+    );
+    text + &lines(family.commands) + family.help + "\n" + OPTIONS + EXITS
 }
 
 /// What the program's end says.
@@ -247,9 +264,10 @@ pub(super) fn help(commands: Commands) -> String {
                     Usage: instep ctl [options] COMMAND ...\n\n"
         .to_owned();
     text.push_str(&lines(commands.plain));
-    text.push_str(
-        "  session COMMAND ...           shared sessions under flow control (see: instep ctl session --help)\n",
-    );
+    for Family { word, about, .. } in commands.families {
+        let usage = format!("{word} COMMAND ...");
+        text.push_str(&format!("  {usage:<29} {about} (see: instep ctl {word} --help)\n"));
+    }
     text.push_str(
         "\nFrom open to exit, the commands go to the Manager's control port, which listens on 127.0.0.1 unless it is told\n\
          otherwise (control_bind). ID is a number that the Manager gave; [ID...]: without one, all are meant.\n",
@@ -332,15 +350,16 @@ mod tests {
     #[test]
     fn every_command_can_be_read_about() {
         let all = help(ALL);
-        let family = family_help(ALL);
-        for command in ALL.plain.iter().chain(ALL.session) {
-            let all = if command.name.contains(' ') { &family } else { &all };
+        let families: String = ALL.families.iter().map(family_help).collect();
+        let of_families = ALL.families.iter().flat_map(|family| family.commands);
+        for command in ALL.plain.iter().chain(of_families) {
+            let all = if command.name.contains(' ') { &families } else { &all };
             let name = command.name.split(' ').next_back().unwrap_or_default();
             assert!(all.contains(&format!("\n  {name}")) && all.contains(command.help), "{}", command.name);
             assert!(help_of(command).starts_with(&format!("instep ctl {}", command.name)));
             let words: Vec<bool> = command.arguments.iter().filter_map(Argument::word).map(|(_, must)| !must).collect();
             assert!(words.is_sorted(), "{}: a word that must be given stands behind one that may", command.name);
         }
-        assert!(all.lines().chain(family.lines()).all(|line| line.len() <= 120));
+        assert!(all.lines().chain(families.lines()).all(|line| line.len() <= 120));
     }
 }
