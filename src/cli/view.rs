@@ -52,7 +52,7 @@ Usage: instep view [options] FILE             opens a log and plays it
 FILE is a name below log_dir, as in instep ctl logs. A word without a slash and without an end such as .log or .7z is a
 HOST.
 
-  -a, --address HOST:PORT  the Coordinator, or a context [INSTEP_ADDRESS, the one in use, 127.0.0.1:12300, or that of HOST]
+  -a, --address HOST:PORT  the Coordinator, or a context [INSTEP_ADDRESS, the one in use, 127.0.0.1:12300, or HOST]
   --context NAME           the Coordinator of that name (see: instep ctl context; also: INSTEP_CONTEXT)
   --changes       what changed of entities      }
   --commands      what agents did               } both, when nothing is chosen

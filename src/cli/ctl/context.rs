@@ -40,7 +40,7 @@ What is chosen, the first of these that is there:
 
 A NAME has letters, digits, - and _, and not digits alone; a host that is called so, too, is asked by -a HOST:PORT. The
 files of a context are shown at its address alone: the flags --key, --server-key and --token-file go before them, they
-before INSTEP_KEY, INSTEP_SERVER_KEY and INSTEP_TOKEN_FILE. instep bench c2sim takes the HTTP port of a context, 12 above
+before INSTEP_KEY, INSTEP_SERVER_KEY and INSTEP_TOKEN_FILE. instep bench c2sim takes the HTTP port of a context, 12 over
 its address; instep may asks a context that -a or --context names, and no other.
 
 They stand in instep/contexts.toml below XDG_CONFIG_HOME (~/.config), where no secret is, but the names of files.
