@@ -34,3 +34,11 @@ pub struct User {
     /// It has not been taken out of the rules.
     pub(super) is_there: bool,
 }
+
+impl User {
+    /// Whether it goes by this name; whoever has a JWT by that of its system, too.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        *self.name == *name || self.system.as_deref() == Some(name)
+    }
+}

@@ -313,7 +313,7 @@ impl Users {
             return None;
         }
         let login = self.by_hash(&hash(token))?;
-        let is_named = |name: &str| name == ANYBODY || self.get(login.user).is_some_and(|user| *user.name == *name);
+        let is_named = |name: &str| self.goes_by(login.user, name);
         name.is_none_or(is_named).then_some(login)
     }
 
@@ -358,6 +358,12 @@ impl Users {
     #[cfg(test)]
     pub(super) const fn issuer(&self) -> Option<&Issuer> {
         self.issuer.as_ref()
+    }
+
+    /// Whether a user may show what it is known by under this name: its own, or `?` for whoever it is.
+    #[must_use]
+    pub fn goes_by(&self, id: UserId, name: &str) -> bool {
+        name == ANYBODY || self.get(id).is_some_and(|user| user.is(name))
     }
 
     /// Whether a word is to be judged as a JWT and not as a token.

@@ -175,7 +175,7 @@ impl Client {
     /// Connects to the Coordinator at `address` (`host:port`) and signs in as `name` or, where that is taken, as a
     /// variation of it. Every step of it and every later question may take `timeout`.
     pub(super) fn connect(address: &str, name: &str, timeout: Duration) -> Result<Self, Trouble> {
-        let options = Options::new().timeout(span(timeout)).reconnect(false).vary_name(true).serve(false);
+        let options = Options::new().timeout(span(timeout)).reconnect(false).vary_name(true).serve(false).look_on(true);
         let options = credentials::shown(options).map_err(|failure| Trouble::Broken(failure.text))?;
         match client::Client::connect(address, name, options) {
             Ok(inner) => Ok(Self { inner, address: address.to_owned(), timeout }),

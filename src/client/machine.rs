@@ -25,7 +25,7 @@ use super::questions::{Asked, Questions};
 use super::state::State;
 use crate::leco::message::{HEADER_BYTES, TYPE_JSON, answer_header};
 use crate::leco::name::{COORDINATOR, is_legal};
-use crate::leco::rpc::{DUPLICATE_NAME, METHOD_NOT_FOUND, NOT_SIGNED_IN};
+use crate::leco::rpc::{DUPLICATE_NAME, FORBIDDEN, METHOD_NOT_FOUND, NOT_SIGNED_IN};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, SEALED_FRAME_BYTES_MAX};
 use crate::time::{Span, Tick};
 use crate::zmtp::command::{Built, Command};
@@ -423,14 +423,12 @@ impl Machine {
 
     fn signed_in(&mut self, answer: Message) {
         let by = answer.sender.clone();
+        let looks_on =
+            self.options.look_on && answer.error().is_some_and(|error| error.code == i64::from(FORBIDDEN.code));
         let error = match answer.into_result() {
-            Ok(_) => {
-                self.identity.accepted(&by);
-                self.state = State::In;
-                self.ids.reset_pause();
-                let full_name = self.full_name();
-                return self.tell(Event::SignedIn { full_name });
-            }
+            // An onlooker has no name, and goes on as if it had.
+            _ if looks_on => return self.come_in(&by),
+            Ok(_) => return self.come_in(&by),
             Err(Error::Rpc { error, .. }) => error,
             Err(_) => return self.lose(Loss::Nonsense { by }),
         };
@@ -439,6 +437,14 @@ impl Machine {
             AfterRefusal::Later if self.options.reconnect => self.state = State::Taken(self.now + self.ids.pause()),
             AfterRefusal::Later | AfterRefusal::Final => self.lose(Loss::Refused { by, error }),
         }
+    }
+
+    fn come_in(&mut self, by: &str) {
+        self.identity.accepted(by);
+        self.state = State::In;
+        self.ids.reset_pause();
+        let full_name = self.full_name();
+        self.tell(Event::SignedIn { full_name });
     }
 
     /// Whether this is our Coordinator's word that it does not know us by our name: the message that it is about was not delivered.

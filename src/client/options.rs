@@ -21,6 +21,9 @@ pub struct Options {
     /// Requests of others come as events and must be answered. Off: each is told that there is no such method. On. `pong` is always
     /// answered by the client itself.
     pub serve: bool,
+    /// Where the user may not sign in (-32001): stay without a name, and ask what the user may look at. [`crate::client::Event::SignedIn`]
+    /// comes all the same, with the name that was wished for; nobody can send to it. Off: the sign-in is refused.
+    pub look_on: bool,
     /// Whose it is, where that is asked.
     pub(super) login: Option<Login>,
 }
@@ -35,6 +38,7 @@ impl Options {
             reconnect: true,
             vary_name: false,
             serve: true,
+            look_on: false,
             login: None,
         }
     }
@@ -71,6 +75,13 @@ impl Options {
     #[must_use]
     pub const fn serve(mut self, serve: bool) -> Self {
         self.serve = serve;
+        self
+    }
+
+    /// With or without [`Options::look_on`].
+    #[must_use]
+    pub const fn look_on(mut self, look_on: bool) -> Self {
+        self.look_on = look_on;
         self
     }
 }

@@ -244,6 +244,11 @@ impl Method {
         Self::told(At::Coordinator).filter(|method| !method.is_about_caller)
     }
 
+    /// Whether it is answered to who may look on and has no name: it asks something, and does not matter who does.
+    pub(super) const fn is_for_onlookers(&self) -> bool {
+        matches!(self.right, Right::Anybody | Right::Look) && !self.is_about_caller
+    }
+
     /// Those that are told of to who asks: all but the one that tells.
     pub(super) fn told(at: At) -> impl Iterator<Item = &'static Self> {
         METHODS.iter().filter(move |method| {

@@ -163,6 +163,62 @@ fn each_method_needs_the_role_that_it_says() {
     }
 }
 
+/// What is asked of somebody here under a name that is not signed in, in a document of its own.
+fn ask_unnamed(world: &mut World, client: usize, receiver: &str, document: &Value) -> Value {
+    world.send(client, receiver, "N1.ctl-7", &[document.to_string().as_bytes()]);
+    wire::json(&world.hear(client).pop().unwrap())
+}
+
+#[test]
+fn who_may_not_sign_in_looks_on_without_a_name_and_who_may_is_told_to_sign_in() {
+    let mut world = house(Access::Remote);
+    let one = |method: &str| json!({"jsonrpc": "2.0", "id": 1, "method": method});
+    let code = |answer: &Value| answer["error"]["code"].as_i64();
+    let wall = dealer(&mut world, WALL);
+    assert_eq!(refused(&sign_in(&mut world, wall, "ctl-7")), ["sign_in", "component", "wall"]);
+    for (receiver, method) in [
+        ("COORDINATOR", "send_counters"),
+        ("N1.COORDINATOR", "whoami"),
+        ("COORDINATOR", "pong"),
+        ("COORDINATOR", "sessions"),
+        ("N1.session:war", "info"),
+        ("session:war", "members"),
+    ] {
+        let answer = ask_unnamed(&mut world, wall, receiver, &one(method));
+        assert!(answer.get("result").is_some(), "{method}: {answer}");
+    }
+    // What its role does not reach for is refused by that, and what needs a name because it has none.
+    for (receiver, method, needs) in [
+        ("COORDINATOR", "shut_down", "admin"),
+        ("COORDINATOR", "open_provider", "controller"),
+        ("N1.session:default", "start_scenario", "controller"),
+        ("N1.session:default", "join", "component"),
+    ] {
+        let answer = ask_unnamed(&mut world, wall, receiver, &one(method));
+        assert_eq!(refused(&answer)[..2], [method, needs], "{answer}");
+    }
+    for (receiver, method) in [("N1.session:default", "events"), ("COORDINATOR", "nonsense"), ("N1.x", "pong")] {
+        let answer = ask_unnamed(&mut world, wall, receiver, &one(method));
+        assert_eq!(code(&answer), Some(-32090), "{method}: {answer}");
+    }
+    // Each call of a batch is judged by itself.
+    let batch = json!([one("send_nodes"), one("nonsense"), one("shut_down")]);
+    let answers = ask_unnamed(&mut world, wall, "COORDINATOR", &batch);
+    let codes: Vec<Option<i64>> = answers.as_array().unwrap().iter().map(code).collect();
+    assert_eq!(codes, [None, Some(-32090), Some(FORBIDDEN)]);
+    // An onlooker's sign of life is no fault; a document of its own is one.
+    world.send(wall, "COORDINATOR", "N1.ctl-7", &[b""]);
+    assert!(world.hear(wall).is_empty());
+    let report = c2sim::domain("A", "ReportBody", 10);
+    world.send(wall, "N1.session:war", "N1.ctl-7", &[report.as_bytes()]);
+    assert_eq!(code(&wire::json(&world.hear(wall).pop().unwrap())), Some(-32090));
+    // A Component that may have the name must learn that nobody knows it.
+    let laser = dealer(&mut world, LASER);
+    for (name, expected) in [("laser_9", Some(-32090)), ("boss", None)] {
+        assert_eq!(code(&call(&mut world, laser, name, "send_counters", &Value::Null)), expected, "{name}");
+    }
+}
+
 #[test]
 fn a_restricted_user_sends_to_its_receivers_and_answers_whoever_asks() {
     let mut world = house(Access::Remote);

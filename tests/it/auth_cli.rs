@@ -120,6 +120,36 @@ fn commands_show_the_token_of_a_file_that_is_their_owners_alone() {
 }
 
 #[test]
+fn a_viewer_looks_on_by_ctl_and_reads_what_it_lacks() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let made = run(&["token", "new", "wall"]);
+    let (token, line) = (made.good().lines().next().unwrap(), made.good().lines().last().unwrap());
+    let users = format!("auth = 'all'\n\n[[users]]\nname = 'wall'\nrole = 'viewer'\n{line}\n");
+    let settings = Settings::new("viewer", &users);
+    let server = Running::start(&["--config", &settings.path(), "--http-bind", "off"]);
+    let line = server.line("is N1.COORDINATOR on ");
+    let address = line.rsplit(' ').next().unwrap().to_owned();
+    let file = settings.0.join("wall.token");
+    fs::write(&file, token).unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    let ctl = |words: &[&str]| run(&[&["ctl", "-a", &address, "--token-file", file.to_str().unwrap()], words].concat());
+    assert_eq!(ctl(&["whoami", "--json"]).json()["role"], "viewer");
+    for words in [&["nodes"][..], &["components"], &["counters"], &["session", "list"], &["session", "info", "default"]]
+    {
+        let said = ctl(words);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{words:?}: {said:?}");
+    }
+    for (words, why) in [
+        (&["session", "submit", "default"][..], "Trigger needs the role component; this is wall"),
+        (&["shutdown"], "does not let wall shut_down: it needs admin"),
+    ] {
+        let said = ctl(words);
+        assert!(said.error(1).contains(why), "{words:?}: {said:?}");
+    }
+}
+
+#[test]
 fn a_node_with_a_key_says_what_others_must_know_of_it() {
     let settings = Settings::new("key", "auth = 'remote'\n");
     let key = settings.0.join("server");
@@ -179,7 +209,8 @@ fn other_rules_hold_in_one_step_while_messages_flow_and_wrong_ones_do_not() {
     assert!(refused.error(1).contains("does not let local reload: it needs admin"), "{refused:?}");
     settings.write(&local("role = 'component'\nnames = ['none*']"));
     server.signal("-HUP");
-    until("names are taken away", || run(&["ctl", "-a", &address, "nodes"]).code == 1);
+    let comes_in = || Client::connect(&address, "somebody", Options::new().reconnect(false)).is_ok();
+    until("names are taken away", || !comes_in());
     settings.write(&all);
     server.signal("-HUP");
     until("and given back", || ctl(&["denials"]).code == 0);

@@ -54,7 +54,7 @@ fn a_client_with_a_jwt_may_what_it_grants_and_only_for_its_system() {
     let issuer = format!("-----BEGIN PUBLIC KEY-----\n{ISSUER}\n-----END PUBLIC KEY-----\n");
     fs::write(&pem, issuer).unwrap();
     settings("controller");
-    let words = ["--config", file.to_str().unwrap(), "--http-bind", "127.0.0.1:0"];
+    let words = ["--config", file.to_str().unwrap(), "--http-bind", "127.0.0.1:0", "--stomp-bind", "127.0.0.1:0"];
     let told = run(&[&["--check"], &words[..]].concat());
     assert!(
         told.good().contains("jwt:* (controller) sessions default, drill*; known by a JWT of the key in "),
@@ -70,6 +70,24 @@ fn a_client_with_a_jwt_may_what_it_grants_and_only_for_its_system() {
     let none = format!("eyJhbGciOiJub25lIn0.{}.", text.split_once('.').unwrap().1);
     for wrong in ["", HS256, none.as_str(), text, &format!("{text}.{}A", &signature[..signature.len() - 1])] {
         assert_eq!(ask(&address, list, wrong, "").0, 401, "{wrong}");
+    }
+    // What it grants to hand in it grants to read.
+    let refused = ask(&address, "GET /api/c2sim/session/default/initialization", TOKEN, "");
+    assert!(refused.0 == 403 && refused.1.contains(r#""needs":"send""#), "{refused:?}");
+    let line = server.line("clients of STOMP connect to ");
+    let topic = line.rsplit(' ').next().unwrap();
+    for (login, passcode, answer) in [
+        ("CWIX", TOKEN, "CONNECTED"),
+        ("jwt:CWIX", TOKEN, "CONNECTED"),
+        ("?", TOKEN, "CONNECTED"),
+        ("OTHER", TOKEN, "ERROR"),
+        ("CWIX", HS256, "ERROR"),
+    ] {
+        let mut stream = TcpStream::connect(topic).unwrap();
+        write!(stream, "CONNECT\naccept-version:1.2\nhost:h\nlogin:{login}\npasscode:{passcode}\n\n\0").unwrap();
+        let mut heard = vec![0; answer.len()];
+        stream.read_exact(&mut heard).unwrap();
+        assert_eq!(String::from_utf8_lossy(&heard), answer, "{login}");
     }
     let join = "POST /api/c2sim/session/default/join";
     let body = |system: &str| format!(r#"{{"clientIdDisplayName":"x"{system}}}"#);

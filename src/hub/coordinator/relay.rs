@@ -10,7 +10,7 @@ use crate::time::Span;
 use crate::zmtp::frame::{self, Bounds, Found, Scan};
 
 use super::permits::{self, Permit, is_answer};
-use crate::auth::Target;
+use crate::auth::{Action, Target};
 use crate::hub::keys::{ComponentKey, PeerKey};
 use crate::hub::names::{Names, new_header, say_as, shown};
 use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
@@ -76,6 +76,8 @@ pub(in crate::hub) enum Taken<'a> {
     Own(Option<Refusal>),
     /// It is for the session of this name.
     Session(&'a [u8]),
+    /// The same, from somebody who is refused for this reason, but may look on.
+    Onlooker(&'a [u8], Refusal),
 }
 
 /// Deals with one whole LECO message from an accepted peer, `wire` being its bytes as they came.
@@ -102,7 +104,7 @@ fn carry_out<'a>(
     key: PeerKey,
     verdict: Verdict<'a, ComponentKey, PeerKey>,
     wire: &[u8],
-    view: &View<'_>,
+    view: &View<'a>,
 ) -> Taken<'a> {
     Taken::Routed(match verdict {
         Verdict::Deliver(component) => deliver(peers, names, key, component, wire, view),
@@ -110,8 +112,38 @@ fn carry_out<'a>(
         Verdict::Own => return Taken::Own(None),
         Verdict::Session(name) => return Taken::Session(name),
         Verdict::Unnamed(refusal) => return Taken::Own(Some(refusal)),
-        Verdict::Refuse(refusal) => refuse(peers, names, key, view, refusal),
+        Verdict::Refuse(refusal) => match asked_by_onlooker(peers, names, key, view, refusal) {
+            Some(name) => return Taken::Onlooker(name, refusal),
+            None => refuse(peers, names, key, view, refusal),
+        },
     })
+}
+
+/// The session or channel that is asked by somebody who is refused, but may look on.
+#[cold]
+fn asked_by_onlooker<'a>(
+    peers: &Peers,
+    names: &Names,
+    from: PeerKey,
+    view: &View<'a>,
+    refusal: Refusal,
+) -> Option<&'a [u8]> {
+    let Place::Here(name) = Place::of(view.receiver, &names.prefix) else { return None };
+    let is_ours = is_session(name) || names.is_own(name);
+    (is_ours && is_onlooker(peers, names, from, view.sender, refusal)).then_some(name)
+}
+
+/// Whether the user at the other end may not have the name under which it is refused: it has none, and can have none.
+#[cold]
+pub(in crate::hub) fn is_onlooker(
+    peers: &Peers,
+    names: &Names,
+    from: PeerKey,
+    sender: &[u8],
+    refusal: Refusal,
+) -> bool {
+    refusal == Refusal::NotSignedIn
+        && peers.lacks(from, Action::SignIn, Target::Name(&names.full_name_of(sender))).is_some()
 }
 
 /// The same where somebody may not send to everybody.

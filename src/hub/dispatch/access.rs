@@ -122,7 +122,20 @@ impl Hub {
             Wanted::Receiver(name) => Target::Name(name),
             Wanted::Session(name) => Target::Session(name),
         };
-        self.peers.permit(key, what, action, target).err().map(|refused| forbidden(&refused))
+        let permitted = self.peers.permit(key, what, action, target);
+        permitted.and_then(|()| self.may_read(key, asked, target)).err().map(|refused| forbidden(&refused))
+    }
+
+    /// Whoever has a JWT reads an initialization if it grants that kind of document.
+    fn may_read(&mut self, key: PeerKey, asked: &Asked, target: Target<'_>) -> Result<(), Refused> {
+        let user = self.peers.user(key).and_then(|user| self.peers.users.get(user));
+        let lacks = user.is_some_and(|user| user.system.is_some() && user.send.find(b"initialization").is_none());
+        match &asked.route {
+            Route::Session(_, Action_::Initialization) if lacks => {
+                Err(self.peers.forbid(key, "read the initialization", "send", target))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What a request is for, in the words of rights. Some are everybody's.

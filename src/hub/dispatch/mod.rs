@@ -12,6 +12,7 @@ mod guarded;
 mod guests;
 mod link;
 mod manager;
+mod onlooker;
 mod reload;
 mod rpc;
 mod sessions;

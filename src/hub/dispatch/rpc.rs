@@ -19,7 +19,7 @@ use crate::hub::coordinator::{Coordinator, relay};
 use crate::hub::doors::Channel;
 use crate::hub::front::{Asked, Part, Request};
 use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
-use crate::hub::methods::{At, Call, ManagerCall, Method};
+use crate::hub::methods::{Call, ManagerCall, Method};
 use crate::hub::names::{say_as, shown};
 use crate::hub::peers::{For, Outcome, Work};
 use crate::hub::sessions::{Aftermath, Said, Sessions};
@@ -52,8 +52,10 @@ impl Hub {
         let Some(payload) = view.payload.filter(|payload| !payload.is_empty()) else {
             // An empty payload is a heartbeat, unless nobody knows whose.
             return match refusal {
-                Some(refusal) => relay::refuse(&mut self.peers, &self.names, from, view, refusal),
-                None => self.own_done(),
+                Some(refusal) if !self.is_onlooker(from, view.sender, refusal) => {
+                    relay::refuse(&mut self.peers, &self.names, from, view, refusal)
+                }
+                Some(_) | None => self.own_done(),
             };
         };
         if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
@@ -72,7 +74,10 @@ impl Hub {
         let is_node = self.peers.get(from).is_some_and(|peer| peer.node.is_some());
         let document = if is_node { Document::parse_of_node(payload) } else { Document::parse(payload) };
         if let Some(refusal) = refusal {
-            if !self.is_allowed(view, refusal, &document) {
+            let looks_on = document
+                .as_ref()
+                .is_ok_and(|document| self.may_look(from, view.sender, refusal, &Asked::Coordinator, document));
+            if !looks_on && !self.is_allowed(view, refusal, &document) {
                 return relay::refuse(&mut self.peers, &self.names, from, view, refusal);
             }
             // A name whose owner is silent may come free: decided before anything is done.
@@ -308,17 +313,13 @@ impl Hub {
     }
 
     fn call_part(&mut self, request: &Request, mut call: rpc::Call, fresh: bool) -> PartOutcome {
-        let at = match request.asked {
-            Asked::Coordinator => At::Coordinator,
-            Asked::Session(_) => At::Session,
-            Asked::Channel(_) => At::Channel,
-        };
-        let method = Method::find(at, &call.method);
+        let method = Method::find(request.asked.at(), &call.method);
         let caller = request.caller(&self.names.prefix);
         let refused = request.refusal.filter(|refusal| {
             request.is_batch
                 && !refusal.allows(&call.method)
                 && !self.names.is_signed_in(&self.peers, caller.link, caller.sender)
+                && !self.is_onlookers(caller.link, &request.sender, *refusal, method)
         });
         if let Some(refusal) = refused {
             return answered(call.id, Err((refusal.error(), shown(&request.sender))));

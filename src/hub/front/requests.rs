@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use crate::hub::call::Caller;
 use crate::hub::doors::Channel;
 use crate::hub::keys::PeerKey;
+use crate::hub::methods::At;
 use crate::leco::message::{HEADER_BYTES, View};
 use crate::leco::route::{Place, Refusal};
 use crate::leco::rpc::{Document, Id, Item};
@@ -23,6 +24,17 @@ pub(in crate::hub) enum Asked {
     Session(Box<[u8]>),
     /// A channel, by its own name.
     Channel(Channel),
+}
+
+impl Asked {
+    /// Whose its methods are.
+    pub(in crate::hub) const fn at(&self) -> At {
+        match self {
+            Self::Coordinator => At::Coordinator,
+            Self::Session(_) => At::Session,
+            Self::Channel(_) => At::Channel,
+        }
+    }
 }
 
 /// One part of a request.

@@ -92,9 +92,11 @@ impl Peers {
         if !self.users.takes_tokens_from(origin) {
             return Err("a token from another machine could be read on its way (plain_remote, or a proxy with TLS)");
         }
-        if name.is_none() && self.users.takes_jwt(token) {
+        if self.users.takes_jwt(token) {
             let now = self.seconds();
-            return self.users.by_jwt(token, now);
+            let login = self.users.by_jwt(token, now)?;
+            let is_named = |name: &str| self.users.goes_by(login.user, name);
+            return if name.is_none_or(is_named) { Ok(login) } else { Err("the JWT is another system's") };
         }
         self.users.by_token(name, token).ok_or("no user has this token")
     }
