@@ -1,8 +1,9 @@
 //! What proxies say about the request that they pass on: `X-Forwarded-*`, and `Forwarded` (RFC 7239) where there is none of these.
 //!
-//! Anybody can send these fields; they are believed only where the connection comes from a proxy that is trusted.
+//! Anybody can send these fields; they are believed only where the connection comes from a proxy that is trusted. One thing is believed of
+//! everybody: that it asks for somebody else. A program of this machine that does is not this machine.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::head::Head;
 
@@ -67,23 +68,26 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
+    /// Where a client is of whom it is known only that it is not on this machine.
+    pub const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
     /// What a connection from `peer` says in `head`, which came by TLS itself if `is_private`.
     #[must_use]
     pub fn of(head: &Head<'a>, (peer, is_private): (IpAddr, bool), trusted: &[Network]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
         let plain = Self { client: peer, host: head.target.host, port: None, is_secure: is_private, prefix: "" };
+        let names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+        let has =
+            |names: &[&str]| head.fields().any(|(name, _)| names.iter().any(|known| known.eq_ignore_ascii_case(name)));
         if !is_trusted(peer) {
-            return plain;
+            let is_for_others = peer.to_canonical().is_loopback() && (has(&names) || has(&["Forwarded"]));
+            return Self { client: if is_for_others { Self::ELSEWHERE } else { peer }, ..plain };
         }
         let mut seen = plain;
         let one = |name| head.field(name).map(first);
         seen.prefix = one("X-Forwarded-Prefix").and_then(path).unwrap_or("");
         seen.port = one("X-Forwarded-Port").and_then(|port| port.parse().ok());
-        let is_old = head.fields().any(|(name, _)| {
-            ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"]
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(name))
-        });
+        let is_old = has(&names);
         if is_old {
             seen.is_secure = one("X-Forwarded-Proto").is_some_and(is_tls);
             seen.host = one("X-Forwarded-Host").and_then(authority).unwrap_or(plain.host);
@@ -91,8 +95,9 @@ impl<'a> Seen<'a> {
         } else {
             let hops = || words(head, "Forwarded", ',').map(|hop| move |name| pair(hop, name));
             // Who says nothing of any hop has come himself.
-            seen.is_secure = hops().next().map_or(is_private, |hop| hop("proto").is_some_and(is_tls));
-            seen.host = hops().next().and_then(|hop| hop("host")).and_then(authority).unwrap_or(plain.host);
+            let Some(outermost) = hops().next() else { return Self { client: peer.to_canonical(), ..seen } };
+            seen.is_secure = outermost("proto").is_some_and(is_tls);
+            seen.host = outermost("host").and_then(authority).unwrap_or(plain.host);
             seen.client = walk(peer, hops().map(|hop| hop("for").unwrap_or_default()), is_trusted);
         }
         seen
@@ -160,21 +165,26 @@ fn pair<'a>(hop: &'a str, name: &str) -> Option<&'a str> {
     Some(value.trim_matches('"'))
 }
 
-/// Goes back from hop to hop while they are trusted. Who hides is not looked for beyond.
+/// Goes back from hop to hop while they are trusted. Who hides is not looked for beyond, and is not this machine; nor is one of whom nothing is said.
 fn walk<'a>(
     peer: IpAddr,
     hops: impl DoubleEndedIterator<Item = &'a str>,
     is_trusted: impl Fn(IpAddr) -> bool,
 ) -> IpAddr {
-    let mut at = peer;
+    let (mut at, mut is_told) = (peer, false);
     for hop in hops.rev() {
+        if !is_trusted(at) {
+            break;
+        }
         let address = hop.parse().ok().or_else(|| split_port(hop).0.trim_matches(['[', ']']).parse().ok());
+        is_told = address.is_some();
         match address {
-            Some(address) if is_trusted(at) => at = address,
-            _ => break,
+            Some(address) => at = address,
+            None => break,
         }
     }
-    at.to_canonical()
+    let at = at.to_canonical();
+    if !is_told && at.is_loopback() { Seen::ELSEWHERE } else { at }
 }
 
 #[cfg(test)]
@@ -227,8 +237,33 @@ mod tests {
         assert_eq!(seen("127.0.0.1", fields), as_seen("2001:db8::1", "outer.example:8443", true, ""));
         assert_eq!(
             seen("127.0.0.1", "Forwarded: for=_hidden;by=\"a,b;host=c\"\r\n"),
-            as_seen("127.0.0.1", "inner:7777", false, "")
+            as_seen("0.0.0.0", "inner:7777", false, "")
         );
+    }
+
+    #[test]
+    fn who_asks_for_others_is_not_this_machine() {
+        let client = |peer: &str, fields: &str| {
+            let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+            let trusted = [Network::parse("127.0.0.2").unwrap()];
+            Seen::of(&Head::parse(text.as_bytes()).unwrap(), (peer.parse().unwrap(), false), &trusted)
+                .client
+                .to_string()
+        };
+        for fields in ["X-Forwarded-For: 10.0.0.1\r\n", "x-forwarded-proto: https\r\n", "Forwarded: for=127.0.0.1\r\n"]
+        {
+            for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+                assert_eq!(client(peer, fields), "0.0.0.0", "{peer} {fields}");
+            }
+            assert_eq!(client("10.0.0.9", fields), "10.0.0.9");
+        }
+        assert_eq!(client("127.0.0.1", "X-Forwarded-Prefix: /x\r\nVia: 1.1 x\r\n"), "127.0.0.1");
+        // A proxy that is trusted and does not say for whom, or for somebody who hides.
+        for fields in ["X-Forwarded-Proto: https\r\n", "X-Forwarded-For: unknown\r\n", "Forwarded: proto=https\r\n"] {
+            assert_eq!(client("127.0.0.2", fields), "0.0.0.0", "{fields}");
+        }
+        assert_eq!(client("127.0.0.2", "X-Forwarded-For: 127.0.0.1\r\n"), "127.0.0.1");
+        assert_eq!(client("127.0.0.2", ""), "127.0.0.2");
     }
 
     #[test]

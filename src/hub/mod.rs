@@ -129,6 +129,8 @@ pub struct Hub {
     vitals: fn() -> Option<vitals::Vitals>,
     /// Where the rules of users are read anew.
     rulebook: Option<Box<dyn rulebook::Rulebook>>,
+    /// How far everybody has been judged by what was read.
+    judging: Option<rulebook::Judging>,
     /// What was opened of what has come on a sealed link.
     clear: Box<[u8]>,
     has_said_stop: bool,
@@ -160,6 +162,7 @@ impl Hub {
             turns: vitals::Turns::default(),
             vitals: || None,
             rulebook: None,
+            judging: None,
             clear: Box::default(),
             has_said_stop: false,
             last_waits: 0,
@@ -445,6 +448,7 @@ impl Hub {
             || self.sessions.has_slices()
             || self.sessions.has_comings()
             || self.front.has_put_off()
+            || self.judging.is_some()
             || self.web.has_news(&self.peers);
         let at_once = has_work.then_some(self.peers.now);
         let of_channels = self.channels.soonest(self.peers.now);

@@ -1,4 +1,4 @@
-//! Where the rules of users come from when they are read anew.
+//! Where the rules of users come from when they are read anew, and how far everybody has been judged by them.
 
 use core::fmt;
 
@@ -14,4 +14,21 @@ pub(crate) trait Rulebook: Send + fmt::Debug {
 
     /// What was read last holds from here on.
     fn hold(&mut self);
+}
+
+/// Who is to be judged next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Judging {
+    /// Connections from this slot on: who they are now, if anybody.
+    Links(usize),
+    /// Names from this slot on.
+    Names(usize),
+    /// Other nodes.
+    Nodes,
+    /// Members of this node behind this name.
+    Members(Box<[u8]>),
+    /// Guests of the sessions from this slot on.
+    Guests(usize),
+    /// Those who are told by themselves, from this slot on.
+    Streams(usize),
 }

@@ -313,6 +313,7 @@ impl Hub {
         }
         self.go_on_with_batches();
         self.peers.take_nobody_in_hand();
+        self.judge_piece();
         self.peers.expire();
         self.drain_events();
         self.coordinator.expire(&mut self.peers, &mut self.names);

@@ -180,6 +180,11 @@ impl<L: Copy + PartialEq> Directory<L> {
         self.table.iter()
     }
 
+    /// The components in this slot and behind it, in the same order.
+    pub fn iter_from(&self, slot: usize) -> impl Iterator<Item = (ComponentKey<L>, &Component<L>)> {
+        self.table.iter_from(slot)
+    }
+
     /// A free variation of a taken name: the name with a number behind it, cut to the longest legal name.
     #[must_use]
     pub fn suggestion(&self, name: &[u8]) -> Option<Vec<u8>> {

@@ -36,6 +36,8 @@ pub const COPIED_BYTES_PER_MICRO: usize = 4096;
 pub const LISTED_PER_PIECE: usize = 1024;
 /// Such names that are taken in a microsecond.
 pub const LISTED_PER_MICRO: usize = 3;
+/// Connections, names or members that are judged by other rules of users in one piece of work.
+pub const JUDGED_PER_PIECE: usize = 512;
 /// Members of a session that are told of an event in a microsecond.
 pub const NOTICES_PER_MICRO: usize = 4;
 /// Microseconds after which a turn of the loop begins no more work and puts off what is still to be written, whatever it is estimated to take:

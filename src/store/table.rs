@@ -177,6 +177,14 @@ impl<T, M> Table<T, M> {
         })
     }
 
+    /// The entries in this slot and behind it, in slot order.
+    pub fn iter_from(&self, slot: usize) -> impl Iterator<Item = (Key<M>, &T)> {
+        (slot..self.slots.capacity()).filter_map(|slot| {
+            let key = self.key_at(slot)?;
+            Some((key, self.get(key)?))
+        })
+    }
+
     /// All entries in slot order, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key<M>, &mut T)> {
         self.slots.iter_mut().filter_map(|(slot, Slot { age, value })| {
@@ -188,6 +196,17 @@ impl<T, M> Table<T, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_walk_goes_on_in_any_slot() {
+        let mut table: Table<usize> = Table::new(8);
+        let keys: Vec<_> = (0..6).map(|n| table.insert(n).unwrap()).collect();
+        table.remove(keys[3]);
+        let from = |slot: usize| table.iter_from(slot).map(|(key, value)| (key, *value)).collect::<Vec<_>>();
+        assert_eq!(from(0), table.iter().map(|(key, value)| (key, *value)).collect::<Vec<_>>());
+        assert_eq!(from(3), [(keys[4], 4), (keys[5], 5)]);
+        assert_eq!(from(100), []);
+    }
 
     #[test]
     fn a_stale_key_never_finds_the_next_tenant() {

@@ -462,6 +462,13 @@ fn a_token_is_not_taken_where_it_could_be_read_on_its_way() {
     let mut world = World::new(behind());
     assert_eq!(http(&mut world, NEAR, "GET /metrics", forwarded, "").1.status, 401);
     assert_eq!(http(&mut world, NEAR, "GET /metrics", "", "").1.status, 200);
+    // Nor is he who comes through one that nobody has named, and nobody is asked there for what this machine alone may.
+    let mut world = World::new(house());
+    assert_eq!(http(&mut world, NEAR, "GET /metrics", forwarded, "").1.status, 401);
+    let mut world = World::new(config(1));
+    let shut_down = json!({"jsonrpc": "2.0", "id": 1, "method": "shut_down"}).to_string();
+    let answer = http(&mut world, NEAR, "POST /rpc", forwarded, &shut_down).1.json();
+    assert!(answer.get("error").is_some(), "{answer}");
 }
 
 #[test]

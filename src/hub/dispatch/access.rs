@@ -130,12 +130,10 @@ impl Hub {
     fn may_read(&mut self, key: PeerKey, asked: &Asked, target: Target<'_>) -> Result<(), Refused> {
         let user = self.peers.user(key).and_then(|user| self.peers.users.get(user));
         let lacks = user.is_some_and(|user| user.system.is_some() && user.send.find(b"initialization").is_none());
-        match &asked.route {
-            Route::Session(_, Action_::Initialization) if lacks => {
-                Err(self.peers.forbid(key, "read the initialization", "send", target))
-            }
-            _ => Ok(()),
+        if lacks && matches!(&asked.route, Route::Session(_, Action_::Initialization)) {
+            return Err(self.peers.forbid(key, "read the initialization", "send", target));
         }
+        Ok(())
     }
 
     /// What a request is for, in the words of rights. Some are everybody's.

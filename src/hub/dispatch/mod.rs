@@ -10,6 +10,7 @@ mod control;
 mod feeds;
 mod guarded;
 mod guests;
+mod judging;
 mod link;
 mod manager;
 mod onlooker;

@@ -1,16 +1,10 @@
-//! Other rules of users: read and judged as a whole first, then in force in one step, and everybody is judged again by them.
+//! Other rules of users: read and judged as a whole first, then in force in one step. Everybody is judged again by them from there on.
 
 use serde_json::{Value, json};
 
-use crate::auth::{Action, Target};
 use crate::hub::Hub;
 use crate::hub::call::Answer;
-use crate::hub::cause::Cause;
-use crate::hub::keys::{ComponentKey, PeerKey};
-use crate::hub::peers::{About, Role};
 use crate::hub::rulebook::Rulebook;
-use crate::hub::web::Farewell;
-use crate::leco::name;
 use crate::leco::rpc::INTERNAL_ERROR;
 
 impl Hub {
@@ -45,89 +39,15 @@ impl Hub {
         if let Some(rulebook) = &mut self.rulebook {
             rulebook.hold();
         }
-        let gone = self.peers.set_users(users);
+        self.peers.set_users(users);
         let count = self.peers.users.iter().count();
         self.peers.counters.reloads += 1;
-        log::info!("the rules of users were read anew: {count} users, {} links without one are closed", gone.len());
-        for key in gone {
-            self.see_out(key);
-        }
-        self.drain_events();
-        self.judge_links();
-        self.judge_sessions();
+        log::info!("the rules of users were read anew: {count} users");
+        self.begin_judging();
         Ok(())
     }
 
-    /// Ends the connection of whoever may not be here any more; on a WebSocket with a word.
-    fn see_out(&mut self, key: PeerKey) {
-        self.web.end_stream(&mut self.peers, key, Farewell::FORBIDDEN);
-        self.peers.finish(key, Cause::Stranger);
-    }
-
-    /// Signs out whoever may not have its name any more, and parts from nodes that may not be such.
-    fn judge_links(&mut self) {
-        let mut names: Vec<(ComponentKey, PeerKey, Vec<u8>)> = Vec::new();
-        for (key, component) in self.names.directory.iter() {
-            let full_name = self.names.named_here(&component.name);
-            if self.peers.lacks(component.link, Action::SignIn, Target::Name(&full_name)).is_some() {
-                names.push((key, component.link, full_name));
-            }
-        }
-        for (key, link, full_name) in names {
-            let refused = self.peers.forbid(link, "sign_in", "names", Target::Name(&full_name));
-            let Some(name) = self.coordinator.take_name(&mut self.peers, &mut self.names, key) else { continue };
-            self.sessions.component_signed_out(&mut self.peers, &self.names, &name);
-            self.fail_calls(Some(&name), "it may not have its name any more");
-            self.names.tell_refused(&mut self.peers, link, &full_name, &refused);
-        }
-        let mut nodes = Vec::new();
-        for (_, node) in self.names.nodes.iter() {
-            if let (Some(link), Some(namespace)) = (node.inbound, node.namespace.as_deref())
-                && self.peers.lacks(link, Action::BeNode, Target::Namespace(namespace)).is_some()
-            {
-                nodes.push((link, name::shown(namespace)));
-            }
-        }
-        for (link, namespace) in nodes {
-            if self.peers.may_log_of(link, About::Namesake) {
-                log::warn!("node {namespace} may not be one any more");
-            }
-            self.peers.close(link, Cause::Stranger);
-        }
-        self.drain_events();
-    }
-
-    /// Takes members out of sessions that they may not be in any more.
-    fn judge_sessions(&mut self) {
-        for (session, name, full_name) in self.sessions.members_here(&self.names) {
-            let link = self.names.home_of(&full_name).and_then(|home| self.names.link_of(home));
-            let lacks = link.and_then(|link| self.peers.lacks(link, Action::Join, Target::Session(&name)));
-            if lacks.is_some() {
-                self.sessions.put_out(&mut self.peers, &self.names, session, &full_name);
-            }
-        }
-        let guests = if self.peers.users.is_off() { Vec::new() } else { self.sessions.guests_of_users() };
-        for (session, name, id, user) in guests {
-            if self.peers.users.lacks(Some(user), Action::Join, Target::Session(&name)).is_some() {
-                let why = crate::hub::events::Parting::Forbidden;
-                self.sessions.guest_leaves(&mut self.peers, &self.names, session, &id, why);
-            }
-        }
-        // Who looks on and may not is told when it next asks; what is told by itself ends.
-        let streams: Vec<PeerKey> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.role == Role::Viewer || peer.role == Role::Web && peer.results().is_some())
-            .map(|(key, _)| key)
-            .filter(|key| self.peers.lacks(*key, Action::Look, Target::Nothing).is_some())
-            .collect();
-        for key in streams {
-            self.see_out(key);
-        }
-        self.drain_events();
-    }
-
-    /// The same as a method.
+    /// [`Hub::reload`] as a method.
     pub(super) fn reload_by_call(&mut self) -> Answer {
         match self.reload() {
             Ok(()) => Ok(json!({"users": self.peers.users.iter().count()})),
@@ -139,8 +59,11 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::{Action, Target};
     use crate::config::{Access, Config, Role, UserRule};
+    use crate::hub::keys::PeerKey;
     use crate::hub::{Door, Output, Start};
+    use crate::limits::JUDGED_PER_PIECE;
     use crate::time::Tick;
 
     const NOW: Tick = Tick(1000);
@@ -198,11 +121,37 @@ mod tests {
             assert!(take(&mut hub, key).is_empty() && hub.peers.is_open(key));
         }
         hub.handle_reload(NOW);
+        while hub.judging.is_some() {
+            hub.handle_timeout(NOW);
+        }
         // CLOSE with the code of a policy.
         let said = take(&mut hub, wall);
         assert_eq!((said.first(), said.get(2..4)), (Some(&0x88), Some(&1008_u16.to_be_bytes()[..])));
         assert!(!hub.peers.is_open(wall) && hub.peers.is_open(other));
         assert_eq!((hub.counters().reloads, hub.counters().reloads_failed), (1, 2));
+        assert_eq!(hub.check_invariants(), Ok(()));
+    }
+
+    #[test]
+    fn many_are_judged_in_pieces_and_the_rules_are_in_force_before() {
+        let before = config(&[("wall", Role::Viewer, "10.0.0.0/8")]);
+        let after = config(&[("other", Role::Viewer, "10.0.0.1")]);
+        let mut hub = Hub::new(before, Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap();
+        let walls: Vec<PeerKey> = (0..2 * JUDGED_PER_PIECE)
+            .map(|n| viewer(&mut hub, &format!("10.0.{}.{}:5000", n / 250, n % 250)))
+            .collect();
+        hub.set_rulebook(Box::new(Book(vec![Ok(after)])));
+        hub.handle_reload(NOW);
+        assert!(walls.iter().all(|key| hub.peers.is_open(*key)));
+        assert!(walls.iter().all(|key| hub.peers.lacks(*key, Action::Look, Target::Nothing).is_some()));
+        hub.handle_timeout(NOW);
+        let open = |hub: &Hub| walls.iter().filter(|key| hub.peers.is_open(**key)).count();
+        assert!((walls.len() / 2..walls.len()).contains(&open(&hub)), "{}", open(&hub));
+        while hub.judging.is_some() {
+            assert_eq!(hub.poll_timeout(), Some(NOW), "what is left to do is due");
+            hub.handle_timeout(NOW);
+        }
+        assert_eq!(open(&hub), 1, "the one that is another user now");
         assert_eq!(hub.check_invariants(), Ok(()));
     }
 

@@ -29,6 +29,9 @@ use super::guest::{Arrival, Guest, GuestId, SUBMITTER, shown, title};
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said};
 
+/// A session with its name, and those of its guests who are users.
+pub(in crate::hub) type GuestsOfUsers = (SessionKey, String, Vec<(GuestId, UserId)>);
+
 impl Sessions {
     // ---- Coming and going ----
 
@@ -86,14 +89,13 @@ impl Sessions {
         Some((guest.user?, guest.remote?.ip().to_canonical()))
     }
 
-    /// Guests that are users': session, its name, identity, user.
-    pub(in crate::hub) fn guests_of_users(&self) -> Vec<(SessionKey, String, GuestId, UserId)> {
-        let of = |(key, session): (SessionKey, &super::Session)| {
-            let name = session.name.clone();
-            let guests = session.guests.iter().filter_map(|(id, guest)| Some((id.clone(), guest.user?)));
-            guests.map(|(id, user)| (key, name.clone(), id, user)).collect::<Vec<_>>()
-        };
-        self.table.iter().flat_map(of).collect()
+    /// The first session in this slot or behind it that has guests who are users, with its name and those.
+    pub(in crate::hub) fn guests_of_users(&self, from: usize) -> Option<GuestsOfUsers> {
+        self.table.iter_from(from).find_map(|(key, session)| {
+            let guests: Vec<_> =
+                session.guests.iter().filter_map(|(id, guest)| Some((id.clone(), guest.user?))).collect();
+            (!guests.is_empty()).then(|| (key, session.name.clone(), guests))
+        })
     }
 
     /// Whoever hands something in is in the session from the first time on. Answers what has to be waited for before that, if anything.

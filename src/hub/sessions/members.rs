@@ -3,13 +3,14 @@
 //! A member resigns, or its Component signs out. Where its Component is gone without a word, or its node is, it is away, see `away`: it has
 //! left at the next occasion, never in the middle of telling others something.
 
+use core::ops::Bound;
+
 use crate::c2sim::code::Code;
 use crate::hub::call::Refused;
 use crate::hub::keys::{NodeKey, SessionKey};
 use crate::hub::names::{Home, Names};
 use crate::hub::peers::Peers;
 use crate::leco::name;
-use crate::leco::route::Place;
 use crate::limits::{MEMBER_BYTES, MEMBERS_MAX};
 
 use super::Sessions;
@@ -17,6 +18,9 @@ use super::entry::refused;
 use super::history::{Draft, What};
 use super::session::{Leaver, Member};
 use super::voice::Voice;
+
+/// A member's full name, and the sessions that it is in with their names.
+pub(in crate::hub) type Membership = (Box<[u8]>, Vec<(SessionKey, String)>);
 
 impl Sessions {
     /// Notes that `member` is in the session.
@@ -157,11 +161,12 @@ impl Sessions {
         true
     }
 
-    /// The members that are Components of this node: session, its name, full name.
-    pub(in crate::hub) fn members_here(&self, names: &Names) -> Vec<(SessionKey, String, Vec<u8>)> {
-        let here = self.memberships.iter().filter(|(name, _)| matches!(Place::of(name, &names.prefix), Place::Here(_)));
-        let each = here.flat_map(|(name, sessions)| sessions.iter().map(move |key| (*key, name)));
-        each.filter_map(|(key, name)| Some((key, self.table.get(key)?.name.clone(), name.to_vec()))).collect()
+    /// The members behind this full name, at most so many: their names, and the sessions that each is in.
+    pub(in crate::hub) fn members_after(&self, after: &[u8], most: usize) -> Vec<Membership> {
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        let named = |key: &SessionKey| Some((*key, self.table.get(*key)?.name.clone()));
+        let each = self.memberships.range::<[u8], _>(behind).take(most);
+        each.map(|(name, sessions)| (name.clone(), sessions.iter().filter_map(named).collect())).collect()
     }
 
     /// A member may not be one any more.

@@ -203,6 +203,11 @@ impl Web {
         let Some((remote, is_private)) = peers.get(key).map(|peer| (peer.remote, peer.is_private)) else { return };
         let target = head.target.without(&self.prefix);
         let seen = Seen::of(head, (remote.ip(), is_private), &self.proxies);
+        if seen.client == Seen::ELSEWHERE && peers.may_log() {
+            log::warn!(
+                "a proxy on this machine is not in trusted_proxies: whoever asks through it counts as a stranger"
+            );
+        }
         let access = self.origins.judge(head, seen.host, head.lists("Upgrade", "websocket"));
         let mut route = Route::of(head.method, &target);
         if access == Access::Refused {
