@@ -9,6 +9,7 @@
 
 mod c2sim;
 mod client;
+mod distribution;
 mod figures;
 mod generator;
 mod histogram;
@@ -33,6 +34,7 @@ pub(super) use options::HELP;
 /// Runs the sub-command.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     let Some(options) = options::parse(words)? else { return say(HELP) };
+    distribution::check(&options)?;
     match options.measure {
         Measure::Throughput => throughput::run(&options),
         Measure::Latency => latency::run(&options),

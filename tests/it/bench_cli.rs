@@ -176,6 +176,44 @@ fn both_ends_meet_through_a_blind_relay() {
 }
 
 #[test]
+fn the_distribution_of_times_is_drawn_and_written() {
+    let house = House::open();
+    let folder = crate::common::manager::Directory::new();
+    let file = folder.path().join("times.hgrm");
+    let path = file.to_str().unwrap();
+    let address = house.address.to_string();
+    let said = bench(&["latency", &address, "--seconds", "1.2", "--progress", "--percentiles", path]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!((2..=12).contains(&text.lines().filter(|line| line.contains(" us  #")).count()), "{text}");
+    let progress = String::from_utf8(said.stderr).unwrap();
+    assert!(
+        progress.lines().count() >= 1 && progress.contains(" s  ") && progress.contains("round trips, p50"),
+        "{progress}"
+    );
+    let trips: u64 = text.lines().nth(1).unwrap().replace(" round trips", "").replace(' ', "").parse().unwrap();
+    let total = |text: &str| {
+        let last = text.lines().rfind(|line| !line.starts_with('#')).unwrap();
+        let [_, part, count] = last.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{last}") };
+        assert_eq!(part, "1.000000000000");
+        count.parse::<u64>().unwrap()
+    };
+    assert_eq!(total(&std::fs::read_to_string(&file).unwrap()), trips);
+    // It is written over, also where what is printed is for a script.
+    let said = json(&bench(&["session", &address, "-m", "3", "-n", "20", "--json", "--percentiles", path]));
+    assert_eq!((total(&std::fs::read_to_string(&file).unwrap()), &said["triggers"]), (20, &Value::from(20)));
+    let words = ["c2sim", &house.http.to_string(), "--seconds", "0.2", "--json", "--percentiles", path];
+    let said = json(&bench(&words));
+    assert_eq!(said["reports"].as_u64(), Some(total(&std::fs::read_to_string(&file).unwrap())));
+    let refused = bench(&["latency", &address, "--percentiles", "/nowhere/x"]);
+    assert_eq!(
+        String::from_utf8_lossy(&refused.stderr),
+        "instep: --percentiles /nowhere/x: no such file or directory\n"
+    );
+    assert_eq!(bench(&["throughput", &address, "--percentiles", path]).status.code(), Some(2));
+    house.close();
+}
+
+#[test]
 fn a_person_gets_words() {
     let house = House::open();
     let output = bench(&["latency", &house.address.to_string(), "--seconds", "0.05"]);

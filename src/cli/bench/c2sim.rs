@@ -16,6 +16,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use super::super::failure::Failure;
 use super::super::print::say;
+use super::distribution;
 use super::figures::{count, grouped, micros, real};
 use super::histogram::Histogram;
 use super::options::Options;
@@ -268,7 +269,7 @@ impl<'a> Crowd<'a> {
             times: Histogram::new(),
             posted: 0,
             answered: (0..self.authors.len()).collect(),
-            progress: StatusLine::new(start),
+            progress: StatusLine::new(start, self.options),
         };
         self.post_until(start + self.options.warm_up(), &mut posting)?;
         self.settle(&mut posting.answered)?;
@@ -319,6 +320,7 @@ impl<'a> Crowd<'a> {
     fn tell(&self, times: &Histogram, seconds: f64, heard: u64) -> Result<(), Failure> {
         let options = self.options;
         let rate = real(times.count()) / seconds;
+        distribution::write(options, times)?;
         if options.json {
             let object = json!({
                 "benchmark": "c2sim",
@@ -340,7 +342,7 @@ impl<'a> Crowd<'a> {
         }
         say(&format!(
             "reports of {} B to {}{}, {} connections, each heard by {} streams\n{:>14.0} reports per second\n\
-             {:>14} documents heard\n{:>14.1} us p50\n{:>14.1} us p99\n{:>14.1} us max\n",
+             {:>14} documents heard\n{:>14.1} us p50\n{:>14.1} us p99\n{:>14.1} us max\n{}",
             options.payload,
             options.address,
             if options.relay { " (blind)" } else { "" },
@@ -351,13 +353,14 @@ impl<'a> Crowd<'a> {
             micros(times.quantile(500)),
             micros(times.quantile(990)),
             micros(times.max()),
+            distribution::bars(times),
         ))
     }
 
     /// Has the session pause and run in turn, each once every stream has told of the last.
     fn pull(&mut self) -> Result<(), Failure> {
         let (mut skew, mut delay) = (Histogram::new(), Histogram::new());
-        let mut progress = StatusLine::new(now());
+        let mut progress = StatusLine::new(now(), self.options);
         let mut answered = Vec::new();
         // What came before the first of them is none of theirs.
         self.settle(&mut answered)?;
@@ -413,6 +416,7 @@ impl<'a> Crowd<'a> {
 
     fn tell_of_events(&self, skew: &Histogram, delay: &Histogram) -> Result<(), Failure> {
         let options = self.options;
+        distribution::write(options, skew)?;
         if options.json {
             let object = json!({
                 "benchmark": "c2sim",
@@ -428,13 +432,14 @@ impl<'a> Crowd<'a> {
             return say(&format!("{object}\n"));
         }
         say(&format!(
-            "{} triggers at {}, told on {} streams and {} topics\n{}{}",
+            "{} triggers at {}, told on {} streams and {} topics\n{}{}{}",
             grouped(skew.count()),
             options.address,
             grouped(count(options.streams)),
             grouped(count(options.topics)),
-            skew.spread_line("from the first hearer of a trigger to the last"),
             delay.spread_line("from the trigger to the last hearer"),
+            skew.spread_line("from the first hearer of a trigger to the last"),
+            distribution::bars(skew),
         ))
     }
 }

@@ -40,6 +40,16 @@ fn last_of(bucket: usize) -> u64 {
 }
 
 impl Histogram {
+    /// Octaves above the first, and the parts of each.
+    pub(super) const OCTAVES: u64 = OCTAVES;
+    pub(super) const PARTS: u64 = PARTS;
+
+    /// The values that there are, and how many of each: of a part of an octave the largest.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u64, u64)> {
+        let buckets = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        buckets.map(|(place, count)| (last_of(place).min(self.max), *count))
+    }
+
     pub(super) fn new() -> Self {
         let buckets = usize::try_from((OCTAVES + 2) * PARTS / 2).unwrap_or(0);
         Self { buckets: vec![0; buckets].into_boxed_slice(), count: 0, sum: 0, max: 0 }

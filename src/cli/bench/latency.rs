@@ -10,6 +10,7 @@ use serde_json::json;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{connect_pairs, load};
+use super::distribution;
 use super::figures::{count, grouped, micros};
 use super::generator::Generator;
 use super::histogram::Histogram;
@@ -96,7 +97,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 impl Run<'_> {
     fn measure(&mut self) -> Result<(), Failure> {
-        let mut progress = StatusLine::new(now());
+        let mut progress = StatusLine::new(now(), self.options);
         let mut last_arrival = now();
         loop {
             let now = now();
@@ -197,6 +198,7 @@ impl Run<'_> {
         let (errors, first_error) = self.generator.errors();
         let times = &self.times;
         let lost = self.begun.saturating_sub(self.settled());
+        distribution::write(self.options, times)?;
         if self.options.json {
             let object = json!({
                 "benchmark": "latency",
@@ -223,7 +225,7 @@ impl Run<'_> {
         say(&format!(
             "round trips at {}{}, {} B payload, {pace}\n\
              {:>14} round trips\n{:>14.1} us p50\n{:>14.1} us p99\n{:>14.1} us p99.9\n{:>14.1} us max\n\
-             {:>14} error replies\n{first_error}",
+             {:>14} error replies\n{first_error}{}",
             self.options.address,
             if self.options.relay { " (relay)" } else { "" },
             count(self.options.payload),
@@ -233,6 +235,7 @@ impl Run<'_> {
             micros(times.quantile(999)),
             micros(times.max()),
             grouped(errors),
+            distribution::bars(times),
         ))
     }
 }

@@ -31,6 +31,10 @@ that of its HTTP port [12 above, 127.0.0.1:12312].
       --seconds S       how long to measure; a short warm-up comes first [5]
       --relay           ADDRESS is a byte relay that joins its 1st connection with its 2nd, its 3rd with its 4th, ...
       --json            print one JSON object
+      --progress        show a line each second where standard error is no terminal, too
+      --percentiles FILE
+                        write percentiles of the times in us as HdrHistogram does, for its plotters: of round trips, of what
+                        is between the first and the last who hear (session; c2sim --triggers), of answers (c2sim)
       --token-file FILE, --key FILE, --server-key KEY|FILE
                         what to show where that is asked (see: instep ctl --help)
   -h, --help            show this help
@@ -43,12 +47,12 @@ latency:
       --rate R          begin R round trips per second, however long each takes, and measure from the moment at which each
                         should have begun; without it the next one begins when the last has ended
 
-session (takes of the options above --json only):
+session (takes of the options above --json, --progress, --percentiles, and those of what to show):
   -m, --members M       members that listen [100]
   -n, --triggers N      triggers to pull, one when all have heard of the last [1000]
       --session NAME    a session that is RUNNING or PAUSED, instead of one of its own
 
-c2sim (takes of the options above --seconds, --payload [1700], --json):
+c2sim (takes of the options above --seconds, --payload [1700], --json, --progress, --percentiles):
       --connections N   clients that post reports, each when its last one is answered [8]
       --streams M       WebSockets on which every report is heard [0]
   -n, --triggers N      instead of reports: N triggers, one when all hearers know of the last, and how far apart they learn of it
@@ -92,6 +96,9 @@ pub(super) struct Options {
     pub(super) address: String,
     pub(super) relay: bool,
     pub(super) json: bool,
+    pub(super) progress: bool,
+    /// The file of percentiles; empty for none.
+    pub(super) percentiles: String,
     pub(super) pairs: usize,
     pub(super) payload: usize,
     pub(super) window: u64,
@@ -118,6 +125,8 @@ impl Options {
             address: String::new(),
             relay: false,
             json: false,
+            progress: false,
+            percentiles: String::new(),
             pairs: 1,
             payload: if matches!(measure, Measure::C2sim) { 1700 } else { 64 },
             window: 256,
@@ -165,6 +174,10 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             (Short('h') | Long("help"), _) => return Ok(None),
             (Long("relay"), Measure::Throughput | Measure::Latency) => options.relay = true,
             (Long("json"), _) => options.json = true,
+            (Long("progress"), _) => options.progress = true,
+            (Long("percentiles"), Measure::Latency | Measure::Session | Measure::C2sim) => {
+                options.percentiles = parser.value()?.to_string_lossy().into_owned();
+            }
             (Long("context"), _) => {
                 named = Some(place::of_context("bench: --context", &parser.value()?.to_string_lossy())?)
             }

@@ -21,6 +21,7 @@ use super::super::client::{Client, Trouble};
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{HEARTBEAT, connect_members, sign_out};
+use super::distribution;
 use super::figures::{count, grouped};
 use super::histogram::Histogram;
 use super::options::Options;
@@ -353,7 +354,7 @@ fn measure<'a>(
     crowd.join(session, driver)?;
     let mut measured = Measured { skew: Histogram::new(), delay: Histogram::new() };
     let warm_up = (options.triggers / 10).min(WARM_UP);
-    let mut progress = StatusLine::new(now());
+    let mut progress = StatusLine::new(now(), options);
     let mut last = crowd.members.iter().map(|member| member.last).max().unwrap_or(0);
     for n in 0..warm_up + options.triggers {
         if crowd.interrupted {
@@ -386,6 +387,7 @@ fn measure<'a>(
 fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool) -> Result<(), Failure> {
     let Measured { skew, delay } = measured;
     let notices = skew.count().saturating_mul(count(options.members));
+    distribution::write(options, skew)?;
     if options.json {
         let object = json!({
             "benchmark": "session",
@@ -401,13 +403,14 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
         return say(&format!("{object}\n"));
     }
     say(&format!(
-        "session {name} at {}, {} members, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}",
+        "session {name} at {}, {} members, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}{}",
         options.address,
         grouped(count(options.members)),
         grouped(skew.count()),
         if interrupted { " before it was interrupted" } else { "" },
         grouped(notices),
-        skew.spread_line("from the first member to hear of a trigger to the last"),
         delay.spread_line("from the trigger to the last member"),
+        skew.spread_line("from the first member to hear of a trigger to the last"),
+        distribution::bars(skew),
     ))
 }

@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// Keeps every window full; messages received after the warm-up, and the time they took.
 fn measure(generator: &mut Generator, options: &Options) -> Result<(u64, Duration), Failure> {
     let begin = now();
-    let mut progress = StatusLine::new(begin);
+    let mut progress = StatusLine::new(begin, options);
     let mut start: Option<(Instant, u64)> = None;
     let mut last_arrival = begin;
     for sender in (0..generator.ends.len()).step_by(2) {
@@ -106,7 +106,7 @@ fn measure(generator: &mut Generator, options: &Options) -> Result<(u64, Duratio
                 }
                 progress.show(now, || {
                     let rate = real(received(generator) - before) / time.as_secs_f64();
-                    format!("{:5.1} s  {rate:.0} messages/s", time.as_secs_f64())
+                    format!("{rate:.0} messages/s")
                 });
             }
         }

@@ -220,7 +220,8 @@ pub(super) fn usage(command: &Command) -> String {
 }
 
 /// The options that every command has.
-const OPTIONS: &str = "  -a, --address HOST:PORT    the Coordinator, or a context [INSTEP_ADDRESS, the one in use, or 127.0.0.1:12300]
+const OPTIONS: &str =
+    "  -a, --address HOST:PORT    the Coordinator, or a context [INSTEP_ADDRESS, the one in use, or 127.0.0.1:12300]
       --context NAME         the Coordinator of that name, with its keys (see: ctl context; also: INSTEP_CONTEXT)
       --control HOST:PORT    the Manager's control port [as the Coordinator says]
       --token-file FILE      the token to show, where that is asked (also: INSTEP_TOKEN_FILE)
