@@ -1,6 +1,7 @@
 //! `instep serve`: command line, environment and file become a [`Config`], and the server runs.
 
 mod access;
+mod supervisor;
 pub(in crate::cli) mod topics;
 
 use std::ffi::OsString;
@@ -96,6 +97,9 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     if host::is_root() {
         log::warn!("it runs as root, which it does not need: give it a user of its own (systemd: DynamicUser=yes)");
+    }
+    if let Some(supervisor) = supervisor::of_environment() {
+        server.report_to(supervisor);
     }
     while server.turn(None).map_err(|error| Failure::other(in_words(&error)))? == Turn::Goes {
         if server.has_let_go() {

@@ -52,6 +52,23 @@ pub(crate) struct Vitals {
     pub(crate) descriptors: Option<u64>,
 }
 
+/// What the process is busy with.
+#[cfg(feature = "daemon")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) components: usize,
+    pub(crate) sessions: usize,
+    /// Bytes that wait for receivers, and of half-sent messages.
+    pub(crate) waiting: usize,
+}
+
+#[cfg(feature = "daemon")]
+impl core::fmt::Display for Load {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} components, {} sessions, {} bytes wait", self.components, self.sessions, self.waiting)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,6 +71,8 @@ mod secrets;
 mod server;
 mod signals;
 mod stopper;
+#[cfg(feature = "daemon")]
+mod supervisor;
 mod target;
 #[cfg(feature = "tls")]
 mod tls;
@@ -84,5 +86,7 @@ pub use server::Server;
 #[cfg(feature = "daemon")]
 pub use signals::{OnHangup, when_asked_to_end};
 pub use stopper::{Stopper, Turn};
+#[cfg(feature = "daemon")]
+pub use supervisor::Supervisor;
 #[cfg(feature = "internals")]
 pub use writer::{Outcome, Outcomes};

@@ -4,6 +4,7 @@ mod accepting;
 mod feeding;
 #[cfg(feature = "tls")]
 mod secret;
+mod supervised;
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -28,10 +29,10 @@ use super::dial::Dials;
 use super::door::{self, Listener};
 use super::feed::Feeds;
 use super::linger::Lingers;
-#[cfg(feature = "daemon")]
-use super::signals::OnHangup;
 use super::signals::Signals;
 use super::stopper::{Stopper, Turn};
+#[cfg(feature = "daemon")]
+use super::supervisor::Supervisor;
 use super::target::Target;
 use super::token::{FIRST_DIAL, FIRST_LINGER, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
 use super::wire::{Wires, broken_by};
@@ -71,6 +72,8 @@ pub struct Server {
     /// The hub has said all it had to say: what is left is that it arrives.
     has_stopped: bool,
     signals: Signals,
+    #[cfg(feature = "daemon")]
+    supervisor: Option<Supervisor>,
     /// The rules of users can be read anew.
     has_rules: bool,
     turns: u64,
@@ -125,6 +128,8 @@ impl Server {
             stopping: false,
             has_stopped: false,
             signals: Signals::default(),
+            #[cfg(feature = "daemon")]
+            supervisor: None,
             has_rules: false,
             turns: 0,
             turn_began: 0,
@@ -188,27 +193,6 @@ impl Server {
         (self.turns, self.longest_turn_us)
     }
 
-    /// Ends at SIGTERM and SIGINT (at once at the second one) and calls `on_hangup` at SIGHUP.
-    ///
-    /// # Errors
-    /// The operating system refuses to install the handlers.
-    #[cfg(feature = "daemon")]
-    pub fn watch_signals(&mut self, on_hangup: OnHangup) -> io::Result<()> {
-        self.signals = Signals::watched(self.poll.registry(), on_hangup)?;
-        Ok(())
-    }
-
-    /// Gives the server a way to read its configuration anew: `read` is called at SIGHUP and when an administrator asks for it. What changes are
-    /// the users and `auth`, those of `keys_dir` included; where they do not hold, the old ones stay.
-    pub fn set_reload(&mut self, read: Box<dyn FnMut() -> Result<Config, String> + Send>) {
-        self.has_rules = true;
-        self.hub.set_rulebook(Box::new(super::rules::Rules {
-            read,
-            #[cfg(feature = "tls")]
-            tls: self.tls.clone(),
-        }));
-    }
-
     /// Whether many blocks of memory that nobody has needed for a while were let go of since this was asked last. What an allocator keeps of them
     /// among others that live it may give back to the system now.
     pub const fn has_let_go(&mut self) -> bool {
@@ -230,10 +214,8 @@ impl Server {
         if !self.ready.is_empty() || !self.unwritten.is_empty() || self.lingers.is_ready() || self.feeds.is_left() {
             return Some(Duration::ZERO);
         }
-        let soonest = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let of_peers = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()];
+        let soonest = of_peers.into_iter().chain([self.report_due()]).flatten().min()?;
         Some(self.clock.until(soonest))
     }
 
@@ -278,6 +260,7 @@ impl Server {
         self.dials.expire(now, &mut self.hub, self.poll.registry());
         let turn = self.work(now, is_unread);
         self.hub.note_unknown_ends(self.lingers.turn(now, &mut self.scratch));
+        self.report(now);
         self.turns += 1;
         let taken = self.spent();
         self.longest_turn_us = self.longest_turn_us.max(taken);
@@ -329,8 +312,8 @@ impl Server {
             }
             SIGNALS => {
                 let (ends, hung_up) = self.signals.take();
-                if hung_up && self.has_rules {
-                    self.hub.handle_reload(now);
+                if hung_up {
+                    self.reload(now);
                 }
                 for _ in 0..ends {
                     if self.stop(now) == Turn::Ended {
@@ -386,6 +369,7 @@ impl Server {
         }
         log::info!("stopping");
         self.stopping = true;
+        self.report_end(now);
         self.listeners.clear();
         self.hub.handle_stop(now);
         Turn::Goes

@@ -84,6 +84,7 @@ mod session_slices;
 mod shares;
 mod state_cli;
 mod stomp;
+mod supervised;
 mod tidy;
 #[cfg(all(feature = "daemon", feature = "tls"))]
 mod tls;

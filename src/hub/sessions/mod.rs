@@ -193,6 +193,11 @@ impl Sessions {
         self.table.iter()
     }
 
+    #[cfg(feature = "daemon")]
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Members of all sessions.
     pub(super) fn members_of_all(&self) -> usize {
         self.table.iter().map(|(_, session)| session.members_count()).sum()

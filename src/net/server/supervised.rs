@@ -1,0 +1,91 @@
+//! What the operating system and a supervisor ask of the server, and what they are told.
+
+use super::Server;
+use crate::config::Config;
+use crate::time::Tick;
+
+#[cfg(feature = "daemon")]
+use super::{Signals, Supervisor};
+#[cfg(feature = "daemon")]
+use crate::net::signals::OnHangup;
+#[cfg(feature = "daemon")]
+use std::io;
+
+impl Server {
+    /// Ends at SIGTERM and SIGINT (at once at the second one) and calls `on_hangup` at SIGHUP.
+    ///
+    /// # Errors
+    /// The operating system refuses to install the handlers.
+    #[cfg(feature = "daemon")]
+    pub fn watch_signals(&mut self, on_hangup: OnHangup) -> io::Result<()> {
+        self.signals = Signals::watched(self.poll.registry(), on_hangup)?;
+        Ok(())
+    }
+
+    /// Gives the server a way to read its configuration anew: `read` is called at SIGHUP and when an administrator asks for it. What changes are
+    /// the users and `auth`, those of `keys_dir` included; where they do not hold, the old ones stay.
+    pub fn set_reload(&mut self, read: Box<dyn FnMut() -> Result<Config, String> + Send>) {
+        self.has_rules = true;
+        self.hub.set_rulebook(Box::new(crate::net::rules::Rules {
+            read,
+            #[cfg(feature = "tls")]
+            tls: self.tls.clone(),
+        }));
+    }
+
+    /// Tells `supervisor` from here on how the server is, and now that it is ready: by each of its ports somebody can come in.
+    #[cfg(feature = "daemon")]
+    pub fn report_to(&mut self, mut supervisor: Supervisor) {
+        supervisor.ready(self.clock.now());
+        self.supervisor = Some(supervisor);
+    }
+
+    /// Somebody hung up: what can be is read anew.
+    pub(super) fn reload(&mut self, now: Tick) {
+        #[cfg(feature = "daemon")]
+        if let Some(supervisor) = &mut self.supervisor {
+            supervisor.reloading(now);
+        }
+        if self.has_rules {
+            self.hub.handle_reload(now);
+        }
+        #[cfg(feature = "daemon")]
+        if let Some(supervisor) = &mut self.supervisor {
+            supervisor.ready(now);
+        }
+    }
+
+    /// When a supervisor is to hear of it again.
+    #[cfg(feature = "daemon")]
+    pub(super) fn report_due(&self) -> Option<Tick> {
+        self.supervisor.as_ref()?.soonest(self.hub.load())
+    }
+
+    /// A turn has been taken.
+    #[cfg(feature = "daemon")]
+    pub(super) fn report(&mut self, now: Tick) {
+        if let Some(supervisor) = &mut self.supervisor {
+            supervisor.turn(now, self.hub.load());
+        }
+    }
+
+    /// It ends.
+    #[cfg(feature = "daemon")]
+    pub(super) fn report_end(&mut self, now: Tick) {
+        if let Some(supervisor) = &mut self.supervisor {
+            supervisor.stopping(now);
+        }
+    }
+
+    #[cfg(not(feature = "daemon"))]
+    #[expect(clippy::unused_self, reason = "without the feature there is no supervisor")]
+    pub(super) const fn report_due(&self) -> Option<Tick> {
+        None
+    }
+
+    #[cfg(not(feature = "daemon"))]
+    pub(super) const fn report(&mut self, _: Tick) {}
+
+    #[cfg(not(feature = "daemon"))]
+    pub(super) const fn report_end(&mut self, _: Tick) {}
+}
