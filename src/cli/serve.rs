@@ -1,6 +1,7 @@
 //! `instep serve`: command line, environment and file become a [`Config`], and the server runs.
 
 mod access;
+mod passed;
 mod supervisor;
 pub(in crate::cli) mod topics;
 
@@ -68,6 +69,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         }
         Task::Run | Task::Help | Task::Version => {}
     }
+    let passed = passed::of_environment()?;
     let reopen = logger::start(config.log_level, &config.log_file)?;
     for name in &strangers {
         log::warn!("{}", stranger(name));
@@ -77,7 +79,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     if asked.is_any() || config.has_secrets() {
         access::keep_to_oneself();
     }
-    let mut server = Server::bind(config).map_err(|error| {
+    let mut server = Server::bind_passed(config, passed).map_err(|error| {
         let is_wrong = error.kind() == io::ErrorKind::InvalidInput;
         if is_wrong { Failure::usage(in_words(&error)) } else { Failure::other(in_words(&error)) }
     })?;

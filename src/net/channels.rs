@@ -1,8 +1,11 @@
 //! The ports of the data and the log channel.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::SocketAddr;
 
 use super::door::{self, EVERYWHERE, Listener, Places, open_any};
+use super::passed::Passed;
 use crate::config::{ChannelPort, Config};
 use crate::hub::{Channel, ChannelPorts, Door};
 use crate::leco::DEFAULT_PORT;
@@ -23,14 +26,21 @@ const USUAL: [Usual; 2] = [
 
 /// Opens the ports of those channels that are not off, where Components are listened for. A channel whose ports are not to be had is off, which the log
 /// says.
-pub(super) fn open(config: &Config, of_components: &[Listener]) -> io::Result<Vec<Listener>> {
-    let asked = door::asked_port(config)?;
-    let leco: Vec<_> = of_components.iter().filter(|one| one.door() == Door::Leco).map(Listener::address).collect();
-    let hosts = door::hosts(&leco);
-    let places: Places<'_> = if config.bind.is_empty() { EVERYWHERE } else { [&hosts, &hosts] };
+pub(super) fn open(config: &Config, of_components: &[Listener], passed: &mut Passed) -> io::Result<Vec<Listener>> {
+    let leco = || of_components.iter().filter(|one| one.door() == Door::Leco);
+    let is_passed = leco().find(|one| one.is_passed());
+    let asked = is_passed.map_or_else(|| door::asked_port(config), |one| Ok(one.address().port()))?;
+    let hosts = door::hosts(&leco().map(Listener::address).collect::<Vec<_>>());
+    let is_chosen = !config.bind.is_empty() || is_passed.is_some();
+    let places: Places<'_> = if is_chosen { [&hosts, &hosts] } else { EVERYWHERE };
     let mut all = Vec::new();
     let mut cure = None;
     for usual in &USUAL {
+        let theirs = usual.passed(passed)?;
+        if !theirs.is_empty() {
+            all.extend(theirs);
+            continue;
+        }
         let chosen = match usual.channel {
             Channel::Data => config.data_port,
             Channel::Log => config.log_channel_port,
@@ -79,6 +89,32 @@ fn free_neighbour(asked: u16, places: Places<'_>) -> String {
 }
 
 impl Usual {
+    /// What its three ports are for, the lowest first.
+    fn doors(&self) -> [Door; 3] {
+        let mut doors = [
+            (0, Door::Publisher(self.channel)),
+            (self.subscribers, Door::Subscriber(self.channel)),
+            (self.distributors, Door::Distributor(self.channel)),
+        ];
+        doors.sort_by_key(|(distance, _)| *distance);
+        doors.map(|(_, door)| door)
+    }
+
+    /// Its listeners, where whoever has started us has opened them.
+    fn passed(&self, passed: &mut Passed) -> io::Result<Vec<Listener>> {
+        let sockets: Vec<_> = passed.take(self.key).collect();
+        let ports: BTreeSet<u16> = sockets.iter().map(|(_, address)| address.port()).collect();
+        let doors = self.doors();
+        if ports.len() != doors.len() && !ports.is_empty() {
+            let (key, count) = (self.key, ports.len());
+            let text = format!("the sockets '{key}' that were passed: a channel has three ports, not {count}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let door = |port| ports.iter().zip(doors).find(|(other, _)| **other == port).map(|(_, door)| door);
+        let listener = |(socket, at): (_, SocketAddr)| Some(Listener::passed(socket, at, door(at.port())?));
+        Ok(sockets.into_iter().filter_map(listener).collect())
+    }
+
     fn open(&self, port: i32, places: Places<'_>) -> io::Result<Vec<Listener>> {
         let doors = [
             (Door::Publisher(self.channel), 0),
@@ -105,4 +141,30 @@ pub(super) fn ports(listeners: &[Listener], channel: Channel) -> Option<ChannelP
         subscribers: port(Door::Subscriber(channel))?,
         distributors: port(Door::Distributor(channel))?,
     })
+}
+
+#[cfg(test)]
+#[cfg(feature = "daemon")]
+mod tests {
+    use super::*;
+
+    fn passed(key: &str, count: usize) -> Passed {
+        let socket = || (key.to_owned(), std::net::TcpListener::bind("127.0.0.1:0").unwrap().into());
+        Passed::new((0..count).map(|_| socket())).unwrap()
+    }
+
+    #[test]
+    fn sockets_that_are_passed_are_those_of_a_channel_in_the_order_of_their_ports() {
+        for usual in &USUAL {
+            let mut listeners = usual.passed(&mut passed(usual.key, 3)).unwrap();
+            listeners.sort_by_key(|one| one.address().port());
+            assert_eq!(listeners.iter().map(Listener::door).collect::<Vec<_>>(), usual.doors());
+            assert!(listeners.iter().all(|one| one.is_passed() && one.ready));
+            assert_eq!(usual.passed(&mut Passed::default()).unwrap().len(), 0);
+            let said = usual.passed(&mut passed(usual.key, 1)).unwrap_err().to_string();
+            assert!(said.ends_with("a channel has three ports, not 1"), "{said}");
+        }
+        let [data, log] = USUAL.map(|usual| usual.doors());
+        assert_eq!((data[1], log[2]), (Door::Publisher(Channel::Data), Door::Publisher(Channel::Log)));
+    }
 }

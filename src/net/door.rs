@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::host;
+use super::passed::Passed;
 use crate::config::Config;
 use crate::hub::Door;
 use crate::leco::address;
@@ -25,9 +26,19 @@ pub(super) struct Listener {
     door: Door,
     /// Connections may wait.
     pub(super) ready: bool,
+    is_passed: bool,
 }
 
 impl Listener {
+    /// One that somebody has opened for us: connections may wait there already.
+    pub(super) const fn passed(socket: TcpListener, address: SocketAddr, door: Door) -> Self {
+        Self { socket, address, door, ready: true, is_passed: true }
+    }
+
+    pub(super) const fn is_passed(&self) -> bool {
+        self.is_passed
+    }
+
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -45,15 +56,19 @@ impl Listener {
     }
 }
 
-/// Opens every address of the configuration.
-pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
-    let mut listeners = open_leco(config)?;
+/// Opens every address of the configuration; what somebody has opened for us takes the place of those of its setting.
+pub(super) fn open(config: &Config, passed: &mut Passed) -> io::Result<Vec<Listener>> {
+    let mut listeners = taken(passed, "bind", Door::Leco);
+    let is_chosen = !config.bind.is_empty() || !listeners.is_empty();
+    if listeners.is_empty() {
+        listeners = open_leco(config)?;
+    }
     let port = listeners.first().map_or(config.port, |listener| listener.address.port());
-    let near = near(if config.bind.is_empty() { &[] } else { &listeners });
+    let near = near(if is_chosen { &listeners } else { &[] });
     // Whoever keeps Components to some addresses means viewers too.
     let chosen: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
     let chosen = hosts(&chosen);
-    let viewers = if config.bind.is_empty() { EVERYWHERE } else { [&chosen[..], &chosen[..]] };
+    let viewers = if is_chosen { [&chosen[..], &chosen[..]] } else { EVERYWHERE };
     let doors = [
         Beside {
             door: Door::Control,
@@ -68,24 +83,37 @@ pub(super) fn open(config: &Config) -> io::Result<Vec<Listener>> {
     let mut elsewhere = Vec::new();
     for (beside, texts) in doors.iter().zip([&config.control_bind, &config.viewer_bind, &config.http_bind]) {
         let port = port.checked_add(beside.offset);
-        if texts.is_empty() {
+        let passed = taken(passed, beside.key, beside.door);
+        if !passed.is_empty() {
+            listeners.extend(passed);
+        } else if texts.is_empty() {
             listeners.extend(beside.open(port, &mut elsewhere));
         } else if !texts.iter().any(|text| text == "off") {
             listeners.extend(open_each(texts, beside.key, port.unwrap_or(0), beside.door)?);
         }
     }
-    if !config.stomp_bind.iter().any(|text| text == "off") {
+    let passed = taken(passed, "stomp_bind", Door::Stomp);
+    if !passed.is_empty() {
+        listeners.extend(passed);
+    } else if !config.stomp_bind.iter().any(|text| text == "off") {
         listeners.extend(open_each(&config.stomp_bind, "stomp_bind", STOMP_PORT, Door::Stomp)?);
     }
     if config.c2sim {
         for (port, door) in REFERENCE {
-            listeners.extend(open_any(EVERYWHERE, port, door)?);
+            if !listeners.iter().any(|listener| listener.is_passed && listener.address.port() == port) {
+                listeners.extend(open_any(EVERYWHERE, port, door)?);
+            }
         }
     }
     if !elsewhere.is_empty() {
         log::warn!("{}", elsewhere.join("; "));
     }
     Ok(listeners)
+}
+
+/// What was opened for a setting by whoever has started us.
+fn taken(passed: &mut Passed, key: &str, door: Door) -> Vec<Listener> {
+    passed.take(key).map(|(socket, address)| Listener::passed(socket, address, door)).collect()
 }
 
 /// The port that somebody has chosen for Components; 0 if that is left to the system.
@@ -243,7 +271,7 @@ fn listen(address: SocketAddr, door: Door) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     let socket = TcpListener::from_std(socket.into());
     let address = socket.local_addr()?;
-    Ok(Listener { socket, address, door, ready: false })
+    Ok(Listener { socket, address, door, ready: false, is_passed: false })
 }
 
 fn explain(address: SocketAddr, error: &io::Error) -> io::Error {

@@ -64,6 +64,7 @@ pub mod ledger_thread;
 mod linger;
 mod modes;
 mod open;
+mod passed;
 mod recordings;
 mod resolve;
 mod rules;
@@ -82,6 +83,8 @@ mod wire;
 mod writer;
 
 pub use feed::{Fed, Feed, FeedError};
+#[cfg(feature = "daemon")]
+pub use passed::Passed;
 pub use server::Server;
 #[cfg(feature = "daemon")]
 pub use signals::{OnHangup, when_asked_to_end};

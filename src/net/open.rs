@@ -14,6 +14,7 @@ use super::file::Files;
 use super::host;
 #[cfg(feature = "ledger")]
 use super::ledger_thread::LedgerThread;
+use super::passed::Passed;
 use super::recordings::Recordings;
 use super::token::{FIRST_LISTENER, LISTENERS_MAX};
 use super::writer::{Outcomes, Wake};
@@ -35,19 +36,18 @@ pub(super) fn checked(config: Config) -> io::Result<Config> {
 
 /// Opens the listeners. A port chosen by the system, or only named in `bind`, becomes that of the configuration: it is the one that others
 /// must be told.
-pub(super) fn listen(config: &mut Config, registry: &Registry) -> io::Result<Vec<Listener>> {
-    let mut listeners = door::open(config)?;
-    listeners.extend(channels::open(config, &listeners)?);
+pub(super) fn listen(config: &mut Config, registry: &Registry, mut passed: Passed) -> io::Result<Vec<Listener>> {
+    let mut listeners = door::open(config, &mut passed)?;
+    listeners.extend(channels::open(config, &listeners, &mut passed)?);
     if listeners.len() > LISTENERS_MAX {
         return Err(invalid(format!("bind: more than {LISTENERS_MAX} addresses")));
     }
     for (n, listener) in listeners.iter_mut().enumerate() {
         listener.register(registry, Token(FIRST_LISTENER + n))?;
     }
-    if (config.port == 0 || (config.port == DEFAULT_PORT && !config.bind.is_empty()))
-        && let Some(address) = listeners.first().map(Listener::address)
-    {
-        config.port = address.port();
+    let is_unsaid = config.port == 0 || (config.port == DEFAULT_PORT && !config.bind.is_empty());
+    if let Some(leco) = listeners.first().filter(|leco| is_unsaid || leco.is_passed()) {
+        config.port = leco.address().port();
     }
     host::warn_about_descriptors(config.connections_max);
     Ok(listeners)

@@ -29,6 +29,7 @@ use super::dial::Dials;
 use super::door::{self, Listener};
 use super::feed::Feeds;
 use super::linger::Lingers;
+use super::passed::Passed;
 use super::signals::Signals;
 use super::stopper::{Stopper, Turn};
 #[cfg(feature = "daemon")]
@@ -100,9 +101,13 @@ impl Server {
     /// A configuration that does not fit ([`io::ErrorKind::InvalidInput`], naming the key), or an address that cannot be listened
     /// on: the error names the address and, where it can be known, the program that holds the port.
     pub fn bind(config: Config) -> io::Result<Self> {
+        Self::open(config, Passed::default())
+    }
+
+    fn open(config: Config, passed: Passed) -> io::Result<Self> {
         let mut config = open::checked(config)?;
         let poll = Poll::new()?;
-        let listeners = open::listen(&mut config, poll.registry())?;
+        let listeners = open::listen(&mut config, poll.registry(), passed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let clock = Clock::new();
         #[cfg(feature = "tls")]

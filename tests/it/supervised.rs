@@ -1,14 +1,18 @@
-//! `instep serve` under a supervisor, which the tests play: what it is told by `sd_notify(3)`.
+//! `instep serve` under a supervisor, which the tests play: what it is told by `sd_notify(3)`, and the sockets that it is passed.
 
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::common::program::{PROGRAM, Said};
 use crate::serve_cli::Running;
 
 /// The supervisor's ear.
@@ -103,4 +107,68 @@ fn an_address_that_is_none_is_told_and_no_reason_not_to_start() {
     assert!(said.contains("neither a path nor an abstract name behind @"), "{said}");
     server.signal("-TERM");
     assert_eq!(server.end(), Some(0));
+}
+
+/// The program, with these sockets as its descriptors 3 and 4.
+fn passed(names: &str, sockets: [TcpListener; 2], words: &[&str]) -> Command {
+    let [first, second] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket)));
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", names).stdin(first).stdout(second);
+    let script = "LISTEN_PID=$$; export LISTEN_PID; exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null";
+    shell.args(["-c", script, "sh", PROGRAM, "--namespace", "N1", "--viewer-bind", "off"]).args(words);
+    shell
+}
+
+fn listening() -> (TcpListener, u16) {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+#[test]
+fn sockets_that_are_passed_take_the_place_of_those_of_their_settings() {
+    let ([leco, http], [port, http_port]) = {
+        let [(a, a_port), (b, b_port)] = [listening(), listening()];
+        ([a, b], [a_port, b_port])
+    };
+    // Who comes before the program is there waits, and is served.
+    let mut early = TcpStream::connect(("127.0.0.1", http_port)).unwrap();
+    early.write_all(b"GET /health HTTP/1.0\r\n\r\n").unwrap();
+    let path = place("passed");
+    let ear = Ear::at(&path);
+    let words = ["--control-bind", "off", "--data-port", "off", "--log-channel-port", "off"];
+    let mut program = passed("bind:http_bind", [leco, http], &words);
+    let mut child = program.env("NOTIFY_SOCKET", &path).stderr(Stdio::piped()).spawn().unwrap();
+    drop(program);
+    ear.to("READY=1");
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let said = crate::common::program::run(&["ctl", "-a", &port.to_string(), "components"]);
+    assert!(said.good().contains("N1"), "{said:?}");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let lines = [format!("on 127.0.0.1:{port}"), format!("http://127.0.0.1:{http_port}/")];
+    assert!(lines.iter().all(|line| log.contains(line)), "{log}");
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_socket_that_no_setting_has_the_name_of_is_one_clear_error() {
+    for (names, why) in [
+        ("bind:web", "the socket 'web' that was passed: no setting has this name (FileDescriptorName= is one of bind,"),
+        ("bind", "the socket 'unknown' that was passed: no setting has this name"),
+    ] {
+        let said: Said = passed(names, [listening().0, listening().0], &[]).output().unwrap().into();
+        assert!(said.error(2).starts_with(why), "{said:?}");
+    }
+    let of_another: Said = crate::common::program::program()
+        .args(["--bind", "127.0.0.1:0", "--check"])
+        .envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "1")])
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(of_another.code, 0, "{of_another:?}");
 }

@@ -376,7 +376,8 @@ fn the_library_forbids_what_only_a_test_may_lift() {
     let program = fs::read_to_string(root().join("src/main.rs")).unwrap();
     assert!(library.contains("#![forbid(unsafe_code)]") && program.contains("#![deny(unsafe_code)]"));
     let uses = sources("src").into_iter().filter(|(_, text)| has_word(&code(text), "unsafe"));
-    assert_eq!(uses.map(|(path, _)| path).collect::<Vec<_>>(), ["src/cli/memory.rs"], "one call, and why it is needed");
+    let known = ["src/cli/memory.rs", "src/cli/serve/passed.rs"];
+    assert_eq!(uses.map(|(path, _)| path).collect::<Vec<_>>(), known, "a few calls, and why they are needed");
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"deny\""), "denied everywhere but where a test says why");
 }

@@ -5,13 +5,22 @@ use crate::config::Config;
 use crate::time::Tick;
 
 #[cfg(feature = "daemon")]
-use super::{Signals, Supervisor};
+use super::{Passed, Signals, Supervisor};
 #[cfg(feature = "daemon")]
 use crate::net::signals::OnHangup;
 #[cfg(feature = "daemon")]
 use std::io;
 
 impl Server {
+    /// As [`Server::bind`], where some ports were opened by whoever has started the process: those take the place of what their settings say.
+    ///
+    /// # Errors
+    /// As for [`Server::bind`], and where the ports of a channel are not three.
+    #[cfg(feature = "daemon")]
+    pub fn bind_passed(config: Config, passed: Passed) -> io::Result<Self> {
+        Self::open(config, passed)
+    }
+
     /// Ends at SIGTERM and SIGINT (at once at the second one) and calls `on_hangup` at SIGHUP.
     ///
     /// # Errors
