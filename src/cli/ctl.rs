@@ -105,7 +105,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "reload",
         arguments: &[],
-        help: "have the rules of users read anew, as SIGHUP does",
+        help: "have settings and users read anew, as SIGHUP does",
         run: access::reload,
     },
     Command { name: "shutdown", arguments: &[May("NAME")], help: "end a Coordinator or a component", run: shut_down },

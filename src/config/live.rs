@@ -17,7 +17,11 @@ const LIVE: &[(&str, Take)] = live! {
 };
 
 /// Settings that are read with the users, and hold with them.
-const OF_USERS: &[&str] = &["auth", "keys_dir", "plain_remote"];
+const OF_USERS: &[&str] = if cfg!(feature = "tls") {
+    &["auth", "keys_dir", "plain_remote", "tls_cert", "tls_key"]
+} else {
+    &["auth", "keys_dir", "plain_remote"]
+};
 
 /// The same, where something else is made of them.
 const WITH_THEM: &[&str] = &["sessions"];

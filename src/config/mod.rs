@@ -5,6 +5,7 @@
 //! defaults, simply by the order in which the sources are applied.
 
 mod channel;
+mod live;
 mod node;
 mod predefined;
 mod settings;

@@ -329,7 +329,7 @@ pub(super) const METHODS: &[Method] = &[
     own(OwnCall::WhoAmI, "whoami", "Who the caller is, and what it may, where users are asked who they are (auth).", &[], "object"),
     own(OwnCall::May, "may", "Whether a user may do this, and the line of the rules that decides; user is a name or a public key, action the name of a method, or send, orders, reports, initialization or other.", &[("user", "string", true), ("action", "string", true), ("target", "string", false)], "object").needs(Right::Admin),
     own(OwnCall::Denials, "denials", "The last refusals: who was not let do what, and how often.", &[], "object").needs(Right::Admin),
-    own(OwnCall::Reload, "reload", "Reads the rules of users anew, as SIGHUP does; where they do not hold the old ones stay.", &[], "object").needs(Right::Admin),
+    own(OwnCall::Reload, "reload", "Reads settings and users anew, as SIGHUP does; answers what was taken and what needs a new start. Where anything is wrong all stays as it was.", &[], "object").needs(Right::Admin),
     listing(ListingCall::Discover, "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
     of_session(AtSessionCall::Join, "join", "Joins the session for a C2SIM system; format is xml or json; with after, the events since then come along.", &[("system", "string", false), ("format", "string", false), ("after", "integer", false)], "object").about_caller().needs(Right::Join),
     of_session(AtSessionCall::Resign, "resign", "Leaves the session.", &[], "null").about_caller().needs(Right::Join),

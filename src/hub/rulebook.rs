@@ -1,4 +1,4 @@
-//! Where the rules of users come from when they are read anew, and how far everybody has been judged by them.
+//! Where settings, and the rules of users among them, come from when they are read anew, and how far everybody has been judged by them.
 
 use core::fmt;
 
@@ -11,6 +11,11 @@ pub(crate) trait Rulebook: Send + fmt::Debug {
     /// # Errors
     /// What is wrong, in one line that names the file.
     fn read(&mut self) -> Result<Config, String>;
+
+    /// What holds, as it was read: that of the start, or that of the last time. Without it, users alone are taken anew.
+    fn held(&self) -> Option<&Config> {
+        None
+    }
 
     /// What was read last holds from here on.
     fn hold(&mut self);

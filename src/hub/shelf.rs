@@ -68,6 +68,9 @@ pub trait Shelf: Send + Debug {
     /// Closes a file.
     fn close(&mut self, id: FileId);
 
+    /// From here on logs are opened below these directories; those that are open stay so.
+    fn set_directories(&mut self, _: &[String]) {}
+
     /// What there is to be opened, as far as a bounded look finds it.
     fn logs(&self) -> Logs {
         Logs::default()

@@ -147,9 +147,10 @@ pub(super) fn ports(listeners: &[Listener], channel: Channel) -> Option<ChannelP
 #[cfg(feature = "daemon")]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     fn passed(key: &str, count: usize) -> Passed {
-        let socket = || (key.to_owned(), std::net::TcpListener::bind("127.0.0.1:0").unwrap().into());
+        let socket = || (key.to_owned(), TcpListener::bind("127.0.0.1:0").unwrap().into());
         Passed::new((0..count).map(|_| socket())).unwrap()
     }
 

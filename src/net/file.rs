@@ -121,6 +121,10 @@ fn judge(place: Place, mut file: File) -> Result<Open, String> {
 }
 
 impl Shelf for Files {
+    fn set_directories(&mut self, directories: &[String]) {
+        self.directories = directories.iter().map(PathBuf::from).collect();
+    }
+
     fn open(&mut self, name: &str) -> Result<(FileId, Content), String> {
         let (place, file) = self.find(name)?;
         let open = judge(place, file)?;

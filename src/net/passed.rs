@@ -65,9 +65,10 @@ impl Passed {
 #[cfg(feature = "daemon")]
 mod tests {
     use super::*;
+    use std::net::{TcpListener as Plain, TcpStream, UdpSocket};
 
     fn listening() -> (OwnedFd, u16) {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Plain::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         (socket.into(), port)
     }
@@ -82,8 +83,8 @@ mod tests {
             why("instep.socket", listening().0).starts_with("the socket 'instep.socket' that was passed: no setting")
         );
         let (socket, port) = listening();
-        let connected = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let connected = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         let none = [
             why("bind", connected),
             why("bind", datagrams),

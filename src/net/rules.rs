@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::keys::with_keys;
+use super::open::checked;
 use crate::config::Config;
 use crate::hub::rulebook::Rulebook;
 
@@ -12,6 +12,9 @@ pub(super) type Reader = Box<dyn FnMut() -> Result<Config, String> + Send>;
 /// What the hub reads the rules of users from, and the certificates that are read with them.
 pub(super) struct Rules {
     pub(super) read: Reader,
+    pub(super) held: Config,
+    /// What was read last, until it holds.
+    pub(super) last: Option<Config>,
     #[cfg(feature = "tls")]
     pub(super) tls: super::tls::Certificates,
 }
@@ -24,13 +27,21 @@ impl fmt::Debug for Rules {
 
 impl Rulebook for Rules {
     fn read(&mut self) -> Result<Config, String> {
-        let config = (self.read)().and_then(with_keys)?;
+        let config = checked((self.read)()?).map_err(|error| error.to_string())?;
         #[cfg(feature = "tls")]
         self.tls.read(&config)?;
+        self.last = Some(config.clone());
         Ok(config)
     }
 
+    fn held(&self) -> Option<&Config> {
+        Some(&self.held)
+    }
+
     fn hold(&mut self) {
+        if let Some(config) = self.last.take() {
+            self.held = config;
+        }
         #[cfg(feature = "tls")]
         self.tls.hold();
     }

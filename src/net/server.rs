@@ -75,8 +75,9 @@ pub struct Server {
     signals: Signals,
     #[cfg(feature = "daemon")]
     supervisor: Option<Supervisor>,
-    /// The rules of users can be read anew.
+    /// The rules of users, and other settings, can be read anew; and what they were at the start.
     has_rules: bool,
+    asked: Box<Config>,
     turns: u64,
     /// When this turn began, in microseconds of the clock.
     turn_began: u64,
@@ -106,6 +107,7 @@ impl Server {
 
     fn open(config: Config, passed: Passed) -> io::Result<Self> {
         let mut config = open::checked(config)?;
+        let asked = Box::new(config.clone());
         let poll = Poll::new()?;
         let listeners = open::listen(&mut config, poll.registry(), passed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
@@ -136,6 +138,7 @@ impl Server {
             #[cfg(feature = "daemon")]
             supervisor: None,
             has_rules: false,
+            asked,
             turns: 0,
             turn_began: 0,
             longest_turn_us: 0,

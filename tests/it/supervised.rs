@@ -144,8 +144,8 @@ fn sockets_that_are_passed_take_the_place_of_those_of_their_settings() {
     let mut answer = String::new();
     early.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    let said = crate::common::program::run(&["ctl", "-a", &port.to_string(), "components"]);
-    assert!(said.good().contains("N1"), "{said:?}");
+    let said = crate::common::program::run(&["ctl", "-a", &port.to_string(), "ping"]);
+    assert!(said.good().starts_with("N1.COORDINATOR answered"), "{said:?}");
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
@@ -171,4 +171,39 @@ fn a_socket_that_no_setting_has_the_name_of_is_one_clear_error() {
         .unwrap()
         .into();
     assert_eq!(of_another.code, 0, "{of_another:?}");
+}
+
+#[test]
+fn a_reload_takes_what_can_change_and_says_what_cannot() {
+    let path = place("reload.toml");
+    fs::write(&path, "stall_ms = 1000\n").unwrap();
+    let mut server = Running::start_in(&["--config", path.to_str().unwrap()], &[]);
+    let address = server.line(" is N1.COORDINATOR on ");
+    let address = address.rsplit(' ').next().unwrap().to_owned();
+    fs::write(&path, "stall_ms = 2000\nslow_ms = 1\n").unwrap();
+    server.signal("-HUP");
+    let said = server.line("stay as they were");
+    assert!(said.contains("stall_ms"), "what is wrong changes nothing: {said}");
+    let text = "stall_ms = 2000\nlog_level = \"debug\"\nring_bytes_max = 100000\n[[sessions]]\nname = \"drill\"\n";
+    fs::write(&path, text).unwrap();
+    server.signal("-HUP");
+    for line in [
+        "settings taken: log_level, stall_ms, sessions",
+        "a new start is needed for: ring_bytes_max",
+        "sessions made: drill",
+    ] {
+        server.line(line);
+    }
+    fs::write(&path, "stall_ms = 2000\n").unwrap();
+    let said = crate::common::program::run(&["ctl", "-a", &address, "reload"]);
+    for line in
+        ["settings taken: log_level, sessions\n", "have no more, and that stay: drill\n", "start is needed for: ring"]
+    {
+        assert!(said.good().contains(line), "{said:?}");
+    }
+    let sessions = crate::common::program::run(&["ctl", "-a", &address, "session", "list"]);
+    assert!(sessions.good().contains("drill"), "{sessions:?}");
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+    fs::remove_file(path).unwrap();
 }

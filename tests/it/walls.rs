@@ -22,6 +22,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/mod.rs",
     "src/hub/dispatch/onlooker.rs",
     "src/hub/dispatch/reload.rs",
+    "src/hub/dispatch/renew.rs",
     "src/hub/dispatch/rpc.rs",
     "src/hub/dispatch/sessions.rs",
     "src/hub/dispatch/topic.rs",

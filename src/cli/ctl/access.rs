@@ -39,9 +39,22 @@ pub(super) fn denials(_: &Given, connection: &mut Connection) -> Result<Report, 
     Ok(Report { text: table(columns, &rows), json })
 }
 
-/// Has the rules read anew.
+/// Has settings and users read anew.
 pub(super) fn reload(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let json = connection.ask("COORDINATOR", "reload", &Value::Null)?;
     let users = json.get("users").map(word).unwrap_or_default();
-    Ok(Report { text: format!("the rules of users were read anew: {users} users\n"), json })
+    let mut text = format!("the rules of users were read anew: {users} users\n");
+    for (key, matter) in [
+        ("taken", "settings taken"),
+        ("restart", "a new start is needed for"),
+        ("sessions_made", "sessions made"),
+        ("sessions_left", "sessions that the settings have no more, and that stay"),
+        ("sessions_refused", "there is no room for sessions"),
+    ] {
+        let words = json.get(key).and_then(Value::as_array).into_iter().flatten().map(word).collect::<Vec<_>>();
+        if !words.is_empty() {
+            text.push_str(&format!("{matter}: {}\n", words.join(", ")));
+        }
+    }
+    Ok(Report { text, json })
 }

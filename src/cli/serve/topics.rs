@@ -111,7 +111,7 @@ pub(in crate::cli) fn help() -> String {
     out.push_str(EACH);
     out.push_str(
         "\nSIGTERM and SIGINT end it, saying goodbye to all (a second one ends it at once); SIGHUP opens log_file anew,\n\
-         and reads the rules of users anew.\n\
+         and reads settings and users anew.\n\
          Exit codes: 0 it was told to end, 1 it cannot start or go on, 2 a setting is wrong.\n",
     );
     out

@@ -15,6 +15,7 @@ mod link;
 mod manager;
 mod onlooker;
 mod reload;
+mod renew;
 mod rpc;
 mod sessions;
 mod topic;

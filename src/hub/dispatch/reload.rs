@@ -1,7 +1,8 @@
 //! Other rules of users: read and judged as a whole first, then in force in one step. Everybody is judged again by them from there on.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::renew::Renewed;
 use crate::hub::Hub;
 use crate::hub::call::Answer;
 use crate::hub::rulebook::Rulebook;
@@ -14,12 +15,11 @@ impl Hub {
     }
 
     /// Reads the rules of users anew. Where they do not hold the old ones stay.
-    pub(crate) fn reload(&mut self) -> Result<(), String> {
+    pub(crate) fn reload(&mut self) -> Result<Renewed, String> {
         let Some(rulebook) = &mut self.rulebook else {
             return Err("this server was given nothing to read its rules from".to_owned());
         };
         let read = rulebook.read().and_then(|config| {
-            // Of the rest nothing changes while the process runs.
             let namespace = self.peers.config.namespace.clone();
             let config = crate::config::Config { namespace, ..config };
             let users = config.judge_users(Some(&self.peers.users)).map_err(|why| format!("users: {why}"))?;
@@ -29,10 +29,11 @@ impl Hub {
             Ok(read) => read,
             Err(why) => {
                 self.peers.counters.reloads_failed += 1;
-                log::error!("the rules of users stay as they were: {why}");
+                log::error!("the rules of users, and all settings, stay as they were: {why}");
                 return Err(why);
             }
         };
+        let renewed = self.renew(&config);
         let ours = &mut self.peers.config;
         (ours.auth, ours.plain_remote, ours.users, ours.keys_dir, ours.jwt) =
             (config.auth, config.plain_remote, config.users, config.keys_dir, config.jwt);
@@ -44,13 +45,13 @@ impl Hub {
         self.peers.counters.reloads += 1;
         log::info!("the rules of users were read anew: {count} users");
         self.begin_judging();
-        Ok(())
+        Ok(renewed)
     }
 
     /// [`Hub::reload`] as a method.
     pub(super) fn reload_by_call(&mut self) -> Answer {
         match self.reload() {
-            Ok(()) => Ok(json!({"users": self.peers.users.iter().count()})),
+            Ok(renewed) => Ok(renewed.answer(self.peers.users.iter().count())),
             Err(why) => Err((INTERNAL_ERROR, Value::from(why))),
         }
     }
@@ -115,8 +116,8 @@ mod tests {
         let wrong = config(&[("x", Role::Viewer, "10.0.0.1"), ("x", Role::Viewer, "10.0.0.2")]);
         let after = config(&[("third", Role::Admin, "10.0.0.3"), ("other", Role::Viewer, "10.0.0.2")]);
         hub.set_rulebook(Box::new(Book(vec![Err("no such file".to_owned()), Ok(wrong), Ok(after)])));
-        assert_eq!(hub.reload(), Err("no such file".to_owned()));
-        assert_eq!(hub.reload(), Err("users: x: two users have this name".to_owned()));
+        assert_eq!(hub.reload().err().as_deref(), Some("no such file"));
+        assert_eq!(hub.reload().err().as_deref(), Some("users: x: two users have this name"));
         for key in [wall, other] {
             assert!(take(&mut hub, key).is_empty() && hub.peers.is_open(key));
         }

@@ -114,6 +114,11 @@ impl Manager {
         self.shelf = shelf;
     }
 
+    /// From here on logs are opened below these directories.
+    pub(super) fn set_log_directories(&mut self, directories: &[String]) {
+        self.shelf.set_directories(directories);
+    }
+
     /// Has every provider recorded from now on. Without, none is.
     pub(super) fn set_recorder(&mut self, recorder: Box<dyn Recorder>) {
         self.recordings.set_recorder(recorder);

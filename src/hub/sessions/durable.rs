@@ -47,13 +47,21 @@ impl Sessions {
         self.ledger = Some(ledger);
         for slot in 0..self.table.slots_end() {
             let Some(key) = self.table.key_at(slot) else { continue };
-            if let Some(session) = self.table.get_mut(key) {
-                session.durable.get_or_insert_default();
-            }
-            self.write_in_background(peers, key);
+            self.keep_new(peers, key);
             self.set_schedule(peers, key);
         }
         Ok(())
+    }
+
+    /// A session that nobody has asked for by a call is to be kept, where there is a ledger.
+    pub(super) fn keep_new(&mut self, peers: &mut Peers, key: SessionKey) {
+        if self.ledger.is_none() {
+            return;
+        }
+        if let Some(session) = self.table.get_mut(key) {
+            session.durable.get_or_insert_default();
+        }
+        self.write_in_background(peers, key);
     }
 
     /// Whether changes are made durable.

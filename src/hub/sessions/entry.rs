@@ -7,6 +7,7 @@ use crate::c2sim::initialization::Initialization;
 use crate::c2sim::is_session_name;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::state::{InitFacts, Options, State, Trigger};
+use crate::config::Predefined;
 use crate::hub::call::Refused;
 use crate::hub::peers::Share;
 use crate::leco::rpc::{INVALID_PARAMS, Params, SESSION_REFUSED};
@@ -27,6 +28,11 @@ impl SessionInfo {
     /// What the session has that is always there, unless the configuration says otherwise. Clients of other servers show these words.
     pub(super) fn of_default() -> Self {
         Self { title: "default".to_owned(), text: "Default shared session".to_owned(), ..Self::default() }
+    }
+
+    /// That of a session which the configuration describes.
+    pub(super) fn described(one: &Predefined, created_ms: u64) -> Self {
+        Self { title: one.title.clone(), text: one.about.clone(), schema: one.schema, options: one.options, created_ms }
     }
 
     /// All that can be chosen, as one text: two that are alike have the same.

@@ -291,13 +291,7 @@ impl Sessions {
     /// comes in parts, so unless the configuration describes that session it puts them together.
     pub(super) fn add_predefined(&mut self, peers: &mut Peers, names: &Names, predefined: &[Predefined], gmu: &str) {
         let created_ms = peers.unix_ms();
-        let info = |one: &Predefined| SessionInfo {
-            title: one.title.clone(),
-            text: one.about.clone(),
-            schema: one.schema,
-            options: one.options,
-            created_ms,
-        };
+        let info = |one| SessionInfo::described(one, created_ms);
         let chosen = predefined.iter().find(|one| one.name == DEFAULT);
         let first = chosen.map_or_else(|| SessionInfo { created_ms, ..SessionInfo::of_default() }, info);
         self.add(peers, names, DEFAULT, first, State::Uninitialized);
@@ -320,6 +314,17 @@ impl Sessions {
                 }
             }
         }
+    }
+
+    /// Makes a session that the configuration describes from now on; `false` where there are too many.
+    pub(super) fn add_described(&mut self, peers: &mut Peers, names: &Names, one: &Predefined) -> bool {
+        let info = SessionInfo::described(one, peers.unix_ms());
+        let Some(key) = self.add(peers, names, &one.name, info, State::Uninitialized) else { return false };
+        if let Some(session) = self.table.get_mut(key) {
+            session.configured = Some(session.info.text_of_all().into());
+        }
+        self.keep_new(peers, key);
+        true
     }
 
     /// Takes a session out of the table: members hear that they are lost. Answers the requests that have waited for it; they go on, and

@@ -32,11 +32,14 @@ impl Server {
     }
 
     /// Gives the server a way to read its configuration anew: `read` is called at SIGHUP and when an administrator asks for it. What changes are
-    /// the users and `auth`, those of `keys_dir` included; where they do not hold, the old ones stay.
+    /// the users, those of `keys_dir` included, sessions that are new, and those settings that are looked at whenever they are needed; the log says
+    /// which others need a new start. Where anything does not hold, all stays as it was.
     pub fn set_reload(&mut self, read: Box<dyn FnMut() -> Result<Config, String> + Send>) {
         self.has_rules = true;
         self.hub.set_rulebook(Box::new(crate::net::rules::Rules {
             read,
+            held: (*self.asked).clone(),
+            last: None,
             #[cfg(feature = "tls")]
             tls: self.tls.clone(),
         }));
