@@ -10,9 +10,11 @@
 //! [`COMPONENTS_MAX`] names here and [`COMPONENTS_PER_NODE_MAX`] for each of [`NODES_MAX`] nodes.
 
 mod channel;
+mod operating;
 mod turn;
 
 pub use channel::*;
+pub use operating::*;
 pub use turn::*;
 
 // ---- ZMTP ----

@@ -62,10 +62,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Print => return say(&config.to_toml()),
         Task::Check => {
             strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
-            Server::check_files(&config).map_err(|error| Failure::usage(in_words(&error)))?;
-            Server::wide_files(&config).iter().try_for_each(|wide| say(&format!("{wide}\n")))?;
-            access::told(&config)?.iter().try_for_each(|line| say(&format!("{line}\n")))?;
-            return say("the configuration is in order\n");
+            return check(&config);
         }
         Task::Run | Task::Help | Task::Version => {}
     }
@@ -120,6 +117,17 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
         longest_us % 1000
     );
     Ok(())
+}
+
+/// Says what is to be known before a start, and whether anything is wrong.
+fn check(config: &Config) -> Result<(), Failure> {
+    let line = |line: &String| say(&format!("{line}\n"));
+    let wrong = |error: io::Error| Failure::usage(in_words(&error));
+    Server::check_files(config).map_err(wrong)?;
+    Server::look(config).map_err(wrong)?.iter().try_for_each(line)?;
+    Server::wide_files(config).iter().try_for_each(line)?;
+    access::told(config)?.iter().try_for_each(line)?;
+    say("the configuration is in order\n")
 }
 
 /// What reads the settings anew, as they were read at the start.

@@ -84,16 +84,7 @@ impl LedgerFile {
     /// Everything that is kept, in the order of the keys.
     pub(super) fn everything(&self) -> Result<Vec<Entry>, String> {
         let Some(database) = &self.database else { return Ok(Vec::new()) };
-        let read = || -> Result<Vec<Entry>, redb::Error> {
-            let table = database.begin_read()?.open_table(TABLE)?;
-            let mut entries = Vec::new();
-            for entry in table.iter()? {
-                let (key, value) = entry?;
-                entries.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(entries)
-        };
-        read().map_err(|error| error.to_string())
+        read(database).map_err(|error| error.to_string())
     }
 
     /// Makes `writes` durable, all or none.
@@ -120,6 +111,23 @@ impl LedgerFile {
         self.database = Some(database);
         Ok(())
     }
+}
+
+/// Everything that a database holds, in the order of the keys.
+pub(super) fn read(database: &Database) -> Result<Vec<Entry>, redb::Error> {
+    let table = database.begin_read()?.open_table(TABLE)?;
+    let mut entries = Vec::new();
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        entries.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(entries)
+}
+
+/// Whether a file that begins so was closed in order.
+#[cfg(feature = "daemon")]
+pub(super) fn is_closed(head: &[u8]) -> bool {
+    head.get(FLAGS_AT).is_some_and(|flags| flags & NOT_CLOSED == 0)
 }
 
 /// Opens the file. One whose first making was cut short, by a kill or a power cut, is laid aside: nothing has ever been kept in it.

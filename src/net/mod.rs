@@ -57,11 +57,15 @@ mod keys;
 pub mod keys;
 #[cfg(feature = "ledger")]
 mod ledger_file;
+#[cfg(all(feature = "ledger", feature = "daemon"))]
+mod ledger_look;
 #[cfg(all(feature = "ledger", not(feature = "internals")))]
 mod ledger_thread;
 #[cfg(all(feature = "ledger", feature = "internals"))]
 pub mod ledger_thread;
 mod linger;
+#[cfg(feature = "daemon")]
+mod look;
 mod modes;
 mod open;
 mod passed;

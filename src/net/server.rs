@@ -223,7 +223,10 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let of_peers = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()];
-        let soonest = of_peers.into_iter().chain([self.report_due()]).flatten().min()?;
+        let soonest = of_peers.into_iter().flatten();
+        #[cfg(feature = "daemon")]
+        let soonest = soonest.chain(self.report_due());
+        let soonest = soonest.min()?;
         Some(self.clock.until(soonest))
     }
 
@@ -268,6 +271,7 @@ impl Server {
         self.dials.expire(now, &mut self.hub, self.poll.registry());
         let turn = self.work(now, is_unread);
         self.hub.note_unknown_ends(self.lingers.turn(now, &mut self.scratch));
+        #[cfg(feature = "daemon")]
         self.report(now);
         self.turns += 1;
         let taken = self.spent();
@@ -377,6 +381,7 @@ impl Server {
         }
         log::info!("stopping");
         self.stopping = true;
+        #[cfg(feature = "daemon")]
         self.report_end(now);
         self.listeners.clear();
         self.hub.handle_stop(now);

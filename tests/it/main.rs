@@ -22,6 +22,8 @@ mod c2sim_state;
 mod channel;
 #[cfg(feature = "daemon")]
 mod channel_cli;
+#[cfg(feature = "daemon")]
+mod check_cli;
 mod chunks;
 mod client;
 mod clock;
@@ -84,6 +86,7 @@ mod session_slices;
 mod shares;
 mod state_cli;
 mod stomp;
+#[cfg(feature = "daemon")]
 mod supervised;
 mod tidy;
 #[cfg(all(feature = "daemon", feature = "tls"))]

@@ -30,7 +30,7 @@ const FIRST: &[&str] = &["namespace", "port", "coordinators", "log_dir", "state_
 pub(in crate::cli) const FLAGS: &[(&str, &str)] = &[
     ("    --config FILE", "read settings from a TOML file (also: INSTEP_CONFIG)"),
     ("    --print-config", "print all settings as such a file, and end"),
-    ("    --check", "check the settings and the files that they name, and end"),
+    ("    --check", "check settings, files, state and ports, and end"),
     ("-q, --quiet", "log less; may be repeated"),
     ("-v, --verbose", "log more; may be repeated"),
 ];

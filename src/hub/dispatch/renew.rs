@@ -159,9 +159,8 @@ mod tests {
         assert_eq!((&renewed.made[..], &renewed.left[..]), (&["c".to_owned()][..], &["a".to_owned()][..]));
         assert_eq!((hub.peers.config.stall_ms, hub.peers.config.port), (1234, 12_300));
         assert!(["a", "b", "c"].iter().all(|name| hub.sessions.named(name).is_some()));
-        let mut outputs = core::iter::from_fn(|| hub.poll_output(NOW));
-        assert!(outputs.any(|output| output == Output::LogLevel(level)));
-        drop(outputs);
+        let outputs: Vec<Output> = core::iter::from_fn(|| hub.poll_output(NOW)).collect();
+        assert!(outputs.contains(&Output::LogLevel(level)), "{outputs:?}");
         // The second time nothing is new.
         assert_eq!(hub.reload(), Ok(Renewed::default()));
         assert_eq!(hub.check_invariants(), Ok(()));

@@ -45,6 +45,17 @@ impl Server {
         }));
     }
 
+    /// What [`Server::check_files`] does not need, and whoever is about to start the server should know, a sentence each: what the state directory
+    /// holds, unless another process has it, and which port is in use. Nothing is started, or changed.
+    ///
+    /// # Errors
+    /// In a sentence that names the key: a state that is damaged or of a newer version, a directory that this user may not use as the server
+    /// does, an address that cannot be listened on.
+    #[cfg(feature = "daemon")]
+    pub fn look(config: &Config) -> io::Result<Vec<String>> {
+        crate::net::look::look(config)
+    }
+
     /// Tells `supervisor` from here on how the server is, and now that it is ready: by each of its ports somebody can come in.
     #[cfg(feature = "daemon")]
     pub fn report_to(&mut self, mut supervisor: Supervisor) {
@@ -88,16 +99,4 @@ impl Server {
             supervisor.stopping(now);
         }
     }
-
-    #[cfg(not(feature = "daemon"))]
-    #[expect(clippy::unused_self, reason = "without the feature there is no supervisor")]
-    pub(super) const fn report_due(&self) -> Option<Tick> {
-        None
-    }
-
-    #[cfg(not(feature = "daemon"))]
-    pub(super) const fn report(&mut self, _: Tick) {}
-
-    #[cfg(not(feature = "daemon"))]
-    pub(super) const fn report_end(&mut self, _: Tick) {}
 }

@@ -1,0 +1,81 @@
+//! What `--check` finds out without starting anything: whether the state can be taken up, what may be read and written, which ports are free.
+
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::door;
+use super::passed::Passed;
+use crate::config::Config;
+
+/// A sentence for each thing that whoever starts the server should know.
+///
+/// # Errors
+/// In a sentence that names the key: a state that cannot be taken up, a directory that cannot be used, an address that cannot be listened on.
+pub(super) fn look(config: &Config) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    rights(config)?;
+    #[cfg(feature = "ledger")]
+    lines.extend(state(config)?);
+    match door::open(config, &mut Passed::default()) {
+        Ok(_) => {}
+        // It may well be the one that is to be begun anew.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => lines.push(error.to_string()),
+        Err(error) => return Err(error),
+    }
+    Ok(lines)
+}
+
+/// Whether this user may do with files and directories what the server does.
+fn rights(config: &Config) -> io::Result<()> {
+    let log_file = Path::new(&config.log_file);
+    let of_log = if log_file.exists() { Some(log_file) } else { log_file.parent() };
+    let of_log = of_log.filter(|_| !config.log_file.is_empty()).filter(|path| !path.as_os_str().is_empty());
+    let written = [("state_dir", &config.state_dir), ("record", &config.record)];
+    let written =
+        written.into_iter().map(|(key, path)| (key, Path::new(path))).chain(of_log.map(|path| ("log_file", path)));
+    let written = written.map(|(key, path)| (key, path, Access::WRITE_OK));
+    let read = config.log_dir.iter().map(|path| ("log_dir", Path::new(path), Access::READ_OK | Access::EXEC_OK));
+    for (key, path, wanted) in written.chain(read) {
+        if path.exists()
+            && let Err(error) = access(path, wanted)
+        {
+            let what = if wanted == Access::WRITE_OK { "written to" } else { "read" };
+            let why = io::Error::from(error);
+            return Err(io::Error::new(why.kind(), format!("{key} {}: it cannot be {what}: {why}", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// What is kept, and whether it can be taken up.
+#[cfg(feature = "ledger")]
+fn state(config: &Config) -> io::Result<Option<String>> {
+    use super::clock::{self, Clock};
+    use super::ledger_look::{self, Look, Told};
+    use crate::hub::{Hub, Start};
+
+    if config.state_dir.is_empty() {
+        return Ok(None);
+    }
+    let shown = &config.state_dir;
+    let told = |why: &str| Ok(Some(format!("state_dir {shown}: {why}")));
+    let found = ledger_look::look(Path::new(shown))
+        .map_err(|error| io::Error::new(error.kind(), format!("state_dir: {error}")))?;
+    match found {
+        Look::Nothing => Ok(None),
+        Look::Taken => told("another process has it open, so it was not looked into"),
+        Look::TooLarge(bytes) => told(&format!("its file has {bytes} bytes and was not looked into")),
+        Look::Kept(entries, trouble) => {
+            let start = Start { seed: clock::seed(), now: Clock::new().now(), unix_ms: clock::unix_ms() };
+            let named = super::open::checked(config.clone())?;
+            let mut hub = Hub::new(named, start).map_err(|wrong| super::open::invalid(wrong.to_string()))?;
+            hub.set_ledger(Box::new(Told(entries)))
+                .map_err(|why| io::Error::new(io::ErrorKind::InvalidData, format!("state_dir {shown}: {why}")))?;
+            let sessions = hub.load().sessions;
+            let trouble = trouble.map_or_else(String::new, |trouble| format!("; {trouble}"));
+            told(&format!("{sessions} sessions, those of the settings included{trouble}"))
+        }
+    }
+}

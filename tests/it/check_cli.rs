@@ -1,0 +1,79 @@
+//! `instep --check` before a start: the state directory, the ports, what may be read and written. Nothing is changed by it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+
+use instep::hub::ledger::{Ledger as _, Ticket, Write};
+use instep::net::ledger_thread::LedgerThread;
+
+use crate::common::program::{Said, program};
+use crate::serve_cli::Running;
+
+fn directory(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("instep-check-{}-{name}", std::process::id()));
+    drop(fs::remove_dir_all(&path));
+    path
+}
+
+fn check(words: &[&str]) -> Said {
+    let here = ["--check", "--namespace", "N1", "--bind", "127.0.0.1:0", "--control-bind", "off", "--http-bind", "off"];
+    program().args([&here, words].concat()).output().unwrap().into()
+}
+
+#[test]
+fn a_check_looks_into_the_state_and_leaves_it_as_it_is() {
+    let directory = directory("state");
+    let state = directory.to_str().unwrap();
+    assert!(check(&["--state-dir", state]).good().ends_with("the configuration is in order\n"));
+    assert!(!directory.exists(), "a check makes nothing");
+    let mut server = Running::start(&["--state-dir", state]);
+    server.line("COORDINATOR on");
+    let said = check(&["--state-dir", state]);
+    assert!(said.good().contains("another process has it open, so it was not looked into"), "{said:?}");
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+    let path = directory.join("sessions.redb");
+    let before = fs::read(&path).unwrap();
+    let said = check(&["--state-dir", state]);
+    assert!(said.good().contains(": 1 sessions, those of the settings included\n"), "{said:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    let (wake, woken) = channel();
+    let (mut ledger, _outcomes) = LedgerThread::open(&directory, move || wake.send(()).unwrap_or_default()).unwrap();
+    let record = r#"{"version": 99}"#.as_bytes().to_vec();
+    ledger.commit(Ticket(1), vec![Write { key: b"session/x".to_vec(), value: Some(record) }]);
+    woken.recv().unwrap();
+    drop(ledger);
+    let said = check(&["--state-dir", state]);
+    assert!(said.error(2).contains("it has version 99") && said.error(2).contains("start a newer instep"), "{said:?}");
+    fs::write(&path, vec![7; 5000]).unwrap();
+    let said = check(&["--state-dir", state]);
+    assert!(said.error(2).contains("it is damaged, or no store of sessions"), "{said:?}");
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_check_says_which_port_is_in_use_and_refuses_an_address_that_is_not_ours() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap();
+    let said = check(&["--bind", &address.to_string()]);
+    assert!(said.good().contains(&format!("cannot listen on port {}: it is in use", address.port())), "{said:?}");
+    let said = check(&["--bind", "192.0.2.1:0"]);
+    assert!(said.error(2).starts_with("cannot listen on 192.0.2.1:0: "), "{said:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_check_says_what_this_user_may_not_use() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = directory("rights");
+    fs::create_dir_all(&directory).unwrap();
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o500)).unwrap();
+    let said = check(&["--state-dir", directory.to_str().unwrap()]);
+    // Whoever runs the tests as root may do everything.
+    let is_root = fs::write(directory.join("x"), "").is_ok();
+    assert_eq!(said.code, if is_root { 0 } else { 2 }, "{said:?}");
+    assert!(is_root || said.err.contains("it cannot be written to"), "{said:?}");
+    fs::remove_dir_all(&directory).unwrap();
+}
