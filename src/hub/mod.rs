@@ -581,14 +581,6 @@ impl Hub {
         self.peers.pool.data_in_use()
     }
 
-    /// What it is busy with.
-    #[cfg(feature = "daemon")]
-    pub(crate) fn load(&self) -> vitals::Load {
-        let (waiting, half_sent) = self.peers.pool.in_use();
-        let (components, sessions) = (self.names.directory.len(), self.sessions.len());
-        vitals::Load { components, sessions, waiting: waiting + half_sent }
-    }
-
     /// Checks that all tables agree with each other.
     ///
     /// # Errors

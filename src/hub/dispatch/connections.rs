@@ -117,6 +117,14 @@ impl Hub {
         (total, all.into_iter().map(|(_, key)| key).collect())
     }
 
+    /// What it is busy with.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn load(&self) -> crate::hub::vitals::Load {
+        let (waiting, half_sent) = self.peers.pool.in_use();
+        let (components, sessions) = (self.names.directory.len(), self.sessions.len());
+        crate::hub::vitals::Load { components, sessions, waiting: waiting + half_sent }
+    }
+
     /// Every counter, what there is now, and how the process fares.
     pub(super) fn counters_told(&self) -> Value {
         let mut all = Coordinator::counters_as_json(&self.peers, &self.names);
