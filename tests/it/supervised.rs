@@ -93,7 +93,7 @@ fn a_watchdog_of_another_process_is_not_ours_and_an_abstract_name_is_as_good_as_
     let mut server = Running::start_in(&[], &environment);
     ear.to("STATUS=");
     server.signal("-HUP");
-    server.line("users, ");
+    server.line("were read anew");
     server.signal("-TERM");
     let all = ear.to("STOPPING=1");
     assert!(all.iter().all(|words| words != "WATCHDOG=1"), "{all:?}");
