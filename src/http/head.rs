@@ -161,6 +161,13 @@ impl<'a> Head<'a> {
         self.all(name).next().and_then(|value| core::str::from_utf8(value).ok())
     }
 
+    /// The value of the fields of that name, if it is text and the same in all of them.
+    #[must_use]
+    pub fn sole(&self, name: &str) -> Option<&'a str> {
+        let value = self.field(name)?;
+        self.all(name).all(|other| other == value.as_bytes()).then_some(value)
+    }
+
     /// Whether the client takes an answer in this coding (RFC 9110, 12.5.3).
     #[must_use]
     pub fn takes(&self, coding: &str) -> bool {
@@ -320,6 +327,18 @@ mod tests {
         };
         assert!(expects("1.1", "Content-Length: 1") && expects("1.1", "Transfer-Encoding: chunked"));
         assert!(!expects("1.1", "A: b") && !expects("1.0", "Content-Length: 1"));
+    }
+
+    #[test]
+    fn a_field_that_says_two_things_says_nothing() {
+        let sole = |fields: &str| {
+            let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+            Head::parse(text.as_bytes()).unwrap().sole("clientId").map(str::to_owned)
+        };
+        assert_eq!(sole("ClientID: a\r\nclientid:  a \r\n").as_deref(), Some("a"));
+        for fields in ["", "clientId: a\r\nclientId: b\r\n", "clientId: \u{ff}\r\nclientId: a\r\n"] {
+            assert_eq!(sole(fields), None, "{fields}");
+        }
     }
 
     #[test]

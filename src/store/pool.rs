@@ -181,7 +181,13 @@ impl Pool {
     #[must_use]
     pub fn data_room(&self) -> usize {
         let left = self.bytes_max.saturating_sub(self.ring_bytes + self.partial_bytes + self.data_bytes);
-        left.min((self.bytes_max / DATA_SHARE).saturating_sub(self.data_bytes))
+        left.min(self.data_max().saturating_sub(self.data_bytes))
+    }
+
+    /// Bytes of data that may be counted at the most.
+    #[must_use]
+    pub const fn data_max(&self) -> usize {
+        self.bytes_max / DATA_SHARE
     }
 
     /// Counts `bytes` of data, if there is room for them; answers whether there was.
@@ -197,7 +203,7 @@ impl Pool {
     /// The same for data that must leave room for other data: a quarter of what data may have.
     #[must_use]
     pub fn charge_leaving_room(&mut self, bytes: usize) -> bool {
-        let reserve = self.bytes_max / DATA_SHARE / 4;
+        let reserve = self.data_max() / 4;
         bytes.saturating_add(reserve) <= self.data_room() && self.charge(bytes)
     }
 

@@ -1,7 +1,7 @@
 //! Clients of TNO's C2SIM server: REST for what they ask, a WebSocket for what they hear. c2sim-http, 3, 4, 8 and 9.
 
 use instep::c2sim::kind::Schema;
-use instep::config::Config;
+use instep::config::{Config, Predefined};
 use instep::hub::{Cause, Output};
 use serde_json::{Value, json};
 
@@ -566,6 +566,31 @@ fn one_other_machine_cannot_take_all_places_of_a_session() {
     assert!(joined > 500 && joined < instep::limits::MEMBERS_MAX, "{joined}");
     let other = Guest::new(&mut world, "other");
     assert_eq!(other.join(&mut world, "default", "S").status, 200);
+}
+
+#[test]
+fn one_other_machine_cannot_take_the_memory_of_all_sessions() {
+    let sessions = (0..8).map(|n| Predefined { name: format!("s{n}"), ..Predefined::default() }).collect();
+    let small =
+        Config { memory_max: 6 << 20, message_bytes_max: 1_000_000, ring_bytes_max: 64 << 10, sessions, ..config(1) };
+    let mut world = World::new(small);
+    let mut stranger = Guest::new(&mut world, "x");
+    stranger.requests = world.connect_at(0, instep::hub::Door::Http, "192.0.2.1:5000").unwrap();
+    let (mut joined, mut refused) = (0, 0);
+    for n in 0..2400 {
+        stranger.id = format!("id{n}");
+        let answer = stranger.join(&mut world, &format!("s{}", n % 8), "S");
+        if answer.status == 200 {
+            joined += 1;
+        } else {
+            assert_eq!(answer.code(), "TOO_MANY_MEMBERS");
+            refused += 1;
+        }
+    }
+    assert!(joined > 384 && refused > 384, "{joined} {refused}");
+    let mut other = Guest::new(&mut world, "other");
+    other.requests = world.connect_at(0, instep::hub::Door::Http, "192.0.2.2:5000").unwrap();
+    assert_eq!(other.join(&mut world, "s0", "S").status, 200);
 }
 
 #[test]

@@ -173,7 +173,8 @@ impl Sessions {
             return Ok(());
         }
         // Another machine may have a share of the places, whatever identities it makes up.
-        let is_crowd = !is_loopback(remote) && session.guests.from(remote) >= share_of(MEMBERS_MAX);
+        let is_crowd = !is_loopback(remote)
+            && (session.guests.from(remote) >= share_of(MEMBERS_MAX) || self.has_its_share(peers, remote));
         if is_crowd || session.members.len() + session.guests.len() >= MEMBERS_MAX {
             return Err(refused(Code::TooManyMembers, "ACTIVE_SESSION", session.name.as_str()));
         }
@@ -182,6 +183,13 @@ impl Sessions {
         }
         self.account(peers, 0, MEMBER_BYTES);
         Ok(())
+    }
+
+    /// Whether another machine has its share of what all sessions may keep, by its guests in all of them. It is looked at where half is in use.
+    fn has_its_share(&self, peers: &Peers, remote: SocketAddr) -> bool {
+        let all = peers.pool.data_max();
+        let guests = || self.table.iter().map(|(_, session)| session.guests.from(remote)).sum::<usize>();
+        peers.pool.data_room() < all / 2 && guests() * MEMBER_BYTES >= share_of(all)
     }
 
     /// Takes a guest out of a session, if it is in it; its stream ends.

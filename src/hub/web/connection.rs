@@ -82,7 +82,7 @@ impl Asked {
             .map(|content_type| Form::new(content_type, DOCUMENT_PART).map(Box::new));
         Self {
             body: Arc::default(),
-            client: head.field("clientId").map(Box::from),
+            client: head.sole("clientId").map(Box::from),
             query: head.target.query.into(),
             heard: head.field("Last-Event-ID").filter(|_| route == Route::Events).and_then(|text| text.parse().ok()),
             denied: None,
