@@ -221,6 +221,11 @@ impl Initialization {
         self.documents.iter().map(|stored| stored.text.as_str())
     }
 
+    /// The stored documents, held once more.
+    pub fn documents_bytes(&self) -> impl Iterator<Item = SharedBytes> {
+        self.documents.iter().map(|stored| SharedBytes::from(Arc::clone(&stored.text)))
+    }
+
     /// The document everybody got at the share; for late joiners. `None` before the share.
     #[must_use]
     pub fn shared(&self) -> Option<&[u8]> {

@@ -204,8 +204,14 @@ impl Client {
         &mut self,
         receiver: &str,
         method: &str,
+        params: &Value,
     ) -> Result<(Value, Option<Vec<u8>>), Trouble> {
-        let call = json!({"jsonrpc": "2.0", "id": 1, "method": method}).to_string();
+        let call = if params.is_null() {
+            json!({"jsonrpc": "2.0", "id": 1, "method": method})
+        } else {
+            json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        };
+        let call = call.to_string();
         let answer = self.inner.exchange(receiver, TYPE_JSON, &[call.as_bytes()], self.timeout);
         let answer = answer.and_then(|mut message| {
             let document = (message.payload.len() > 1).then(|| message.payload.swap_remove(1));

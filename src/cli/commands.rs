@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::failure::Failure;
 use super::print::say;
 use super::serve::topics::{self, Topic};
-use super::{bench, completions, ctl, demo, key, log, manual, rules, serve, view};
+use super::{bench, completions, ctl, demo, key, log, manual, restore, rules, serve, view};
 
 /// Every sub-command.
 pub(super) const COMMANDS: &[Entry] = &[
@@ -60,6 +60,13 @@ pub(super) const COMMANDS: &[Entry] = &[
         about: "publish it again, or print it",
         help: || ctl::help_of("replay"),
         run: |words| ctl::run_as("replay", words),
+    },
+    Entry {
+        name: "restore",
+        words: "FILE --state-dir DIR",
+        about: "make a state directory from a backup",
+        help: || restore::HELP.to_owned(),
+        run: restore::run,
     },
     Entry {
         name: "bench",

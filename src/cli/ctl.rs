@@ -11,6 +11,8 @@ mod channel;
 mod command;
 mod connections;
 mod context;
+mod copies;
+mod drive;
 mod manager;
 mod member;
 mod record;
@@ -107,6 +109,12 @@ const COMMANDS: &[Command] = &[
         arguments: &[],
         help: "have settings and users read anew, as SIGHUP does",
         run: access::reload,
+    },
+    Command {
+        name: "backup",
+        arguments: &[Must("FILE")],
+        help: "write all sessions into a file here, see: instep restore",
+        run: copies::backup,
     },
     Command { name: "shutdown", arguments: &[May("NAME")], help: "end a Coordinator or a component", run: shut_down },
     Command {

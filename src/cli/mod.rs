@@ -2,6 +2,7 @@
 //!
 //! Belongs to the program, not to the library.
 
+mod backup;
 mod bench;
 mod client;
 mod commands;
@@ -22,6 +23,7 @@ mod memory;
 mod place;
 mod ports;
 mod print;
+mod restore;
 mod rules;
 mod serve;
 mod table;

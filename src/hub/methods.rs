@@ -160,6 +160,7 @@ pub(super) enum AtSessionCall {
     Events,
     Pull,
     Ack,
+    Copy,
 }
 
 /// What a channel does that is asked by its own name.
@@ -186,7 +187,7 @@ const LISTING_CALLS: usize = ListingCall::ShownSessions as usize + 1;
 const MANAGER_CALLS: usize = ManagerCall::Exit as usize + 1;
 const SESSIONS_CALLS: usize = SessionsCall::DeleteSession as usize + 1;
 const AT_SESSION: usize = OWN_CALLS + LISTING_CALLS + MANAGER_CALLS + SESSIONS_CALLS;
-const AT_CHANNEL: usize = AT_SESSION + AtSessionCall::Ack as usize + 1;
+const AT_CHANNEL: usize = AT_SESSION + AtSessionCall::Copy as usize + 1;
 const CHANNEL_LISTING: usize = AT_CHANNEL + ChannelCall::Addresses as usize + 1;
 const RECORD: usize = CHANNEL_LISTING + ChannelListing::Traffic as usize + 1;
 const CALLS: usize = RECORD + 1;
@@ -338,6 +339,7 @@ pub(super) const METHODS: &[Method] = &[
     of_session(AtSessionCall::Members, "members", "Who has joined, and who has followed.", &[], "object").question().needs(Right::Look),
     of_session(AtSessionCall::Ack, "ack", "Says that the sender has followed the event of this number.", &[("seq", "integer", true)], "null").needs(Right::Follow).about_caller(),
     of_session(AtSessionCall::Events, "events", "The events behind this number, as far as they are kept.", &[("after", "integer", false)], "object").needs(Right::Hear).question(),
+    of_session(AtSessionCall::Copy, "send_copy", "A piece of the session as it is kept: its record; with the stamp of that members behind member, the document of this number in a frame of its own, or the events behind event. changed: begin anew.", &[("stamp", "integer", false), ("member", "string", false), ("document", "integer", false), ("event", "integer", false)], "object").needs(Right::Admin).about_caller(),
     trigger("submit_initialization", "Begins to collect initialization: to INITIALIZING."),
     trigger("initialization_complete", "Says that the sender's system is done with initialization.").needs(Right::Follow),
     trigger("share_scenario", "Shares the initialization with all members: to INITIALIZED."),

@@ -2,3 +2,10 @@
 
 /// Bytes of a state file that `--check` looks into, for which it takes a copy into memory.
 pub const STATE_LOOK_BYTES_MAX: u64 = 1 << 30;
+/// Members of a session that one call of a backup tells: some 30 KiB.
+pub const BACKUP_MEMBERS_PER_CALL: usize = 256;
+/// Bytes of a line in the file of a backup: a document of the longest in JSON, whose letters are written with two at worst, but for those that
+/// no XML has.
+pub const BACKUP_LINE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of such a file.
+pub const BACKUP_BYTES_MAX: u64 = 2 << 30;

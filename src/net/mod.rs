@@ -71,6 +71,8 @@ mod open;
 mod passed;
 mod recordings;
 mod resolve;
+#[cfg(all(feature = "ledger", feature = "daemon"))]
+mod restore;
 mod rules;
 mod secrets;
 mod server;
@@ -89,6 +91,8 @@ mod writer;
 pub use feed::{Fed, Feed, FeedError};
 #[cfg(feature = "daemon")]
 pub use passed::Passed;
+#[cfg(all(feature = "ledger", feature = "daemon"))]
+pub use restore::restore_state;
 pub use server::Server;
 #[cfg(feature = "daemon")]
 pub use signals::{OnHangup, when_asked_to_end};

@@ -31,6 +31,8 @@ mod clock;
 mod connections;
 mod context_cli;
 mod control;
+#[cfg(all(feature = "daemon", feature = "ledger"))]
+mod copies_cli;
 mod ctl_cli;
 mod curve;
 mod curve_hub;

@@ -120,6 +120,12 @@ pub(super) enum Stop {
     Trouble(Trouble),
 }
 
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 impl From<Trouble> for Stop {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
@@ -156,8 +162,9 @@ impl Connection {
         &mut self,
         receiver: &str,
         method: &str,
+        params: &Value,
     ) -> Result<(Value, Option<Vec<u8>>), Trouble> {
-        self.client()?.ask_for_document(receiver, method)
+        self.client()?.ask_for_document(receiver, method, params)
     }
 
     /// `name` with the node's namespace where it has none.

@@ -11,8 +11,6 @@ use instep::c2sim::chart::Diagram;
 use instep::c2sim::code::Code;
 use instep::c2sim::notice::IsoDateTime;
 use instep::c2sim::state::Trigger;
-use instep::control::client::ControlRequest;
-use instep::control::function::{self, Function};
 use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
@@ -22,7 +20,9 @@ use super::super::table::{Column, table, word};
 use super::answer::{Cells, cell, part, table_of};
 use super::command::Argument::{self, May, Must, Number, Switch, Text};
 use super::command::{Command, Connection, Given, Report, Stop};
-use super::member::{SYSTEM, SessionName, clock, coordinator_of, resign, span};
+use super::copies;
+use super::drive::{hand_in, pull_somehow};
+use super::member::{SessionName, clock, coordinator_of};
 use super::watch;
 
 /// A moment may have passed for so long when it is given.
@@ -110,6 +110,18 @@ pub(super) const COMMANDS: &[Command] = &[
         ],
         help: "join, and print every event until Ctrl-C",
         run: watch::watch,
+    },
+    Command {
+        name: "session export",
+        arguments: &[Must("NAME"), Must("FILE")],
+        help: "write a session into a file: its words, options, documents and events",
+        run: copies::export,
+    },
+    Command {
+        name: "session import",
+        arguments: &[Must("NAME"), Must("FILE")],
+        help: "make a session anew from such a file, with its initialization",
+        run: copies::import,
     },
     Command {
         name: "session send",
@@ -258,7 +270,7 @@ fn members(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
 
 fn initialization(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let receiver = SessionName::of(given)?.receiver(connection)?;
-    let (mut json, document) = connection.ask_for_document(&receiver, "initialization")?;
+    let (mut json, document) = connection.ask_for_document(&receiver, "initialization", &Value::Null)?;
     if let Some(document) = document {
         // A long one.
         json = Value::from(String::from_utf8_lossy(&document));
@@ -322,84 +334,8 @@ fn with_way_on(stop: Stop, place: &SessionName, connection: &mut Connection) -> 
     Stop::Trouble(Trouble::Denied(Box::new(Denial { message, data })))
 }
 
-fn pull_somehow(
-    place: &SessionName,
-    connection: &mut Connection,
-    system: Option<&str>,
-    trigger: Trigger,
-    at: Option<u64>,
-) -> Result<Report, Stop> {
-    let answer = control(place, connection, Function::Trigger, |request| {
-        let request = request.text(function::Argument::Session, &place.name);
-        let request = request.text(function::Argument::Trigger, trigger.method());
-        let request =
-            system.into_iter().fold(request, |request, system| request.text(function::Argument::System, system));
-        at.into_iter().fold(request, |request, at| request.at(at))
-    })?;
-    match answer {
-        Some(answer) => Ok(pulled(place, trigger, at, &answer, "control")),
-        None => as_member(place, connection, system.unwrap_or(SYSTEM), trigger, at),
-    }
-}
-
-/// Has a session of this node's do something by the control port; `None` where nobody listens there, or it is another node's.
-fn control(
-    place: &SessionName,
-    connection: &mut Connection,
-    function: Function,
-    arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
-) -> Result<Option<Value>, Stop> {
-    if place.node.is_some() {
-        return Ok(None);
-    }
-    match connection.control_line() {
-        Ok(line) => connection.control_through(line, function, arguments).map(Some),
-        Err(Stop::Usage(_) | Stop::Trouble(Trouble::Nobody(_))) => Ok(None),
-        Err(stop) => Err(stop),
-    }
-}
-
 fn complete(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     pull_as(&SessionName::of(given)?, connection, given.text("system"), Trigger::InitializationComplete, None)
-}
-
-/// Joins, pulls and resigns.
-fn as_member(
-    place: &SessionName,
-    connection: &mut Connection,
-    system: &str,
-    trigger: Trigger,
-    at: Option<u64>,
-) -> Result<Report, Stop> {
-    let receiver = place.receiver(connection)?;
-    connection.ask(&receiver, "join", &json!({"system": system}))?;
-    let params = at.map_or(Value::Null, |at| json!({"at": at}));
-    let answer = connection.ask(&receiver, trigger.method(), &params);
-    resign(connection, &receiver);
-    Ok(pulled(place, trigger, at, &answer?, "member"))
-}
-
-/// What a trigger came to, said alike whichever way it went.
-fn pulled(place: &SessionName, trigger: Trigger, at: Option<u64>, answer: &Value, way: &str) -> Report {
-    let (state, seq) = (cell(answer, "state"), part(answer, "seq"));
-    let trigger = trigger.kind().name();
-    let mut json = json!({"session": place.name, "trigger": trigger, "state": state, "seq": seq, "as": way});
-    let now = unix_ms();
-    let text = match at.filter(|at| *at > now) {
-        Some(at) => {
-            if let Some(json) = json.as_object_mut() {
-                json.insert("effective_at".to_owned(), Value::from(at));
-            }
-            format!(
-                "{} stays {state} until {trigger} at {} UTC, in {} (seq {seq})\n",
-                place.name,
-                clock(at),
-                span(at - now)
-            )
-        }
-        None => format!("{} is {state} (seq {seq})\n", place.name),
-    };
-    Report { json, text }
 }
 
 /// A moment as the command line gives it, in milliseconds since 1970.
@@ -456,22 +392,7 @@ fn next_clock(text: &str, now: u64) -> Option<u64> {
 fn send(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
     let document = read(given.word(1))?;
-    let answer = control(&place, connection, Function::SendDocument, |request| {
-        request.text(function::Argument::Session, &place.name).document(&document)
-    })?;
-    let json = match answer {
-        Some(answer) => {
-            let member = |key: &str| (key.to_owned(), part(&answer, key));
-            Value::Object(["kind", "state", "seq", "trackingId"].into_iter().map(member).collect())
-        }
-        None => {
-            let receiver = place.receiver(connection)?;
-            connection.ask(&receiver, "join", &json!({"system": SYSTEM}))?;
-            let answer = connection.client()?.hand_in(&receiver, &document);
-            resign(connection, &receiver);
-            answer?
-        }
-    };
+    let json = hand_in(&place, connection, &document)?;
     let [kind, state, seq, tracking] = ["kind", "state", "seq", "trackingId"].map(|key| cell(&json, key));
     let text = format!("{} took {kind} and is {state} (seq {seq}, tracking id {tracking})\n", place.name);
     Ok(Report { json, text })

@@ -193,7 +193,7 @@ fn from_another_machine_nobody_administers_unless_the_configuration_says_so() {
     let of = |right| METHODS.iter().filter(move |method| method.right == right).map(|method| method.name);
     let of_admin = ["set_log_level", "shut_down", "remove_expired_addresses", "exit", "may", "denials", "reload"];
     let of_channels = ["set_log_level", "shut_down", "connect_to_gatherer", "disconnect_from_gatherer"];
-    assert!(of(Right::Admin).eq(of_admin.into_iter().chain(of_channels)));
+    assert!(of(Right::Admin).eq(of_admin.into_iter().chain(["send_copy"]).chain(of_channels)));
     assert!(of(Right::AdminToForce).eq(["delete_session"]));
 }
 

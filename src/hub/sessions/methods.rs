@@ -179,6 +179,7 @@ impl Sessions {
                 }
                 now(Value::Null)
             }
+            AtSessionCall::Copy => Ok(Said::Now(self.copy(self.asked(asker)?, params)?)),
             AtSessionCall::Pull => {
                 let trigger = Trigger::from_method(name).ok_or_else(|| (METHOD_NOT_FOUND, Value::from(name)))?;
                 let [at] = params.take(["at"])?;
@@ -311,7 +312,7 @@ impl Sessions {
 }
 
 /// A whole number, if it is given.
-fn whole(value: Option<&Value>, key: &str) -> Result<Option<u64>, Refused> {
+pub(super) fn whole(value: Option<&Value>, key: &str) -> Result<Option<u64>, Refused> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match value.as_u64() {

@@ -8,6 +8,7 @@
 
 mod away;
 mod backlog;
+mod backup;
 mod bulletin;
 mod change;
 mod copies;

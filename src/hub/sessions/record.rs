@@ -327,7 +327,7 @@ pub(super) fn gone(session: &Session) -> Vec<Write> {
     keys.into_iter().map(|key| Write { key, value: None }).collect()
 }
 
-fn record(session: &Session, info: &SessionInfo, flow: &Flow, papers: &[u64], reserved: u64) -> Value {
+pub(super) fn record(session: &Session, info: &SessionInfo, flow: &Flow, papers: &[u64], reserved: u64) -> Value {
     let initialization = &flow.initialization;
     let scheduled = flow.scheduled.as_ref().map_or(Value::Null, |next| {
         let Author { by, system } = &next.author;
