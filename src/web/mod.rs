@@ -19,6 +19,8 @@
 //! | `inspect.js` | one entity: properties, history, commands |
 //! | `providers.js`, `pane.js` | the list of providers; one map on the screen, with its provider and what a hand does with it |
 //! | `guest.js` | a guest of a session, for documents both ways |
+//! | `channels.js` | the card of published data and log messages |
+//! | `history.js` | what has happened in a session, with its documents |
 //! | `overview.js`, `sessions.js`, `rescue.js` | the views; `rescue.js` has map and compare |
 //! | `dom.js`, `list.js`, `format.js`, `spark.js` | what views are made with |
 

@@ -148,7 +148,7 @@ class Server:
         self.leco, self.control, self.viewer, self.http = free_ports(4)
         here = "127.0.0.1:{}".format
         self.words = ["--namespace", "N1", "--bind", here(self.leco), "--control-bind", here(self.control), "--viewer-bind", here(self.viewer),
-                      "--http-bind", here(self.http), "-q", *(["--log-dir", str(logs)] if logs else []), *more]
+                      "--http-bind", here(self.http), "--data-port", "0", "--log-channel-port", "off", "-q", *(["--log-dir", str(logs)] if logs else []), *more]
         self.url = f"http://127.0.0.1:{self.http}/"
         self.start()
 
@@ -175,6 +175,11 @@ class Server:
 
     def call(self, method, params=None, name="COORDINATOR"):
         return json.loads(self.ctl("call", name, method, *([] if params is None else [json.dumps(params)])))
+
+    def subscribe(self, *topics):
+        """A subscriber of data; what it hears is read from its standard output."""
+        command = [self.program, "ctl", "--address", f"127.0.0.1:{self.leco}", "subscribe", *topics]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def watch(self, session):
         """Another member of a session; what it hears is read from its standard output."""

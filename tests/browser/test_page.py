@@ -19,6 +19,10 @@ STEPS = 40
 OPEN, ACTION, UPDATE, WORLD = 1, 4, 8, 16
 
 
+#: The events of a session.
+ROW = ".list[aria-label=Events] .lines .line"
+
+
 def say(text):
     print(f"    {text}", flush=True)
 
@@ -145,6 +149,47 @@ class Page(Open):
             watching.terminate()
             watching.communicate()
         self.assertGreater(provider, 0)
+
+    def test_overview_tells_what_is_published_and_who_hears_it(self):
+        hearing = self.server.subscribe("N1.", "N2")
+        card = "section[aria-label=Channels]"
+        try:
+            self.go("#overview")
+            until("the subscriber with its topics", lambda: re.search(r"N1\. N2|N2 N1\.", self.browser.text(f"{card} .list[aria-label=Subscribers]")))
+            self.assertIn("N2", self.browser.text(f"{card} .list[aria-label=Topics]"))
+            self.assertIn("nobody publishes", self.browser.text(f"{card} .list[aria-label=Publishers]"))
+            for n in range(3):
+                self.server.ctl("publish", "N1.probe", f'{{"volt": {n}}}')
+            self.assertIn("N1.probe", hearing.stdout.readline())
+            until("its messages", lambda: self.browser.run("return [...document.querySelectorAll(arguments[0])].map((line) => line.textContent)", f"{card} .spark")[0] is not None)
+            until("counted", lambda: re.search(r"subscribers1.*topics2.*subscriptions2", self.browser.text(f"{card} .facts")))
+            self.browser.run("document.querySelector(arguments[0]).scrollIntoView()", card)
+            shot(self.browser, "channels")
+            self.browser.run("const picker = document.querySelector('select[aria-label=channel]'); picker.value = 'log'; picker.dispatchEvent(new Event('change'))")
+            until("the other one is off", lambda: "The log channel is off." in self.browser.text(card))
+        finally:
+            hearing.terminate()
+            hearing.communicate()
+
+    def test_a_log_is_played_faster_and_from_elsewhere_for_everybody(self):
+        provider = self.open()
+        self.go(f"#map/{provider}")
+        until("it plays", lambda: self.map("pane.feed?.live >= 2"))
+
+        def speed(times):
+            self.browser.run("const speed = document.querySelector('.session select'); speed.value = arguments[0]; speed.dispatchEvent(new Event('change'))", times)
+            until("it is told", lambda: f"played at {times} times" in self.browser.text("#notes"))
+
+        speed("100")
+        until("it is soon at the end", lambda: self.map("pane.feed.live") == STEPS, 10)
+        speed("0.25")
+        self.browser.run("document.querySelector('.timeline input').value = 10; document.querySelector('.timeline input').dispatchEvent(new Event('input'))")
+        self.shows(10)
+        shot(self.browser, "play")
+        self.browser.press("go on from here")
+        until("all go on from there", lambda: 10 <= self.map("pane.feed.live") < 20)
+        info = self.server.call("providers", {"provider": [provider]})["providerinfo"][0]
+        self.assertLess(info["time"], 20)
 
     def test_map_draws_what_there_is_where_it_is(self):
         provider = self.open()
@@ -282,6 +327,13 @@ class Page(Open):
         shot(self.browser, "session")
         until("events are listed", lambda: "resume" in self.browser.text(".list[aria-label=Events]"))
 
+    def reads(self, words, content):
+        """Clicks the event with these words, and reads its document."""
+        until(words, lambda: self.browser.run(
+            "return [...document.querySelectorAll(arguments[0])].some((line) => new RegExp(arguments[1]).test(line.textContent) && (line.click(), true))", ROW, words))
+        until("it is shown, with its lines indented", lambda: content in self.browser.text("dialog pre"))
+        self.browser.run("document.querySelector('dialog').close()")
+
     def test_a_guest_reads_the_documents_of_a_session(self):
         self.server.call("create_session", {"name": "readers"})
         self.addCleanup(self.server.call, "delete_session", {"name": "readers", "force": True})
@@ -289,13 +341,23 @@ class Page(Open):
         self.browser.press("attend")
         until("the page has joined", lambda: "page" in self.browser.text(".list[aria-label=Members]"))
         self.browser.click("button[data-trigger=SUBMIT_INITIALIZATION]")
-        row = ".list[aria-label=Events] .lines .line"
-        until("its document has come", lambda: self.browser.run(
-            "return [...document.querySelectorAll(arguments[0])].some((line) => line.textContent.includes('SubmitInitialization') && (line.click(), true))", row))
-        until("it is shown with its lines indented", lambda: "\n  <" in self.browser.text("dialog pre"))
-        self.browser.run("document.querySelector('dialog').close()")
+        self.reads("SubmitInitialization", "\n  <")
         self.browser.press("attending")
         until("it has resigned", lambda: self.server.call("members", name="session:readers")["members"] == [])
+
+    def test_documents_are_read_without_joining(self):
+        self.server.call("create_session", {"name": "looked-at"})
+        self.addCleanup(self.server.call, "delete_session", {"name": "looked-at", "force": True})
+        self.go("#sessions/looked-at")
+        self.browser.click("button[data-trigger=SUBMIT_INITIALIZATION]")
+        until("it collects", lambda: "the session is INITIALIZING" in self.browser.run("return document.querySelector('.diagram').getAttribute('aria-label')"))
+        self.hand_in()
+        self.browser.click("button[data-trigger=SHARE_SCENARIO]")
+        self.reads("C2SIM_INITIALIZATION.*document of", "C2SIMInitializationBody")
+        self.assertNotIn("page", self.browser.text(".list[aria-label=Members]"))
+        until("all that happened is there once", lambda: self.browser.run(
+            "const seen = [...document.querySelectorAll(arguments[0])].map((line) => line.firstChild.textContent).filter((n) => n); return seen.length > 3 && new Set(seen).size === seen.length", ROW))
+        shot(self.browser, "documents")
 
     def test_a_start_is_scheduled_and_counted_down(self):
         self.server.call("create_session", {"name": "later", "share_guard": "none"})

@@ -1,6 +1,6 @@
 // The pure parts of the page, tested in the browser that they run in. Returns the names of what went wrong.
-const [msgpack, worlds, tracks, players, colours, format, map, guest, lists, access] = await Promise.all(
-  ['msgpack', 'world', 'track', 'player', 'colours', 'format', 'map', 'guest', 'list', 'access'].map((name) => import(new URL(`page/${name}.js`, document.baseURI))));
+const [msgpack, worlds, tracks, players, colours, format, map, guest, lists, access, history] = await Promise.all(
+  ['msgpack', 'world', 'track', 'player', 'colours', 'format', 'map', 'guest', 'list', 'access', 'history'].map((name) => import(new URL(`page/${name}.js`, document.baseURI))));
 const wrong = [];
 let checks = 0;
 const same = (got, wanted, what) => {
@@ -23,6 +23,19 @@ const fails = (what, act) => {
 same(access.fields('retry: 1000\nid: 7\nevent: hello\ndata: {"a":1}'), { event: 'hello', data: '{"a":1}', id: '7' }, 'an event');
 same(access.fields('data: a\ndata: b'), { event: 'message', data: 'a\nb', id: '' }, 'several lines');
 same(access.fields(': alive'), { event: 'message', data: '', id: '' }, 'a sign of life');
+
+// What has happened in a session
+{
+  const past = new history.History(() => {});
+  past.add({ change: 'state', seq: 1, state: 'RUNNING', trigger: 'START_SCENARIO' });
+  past.add({ event: 'message', seq: 2, kind: 'Order', document: 'x'.repeat(3 << 20) });
+  past.add({ event: 'message', seq: 2, kind: 'Order' });
+  same(past.rows.map(({ n, text, document }) => [n, text, document?.length]), [[1, 'start · RUNNING', undefined], [2, `Order · document of ${3 << 20} letters`, 3 << 20]], 'what is told twice stands there once');
+  past.add({ event: 'message', seq: 3, kind: 'Order', document: 'y'.repeat(2 << 20) });
+  same(past.rows.map(({ document }) => document?.length ?? 0), [0, 0, 2 << 20], 'old documents make way');
+  for (let n = 4; n < 1200; n += 1) past.add({ event: 'message', seq: n });
+  same([past.rows.length, past.letters], [1000, 0], 'old events too');
+}
 
 // MsgPack
 same(msgpack.decode(bytes('93 01 e0 c0')), [1, -32, null], 'small values');

@@ -1,7 +1,7 @@
 //! JSON-RPC over HTTP: what this Coordinator, its sessions and any Component of the network are asked by clients that speak no ZMTP.
 
 use instep::config::Config;
-use instep::hub::Door;
+use instep::hub::{Channel, ChannelPorts, Door};
 use serde_json::{Value, json};
 
 use crate::common::guest::{Answer, take_answer};
@@ -85,6 +85,26 @@ fn the_coordinator_is_asked_without_zmtp() {
         let refused = caller.call(&mut world, "/rpc", method, &Value::Null);
         assert_eq!(refused["error"]["code"], -32600, "{refused}");
     }
+}
+
+#[test]
+fn a_channel_is_asked_by_its_name_while_it_is_on() {
+    let mut world = World::plain();
+    let caller = Caller::new(&mut world);
+    let off = caller.call(&mut world, "/rpc/DATA_COORDINATOR", "send_traffic", &Value::Null);
+    assert_eq!((&off["error"]["code"], &off["error"]["data"]), (&json!(-32093), &json!("N1.DATA_COORDINATOR")));
+    let ports = ChannelPorts { publishers: 11_100, subscribers: 11_099, distributors: 11_101 };
+    world.hub.set_channel(Channel::Data, ports);
+    for name in ["DATA_COORDINATOR", "N1.DATA_COORDINATOR"] {
+        let told = caller.call(&mut world, &format!("/rpc/{name}"), "send_traffic", &Value::Null);
+        assert_eq!((&told["result"]["channel"], &told["result"]["publishers"]), (&json!("data"), &json!([])), "{told}");
+    }
+    let far = Caller::from(&mut world, "10.0.0.9:5000");
+    let refused = far.call(&mut world, "/rpc/DATA_COORDINATOR", "shut_down", &Value::Null);
+    assert_eq!(refused["error"]["code"], -32001, "{refused}");
+    assert_eq!(caller.call(&mut world, "/rpc/DATA_COORDINATOR", "shut_down", &Value::Null)["result"], Value::Null);
+    let off = caller.call(&mut world, "/rpc/DATA_COORDINATOR", "pong", &Value::Null);
+    assert_eq!(off["error"]["code"], -32093);
 }
 
 #[test]

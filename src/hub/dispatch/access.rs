@@ -164,7 +164,7 @@ impl Hub {
                 let full_name = self.names.full_name_of(name.as_bytes());
                 let is_own = matches!(
                     Place::of(&full_name, &self.names.prefix),
-                    Place::Here(name) if name == COORDINATOR || is_session(name)
+                    Place::Here(name) if name == COORDINATOR || is_session(name) || self.own_channel(name).is_some()
                 );
                 if is_own {
                     ("call", Action::Look, Wanted::Nothing)

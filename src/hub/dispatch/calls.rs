@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::hub::Hub;
 use crate::hub::call::{Refused, plain_error};
+use crate::hub::doors::Channel;
 use crate::hub::front::{Asked as Receiver, Call, Request};
 use crate::hub::keys::PeerKey;
 use crate::hub::methods::{AtSessionCall, described_for_web};
@@ -75,13 +76,21 @@ impl Hub {
         Reply::json(200, described_for_web(&self.names.full_name))
     }
 
-    /// A call of the Component, or of the session, of this name.
+    /// The channel that has this name at this node, while it is on.
+    pub(super) fn own_channel(&self, local: &[u8]) -> Option<Channel> {
+        Channel::of_name(local).filter(|channel| self.channels.is_on(*channel))
+    }
+
+    /// A call of the Component, the session, or the channel, of this name.
     pub(super) fn call_over_web(&mut self, key: PeerKey, asked: &Asked, name: &str) -> Served {
         let receiver = name.as_bytes();
         match Place::of(receiver, &self.names.prefix) {
             Place::Here(COORDINATOR) => Served::Call(Receiver::Coordinator),
             Place::Here(local) if is_session(local) && self.sessions.at(local).is_some() => {
                 Served::Call(Receiver::Session(local.into()))
+            }
+            Place::Here(local) if let Some(channel) = self.own_channel(local) => {
+                Served::Call(Receiver::Channel(channel))
             }
             Place::Here(_) | Place::There { .. } => self.ask(key, asked, receiver),
         }

@@ -1,5 +1,6 @@
 // One screen that says whether all is well: this node, other nodes, Components, providers, sessions, viewers, errors.
 
+import { ChannelCard } from './channels.js';
 import { fill, h, put } from './dom.js';
 import { bytes, clock, count, rate, span } from './format.js';
 import { List, filterOf } from './list.js';
@@ -99,13 +100,14 @@ export function show(root) {
   const errors = new List('Errors', [
     { title: 'time', width: '9em', value: (row) => row.time }, { title: 'what', width: 'minmax(10em,2fr)', value: (row) => row.text }, { title: 'cure', width: 'minmax(8em,1.5fr)', value: cureOf },
   ], { down: true, empty: 'none: all is well' });
+  const channels = new ChannelCard();
   const more = h('p', { class: 'hint' });
   const filter = filterOf('filter Components', [components]);
   const card = (/** @type {string} */ title, /** @type {any[]} */ ...content) => h('section', { class: 'card', 'aria-label': title }, h('h2', {}, title), ...content);
   fill(root, h('div', { class: 'overview' },
     h('section', { class: 'card node', 'aria-label': 'This node' }, h('h2', {}, 'This node'), facts, h('div', { class: 'sparks' }, sparks.map((spark) => spark.element))),
     h('section', { class: 'card wide', 'aria-label': 'Components' }, h('div', { class: 'row' }, h('h2', {}, 'Who is slow'), filter), components.element, more),
-    card('Nodes', nodes.element), card('Providers', providers.element), card('Sessions', sessions.element), card('Viewers', viewers.element),
+    card('Nodes', nodes.element), card('Providers', providers.element), card('Sessions', sessions.element), card('Viewers', viewers.element), channels.element,
     h('section', { class: 'card wide', 'aria-label': 'Errors' }, h('h2', {}, 'The last errors'), errors.element)));
 
   /** @type {{at: number, counters: Record<string, number>, connections: Map<any, any>}|undefined} */
@@ -115,6 +117,7 @@ export function show(root) {
       rpc('send_counters'), rpc('manager'), rpc('send_links'), connectionsBy(components.by, components.filter), rpc('send_sessions'), rpc('providers')]);
     const now = performance.now();
     const seconds = before ? (now - before.at) / 1000 : 1;
+    if (before) channels.rates(counters, before.counters, seconds);
     RATES.forEach(([, value], n) => before && sparks[n].add(Math.max(0, (value(counters) - value(before.counters)) / seconds)));
     const rows = connections.connections.map((row) => rated(row, before?.connections.get(row.key), seconds));
     components.set(rows);
@@ -133,7 +136,7 @@ export function show(root) {
         .filter(({ text }) => !list.errors.some((/** @type {string} */ line) => line.includes(text)))
         .map(({ at, text, cure }) => ({ time: clock(at), text, cure }))]);
   };
-  const ends = [poll(second, 1000), poll(slower, 2000)];
+  const ends = [poll(second, 1000), poll(() => channels.refresh(), 1000), poll(slower, 2000)];
   return { leave: () => ends.forEach((end) => end()) };
 }
 

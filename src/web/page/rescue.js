@@ -1,6 +1,6 @@
 // The views of rescue simulations: one map with all about it, and two on one clock.
 
-import { button, download, fill, h, put } from './dom.js';
+import { attempt, button, download, fill, h, note, put } from './dom.js';
 import { count, csv } from './format.js';
 import { Inspector } from './inspect.js';
 import { rpc, sessionName } from './net.js';
@@ -114,7 +114,7 @@ export function show(root, words, { maps, address }) {
     if (maps === 1 || active.chosen !== undefined) inspector.show(active.feed, active.chosen, active.scene.time, active.scene.world, active.followed);
     frame = requestAnimationFrame(tick);
   });
-  const sessions = () => controls(session, active.provider);
+  const sessions = () => controls(session, active.provider, () => player.shown.time);
   providers.addEventListener('change', sessions);
   /** For tests and the curious. */
   Object.assign(window, { instep: { player, panes, frames } });
@@ -155,14 +155,31 @@ function scores(pane) {
     + all.map((one) => csv([one.time, one.score, one.alive, one.dead, one.buried, one.rescued, one.civilians, one.burning, one.blockades])).join('');
 }
 
-/** The session of a provider: its state is everybody's, not this page's. @param {HTMLElement} place @param {number|undefined} provider */
-function controls(place, provider) {
+/** How many times its own speed a log is played at. */
+const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 100];
+
+/**
+ * The session of a provider: its state is everybody's, not this page's; and so are the pace of a log, and where it goes on.
+ * @param {HTMLElement} place
+ * @param {number|undefined} provider
+ * @param {() => number} shown the timestep that is shown
+ */
+function controls(place, provider, shown) {
   const session = provider === undefined ? undefined : providers.sessionOf(provider);
-  const key = JSON.stringify([session?.sessionName, session?.state, session?.permitted]);
+  const isLog = provider !== undefined && (providers.get(provider)?.type.endsWith('LOG') ?? false);
+  const key = JSON.stringify([session?.sessionName, session?.state, session?.permitted, provider, isLog]);
   if (place.dataset.key === key) return;
   place.dataset.key = key;
+  const speed = h('select', { 'aria-label': 'speed of the log for everybody', onchange: () => attempt(async () => {
+    await rpc('play', { provider, speed: Number(speed.value) });
+    note(`the log is played at ${speed.value} times its own speed`);
+  }) }, h('option', { value: '', disabled: true, selected: true }, 'speed'), SPEEDS.map((times) => h('option', { value: times }, `${times}×`)));
+  const play = isLog ? [speed, button('go on from here', async () => {
+    await rpc('play', { provider, time: shown() });
+    note(`the log goes on from ${shown()} for everybody`);
+  }, { class: 'warn', title: 'the log is played from the shown timestep on, for everybody' })] : [];
   if (!session) {
-    fill(place);
+    fill(place, play.length > 0 ? 'for everybody: ' : '', play);
     return;
   }
   const words = { START_SCENARIO: 'start', PAUSE_SCENARIO: 'pause', RESUME_SCENARIO: 'resume', STOP_SCENARIO: 'stop' };
@@ -170,5 +187,5 @@ function controls(place, provider) {
   const state = h('b', {});
   put(state, session.state);
   fill(place, h('span', {}, 'session ', h('a', { href: `#sessions/${encodeURIComponent(session.sessionName)}` }, session.sessionName), ' is ', state, '; for everybody: '),
-    may.map(([trigger, word]) => button(`${word} the session`, () => rpc(trigger.toLowerCase(), undefined, sessionName(session.sessionName)), { class: 'warn' })));
+    may.map(([trigger, word]) => button(`${word} the session`, () => rpc(trigger.toLowerCase(), undefined, sessionName(session.sessionName)), { class: 'warn' })), play);
 }

@@ -2,6 +2,7 @@
 
 import { ask, attempt, button, colour, fill, h, note, put } from './dom.js';
 import { clock, indented, span } from './format.js';
+import { History, words } from './history.js';
 import { List, filterOf } from './list.js';
 import { link, poll, rpc, serverTime, sessionName } from './net.js';
 import { Guest } from './guest.js';
@@ -14,10 +15,6 @@ const WAYS = [['UNINITIALIZED', 'INITIALIZING', 'SUBMIT_INITIALIZATION'], ['INIT
 /** Every trigger, in the order of a scenario. */
 const TRIGGERS = ['SUBMIT_INITIALIZATION', 'INITIALIZATION_COMPLETE', 'SHARE_SCENARIO', 'START_SCENARIO', 'PAUSE_SCENARIO', 'RESUME_SCENARIO', 'STOP_SCENARIO', 'RESET_SCENARIO'];
 const OPTIONS = { paused_allows: ['reports', 'nothing', 'all'], share_guard: ['initialized', 'all_complete', 'none'], init_merge: ['replace', 'marshal'], unknown_bodies: ['refuse', 'relay'] };
-const EVENTS_MAX = 1000;
-
-/** @param {string} trigger */
-const words = (trigger) => trigger.toLowerCase().replaceAll('_', ' ').replace(' scenario', '');
 
 /** @param {HTMLElement} root @param {string[]} path */
 export function show(root, path) {
@@ -40,13 +37,15 @@ export function show(root, path) {
   const events = new List('Events', [
     { title: 'n', width: '4em', right: true, value: (row) => row.n, text: (row) => (row.n > 0 ? String(row.n) : '') }, { title: 'time', width: '8em', value: (row) => row.at, text: (row) => clock(row.at) }, { title: 'what', width: '8em', value: (row) => row.what },
     { title: 'by', width: '1fr', value: (row) => row.by ?? '' }, { title: 'about', width: '2fr', value: (row) => row.text },
-  ], { by: 1, down: true, click: (row) => document_(row), empty: 'nothing yet' });
+  ], { by: 1, down: true, click: (row) => attempt(async () => {
+    const document = await history.document(row);
+    if (document) view(`Event ${row.n}`, document);
+  }), empty: 'nothing yet' });
+  const history = new History((rows) => events.set(rows));
   /** @type {any} */
   let current;
   /** The number of the last change of state. */
   let stateSeq = 0;
-  /** What has happened, by session. @type {any[]} */
-  let happened = [];
   /** @type {Guest|undefined} */
   let guest;
   const soon = h('select', { 'aria-label': 'how soon', onchange: () => (at.value = '') },
@@ -62,12 +61,12 @@ export function show(root, path) {
     note(`${words(trigger)}: ${answer?.state ?? 'done'}`);
     await refresh();
   };
-  const attend = h('button', { type: 'button', 'aria-pressed': 'false', title: 'join as a guest and hear every event with its document', onclick: () => attempt(async () => {
+  const attend = h('button', { type: 'button', 'aria-pressed': 'false', title: 'join as a guest and hear every document as it comes, also long ones', onclick: () => attempt(async () => {
     if (guest) {
       await guest.leave();
       guest = undefined;
     } else {
-      guest = await Guest.join(name, (event) => { add(event); });
+      guest = await Guest.join(name, (event) => history.add(event));
     }
     attend.setAttribute('aria-pressed', String(guest !== undefined));
     put(attend, guest ? 'attending' : 'attend');
@@ -104,27 +103,12 @@ export function show(root, path) {
     const answer = await rpc('members', undefined, sessionName(name)).catch(() => ({ members: [] }));
     stateSeq = answer.state_seq ?? 0;
     members.set(answer.members ?? []);
+    if ((history.upto ?? -1) < current.seq) await history.read(name, current.seq);
   }
 
   function countdown() {
     const next = current?.scheduled;
     put(scheduled, next ? `${words(next.trigger)} in ${span(Math.max(0, (next.at - Date.now()) / 1000))}, by ${next.by}` : '');
-  }
-
-  /** @param {any} event */
-  function add(event) {
-    const about = { n: event.seq ?? 0, at: event.time ?? event.at ?? Date.now(), what: event.change ?? event.event ?? '', by: event.by ?? '', text: [event.trigger && words(event.trigger), event.kind && event.kind !== 'sessions' ? event.kind : '', event.state, event.document && `document of ${event.document.length} letters`].filter(Boolean).join(' · '), document: event.document };
-    const known = happened.findIndex((one) => one.n === about.n && one.what === about.what);
-    if (known >= 0) happened[known] = { ...happened[known], ...about, document: about.document ?? happened[known].document };
-    else happened.push(about);
-    if (happened.length > EVENTS_MAX) happened.shift();
-    events.set(happened);
-  }
-
-  /** @param {any} row */
-  function document_(row) {
-    if (row.document) view(`Event ${row.n}`, row.document);
-    else note('this event has no document here; attend to get documents');
   }
 
   /** Makes a session, or gives one other words and options. @param {any} session */
@@ -152,10 +136,10 @@ export function show(root, path) {
 
   const told = (/** @type {any} */ event) => {
     if (event.detail.session !== name) return;
-    add(event.detail);
+    history.add(event.detail);
     void attempt(refresh);
   };
-  for (const event of link.kept) if (event.kind === 'sessions' && (name === '' || event.session === name)) add(event);
+  for (const event of link.kept) if (event.kind === 'sessions' && (name === '' || event.session === name)) history.add(event);
   link.addEventListener('sessions', told);
   const end = poll(refresh, 1000);
   const timer = setInterval(countdown, 200);
@@ -164,7 +148,7 @@ export function show(root, path) {
       link.removeEventListener('sessions', told);
       clearInterval(timer);
       end();
-      happened = [];
+      history.clear();
       void guest?.leave();
     },
   };
