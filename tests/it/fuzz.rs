@@ -115,6 +115,11 @@ fn control_requests_and_results_are_stable() {
 }
 
 #[test]
+fn the_channels_give_everybody_what_it_has_asked_for_and_nothing_twice() {
+    run("channel", 1000);
+}
+
+#[test]
 fn documents_are_judged_alike_with_and_without_a_schema() {
     run("c2sim", 2000);
 }

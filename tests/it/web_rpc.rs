@@ -94,7 +94,7 @@ fn a_channel_is_asked_by_its_name_while_it_is_on() {
     let off = caller.call(&mut world, "/rpc/DATA_COORDINATOR", "send_traffic", &Value::Null);
     assert_eq!((&off["error"]["code"], &off["error"]["data"]), (&json!(-32093), &json!("N1.DATA_COORDINATOR")));
     let ports = ChannelPorts { publishers: 11_100, subscribers: 11_099, distributors: 11_101 };
-    world.hub.set_channel(Channel::Data, ports);
+    world.hubs[0].set_channel(Channel::Data, ports);
     for name in ["DATA_COORDINATOR", "N1.DATA_COORDINATOR"] {
         let told = caller.call(&mut world, &format!("/rpc/{name}"), "send_traffic", &Value::Null);
         assert_eq!((&told["result"]["channel"], &told["result"]["publishers"]), (&json!("data"), &json!([])), "{told}");

@@ -2,7 +2,6 @@
 //!
 //! The input is a list of operations, see [`Op::take`]; [`Op::put`] writes one.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use instep::config::Config;
@@ -12,7 +11,8 @@ use instep::zmtp::SocketType;
 use instep::zmtp::frame::push_frame;
 use instep::zmtp::link::Link;
 
-use crate::common::driver::{Outside, drive, take};
+use super::played::{Played, text};
+use crate::common::driver::{Outside, take};
 
 /// Operations of one input.
 const OPS_MAX: usize = 200;
@@ -49,12 +49,7 @@ impl<'a> Op<'a> {
     pub(crate) fn take(bytes: &mut &'a [u8]) -> Option<Self> {
         let (&[kind, argument], rest) = bytes.split_first_chunk()?;
         *bytes = rest;
-        let mut text = || {
-            let (&length, rest) = bytes.split_first().unwrap_or((&0, &[]));
-            let (text, rest) = rest.split_at(rest.len().min(length.into()));
-            *bytes = rest;
-            text
-        };
+        let mut text = || text(bytes);
         Some(match kind % 13 {
             0 | 1 => Self::Open(argument),
             2 => Self::Hello(argument),
@@ -149,7 +144,7 @@ fn request(argument: u8, path: &[u8], body: &[u8]) -> Vec<u8> {
 #[derive(Debug)]
 struct Far {
     key: PeerKey,
-    inbox: VecDeque<u8>,
+    inbox: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -247,7 +242,7 @@ impl House {
     }
 
     fn add(&mut self, key: Option<PeerKey>) {
-        self.peers.extend(key.map(|key| Far { key, inbox: VecDeque::new() }));
+        self.peers.extend(key.map(|key| Far { key, inbox: Vec::new() }));
     }
 
     fn send(&mut self, peer: u8, bytes: &[u8]) {
@@ -259,58 +254,6 @@ impl House {
         }
     }
 
-    fn check(&self) {
-        if let Err(broken) = self.hub.check_invariants() {
-            panic!("at {:?}: {broken}", self.now);
-        }
-        let (rings, partial) = self.hub.bytes_waiting();
-        assert!(rings + partial <= MEMORY_MAX, "{rings} + {partial} bytes wait");
-    }
-
-    /// Lets time pass, with a stop at every deadline on the way.
-    fn wait(&mut self, ms: u64) {
-        let end = Tick(self.now.0 + ms);
-        while let Some(at) = self.hub.poll_timeout().filter(|at| *at <= end) {
-            self.now = at.max(self.now);
-            self.pump();
-        }
-        self.unix_ms += ms;
-        self.now = end;
-        self.pump();
-    }
-
-    /// Does what an event loop does until nothing moves without time.
-    fn pump(&mut self) {
-        self.check();
-        for round in 0.. {
-            assert!(round < 5000, "the hub spins at {:?}", self.now);
-            let mut moved = false;
-            if self.hub.poll_timeout().is_some_and(|at| at <= self.now) {
-                self.hub.handle_timeout(self.now);
-                self.check();
-                moved = true;
-            }
-            for at in 0..self.peers.len() {
-                let Far { key, inbox } = &mut self.peers[at];
-                if inbox.is_empty() {
-                    continue;
-                }
-                let n = inbox.len().min(self.hub.read_budget(*key));
-                let bytes: Vec<u8> = inbox.drain(..n).collect();
-                if n > 0 {
-                    self.hub.handle_bytes(self.now, *key, &bytes);
-                    self.check();
-                    moved = true;
-                }
-            }
-            moved |= drive(self);
-            self.check();
-            if !moved {
-                return;
-            }
-        }
-    }
-
     /// How an attempt to connect ends: every third fails.
     fn dialled(&mut self) -> Result<SocketAddr, &'static str> {
         self.dials += 1;
@@ -319,6 +262,19 @@ impl House {
         } else {
             Ok("127.0.0.1:6000".parse().expect("it is an address"))
         }
+    }
+}
+
+impl Played for House {
+    const MEMORY_MAX: usize = MEMORY_MAX;
+
+    fn set(&mut self, to: Tick) {
+        self.unix_ms += to.since(self.now).0;
+        self.now = to;
+    }
+
+    fn inbox(&mut self, at: usize) -> Option<(PeerKey, &mut Vec<u8>)> {
+        self.peers.get_mut(at).map(|far| (far.key, &mut far.inbox))
     }
 }
 

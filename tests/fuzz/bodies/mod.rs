@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod c2sim;
+pub(crate) mod channel;
 pub(crate) mod control;
 pub(crate) mod handshake;
 pub(crate) mod http;
@@ -19,6 +20,7 @@ pub(crate) mod hub;
 pub(crate) mod kernel;
 pub(crate) mod link;
 pub(crate) mod logs;
+pub(crate) mod played;
 pub(crate) mod rpc;
 pub(crate) mod stomp;
 pub(crate) mod websocket;
@@ -29,6 +31,7 @@ pub(crate) type Target = fn(&[u8]);
 /// Every target by its name, which is that of its corpus too.
 pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("c2sim", c2sim::run),
+    ("channel", channel::run),
     ("control", control::run),
     ("handshake", handshake::run),
     ("http", http::run),

@@ -21,6 +21,7 @@ use instep::zmtp::mechanism::seal::{KeyPair, Secret};
 use instep::zmtp::mechanism::{Handshake, Offer, Shaken};
 
 use super::bodies::c2sim::SCHEMA;
+use super::bodies::channel::Op as ChannelOp;
 use super::bodies::handshake::{SECRET, SERVER, chance, chosen};
 use super::bodies::hub::Op;
 
@@ -31,6 +32,7 @@ type Files = Vec<(String, Vec<u8>)>;
 pub(crate) fn of(target: &str) -> Files {
     let files = match target {
         "c2sim" => documents(),
+        "channel" => channel(),
         "control" => control(),
         "handshake" => handshake(),
         "http" => http(),
@@ -420,6 +422,61 @@ fn kernel() -> Files {
         ),
         ("legacy refused", frames(1, &[old(&[legacy::connect_error(7, "full")])])),
         ("too large", frames(0, &[vec![0; 1]]).into_iter().take(1).chain([0, 1, 0, 0]).collect()),
+    ])
+}
+
+fn channel() -> Files {
+    use ChannelOp::{Appetite, Cancel, Close, Come, Publish, Send, Subscribe, Time};
+    let script = |flags: u8, ops: &[ChannelOp<'_>]| {
+        let mut out = vec![flags];
+        ops.iter().for_each(|op| op.put(&mut out));
+        out
+    };
+    // A PUB, a SUB, an XSUB, and an XSUB of another node.
+    let all = [Come(0), Come(7), Come(10), Come(11)];
+    let asked = [Subscribe(1, b"N1."), Subscribe(128 + 2, b""), Subscribe(3, b"N1.a")];
+    let sent = [Publish(0, b"N1.ab"), Publish(8, b"N2"), Publish(16, b"N1.a")];
+    let slow = [Appetite(1), Publish(128, b"N1.a"), Time(20)];
+    let many = [Publish(0x88, b"N1.a"); 12];
+    named([
+        (
+            "both ways",
+            script(0, &[&all[..], &asked, &sent, &[Cancel(1, b"N1."), Cancel(128 + 2, b"")], &sent].concat()),
+        ),
+        ("slow", script(0, &[&all[..], &asked, &slow, &many, &[Appetite(255)], &sent].concat())),
+        ("slow and oldest go", script(1, &[&all[..], &asked, &slow, &many, &[Appetite(3)], &many, &sent].concat())),
+        ("last values", script(2, &[&all[..], &sent, &many, &asked, &[Subscribe(1, b"N"), Close(2)], &sent].concat())),
+        (
+            "last values and slow",
+            script(3, &[&all[..], &many, &[Appetite(2)], &asked, &slow, &[Cancel(1, b"N1.")]].concat()),
+        ),
+        (
+            "ends",
+            script(0, &[&all[..], &asked, &sent, &[Close(1), Close(0), Come(0), Come(12), Time(100)], &sent].concat()),
+        ),
+        (
+            "wrong sockets",
+            script(0, &[Come(6), Come(1), Come(2), Come(12), Come(3), Come(4), Come(5), Publish(1, b"x")]),
+        ),
+        (
+            "upstream",
+            script(
+                0,
+                &[&[Come(3), Come(10)][..], &[Send(1, b"\x01\x01a\x00\x01b"), Subscribe(1, b"x"), Publish(0, b"xy")]]
+                    .concat(),
+            ),
+        ),
+        (
+            "broken",
+            script(
+                0,
+                &[&all[..], &[Send(1, b"\x02\xff"), Send(0, b"\x01\x05"), Send(2, b"\x04\x01\x09")], &sent].concat(),
+            ),
+        ),
+        (
+            "too long",
+            script(0, &[&all[..], &[Subscribe(1, &[b'x'; 255]), Subscribe(129, &[b'y'; 255])], &sent].concat()),
+        ),
     ])
 }
 
