@@ -278,6 +278,100 @@ def test_three_nodes_with_keys_of_their_own(
         assert three.receive().payload == (content,)
 
 
+# ---- The channels ----
+
+#: From the port of the Coordinator to those of its data channel.
+PUBLISHERS, SUBSCRIBERS = -1200, -1201
+
+
+def plug(context: Any, kind: int, port: int, *topics: bytes) -> "zmq.Socket[bytes]":
+    socket = context.socket(kind)
+    socket.linger = 0
+    socket.connect(f"tcp://127.0.0.1:{port}")
+    for topic in topics:
+        socket.subscribe(topic)
+    return socket
+
+
+def hears(subscriber: "zmq.Socket[bytes]", what: str = "something") -> list[bytes]:
+    assert subscriber.poll(10_000), what
+    return subscriber.recv_multipart()
+
+
+def test_channels_are_open_to_keys_and_tokens_and_to_what_these_may(guarded: Callable[..., Guarded]) -> None:
+    laser, screen, token = keys(), keys(), "it_" + "A" * 43
+    hashed = "sha256:" + hashlib.sha256(token.encode()).hexdigest()
+    users = user("laser", "component", key=laser.public.decode(), publish="N1.laser*")
+    users += user("screen", "viewer", key=screen.public.decode(), subscribe=["N1.*"])
+    users += user("desk", "component", token=hashed)
+    node, server = guarded("N1", users, 'auth = "all"\nplain_remote = true')
+    plain = CurveContext()
+    plain.login = (b"desk", token.encode())
+    publisher = plug(CurveContext(server.public, laser), zmq.XPUB, node.port + PUBLISHERS)
+    desk_out = plug(plain, zmq.XPUB, node.port + PUBLISHERS)
+    screen_in = plug(CurveContext(server.public, screen), zmq.SUB, node.port + SUBSCRIBERS, b"N1.", b"N2.", b"")
+    desk_in = plug(plain, zmq.SUB, node.port + SUBSCRIBERS, b"N1.l", b"N2.")
+    for socket in (publisher, desk_out):
+        # What the screen may not subscribe to is wanted by the desk alone.
+        assert sorted(hears(socket)[0] for _ in range(3)) == [b"\x01N1.", b"\x01N1.l", b"\x01N2."]
+    sizes = (0, 1, 223, 256, 5_000, 300_000)
+    for size in sizes:
+        publisher.send_multipart([b"N1.other", b"x"])
+        publisher.send_multipart([b"N1.laser", bytes([7]) * size, b""])
+        desk_out.send_multipart([b"N2.desk", bytes([8]) * size])
+    for size in sizes:
+        assert hears(screen_in) == [b"N1.laser", bytes([7]) * size, b""]
+    got = [hears(desk_in) for _ in range(2 * len(sizes))]
+    assert [one for one in got if one[0] == b"N1.laser"] == [[b"N1.laser", bytes([7]) * size, b""] for size in sizes]
+    assert [one for one in got if one[0] == b"N2.desk"] == [[b"N2.desk", bytes([8]) * size] for size in sizes]
+    assert not screen_in.poll(300) and not desk_in.poll(0)
+    with closing(Client(plain, node.port, "desk")) as client:
+        client.signed_in()
+        counters = client.call("send_counters")
+    assert counters["published_forbidden"] == len(sizes) and counters["subscriptions_refused"] == 2
+
+
+def test_strangers_reach_no_channel(guarded: Callable[..., Guarded]) -> None:
+    node, server = guarded("N1", user("laser", "component", key=keys().public.decode()))
+    for port in (node.port + PUBLISHERS, node.port + SUBSCRIBERS, node.port + PUBLISHERS + 1):
+        assert monitored(CurveContext(server.public, keys()), port) == ["HANDSHAKE_FAILED_AUTH 400"]
+        mismatch = zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+        assert monitored(CurveContext(), port) == [f"HANDSHAKE_FAILED_PROTOCOL {int(mismatch)}"]
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest"])
+def test_a_slow_subscriber_on_a_sealed_link_loses_what_was_chosen_and_all_of_that_is_counted(
+    guarded: Callable[..., Guarded], policy: str
+) -> None:
+    laser, screen = keys(), keys()
+    users = user("laser", "component", key=laser.public.decode()) + user("screen", "viewer", key=screen.public.decode())
+    node, server = guarded("N1", users, f'auth = "all"\nchannel_drops = "{policy}"\nring_bytes_max = 200000')
+    publisher = plug(CurveContext(server.public, laser), zmq.XPUB, node.port + PUBLISHERS)
+    publisher.sndhwm = 0
+    context = CurveContext(server.public, screen)
+    slow = context.socket(zmq.SUB)
+    slow.rcvhwm, slow.rcvbuf = 1, 4096
+    slow.connect(f"tcp://127.0.0.1:{node.port + SUBSCRIBERS}")
+    slow.subscribe(b"t")
+    assert hears(publisher) == [b"\x01t"]
+    count = 4000
+    with closing(Client(CurveContext(server.public, laser), node.port, "laser")) as client:
+        client.signed_in()
+        for n in range(count):
+            publisher.send_multipart([b"t", str(n).encode(), bytes(n % 3000)])
+        until(lambda: client.call("send_counters")["published"] == count, "all have come")
+        drops = client.call("send_counters")["published_drops"]
+        assert drops > 0
+        heard = [int(hears(slow)[1]) for _ in range(count - drops)]
+        assert not slow.poll(300) and client.call("send_counters")["published_drops"] == drops
+    assert heard == sorted(set(heard))
+    if policy == "oldest":
+        assert heard[-1] == count - 1, "the newest is there"
+    else:
+        # As much as its ring holds at least.
+        assert heard[:100] == list(range(100)), "the beginning is there"
+
+
 def test_a_secret_that_others_may_read_is_none(folder: Path) -> None:
     from coordinators import binary
 
