@@ -7,6 +7,7 @@
 //! * `hearers` are clients over STOMP in a session with others, each with what is for it.
 //! * `mesh` is a network of many nodes with many Components, with links that take their time: how soon all know everything, what it costs.
 //! * `stage` has the Manager: controllers, viewers and providers, with a slow twin of their own.
+//! * `channels` are publishers and subscribers in such a network, through cuts of it.
 //! * `twin` is the slow model that knows how every message may end, written from the protocol alone.
 //!
 //! `MESH_NODES=100 MESH_COMPONENTS=1000 cargo test --release --test sim mesh` plays the network in full size.
@@ -26,6 +27,7 @@
     reason = "a test that stumbles shall stop"
 )]
 
+mod channels;
 #[path = "../common/mod.rs"]
 mod common;
 mod guests;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use instep::config::Config;
-use instep::hub::{Cause, Hub, NodeKey, PeerKey, Start};
+use instep::hub::{Cause, Channel, Door, GathererKey, Hub, NodeKey, PeerKey, Start};
 use instep::leco::listing::digest_of;
 use instep::time::Tick;
 
@@ -36,22 +36,26 @@ enum Happens {
     End(Side),
     /// A connection was asked for.
     Dial(usize, NodeKey),
+    /// A connection to a gatherer of another node was.
+    DialGatherer(usize, GathererKey),
     /// The Components of a node give a sign of life.
     Beat(usize),
 }
 
-struct Node {
-    hub: Hub,
+pub(crate) struct Node {
+    pub(crate) hub: Hub,
     clients: Vec<(PeerKey, Vec<u8>)>,
     names: BTreeSet<String>,
     wakes_at: Option<u64>,
     /// Bytes to and from other nodes.
     traffic: u64,
+    /// What those have been sent who read, and whether they do at the moment.
+    pub(crate) readers: BTreeMap<PeerKey, (bool, Vec<u8>)>,
 }
 
-struct Network {
-    now: u64,
-    nodes: Vec<Node>,
+pub(crate) struct Network {
+    pub(crate) now: u64,
+    pub(crate) nodes: Vec<Node>,
     agenda: BTreeSet<(u64, u64, Happens)>,
     numbers: u64,
     wakes: BTreeSet<(u64, usize)>,
@@ -59,11 +63,11 @@ struct Network {
     /// What is on its way to an end of a link, and how much of it is there.
     pipes: BTreeMap<Side, (VecDeque<u8>, usize)>,
     /// On which side of the cut a node is, while there is one.
-    cut: Option<Vec<bool>>,
+    pub(crate) cut: Option<Vec<bool>>,
 }
 
 impl Network {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             now: 1000,
             nodes: Vec::new(),
@@ -78,8 +82,13 @@ impl Network {
 
     /// One node more, with its Components signed in; it knows the address of the first one.
     fn add(&mut self, components: usize) {
+        self.add_with(components, |_| {});
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn add_with(&mut self, components: usize, change: impl FnOnce(&mut Config)) {
         let n = self.nodes.len();
-        let config = Config {
+        let mut config = Config {
             namespace: format!("N{n}"),
             host: format!("n{n}"),
             coordinators: if n == 0 { vec![] } else { vec!["n0".into()] },
@@ -88,10 +97,12 @@ impl Network {
             log_level: log::LevelFilter::Off,
             ..Config::default()
         };
+        change(&mut config);
         config.check().expect("a legal configuration");
         let start = Start { seed: n as u64 + 1, now: Tick(self.now), unix_ms: 1_700_000_000_000 };
         let hub = Hub::new(config, start).unwrap();
-        self.nodes.push(Node { hub, clients: Vec::new(), names: BTreeSet::new(), wakes_at: None, traffic: 0 });
+        let (clients, readers) = (Vec::new(), BTreeMap::new());
+        self.nodes.push(Node { hub, clients, names: BTreeSet::new(), wakes_at: None, traffic: 0, readers });
         for first in (0..components).step_by(NAMES_PER_LINK) {
             let names: Vec<String> =
                 (first..components.min(first + NAMES_PER_LINK)).map(|c| format!("device-{c:04}")).collect();
@@ -136,7 +147,7 @@ impl Network {
 
     // ---- The loop ----
 
-    fn settle(&mut self, n: usize) {
+    pub(crate) fn settle(&mut self, n: usize) {
         driver::drive(&mut At { network: self, n });
         let wakes_at = self.nodes[n].hub.poll_timeout().map(|at| at.0.max(self.now));
         let before = std::mem::replace(&mut self.nodes[n].wakes_at, wakes_at);
@@ -148,7 +159,7 @@ impl Network {
         }
     }
 
-    fn play(&mut self, ms: u64) {
+    pub(crate) fn play(&mut self, ms: u64) {
         let end = self.now + ms;
         loop {
             let happens = self.agenda.first().map(|(at, ..)| *at).filter(|at| *at <= end);
@@ -184,6 +195,7 @@ impl Network {
                 }
             }
             Happens::Dial(n, key) => self.dial(n, key),
+            Happens::DialGatherer(n, key) => self.dial_gatherer(n, key),
             Happens::Beat(n) => {
                 let now = Tick(self.now);
                 for client in 0..self.nodes[n].clients.len() {
@@ -216,14 +228,32 @@ impl Network {
     }
 
     fn dial(&mut self, n: usize, key: NodeKey) {
-        let Some(address) = self.nodes[n].hub.dial_address(key) else { return };
+        let address = self.nodes[n].hub.dial_address(key).map(str::to_owned);
+        self.connect(n, address, Door::Leco, |hub, now, outcome| hub.handle_dialed(now, key, outcome));
+    }
+
+    fn dial_gatherer(&mut self, n: usize, key: GathererKey) {
+        let address = self.nodes[n].hub.gatherer_address(key).map(str::to_owned);
+        let door = Door::Distributor(Channel::Data);
+        self.connect(n, address, door, |hub, now, outcome| hub.handle_gatherer_dialed(now, key, outcome));
+    }
+
+    /// Makes a link from a node to a door of the one at an address; the node is told whether there is one.
+    fn connect(
+        &mut self,
+        n: usize,
+        address: Option<String>,
+        door: Door,
+        tell: impl FnOnce(&mut Hub, Tick, Result<SocketAddr, &str>) -> Option<PeerKey>,
+    ) {
+        let Some(address) = address else { return };
         let there = address.split(':').next().and_then(|host| host.strip_prefix('n')).and_then(|n| n.parse().ok());
         let there = there.filter(|there: &usize| *there < self.nodes.len() && !self.is_cut(n, *there));
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));
         let now = Tick(self.now);
-        let far = there.and_then(|there| Some((there, self.nodes[there].hub.open(now, remote)?)));
+        let far = there.and_then(|there| Some((there, self.nodes[there].hub.open_at(now, remote, door)?)));
         let outcome = if far.is_some() { Ok(remote) } else { Err("nobody there") };
-        let near = self.nodes[n].hub.handle_dialed(now, key, outcome);
+        let near = tell(&mut self.nodes[n].hub, now, outcome);
         if let Some(far) = far {
             match near {
                 Some(near) => {
@@ -242,7 +272,7 @@ impl Network {
     // ---- Cut and healed ----
 
     /// The network falls into two halves: links between them are gone, and new ones cannot be made.
-    fn cut(&mut self, rng: &mut Rng) {
+    pub(crate) fn cut(&mut self, rng: &mut Rng) {
         let side: Vec<bool> = (0..self.nodes.len()).map(|n| n == 0 || (n > 1 && rng.one_in(2))).collect();
         let ends: Vec<Side> = self.far.iter().filter(|(a, b)| side[a.0] != side[b.0]).map(|(side, _)| *side).collect();
         self.cut = Some(side);
@@ -278,7 +308,7 @@ impl Network {
     }
 
     /// Plays until all know everything; answers how many milliseconds that took.
-    fn until_whole(&mut self, ms_max: u64) -> u64 {
+    pub(crate) fn until_whole(&mut self, ms_max: u64) -> u64 {
         let begin = self.now;
         while let Some(lacking) = self.lacks() {
             assert!(self.now < begin + ms_max, "after {ms_max} ms {lacking}");
@@ -314,7 +344,12 @@ impl Outside for At<'_> {
     }
 
     fn flush(&mut self, key: PeerKey) {
-        let (hub, now) = self.hub();
+        let now = Tick(self.network.now);
+        let Node { hub, readers, .. } = &mut self.network.nodes[self.n];
+        if let Some((reads, heard)) = readers.get_mut(&key) {
+            heard.extend(driver::take(hub, now, key, if *reads { usize::MAX } else { 0 }));
+            return;
+        }
         let bytes = driver::take(hub, now, key, usize::MAX);
         if let Some(far) = self.network.far.get(&(self.n, key)).copied()
             && let Some((pipe, _)) = self.network.pipes.get_mut(&far)
@@ -334,6 +369,10 @@ impl Outside for At<'_> {
 
     fn dial(&mut self, node: NodeKey) {
         self.network.plan(LATENCY_MS, Happens::Dial(self.n, node));
+    }
+
+    fn dial_gatherer(&mut self, gatherer: GathererKey) {
+        self.network.plan(LATENCY_MS, Happens::DialGatherer(self.n, gatherer));
     }
 }
 

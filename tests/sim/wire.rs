@@ -12,6 +12,18 @@ pub(crate) fn opening(minor: u8) -> Vec<u8> {
     bytes
 }
 
+/// The same of a socket of another type.
+pub(crate) fn opening_as(minor: u8, socket_type: &str) -> Vec<u8> {
+    let mut bytes = opening(minor);
+    bytes.truncate(64);
+    let mut body = b"\x05READY\x0bSocket-Type\x00\x00\x00".to_vec();
+    body.push(socket_type.len() as u8);
+    body.extend_from_slice(socket_type.as_bytes());
+    bytes.extend([4, body.len() as u8]);
+    bytes.extend(body);
+    bytes
+}
+
 /// The frames of a message as they travel.
 pub(crate) fn encode(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
