@@ -143,7 +143,11 @@ fn opening_of(kind: &str) -> Vec<u8> {
 
 #[test]
 fn publishing_to_subscribers_allocates_nothing() {
-    let mut bare = Bare::new();
+    [false, true].into_iter().for_each(publish_to_subscribers);
+}
+
+fn publish_to_subscribers(last_values: bool) {
+    let mut bare = Bare::with(|config| config.last_values = last_values);
     let ports = ChannelPorts { publishers: 1, subscribers: 2, distributors: 3 };
     bare.hub.set_channel(Channel::Data, ports);
     let open = |bare: &mut Bare, door, kind| {
