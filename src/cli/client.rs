@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
@@ -12,6 +12,7 @@ use instep::leco::rpc::{
     DUPLICATE_NAME, FORBIDDEN, INVALID_PARAMS, MANAGER_FAILED, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN,
     SESSION_REFUSED, in_order,
 };
+use instep::leco::{DEFAULT_PORT, address};
 use instep::time::Span;
 use serde_json::{Value, json};
 
@@ -121,9 +122,16 @@ impl fmt::Display for Trouble {
                 let message = message.trim_end_matches('.');
                 let shown = if data.is_null() { String::new() } else { format!(", data {data}") };
                 if *code == i64::from(NODE_UNKNOWN.code) {
-                    write!(f, "{by} has no link to the node of {receiver} (error {code}: {message}{shown})")
+                    write!(
+                        f,
+                        "{by} has no link to the node of {receiver} (error {code}: {message}{shown}; see: instep ctl nodes)"
+                    )
                 } else if *code == i64::from(RECEIVER_UNKNOWN.code) {
-                    write!(f, "{by} knows no component {receiver} (error {code}: {message}{shown})")
+                    write!(
+                        f,
+                        "{by} knows no component {receiver} (error {code}: {message}{shown}; see: instep ctl {})",
+                        listing(receiver)
+                    )
                 } else if let (true, Some(needs)) =
                     (*code == i64::from(FORBIDDEN.code), data.get("needs").and_then(Value::as_str))
                 {
@@ -257,6 +265,12 @@ impl Client {
 
 // ---- Troubles in words ----
 
+/// What lists those that are like a receiver.
+fn listing(receiver: &str) -> &'static str {
+    let name = receiver.split_once('.').map_or(receiver, |(_, name)| name);
+    if name.starts_with("session:") { "session list" } else { "components" }
+}
+
 /// Why nobody was let in.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors may grow")]
 fn outside(address: &str, name: &str, timeout: Duration, error: Error) -> Trouble {
@@ -270,7 +284,7 @@ fn outside(address: &str, name: &str, timeout: Duration, error: Error) -> Troubl
             };
             match credentials::cure(&loss) {
                 Some(cure) => Trouble::Nobody(format!("{address}: {why}: {cure}")),
-                None => Trouble::Nobody(format!("no Coordinator at {address}: {why}")),
+                None => Trouble::Nobody(format!("no Coordinator at {address}: {why} (is that its port? -a HOST:PORT)")),
             }
         }
         Error::Refused { error, .. } if error.code == i64::from(DUPLICATE_NAME.code) => {
@@ -288,7 +302,7 @@ fn unanswered(address: &str, timeout: Duration, receiver: &str, method: &str, er
         Error::Rpc { by, error } => refused(by, receiver, method, error),
         Error::Nonsense { by } => Trouble::Broken(format!("{by} answered {method} with something that is no JSON-RPC")),
         Error::TimedOut => Trouble::Nobody(format!(
-            "{receiver} did not answer {method} within {} (asked through {address})",
+            "{receiver} did not answer {method} within {} (asked through {address}; to wait longer: -t SECONDS)",
             seconds(timeout)
         )),
         Error::Closed(loss) => ended(address, &loss, &format!(" before {receiver} answered {method}")),
@@ -324,7 +338,25 @@ fn refused(by: String, receiver: &str, method: &str, error: ErrorObject) -> Trou
 
 fn unreachable(whom: &str, address: &str, timeout: Duration, error: &io::Error) -> Trouble {
     let why = if is_wait(error) { format!("no connection within {}", seconds(timeout)) } else { in_words(error) };
-    Trouble::Nobody(format!("no {whom} at {address}: {why}"))
+    Trouble::Nobody(format!("no {whom} at {address}: {why} ({})", step(whom, address, error)))
+}
+
+/// What may help where nobody takes a connection.
+pub(super) fn step(whom: &str, address: &str, error: &io::Error) -> String {
+    let (host, port) = address::host_and_port(address).unwrap_or((address, DEFAULT_PORT));
+    if error.to_string().contains("lookup") {
+        return format!("is {host} the right name? -a takes its address, too");
+    }
+    if whom != "Coordinator" {
+        return "is that its port? its log says which it has, and so does: instep ctl manager".to_owned();
+    }
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let flag = if port == DEFAULT_PORT { String::new() } else { format!(" -p {port}") };
+    if is_here {
+        format!("start one: instep{flag}; or say where it is: -a HOST:PORT")
+    } else {
+        "does it run there, and do its bind and the firewall let you in? or say where it is: -a HOST:PORT".to_owned()
+    }
 }
 
 /// Whether a trouble is the receiver's own word that it has no such method: the receiver lives.
@@ -379,9 +411,9 @@ mod tests {
         let said = |code, data| refusal("N1.COORDINATOR", code, data).to_string();
         assert_eq!(said(-3, Value::Null), "N1.COORDINATOR answered m with error -3: A sentence");
         assert_eq!(said(-3, json!([1])), "N1.COORDINATOR answered m with error -3: A sentence, data [1]");
-        let unknown = "N1.COORDINATOR knows no component N1.CB (error -32093: A sentence)";
+        let unknown = "N1.COORDINATOR knows no component N1.CB (error -32093: A sentence; see: instep ctl components)";
         assert_eq!(said(-32093, Value::Null), unknown);
-        let unlinked = r#"N1.COORDINATOR has no link to the node of N1.CB (error -32092: A sentence, data "N1")"#;
+        let unlinked = r#"N1.COORDINATOR has no link to the node of N1.CB (error -32092: A sentence, data "N1"; see: instep ctl nodes)"#;
         assert_eq!(said(-32092, json!("N1")), unlinked);
         let no = json!({"code": "NOT_IMPLEMENTED", "reason": "it is not.", "details": {"A": "x;y", "B": 2}});
         assert_eq!(said(-32030, no), "N1.COORDINATOR refuses m: it is not (NOT_IMPLEMENTED: A x;y, B 2)");

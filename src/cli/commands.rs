@@ -6,6 +6,7 @@ use instep::spelling::meant;
 
 use super::entry::Entry;
 use super::failure::Failure;
+use super::flags::{DASHES, flags_in};
 use super::print::say;
 use super::serve::topics::{self, Topic};
 use super::{bench, completions, ctl, demo, key, log, manual, restore, rules, serve, view};
@@ -157,14 +158,47 @@ pub(super) fn help(words: &[OsString]) -> Result<(), Failure> {
     }
 }
 
+/// What people type who mean another word: that one, as it is typed.
+const OTHERS: [(&[&str], &str); 4] = [
+    (&["start", "run", "up", "daemon"], "instep serve"),
+    (&["stop", "kill", "quit", "down"], "instep ctl shutdown"),
+    (&["version", "-version"], "instep --version"),
+    (&["-help", "-?", "/?", "usage"], "instep --help"),
+];
+/// Whether a first word is a flag, or none at all, and what is meant is to serve. One that begins with one dash and is written like a
+/// flag that has two is none.
+pub(super) fn is_flag(word: &str) -> bool {
+    let is_long = |rest: &str| flags_in(&topics::all()).iter().any(|flag| flag.long.len() > 1 && flag.long == rest);
+    let is_other = OTHERS.iter().any(|(words, _)| words.contains(&word));
+    word.is_empty() || (!is_other && word.strip_prefix('-').is_some_and(|rest| !is_long(rest)))
+}
+
 /// The word is no command.
 pub(super) fn unknown(word: &str) -> Failure {
     let meant = meant(word, COMMANDS.iter().map(|command| command.name).chain(["help"]));
+    let lower = word.to_lowercase();
+    let other = OTHERS.iter().find(|(words, _)| words.contains(&lower.as_str()));
     // Those of the family are what one looks for first.
-    let of_ctl = if meant.is_empty() && ctl::names().any(|name| name == word) {
-        format!(", but instep ctl {word}")
-    } else {
+    let wanted = if let Some((_, other)) = other {
+        format!(", did you mean: {other}?")
+    } else if let Some(rest) = word.strip_prefix(DASHES) {
+        format!(": that is no hyphen in front of it, did you mean --{}?", rest.trim_start_matches(DASHES))
+    } else if let Some(rest) = word.strip_prefix('-') {
+        format!(", did you mean --{rest}?")
+    } else if !meant.is_empty() {
         meant
+    } else if ctl::names().any(|name| name == word) {
+        format!(", but instep ctl {word}")
+    } else if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!(", did you mean: instep --port {word}?")
+    } else if word.ends_with(".toml") {
+        format!(", did you mean: instep --config {word}?")
+    } else if [".log", ".vlog", ".7z", ".xz", ".gz"].iter().any(|end| word.ends_with(end)) {
+        format!(", did you mean: instep log {word}?")
+    } else if word.contains(':') {
+        format!(", did you mean: instep ctl -a {word} status?")
+    } else {
+        String::new()
     };
-    Failure::usage(format!("there is no command '{word}'{of_ctl} (try: instep --help)"))
+    Failure::usage(format!("there is no command '{word}'{wanted} (try: instep --help)"))
 }

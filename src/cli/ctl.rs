@@ -269,7 +269,11 @@ pub(super) fn usages() -> impl Iterator<Item = (String, &'static str)> {
 }
 
 /// Runs the command that `words` name.
-pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
+pub(super) fn run(mut words: Vec<OsString>) -> Result<(), Failure> {
+    if words.first().is_some_and(|word| word == "help") {
+        words.remove(0);
+        words.push("--help".into());
+    }
     let Some(parsed) = words::parse(words, ALL)? else { return Ok(()) };
     let mut connection = Connection {
         address: parsed.address,

@@ -12,27 +12,29 @@ pub(in crate::cli) const NOBODY: u8 = 3;
 pub(in crate::cli) struct Failure {
     pub(in crate::cli) code: u8,
     pub(in crate::cli) text: String,
+    /// What is to be typed stands in the help of the command, and that is not said yet.
+    pub(in crate::cli) is_in_help: bool,
 }
 
 impl Failure {
     /// The command line or the configuration is wrong.
     pub(in crate::cli) fn usage(text: impl fmt::Display) -> Self {
-        Self { code: USAGE, text: text.to_string() }
+        Self { code: USAGE, text: text.to_string(), is_in_help: false }
     }
 
     /// Something else went wrong.
     pub(in crate::cli) fn other(text: impl fmt::Display) -> Self {
-        Self { code: 1, text: text.to_string() }
+        Self { code: 1, text: text.to_string(), is_in_help: false }
     }
 
     /// All is said already.
     pub(in crate::cli) const fn silent(code: u8) -> Self {
-        Self { code, text: String::new() }
+        Self { code, text: String::new(), is_in_help: false }
     }
 
     /// Nobody is there, or nobody answers in time.
     pub(in crate::cli) fn nobody(text: impl fmt::Display) -> Self {
-        Self { code: NOBODY, text: text.to_string() }
+        Self { code: NOBODY, text: text.to_string(), is_in_help: false }
     }
 }
 
@@ -48,7 +50,14 @@ pub(in crate::cli) fn in_words(error: &std::io::Error) -> String {
 
 impl From<lexopt::Error> for Failure {
     fn from(error: lexopt::Error) -> Self {
-        Self::usage(error)
+        let text = if let lexopt::Error::MissingValue { option: Some(option) } = &error {
+            format!("{option}: a value is wanted behind it")
+        } else if let lexopt::Error::UnexpectedValue { option, value } = &error {
+            format!("{option}: no value is wanted, and there is '{}'", value.display())
+        } else {
+            error.to_string()
+        };
+        Self { is_in_help: true, ..Self::usage(text) }
     }
 }
 

@@ -4,6 +4,9 @@ use instep::spelling::near;
 
 use super::failure::Failure;
 
+/// Dashes that a text has in the place of `-`, where it was copied from one.
+pub(super) const DASHES: [char; 3] = ['\u{2013}', '\u{2014}', '\u{2212}'];
+
 /// What is said behind the refusal of a flag: the one that was meant, where there is such a one. A letter alone is like no other.
 pub(super) fn meant_flag<'a>(flag: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let word = flag.strip_prefix("--").unwrap_or_default();
@@ -13,6 +16,11 @@ pub(super) fn meant_flag<'a>(flag: &str, known: impl IntoIterator<Item = &'a str
 /// A command has no such flag; its help has those that it has.
 pub(super) fn no_flag(command: &str, flag: &str, help: &str) -> Failure {
     let known = flags_in(help);
+    if known.iter().any(|one| flag.strip_prefix("--") == Some(one.long.as_str())) {
+        return Failure::usage(format!(
+            "{command}: {flag} does not go with what is to be done (try: instep {command} --help)"
+        ));
+    }
     let meant = meant_flag(flag, known.iter().map(|one| one.long.as_str()));
     Failure::usage(format!("{command}: there is no flag {flag}{meant} (try: instep {command} --help)"))
 }

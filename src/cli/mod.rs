@@ -49,12 +49,16 @@ fn run_words(words: Vec<OsString>) -> ExitCode {
         ("help", _) => commands::help(&rest()),
         ("--help" | "-h", _) => say(&commands::overview()),
         ("--version" | "-V", _) => say(concat!("instep ", env!("CARGO_PKG_VERSION"), "\n")),
-        (word, _) if word.starts_with('-') || word.is_empty() => serve::run(words),
+        (word, _) if commands::is_flag(word) => serve::run(words.clone()),
         (word, _) => Err(commands::unknown(word)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+        Err(mut failure) => {
+            if failure.is_in_help {
+                let command = commands::find(first).map_or("serve", |command| command.name);
+                failure.text.push_str(&format!(" (try: instep {command} --help)"));
+            }
             if wants_json && failure.code == failure::USAGE && !failure.text.is_empty() {
                 let said = serde_json::json!({"error": {"message": failure.text, "usage": true}});
                 drop(say(&format!("{said}\n")));

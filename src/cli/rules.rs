@@ -135,7 +135,7 @@ fn ask(place: &str, [user, action, target]: [&str; 3]) -> Result<(bool, String),
     client.leave();
     let answer = answer.map_err(|trouble| {
         let code = if trouble.is_invalid() { USAGE } else { 1 };
-        Failure { code, text: trouble.to_string() }
+        Failure { code, ..Failure::other(trouble) }
     })?;
     let line = answer.get("line").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok((answer.get("may").and_then(Value::as_bool).unwrap_or(false), line))

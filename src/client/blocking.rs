@@ -32,6 +32,8 @@ pub struct Client {
     /// The Coordinator's address as it was given, looked up anew for each connection.
     address: String,
     stream: Option<TcpStream>,
+    /// Something became of it that nobody has looked at yet.
+    has_lost: bool,
     scratch: Box<[u8]>,
     timeout: Duration,
 }
@@ -51,7 +53,8 @@ impl Client {
     pub fn connect(address: &str, name: &str, options: Options) -> Result<Self, Error> {
         let timeout = Duration::from_millis(options.timeout.0);
         let machine = Machine::new(name, options, start())?;
-        Self { machine, address: address.to_owned(), stream: None, scratch: scratch(), timeout }.come_in()
+        Self { machine, address: address.to_owned(), stream: None, has_lost: false, scratch: scratch(), timeout }
+            .come_in()
     }
 
     /// Signs in as `name` on a connection that is there, which is to `address`.
@@ -78,7 +81,7 @@ impl Client {
     fn of_parts(stream: TcpStream, machine: Machine, address: &str, timeout: Duration) -> io::Result<Self> {
         set_up(&stream, timeout)?;
         let stream = Some(stream);
-        Ok(Self { machine, address: address.to_owned(), stream, scratch: scratch(), timeout })
+        Ok(Self { machine, address: address.to_owned(), stream, has_lost: false, scratch: scratch(), timeout })
     }
 
     /// The socket and the machine, for an event loop of the caller's; its ticks are those of [`now`]. `None` if at the moment there is no
@@ -279,6 +282,10 @@ impl Client {
     fn turn(&mut self, until: Tick) {
         self.obey();
         self.flush();
+        if core::mem::take(&mut self.has_lost) {
+            // Whoever waits looks at that first.
+            return;
+        }
         let until = self.machine.poll_timeout().map_or(until, |at| at.min(until));
         match &mut self.stream {
             None => thread::sleep(left(until)),
@@ -332,7 +339,7 @@ impl Client {
     }
 
     fn closed(&mut self, loss: Loss) {
-        self.stream = None;
+        (self.stream, self.has_lost) = (None, true);
         self.machine.handle_closed(now(), loss);
     }
 }

@@ -236,7 +236,7 @@ fn what_is_wrong_is_said_with_an_exit_code() {
     fails(&["throughput", "--pairs", "0"], 2, "--pairs");
     fails(&["latency", "127.0.0.1:notaport"], 2, "a host and port like 127.0.0.1:12300 is wanted");
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    fails(&["latency", &free], 3, "there is no Coordinator at");
+    fails(&["latency", &free], 3, "connection refused (start one: instep -p ");
 
     // Somebody else speaks there.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -188,6 +188,16 @@ fn in_words(document: &Value) -> String {
 // ---- Coming in ----
 
 #[test]
+fn a_connection_that_nobody_takes_is_told_at_once() {
+    // Bound and dropped: nobody listens there. With this much patience the test would never end, were it waited for.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for reconnects in [true, false] {
+        let options = Options::new().timeout(Span::seconds(86_400)).reconnect(reconnects);
+        assert!(matches!(Client::connect(&free, "CA", options), Err(Error::Io(_))));
+    }
+}
+
+#[test]
 fn it_connects_shakes_hands_and_signs_in_under_its_bare_name() {
     let mut stage = Script::new(Options::new());
     assert!(!stage.machine.is_signed_in());

@@ -148,7 +148,7 @@ fn a_mistake_with_a_context_is_answered_by_what_to_do() {
         (
             "bench latency --context lab 127.0.0.1:1",
             2,
-            "bench: '127.0.0.1:1' and --context name one each: one is enough",
+            "bench: '127.0.0.1:1' and --address or --context name one each: one is enough",
         ),
         ("may x y --context lob", 2, "--context 'lob': there is no such context, did you mean lab? (see:"),
         ("record x --context lob", 2, "--context 'lob': there is no such context, did you mean lab? (see:"),

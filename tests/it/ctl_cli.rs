@@ -184,7 +184,10 @@ fn who_is_not_there_is_named_and_has_its_own_exit_code() {
     assert!(said.error(3).starts_with("N1.COORDINATOR has no link to the node of N9.CA (error -32092: "), "{said:?}");
     assert_eq!(said.json()["error"]["code"], -32092);
     let said = node.ctl(&["call", "CA", "silent", "-t", "0.2"]);
-    assert_eq!(said.error(3), format!("CA did not answer silent within 0.2 s (asked through {address})"));
+    assert_eq!(
+        said.error(3),
+        format!("CA did not answer silent within 0.2 s (asked through {address}; to wait longer: -t SECONDS)")
+    );
     // A component that has no pong is there all the same.
     let _old = Component::start(&node, "Old");
     assert_eq!(node.ctl(&["call", "Old", "pong"]).code, 1);
@@ -205,9 +208,12 @@ fn nobody_at_the_address_is_said_in_one_line() {
     // Bound and dropped: nobody listens there.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let said = ctl(&free, &["nodes"]);
-    assert_eq!(said.error(3), format!("no Coordinator at {free}: connection refused"));
+    let (_, port) = free.rsplit_once(':').unwrap();
+    let step = format!("(start one: instep -p {port}; or say where it is: -a HOST:PORT)");
+    let wanted = format!("no Coordinator at {free}: connection refused {step}");
+    assert_eq!(said.error(3), wanted);
     let said = ctl(&free, &["nodes", "--json"]);
-    assert_eq!(said.json(), json!({"error": {"message": format!("no Coordinator at {free}: connection refused")}}));
+    assert_eq!(said.json(), json!({"error": {"message": wanted}}));
 
     let speaking = |greeting: &'static [u8]| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -219,8 +225,9 @@ fn nobody_at_the_address_is_said_in_one_line() {
         });
         ctl(&address, &["nodes", "-t", "0.3"]).error(3).split_once(": ").unwrap().1.to_owned()
     };
-    assert_eq!(speaking(b""), "whatever is there does not speak ZMTP within 0.3 s");
-    assert_eq!(speaking(b"SSH-2.0-x\r\n"), "not ZMTP: looks like an SSH banner");
+    let step = " (is that its port? -a HOST:PORT)";
+    assert_eq!(speaking(b""), format!("whatever is there does not speak ZMTP within 0.3 s{step}"));
+    assert_eq!(speaking(b"SSH-2.0-x\r\n"), format!("not ZMTP: looks like an SSH banner{step}"));
 }
 
 #[test]

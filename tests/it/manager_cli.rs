@@ -21,6 +21,9 @@ use instep::config::Config;
 use instep::rcrs::urn::{CommandKind, EntityKind};
 use serde_json::{Value, json};
 
+/// What may help where no Manager takes a connection.
+const IS_THAT: &str = " (is that its port? its log says which it has, and so does: instep ctl manager)";
+
 /// A new folder, removed when it goes out of scope.
 struct Folder(PathBuf);
 
@@ -320,9 +323,9 @@ fn exit_ends_the_manager() {
     assert_eq!(node.ctl(&["exit"]).good(), "the Manager ends\n");
     let thread = node.server.hand_over();
     assert!(thread.join().is_ok(), "the server has ended");
-    assert_eq!(node.ctl(&["exit"]).error(3), format!("no Manager at {}: connection refused", node.control));
+    assert_eq!(node.ctl(&["exit"]).error(3), format!("no Manager at {}: connection refused{IS_THAT}", node.control));
     let said = run(&["view", &node.viewer]);
-    assert_eq!(said.error(3), format!("no Manager at {}: connection refused", node.viewer));
+    assert_eq!(said.error(3), format!("no Manager at {}: connection refused{IS_THAT}", node.viewer));
 }
 
 #[test]
@@ -368,7 +371,7 @@ fn wrong_words_are_told_before_anybody_is_asked() {
     // The Coordinator is asked for the control port.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = run(&["ctl", "-a", &free.to_string(), "errors"]);
-    assert_eq!(said.error(3), format!("no Coordinator at {free}: connection refused"));
+    assert!(said.error(3).starts_with(&format!("no Coordinator at {free}: connection refused (start one: instep -p ")));
 }
 
 // ---- Logs ----

@@ -156,7 +156,7 @@ fn a_wrong_flag_is_named() {
         (&["-z"], "-z: there is no such flag (try: instep serve --help)"),
         (&["serve", "foo"], "'foo' is not a flag (try: instep serve --help)"),
         (&["foo"], "there is no command 'foo' (try: instep --help)"),
-        (&["--port"], "missing argument for option '--port'"),
+        (&["--port"], "--port: a value is wanted behind it (try: instep serve --help)"),
         (&["--port", "x"], "--port: 'x' is not a whole number"),
         (&["-p", "70000"], "--port: 70000 is too large"),
         (&["--remote-admin=maybe"], "--remote-admin: 'maybe' is neither true nor false"),

@@ -16,6 +16,7 @@ use instep::zmtp::frame::Bounds;
 use instep::zmtp::link::{Link, Step};
 use mio::Poll;
 
+use super::super::client::step;
 use super::super::credentials;
 use super::super::failure::{Failure, in_words};
 use super::options::Options;
@@ -227,7 +228,8 @@ fn read_more(options: &Options, stream: &mut TcpStream, name: &str, carry: &mut 
 fn dial(options: &Options, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
     blocking::dial_any(addresses.iter().copied(), PATIENCE).map_err(|error| {
         let who = if options.relay { "relay" } else { "Coordinator" };
-        Failure::nobody(format!("there is no {who} at {} ({})", options.address, in_words(&error)))
+        let step = if options.relay { "start it first".to_owned() } else { step(who, &options.address, &error) };
+        Failure::nobody(format!("no {who} at {}: {} ({step})", options.address, in_words(&error)))
     })
 }
 

@@ -26,6 +26,8 @@ Usage: instep bench throughput [ADDRESS] [options]   messages from N senders to 
 ADDRESS is host:port of a Coordinator, or a context [INSTEP_ADDRESS, the context in use, or 127.0.0.1:12300]; for c2sim
 that of its HTTP port [12 above, 127.0.0.1:12312].
 
+  -a, --address HOST:PORT
+                        the Coordinator, as ADDRESS is; for c2sim the one that the HTTP port belongs to
       --context NAME    the Coordinator of that name (see: instep ctl context; also: INSTEP_CONTEXT)
       --payload BYTES   bytes of the payload frame [64]
       --seconds S       how long to measure; a short warm-up comes first [5]
@@ -149,10 +151,9 @@ impl Options {
     }
 }
 
-/// Takes the command line apart; `None` asks for help.
-pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
-    let mut parser = lexopt::Parser::from_args(words);
-    let measure = match parser.next()? {
+/// What is to be measured; `None` asks for help.
+fn kind(first: Option<lexopt::Arg<'_>>) -> Result<Option<Measure>, Failure> {
+    Ok(Some(match first {
         Some(Word(word)) if word == "throughput" => Measure::Throughput,
         Some(Word(word)) if word == "latency" => Measure::Latency,
         Some(Word(word)) if word == "session" => Measure::Session,
@@ -164,9 +165,18 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             let wrong = format!("bench: there is no '{}'{meant}", word.to_string_lossy());
             return Err(Failure::usage(format!("{wrong} ({}; try: instep bench --help)", KINDS.join(", "))));
         }
-        Some(word) => return Err(Failure::usage(format!("bench: {} before its kind", word.unexpected()))),
+        Some(word) => {
+            let wrong = word.unexpected();
+            return Err(Failure::usage(format!("bench: {wrong} before its kind ({})", KINDS.join(", "))));
+        }
         None => return Err(Failure::usage("bench: throughput, latency, session or c2sim? (try: instep bench --help)")),
-    };
+    }))
+}
+
+/// Takes the command line apart; `None` asks for help.
+pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
+    let mut parser = lexopt::Parser::from_args(words);
+    let Some(measure) = kind(parser.next()?)? else { return Ok(None) };
     let mut options = Options::new(measure);
     let mut named = None;
     while let Some(word) = parser.next()? {
@@ -177,6 +187,9 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             (Long("progress"), _) => options.progress = true,
             (Long("percentiles"), Measure::Latency | Measure::Session | Measure::C2sim) => {
                 options.percentiles = parser.value()?.to_string_lossy().into_owned();
+            }
+            (Short('a') | Long("address"), _) => {
+                named = Some(place::named("bench: --address", &parser.value()?.to_string_lossy())?);
             }
             (Long("context"), _) => {
                 named = Some(place::of_context("bench: --context", &parser.value()?.to_string_lossy())?)
@@ -247,7 +260,7 @@ fn judge(options: &mut Options) -> Result<(), Failure> {
 fn address(measure: Measure, options: &Options, named: Option<String>) -> Result<String, Failure> {
     let text = options.address.as_str();
     if named.is_some() && !text.is_empty() {
-        return Err(Failure::usage(format!("bench: '{text}' and --context name one each: one is enough")));
+        return Err(Failure::usage(format!("bench: '{text}' and --address or --context name one each: one is enough")));
     }
     match (measure, named) {
         (Measure::C2sim, Some(named)) => place::page(&named),

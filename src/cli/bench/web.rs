@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
 use super::super::credentials;
-use super::super::failure::Failure;
+use super::super::failure::{Failure, in_words};
 use super::progress::PATIENCE;
 
 /// The most that the head of an answer has.
@@ -132,7 +132,12 @@ pub(super) fn subscribed(address: &str, session: &str) -> Result<TcpStream, Fail
 }
 
 fn connected(address: &str) -> Result<TcpStream, Failure> {
-    let unreachable = |error: std::io::Error| Failure::nobody(format!("{address}: {error}"));
+    let unreachable = |error: std::io::Error| {
+        let why = in_words(&error);
+        Failure::nobody(format!(
+            "no server of HTTP at {address}: {why} (start one: instep; or say where: ADDRESS, its http_bind)"
+        ))
+    };
     let stream = TcpStream::connect(address).map_err(unreachable)?;
     let set =
         [stream.set_nodelay(true), stream.set_read_timeout(Some(PATIENCE)), stream.set_write_timeout(Some(PATIENCE))];

@@ -116,7 +116,7 @@ pub(super) fn subscribe_to(plug: &mut Plug, topics: &[String]) -> Result<(), Sto
 pub(super) fn publish(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let (topic, content) = (given.word(0), given.word(1));
     if let Err(error) = serde_json::from_str::<Value>(content) {
-        return Err(Stop::Usage(format!("'{content}' is not JSON: {error}")));
+        return Err(Stop::Usage(format!("'{content}' is not JSON: {error} (text is in quotation marks: '\"on\"')")));
     }
     let mut plug = plug(connection, channel(given), true)?;
     let chance = u128::from(unix_ms()) << 32 | u128::from(std::process::id());

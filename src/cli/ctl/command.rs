@@ -39,6 +39,13 @@ pub(super) struct Family {
     pub(super) asks: bool,
 }
 
+impl Family {
+    /// Whether it has a command of that name.
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.commands.iter().any(|command| command.name.split(' ').next_back() == Some(word))
+    }
+}
+
 /// What may stand behind a command's name.
 #[derive(Clone, Copy)]
 pub(super) enum Argument {

@@ -11,7 +11,7 @@ use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::super::credentials;
 use super::super::failure::Failure;
-use super::super::flags::{flags_in, meant_flag};
+use super::super::flags::{DASHES, flags_in, meant_flag};
 use super::super::place;
 use super::super::print::say;
 use super::command::{Argument, Command, Commands, Family, Given};
@@ -57,8 +57,13 @@ impl Said {
             let path = ["ctl", front].join(" ");
             let path = path.trim_end();
             let known = table.iter().filter_map(|command| command.name.split(' ').next_back());
-            let families = commands.families.iter().map(|family| family.word).filter(|_| front.is_empty());
-            let meant = meant(word, known.chain(families));
+            let families = commands.families.iter().filter(|_| front.is_empty());
+            let of_family = families.clone().find(|family| family.has(word)).map(|family| family.word);
+            let meant = match of_family {
+                Some(family) => format!(", but instep ctl {family} {word}"),
+                None if word.starts_with(DASHES) => ": that is no hyphen in front of it".to_owned(),
+                None => meant(word, known.chain(families.map(|family| family.word))),
+            };
             Failure::usage(format!("{path} has no command '{word}'{meant} (try: instep {path} --help)"))
         })
     }
