@@ -85,9 +85,13 @@ fn cases(all: &[Entry], put: impl Fn(&str) -> String) -> String {
     out
 }
 
+/// The flags of the program without a command, which serves then.
+fn serving(all: &[Entry]) -> Vec<Flag> {
+    places(all).into_iter().find(|(name, ..)| *name == "serve").map_or_else(Vec::new, |(_, _, flags)| flags)
+}
+
 fn bash(all: &[Entry]) -> String {
-    let serve =
-        places(all).into_iter().find(|(name, ..)| *name == "serve").map_or_else(Vec::new, |(_, _, flags)| flags);
+    let serve = serving(all);
     let families: String = ctl::families()
         .map(|(word, names)| {
             format!(
@@ -127,13 +131,15 @@ fn zsh(all: &[Entry]) -> String {
             )
         })
         .collect();
+    let flags = typed(&serving(all));
     format!(
         "#compdef instep\n# printed by: instep completions zsh\n\
          _instep() {{\n\
-         \x20 if (( CURRENT == 2 )); then compadd {} help; return; fi\n\
+         \x20 if (( CURRENT == 2 )); then compadd -- {} help {flags}; return; fi\n\
          {families}\
          \x20 case $words[2] in\n{}\
          \x20   help) compadd {} ;;\n\
+         \x20   -*) compadd -- {flags} ;;\n\
          \x20 esac\n\
          \x20 _files\n\
          }}\n\
@@ -142,6 +148,13 @@ fn zsh(all: &[Entry]) -> String {
         cases(all, |words| format!("compadd -- {words}")),
         commands(all),
     )
+}
+
+/// A flag as fish is told of it.
+fn in_fish(flag: &Flag) -> String {
+    let short = flag.short.map_or_else(String::new, |short| format!(" -s {short}"));
+    let value = if flag.takes_value { " -r" } else { "" };
+    format!("-l {}{short}{value}", flag.long)
 }
 
 fn fish(all: &[Entry]) -> String {
@@ -154,20 +167,24 @@ fn fish(all: &[Entry]) -> String {
         let about = command.about.replace('\'', "\\'");
         put(format_args!("complete -c instep -n __fish_use_subcommand -a {} -d '{about}'\n", command.name));
     }
+    let seen = "__fish_seen_subcommand_from";
+    let before = format!("-n 'not {seen} {}'", commands(all));
+    for flag in serving(all) {
+        put(format_args!("complete -c instep {before} {}\n", in_fish(&flag)));
+    }
     for (name, words, flags) in places(all) {
-        let within = format!("-n '__fish_seen_subcommand_from {name}'");
+        let words = words.join(" ");
         if !words.is_empty() {
-            put(format_args!("complete -c instep {within} -a '{}'\n", words.join(" ")));
+            // One of them is enough, and no file is one.
+            put(format_args!("complete -c instep -n '{seen} {name}; and not {seen} {words}' -f -a '{words}'\n"));
         }
         for flag in flags {
-            let short = flag.short.map_or_else(String::new, |short| format!(" -s {short}"));
-            let value = if flag.takes_value { " -r" } else { "" };
-            put(format_args!("complete -c instep {within} -l {}{short}{value}\n", flag.long));
+            put(format_args!("complete -c instep -n '{seen} {name}' {}\n", in_fish(&flag)));
         }
     }
     for (word, names) in ctl::families() {
         let names = names.join(" ");
-        put(format_args!("complete -c instep -n '__fish_seen_subcommand_from {word}' -a '{names}'\n"));
+        put(format_args!("complete -c instep -n '{seen} {word}; and not {seen} {names}' -f -a '{names}'\n"));
     }
     out
 }

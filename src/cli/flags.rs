@@ -48,11 +48,14 @@ pub(super) fn flags_in(help: &str) -> Vec<Flag> {
             None => continue,
         };
         let words = rest.split("  ").next().unwrap_or_default();
-        let (long, value) = words.split_once(' ').unwrap_or((words, ""));
-        let value = value.split_whitespace().next().unwrap_or_default();
-        let takes_value = value.chars().next().is_some_and(char::is_uppercase);
-        if !flags.iter().any(|flag| flag.long == long) {
-            flags.push(Flag { short, long: long.to_owned(), takes_value });
+        // Several may stand on a line.
+        for (n, words) in words.split(", --").enumerate() {
+            let (long, value) = words.split_once(' ').unwrap_or((words, ""));
+            let value = value.split_whitespace().next().unwrap_or_default();
+            let takes_value = value.chars().next().is_some_and(char::is_uppercase);
+            if !flags.iter().any(|flag| flag.long == long) {
+                flags.push(Flag { short: short.filter(|_| n == 0), long: long.to_owned(), takes_value });
+            }
         }
     }
     flags
@@ -65,12 +68,14 @@ mod tests {
     #[test]
     fn flags_are_read_from_help() {
         let flag = |short, long: &str, takes_value| Flag { short, long: long.to_owned(), takes_value };
-        let help = "Usage: x --not\n\n  -a, --address HOST:PORT  where\n      --json   all\n  -q, --quiet                less\n  --time T all\n  word --no\n";
+        let help = "Usage: x --not\n\n  -a, --address HOST:PORT  where\n      --json   all\n  -q, --quiet                less\n  --time T all\n  --key FILE, --long\n  word --no\n";
         let wanted = [
             flag(Some('a'), "address", true),
             flag(None, "json", false),
             flag(Some('q'), "quiet", false),
             flag(None, "time", true),
+            flag(None, "key", true),
+            flag(None, "long", false),
         ];
         assert_eq!(flags_in(help), wanted);
     }

@@ -54,6 +54,7 @@ HOST.
 
   -a, --address HOST:PORT  the Coordinator, or a context [INSTEP_ADDRESS, the one in use, 127.0.0.1:12300, or HOST]
   --context NAME           the Coordinator of that name (see: instep ctl context; also: INSTEP_CONTEXT)
+  --provider ID   what this provider shows, which is open
   --changes       what changed of entities      }
   --commands      what agents did               } both, when nothing is chosen
   --world         all entities as they are

@@ -28,6 +28,7 @@ mod chunks;
 mod client;
 mod clock;
 #[cfg(feature = "daemon")]
+mod completions_cli;
 mod connections;
 mod context_cli;
 mod control;
