@@ -128,6 +128,8 @@ counters! {
     multicasts_spread: "messages of other nodes spread among several components of this one",
     auth_unknown: "times somebody was not let in because nobody knows who he is",
     auth_forbidden: "times a user was not let do what he may not",
+    audit_lines: "lines for the audit log",
+    audit_dropped: "lines of the audit log that were left out, as there were too many, or its disk failed or did not keep up",
     reloads: "times settings and users were read anew and hold since",
     reloads_failed: "times settings and users were read anew and did not hold: the old ones stay",
     control_requests: "requests of controllers",

@@ -212,6 +212,7 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     setting!(text log_file, "log to this file instead of standard error; SIGHUP reopens it"),
+    setting!(text audit_log, "who did what, as lines of JSON (ECS), to this file; SIGHUP reopens it (default: none)"),
     setting!(number expiration_s, "silence (s) before a component is asked if it lives; three times that removes it"),
     setting!(number cleaning_interval_s, "time (s) between two cleanings of the directory"),
     setting!(number takeover_ms, "time (ms) for a silent owner to answer when its name is claimed"),

@@ -63,6 +63,8 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// File to log to instead of standard error; reopened at SIGHUP.
     pub log_file: String,
+    /// File for lines of who did what, in JSON; reopened at SIGHUP. Empty: none are kept. A server writes it; a hub by itself does not.
+    pub audit_log: String,
     /// Seconds of silence after which a component is asked whether it lives; three times that removes it. 1 to 86,400.
     pub expiration_s: u64,
     /// Seconds between two cleanings of the directory, each followed by an update to all other Coordinators.
@@ -213,6 +215,7 @@ impl Default for Config {
             dial_local: false,
             log_level: log::LevelFilter::Info,
             log_file: String::new(),
+            audit_log: String::new(),
             expiration_s: 15,
             cleaning_interval_s: 5,
             takeover_ms: 500,

@@ -29,12 +29,15 @@ pub(super) fn look(config: &Config) -> io::Result<Vec<String>> {
 
 /// Whether this user may do with files and directories what the server does.
 fn rights(config: &Config) -> io::Result<()> {
-    let log_file = Path::new(&config.log_file);
-    let of_log = if log_file.exists() { Some(log_file) } else { log_file.parent() };
-    let of_log = of_log.filter(|_| !config.log_file.is_empty()).filter(|path| !path.as_os_str().is_empty());
+    // A file that is not there yet is made in its directory.
+    let of_log = |key, path| {
+        let path = Some(Path::new(path)).filter(|path| !path.as_os_str().is_empty())?;
+        let place = if path.exists() { path } else { path.parent()? };
+        Some((key, place)).filter(|(_, place)| !place.as_os_str().is_empty())
+    };
+    let of_logs = [of_log("log_file", &config.log_file), of_log("audit_log", &config.audit_log)].into_iter().flatten();
     let written = [("state_dir", &config.state_dir), ("record", &config.record)];
-    let written =
-        written.into_iter().map(|(key, path)| (key, Path::new(path))).chain(of_log.map(|path| ("log_file", path)));
+    let written = written.into_iter().map(|(key, path)| (key, Path::new(path))).chain(of_logs);
     let written = written.map(|(key, path)| (key, path, Access::WRITE_OK));
     let read = config.log_dir.iter().map(|path| ("log_dir", Path::new(path), Access::READ_OK | Access::EXEC_OK));
     for (key, path, wanted) in written.chain(read) {

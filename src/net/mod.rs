@@ -40,6 +40,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod audit_log;
 mod below;
 mod channels;
 mod clock;

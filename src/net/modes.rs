@@ -37,6 +37,11 @@ pub(super) fn of_recordings() -> OpenOptions {
     with_mode(SHOWN)
 }
 
+/// Opens the audit log, for the group to read.
+pub(super) fn of_audit() -> OpenOptions {
+    with_mode(SHOWN)
+}
+
 #[cfg_attr(not(unix), expect(unused_variables, reason = "there are no such modes"))]
 fn with_mode(mode: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -53,9 +58,11 @@ pub(super) fn too_wide(config: &Config) -> Vec<String> {
         ("state_dir", state, DIRECTORY),
         ("state_dir", &*file, STATE),
         ("log_file", Path::new(&config.log_file), SHOWN),
+        ("audit_log", Path::new(&config.audit_log), SHOWN),
     ];
     let of_user = all.into_iter().filter(|(key, ..)| match *key {
         "state_dir" => !config.state_dir.is_empty(),
+        "audit_log" => !config.audit_log.is_empty(),
         _ => !config.log_file.is_empty(),
     });
     of_user.filter_map(|(key, path, mode)| wider(key, path, mode)).collect()

@@ -24,6 +24,7 @@ use crate::limits::{
 };
 use crate::time::Tick;
 
+use super::audit_log::AuditLog;
 use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, Listener};
@@ -61,6 +62,8 @@ pub struct Server {
     feeds: Feeds,
     /// What comes of the hub's commits and recordings, where there are directories for them.
     outcomes: Vec<Outcomes>,
+    /// Where who did what is written, if it is.
+    audit: Option<AuditLog>,
     /// Slots of peers that may have bytes to read.
     ready: VecDeque<u32>,
     /// How many of them are still to be read in this lap.
@@ -114,7 +117,12 @@ impl Server {
         let clock = Clock::new();
         #[cfg(feature = "tls")]
         let tls = super::tls::Certificates::of(&config).map_err(open::invalid)?;
-        let (hub, outcomes) = open::hub(config, clock, &waker, &listeners)?;
+        let audit = (!config.audit_log.is_empty()).then(|| AuditLog::open(&config.audit_log)).transpose()?;
+        let (mut hub, outcomes) = open::hub(config, clock, &waker, &listeners)?;
+        if let Some(audit) = &audit {
+            hub.begin_audit();
+            audit.append_of(&mut hub);
+        }
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
@@ -127,6 +135,7 @@ impl Server {
             dials: Dials::new(Arc::clone(&waker)),
             feeds: Feeds::new(Arc::clone(&waker)),
             outcomes,
+            audit,
             ready: VecDeque::new(),
             lap: 0,
             unwritten: VecDeque::new(),
@@ -235,6 +244,12 @@ impl Server {
     /// # Errors
     /// Waiting for events failed.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Turn> {
+        let turn = self.take_turn(wait);
+        self.write_audit();
+        turn
+    }
+
+    fn take_turn(&mut self, wait: Option<Duration>) -> io::Result<Turn> {
         // What was left by a call between the turns.
         self.turn_began = self.clock.micros();
         if self.carry_out(self.clock.now()) == Turn::Ended {
@@ -384,6 +399,7 @@ impl Server {
         #[cfg(feature = "daemon")]
         self.report_end(now);
         self.listeners.clear();
+        self.hub.end_audit();
         self.hub.handle_stop(now);
         Turn::Goes
     }

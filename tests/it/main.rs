@@ -8,6 +8,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "daemon")]
+mod audit;
 mod auth;
 #[cfg(feature = "daemon")]
 mod auth_cli;

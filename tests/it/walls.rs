@@ -26,6 +26,7 @@ const HUB_METHODS: &[&str] = &[
     "src/hub/dispatch/rpc.rs",
     "src/hub/dispatch/sessions.rs",
     "src/hub/dispatch/topic.rs",
+    "src/hub/dispatch/trail.rs",
     "src/hub/dispatch/viewer.rs",
     "src/hub/dispatch/web.rs",
     "src/hub/mod.rs",

@@ -19,6 +19,7 @@ mod renew;
 mod rpc;
 mod sessions;
 mod topic;
+mod trail;
 mod viewer;
 mod web;
 
@@ -44,6 +45,21 @@ impl Hub {
     /// Makes one call. `fresh`: it has just come, and must not overtake those that wait. `None`: there is more to do for it than one piece of work,
     /// and it is to be made again, without parameters.
     fn call(
+        &mut self,
+        request: &Request,
+        method: Option<&'static Method>,
+        name: &str,
+        params: Params,
+        fresh: bool,
+    ) -> Option<Said> {
+        let said = self.make_call(request, method, name, params, fresh);
+        if let (Some(method), Some(said)) = (method, &said) {
+            self.audit_call(request, method, said);
+        }
+        said
+    }
+
+    fn make_call(
         &mut self,
         request: &Request,
         method: Option<&'static Method>,

@@ -18,6 +18,7 @@ use super::Peers;
 use super::denials::Denial;
 use super::peer::{Peer, Shown};
 use super::shares::{Asker, Share};
+use super::trail::Deed;
 
 impl Peer {
     /// Where it comes from, as far as the connection tells.
@@ -25,6 +26,10 @@ impl Peer {
         Origin { address: self.address(), is_private: self.is_private }
     }
 }
+
+/// What the audit log calls it when somebody is not let in, or not let do something.
+const AUTH_FAILURE: &str = "AUTH_FAILURE";
+const AUTHENTICATION: &str = "authentication";
 
 impl Peers {
     /// The user at the other end of a connection, if it is known who that is.
@@ -189,6 +194,16 @@ impl Peers {
         let data = json!({"action": what, "needs": needs, "user": user});
         let target = shown_target(target);
         self.counters.auth_forbidden += 1;
+        let message = format!("{what} {target}").trim_end().to_owned();
+        self.audit(&Deed {
+            action: AUTH_FAILURE,
+            category: AUTHENTICATION,
+            refused: Some(needs),
+            user: &user,
+            address,
+            target: &message,
+            ..Deed::default()
+        });
         if self.may_log() {
             let at = address.map_or_else(String::new, |address| format!(" at {address}"));
             log::warn!("{user}{at} may not {what} {target}: it needs {needs}");
@@ -206,6 +221,14 @@ impl Peers {
         if self.may_log() {
             log::warn!("{address} may not {what}: {why}");
         }
+        self.audit(&Deed {
+            action: AUTH_FAILURE,
+            category: AUTHENTICATION,
+            refused: Some(why),
+            address: Some(address),
+            target: what,
+            ..Deed::default()
+        });
         let needs = why.to_owned();
         let denial = Denial {
             user: String::new(),
@@ -215,6 +238,24 @@ impl Peers {
             needs,
         };
         self.denials.note(denial, self.now);
+    }
+
+    /// Keeps a deed for the audit log, where there is one.
+    pub(in crate::hub) fn audit(&mut self, deed: &Deed<'_>) {
+        if !self.trail.is_kept() {
+            return;
+        }
+        if self.trail.add(self.unix_ms(), deed) {
+            self.counters.audit_lines += 1;
+        } else {
+            self.counters.audit_dropped += 1;
+        }
+    }
+
+    /// Lines of it were lost on their way to the disk.
+    pub(in crate::hub) fn note_audit_lost(&mut self, lines: u64) {
+        self.counters.audit_dropped += lines;
+        self.trail.note_lost(lines);
     }
 
     // ---- Other rules ----

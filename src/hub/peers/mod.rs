@@ -29,6 +29,7 @@ pub(super) mod sealed;
 mod sealing;
 mod shares;
 mod side;
+mod trail;
 mod undelivered;
 mod waits;
 
@@ -47,6 +48,7 @@ pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
 pub(super) use shares::{Asker, Share, Shares, share_of};
 pub(super) use side::Side;
+pub(super) use trail::{Deed, Trail};
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};
 
@@ -106,6 +108,7 @@ pub(super) struct Peers {
     pub(super) counters: Counters,
     pub(super) journal: Journal,
     pub(super) news: News,
+    pub(super) trail: Trail,
     table: Table<Peer, OfPeers>,
     pub(super) pool: Pool,
     timers: Timers<{ PeerTimer::KINDS }>,
@@ -176,6 +179,7 @@ impl Peers {
             counters: Counters::default(),
             journal: Journal::default(),
             news: News::new(start.unix_ms),
+            trail: Trail::default(),
             table: Table::new(config.connections_max + TARPIT_MAX),
             pool: Pool::new(config.memory_max),
             timers: Timers::default(),

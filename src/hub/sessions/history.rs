@@ -37,6 +37,19 @@ pub(super) enum What {
 }
 
 impl What {
+    /// What the audit log calls it; a trigger by its `name`.
+    pub(super) const fn deed(self, name: &'static str) -> &'static str {
+        match self {
+            Self::State if !name.is_empty() => name,
+            Self::State | Self::Message => "STATE",
+            Self::Joined => "JOIN",
+            Self::Resigned => "RESIGN",
+            Self::Away => "AWAY",
+            Self::Resumed => "RESUME",
+            Self::Lost | Self::Ended => "LOST",
+        }
+    }
+
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::State => "state",

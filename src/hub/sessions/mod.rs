@@ -66,7 +66,7 @@ use super::events::Event;
 use super::keys::{NodeKey, OfSessions, PeerKey, RequestKey, SessionKey};
 use super::ledger::{Ledger, Ticket};
 use super::names::Names;
-use super::peers::{For, Peers, Topic};
+use super::peers::{Deed, For, Peers, Topic};
 use super::tally::DocumentTally;
 
 use backlog::Backlog;
@@ -284,6 +284,7 @@ impl Sessions {
         let time = peers.unix_ms();
         let made = json!({"session": name, "change": "created", "state": state.name(), "time": time});
         peers.news.add(Topic::Sessions, &made);
+        peers.audit(&Deed { action: "CREATE_SESSION", category: "session", session: name, ..Deed::default() });
         peers.counters.sessions_made += 1;
         Some(key)
     }
@@ -346,6 +347,14 @@ impl Sessions {
         self.by_name.remove(session.local_name());
         log::info!("session {} ({}) ended: {why}", session.id, session.name);
         peers.news.add(Topic::Sessions, &json!({"session": session.name, "change": "deleted", "reason": why}));
+        let session_name = session.name.as_str();
+        peers.audit(&Deed {
+            action: "END_SESSION",
+            category: "session",
+            session: session_name,
+            target: why,
+            ..Deed::default()
+        });
         let members = core::mem::take(&mut session.members);
         self.account(peers, members.len() * MEMBER_BYTES, 0);
         for member in members.into_keys() {

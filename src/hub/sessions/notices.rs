@@ -14,7 +14,7 @@ use crate::hub::cause::Cause;
 use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names, new_header};
-use crate::hub::peers::{Peer, Peers, Topic, Work};
+use crate::hub::peers::{Deed, Peer, Peers, Topic, Work};
 use crate::leco::message::HEADER_BYTES;
 use crate::leco::multicast::entry_bytes;
 use crate::leco::name;
@@ -102,6 +102,18 @@ impl Sessions {
             let told = json!({"session": session.name, "change": change, "state": state, "seq": seq, "by": draft.by,
                               "trigger": trigger, "time": time});
             peers.news.add(Topic::Sessions, &told);
+            let system = session.members.get(draft.by.as_bytes()).map_or("", |member| &*member.system);
+            let action = draft.what.deed(draft.name);
+            peers.audit(&Deed {
+                action,
+                category: "session",
+                client: &draft.by,
+                system,
+                session: &session.name,
+                target: state,
+                seq: Some(seq),
+                ..Deed::default()
+            });
         }
         let text: Box<str> = draft.text(&session.name, state, seq, time).into();
         let past = Past {

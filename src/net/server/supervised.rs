@@ -63,11 +63,20 @@ impl Server {
         self.supervisor = Some(supervisor);
     }
 
+    /// Hands what the audit log is to have to its thread.
+    pub(super) fn write_audit(&mut self) {
+        let Some(audit) = &self.audit else { return };
+        audit.append_of(&mut self.hub);
+    }
+
     /// Somebody hung up: what can be is read anew.
     pub(super) fn reload(&mut self, now: Tick) {
         #[cfg(feature = "daemon")]
         if let Some(supervisor) = &mut self.supervisor {
             supervisor.reloading(now);
+        }
+        if let Some(audit) = &self.audit {
+            audit.reopen();
         }
         if self.has_rules {
             self.hub.handle_reload(now);

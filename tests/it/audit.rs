@@ -1,0 +1,128 @@
+//! The audit log of the program as who has to answer for it reads it: who joined, pulled, administered and was not let in; nothing secret;
+//! a file that is moved away and one that cannot be written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::common::program::{Said, run, until};
+use crate::serve_cli::Running;
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("instep-audit-cli-{}-{name}", std::process::id()));
+    drop(fs::remove_dir_all(&path));
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn find(path: &Path, action: &str) -> Value {
+    let mut found = None;
+    until(&format!("a line {action} in {}", path.display()), || {
+        found = lines(path).into_iter().find(|line| line["event.action"] == action);
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+/// A token and the line of settings for it.
+fn token(user: &str) -> (String, String) {
+    let said = run(&["token", "new", user]);
+    let text = said.good();
+    let line = text.lines().find(|line| line.starts_with("token = ")).unwrap();
+    (text.lines().next().unwrap().to_owned(), line.to_owned())
+}
+
+#[test]
+fn who_did_what_is_there_to_be_read_and_nothing_that_lets_anybody_in() {
+    let folder = folder("lines");
+    let (audit, config) = (folder.join("audit.json"), folder.join("instep.toml"));
+    let ((admin, admin_line), (guest, guest_line)) = (token("chief"), token("guest"));
+    let (nobodys, _) = token("nobody");
+    let users = format!(
+        "auth = \"all\"\n[[users]]\nname = \"chief\"\nrole = \"admin\"\n{admin_line}\n[[users]]\nname = \"guest\"\nrole = \"component\"\n{guest_line}\n"
+    );
+    fs::write(&config, users).unwrap();
+    let files =
+        [("chief", admin.as_str()), ("guest", guest.as_str()), ("stranger", nobodys.as_str())].map(|(name, token)| {
+            let path = folder.join(name);
+            fs::write(&path, token).unwrap();
+            #[cfg(unix)]
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            path.to_str().unwrap().to_owned()
+        });
+    let here = ["--config", config.to_str().unwrap(), "--audit-log", audit.to_str().unwrap()];
+    let mut server = Running::start(&[&here[..], &["--control-bind", "off", "--http-bind", "off"]].concat());
+    let address = server.line("COORDINATOR on").rsplit(' ').next().unwrap().to_owned();
+    let ctl =
+        |file: &str, words: &[&str]| -> Said { run(&[&["ctl", "-a", &address, "--token-file", file], words].concat()) };
+    let [chief, guest, stranger] = &files;
+    ctl(chief, &["session", "create", "drill"]).good();
+    // As a member, since there is no control port.
+    ctl(chief, &["session", "submit", "drill"]).good();
+    ctl(chief, &["log-level", "info"]).good();
+    assert_eq!(ctl(guest, &["shutdown"]).code, 1);
+    assert_ne!(ctl(stranger, &["session", "list"]).code, 0);
+    let join = find(&audit, "JOIN");
+    assert_eq!(
+        (&join["c2sim.sharedSession"], &join["event.outcome"]),
+        (&Value::from("drill"), &Value::from("success"))
+    );
+    assert!(join["event.sequence"].is_u64() && join["c2sim.systemName"] == "instep-ctl", "{join}");
+    for action in ["START_AUDIT", "CREATE_SESSION", "RESIGN"] {
+        find(&audit, action);
+    }
+    let trigger = lines(&audit).into_iter().find(|line| line["message"] == "INITIALIZING");
+    assert!(trigger.is_some(), "{:?}", lines(&audit));
+    let call = find(&audit, "set_log_level");
+    assert_eq!((&call["user.name"], &call["source.ip"]), (&Value::from("chief"), &Value::from("127.0.0.1")));
+    let is_denied = |user: Option<&str>| {
+        let is_it = |line: &Value| line["event.action"] == "AUTH_FAILURE" && line["event.outcome"] == "failure";
+        lines(&audit).iter().any(|line| is_it(line) && line["user.name"].as_str() == user)
+    };
+    until("a user is denied", || is_denied(Some("guest")));
+    until("a stranger, who has no name, is denied", || is_denied(None));
+    // Moved away as logrotate does.
+    let moved = folder.join("audit.1");
+    fs::rename(&audit, &moved).unwrap();
+    server.signal("-HUP");
+    server.line("were read anew");
+    ctl(chief, &["session", "delete", "drill"]).good();
+    find(&audit, "END_SESSION");
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+    find(&audit, "STOP_AUDIT");
+    let all = fs::read_to_string(&audit).unwrap() + &fs::read_to_string(&moved).unwrap();
+    for secret in [admin.as_str(), nobodys.as_str(), "sha256"] {
+        assert!(!all.contains(secret), "{all}");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_file_that_cannot_be_written_stops_nobody_and_is_counted() {
+    let folder = folder("full");
+    // Every write to it fails, as on a full disk.
+    let full = "/dev/full";
+    if !Path::new(full).exists() {
+        return;
+    }
+    let here = ["--audit-log", full, "--control-bind", "off", "--http-bind", "off"];
+    let mut server = Running::start(&here);
+    let address = server.line("COORDINATOR on").rsplit(' ').next().unwrap().to_owned();
+    run(&["ctl", "-a", &address, "session", "create", "drill"]).good();
+    until("what was lost is counted", || {
+        let said = run(&["ctl", "-a", &address, "counters", "--json"]);
+        said.json()["audit_dropped"].as_u64() > Some(0)
+    });
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+    let said = run(&["serve", "--bind", "127.0.0.1:0", "--audit-log", folder.to_str().unwrap()]);
+    assert!(said.error(1).starts_with("audit_log "), "{said:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
