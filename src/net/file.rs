@@ -89,7 +89,7 @@ impl Files {
         let Logs { files, more } = self.logs();
         let names: Vec<_> = files.iter().take(LOGS_NAMED_MAX).map(|(name, _)| name.as_str()).collect();
         let rest = if more || files.len() > names.len() { ", …" } else { "" };
-        if names.is_empty() { "there is none".to_owned() } else { format!("there are: {}{rest}", names.join(", ")) }
+        if names.is_empty() { "they have none".to_owned() } else { format!("there are: {}{rest}", names.join(", ")) }
     }
 }
 

@@ -174,7 +174,7 @@ fn open_as_it_is(path: &Path) -> io::Result<(Database, Option<Trouble>)> {
             return told(ErrorKind::AddrInUse, "another process has it open");
         }
         if let DatabaseError::Storage(StorageError::Io(error)) = &error
-            && error.kind() != ErrorKind::InvalidData
+            && !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
         {
             return told(error.kind(), &error.to_string());
         }
@@ -312,16 +312,22 @@ mod tests {
         drop(file);
         let path = directory.0.join(STATE_FILE);
         let whole = std::fs::read(&path).unwrap();
-        let mut refused = 0;
-        for cut in (0..whole.len()).step_by(whole.len() / 60) {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            // An empty file is a new one.
-            match LedgerFile::open(&directory.0) {
-                Ok((file, _)) => assert!(cut == 0 || all(&file).len() == 2, "cut at {cut}"),
-                Err(_) => refused += 1,
+        drop(std::fs::remove_file(&path));
+        for bytes in [whole, crashed(&directory.0)] {
+            let mut refused = 0;
+            for cut in (0..bytes.len()).step_by(bytes.len() / 60) {
+                std::fs::write(&path, &bytes[..cut]).unwrap();
+                // An empty file is a new one.
+                match LedgerFile::open(&directory.0) {
+                    Ok((file, _)) => assert!(cut == 0 || all(&file).len() == 2, "cut at {cut}"),
+                    Err(error) => {
+                        assert!(error.to_string().contains("it is damaged"), "cut at {cut}: {error}");
+                        refused += 1;
+                    }
+                }
             }
+            assert!(refused > 0);
         }
-        assert!(refused > 0);
     }
 
     /// A file as a crash leaves it, behind twenty changes, with the bytes of another day.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Two hundred members of one session at three nodes, with accidents: the server is killed and started again, other nodes are, members are
-killed and come back, their cables are cut. Every member that lives is one again within two seconds of its sign-in, with every event that it
+killed and come back, their links are reset, or their cables are cut, so that nobody is told and they come by another link while the old one
+still stands. Every member that lives is one again within two seconds of its sign-in, with every event that it
 has missed or the word that there is a gap; nobody hears an event twice (each has its number), and `instep ctl session watch` goes on.
 
 A member of another node than the session's may have come back before that node has told of it: then it may hear events before the word that
@@ -32,6 +33,8 @@ MEMBERS, NODES, ACCIDENTS = 200, 3, 6
 SESSION = b"N1.session:default"
 #: A member is one again so soon after its sign-in, or where its own node lives on, after the nodes are linked again.
 SECONDS = 2.0
+#: "The name is already taken", and how long one waits then.
+TAKEN, PAUSE = -32091, 0.2
 
 
 class Member:
@@ -50,6 +53,8 @@ class Member:
         #: What it has done that its session hears of: it knows that event by the answer, and by nothing else.
         self.deeds: set[bytes] = set()
         self.asked = 0
+        #: Its old link was heard a moment ago and holds its name: it signs in once more then.
+        self.again = 0.0
 
     def connect(self) -> None:
         self.socket = socket.create_connection(("127.0.0.1", self.node.port), timeout=5)
@@ -59,6 +64,10 @@ class Member:
         self.signed_in = self.back = 0.0
         self.is_known = False
         self.send(wire.opening())
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        self.again = 0.0
         self.say(b"COORDINATOR", "sign_in")
 
     def send(self, data: bytes) -> None:
@@ -79,8 +88,14 @@ class Member:
         self.deeds.add(conversation)
         return conversation
 
-    def cut(self) -> None:
-        """Its cable is cut: neither side is told in order, and what was not read is lost."""
+    def lose(self) -> socket.socket:
+        """Its cable is cut: nobody is told, the server believes in the old link, and what comes there is never read."""
+        old, self.socket = self.socket, None
+        assert old is not None
+        return old
+
+    def reset(self) -> None:
+        """Its link is reset: neither side is told in order, and what was not read is lost."""
         if self.socket is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.socket.close()
@@ -113,6 +128,8 @@ class Member:
         elif "result" in said or "error" in said:
             if heard.sender.endswith(b".COORDINATOR") and not self.signed_in and "result" in said:
                 self.signed_in = time.monotonic()
+            elif said.get("error", {}).get("code") == TAKEN:
+                self.again = time.monotonic() + PAUSE
             self.answers[heard.conversation] = said
             if heard.conversation in self.deeds and "result" in said:
                 # What the answer says may be in the same bytes as the next event.
@@ -159,6 +176,8 @@ class Run:
         self.members = [Member(n, self.nodes[n % NODES], f"N{n % NODES + 1}") for n in range(MEMBERS)]
         self.worst = 0.0
         self.watch = None
+        #: Links that nobody reads any more.
+        self.lost: list[socket.socket] = []
 
     @staticmethod
     def answers_at(node: Node) -> bool:
@@ -189,6 +208,9 @@ class Run:
                 if member.hear():
                     member.socket.close()
                     member.socket = None
+        for member in living:
+            if member.socket is not None and 0.0 < member.again < time.monotonic():
+                member.sign_in()
 
     def ask(self, member: Member, receiver: bytes, method: str, **params: Any) -> Any:
         return self.answer(member, member.say(receiver, method, **params), method)
@@ -232,7 +254,7 @@ class Run:
         self.check_watch()
 
     def accident(self) -> None:
-        kind = self.dice.choice(["server", "node", "members", "cables"])
+        kind = self.dice.choice(["server", "node", "members", "links", "cables"])
         self.linked = 0.0
         for member in self.members:
             member.back = 0.0
@@ -254,7 +276,9 @@ class Run:
             victims = self.dice.sample(self.members, self.dice.randrange(1, MEMBERS // 2))
             for member in victims:
                 if kind == "cables":
-                    member.cut()
+                    self.lost.append(member.lose())
+                elif kind == "links":
+                    member.reset()
                 else:
                     member.socket.close()
                     member.socket = None
@@ -282,7 +306,7 @@ class Run:
         for probe in probes:
             if probe.socket is not None:
                 self.ask(probe, b"COORDINATOR", "sign_out")
-            probe.cut()
+            probe.reset()
         self.members = self.members[:-NODES]
 
     def trigger(self, among: Optional[list[Member]] = None) -> None:
@@ -313,7 +337,9 @@ class Run:
             self.watch.terminate()
             self.watch.wait()
         for member in self.members:
-            member.cut()
+            member.reset()
+        for link in self.lost:
+            link.close()
         for node in self.nodes:
             node.end()
         self.folder.cleanup()

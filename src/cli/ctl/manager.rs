@@ -121,20 +121,32 @@ fn listed<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
     ids.into_iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Names the provider that stays listed, with its reason, when it could not be opened.
+fn of_provider(mut stop: Stop) -> Stop {
+    if let Stop::Trouble(Trouble::Denied(denial)) = &mut stop
+        && let Some(id) = denial.data.get("provider").and_then(Value::as_i64)
+    {
+        denial.message = format!("provider {id}: {}", denial.message);
+    }
+    stop
+}
+
 pub(super) fn open(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let (first, port, keep) = (given.word(0), given.word(1), given.switch("keep"));
     let json = if port.is_empty() {
         if keep {
             return Err(Stop::Usage("open: --keep is for a kernel, HOST PORT".to_owned()));
         }
-        connection.control(Function::Open, |request| request.logfilename(first))?
+        connection.control(Function::Open, |request| request.logfilename(first)).map_err(of_provider)?
     } else {
         let number = port.parse().ok().filter(|port: &u16| *port > 0);
         let number = number.ok_or_else(|| Stop::Usage(format!("open: '{port}' is not a port from 1 to 65535")))?;
-        connection.control(Function::Open, |request| {
-            let request = request.address(first, number);
-            if keep { request.keep() } else { request }
-        })?
+        connection
+            .control(Function::Open, |request| {
+                let request = request.address(first, number);
+                if keep { request.keep() } else { request }
+            })
+            .map_err(of_provider)?
     };
     let id = cell(&json, "provider");
     let text = match json.pointer("/providerinfo/0/message").and_then(Value::as_str) {

@@ -132,11 +132,23 @@ impl Way {
         {
             return Ok(id);
         }
-        let answer = self.ask("open_provider", &json!({"logfilename": name}))?;
+        let answer = self.ask("open_provider", &json!({"logfilename": name}));
+        let answer = answer.map_err(|trouble| self.in_words_of_log(&name, trouble))?;
         let id = answer.get("provider").and_then(Value::as_i64).unwrap_or_default();
         self.provider = Some(id);
         self.opened.0.0.store(id, Ordering::SeqCst);
         Ok(id)
+    }
+
+    /// What could not be opened stays listed with its reason, for its opener to look at: here nobody does, so it is closed, and the log is
+    /// named instead of it.
+    fn in_words_of_log(&self, log: &str, trouble: Trouble) -> Trouble {
+        let Trouble::Denied(mut denial) = trouble else { return trouble };
+        if let Some((id, reason)) = of_provider(&denial.message) {
+            drop(self.ask("close_provider", &json!({"provider": id})));
+            denial.message = format!("{log}: {reason}");
+        }
+        Trouble::Denied(denial)
     }
 
     /// How the provider is doing.
@@ -165,9 +177,25 @@ fn word<'a>(row: &'a Value, key: &str) -> &'a str {
     row.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The provider that a sentence of the Manager is about, and what it says of it.
+fn of_provider(message: &str) -> Option<(i64, &str)> {
+    let (id, reason) = message.strip_prefix("provider ")?.split_once(": ")?;
+    Some((id.parse().ok()?, reason))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_a_provider_is_told_from_what_is_said_of_none() {
+        assert_eq!(of_provider("provider 12: cut at 3: no more"), Some((12, "cut at 3: no more")));
+        for other in
+            ["there is no log 'provider 1: x'", "provider 1 is a log", "provider x: y", "64 providers are open"]
+        {
+            assert_eq!(of_provider(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_log_is_told_from_a_host_by_its_name() {
