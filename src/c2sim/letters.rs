@@ -42,7 +42,10 @@ pub(super) fn readable(bytes: &[u8]) -> (&str, Option<Defect>) {
 pub(super) fn first_forbidden(text: &str) -> Option<usize> {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     for (n, word) in words.iter().enumerate() {
-        if may_have_suspect(u64::from_le_bytes(*word))
+        let bytes = u64::from_le_bytes(*word);
+        // Of those that have one, nearly all have the end of a line in them, and nothing else.
+        if may_have_suspect(bytes)
+            && has_suspect(bytes)
             && let Some(at) = first_forbidden_of(text, 8 * n, word)
         {
             return Some(at);
@@ -58,14 +61,29 @@ fn first_forbidden_of(text: &str, at: usize, bytes: &[u8]) -> Option<usize> {
     bytes.iter().enumerate().find(|(n, byte)| is_suspect(**byte) && is_forbidden(*n, **byte)).map(|(n, _)| at + n)
 }
 
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
 /// Whether one of the eight bytes may be a control character, line ends and tabs included, or 0xEF. The first such byte is found for certain;
 /// which one it is does not show.
 const fn may_have_suspect(word: u64) -> bool {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
     let control = word.wrapping_sub(ONES * 0x20) & !word;
     let marked = word ^ (ONES * 0xef);
     (control | (marked.wrapping_sub(ONES) & !marked)) & HIGH != 0
+}
+
+/// Whether [`is_suspect`] is true of one of the eight bytes.
+const fn has_suspect(word: u64) -> bool {
+    let control = zeros(word & (ONES * 0xe0));
+    let spaces = zeros(word ^ (ONES * 0x09)) | zeros(word ^ (ONES * 0x0a)) | zeros(word ^ (ONES * 0x0d));
+    (control & !spaces) | zeros(word ^ (ONES * 0xef)) != 0
+}
+
+/// The highest bit of each of the eight bytes that is zero, and nothing else.
+const fn zeros(word: u64) -> u64 {
+    const LOW: u64 = !HIGH;
+    // No carry leaves its byte.
+    !(((word & LOW) + LOW) | word | LOW)
 }
 
 /// Whether a forbidden character may start with this byte: a control character, or 0xEF, which U+FFFE and U+FFFF start with.
@@ -124,6 +142,8 @@ const fn continues_name(letter: char) -> bool {
 /// What a byte may be in a name: the letters of ASCII are decided by it.
 const STARTS: u8 = 1;
 const CONTINUES: u8 = 2;
+/// The byte ends a piece of text, or has to be looked at in it.
+const MARKS: u8 = 4;
 #[expect(clippy::indexing_slicing, reason = "a constant that would not compile")]
 const LETTERS: [u8; 256] = {
     let mut letters = [0; 256];
@@ -132,6 +152,7 @@ const LETTERS: [u8; 256] = {
         letters[byte as usize] = match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'_' => STARTS | CONTINUES,
             b'0'..=b'9' | b'-' | b'.' => CONTINUES,
+            b'<' | b'&' | b'>' => MARKS,
             _ => 0,
         };
         byte += 1;
@@ -162,8 +183,24 @@ pub(super) fn check_name(name: &str) -> Result<(&str, &str), Defect> {
 }
 
 fn is_ascii_name(name: &str) -> bool {
-    let Some((first, rest)) = name.as_bytes().split_first() else { return false };
-    kind_of(*first) & STARTS != 0 && rest.iter().all(|byte| kind_of(*byte) & CONTINUES != 0)
+    !name.is_empty() && ascii_name(name.as_bytes()) == name.len()
+}
+
+/// How many bytes at the beginning are a name in ASCII without a prefix; none if they cannot begin one.
+#[inline]
+pub(super) fn ascii_name(bytes: &[u8]) -> usize {
+    match bytes.split_first() {
+        Some((first, rest)) if kind_of(*first) & STARTS != 0 => {
+            1 + rest.iter().position(|byte| kind_of(*byte) & CONTINUES == 0).unwrap_or(rest.len())
+        }
+        _ => 0,
+    }
+}
+
+/// Where the first `<`, `&` or `>` is.
+#[inline]
+pub(super) fn first_mark(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| kind_of(*byte) & MARKS != 0)
 }
 
 /// Whether `name` is a name without colon.
@@ -185,5 +222,33 @@ mod tests {
             assert_eq!(first_forbidden(&text), Some(2 * before));
             assert_eq!(first_forbidden(&"\u{fffd}\t\r\n".repeat(before)), None);
         }
+    }
+
+    #[test]
+    fn a_word_has_a_suspect_if_one_of_its_bytes_is_one() {
+        for place in 0..8 {
+            for byte in 0..=u8::MAX {
+                for around in [b' ', b'\n', 0x7f, 0xf0, 0x80] {
+                    let mut word = [around; 8];
+                    word[place] = byte;
+                    let has = word.iter().any(|byte| is_suspect(*byte));
+                    assert_eq!(has_suspect(u64::from_le_bytes(word)), has, "{word:?}");
+                    assert!(!has || may_have_suspect(u64::from_le_bytes(word)), "{word:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_at_the_beginning_is_the_one_that_is_checked() {
+        for text in ["a", "A-b.9_>", "", ">", "9a", "-a", "a:b>", "a b", "n\u{e9}", "_", "a<"] {
+            let len = ascii_name(text.as_bytes());
+            let name = text.get(..len).unwrap();
+            assert_eq!(check_name(name).is_ok(), len > 0, "{text}");
+            let longer = text.get(..=len).filter(|longer| longer.len() > len && !longer.ends_with(':'));
+            assert!(longer.is_none_or(|longer| check_name(longer).is_err()), "{text}");
+        }
+        assert_eq!(ascii_name(&[b'a'; 1000]), 1000);
+        assert_eq!([first_mark(b"ab&<"), first_mark(b">"), first_mark(b"]]")], [Some(2), Some(0), None]);
     }
 }

@@ -14,11 +14,11 @@ use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::attributes::{Attributes, check_declaration};
 use super::defect::Defect;
-use super::letters::{check_name, is_blank, is_space, resolve, split_name};
+use super::letters::{ascii_name, check_name, first_mark, is_blank, is_space, resolve, split_name};
 use super::span::Span;
 use crate::limits::{
-    C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PIECE_BYTES,
-    C2SIM_TAG_BYTES_MAX,
+    C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAME_BYTES_MAX, C2SIM_NAMESPACES_MAX,
+    C2SIM_PIECE_BYTES, C2SIM_TAG_BYTES_MAX,
 };
 
 /// The namespace every document may use under the prefix `xml` without declaring it.
@@ -261,7 +261,10 @@ impl<'a> TokenReader<'a> {
 
     fn text_piece(&mut self, start: usize) -> Result<Token<'a>, Defect> {
         let window = self.window(start, C2SIM_PIECE_BYTES);
-        let end = match memchr2(b'<', b'&', window) {
+        // Most texts are a few bytes, which are looked at one by one for less than a search costs to begin.
+        let begins = window.get(..SHORT_BYTES).unwrap_or(window);
+        let short = first_mark(begins).filter(|n| begins.get(*n) != Some(&b'>'));
+        let end = match short.or_else(|| memchr2(b'<', b'&', window)) {
             Some(n) => start + n,
             None if self.is_all(start, window) => self.text.len(),
             None => {
@@ -274,7 +277,7 @@ impl<'a> TokenReader<'a> {
             return Err(Defect::OutsideRoot);
         }
         // The end of a CDATA section may not stand in text.
-        if raw.as_bytes().contains(&b'>') {
+        if short.is_none() && raw.as_bytes().contains(&b'>') {
             let seen = start.saturating_sub(2).max(self.at.text_start);
             let bytes = self.text.as_bytes().get(seen..end).unwrap_or_default();
             if memmem::find(bytes, b"]]>").is_some() {
@@ -392,6 +395,16 @@ impl<'a> TokenReader<'a> {
     // ---- Tags ----
 
     fn end_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        // Nearly all are what was opened, and nothing else.
+        let rest = self.text.as_bytes().get(start + 2..).unwrap_or_default();
+        if let Some(opened) = self.at.open.last().map(|open| open.of(self.text))
+            && rest.get(opened.len()) == Some(&b'>')
+            && rest.starts_with(opened.as_bytes())
+        {
+            self.at.open.pop();
+            self.ends(start + 3 + opened.len());
+            return Ok(self.leave());
+        }
         let end = match memchr(b'>', self.window(start + 2, C2SIM_TAG_BYTES_MAX)) {
             Some(n) => start + 2 + n,
             None => return Err(self.unclosed(start)),
@@ -413,6 +426,14 @@ impl<'a> TokenReader<'a> {
 
     fn start_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
         let window = self.window(start + 1, C2SIM_TAG_BYTES_MAX);
+        // Nearly all are a name, and nothing else.
+        let named = ascii_name(window.get(..=C2SIM_NAME_BYTES_MAX).unwrap_or(window));
+        if window.get(named) == Some(&b'>') && (1..=C2SIM_NAME_BYTES_MAX).contains(&named) {
+            let name = self.text.get(start + 1..start + 1 + named).ok_or(Defect::Malformed)?;
+            self.ends(start + named + 2);
+            self.count()?;
+            return self.enter(Tag { name, prefix: "", local: name, attributes: "", empty: false });
+        }
         let mut n = 0;
         loop {
             let rest = window.get(n..).unwrap_or_default();
@@ -431,10 +452,16 @@ impl<'a> TokenReader<'a> {
         }
         let inner = self.text.get(start + 1..start + 1 + n).ok_or(Defect::Malformed)?;
         self.ends(start + n + 2);
-        self.enter(inner)
+        self.count()?;
+        let (inner, empty) = inner.strip_suffix('/').map_or((inner, false), |inner| (inner, true));
+        let named = inner.bytes().position(|byte| is_space(char::from(byte))).unwrap_or(inner.len());
+        let (name, attributes) = inner.split_at_checked(named).ok_or(Defect::Malformed)?;
+        let (prefix, local) = check_name(name)?;
+        self.enter(Tag { name, prefix, local, attributes, empty })
     }
 
-    fn enter(&mut self, inner: &'a str) -> Result<Token<'a>, Defect> {
+    /// One more element, if there may be one here.
+    fn count(&mut self) -> Result<(), Defect> {
         if self.at.depth == 0 && self.at.elements > 0 {
             return Err(Defect::OutsideRoot);
         }
@@ -446,19 +473,18 @@ impl<'a> TokenReader<'a> {
         }
         self.at.depth += 1;
         self.at.elements += 1;
-        let (inner, empty) = inner.strip_suffix('/').map_or((inner, false), |inner| (inner, true));
-        let named = inner.bytes().position(|byte| is_space(char::from(byte))).unwrap_or(inner.len());
-        let (name, attributes) = inner.split_at_checked(named).ok_or(Defect::Malformed)?;
-        let (prefix, local) = check_name(name)?;
-        let tag = Tag { name, prefix, local, attributes, empty };
-        if !is_blank(attributes) {
+        Ok(())
+    }
+
+    fn enter(&mut self, tag: Tag<'a>) -> Result<Token<'a>, Defect> {
+        if !is_blank(tag.attributes) {
             self.read_attributes(&tag)?;
         }
         self.at.cost += self.at.bindings.len() / COST_BINDINGS;
-        self.check_prefix(prefix)?;
-        self.at.closing = empty;
-        if !empty {
-            self.at.open.push(Span::within(self.text, name));
+        self.check_prefix(tag.prefix)?;
+        self.at.closing = tag.empty;
+        if !tag.empty {
+            self.at.open.push(Span::within(self.text, tag.name));
         }
         Ok(Token::Start(tag))
     }
@@ -535,6 +561,8 @@ const COST_BYTES: usize = 64;
 const COST_BINDINGS: usize = 8;
 const COST_ATTRIBUTES: usize = 16;
 const COST_ATTRIBUTE_BYTES: usize = 16;
+/// So many bytes of a text are looked at one by one.
+const SHORT_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests;

@@ -52,6 +52,9 @@ impl core::fmt::Display for Network {
     }
 }
 
+/// Fields by which proxies tell who has asked for what, older than the one that is the standard.
+const OF_PROXIES: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+
 /// A request as its client has sent it, before any proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen<'a> {
@@ -76,18 +79,16 @@ impl<'a> Seen<'a> {
     pub fn of(head: &Head<'a>, (peer, is_private): (IpAddr, bool), trusted: &[Network]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
         let plain = Self { client: peer, host: head.target.host, port: None, is_secure: is_private, prefix: "" };
-        let names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
-        let has =
-            |names: &[&str]| head.fields().any(|(name, _)| names.iter().any(|known| known.eq_ignore_ascii_case(name)));
         if !is_trusted(peer) {
-            let is_for_others = peer.to_canonical().is_loopback() && (has(&names) || has(&["Forwarded"]));
+            let is_for_others =
+                peer.to_canonical().is_loopback() && (head.has(&OF_PROXIES) || head.has(&["Forwarded"]));
             return Self { client: if is_for_others { Self::ELSEWHERE } else { peer }, ..plain };
         }
         let mut seen = plain;
         let one = |name| head.field(name).map(first);
         seen.prefix = one("X-Forwarded-Prefix").and_then(path).unwrap_or("");
         seen.port = one("X-Forwarded-Port").and_then(|port| port.parse().ok());
-        let is_old = has(&names);
+        let is_old = head.has(&OF_PROXIES);
         if is_old {
             seen.is_secure = one("X-Forwarded-Proto").is_some_and(is_tls);
             seen.host = one("X-Forwarded-Host").and_then(authority).unwrap_or(plain.host);

@@ -143,16 +143,27 @@ impl<'a> Head<'a> {
 
     /// All fields in their order, without the blanks around their values.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.lines().filter_map(|(name, value)| Some((core::str::from_utf8(name).ok()?, value.trim_ascii())))
+    }
+
+    /// The same as they stand there: what is before the colon, and what is behind it.
+    fn lines(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.fields.split(|byte| *byte == b'\n').filter_map(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;
-            let name = core::str::from_utf8(line.get(..colon)?).ok()?;
-            Some((name, line.get(colon + 1..)?.trim_ascii()))
+            Some((line.get(..colon)?, line.get(colon + 1..)?))
         })
+    }
+
+    /// Whether there is a field of one of these names.
+    #[must_use]
+    pub fn has(&self, names: &[&str]) -> bool {
+        self.lines().any(|(known, _)| names.iter().any(|name| known.eq_ignore_ascii_case(name.as_bytes())))
     }
 
     /// The values of all fields of that name; it may be written in any case.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let is_it = move |known: &[u8]| known.eq_ignore_ascii_case(name.as_bytes());
+        self.lines().filter(move |(known, _)| is_it(known)).map(|(_, value)| value.trim_ascii())
     }
 
     /// The value of the first field of that name, if it is text.
