@@ -483,6 +483,7 @@ fn who_subscribes_later_is_given_the_last_of_every_topic_as_it_has_room_and_publ
     stage.hear(late, &subscription(false, b""));
     stage.settle();
     assert_eq!(stage.lent.read(late), b"", "who does not want it any more is given nothing");
+    assert_eq!(stage.lent.read(publisher), b"\x00\x04\x01N1.", "that all is wanted is no news");
     stage.channels.switch_off(&mut stage.lent.peers, Channel::Data);
     assert_eq!(stage.lent.peers.counters.last_values_lost, 0);
 }

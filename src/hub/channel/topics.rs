@@ -131,7 +131,8 @@ impl Topics {
         self.bytes += topic.bytes();
         self.generation += 1;
         let elsewhere = !is_distributor && subscribers == 1;
-        Some((key, Turned { here: subscribers + distributors == 1, elsewhere }))
+        let here = subscribers + distributors == 1 && !(self.wants_all && name.is_empty());
+        Some((key, Turned { here, elsewhere }))
     }
 
     fn insert(&mut self, name: &[u8]) -> Option<TopicKey> {
