@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Compares the data channel with libzmq's own proxy in C, both loaded by the generator in benches/compare/fanout.c.
+# Compares the data channel with libzmq's own proxy in C, and with a blind relay as the floor of the machine, all loaded by the generator in benches/compare/fanout.c.
 #
 # usage: benches/fanout.sh [SECONDS]
 #
-# Both listen on loopback only. Runs are interleaved, three rounds of each case: absolute figures of a shared machine are noise, ratios of interleaved
+# All listen on loopback only. The relay gives everything to everybody, so it has no part where there are several topics or a subscriber that stops. Runs are interleaved, three rounds of each case: absolute figures of a shared machine are noise, ratios of interleaved
 # runs are not. Needs a C compiler and libzmq's headers (libzmq3-dev).
 set -euo pipefail
 
@@ -14,6 +14,7 @@ mkdir -p "$out"
 cargo build --release --quiet
 instep="${CARGO_TARGET_DIR:-target}/release/instep"
 cc -O2 -Wall -o "$out/fanout" benches/compare/fanout.c
+cc -O2 -Wall -o "$out/fan_relay" benches/compare/fan_relay.c
 cc -O2 -Wall -o "$out/zmq_proxy" benches/compare/zmq_proxy.c -lzmq
 
 pids=()
@@ -33,6 +34,16 @@ while read -r publishers subscribers bytes topics stopped; do
         "$out/fanout" 12100 12099 "$publishers" "$subscribers" "$bytes" "$seconds" "$ours" "$topics" "$stopped"
         echo -n "libzmq "
         "$out/fanout" 15100 15099 "$publishers" "$subscribers" "$bytes" "$seconds" "$theirs" "$topics" "$stopped"
+        if ((publishers == 1 && topics == 0 && stopped == 0)); then
+            # A new one each time: what the last publisher has left in its socket would go to the next subscribers.
+            "$out/fan_relay" 16100 16099 >"$out/fan_relay.log" &
+            blind=$!
+            sleep 0.3
+            echo -n "blind  "
+            "$out/fanout" 16100 16099 "$publishers" "$subscribers" "$bytes" "$seconds" "$blind" "$topics" "$stopped"
+            kill "$blind"
+            wait "$blind" || true
+        fi
     done
 done <<'CASES'
 1 10 64 0 0

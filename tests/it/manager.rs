@@ -659,6 +659,24 @@ fn names_that_cannot_be_opened_are_refused_with_a_reason() {
     assert!(controller.call(Function::Open, |request| request.logfilename("good.log")).ok);
 }
 
+#[test]
+fn what_could_not_be_opened_takes_nobodys_place() {
+    let house = House::with(|config| config.providers_max = 2);
+    let bytes = rcrs::binary_log(&run(1, 1));
+    house.directory.put("good.log", &bytes);
+    house.directory.put("cut.log", bytes.get(..20).unwrap());
+    let mut controller = house.controller();
+    let first = controller.open("good.log");
+    for _ in 0..5 {
+        let answer = controller.call(Function::Open, |request| request.logfilename("cut.log"));
+        assert!(!answer.ok && !answer.message().contains("providers_max"), "{}", answer.message());
+    }
+    let second = controller.open("good.log");
+    assert!(second > first + 5, "each had a number of its own");
+    let many = controller.call(Function::Open, |request| request.logfilename("good.log"));
+    assert!(many.message().contains("providers_max"), "what can be shown stays: {many:?}");
+}
+
 // ---- viewers ----
 
 #[test]

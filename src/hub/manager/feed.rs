@@ -26,7 +26,7 @@ impl Manager {
         if name.is_empty() || name.len() > FEED_NAME_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(format!("the name of a feed has 1 to {FEED_NAME_BYTES_MAX} bytes, all of which can be shown"));
         }
-        self.may_open(peers, asked_by)?;
+        self.make_room(peers, asked_by)?;
         let opened = self.providers.open(ProviderType::Feed, name.to_owned(), Source::Feed, asked_by);
         let (_, id) = opened.ok_or_else(|| "too many providers".to_owned())?;
         log::info!("provider {id} opened: {} {name}", ProviderType::Feed.word());

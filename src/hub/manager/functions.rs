@@ -45,7 +45,7 @@ impl Manager {
         wanted: Wanted<'_>,
         asked_by: Asker,
     ) -> Result<i64, String> {
-        self.may_open(peers, asked_by)?;
+        self.make_room(peers, asked_by)?;
         let (kind, ids, source) = match wanted {
             Wanted::Address { host, port, keep } => {
                 if asked_by.far.is_some() && !peers.config.dial_local && is_named_near(host) {
@@ -79,17 +79,18 @@ impl Manager {
         Ok(id)
     }
 
-    /// Whether one more provider may be opened for somebody.
-    pub(super) fn may_open(&self, peers: &Peers, asked_by: Asker) -> Result<(), String> {
-        if self.providers.len() >= peers.config.providers_max {
+    /// Whether one more provider may be opened for somebody. What could not be opened before goes, where it takes the place of what may be.
+    ///
+    /// # Errors
+    /// Why there may be no more, in words.
+    pub(super) fn make_room(&mut self, peers: &mut Peers, asked_by: Asker) -> Result<(), String> {
+        let all = |_: &ProviderEntry| true;
+        if self.providers.len() >= peers.config.providers_max && !self.push_out(peers, all) {
             return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
         }
-        let of_asker = self
-            .providers
-            .entries()
-            .filter(|(_, entry)| asked_by.share.is_some() && entry.asked_by.share == asked_by.share);
-        let (has, share) = (of_asker.count(), share_of(peers.config.providers_max));
-        if has >= share {
+        let is_askers = |entry: &ProviderEntry| asked_by.share.is_some() && entry.asked_by.share == asked_by.share;
+        let has = self.providers.entries().filter(|(_, entry)| is_askers(entry)).count();
+        if has >= share_of(peers.config.providers_max) && !self.push_out(peers, is_askers) {
             return Err(format!(
                 "{has} providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
             ));
@@ -98,6 +99,14 @@ impl Manager {
             return Err("no memory is left for a provider (memory_max)".to_owned());
         }
         Ok(())
+    }
+
+    /// Closes the oldest provider among `these` of which nothing ever came and nobody looks at. Whether there was one.
+    fn push_out(&mut self, peers: &mut Peers, these: impl Fn(&ProviderEntry) -> bool) -> bool {
+        let failed = self.providers.entries().filter(|(_, entry)| these(entry) && entry.provider.is_a_failure());
+        let Some((key, _)) = failed.min_by_key(|(_, entry)| entry.provider.id) else { return false };
+        self.close_provider(peers, key);
+        true
     }
 
     /// Has whoever asked for a provider answered once there is something to say of it, at the latest after [`OPEN_WAIT`].

@@ -238,6 +238,11 @@ pub(super) struct Provider {
 }
 
 impl Provider {
+    /// Whether it ended before anything of it could be shown, and nobody has it in a session.
+    pub(super) fn is_a_failure(&self) -> bool {
+        self.status == Status::Errored && !self.loaded && self.stepped.is_none() && self.session.is_none()
+    }
+
     fn new(id: i64, kind: ProviderType, ids: String) -> Self {
         Self {
             id,
