@@ -277,7 +277,7 @@ impl Hub {
             }
             Taken::Own(refusal) => self.own_message(key, &view, refusal),
             Taken::Session(name) => self.session_message(key, name, &view),
-            Taken::Onlooker(name, refusal) => self.onlooker_message(key, name, &view, refusal),
+            Taken::Onlooker(refusal) => self.onlooker_message(key, &view, refusal),
         };
         if !matches!(outcome, Outcome::Held | Outcome::Large { .. } | Outcome::Document) {
             self.peers.counters.messages_in += 1;

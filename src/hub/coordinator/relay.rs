@@ -76,8 +76,8 @@ pub(in crate::hub) enum Taken<'a> {
     Own(Option<Refusal>),
     /// It is for the session of this name.
     Session(&'a [u8]),
-    /// The same, from somebody who is refused for this reason, but may look on.
-    Onlooker(&'a [u8], Refusal),
+    /// It is for a session or a channel, from somebody who is refused for this reason, but may look on.
+    Onlooker(Refusal),
 }
 
 /// Deals with one whole LECO message from an accepted peer, `wire` being its bytes as they came.
@@ -104,7 +104,7 @@ fn carry_out<'a>(
     key: PeerKey,
     verdict: Verdict<'a, ComponentKey, PeerKey>,
     wire: &[u8],
-    view: &View<'a>,
+    view: &View<'_>,
 ) -> Taken<'a> {
     Taken::Routed(match verdict {
         Verdict::Deliver(component) => deliver(peers, names, key, component, wire, view),
@@ -112,25 +112,28 @@ fn carry_out<'a>(
         Verdict::Own => return Taken::Own(None),
         Verdict::Session(name) => return Taken::Session(name),
         Verdict::Unnamed(refusal) => return Taken::Own(Some(refusal)),
-        Verdict::Refuse(refusal) => match asked_by_onlooker(peers, names, key, view, refusal) {
-            Some(name) => return Taken::Onlooker(name, refusal),
-            None => refuse(peers, names, key, view, refusal),
-        },
+        Verdict::Refuse(refusal) => return refuse_or_look(peers, names, key, view, refusal),
     })
 }
 
-/// The session or channel that is asked by somebody who is refused, but may look on.
+/// A message is refused, unless somebody asks a session or a channel who may look on.
 #[cold]
-fn asked_by_onlooker<'a>(
-    peers: &Peers,
-    names: &Names,
-    from: PeerKey,
-    view: &View<'a>,
-    refusal: Refusal,
-) -> Option<&'a [u8]> {
-    let Place::Here(name) = Place::of(view.receiver, &names.prefix) else { return None };
-    let is_ours = is_session(name) || names.is_own(name);
-    (is_ours && is_onlooker(peers, names, from, view.sender, refusal)).then_some(name)
+#[inline(never)]
+fn refuse_or_look<'a>(peers: &mut Peers, names: &Names, from: PeerKey, view: &View<'_>, refusal: Refusal) -> Taken<'a> {
+    let is_ours = own_name(names, view).is_some();
+    if is_ours && is_onlooker(peers, names, from, view.sender, refusal) {
+        return Taken::Onlooker(refusal);
+    }
+    Taken::Routed(refuse(peers, names, from, view, refusal))
+}
+
+/// The session or channel that a message is for, by its name without a namespace.
+#[cold]
+pub(in crate::hub) fn own_name<'a>(names: &Names, view: &View<'a>) -> Option<&'a [u8]> {
+    match Place::of(view.receiver, &names.prefix) {
+        Place::Here(name) if is_session(name) || names.is_own(name) => Some(name),
+        Place::Here(_) | Place::There { .. } => None,
+    }
 }
 
 /// Whether the user at the other end may not have the name under which it is refused: it has none, and can have none.

@@ -16,19 +16,14 @@ use crate::leco::route::Refusal;
 use crate::leco::rpc::{Document, Item};
 
 impl Hub {
-    /// Deals with a message for a session or a channel, `receiver` without its namespace, from somebody who is refused, but may look on.
+    /// Deals with a message for a session or a channel, from somebody who is refused, but may look on.
     #[cold]
-    pub(in crate::hub) fn onlooker_message(
-        &mut self,
-        from: PeerKey,
-        receiver: &[u8],
-        view: &View<'_>,
-        refusal: Refusal,
-    ) -> Outcome {
+    pub(in crate::hub) fn onlooker_message(&mut self, from: PeerKey, view: &View<'_>, refusal: Refusal) -> Outcome {
         let payload = view.payload.unwrap_or_default();
         if !self.peers.may_serve(from, payload.len(), self.peers.config.ring_bytes_max) {
             return Outcome::Held;
         }
+        let receiver = relay::own_name(&self.names, view).unwrap_or_default();
         let asked = Channel::of_name(receiver).map_or_else(|| Asked::Session(receiver.into()), Asked::Channel);
         let document = if view.content_type() == TYPE_JSON { Document::parse(payload).ok() } else { None };
         match document {

@@ -71,7 +71,7 @@ fn what_is_for_us_or_a_session_is_left_to_others() {
         match relay::take(&mut lent.peers, &lent.names, from, &wire, &view(&wire)) {
             Taken::Own(refusal) => format!("{refusal:?}"),
             Taken::Session(name) => String::from_utf8(name.to_vec()).unwrap(),
-            Taken::Onlooker(_, refusal) => format!("onlooker {refusal:?}"),
+            Taken::Onlooker(refusal) => format!("onlooker {refusal:?}"),
             Taken::Routed(outcome) => panic!("{outcome:?}"),
         }
     };
