@@ -4,7 +4,7 @@
  * other message by the receiver's name, found in an open-addressed hash table. Frames are moved, never copied. It does not
  * drop: no high-water mark, and a vanished receiver costs an error from zmq_msg_send only (ROUTER_MANDATORY).
  *
- * usage: zmq_broker PORT   (loopback; prints "ready" once it listens)
+ * usage: zmq_broker PORT [FILE]   (loopback; prints "ready" once it listens; with the file of a secret key by CURVE, for anybody)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -109,8 +109,8 @@ static int route(void *socket, zmq_msg_t *frames, int count, int more) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        fprintf(stderr, "usage: zmq_broker PORT\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: zmq_broker PORT [FILE]\n");
         return 2;
     }
     slots = calloc(SLOTS, sizeof *slots);
@@ -122,6 +122,16 @@ int main(int argc, char **argv) {
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
     zmq_setsockopt(socket, ZMQ_BACKLOG, &backlog, sizeof backlog);
+    if (argc == 3) {
+        char key[41] = "";
+        FILE *file = fopen(argv[2], "r");
+        if (!file || fscanf(file, "%40s", key) != 1 || zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &one, sizeof one) ||
+            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, key, sizeof key)) {
+            fprintf(stderr, "%s: no secret key, or no CURVE\n", argv[2]);
+            return 1;
+        }
+        fclose(file);
+    }
     char address[64];
     snprintf(address, sizeof address, "tcp://127.0.0.1:%s", argv[1]);
     if (!slots || zmq_bind(socket, address)) {

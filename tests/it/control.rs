@@ -737,8 +737,8 @@ fn recordings_that_are_none_are_refused() {
     let cases = [
         ("c0", "the message does not begin with a map"),
         ("cd0010", "the message does not begin with a map"),
-        ("81a776657273696f6e02", "field version is not 1"),
-        ("81a776657273696f6ea131", "field version is not 1"),
+        ("81a776657273696f6e02", "field version is not 1: another instep has written it"),
+        ("81a776657273696f6ea131", "field version is not 1: another instep has written it"),
         ("81a36c6f6707", "field log is not a map"),
         ("81a36c6f6781a178c0", "field log has a key that is not a timestep"),
         ("81a36c6f6781c0c0", "field log has a key that is not a timestep"),
