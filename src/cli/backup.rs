@@ -52,6 +52,7 @@ pub(super) struct Writer {
     partial: PathBuf,
     sum: Sum,
     lines: u64,
+    bytes: u64,
 }
 
 impl Writer {
@@ -61,13 +62,13 @@ impl Writer {
         if fs::symlink_metadata(path).is_ok() {
             return Err(Failure::other(format!("{path} is there already: nothing is written over")));
         }
-        let partial = PathBuf::from(format!("{path}.partial"));
+        let partial = PathBuf::from(format!("{path}.{}.partial", std::process::id()));
         let mut options = OpenOptions::new();
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.write(true).create(true).truncate(true).open(&partial).map_err(|error| told(&error))?;
+        let file = options.write(true).create_new(true).open(&partial).map_err(|error| told(&error))?;
         let out = BufWriter::new(file);
-        let mut writer = Self { out, path: path.into(), partial, sum: Sum::NONE, lines: 0 };
+        let mut writer = Self { out, path: path.into(), partial, sum: Sum::NONE, lines: 0, bytes: 0 };
         writer.put(&json!({
             "instep": kind.word(), "version": VERSION, "namespace": namespace,
             "program": env!("CARGO_PKG_VERSION"), "made_ms": unix_ms(),
@@ -80,6 +81,11 @@ impl Writer {
         let line = format!("{line}\n");
         self.sum.add(line.as_bytes());
         self.lines += 1;
+        self.bytes += line.len() as u64;
+        if self.bytes > BACKUP_BYTES_MAX {
+            let why = format!("{}: it would have more than {BACKUP_BYTES_MAX} bytes", self.path.display());
+            return Err(Failure::other(why));
+        }
         self.out.write_all(line.as_bytes()).map_err(|error| self.failed(&error))
     }
 

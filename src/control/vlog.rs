@@ -237,7 +237,10 @@ impl Player {
             b"version" => match at.int() {
                 Ok(None | Some(VERSION)) => None,
                 Ok(Some(_)) | Err(_) => {
-                    return Err(Error::BadField { field: "version", problem: "is not 1: another instep has written it" });
+                    return Err(Error::BadField {
+                        field: "version",
+                        problem: "is not 1: another instep has written it",
+                    });
                 }
             },
             b"maxTimeStep" => at.int().map_err(|error| error.in_field("maxTimeStep"))?.map(Item::MaxTimeStep),

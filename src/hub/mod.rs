@@ -414,6 +414,11 @@ impl Hub {
         self.drain_events();
     }
 
+    /// Whether goodbye is being said, whoever has asked for it.
+    pub(crate) const fn is_stopping(&self) -> bool {
+        self.peers.stopping
+    }
+
     /// Whether sockets with bytes in them are left that the event loop has not come to look at. Those may be the sign of life that a
     /// deadline waits for, so deadlines of connections wait too, for a second at most.
     pub const fn note_unread(&mut self, more: bool) {

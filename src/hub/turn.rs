@@ -34,6 +34,9 @@ impl Hub {
     /// Walks through what waits in the peer's tail and then `input`.
     pub(super) fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
         self.peers.take_in_hand(key);
+        if self.judging.is_some() && !self.is_judged_to_stay(key) {
+            return;
+        }
         loop {
             let Some(peer) = self.peers.get_mut(key) else { return };
             if !peer.is_open() {

@@ -47,9 +47,14 @@ pub fn restore_state(directory: &Path, entries: Vec<Entry>, replace: bool) -> io
         let made = beside.join(STATE_FILE);
         give_to(owner.as_ref(), &made)?;
         if there {
-            fs::rename(&place, &aside)?;
+            // Whatever happens here, there is a state: where a file can have two names the old one keeps its own until the new one takes it.
+            fs::hard_link(&place, &aside).or_else(|_| fs::rename(&place, &aside))?;
         }
-        fs::rename(made, &place)
+        fs::rename(made, &place).inspect_err(|_| {
+            if there {
+                drop(fs::rename(&aside, &place));
+            }
+        })
     });
     drop(fs::remove_dir_all(&beside));
     placed?;
@@ -75,13 +80,14 @@ fn write(directory: &Path, entries: Vec<Entry>) -> io::Result<()> {
 /// Who restores it as root does it for the user whose directory it is.
 #[cfg(unix)]
 fn give_to(owner: Option<&fs::Metadata>, file: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, chown};
+    use std::os::unix::fs::{MetadataExt as _, lchown};
     let Some(owner) = owner else { return Ok(()) };
-    let own = fs::metadata(file)?;
+    let own = fs::symlink_metadata(file)?;
     if (own.uid(), own.gid()) == (owner.uid(), owner.gid()) {
         return Ok(());
     }
-    chown(file, Some(owner.uid()), Some(owner.gid()))
+    // A link that somebody has put there is not followed.
+    lchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 #[cfg(not(unix))]

@@ -395,13 +395,18 @@ impl Server {
             return Turn::Ended;
         }
         log::info!("stopping");
+        self.begin_end(now);
+        self.hub.handle_stop(now);
+        Turn::Goes
+    }
+
+    /// Nobody comes in any more, and whoever looks after the process is told.
+    fn begin_end(&mut self, now: Tick) {
         self.stopping = true;
         #[cfg(feature = "daemon")]
         self.report_end(now);
         self.listeners.clear();
         self.hub.end_audit();
-        self.hub.handle_stop(now);
-        Turn::Goes
     }
 
     // ---- Reading ----
@@ -495,6 +500,10 @@ impl Server {
 
     /// Does what the hub wants done.
     fn carry_out(&mut self, now: Tick) -> Turn {
+        if self.hub.is_stopping() && !self.stopping {
+            // By a call.
+            self.begin_end(now);
+        }
         while let Some(key) = self.unwritten.pop_front() {
             self.write(now, key);
             if self.spent() >= TURN_MICROS {

@@ -13,7 +13,7 @@ use crate::hub::doors::{Channel, ChannelPorts};
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{For, Peers, Side};
 use crate::limits::{
-    FANOUT_BYTES_TO_MANY, MANY_SUBSCRIBERS, SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX, WANTED_PER_TURN,
+    FANOUT_BYTES, FANOUT_BYTES_TO_MANY, MANY_SUBSCRIBERS, SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX, WANTED_PER_TURN,
 };
 use crate::zmtp::frame::Message;
 use crate::zmtp::subscription::{Subscription, last_message, message_len, run};
@@ -156,6 +156,7 @@ impl Instance {
         }
         let from = link.done.take().map_or(0, |done| to.partition_point(|peer| *peer <= done));
         let (mut last, mut copies) = (None, 0);
+        let of_old = peers.config.channel_drops == Drops::Oldest;
         self.squeezed.clear();
         for peer in to.get(from..).unwrap_or_default() {
             if messages == 1 && last.is_some() && peers.fanout_left() == 0 {
@@ -164,6 +165,10 @@ impl Instance {
             }
             if peers.offer(*peer, wire, messages).is_err() {
                 self.squeezed.push(*peer);
+                if of_old {
+                    // Room is made for it, and it is copied all the same.
+                    peers.spend_fanout(wire.len() + FANOUT_BYTES);
+                }
             }
             last = Some(*peer);
             copies += u64::from(messages);

@@ -59,11 +59,13 @@ impl Lasts {
         // One that is not the last any more would be worse than none.
         let was_there = self.remove(pool, topic);
         let bytes = LAST_VALUE_BYTES + topic.len() + wire.len();
-        if bytes > LAST_VALUE_BYTES_MAX {
+        if bytes > LAST_VALUE_BYTES_MAX.min(pool.data_max() / 4) {
             return 1;
         }
         let mut gone = 0;
-        while self.by_topic.len() >= LAST_VALUES_MAX || self.bytes + bytes > LAST_VALUES_BYTES_MAX {
+        // Sessions and worlds have most of what data may have.
+        let most = LAST_VALUES_BYTES_MAX.min(pool.data_max() / 4);
+        while self.by_topic.len() >= LAST_VALUES_MAX || self.bytes + bytes > most {
             if !self.let_go(pool) {
                 break;
             }

@@ -1,7 +1,7 @@
 //! Everybody is judged by other rules, so many in a piece of work: however many there are, nobody waits for it.
 //!
-//! The rules themselves are in force from the first piece on, for everything that is asked. What is done here is to take away what
-//! somebody has from before: connections, names, nodes, places in sessions.
+//! The rules themselves are in force before the first piece, for everything that is asked: who has not been judged yet is judged when it next
+//! says something. What is done in pieces is to take away what somebody has from before: connections, names, nodes, places in sessions.
 
 use crate::auth::{Action, Target};
 use crate::hub::Hub;
@@ -34,6 +34,16 @@ impl Hub {
             Judging::Streams(from) => self.judge_streams(from),
         };
         self.drain_events();
+    }
+
+    /// Whether whoever says something may be here still, as the rule of its turn has not come yet: before that nobody has rights from before.
+    #[cold]
+    pub(in crate::hub) fn is_judged_to_stay(&mut self, key: PeerKey) -> bool {
+        let is_gone = matches!(self.judging, Some(Judging::Links(_))) && self.peers.judge_again(key);
+        if is_gone {
+            self.see_out(key);
+        }
+        !is_gone
     }
 
     /// Ends the connection of whoever may not be here any more; on a WebSocket with a word.

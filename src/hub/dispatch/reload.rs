@@ -157,6 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_speaks_before_its_turn_has_no_rights_from_before() {
+        // Where nobody is asked everybody is the one who may everything, as far as it is near.
+        let open = Config { auth: Access::Off, ..config(&[]) };
+        let mut hub = Hub::new(open, Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap();
+        let doors = [Door::Leco, Door::Control, Door::Viewer];
+        let keys = doors.map(|door| hub.open_at(NOW, "10.0.0.9:5000".parse().unwrap(), door).unwrap());
+        let known = hub.open_at(NOW, "10.0.0.2:5000".parse().unwrap(), Door::Leco).unwrap();
+        hub.set_rulebook(Box::new(Book(vec![Ok(config(&[("other", Role::Viewer, "10.0.0.2")]))])));
+        hub.handle_reload(NOW);
+        for key in keys.into_iter().chain([known]) {
+            hub.handle_bytes(NOW, key, &[0xff]);
+            assert!(hub.peers.lacks(key, Action::Administer, Target::Nothing).is_some(), "{key:?}");
+        }
+        assert!(keys.iter().all(|key| !hub.peers.is_open(*key)));
+        assert!(hub.peers.is_open(known) && hub.peers.lacks(known, Action::Look, Target::Nothing).is_none());
+    }
+
+    #[test]
     fn without_a_place_to_read_from_nothing_is_read() {
         let start = Start { seed: 1, now: NOW, unix_ms: 1_700_000_000_000 };
         let mut hub = Hub::new(config(&[]), start).unwrap();

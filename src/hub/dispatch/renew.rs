@@ -51,6 +51,8 @@ impl Hub {
                 if before(&one.name) != Some(one) {
                     renewed.restart.push(format!("sessions.{}", one.name));
                 }
+            } else if before(&one.name).is_some() {
+                // Somebody has ended it since.
             } else if self.sessions.add_described(&mut self.peers, &self.names, one) {
                 renewed.made.push(one.name.clone());
             } else {

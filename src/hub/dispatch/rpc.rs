@@ -235,7 +235,8 @@ impl Hub {
 
     fn run_parts(&mut self, mut request: Request, mut fresh: bool, owes: &mut Option<SessionKey>) {
         while !request.parts.is_empty() {
-            if !self.may_go_on(&request) {
+            let is_judged = self.judging.is_none() || self.is_judged_to_stay(request.link);
+            if !is_judged || !self.may_go_on(&request) {
                 self.peers.counters.requests_abandoned += 1;
                 return;
             }

@@ -277,6 +277,7 @@ impl Peers {
         let was = peer.user;
         let login = Login { user: was.unwrap_or(Users::LOCAL), by };
         peer.user = self.users.again(login, origin, now).map(|login| login.user);
+        peer.last_receiver = None;
         let is_gone = was.is_some() && peer.user.is_none() && peer.is_open();
         self.share_anew(key);
         is_gone

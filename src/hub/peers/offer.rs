@@ -1,6 +1,8 @@
 //! Messages for whoever takes them: a subscriber that has no room goes without, and nobody waits for it.
 
-use crate::limits::{CHANNEL_MEMORY_SHARE, FANOUT_BYTES, FANOUT_BYTES_PER_TURN, MOVED_BYTES_PER_TURN};
+use crate::limits::{
+    CHANNEL_MEMORY_SHARE, FANOUT_BYTES, FANOUT_BYTES_PER_TURN, MOVED_BYTES_PER_TURN, SEALED_FRAME_BYTES_MAX,
+};
 use crate::store::pool::{Pool, Use};
 use crate::store::ring::NoRoom;
 use crate::zmtp::frame;
@@ -46,6 +48,10 @@ impl Peers {
     #[cold]
     pub(in crate::hub) fn drop_oldest(&mut self, to: PeerKey, bytes: usize) -> u32 {
         let Some(peer) = self.get(to).filter(|peer| peer.is_open()) else { return 0 };
+        if peer.sealed().is_some() && bytes > SEALED_FRAME_BYTES_MAX {
+            // It can never leave there.
+            return 0;
+        }
         let (len, ring) = (peer.ring.len(), peer.ring.unsent());
         let most = self.config.ring_bytes_max + peer.left;
         let lacks_memory = lacks_memory(&self.pool, self.config.memory_max, peer, bytes);
@@ -82,6 +88,8 @@ impl Peers {
                 Some(_) | None => break,
             }
         }
+        self.fanned_out =
+            self.fanned_out.saturating_add(FANOUT_BYTES.saturating_mul(usize::try_from(drops).unwrap_or(0)));
         let just_now = drops.min(peer.put_in);
         peer.put_in -= just_now;
         peer.traffic.messages_out = peer.traffic.messages_out.saturating_sub(u64::from(drops - just_now));

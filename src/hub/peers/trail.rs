@@ -62,7 +62,8 @@ impl Trail {
         if !self.is_kept() {
             return true;
         }
-        if deed.category == "authentication" && !self.admits_denial(unix_ms / 1000) {
+        let is_refusal = deed.category == "authentication" || deed.refused.is_some();
+        if is_refusal && !self.admits_denial(unix_ms / 1000) {
             self.left_out += 1;
             return false;
         }
@@ -170,10 +171,12 @@ mod tests {
         let denial = Deed { action: "AUTH_FAILURE", category: "authentication", refused: Some("x"), ..Deed::default() };
         let admitted = (0..AUDIT_DENIALS_PER_SECOND + 5).filter(|_| trail.add(1000, &denial)).count();
         assert_eq!(admitted, AUDIT_DENIALS_PER_SECOND as usize);
+        let refused = Deed { action: "shut_down", category: "configuration", refused: Some("x"), ..Deed::default() };
+        assert!(!trail.add(1000, &refused), "whatever is refused");
         assert!(trail.add(1000, &Deed { action: "JOIN", category: "session", ..Deed::default() }));
         let all = lines(&mut trail);
         let [.., gap, join] = &all[..] else { panic!("{all:?}") };
-        assert_eq!((&gap["event.action"], &gap["message"]), (&json!("AUDIT_GAP"), &json!("5 lines were left out")));
+        assert_eq!((&gap["event.action"], &gap["message"]), (&json!("AUDIT_GAP"), &json!("6 lines were left out")));
         assert_eq!(join["event.action"], "JOIN");
         let mut written = 0;
         while trail.add(5000, &Deed { action: "JOIN", category: "session", ..Deed::default() }) {
