@@ -402,6 +402,17 @@ class Page(Open):
         self.assertEqual(again, provider)
         until("the map comes back by itself", lambda: self.map("pane.feed?.message === '' && pane.feed.live >= 1"))
 
+    def test_part_that_did_not_come_is_loaded_when_the_server_is_back(self):
+        self.server_was_away = True
+        self.go("#overview")
+        until("connected", lambda: self.browser.text("#link") == "connected")
+        self.server.stop()
+        until("lost", lambda: self.browser.text("#link").startswith("connection lost"))
+        self.browser.run("location.hash = '#sessions'")
+        until("it is said", lambda: "loaded again when it is back" in self.browser.text("#view"))
+        self.server.start()
+        until("it is there", lambda: "default" in self.browser.text("#view"))
+
     def test_page_of_an_older_server_loads_itself_anew(self):
         self.server_was_away = True
         self.go("#overview")

@@ -7,16 +7,30 @@ import { link, renew } from './net.js';
 
 /** @type {Record<string, (root: HTMLElement, words: string[]) => Promise<View>>} */
 const VIEWS = {
-  overview: async (root) => (await import('./overview.js')).show(root),
-  sessions: async (root, words) => (await import('./sessions.js')).show(root, words),
-  map: async (root, words) => (await import('./rescue.js')).show(root, words, { maps: 1, address: (to) => address('map', to) }),
-  compare: async (root, words) => (await import('./rescue.js')).show(root, words, { maps: 2, address: (to) => address('compare', to) }),
+  overview: async (root) => (await part(import('./overview.js'))).show(root),
+  sessions: async (root, words) => (await part(import('./sessions.js'))).show(root, words),
+  map: async (root, words) => (await part(import('./rescue.js'))).show(root, words, { maps: 1, address: (to) => address('map', to) }),
+  compare: async (root, words) => (await part(import('./rescue.js'))).show(root, words, { maps: 2, address: (to) => address('compare', to) }),
 };
 
 const root = /** @type {HTMLElement} */ (document.getElementById('view'));
 /** @type {View|undefined} */
 let view;
 let shown = '';
+/** A part of the page has not come: the server was gone in that moment. */
+let isIncomplete = false;
+
+/**
+ * A part of the page that is fetched when it is first shown. A browser may remember that it could not be had, so all is loaded anew when the server is back.
+ * @template T @param {Promise<T>} fetched @returns {Promise<T>}
+ */
+function part(fetched) {
+  return fetched.catch(() => {
+    isIncomplete = true;
+    fill(root, h('p', { class: 'status', role: 'status' }, 'The server was gone before all of the page had come; it is loaded again when it is back.'));
+    return new Promise(() => {});
+  });
+}
 
 /** The address of what is shown, without going there anew. @param {string} name @param {Array<string|number>} words */
 function address(name, words) {
@@ -55,6 +69,7 @@ link.addEventListener('state', () => {
   state.className = link.state;
 });
 link.addEventListener('hello', (event) => {
+  if (isIncomplete) location.reload();
   const { full_name: name } = /** @type {CustomEvent} */ (event).detail;
   if (name) put(/** @type {HTMLElement} */ (document.getElementById('name')), name.replace(/\.COORDINATOR$/, ''));
   void renew();
