@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "zmtp.h"
+
 enum { BUFFER = 256 << 10, MOST = 4096, EVENTS = 256 };
 
 static void die(const char *what) {
@@ -50,18 +52,10 @@ static int accepted(int listener, const char *type) {
     int fd = accept(listener, NULL, NULL), on = 1;
     if (fd < 0) return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    unsigned char greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L'}, word[256], head[2];
-    size_t name = strlen(type), n = 0;
-    word[n++] = 4;
-    word[n++] = (unsigned char)(6 + 12 + 4 + name);
-    memcpy(word + n, "\x05READY\x0bSocket-Type\0\0\0", 21);
-    n += 21;
-    word[n++] = (unsigned char)name;
-    memcpy(word + n, type, name);
-    n += name;
-    unsigned char theirs[256];
-    if (write(fd, greeting, sizeof greeting) != sizeof greeting || write(fd, word, n) != (ssize_t)n ||
-        !exactly(fd, theirs, 64) || !exactly(fd, head, 2) || !exactly(fd, theirs, head[1])) {
+    unsigned char word[256], theirs[256], head[2];
+    size_t n = ready_of(word, type);
+    if (write(fd, greeting_of_null, GREETING) != GREETING || write(fd, word, n) != (ssize_t)n ||
+        !exactly(fd, theirs, GREETING) || !exactly(fd, head, 2) || !exactly(fd, theirs, head[1])) {
         close(fd);
         return -1;
     }

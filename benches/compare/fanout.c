@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "zmtp.h"
+
 enum { BATCH = 256 << 10, MOST = 4096 };
 
 static double now(void) {
@@ -58,17 +60,10 @@ static int connected(int port, const char *type) {
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    unsigned char greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L'}, ready[256], head[2];
-    all(fd, greeting, sizeof greeting);
-    size_t name = strlen(type), n = 0;
-    ready[n++] = 4;
-    ready[n++] = (unsigned char)(6 + 12 + 4 + name);
-    memcpy(ready + n, "\x05READY\x0bSocket-Type\0\0\0", 21);
-    n += 21;
-    ready[n++] = (unsigned char)name;
-    memcpy(ready + n, type, name);
-    n += name;
-    exactly(fd, greeting, sizeof greeting);
+    unsigned char theirs[GREETING], ready[256], head[2];
+    all(fd, greeting_of_null, GREETING);
+    size_t n = ready_of(ready, type);
+    exactly(fd, theirs, GREETING);
     all(fd, ready, n);
     exactly(fd, head, 2);
     exactly(fd, ready, head[1]);

@@ -52,8 +52,9 @@ impl core::fmt::Display for Network {
     }
 }
 
-/// Fields by which proxies tell who has asked for what, older than the one that is the standard.
-const OF_PROXIES: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+/// Fields by which proxies tell who has asked for what, older than the one that is the standard; and these with that.
+const OLDER: [&str; 3] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+const OF_PROXIES: [&str; 4] = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"];
 
 /// A request as its client has sent it, before any proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +81,14 @@ impl<'a> Seen<'a> {
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
         let plain = Self { client: peer, host: head.target.host, port: None, is_secure: is_private, prefix: "" };
         if !is_trusted(peer) {
-            let is_for_others =
-                peer.to_canonical().is_loopback() && (head.has(&OF_PROXIES) || head.has(&["Forwarded"]));
+            let is_for_others = peer.to_canonical().is_loopback() && head.has(&OF_PROXIES);
             return Self { client: if is_for_others { Self::ELSEWHERE } else { peer }, ..plain };
         }
         let mut seen = plain;
         let one = |name| head.field(name).map(first);
         seen.prefix = one("X-Forwarded-Prefix").and_then(path).unwrap_or("");
         seen.port = one("X-Forwarded-Port").and_then(|port| port.parse().ok());
-        let is_old = head.has(&OF_PROXIES);
+        let is_old = head.has(&OLDER);
         if is_old {
             seen.is_secure = one("X-Forwarded-Proto").is_some_and(is_tls);
             seen.host = one("X-Forwarded-Host").and_then(authority).unwrap_or(plain.host);

@@ -395,16 +395,16 @@ impl Server {
             return Turn::Ended;
         }
         log::info!("stopping");
-        self.begin_end(now);
+        self.begin_end();
         self.hub.handle_stop(now);
         Turn::Goes
     }
 
     /// Nobody comes in any more, and whoever looks after the process is told.
-    fn begin_end(&mut self, now: Tick) {
+    fn begin_end(&mut self) {
         self.stopping = true;
         #[cfg(feature = "daemon")]
-        self.report_end(now);
+        self.report_end(self.clock.now());
         self.listeners.clear();
         self.hub.end_audit();
     }
@@ -502,7 +502,7 @@ impl Server {
     fn carry_out(&mut self, now: Tick) -> Turn {
         if self.hub.is_stopping() && !self.stopping {
             // By a call.
-            self.begin_end(now);
+            self.begin_end();
         }
         while let Some(key) = self.unwritten.pop_front() {
             self.write(now, key);

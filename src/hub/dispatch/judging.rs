@@ -3,6 +3,8 @@
 //! The rules themselves are in force before the first piece, for everything that is asked: who has not been judged yet is judged when it next
 //! says something. What is done in pieces is to take away what somebody has from before: connections, names, nodes, places in sessions.
 
+use core::ops::Range;
+
 use crate::auth::{Action, Target};
 use crate::hub::Hub;
 use crate::hub::cause::Cause;
@@ -53,14 +55,20 @@ impl Hub {
     }
 
     fn judge_links(&mut self, from: usize) -> Judging {
-        let end = self.peers.slots_end();
-        let until = end.min(from + JUDGED_PER_PIECE);
-        for slot in from..until {
+        let (slots, next) = self.piece_of_links(from);
+        for slot in slots {
             if let Some(key) = self.peers.key_at(slot).filter(|key| self.peers.judge_again(*key)) {
                 self.see_out(key);
             }
         }
-        if until < end { Judging::Links(until) } else { Judging::Names(0) }
+        next.map_or(Judging::Names(0), Judging::Links)
+    }
+
+    /// Slots of connections for one piece, and where the next begins, if there is one.
+    fn piece_of_links(&self, from: usize) -> (Range<usize>, Option<usize>) {
+        let end = self.peers.slots_end();
+        let until = end.min(from + JUDGED_PER_PIECE);
+        (from..until, (until < end).then_some(until))
     }
 
     /// Signs out whoever may not have its name any more.
@@ -154,9 +162,8 @@ impl Hub {
 
     /// Who looks on and may not is told when it next asks; what is told by itself ends.
     fn judge_streams(&mut self, from: usize) -> Option<Judging> {
-        let end = self.peers.slots_end();
-        let until = end.min(from + JUDGED_PER_PIECE);
-        for slot in from..until {
+        let (slots, next) = self.piece_of_links(from);
+        for slot in slots {
             let is_told = |peer: &Peer| peer.role == Role::Viewer || peer.role == Role::Web && peer.results().is_some();
             if let Some(key) = self.peers.key_at(slot)
                 && self.peers.get(key).is_some_and(is_told)
@@ -165,6 +172,6 @@ impl Hub {
                 self.see_out(key);
             }
         }
-        (until < end).then_some(Judging::Streams(until))
+        next.map(Judging::Streams)
     }
 }

@@ -260,24 +260,25 @@ impl Peers {
 
     // ---- Other rules ----
 
-    /// Other rules hold from now on, and nothing that was found permitted is so any more. Who everybody is has to be judged again.
+    /// Other rules hold from now on. Who everybody is has to be judged again, before anybody says anything.
     pub(in crate::hub) fn set_users(&mut self, users: Users) {
         self.users = users;
-        for (_, peer) in self.table.iter_mut() {
-            peer.last_receiver = None;
-        }
     }
 
-    /// Finds out who is at the other end by the rules that hold now. Whether it was somebody and is nobody any more.
+    /// Finds out who is at the other end by the rules that hold now; nothing that was found permitted is so any more. Whether it was somebody
+    /// and is nobody any more.
     pub(in crate::hub) fn judge_again(&mut self, key: PeerKey) -> bool {
         let now = self.seconds();
-        let Some(peer) = self.table.get_mut(key).filter(|peer| peer.is_counted()) else { return false };
+        let Some(peer) = self.table.get_mut(key) else { return false };
+        peer.last_receiver = None;
+        if !peer.is_counted() {
+            return false;
+        }
         let origin = peer.shown.as_ref().map_or_else(|| peer.origin(), |shown| shown.origin);
         let by = peer.shown.as_ref().map_or(Credential::Address, |shown| shown.by);
         let was = peer.user;
         let login = Login { user: was.unwrap_or(Users::LOCAL), by };
         peer.user = self.users.again(login, origin, now).map(|login| login.user);
-        peer.last_receiver = None;
         let is_gone = was.is_some() && peer.user.is_none() && peer.is_open();
         self.share_anew(key);
         is_gone
