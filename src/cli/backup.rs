@@ -1,11 +1,12 @@
 //! Files of backups and of exported sessions: lines of JSON. The first says what it is, then comes what the ledger has, a line for each entry,
 //! and what has happened; the last line says how many there are, with a sum over all that stands before it, so that no damage goes unseen.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::PathBuf;
 
 use instep::limits::{BACKUP_BYTES_MAX, BACKUP_LINE_BYTES_MAX};
+use instep::net::modes::with_mode;
 use serde_json::{Value, json};
 
 use super::client::unix_ms;
@@ -63,10 +64,7 @@ impl Writer {
             return Err(Failure::other(format!("{path} is there already: nothing is written over")));
         }
         let partial = PathBuf::from(format!("{path}.{}.partial", std::process::id()));
-        let mut options = OpenOptions::new();
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.write(true).create_new(true).open(&partial).map_err(|error| told(&error))?;
+        let file = with_mode(0o600).write(true).create_new(true).open(&partial).map_err(|error| told(&error))?;
         let out = BufWriter::new(file);
         let mut writer = Self { out, path: path.into(), partial, sum: Sum::NONE, lines: 0, bytes: 0 };
         writer.put(&json!({

@@ -4,12 +4,12 @@
 //! has no secret in it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use instep::net::modes::{make_directory, with_mode};
 use instep::spelling::meant;
 use serde_json::Value;
 
@@ -73,8 +73,11 @@ fn file() -> Option<PathBuf> {
         return None;
     }
     let directory = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || directory("HOME").map(|home| home.join(".config"));
-    Some(directory("XDG_CONFIG_HOME").or_else(home)?.join("instep/contexts.toml"))
+    #[cfg(not(windows))]
+    let usual = || directory("HOME").map(|home| home.join(".config"));
+    #[cfg(windows)]
+    let usual = || directory("APPDATA");
+    Some(directory("XDG_CONFIG_HOME").or_else(usual)?.join("instep").join("contexts.toml"))
 }
 
 impl Contexts {
@@ -132,8 +135,7 @@ impl Contexts {
         let directory = file.parent().unwrap_or(&file);
         let told =
             |path: &Path, error: &std::io::Error| Failure::other(format!("{}: {}", path.display(), in_words(error)));
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| told(directory, &error))?;
+        make_directory(directory).map_err(|error| told(directory, &error))?;
         let draft = directory.join(format!(".contexts.{}", std::process::id()));
         let written = write(&draft, &self.text()).and_then(|()| fs::rename(&draft, &file));
         written.map_err(|error| {
@@ -184,7 +186,7 @@ fn put(text: &mut String, key: &str, value: &str) {
 
 /// Writes a file that is not there yet, for this user alone, and waits until the disk has it.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = with_mode(0o600).write(true).create_new(true).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -25,9 +25,9 @@ use instep::leco::route::session_name;
 use instep::net::{Server, Stopper};
 use lexopt::prelude::{Long, Short};
 use serde_json::{Value, json};
-use signal_hook_mio::v1_0::Signals;
 
 use super::client::{Client, now, unix_ms};
+use super::ending::Ending;
 use super::failure::{Failure, in_words};
 use super::print::say;
 use cast::{Cast, Controller, Heard, What};
@@ -76,8 +76,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(500);
 /// How far ahead the start is scheduled, in milliseconds.
 const AHEAD_MS: u64 = 1500;
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
 
 /// Runs the sub-command.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
@@ -192,7 +190,7 @@ impl Drop for TemporaryServer {
 /// Who takes part, and how far it has come.
 struct Demonstration {
     start: Instant,
-    signals: Signals,
+    ending: Ending,
     planner: Client,
     session: String,
     cast: Cast,
@@ -210,14 +208,14 @@ struct Demonstration {
 impl Demonstration {
     fn new(server: &TemporaryServer) -> Result<Self, Failure> {
         let start = now();
-        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| Failure::other(in_words(&error)))?;
+        let ending = Ending::begin().map_err(|error| Failure::other(in_words(&error)))?;
         let planner = Client::connect(&server.coordinator, "planner", PATIENCE).map_err(Failure::other)?;
         let session = format!("DEMO.{}", String::from_utf8_lossy(&session_name(SESSION)));
         let (told, heard) = channel();
         let cast = Cast::new(told);
         Ok(Self {
             start,
-            signals,
+            ending,
             planner,
             session,
             cast,
@@ -248,7 +246,7 @@ impl Demonstration {
         ))?;
         let mut look = now() + LOOK;
         loop {
-            if self.signals.pending().next().is_some() {
+            if self.ending.is_wanted() {
                 return Ok(());
             }
             match self.heard.recv_timeout(TICK) {
@@ -433,7 +431,7 @@ impl Demonstration {
     /// The next thing that somebody hears; `None` after the deadline.
     fn next(&mut self, deadline: Instant) -> Result<Option<Heard>, Failure> {
         loop {
-            if self.signals.pending().next().is_some() {
+            if self.ending.is_wanted() {
                 return Err(Failure::other("the demonstration was interrupted"));
             }
             let left = deadline.saturating_duration_since(now());

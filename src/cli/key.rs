@@ -1,11 +1,11 @@
 //! `instep key`: pairs of keys for CURVE, in files.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use instep::auth::{Key, secret_key, wipe};
+use instep::net::modes::with_mode;
 use instep::zmtp::mechanism::seal::{KeyPair, Secret};
 
 use super::failure::{Failure, in_words};
@@ -50,7 +50,7 @@ fn make(file: &str) -> Result<(), Failure> {
 
 fn write(file: &str, mode: u32, letters: &str) -> Result<(), Failure> {
     let told = |error: io::Error| Failure::other(format!("{file}: {}", in_words(&error)));
-    let mut opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file).map_err(told)?;
+    let mut opened = with_mode(mode).write(true).create_new(true).open(file).map_err(told)?;
     opened.write_all(letters.as_bytes()).and_then(|()| opened.write_all(b"\n")).map_err(told)
 }
 

@@ -3,11 +3,12 @@
 //! An entry is one line in one write: the time in UTC, the level, the text. The journal of systemd has a time of its own for each line, so
 //! that there it has none here.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use instep::net::modes::with_mode;
 use instep::time::Utc;
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -23,11 +24,8 @@ struct LogFile {
 }
 
 fn open(path: &PathBuf) -> io::Result<File> {
-    let mut options = OpenOptions::new();
     // For the group to read, and nobody else, whatever the umask lets through.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-    options.create(true).append(true).open(path)
+    with_mode(0o640).create(true).append(true).open(path)
 }
 
 /// Where lines go.

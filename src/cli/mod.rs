@@ -7,10 +7,13 @@ mod bench;
 mod client;
 mod commands;
 mod completions;
+#[cfg(windows)]
+mod console;
 mod context;
 mod credentials;
 mod ctl;
 mod demo;
+mod ending;
 mod entry;
 mod failure;
 mod flags;
@@ -27,6 +30,7 @@ mod restore;
 mod rules;
 mod serve;
 mod table;
+mod terminal;
 mod view;
 mod visible;
 

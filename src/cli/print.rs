@@ -4,8 +4,10 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
+#[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+#[cfg(unix)]
 use super::client::now;
 use super::failure::{Failure, in_words};
 use super::visible::{visible, visible_lines};
@@ -36,6 +38,7 @@ pub(in crate::cli) fn complain(text: &str) {
 }
 
 /// Waits so long; answers whether somebody still reads what is printed.
+#[cfg(unix)]
 pub(super) fn is_read(pause: Duration) -> bool {
     let out = io::stdout();
     let mut watched = [PollFd::new(&out, PollFlags::empty())];
@@ -53,4 +56,11 @@ pub(super) fn is_read(pause: Duration) -> bool {
             return true;
         }
     }
+}
+
+/// Waits so long. Whether somebody still reads what is printed is seen where that is written.
+#[cfg(windows)]
+pub(super) fn is_read(pause: Duration) -> bool {
+    std::thread::sleep(pause);
+    true
 }

@@ -17,6 +17,7 @@ use instep::spelling::meant;
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
 
+use super::ending::end_server;
 use super::failure::{Failure, in_words};
 use super::flags::meant_flag;
 use super::logger;
@@ -85,7 +86,7 @@ pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     }
     let mut reread = config_reader(file, set, louder);
     server.set_reload(Box::new(move || reread().map_err(|failure| failure.text)));
-    server.watch_signals(reopen).map_err(|error| Failure::other(in_words(&error)))?;
+    end_server(&mut server, reopen).map_err(|error| Failure::other(in_words(&error)))?;
     for line in welcome(&server, &name) {
         log::info!("{line}");
     }

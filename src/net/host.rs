@@ -1,17 +1,25 @@
-//! What the machine says of itself: its name, its limits, who holds a port. Linux answers all of it; elsewhere the answers are
-//! the plain defaults.
+//! What the machine says of itself: its name, its limits, who holds a port. Linux answers all of it, other systems of Unix its name, its user
+//! and its limits, Windows its name; where nothing is answered stand plain defaults.
 
 use std::fs;
 
 /// The machine's name.
 #[must_use]
 pub fn name() -> String {
-    let from_kernel = fs::read_to_string("/proc/sys/kernel/hostname").map(|text| text.trim().to_owned());
-    from_kernel
-        .ok()
+    told_name()
         .filter(|name| !name.is_empty())
         .or_else(|| std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()))
         .unwrap_or_else(|| "localhost".to_owned())
+}
+
+#[cfg(unix)]
+fn told_name() -> Option<String> {
+    rustix::system::uname().nodename().to_str().map(str::to_owned).ok()
+}
+
+#[cfg(windows)]
+fn told_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
 }
 
 /// The machine's name up to the first dot, as far as it makes a legal namespace.
@@ -32,28 +40,37 @@ pub fn memory_bytes() -> Option<u64> {
 
 /// Warns when the process may not open as many descriptors as it may hold connections.
 pub(super) fn warn_about_descriptors(connections_max: usize) {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let soft = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))
-        .and_then(|rest| rest.split_ascii_whitespace().next())
-        .and_then(|word| word.parse::<usize>().ok());
-    if let Some(soft) = soft
+    if let Some(soft) = descriptors_max()
         && soft < connections_max
     {
         log::warn!("{soft} open files are allowed (ulimit -n), fewer than connections_max = {connections_max}");
     }
 }
 
-/// Whether this process may do everything on this machine, which nothing here needs.
-#[must_use]
-pub fn is_root() -> bool {
-    fs::read_to_string("/proc/self/status").is_ok_and(|text| effective_user(&text) == Some(0))
+#[cfg(unix)]
+fn descriptors_max() -> Option<usize> {
+    let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+    Some(usize::try_from(soft).unwrap_or(usize::MAX))
 }
 
-/// The user by whom access is judged, in the text of `/proc/self/status`: real, effective, saved, of the file system.
-fn effective_user(text: &str) -> Option<u32> {
-    text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().nth(1)?.parse().ok()
+/// There they are not counted.
+#[cfg(windows)]
+const fn descriptors_max() -> Option<usize> {
+    None
+}
+
+/// Whether this process may do everything on this machine, which nothing here needs.
+#[cfg(unix)]
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// There nobody is by his number.
+#[cfg(windows)]
+#[must_use]
+pub const fn is_root() -> bool {
+    false
 }
 
 /// ` by NAME (pid N)` for the program that listens on a TCP port, as far as this user may see it.
@@ -91,12 +108,6 @@ fn listening_inode(text: &str, port: u16) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_user_is_the_one_who_counts() {
-        assert_eq!(effective_user("Name:\tinstep\nUid:\t1000\t0\t1000\t1000\nGid:\t5\t6\t5\t5\n"), Some(0));
-        assert_eq!(effective_user("Name:\tinstep\n"), None);
-    }
 
     #[test]
     fn the_holder_of_a_port_is_found_in_the_kernels_table() {

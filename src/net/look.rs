@@ -3,8 +3,6 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Access, access};
-
 use super::door;
 use super::passed::Passed;
 use crate::config::Config;
@@ -38,18 +36,40 @@ fn rights(config: &Config) -> io::Result<()> {
     let of_logs = [of_log("log_file", &config.log_file), of_log("audit_log", &config.audit_log)].into_iter().flatten();
     let written = [("state_dir", &config.state_dir), ("record", &config.record)];
     let written = written.into_iter().map(|(key, path)| (key, Path::new(path))).chain(of_logs);
-    let written = written.map(|(key, path)| (key, path, Access::WRITE_OK));
-    let read = config.log_dir.iter().map(|path| ("log_dir", Path::new(path), Access::READ_OK | Access::EXEC_OK));
+    let written = written.map(|(key, path)| (key, path, Use::Write));
+    let read = config.log_dir.iter().map(|path| ("log_dir", Path::new(path), Use::Read));
     for (key, path, wanted) in written.chain(read) {
         if path.exists()
-            && let Err(error) = access(path, wanted)
+            && let Err(why) = may(path, wanted)
         {
-            let what = if wanted == Access::WRITE_OK { "written to" } else { "read" };
-            let why = io::Error::from(error);
+            let what = if wanted == Use::Write { "written to" } else { "read" };
             return Err(io::Error::new(why.kind(), format!("{key} {}: it cannot be {what}: {why}", path.display())));
         }
     }
     Ok(())
+}
+
+/// What the server does with a directory or a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Read,
+    Write,
+}
+
+#[cfg(unix)]
+fn may(path: &Path, wanted: Use) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    let wanted = if wanted == Use::Write { Access::WRITE_OK } else { Access::READ_OK | Access::EXEC_OK };
+    Ok(access(path, wanted)?)
+}
+
+/// Who may write to a directory is seen there only by writing.
+#[cfg(windows)]
+fn may(path: &Path, wanted: Use) -> io::Result<()> {
+    if path.is_file() {
+        return std::fs::OpenOptions::new().append(wanted == Use::Write).read(wanted == Use::Read).open(path).map(drop);
+    }
+    std::fs::read_dir(path).map(drop)
 }
 
 /// What is kept, and whether it can be taken up.

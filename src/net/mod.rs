@@ -26,6 +26,7 @@
 //!
 //! # Example: inside another event loop
 //! ```
+//! # #[cfg(unix)] {
 //! use std::os::fd::AsRawFd;
 //! use std::time::Duration;
 //! use instep::config::Config;
@@ -37,6 +38,7 @@
 //! assert!(server.as_raw_fd() >= 0);
 //! assert!(server.next_wake_up().is_none(), "an empty house sleeps");
 //! assert_eq!(server.turn(Some(Duration::ZERO))?, Turn::Goes);
+//! # }
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -67,7 +69,12 @@ pub mod ledger_thread;
 mod linger;
 #[cfg(feature = "daemon")]
 mod look;
+#[cfg(not(feature = "internals"))]
 mod modes;
+#[cfg(feature = "internals")]
+pub mod modes;
+#[cfg(feature = "daemon")]
+mod notify;
 mod open;
 mod passed;
 mod recordings;
@@ -95,7 +102,7 @@ pub use passed::Passed;
 #[cfg(all(feature = "ledger", feature = "daemon"))]
 pub use restore::restore_state;
 pub use server::Server;
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 pub use signals::{OnHangup, when_asked_to_end};
 pub use stopper::{Stopper, Turn};
 #[cfg(feature = "daemon")]

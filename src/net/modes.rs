@@ -19,7 +19,10 @@ const STATE: u32 = 0o600;
 const SHOWN: u32 = 0o640;
 
 /// Makes a directory, and those that it lies in, for nobody else.
-pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the system, where it cannot be made.
+pub fn make_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -42,13 +45,21 @@ pub(super) fn of_audit() -> OpenOptions {
     with_mode(SHOWN)
 }
 
-#[cfg_attr(not(unix), expect(unused_variables, reason = "there are no such modes"))]
-fn with_mode(mode: u32) -> OpenOptions {
+/// Opens files with that mode. Where files have none, they have the rights of the directory that they are made in.
+#[must_use]
+pub fn with_mode(mode: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    set_mode(&mut options, mode);
     options
 }
+
+#[cfg(unix)]
+fn set_mode(options: &mut OpenOptions, mode: u32) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, mode);
+}
+
+#[cfg(not(unix))]
+const fn set_mode(_: &mut OpenOptions, _: u32) {}
 
 /// A sentence for each of the server's files and directories that more may read than should.
 pub(super) fn too_wide(config: &Config) -> Vec<String> {

@@ -3,18 +3,18 @@
 //! Owns the sockets until they are listened on, and which of them are of no use. Must not know how they came: the program takes them from
 //! its environment.
 
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 use std::io;
 use std::net::SocketAddr;
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 use std::os::fd::OwnedFd;
 
 use mio::net::TcpListener;
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 use socket2::{Domain, Socket, Type};
 
 /// The settings that sockets can stand for.
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 const KEYS: [&str; 7] =
     ["bind", "control_bind", "viewer_bind", "http_bind", "stomp_bind", "data_port", "log_channel_port"];
 
@@ -28,7 +28,7 @@ impl Passed {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`], naming the first that no setting has the name of, or that is no listening TCP socket.
-    #[cfg(feature = "daemon")]
+    #[cfg(all(feature = "daemon", unix))]
     pub fn new(sockets: impl IntoIterator<Item = (String, OwnedFd)>) -> io::Result<Self> {
         let mut all = Vec::new();
         for (name, socket) in sockets {
@@ -43,7 +43,7 @@ impl Passed {
             let socket = Socket::from(socket);
             let is_tcp = socket.r#type().is_ok_and(|kind| kind == Type::STREAM)
                 && socket.local_addr().is_ok_and(|at| [Domain::IPV4, Domain::IPV6].contains(&at.domain()));
-            if !is_tcp || !socket.is_listener().unwrap_or(false) {
+            if !is_tcp || !listens(&socket) {
                 return Err(told("it is no TCP socket that listens (ListenStream=, Accept=no)"));
             }
             socket.set_cloexec(true)?;
@@ -61,8 +61,19 @@ impl Passed {
     }
 }
 
+#[cfg(all(feature = "daemon", unix, not(target_vendor = "apple")))]
+fn listens(socket: &Socket) -> bool {
+    socket.is_listener().unwrap_or(false)
+}
+
+/// These systems do not say: what does not listen is told when nobody can be let in.
+#[cfg(all(feature = "daemon", target_vendor = "apple"))]
+const fn listens(_: &Socket) -> bool {
+    true
+}
+
+#[cfg(all(feature = "daemon", unix))]
 #[cfg(test)]
-#[cfg(feature = "daemon")]
 mod tests {
     use super::*;
     use std::net::{TcpListener as Plain, TcpStream, UdpSocket};

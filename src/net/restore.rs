@@ -58,7 +58,7 @@ pub fn restore_state(directory: &Path, entries: Vec<Entry>, replace: bool) -> io
     });
     drop(fs::remove_dir_all(&beside));
     placed?;
-    fs::File::open(directory)?.sync_all()?;
+    keep_names(directory)?;
     Ok(there.then_some(aside))
 }
 
@@ -75,6 +75,18 @@ fn write(directory: &Path, entries: Vec<Entry>) -> io::Result<()> {
     let (mut file, _) = LedgerFile::open(directory)?;
     let writes: Vec<Write> = entries.into_iter().map(|(key, value)| Write { key, value: Some(value) }).collect();
     file.append(writes.iter()).map_err(io::Error::other)
+}
+
+/// Waits until the disk has the names of the files in a directory.
+#[cfg(unix)]
+fn keep_names(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}
+
+/// The system does so by itself, and opens no directory for it.
+#[cfg(not(unix))]
+fn keep_names(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Who restores it as root does it for the user whose directory it is.

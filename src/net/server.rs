@@ -1,6 +1,8 @@
 //! The event loop: one turn after the other, and what each of its tokens leads to.
 
 mod accepting;
+#[cfg(unix)]
+mod descriptor;
 mod feeding;
 #[cfg(feature = "tls")]
 mod secret;
@@ -9,7 +11,6 @@ mod supervised;
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use super::stopper::{Stopper, Turn};
 use super::supervisor::Supervisor;
 use super::target::Target;
 use super::token::{FIRST_DIAL, FIRST_LINGER, FIRST_LISTENER, FIRST_WIRE, SIGNALS, WAKE};
-use super::wire::{Wires, broken_by};
+use super::wire::{ASKED_UNTIL_NOTHING, Wires, broken_by};
 use super::writer::Outcomes;
 use super::{modes, open};
 
@@ -480,7 +481,7 @@ impl Server {
             Ok(0) => self.hub.handle_closed(now, key, Cause::Peer),
             Ok(n) => {
                 // A short read has emptied the socket, unless its end has been announced behind the bytes.
-                let more = n == buffer.len() || wire.ends;
+                let more = n == buffer.len() || wire.ends || ASKED_UNTIL_NOTHING;
                 if let Some(bytes) = self.scratch.get(..n) {
                     self.hub.handle_bytes(now, key, bytes);
                 }
@@ -575,8 +576,12 @@ impl Server {
         match written {
             Ok(n) => {
                 // Less than all: the socket is full, and its next writable event says when it is not.
-                wire.writable = n == first.len() + second.len();
+                let is_full = n < first.len() + second.len();
+                wire.writable = !is_full || ASKED_UNTIL_NOTHING;
                 self.hub.sent(now, key, n);
+                if is_full && ASKED_UNTIL_NOTHING {
+                    self.write_by(0, now, key);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 wire.writable = false;
@@ -588,12 +593,5 @@ impl Server {
                 self.hub.handle_closed(now, key, broken_by(&error));
             }
         }
-    }
-}
-
-impl AsRawFd for Server {
-    /// The descriptor of the poll: readable when a turn is due for other reasons than time.
-    fn as_raw_fd(&self) -> RawFd {
-        self.poll.as_raw_fd()
     }
 }

@@ -1,24 +1,25 @@
-//! What the operating system asks of the process. A library without the feature `daemon` leaves signals to whoever embeds it.
+//! What the operating system asks of the process. A library without the feature `daemon` leaves signals to whoever embeds it, and so does one on
+//! Windows, where there are none: [`super::Stopper`] ends a server there.
 
 /// Called when the program is asked to open its log file anew (SIGHUP).
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 pub type OnHangup = Box<dyn FnMut() + Send>;
 
 /// The signals that are watched, and what is done at SIGHUP.
 #[derive(Default)]
 pub(super) struct Signals {
-    #[cfg(feature = "daemon")]
+    #[cfg(all(feature = "daemon", unix))]
     watched: Option<(signal_hook_mio::v1_0::Signals, OnHangup)>,
 }
 
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 const SIGHUP: i32 = 1;
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 const SIGINT: i32 = 2;
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 const SIGTERM: i32 = 15;
 
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 impl Signals {
     /// Watches SIGHUP, SIGINT and SIGTERM.
     pub(super) fn watched(registry: &mio::Registry, on_hangup: OnHangup) -> std::io::Result<Self> {
@@ -48,7 +49,7 @@ impl Signals {
 ///
 /// # Errors
 /// Signals cannot be watched, or no thread be had.
-#[cfg(feature = "daemon")]
+#[cfg(all(feature = "daemon", unix))]
 pub fn when_asked_to_end(then: impl FnOnce(i32) + Send + 'static) -> std::io::Result<()> {
     let mut poll = mio::Poll::new()?;
     let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM])?;
@@ -68,7 +69,7 @@ pub fn when_asked_to_end(then: impl FnOnce(i32) + Send + 'static) -> std::io::Re
     std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
 }
 
-#[cfg(not(feature = "daemon"))]
+#[cfg(not(all(feature = "daemon", unix)))]
 impl Signals {
     /// None ever come.
     pub(super) const fn take(&self) -> (usize, bool) {

@@ -6,8 +6,8 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+use super::notify::{Notify, monotonic_us};
 use crate::hub::vitals::Load;
 use crate::time::{Span, Tick};
 
@@ -22,8 +22,7 @@ const OWED_MAX: usize = 8;
 
 /// The other end of `NOTIFY_SOCKET`.
 pub struct Supervisor {
-    socket: UnixDatagram,
-    address: SocketAddr,
+    notify: Notify,
     /// Between two signs of life, if it wants any, and when the next is due.
     beat: Option<(Span, Tick)>,
     /// What its status says, and when it may say something else.
@@ -37,7 +36,7 @@ pub struct Supervisor {
 
 impl core::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Supervisor").field("address", &self.address).field("beat", &self.beat).finish_non_exhaustive()
+        f.debug_struct("Supervisor").field("notify", &self.notify).field("beat", &self.beat).finish_non_exhaustive()
     }
 }
 
@@ -46,14 +45,11 @@ impl Supervisor {
     /// one in half of that time.
     ///
     /// # Errors
-    /// `place` is neither, or there is no socket to be had.
+    /// `place` is neither, or there is no socket to be had: on Windows there never is.
     pub fn new(place: &OsStr, watchdog_us: Option<u64>) -> io::Result<Self> {
-        let socket = UnixDatagram::unbound()?;
-        socket.set_nonblocking(true)?;
         let beat = |us: u64| Span(us / 2000).max(BEAT_MIN);
         Ok(Self {
-            socket,
-            address: address(place)?,
+            notify: Notify::to(place)?,
             beat: watchdog_us.filter(|us| *us > 0).map(|us| (beat(us), Tick(0))),
             load: None,
             status_at: Tick(0),
@@ -70,9 +66,7 @@ impl Supervisor {
 
     /// It begins to read its settings anew. [`Supervisor::ready`] says when it is done.
     pub(super) fn reloading(&mut self, now: Tick) {
-        let at = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let micros = at.tv_sec.saturating_mul(1_000_000).saturating_add(at.tv_nsec / 1000);
-        self.say(now, &format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+        self.say(now, &format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_us()));
     }
 
     /// It says goodbye to everybody and ends.
@@ -120,12 +114,12 @@ impl Supervisor {
 
     /// Whether it was taken, or never will be.
     fn send(&mut self, words: &str) -> bool {
-        match self.socket.send_to_addr(words.as_bytes(), &self.address) {
-            Ok(_) => self.has_failed = false,
+        match self.notify.send(words) {
+            Ok(()) => self.has_failed = false,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(error) => {
                 if !core::mem::replace(&mut self.has_failed, true) {
-                    log::warn!("the supervisor at {:?} cannot be told: {error}", self.address);
+                    log::warn!("the supervisor at {} cannot be told: {error}", self.notify.place());
                 }
             }
         }
@@ -133,28 +127,11 @@ impl Supervisor {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn address(place: &OsStr) -> io::Result<SocketAddr> {
-    use std::os::linux::net::SocketAddrExt as _;
-    use std::os::unix::ffi::OsStrExt as _;
-    match place.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
-        [b'/', ..] => SocketAddr::from_pathname(place),
-        _ => Err(neither()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn address(place: &OsStr) -> io::Result<SocketAddr> {
-    if place.as_encoded_bytes().starts_with(b"/") { SocketAddr::from_pathname(place) } else { Err(neither()) }
-}
-
-fn neither() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "it is neither a path nor an abstract name behind @")
-}
-
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
 
     const BUSY: Load = Load { components: 1, sessions: 2, waiting: 0 };

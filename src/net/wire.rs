@@ -19,6 +19,10 @@ const KEEPALIVE_PROBES: u32 = 6;
 #[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Whether a socket that has nothing more, or no more room, says so once that is over only where it was asked and had none: so it is on Windows,
+/// where mio waits for that answer before it looks at the socket again.
+pub(super) const ASKED_UNTIL_NOTHING: bool = cfg!(windows);
+
 /// One peer's socket.
 #[derive(Debug)]
 pub(super) struct Wire {

@@ -12,8 +12,8 @@ use instep::c2sim::state::Trigger;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
-use signal_hook_mio::v1_0::Signals;
 
+use super::super::ending::Ending;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::distribution;
@@ -25,9 +25,7 @@ use super::web::{Asking, Ear, Frames, answer_end, subscribed};
 
 const SCRATCH_BYTES: usize = 256 << 10;
 const WAIT: Duration = Duration::from_millis(100);
-const SIGNALS: Token = Token(usize::MAX - 1);
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
+const ENDING: Token = Token(usize::MAX - 1);
 /// What the system is called that posts.
 const SYSTEM: &str = "BENCH";
 
@@ -63,7 +61,7 @@ struct Crowd<'a> {
     options: &'a Options,
     poll: Poll,
     events: Events,
-    signals: Signals,
+    ending: Ending,
     authors: Vec<Author>,
     hearers: Vec<Hearer>,
     /// The requests that have the session pause and run again.
@@ -201,13 +199,12 @@ impl<'a> Crowd<'a> {
         hearers: Vec<(std::net::TcpStream, Ear)>,
     ) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
+        let ending = Ending::of(poll.registry(), ENDING).map_err(Failure::other)?;
         let mut crowd = Self {
             options,
             poll,
             events: Events::with_capacity(1024),
-            signals,
+            ending,
             authors: Vec::new(),
             hearers: Vec::new(),
             pulls: [Vec::new(), Vec::new()],
@@ -248,8 +245,8 @@ impl<'a> Crowd<'a> {
         let authors = self.authors.len();
         for event in &self.events {
             let token = event.token();
-            if token == SIGNALS {
-                self.interrupted |= self.signals.pending().count() > 0;
+            if token == ENDING {
+                self.interrupted |= self.ending.is_wanted();
             } else if let Some(author) = self.authors.get_mut(token.0) {
                 if author.go_on(&mut self.scratch).map_err(Failure::other)? {
                     answered.push(token.0);

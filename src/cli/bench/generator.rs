@@ -10,8 +10,8 @@ use instep::leco::name::COORDINATOR;
 use instep::zmtp::link::Link;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use signal_hook_mio::v1_0::Signals;
 
+use super::super::ending::Ending;
 use super::super::failure::Failure;
 use super::client::{Connection, Far, HEARTBEAT, message, sign_out};
 use super::figures::count;
@@ -21,9 +21,7 @@ use super::outbox::Outbox;
 use super::sealed::Sealed;
 
 const SCRATCH_BYTES: usize = 256 << 10;
-const SIGNALS: Token = Token(usize::MAX - 1);
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
+const ENDING: Token = Token(usize::MAX - 1);
 /// One connection under load.
 #[derive(Debug)]
 pub(super) struct End {
@@ -46,7 +44,7 @@ pub(super) struct End {
 pub(super) struct Generator {
     poll: Poll,
     events: Events,
-    signals: Signals,
+    ending: Ending,
     /// Ends by their place: the caller knows which is which.
     pub(super) ends: Vec<End>,
     ready: VecDeque<usize>,
@@ -67,8 +65,7 @@ impl Generator {
         now: Instant,
     ) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
+        let ending = Ending::of(poll.registry(), ENDING).map_err(Failure::other)?;
         let mut ends = Vec::new();
         for (connection, inbox, outbox) in connections {
             let Connection { stream, name, far } = connection;
@@ -100,7 +97,7 @@ impl Generator {
         Ok(Self {
             poll,
             events: Events::with_capacity(1024),
-            signals,
+            ending,
             ends,
             ready: VecDeque::new(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
@@ -121,8 +118,8 @@ impl Generator {
         }
         let mut unblocked = Vec::new();
         for event in &self.events {
-            if event.token() == SIGNALS {
-                self.interrupted |= self.signals.pending().count() > 0;
+            if event.token() == ENDING {
+                self.interrupted |= self.ending.is_wanted();
                 continue;
             }
             let Some(end) = self.ends.get_mut(event.token().0) else { continue };

@@ -15,9 +15,9 @@ use instep::time::Span;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
-use signal_hook_mio::v1_0::Signals;
 
 use super::super::client::{Client, Trouble};
+use super::super::ending::Ending;
 use super::super::failure::Failure;
 use super::super::print::say;
 use super::client::{HEARTBEAT, connect_members, sign_out};
@@ -34,9 +34,7 @@ const WAIT: Duration = Duration::from_millis(100);
 const JOIN: Span = Span::seconds(PATIENCE.as_secs());
 /// Triggers at the beginning that do not count, at most.
 const WARM_UP: u64 = 50;
-const SIGNALS: Token = Token(usize::MAX - 1);
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
+const ENDING: Token = Token(usize::MAX - 1);
 
 /// One member's connection.
 struct Member {
@@ -132,7 +130,7 @@ struct Crowd<'a> {
     options: &'a Options,
     poll: Poll,
     events: Events,
-    signals: Signals,
+    ending: Ending,
     members: Vec<Member>,
     scratch: Box<[u8]>,
     heartbeat: Instant,
@@ -142,8 +140,7 @@ struct Crowd<'a> {
 impl<'a> Crowd<'a> {
     fn new(options: &'a Options, sessions: Vec<(std::net::TcpStream, Box<Machine>, String)>) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::other)?;
-        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).map_err(Failure::other)?;
+        let ending = Ending::of(poll.registry(), ENDING).map_err(Failure::other)?;
         let start = now();
         let mut members = Vec::new();
         for (stream, machine, name) in sessions {
@@ -167,7 +164,7 @@ impl<'a> Crowd<'a> {
             options,
             poll,
             events: Events::with_capacity(1024),
-            signals,
+            ending,
             members,
             scratch,
             heartbeat,
@@ -183,8 +180,8 @@ impl<'a> Crowd<'a> {
         }
         let mut fresh = 0;
         for event in &self.events {
-            if event.token() == SIGNALS {
-                self.interrupted |= self.signals.pending().count() > 0;
+            if event.token() == ENDING {
+                self.interrupted |= self.ending.is_wanted();
                 continue;
             }
             let Some(member) = self.members.get_mut(event.token().0) else { continue };

@@ -1,15 +1,15 @@
 //! `instep ctl connections` and `instep ctl top`: who is connected, and who is slow; once, or live.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Read as _, stdin, stdout};
-use std::time::{Duration, Instant};
+use std::io::{IsTerminal as _, stdout};
+use std::time::Duration;
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use serde_json::{Value, json};
 
 use super::super::client::now;
 use super::super::print::print;
 use super::super::table::{Column, table, word};
+use super::super::terminal::{Keys, size};
 use super::super::visible::visible;
 use super::command::{Connection, Given, Report, Stop};
 
@@ -27,8 +27,6 @@ const COLUMNS: [(&str, &str, char, bool); 8] = [
 
 /// How often the live list is renewed.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Rows where nobody says how large the terminal is.
-const ROWS: usize = 24;
 /// Letters of a name that the live list shows.
 const NAME_LETTERS: usize = 20;
 
@@ -130,52 +128,6 @@ pub(super) fn connections(given: &Given, connection: &mut Connection) -> Result<
 }
 
 // ---- Live ----
-
-/// The terminal, which gives each key as it is pressed; it is as it was again when this goes.
-struct Keys(Option<Termios>);
-
-impl Keys {
-    fn take() -> Self {
-        let Ok(before) = tcgetattr(stdin()) else { return Self(None) };
-        let mut now = before.clone();
-        now.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        // A read waits for a tenth of a second at the most.
-        now.special_codes[SpecialCodeIndex::VMIN] = 0;
-        now.special_codes[SpecialCodeIndex::VTIME] = 1;
-        let is_taken = stdin().is_terminal() && tcsetattr(stdin(), OptionalActions::Now, &now).is_ok();
-        Self(is_taken.then_some(before))
-    }
-
-    /// The next key, if one is pressed before `until`.
-    fn next(&self, until: Instant) -> Option<char> {
-        while now() < until {
-            if self.0.is_none() {
-                std::thread::sleep(until.saturating_duration_since(now()));
-                return None;
-            }
-            let mut key = [0];
-            if let Ok(1) = stdin().read(&mut key) {
-                return key.first().copied().map(char::from);
-            }
-        }
-        None
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let restored = tcsetattr(stdin(), OptionalActions::Now, before);
-            debug_assert!(restored.is_ok(), "what was taken can be given back");
-        }
-    }
-}
-
-/// Rows and columns of the terminal.
-fn size() -> (usize, usize) {
-    let size = tcgetwinsize(stdout()).ok().filter(|size| size.ws_row > 3 && size.ws_col > 20);
-    size.map_or((ROWS, 80), |size| (size.ws_row.into(), size.ws_col.into()))
-}
 
 /// What connections had when they were looked at last.
 type Before = BTreeMap<(u64, String), Value>;

@@ -13,9 +13,9 @@ use instep::client::now;
 use instep::limits::CLIENT_MESSAGE_BYTES_MAX;
 use instep::time::Span;
 use serde_json::{Value, json};
-use signal_hook_mio::v1_0::Signals;
 
 use super::super::client::Trouble;
+use super::super::ending::Ending;
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
 use super::channel::{TICK, channel, in_json, plug, subscribe_to};
@@ -23,8 +23,6 @@ use super::command::{Connection, Given, Report, Stop};
 
 /// What a recording begins with.
 const MAGIC: &[u8; 16] = b"instep channel 1";
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
 /// Columns of a table at the most.
 const COLUMNS_MAX: usize = 256;
 
@@ -77,11 +75,10 @@ pub(super) fn record(given: &Given, connection: &mut Connection) -> Result<Repor
         return Err(Stop::Said);
     }
     // From here on Ctrl-C is a wish to end in good order.
-    let signals = Signals::new([SIGINT, SIGTERM]);
-    let mut signals = signals.map_err(|error| Stop::Failed(Failure::other(in_words(&error))))?;
+    let mut ending = Ending::begin().map_err(|error| Stop::Failed(Failure::other(in_words(&error))))?;
     let most = given.number("messages").map_or(u64::MAX, u64::from);
     let mut lost = None;
-    while signals.pending().next().is_none() {
+    while !ending.is_wanted() {
         match plug.hear(Some(now() + TICK), &mut |wire| recorder.take(wire) && recorder.messages < most) {
             Ok(true) => {}
             Ok(false) => break,

@@ -4,17 +4,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signal_hook_mio::v1_0::Signals;
 
 use super::super::client::{Event, Trouble, now};
+use super::super::ending::Ending;
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
 use super::super::visible::visible;
 use super::command::{Connection, Given, Report, Stop};
 use super::member::{SYSTEM, SessionName, clock, resign, span};
 
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
 /// How long an end that is asked for may have to wait.
 const TICK: Duration = Duration::from_millis(100);
 /// Longest pause between two attempts to come back.
@@ -40,8 +38,7 @@ pub(super) fn watch(given: &Given, connection: &mut Connection) -> Result<Report
     let receiver = place.receiver(connection)?;
     let joined = connection.ask(&receiver, "join", &json!({"system": SYSTEM, "after": after}))?;
     // From here on Ctrl-C is a wish to resign.
-    let signals = Signals::new([SIGINT, SIGTERM]);
-    let mut signals = signals.map_err(|error| Stop::Failed(Failure::other(in_words(&error))))?;
+    let mut ending = Ending::begin().map_err(|error| Stop::Failed(Failure::other(in_words(&error))))?;
     let seq = joined.get("seq").and_then(Value::as_u64).unwrap_or(0);
     if !connection.json {
         let state = joined.get("state").and_then(Value::as_str).unwrap_or_default();
@@ -57,7 +54,7 @@ pub(super) fn watch(given: &Given, connection: &mut Connection) -> Result<Report
         _ => Ok(()),
     };
     watch.last = watch.last.max(seq);
-    let outcome = outcome.and_then(|()| watch.listen(&mut signals));
+    let outcome = outcome.and_then(|()| watch.listen(&mut ending));
     resign(watch.connection, &watch.receiver);
     outcome.and(Err(Stop::Said))
 }
@@ -84,14 +81,14 @@ impl Watch<'_> {
     }
 
     /// Shows what happens, until somebody wants an end.
-    fn listen(&mut self, signals: &mut Signals) -> Result<(), Stop> {
-        while signals.pending().next().is_none() {
+    fn listen(&mut self, ending: &mut Ending) -> Result<(), Stop> {
+        while !ending.is_wanted() {
             let event = match self.connection.client()?.next_event(now() + TICK) {
                 Ok(Some(event)) => event,
                 Ok(None) => continue,
                 Err(Trouble::Nobody(why)) => {
                     self.note(&format!("{why}; coming back"))?;
-                    if !self.come_back(signals)? {
+                    if !self.come_back(ending)? {
                         return Ok(());
                     }
                     continue;
@@ -121,7 +118,7 @@ impl Watch<'_> {
     }
 
     /// Connects and joins again, as soon as that goes; answers whether it did before somebody wanted an end.
-    fn come_back(&mut self, signals: &mut Signals) -> Result<bool, Stop> {
+    fn come_back(&mut self, ending: &mut Ending) -> Result<bool, Stop> {
         let mut pause = TICK;
         loop {
             self.connection.client = None;
@@ -142,7 +139,7 @@ impl Watch<'_> {
             }
             let end = now() + pause;
             while now() < end {
-                if signals.pending().next().is_some() {
+                if ending.is_wanted() {
                     return Ok(false);
                 }
                 std::thread::sleep(TICK);

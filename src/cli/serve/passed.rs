@@ -2,7 +2,9 @@
 
 use instep::net::Passed;
 
-use super::super::failure::{Failure, in_words};
+use super::super::failure::Failure;
+#[cfg(unix)]
+use super::super::failure::in_words;
 
 /// The first descriptor that is passed.
 #[cfg(unix)]

@@ -8,11 +8,10 @@ use instep::leco::name::of_visitor;
 use serde_json::{Value, json};
 
 use super::super::client::{Client, Trouble};
+use super::super::ending::before_the_end;
 use super::super::failure::Failure;
 use super::super::print::complain;
 
-/// The code of a program that a signal has ended is that much more than the signal's number, as shells have it.
-const BY_SIGNAL: i32 = 128;
 /// Longest wait for a connection and for the first answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -87,10 +86,9 @@ impl Way {
         let opened = Opened::default();
         if matches!(source, Source::Log(_)) {
             let (opened, coordinator) = (opened.clone(), coordinator.clone());
-            let watched = instep::net::when_asked_to_end(move |signal| {
+            let watched = before_the_end(move || {
                 opened.0.1.store(true, Ordering::SeqCst);
                 opened.close(&coordinator);
-                std::process::exit(BY_SIGNAL + signal);
             });
             if let Err(error) = watched {
                 complain(&format!("what is opened here stays open when this is interrupted: {error}"));

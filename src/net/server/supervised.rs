@@ -4,9 +4,11 @@ use super::Server;
 use crate::config::Config;
 use crate::time::Tick;
 
+#[cfg(all(feature = "daemon", unix))]
+use super::Signals;
 #[cfg(feature = "daemon")]
-use super::{Passed, Signals, Supervisor};
-#[cfg(feature = "daemon")]
+use super::{Passed, Supervisor};
+#[cfg(all(feature = "daemon", unix))]
 use crate::net::signals::OnHangup;
 #[cfg(feature = "daemon")]
 use std::io;
@@ -25,7 +27,7 @@ impl Server {
     ///
     /// # Errors
     /// The operating system refuses to install the handlers.
-    #[cfg(feature = "daemon")]
+    #[cfg(all(feature = "daemon", unix))]
     pub fn watch_signals(&mut self, on_hangup: OnHangup) -> io::Result<()> {
         self.signals = Signals::watched(self.poll.registry(), on_hangup)?;
         Ok(())
