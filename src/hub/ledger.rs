@@ -8,13 +8,37 @@
 
 use core::fmt::Debug;
 
+use crate::store::shared::SharedBytes;
+
 /// One change of what is kept: a key is written, or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     /// Under which key.
     pub key: Vec<u8>,
     /// The new value, in place of any earlier one; `None`: the key goes.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Bytes>,
+}
+
+/// The bytes of a value, kept alive as long as somebody has them. A document is never copied for the ledger: the heart holds the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes(SharedBytes);
+
+impl Bytes {
+    pub(super) const fn of(bytes: SharedBytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
 }
 
 /// Which commit, or which piece of a recording, an outcome belongs to. The heart chooses it and gives no number twice.

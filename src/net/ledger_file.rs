@@ -99,7 +99,7 @@ impl LedgerFile {
                 let mut table = transaction.open_table(TABLE)?;
                 for one in writes {
                     match &one.value {
-                        Some(value) => drop(table.insert(one.key.as_slice(), value.as_slice())?),
+                        Some(value) => drop(table.insert(one.key.as_slice(), value.as_ref())?),
                         None => drop(table.remove(one.key.as_slice())?),
                     }
                 }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn put(key: &str, value: &str) -> Write {
-        Write { key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec()) }
+        Write { key: key.as_bytes().to_vec(), value: Some(value.as_bytes().to_vec().into()) }
     }
 
     fn all(file: &LedgerFile) -> Vec<(String, String)> {

@@ -92,7 +92,7 @@ mod tests {
         drop(std::fs::remove_dir_all(&directory));
         assert!(matches!(look(&directory), Ok(Look::Nothing)));
         let (mut file, _) = LedgerFile::open(&directory).unwrap();
-        let write = Write { key: b"session/a".to_vec(), value: Some(b"1".to_vec()) };
+        let write = Write { key: b"session/a".to_vec(), value: Some(b"1".to_vec().into()) };
         file.append([&write].into_iter()).unwrap();
         assert!(matches!(look(&directory), Ok(Look::Taken)));
         let path = directory.join(STATE_FILE);

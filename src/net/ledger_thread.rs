@@ -11,7 +11,7 @@
 //! let directory = std::env::temp_dir().join(format!("instep-ledger-{}", std::process::id()));
 //! let (wake, woken) = std::sync::mpsc::channel();
 //! let (mut ledger, outcomes) = LedgerThread::open(&directory, move || wake.send(()).unwrap_or_default())?;
-//! ledger.commit(Ticket(1), vec![Write { key: b"a".to_vec(), value: Some(b"1".to_vec()) }]);
+//! ledger.commit(Ticket(1), vec![Write { key: b"a".to_vec(), value: Some(b"1".to_vec().into()) }]);
 //! woken.recv().expect("the thread tells");
 //! assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);
 //! drop(ledger);
@@ -58,7 +58,10 @@ impl LedgerThread {
 
 impl Ledger for LedgerThread {
     fn commit(&mut self, ticket: Ticket, writes: Vec<Write>) {
-        let bytes = writes.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, Vec::len)).sum();
+        let bytes = writes
+            .iter()
+            .map(|write| write.key.len() + write.value.as_ref().map_or(0, |value| value.as_ref().len()))
+            .sum();
         if bytes > COMMIT_BYTES_MAX {
             self.writer.refuse(ticket, format!("{bytes} bytes in one commit, more than {COMMIT_BYTES_MAX}"));
             return;

@@ -73,7 +73,7 @@ fn judge(entries: Vec<Entry>) -> io::Result<()> {
 
 fn write(directory: &Path, entries: Vec<Entry>) -> io::Result<()> {
     let (mut file, _) = LedgerFile::open(directory)?;
-    let writes: Vec<Write> = entries.into_iter().map(|(key, value)| Write { key, value: Some(value) }).collect();
+    let writes: Vec<Write> = entries.into_iter().map(|(key, value)| Write { key, value: Some(value.into()) }).collect();
     file.append(writes.iter()).map_err(io::Error::other)
 }
 

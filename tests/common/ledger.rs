@@ -45,7 +45,7 @@ impl Memory {
         for write in writes {
             let mut store = self.0.lock().unwrap();
             match write.value {
-                Some(value) => drop(store.kept.insert(write.key, value)),
+                Some(value) => drop(store.kept.insert(write.key, value.as_ref().to_vec())),
                 None => drop(store.kept.remove(&write.key)),
             }
         }

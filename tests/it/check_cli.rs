@@ -42,7 +42,7 @@ fn a_check_looks_into_the_state_and_leaves_it_as_it_is() {
     let (wake, woken) = channel();
     let (mut ledger, _outcomes) = LedgerThread::open(&directory, move || wake.send(()).unwrap_or_default()).unwrap();
     let record = r#"{"version": 99}"#.as_bytes().to_vec();
-    ledger.commit(Ticket(1), vec![Write { key: b"session/x".to_vec(), value: Some(record) }]);
+    ledger.commit(Ticket(1), vec![Write { key: b"session/x".to_vec(), value: Some(record.into()) }]);
     woken.recv().unwrap();
     drop(ledger);
     let said = check(&["--state-dir", state]);

@@ -67,7 +67,7 @@ impl Fixture {
 }
 
 fn put(key: &str, value: impl Into<Vec<u8>>) -> Write {
-    Write { key: key.into(), value: Some(value.into()) }
+    Write { key: key.into(), value: Some(value.into().into()) }
 }
 
 fn gone(key: &str) -> Write {

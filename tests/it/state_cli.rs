@@ -188,7 +188,8 @@ fn directory(name: &str, entries: &[(&str, &str)]) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{name}-{}", std::process::id()));
     drop(std::fs::remove_dir_all(&folder));
     let (mut ledger, outcomes) = LedgerThread::open(&folder, || {}).unwrap();
-    let change = |(key, value): &(&str, &str)| Write { key: (*key).into(), value: Some((*value).into()) };
+    let change =
+        |(key, value): &(&str, &str)| Write { key: (*key).into(), value: Some(value.as_bytes().to_vec().into()) };
     ledger.commit(Ticket(1), entries.iter().map(change).collect());
     drop(ledger);
     assert_eq!(outcomes.take().collect::<Vec<_>>(), [(Ticket(1), Ok(()))]);

@@ -13,7 +13,7 @@ use crate::c2sim::is_session_name;
 use crate::c2sim::kind::Schema;
 use crate::c2sim::scan;
 use crate::c2sim::state::{Options, State, Trigger};
-use crate::hub::ledger::{Entry, Write};
+use crate::hub::ledger::{Bytes, Entry, Write};
 use crate::limits::MEMBERS_MAX;
 
 use super::change::{Durable, Written};
@@ -292,12 +292,12 @@ pub(super) fn entries(
         }
     };
     let mut papers = Vec::new();
-    for document in flow.initialization.documents() {
+    for document in flow.initialization.documents_bytes() {
         let old = known.iter().find(|(at, _)| core::ptr::eq(*at, document.as_ptr())).map(|(_, n)| *n);
         papers.push(old.unwrap_or_else(|| {
             let n = next_paper;
             next_paper += 1;
-            entries.push(Write { key: paper_key(name, n), value: Some(document.as_bytes().to_vec()) });
+            entries.push(Write { key: paper_key(name, n), value: Some(Bytes::of(document)) });
             n
         }));
     }
@@ -306,12 +306,12 @@ pub(super) fn entries(
     }
     let shared = |flow: &Flow| flow.initialization.shared().map(<[u8]>::as_ptr);
     if durable.doubt.is_some() || shared(flow) != shared(&session.flow) {
-        let value = flow.initialization.shared().map(<[u8]>::to_vec);
+        let value = flow.initialization.shared_bytes().map(Bytes::of);
         entries.push(Write { key: format!("shared/{name}").into_bytes(), value });
     }
     entries.push(Write {
         key: format!("session/{name}").into_bytes(),
-        value: Some(record(session, info, flow, &papers, reserved).to_string().into_bytes()),
+        value: Some(record(session, info, flow, &papers, reserved).to_string().into_bytes().into()),
     });
     (entries, Written { reserved, papers, next_paper })
 }

@@ -41,7 +41,7 @@ impl Sessions {
             session.roster.writing = core::mem::take(&mut session.roster.changed);
             let write = |name: &[u8]| Write {
                 key: member_key(&session.name, name),
-                value: session.members.get(name).map(member_value),
+                value: session.members.get(name).map(|member| member_value(member).into()),
             };
             let writes: Vec<Write> = session.roster.writing.iter().map(|name| write(name)).collect();
             self.commit(peers, writes, Purpose::Members(key));

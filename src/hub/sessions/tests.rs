@@ -36,7 +36,7 @@ impl Ledger for Notes {
     fn load(&mut self) -> Result<Vec<Entry>, String> {
         let notes = self.0.lock().unwrap();
         let writes = notes.iter().flat_map(|(_, writes)| writes);
-        Ok(writes.filter_map(|write| Some((write.key.clone(), write.value.clone()?))).collect())
+        Ok(writes.filter_map(|write| Some((write.key.clone(), write.value.as_ref()?.as_ref().to_vec()))).collect())
     }
 }
 
