@@ -1,5 +1,7 @@
 //! The order of a turn: bytes walked through message by message, deadlines, events from below drained, what others left to do.
 
+use std::collections::VecDeque;
+
 use crate::zmtp::Fault;
 use crate::zmtp::frame;
 use crate::zmtp::link::Step;
@@ -395,6 +397,19 @@ impl Hub {
         if !self.peers.events.is_empty() || self.peers.stopping {
             self.drain();
         }
+    }
+
+    /// The same before an answer is given. Streams end behind it: who is lost with one is an event of its own, with a later number.
+    pub(super) fn drain_events_before_answer(&mut self) {
+        let is_later = |event: &Event| matches!(event, Event::StreamOver { .. });
+        if !self.peers.events.iter().any(is_later) {
+            return self.drain_events();
+        }
+        let (later, now): (VecDeque<Event>, VecDeque<Event>) =
+            core::mem::take(&mut self.peers.events).into_iter().partition(is_later);
+        self.peers.events = now;
+        self.drain_events();
+        self.peers.events.extend(later);
     }
 
     #[cold]

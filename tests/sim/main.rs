@@ -5,6 +5,7 @@
 //! * `sessions` has shared sessions, their members and their ledger, in the world of `tests/common`.
 //! * `guests` are clients over HTTP in a session with Components, and what each of them may hear.
 //! * `hearers` are clients over STOMP in a session with others, each with what is for it.
+//! * `mixed` has two of each dialect in one session, with all that can happen to any of their connections.
 //! * `mesh` is a network of many nodes with many Components, with links that take their time: how soon all know everything, what it costs.
 //! * `stage` has the Manager: controllers, viewers and providers, with a slow twin of their own.
 //! * `channels` are publishers and subscribers in such a network, through cuts of it.
@@ -14,6 +15,8 @@
 //!
 //! `SIM_SEED=7 cargo test --test sim` plays run 7 again; `SIM_RUNS=5000` plays that many, from `SIM_SEED` on; `SIM_EVENTS=500` shows
 //! so many events of a run that fails.
+//!
+//! `MIXED_EVENTS=10000 SIM_RUNS=1 cargo test --release --test sim mixed` plays a whole exercise in the mixed session.
 
 #![expect(
     clippy::expect_used,
@@ -33,6 +36,7 @@ mod common;
 mod guests;
 mod hearers;
 mod mesh;
+mod mixed;
 mod people;
 mod pipe;
 mod rng;

@@ -167,7 +167,7 @@ impl Hub {
     /// Does what comes before an answer: what follows from it elsewhere, requests that have waited, the other half of a description. The
     /// session that has more to tell behind it is noted in `owes`. What is left is the answer and what comes with it.
     pub(super) fn conclude(&mut self, mut aftermath: Aftermath, owes: &mut Option<SessionKey>) -> Aftermath {
-        self.drain_events();
+        self.drain_events_before_answer();
         self.go_on_without_session(core::mem::take(&mut aftermath.freed));
         if let (Ok(told), Some(session)) = (&mut aftermath.answer, aftermath.about.take()) {
             let inner = told.get("session").is_some();
