@@ -150,6 +150,10 @@ impl TemporaryServer {
         let folder = std::env::temp_dir().join(name);
         let made = std::fs::create_dir(&folder);
         let made = made.and_then(|()| std::fs::write(folder.join(scene.file), (scene.make)(scene.steps)));
+        let made = made.map_err(|error| {
+            let folder = folder.display();
+            std::io::Error::other(format!("{folder}: {}; TMPDIR names another place", in_words(&error)))
+        });
         let here = || vec!["127.0.0.1:0".to_owned()];
         let config = Config {
             namespace: "DEMO".to_owned(),

@@ -42,9 +42,13 @@ struct Words {
     louder: i32,
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop, and tells the supervisor why where that fails.
 pub(super) fn run(words: Vec<OsString>) -> Result<(), Failure> {
     super::memory::give_back_large_blocks();
+    carry_out(words).inspect_err(supervisor::tell)
+}
+
+fn carry_out(words: Vec<OsString>) -> Result<(), Failure> {
     let words = parse(words)?;
     match words.task {
         Task::Help => return say(&topics::help()),

@@ -49,7 +49,7 @@ pub fn with_keys(mut config: Config) -> Result<Config, String> {
 /// # Errors
 /// It cannot be read, or is too long to hold a key.
 pub fn text_of(path: &Path) -> io::Result<String> {
-    bounded(fs::File::open(path)?, KEY_FILE_BYTES_MAX)
+    bounded(opened(path)?, KEY_FILE_BYTES_MAX)
 }
 
 /// The text of a small file with a secret in it, which nobody but its owner may read.
@@ -62,13 +62,32 @@ pub fn private_text(path: &Path) -> io::Result<String> {
 
 /// The same of at most so many bytes.
 pub(super) fn private_within(path: &Path, most: usize) -> io::Result<String> {
-    let file = fs::File::open(path)?;
+    let file = opened(path)?;
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions()) & 0o077 != 0 {
         let shown = path.display();
         return Err(io::Error::other(format!("others than its owner may read it: chmod 600 {shown}")));
     }
     bounded(file, most)
+}
+
+/// Opens a file to read it; where it is another user's, the error says what to do.
+fn opened(path: &Path) -> io::Result<fs::File> {
+    fs::File::open(path).map_err(|error| {
+        #[cfg(unix)]
+        if error.kind() == io::ErrorKind::PermissionDenied
+            && let Ok(found) = fs::metadata(path)
+        {
+            let (owner, me) = (std::os::unix::fs::MetadataExt::uid(&found), rustix::process::geteuid().as_raw());
+            if owner != me {
+                let shown = path.display();
+                return io::Error::other(format!(
+                    "it belongs to user {owner}, and this is user {me}: chown {me} {shown}"
+                ));
+            }
+        }
+        error
+    })
 }
 
 /// The text of an open file of at most so many bytes.

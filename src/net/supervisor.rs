@@ -17,6 +17,8 @@ const STATUS_PAUSE: Span = Span(5000);
 const AGAIN: Span = Span(100);
 /// The shortest time between two signs of life.
 const BEAT_MIN: Span = Span(10);
+/// Letters of a reason at most: supervisors take datagrams of a page.
+const REASON_MAX: usize = 1000;
 /// Words that wait for room at most: those of a start, of a few reloads and of an end.
 const OWED_MAX: usize = 8;
 
@@ -72,6 +74,12 @@ impl Supervisor {
     /// It says goodbye to everybody and ends.
     pub(super) fn stopping(&mut self, now: Tick) {
         self.say(now, "STOPPING=1");
+    }
+
+    /// The process cannot start, or cannot go on, and why: what its status says from then on.
+    pub fn failed(&mut self, why: &str) {
+        let line: String = why.chars().take(REASON_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.send(&format!("STATUS={line}"));
     }
 
     /// A turn has been taken: what is due is said.
@@ -170,6 +178,16 @@ mod tests {
         told.turn(Tick(5000), more);
         assert_eq!(heard(&ear), ["WATCHDOG=1", "STATUS=2 components, 2 sessions, 0 bytes wait"]);
         assert_eq!(told.soonest(BUSY), Some(Tick(6000)));
+    }
+
+    #[test]
+    fn a_reason_is_one_line_of_a_bounded_length() {
+        let (mut told, ear) = pair("reason");
+        told.failed("a port is in use\nREADY=1");
+        assert_eq!(heard(&ear), ["STATUS=a port is in use READY=1"]);
+        told.failed(&"\u{e4}".repeat(2 * REASON_MAX));
+        let mut bytes = [0; 4096];
+        assert_eq!(ear.recv(&mut bytes).unwrap(), "STATUS=".len() + 2 * REASON_MAX);
     }
 
     #[test]

@@ -109,6 +109,16 @@ fn an_address_that_is_none_is_told_and_no_reason_not_to_start() {
     assert_eq!(server.end(), Some(0));
 }
 
+#[test]
+fn a_start_that_fails_tells_why_in_the_status() {
+    let path = place("failed");
+    let ear = Ear::at(&path);
+    let ended = Command::new(PROGRAM).args(["--ring-bytes-max", "1"]).env("NOTIFY_SOCKET", &path).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(ear.to("STATUS="), ["STATUS=ring_bytes_max: 1 is not between 4096 and 1073741824"]);
+    fs::remove_file(path).unwrap();
+}
+
 /// The program, with these sockets as its descriptors 3 and 4.
 fn passed(names: &str, sockets: [TcpListener; 2], words: &[&str]) -> Command {
     let [first, second] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket)));
