@@ -81,6 +81,7 @@ counters! {
     last_values_lost: "topics whose last value was not kept: too large, or no room for it beside others",
     subscriptions: "subscriptions to topics of both channels",
     subscriptions_refused: "subscriptions refused: too long, too many, or not permitted",
+    subscriptions_revoked: "subscriptions taken away, as other rules do not permit them",
     messages_in: "multipart messages received",
     messages_delivered: "messages queued for a component of this node",
     messages_forwarded: "messages queued for another Coordinator",

@@ -17,11 +17,10 @@ const LIVE: &[(&str, Take)] = live! {
 };
 
 /// Settings that are read with the users, and hold with them.
-const OF_USERS: &[&str] = if cfg!(feature = "tls") {
-    &["auth", "keys_dir", "plain_remote", "tls_cert", "tls_key"]
-} else {
-    &["auth", "keys_dir", "plain_remote"]
-};
+#[cfg(feature = "tls")]
+const OF_USERS: &[(&str, Take)] = live! { auth keys_dir plain_remote tls_cert tls_key };
+#[cfg(not(feature = "tls"))]
+const OF_USERS: &[(&str, Take)] = live! { auth keys_dir plain_remote };
 
 /// The same, where something else is made of them.
 const WITH_THEM: &[&str] = &["sessions"];
@@ -44,11 +43,18 @@ impl Config {
         }
         is_live(key)
     }
+
+    /// Takes all of `from` that can change while the process runs, but for sessions.
+    pub(crate) fn take_all(&mut self, from: &Self) {
+        LIVE.iter().chain(OF_USERS).for_each(|(_, take)| take(self, from));
+        self.users.clone_from(&from.users);
+        self.jwt.clone_from(&from.jwt);
+    }
 }
 
 /// Whether a setting can change while the process runs.
 fn is_live(key: &str) -> bool {
-    LIVE.iter().any(|(live, _)| *live == key) || OF_USERS.contains(&key) || WITH_THEM.contains(&key)
+    LIVE.iter().chain(OF_USERS).any(|(live, _)| *live == key) || WITH_THEM.contains(&key)
 }
 
 #[cfg(test)]
@@ -74,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_live_setting_is_one() {
-        let keys = LIVE.iter().map(|(key, _)| *key).chain(OF_USERS.iter().copied()).chain(WITH_THEM.iter().copied());
+        let keys = LIVE.iter().chain(OF_USERS).map(|(key, _)| *key).chain(WITH_THEM.iter().copied());
         for key in keys {
             assert!(SETTINGS.iter().any(|setting| setting.key == key), "{key}");
         }

@@ -365,6 +365,7 @@ impl Hub {
         if let Err(outcome) = self.manager.written(&mut self.peers, ticket, outcome)
             && let Some(settled) = self.sessions.commit_done(&mut self.peers, &self.names, ticket, outcome)
         {
+            self.audit_committed(&settled);
             self.settled(settled);
         }
         self.drain_events();
@@ -402,8 +403,8 @@ impl Hub {
     /// The rules of users are to be read anew.
     pub(crate) fn handle_reload(&mut self, now: Tick) {
         self.advance(now);
-        // What comes of it is in the log.
-        drop(self.reload());
+        let outcome = self.reload();
+        self.audit_hangup(outcome.as_ref().map(drop).map_err(String::as_str));
         self.drain_events();
     }
 

@@ -12,13 +12,14 @@ pub(crate) trait Rulebook: Send + fmt::Debug {
     /// What is wrong, in one line that names the file.
     fn read(&mut self) -> Result<Config, String>;
 
-    /// What holds, as it was read: that of the start, or that of the last time. Without it, users alone are taken anew.
+    /// What runs, in the words of what was read: that of the start, and of what was read since whatever could be taken. Without it, users alone are
+    /// taken anew.
     fn held(&self) -> Option<&Config> {
         None
     }
 
-    /// What was read last holds from here on.
-    fn hold(&mut self);
+    /// This runs from here on, and all that was read beside it.
+    fn hold(&mut self, runs: Config);
 }
 
 /// Who is to be judged next.

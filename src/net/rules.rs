@@ -13,8 +13,6 @@ pub(super) type Reader = Box<dyn FnMut() -> Result<Config, String> + Send>;
 pub(super) struct Rules {
     pub(super) read: Reader,
     pub(super) held: Config,
-    /// What was read last, until it holds.
-    pub(super) last: Option<Config>,
     #[cfg(feature = "tls")]
     pub(super) tls: super::tls::Certificates,
 }
@@ -30,7 +28,6 @@ impl Rulebook for Rules {
         let config = checked((self.read)()?).map_err(|error| error.to_string())?;
         #[cfg(feature = "tls")]
         self.tls.read(&config)?;
-        self.last = Some(config.clone());
         Ok(config)
     }
 
@@ -38,10 +35,8 @@ impl Rulebook for Rules {
         Some(&self.held)
     }
 
-    fn hold(&mut self) {
-        if let Some(config) = self.last.take() {
-            self.held = config;
-        }
+    fn hold(&mut self, runs: Config) {
+        self.held = runs;
         #[cfg(feature = "tls")]
         self.tls.hold();
     }

@@ -73,12 +73,13 @@ fn who_did_what_is_there_to_be_read_and_nothing_that_lets_anybody_in() {
         (&join["c2sim.sharedSession"], &join["event.outcome"]),
         (&Value::from("drill"), &Value::from("success"))
     );
+    assert_eq!((&join["user.name"], &join["source.ip"]), (&Value::from("chief"), &Value::from("127.0.0.1")));
     assert!(join["event.sequence"].is_u64() && join["c2sim.systemName"] == "instep-ctl", "{join}");
     for action in ["START_AUDIT", "CREATE_SESSION", "RESIGN"] {
         find(&audit, action);
     }
     let trigger = lines(&audit).into_iter().find(|line| line["message"] == "INITIALIZING");
-    assert!(trigger.is_some(), "{:?}", lines(&audit));
+    assert!(trigger.is_some_and(|line| line["user.name"] == "chief"), "{:?}", lines(&audit));
     let call = find(&audit, "set_log_level");
     assert_eq!((&call["user.name"], &call["source.ip"]), (&Value::from("chief"), &Value::from("127.0.0.1")));
     let is_denied = |user: Option<&str>| {
@@ -92,10 +93,12 @@ fn who_did_what_is_there_to_be_read_and_nothing_that_lets_anybody_in() {
     fs::rename(&audit, &moved).unwrap();
     server.signal("-HUP");
     server.line("were read anew");
+    assert_eq!(find(&audit, "reload")["c2sim.clientId"], "SIGHUP");
     ctl(chief, &["session", "delete", "drill"]).good();
     find(&audit, "END_SESSION");
-    server.signal("-TERM");
+    ctl(chief, &["shutdown"]).good();
     assert_eq!(server.end(), Some(0));
+    assert_eq!(find(&audit, "shut_down")["user.name"], "chief");
     find(&audit, "STOP_AUDIT");
     let all = fs::read_to_string(&audit).unwrap() + &fs::read_to_string(&moved).unwrap();
     for secret in [admin.as_str(), nobodys.as_str(), "sha256"] {

@@ -20,7 +20,7 @@ use crate::zmtp::subscription::{Subscription, last_message, message_len, run};
 use crate::zmtp::{Fault, SocketType};
 
 use super::last::Lasts;
-use super::link::{Link, Subscriptions};
+use super::link::{Judged, Link, Subscriptions};
 use super::topics::{Topics, Turned};
 use super::wanted::{Changes, Left, Told};
 
@@ -52,6 +52,8 @@ pub(super) struct Instance {
     /// Publishers that have more to be told.
     behind: VecDeque<PeerKey>,
     leaving: VecDeque<Leaving>,
+    /// How far subscriptions have been judged by the rules that hold now, where they have not all been.
+    pub(super) judged: Option<Judged>,
     /// The last message of every topic, where they are kept.
     pub(super) lasts: Option<Lasts>,
     /// Subscribers that are to be given some of these.
@@ -73,6 +75,7 @@ impl Instance {
             is_changed: false,
             behind: VecDeque::new(),
             leaving: VecDeque::new(),
+            judged: None,
             lasts: keeps_last.then(Lasts::default),
             catching: VecDeque::new(),
             squeezed: Vec::new(),
@@ -293,11 +296,7 @@ impl Instance {
         // So many may be made in a turn as changes are told.
         peers.spend_fanout(crate::limits::FANOUT_BYTES_PER_TURN / WANTED_PER_TURN);
         if !is_wanted {
-            let Some((found, turned)) = self.topics.cancel(key, is_distributor, topic) else { return Ok(()) };
-            peers.pool.refund(SUBSCRIPTION_BYTES + topic.len());
-            link.subscriptions.remove(found);
-            link.cancel_catch(found);
-            self.note(topic.into(), false, turned);
+            self.cancel(peers, key, topic);
             return Ok(());
         }
         let refuse = |peers: &mut Peers| peers.counters.subscriptions_refused += 1;
@@ -326,6 +325,16 @@ impl Instance {
         Ok(())
     }
 
+    /// A subscriber wants a topic no more.
+    pub(super) fn cancel(&mut self, peers: &mut Peers, key: PeerKey, topic: &[u8]) {
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let Some((found, turned)) = self.topics.cancel(key, link.is_distributor(), topic) else { return };
+        peers.pool.refund(SUBSCRIPTION_BYTES + topic.len());
+        link.subscriptions.remove(found);
+        link.cancel_catch(found);
+        self.note(topic.into(), false, turned);
+    }
+
     /// Publishers are to hear of a change.
     fn note(&mut self, topic: Box<[u8]>, is_wanted: bool, turned: Turned) {
         if turned.is_any() {
@@ -337,7 +346,11 @@ impl Instance {
     // ---- Work left over ----
 
     pub(super) fn has_work(&self) -> bool {
-        self.is_changed || !self.leaving.is_empty() || !self.behind.is_empty() || !self.catching.is_empty()
+        self.is_changed
+            || self.judged.is_some()
+            || !self.leaving.is_empty()
+            || !self.behind.is_empty()
+            || !self.catching.is_empty()
     }
 
     /// There is room in the ring of a peer again.
@@ -359,6 +372,7 @@ impl Instance {
     pub(super) fn work(&mut self, peers: &mut Peers) {
         let mut left = WANTED_PER_TURN;
         self.forget(peers, &mut left);
+        self.revoke(peers, &mut left);
         if core::mem::take(&mut self.is_changed) {
             for (key, link) in &mut self.links {
                 if link.told.is_some() && !core::mem::replace(&mut link.is_behind, true) {

@@ -1,5 +1,6 @@
 //! One connection of a channel: what it has subscribed to, how far it has been told what is wanted, and how it fares.
 
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::keys::PeerKey;
@@ -67,6 +68,16 @@ impl Subscriptions {
         }
     }
 
+    /// The next of them behind this one, about so many: few are all of them.
+    pub(super) fn behind(&self, after: Option<TopicKey>, most: usize) -> Vec<TopicKey> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        match self {
+            Self::Few(_) if after.is_some() => Vec::new(),
+            Self::Few(keys) => keys.clone(),
+            Self::Many(keys) => keys.range((from, Bound::Unbounded)).take(most).copied().collect(),
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = TopicKey> {
         let (few, many) = match self {
             Self::Few(keys) => (Some(keys), None),
@@ -99,6 +110,13 @@ impl Catch {
         self.begun = self.begun.filter(|begun| *begun != key);
         self.waiting.remove(&key);
     }
+}
+
+/// The last subscriptions that were judged by other rules: a connection with all of its subscriptions, or up to one of them; nobody yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) link: Option<PeerKey>,
+    pub(super) topic: Option<TopicKey>,
 }
 
 /// A connection whose handshake is over.

@@ -11,6 +11,7 @@ mod gatherers;
 mod instance;
 mod last;
 mod link;
+mod revoking;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -182,6 +183,12 @@ impl Channels {
                 self.of_mut(channel).work(peers);
             }
         }
+    }
+
+    /// Other rules hold: subscriptions that they do not permit are taken away from here on, or not yet, as not everybody is known.
+    pub(super) const fn judge_subscriptions(&mut self, from_here_on: bool) {
+        self.data.judge_subscriptions(from_here_on);
+        self.log.judge_subscriptions(from_here_on);
     }
 
     // ---- Gatherers of other nodes ----

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::config::Drops;
+use crate::config::{Access, Config, Drops, UserRule};
+use crate::counters::count;
 use crate::hub::doors::Door;
 use crate::hub::fixture::{Frames, Lent, NEAR, messages};
+use crate::limits::WANTED_PER_TURN;
 use crate::zmtp::command::Command;
 use crate::zmtp::frame::{Found, Scan, push_frame};
 
@@ -486,4 +488,54 @@ fn who_subscribes_later_is_given_the_last_of_every_topic_as_it_has_room_and_publ
     assert_eq!(stage.lent.read(publisher), b"\x00\x04\x01N1.", "that all is wanted is no news");
     stage.channels.switch_off(&mut stage.lent.peers, Channel::Data);
     assert_eq!(stage.lent.peers.counters.last_values_lost, 0);
+}
+
+#[test]
+fn what_other_rules_do_not_permit_is_taken_away_in_pieces() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+    let rule = |subscribe: &[&str]| UserRule {
+        address: words(&["127.0.0.1"]),
+        subscribe: words(subscribe),
+        ..UserRule::of("laser", crate::config::Role::Component)
+    };
+    let lent = Lent::with(|config| (config.auth, config.users) = (Access::All, vec![rule(&["*"])]));
+    let mut stage = Stage { lent, channels: Channels::new(3, true) };
+    let publisher = stage.come((Side::Publisher, SocketType::Pub));
+    let [few, many] = [(); 2].map(|()| stage.come((Side::Subscriber, SocketType::Sub)));
+    for topic in [&b"keep1"[..], b"lose1"] {
+        stage.hear(few, &subscription(true, topic));
+    }
+    let topics = 2 * WANTED_PER_TURN;
+    for n in 0..topics {
+        let word = if n % 2 == 0 { "keep" } else { "lose" };
+        stage.hear(many, &subscription(true, format!("{word}{n}").as_bytes()));
+    }
+    stage.settle();
+    let has = |stage: &Stage| [few, many].map(|key| stage.channels.data.links[&key].subscriptions.len());
+    assert_eq!(has(&stage), [2, topics]);
+    let after = Config { auth: Access::All, users: vec![rule(&["keep*"])], ..stage.lent.peers.config.clone() };
+    let users = after.judge_users(Some(&stage.lent.peers.users)).unwrap();
+    stage.lent.peers.set_users(users);
+    stage.channels.judge_subscriptions(false);
+    stage.settle();
+    assert_eq!(has(&stage), [2, topics], "not before it is known who everybody is");
+    stage.channels.judge_subscriptions(true);
+    next_turn(&mut stage.lent);
+    stage.channels.expire(&mut stage.lent.peers);
+    assert!(stage.channels.data.judged.is_some() && has(&stage)[1] > topics / 2, "in pieces");
+    stage.settle();
+    assert_eq!(has(&stage), [1, topics / 2]);
+    assert_eq!(stage.lent.peers.counters.subscriptions_revoked, 1 + count(topics) / 2);
+    for key in [publisher, few, many] {
+        stage.lent.read(key);
+    }
+    stage.hear(publisher, &published(b"lose1", 1));
+    stage.hear(publisher, &published(b"keep1", 2));
+    stage.settle();
+    assert_eq!(stage.lent.read(few), published(b"keep1", 2));
+    // Nobody is asked: nothing is taken away.
+    stage.lent.peers.set_users(Config::default().judge_users(None).unwrap());
+    stage.channels.judge_subscriptions(true);
+    stage.settle();
+    assert_eq!(has(&stage), [1, topics / 2]);
 }

@@ -233,7 +233,7 @@ impl Hub {
             "" => request.web.map_or_else(String::new, |remote| remote.to_string()),
             user => user.to_owned(),
         };
-        let author = is_control.then(|| Author::of_controller(&by, None));
+        let author = is_control.then(|| Author::of_controller(&by, None, self.peers.doer(request.link)));
         self.sessions.call(&mut self.peers, &self.names, asker, author, (call, name), params)
     }
 }

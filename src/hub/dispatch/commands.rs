@@ -86,7 +86,8 @@ impl Hub {
         if asked.value("forwarders").is_some_and(|forwarders| self.is_among(&forwarders)) {
             return duplicate().into();
         }
-        match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, asked.remote) {
+        let from = (asked.remote, self.peers.doer(key));
+        match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, from) {
             Ok(None) => {}
             Ok(Some(said)) => return self.said_over_web(key, asked, session, said),
             // Questions are never refused, where there is no place for one more member neither.
@@ -167,6 +168,8 @@ impl Hub {
                 _ => "Password is invalid",
             };
             if !why.is_empty() {
+                let doer = self.peers.doer(key);
+                self.peers.note_no_password(doer, &name, why);
                 return standing.failed(Task::Command.failure(), why, "").into();
             }
         }

@@ -136,7 +136,7 @@ impl Hub {
             }
             Ok(Request::CreateSession(wanted)) => called = self.control_create(key, to, &wanted, &mut out),
             Ok(request) => {
-                self.control_function(to, request, &mut out);
+                self.control_function(key, to, request, &mut out);
                 self.drain_events();
             }
             Err(error) => {
@@ -165,9 +165,15 @@ impl Hub {
 
     /// Why a controller may not call a function, if it may not. The session that it is about is asked for later.
     fn may_not_call(&mut self, key: PeerKey, function: Function) -> Option<String> {
-        let right = Method::of_function(function).map(|method| method.right);
+        let method = Method::of_function(function);
+        let right = method.map(|method| method.right);
         if self.peers.users.is_off() {
-            return (right == Some(Right::Admin) && !self.may_administer_on(key)).then(|| elsewhere(function));
+            let is_elsewhere = right == Some(Right::Admin) && !self.may_administer_on(key);
+            if let Some(method) = method.filter(|_| is_elsewhere) {
+                let told = self.told_of_controller(key, method.name, "");
+                self.audit_told(&told, Some(&elsewhere(function)));
+            }
+            return is_elsewhere.then(|| elsewhere(function));
         }
         if self.peers.user(key).is_none() {
             self.peers.note_stranger(key, function.name(), "a token is needed");
@@ -267,7 +273,7 @@ impl Hub {
             "" => self.peers.get(key).map_or_else(String::new, |peer| peer.remote.to_string()),
             user => user.to_owned(),
         };
-        let author = Author::of_controller(&remote, system);
+        let author = Author::of_controller(&remote, system, self.peers.doer(key));
         match act(self, session, &author, out) {
             Some(said) => self.control_said(key, to, session, said, out),
             None => Called::Answered(None),
@@ -293,6 +299,8 @@ impl Hub {
             asked_by: self.peers.asker(key).share,
         };
         let said = self.create_session(&wish, false);
+        let told = self.told_of_controller(key, "create_session", &wish.name);
+        self.audit_said(told, &said);
         match self.sessions.named(&wish.name) {
             Some(session) => self.control_said(key, to, session, said, out),
             None => {
@@ -359,9 +367,11 @@ impl Hub {
         }
     }
 
-    fn control_function(&mut self, to: &Asked, request: Request<'_>, out: &mut Vec<u8>) {
+    fn control_function(&mut self, key: PeerKey, to: &Asked, request: Request<'_>, out: &mut Vec<u8>) {
         match request {
             Request::Exit => {
+                let told = self.told_of_controller(key, "exit", "");
+                self.audit_told(&told, None);
                 self.exit();
                 to.answer(out, Ok(())).finish();
             }

@@ -49,7 +49,8 @@ impl Hub {
         if let Some(refused) = self.is_others_guest(key, session, &id) {
             return refused.into();
         }
-        self.sessions.guest_heard(&self.peers, session, &id);
+        let doer = self.peers.doer(key);
+        self.sessions.guest_heard(&self.peers, session, &id, doer);
         match action {
             Action::Info => self.info_over_web(session).into(),
             Action::Endpoints => endpoints(asked, name).into(),
@@ -124,7 +125,8 @@ impl Hub {
             only.clone_into(&mut system);
         }
         let user = self.peers.user(key).filter(|_| !self.peers.users.is_off());
-        let arrival = Arrival { title: &title, system: &system, remote: asked.remote, user };
+        let arrival =
+            Arrival { title: &title, system: &system, remote: asked.remote, user, doer: self.peers.doer(key) };
         let said = self.sessions.guest_joins(&mut self.peers, &self.names, session, id, arrival);
         self.said_over_web(key, asked, session, said)
     }
@@ -152,6 +154,8 @@ impl Hub {
             ..Wish::default()
         };
         let said = self.create_session(&wish, false);
+        let told = self.told_of_guest(key, "create_session", &wish.name);
+        self.audit_said(told, &said);
         let made = self.sessions.named(&wish.name);
         match (said, made) {
             (said, Some(session)) => self.said_over_web(key, asked, session, said),
@@ -235,7 +239,9 @@ impl Hub {
             self.may_administer_on(key)
         };
         let name = self.sessions.get(session).map_or_else(String::new, |session| session.name.clone());
+        let told = self.told_of_guest(key, "delete_session", &name);
         if is_off && !is_admin {
+            self.audit_told(&told, Some(NOT_PERMITTED.message));
             return refused(&plain_error(NOT_PERMITTED), &name).into();
         }
         let is_forced = asked.value("force").is_some_and(|word| word == "true");
@@ -244,9 +250,14 @@ impl Hub {
             Ok(deletion) => {
                 let is_used = self.manager.is_used(session);
                 let said = self.sessions.delete(&mut self.peers, &self.names, deletion, is_used, false);
+                self.audit_said(told, &said);
                 self.said_over_web(key, asked, session, said)
             }
-            Err(reason) => refused(&reason, &name).into(),
+            Err(reason) => {
+                let reply = refused(&reason, &name).into();
+                self.audit_answer(&told, &Err(reason));
+                reply
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Everybody is judged by other rules, so many in a piece of work: however many there are, nobody waits for it.
 //!
 //! The rules themselves are in force before the first piece, for everything that is asked: who has not been judged yet is judged when it next
-//! says something. What is done in pieces is to take away what somebody has from before: connections, names, nodes, places in sessions.
+//! says something. What is done in pieces is to take away what somebody has from before: connections, names, nodes, places in sessions. What he has
+//! subscribed to in the channels is taken away by these, in pieces of theirs.
 
 use core::ops::Range;
 
@@ -10,7 +11,7 @@ use crate::hub::Hub;
 use crate::hub::cause::Cause;
 use crate::hub::events::Parting;
 use crate::hub::keys::{ComponentKey, PeerKey};
-use crate::hub::peers::{About, Peer, Role, Work};
+use crate::hub::peers::{About, Doer, Peer, Role, Work};
 use crate::hub::rulebook::Judging;
 use crate::hub::web::Farewell;
 use crate::leco::name;
@@ -20,6 +21,7 @@ use crate::limits::JUDGED_PER_PIECE;
 impl Hub {
     /// Other rules are in force: everybody is judged by them from here on, from the first one on.
     pub(super) fn begin_judging(&mut self) {
+        self.channels.judge_subscriptions(false);
         self.judging = Some(Judging::Links(0));
     }
 
@@ -61,7 +63,14 @@ impl Hub {
                 self.see_out(key);
             }
         }
-        next.map_or(Judging::Names(0), Judging::Links)
+        match next {
+            Some(next) => Judging::Links(next),
+            None => {
+                // It is known who everybody is.
+                self.channels.judge_subscriptions(true);
+                Judging::Names(0)
+            }
+        }
     }
 
     /// Slots of connections for one piece, and where the next begins, if there is one.
@@ -88,7 +97,7 @@ impl Hub {
             }
             let refused = self.peers.forbid(*link, "sign_in", "names", Target::Name(full_name));
             let Some(name) = self.coordinator.take_name(&mut self.peers, &mut self.names, *key) else { continue };
-            self.sessions.component_signed_out(&mut self.peers, &self.names, &name);
+            self.sessions.component_signed_out(&mut self.peers, &self.names, &name, Doer::default());
             self.fail_calls(Some(&name), "it may not have its name any more");
             self.names.tell_refused(&mut self.peers, *link, full_name, &refused);
             self.peers.spend(Work::Call);
@@ -147,17 +156,19 @@ impl Hub {
         if self.peers.users.is_off() {
             return Judging::Streams(0);
         }
-        let Some((session, name, guests)) = self.sessions.guests_of_users(from) else { return Judging::Streams(0) };
-        for (id, user) in guests {
-            if self.peers.users.lacks(Some(user), Action::Join, Target::Session(&name)).is_none() {
-                continue;
-            }
+        let users = &self.peers.users;
+        let may = |user, name: &str| users.lacks(Some(user), Action::Join, Target::Session(name)).is_none();
+        let Some((session, guests)) = self.sessions.guests_who_may_not(from, JUDGED_PER_PIECE, may) else {
+            return Judging::Streams(0);
+        };
+        let is_rest = guests.len() == JUDGED_PER_PIECE;
+        for id in guests {
             self.sessions.guest_leaves(&mut self.peers, &self.names, session, &id, Parting::Forbidden);
             if !self.peers.has_time() {
                 return Judging::Guests(session.slot());
             }
         }
-        Judging::Guests(session.slot() + 1)
+        Judging::Guests(session.slot() + usize::from(!is_rest))
     }
 
     /// Who looks on and may not is told when it next asks; what is told by itself ends.

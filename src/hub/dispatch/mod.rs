@@ -52,9 +52,10 @@ impl Hub {
         params: Params,
         fresh: bool,
     ) -> Option<Said> {
+        let told = method.and_then(|method| self.told_of_call(request, method, &params));
         let said = self.make_call(request, method, name, params, fresh);
-        if let (Some(method), Some(said)) = (method, &said) {
-            self.audit_call(request, method, said);
+        if let (Some(told), Some(said)) = (told, &said) {
+            self.audit_said(told, said);
         }
         said
     }
@@ -114,7 +115,8 @@ impl Hub {
             OwnCall::SignOut => {
                 none(params)?;
                 if let Some(name) = coordinator.sign_out(peers, names, caller)? {
-                    sessions.component_signed_out(peers, names, name);
+                    let doer = peers.doer(caller.link);
+                    sessions.component_signed_out(peers, names, name, doer);
                 }
                 Ok(Value::Null)
             }

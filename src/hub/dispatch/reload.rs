@@ -33,12 +33,12 @@ impl Hub {
                 return Err(why);
             }
         };
-        let renewed = self.renew(&config);
+        let (renewed, runs) = self.renew(&config);
         let ours = &mut self.peers.config;
         (ours.auth, ours.plain_remote, ours.users, ours.keys_dir, ours.jwt) =
             (config.auth, config.plain_remote, config.users, config.keys_dir, config.jwt);
         if let Some(rulebook) = &mut self.rulebook {
-            rulebook.hold();
+            rulebook.hold(runs);
         }
         self.peers.set_users(users);
         let count = self.peers.users.iter().count();
@@ -78,7 +78,7 @@ mod tests {
             self.0.remove(0)
         }
 
-        fn hold(&mut self) {}
+        fn hold(&mut self, _: Config) {}
     }
 
     fn config(users: &[(&str, Role, &str)]) -> Config {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{Config, Predefined};
 use crate::hub::Hub;
 use crate::hub::doors::Output;
 
@@ -21,10 +21,11 @@ pub(crate) struct Renewed {
 }
 
 impl Hub {
-    /// Takes of settings that were judged what can change now.
-    pub(super) fn renew(&mut self, config: &Config) -> Renewed {
+    /// Takes of settings that were judged what can change now; answers what runs then, beside what came of it.
+    pub(super) fn renew(&mut self, config: &Config) -> (Renewed, Config) {
         let mut renewed = Renewed::default();
-        let Some(held) = self.rulebook.as_ref().and_then(|rulebook| rulebook.held()).cloned() else { return renewed };
+        let held = self.rulebook.as_ref().and_then(|rulebook| rulebook.held()).cloned();
+        let Some(mut held) = held else { return (renewed, config.clone()) };
         for key in held.changed(config) {
             if self.peers.config.take(key, config) {
                 renewed.taken.push(key);
@@ -38,31 +39,44 @@ impl Hub {
         if renewed.taken.contains(&"log_dir") {
             self.manager.set_log_directories(&config.log_dir);
         }
-        self.renew_sessions(&held, config, &mut renewed);
+        held.sessions = self.renew_sessions(&held, config, &mut renewed);
+        if renewed.made.is_empty() {
+            renewed.taken.retain(|key| *key != "sessions");
+        }
+        held.take_all(config);
         renewed.tell();
-        renewed
+        (renewed, held)
     }
 
-    /// Makes sessions that the file has and nobody has made yet. None ends by what the file says.
-    fn renew_sessions(&mut self, held: &Config, config: &Config, renewed: &mut Renewed) {
+    /// Makes sessions that the file has and nobody has made yet. None ends by what the file says. Answers those that are of a file, as they were
+    /// described when they were made.
+    fn renew_sessions(&mut self, held: &Config, config: &Config, renewed: &mut Renewed) -> Vec<Predefined> {
         let before = |name: &str| held.sessions.iter().find(|one| one.name == name);
+        let mut run = Vec::new();
         for one in &config.sessions {
+            let before = before(&one.name);
             if self.sessions.named(&one.name).is_some() {
-                if before(&one.name) != Some(one) {
+                if before != Some(one) {
                     renewed.restart.push(format!("sessions.{}", one.name));
                 }
-            } else if before(&one.name).is_some() {
+                run.extend(before.cloned());
+            } else if before.is_some() {
                 // Somebody has ended it since.
+                run.push(one.clone());
             } else if self.sessions.add_described(&mut self.peers, &self.names, one) {
                 renewed.made.push(one.name.clone());
+                run.push(one.clone());
             } else {
                 renewed.refused.push(one.name.clone());
             }
         }
-        let is_gone = |name: &String| config.sessions.iter().all(|one| one.name != *name);
-        let stays = |name: &String| self.sessions.named(name).is_some();
-        renewed.left =
-            held.sessions.iter().map(|one| &one.name).filter(|name| is_gone(name) && stays(name)).cloned().collect();
+        let is_gone = |one: &&Predefined| config.sessions.iter().all(|other| other.name != one.name);
+        let left = held.sessions.iter().filter(is_gone).filter(|one| self.sessions.named(&one.name).is_some());
+        for one in left {
+            renewed.left.push(one.name.clone());
+            run.push(one.clone());
+        }
+        run
     }
 }
 
@@ -102,7 +116,6 @@ impl Renewed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Predefined;
     use crate::hub::Start;
     use crate::hub::rulebook::Rulebook;
     use crate::time::Tick;
@@ -114,21 +127,19 @@ mod tests {
     struct Book {
         held: Config,
         next: Vec<Config>,
-        read: Option<Config>,
     }
 
     impl Rulebook for Book {
         fn read(&mut self) -> Result<Config, String> {
-            self.read = Some(self.next.remove(0));
-            self.read.clone().ok_or_else(String::new)
+            Ok(self.next.remove(0))
         }
 
         fn held(&self) -> Option<&Config> {
             Some(&self.held)
         }
 
-        fn hold(&mut self) {
-            self.held = self.read.take().unwrap();
+        fn hold(&mut self, runs: Config) {
+            self.held = runs;
         }
     }
 
@@ -153,8 +164,9 @@ mod tests {
             sessions: vec![session("b", "other words"), session("c", "")],
             ..before.clone()
         };
-        let next = vec![after.clone(), after];
-        hub.set_rulebook(Box::new(Book { held: before, next, read: None }));
+        let back = Config { stall_ms: 1234, log_level: level, ..before.clone() };
+        let next = vec![after.clone(), after, back.clone(), back];
+        hub.set_rulebook(Box::new(Book { held: before, next }));
         let renewed = hub.reload().unwrap();
         assert_eq!(renewed.taken, ["log_level", "stall_ms", "sessions"]);
         assert_eq!(renewed.restart, ["port", "sessions.b"]);
@@ -163,7 +175,19 @@ mod tests {
         assert!(["a", "b", "c"].iter().all(|name| hub.sessions.named(name).is_some()));
         let outputs: Vec<Output> = core::iter::from_fn(|| hub.poll_output(NOW)).collect();
         assert!(outputs.contains(&Output::LogLevel(level)), "{outputs:?}");
-        // The second time nothing is new.
+        // The second time nothing is taken, and what runs is still another thing than what the file says.
+        let renewed = hub.reload().unwrap();
+        assert!(renewed.taken.is_empty() && renewed.made.is_empty(), "{renewed:?}");
+        assert_eq!(renewed.restart, ["port", "sessions.b"]);
+        assert_eq!(renewed.left, ["a"]);
+        // As it was at the start: nothing needs a new one.
+        let renewed = hub.reload().unwrap();
+        assert!(renewed.restart.is_empty() && renewed.taken.is_empty(), "{renewed:?}");
+        assert_eq!(renewed.left, ["c"]);
+        let ended = hub.sessions.named("c").unwrap();
+        let freed = hub.sessions.end(&mut hub.peers, &hub.names, ended, "it was deleted");
+        assert!(freed.is_empty());
+        hub.drain_events();
         assert_eq!(hub.reload(), Ok(Renewed::default()));
         assert_eq!(hub.check_invariants(), Ok(()));
     }

@@ -152,7 +152,8 @@ impl Hub {
                 return Heeded::Done;
             }
         }
-        let said = match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, remote) {
+        let from = (remote, self.peers.doer(key));
+        let said = match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, from) {
             Ok(None) => self.submit_sent(self.peers.user(key), session, &id, frame.body),
             Ok(Some(said)) => said,
             Err(refused) => Said::now(Err(refused)),

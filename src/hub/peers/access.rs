@@ -18,7 +18,7 @@ use super::Peers;
 use super::denials::Denial;
 use super::peer::{Peer, Shown};
 use super::shares::{Asker, Share};
-use super::trail::Deed;
+use super::trail::{Deed, Doer};
 
 impl Peer {
     /// Where it comes from, as far as the connection tells.
@@ -190,6 +190,7 @@ impl Peers {
         needs: &'static str,
         target: Target<'_>,
     ) -> Refused {
+        let doer = Doer { user, address };
         let user = self.name_of_user(user).to_owned();
         let data = json!({"action": what, "needs": needs, "user": user});
         let target = shown_target(target);
@@ -199,8 +200,7 @@ impl Peers {
             action: AUTH_FAILURE,
             category: AUTHENTICATION,
             refused: Some(needs),
-            user: &user,
-            address,
+            doer,
             target: &message,
             ..Deed::default()
         });
@@ -225,7 +225,7 @@ impl Peers {
             action: AUTH_FAILURE,
             category: AUTHENTICATION,
             refused: Some(why),
-            address: Some(address),
+            doer: Doer { user: None, address: Some(address) },
             target: what,
             ..Deed::default()
         });
@@ -240,12 +240,32 @@ impl Peers {
         self.denials.note(denial, self.now);
     }
 
+    /// Something was to be done that needs a password, and it came without the right one.
+    #[cold]
+    pub(in crate::hub) fn note_no_password(&mut self, doer: Doer, what: &str, why: &str) {
+        self.audit(&Deed {
+            action: AUTH_FAILURE,
+            category: AUTHENTICATION,
+            refused: Some(why),
+            doer,
+            target: what,
+            ..Deed::default()
+        });
+    }
+
+    /// Whose doing it is what comes on a connection.
+    pub(in crate::hub) fn doer(&self, key: PeerKey) -> Doer {
+        self.get(key).map_or_else(Doer::default, |peer| Doer { user: peer.user, address: Some(peer.seen_at()) })
+    }
+
     /// Keeps a deed for the audit log, where there is one.
     pub(in crate::hub) fn audit(&mut self, deed: &Deed<'_>) {
         if !self.trail.is_kept() {
             return;
         }
-        if self.trail.add(self.unix_ms(), deed) {
+        let now = self.unix_ms();
+        let user = deed.doer.user.filter(|_| !self.users.is_off()).and_then(|user| self.users.get(user));
+        if self.trail.add(now, user.map_or("", |user| &user.name), deed) {
             self.counters.audit_lines += 1;
         } else {
             self.counters.audit_dropped += 1;

@@ -48,7 +48,7 @@ pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
 pub(super) use shares::{Asker, Share, Shares, share_of};
 pub(super) use side::Side;
-pub(super) use trail::{Deed, Trail};
+pub(super) use trail::{Deed, Doer, Told, Trail};
 pub(super) use undelivered::Undelivered;
 pub(super) use waits::{For, Waits};
 

@@ -8,7 +8,7 @@
 
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names};
-use crate::hub::peers::{Peer, Peers, Work};
+use crate::hub::peers::{Doer, Peer, Peers, Work};
 use crate::leco::message::HEADER_BYTES;
 use crate::leco::name;
 use crate::limits::HISTORY_ANSWER_BYTES_MAX;
@@ -38,7 +38,8 @@ impl Sessions {
             && let Some(Leaver { session, member, home, for_good }) = self.leavers.pop_front()
         {
             if for_good {
-                self.drop_member(peers, names, session, &member, What::Resigned);
+                let doer = names.link_of(home).map_or_else(Doer::default, |link| peers.doer(link));
+                self.drop_member(peers, names, session, &member, (What::Resigned, doer));
                 continue;
             }
             self.go_away(peers, names, session, &member, home);
@@ -156,7 +157,7 @@ impl Sessions {
                 // It is there, and could not be told a word for all that time.
                 self.send_lost_notice_later(peers, key, &name);
             }
-            self.drop_member(peers, names, key, &name, What::Lost);
+            self.drop_member(peers, names, key, &name, (What::Lost, Doer::default()));
         }
         self.set_patience(peers, key);
     }
@@ -189,7 +190,7 @@ impl Sessions {
             return;
         }
         self.tell_owed(peers, names, key);
-        let draft = Draft::new(What::Resumed, name::shown(full_name).into());
+        let draft = Draft::of(What::Resumed, name::shown(full_name).into(), peers.doer(link));
         let Some(note) = self.note(peers, key, &draft) else { return };
         self.notify_members(peers, names, key, &draft, &note, None);
         let listed = is_listed(names, home, full_name);

@@ -18,12 +18,12 @@ use crate::hub::peers::Peers;
 use crate::limits::{MEMBERS_MAX, SEQ_BLOCK};
 use crate::time::Span;
 
-use super::Sessions;
 use super::change::{Change, Doubt, Durable, Pending, Purpose, Written};
 use super::entry::{Flow, refused};
 use super::record::{Entries, Restored, entries, gone};
 use super::said::{Aftermath, Said, Settled};
 use super::session::Session;
+use super::{Sessions, audit_made};
 
 /// Numbers that must be left before an event that could wait happens: members may be lost, each an event that cannot.
 const NUMBERS_LEFT: u64 = 2 * MEMBERS_MAX as u64;
@@ -242,6 +242,9 @@ impl Sessions {
                     durable.fail(written, retry_at);
                 }
                 let is_new = matches!(change, Change::Made(_));
+                if let Some(session) = self.table.get(key).filter(|_| is_new) {
+                    audit_made(peers, &session.name, Some(&reason));
+                }
                 let freed = if is_new { self.end(peers, names, key, "it could not be kept") } else { Vec::new() };
                 Aftermath { freed, ..Aftermath::plain(Err(refused(Code::IoError, "REASON", reason))) }
             }
@@ -251,7 +254,12 @@ impl Sessions {
 
     fn make_change(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, change: Change) -> Aftermath {
         match change {
-            Change::Made(provider) => self.made(peers, key, provider, "CREATED"),
+            Change::Made(provider) => {
+                if let Some(session) = self.table.get(key) {
+                    audit_made(peers, &session.name, None);
+                }
+                self.made(peers, key, provider, "CREATED")
+            }
             Change::Info(info, provider) => {
                 if let Some(session) = self.table.get_mut(key) {
                     session.info = *info;

@@ -9,7 +9,7 @@ use crate::c2sim::kind::Schema;
 use crate::c2sim::state::{InitFacts, Options, State, Trigger};
 use crate::config::Predefined;
 use crate::hub::call::Refused;
-use crate::hub::peers::Share;
+use crate::hub::peers::{Doer, Share};
 use crate::leco::rpc::{INVALID_PARAMS, Params, SESSION_REFUSED};
 use crate::limits::{SESSION_SYSTEM_BYTES_MAX, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX};
 
@@ -49,12 +49,14 @@ pub(in crate::hub) struct Author {
     pub(in crate::hub) by: Box<str>,
     /// The C2SIM system it speaks for.
     pub(in crate::hub) system: Box<str>,
+    /// Whose doing it is, as far as that is known: not of what was scheduled by another process.
+    pub(in crate::hub) doer: Doer,
 }
 
 impl Author {
     /// A controller at an address.
-    pub(in crate::hub) fn of_controller(remote: &str, system: Option<&str>) -> Self {
-        Self { by: format!("controller {remote}").into(), system: system.unwrap_or("CONTROLLER").into() }
+    pub(in crate::hub) fn of_controller(remote: &str, system: Option<&str>, doer: Doer) -> Self {
+        Self { by: format!("controller {remote}").into(), system: system.unwrap_or("CONTROLLER").into(), doer }
     }
 }
 

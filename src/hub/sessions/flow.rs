@@ -116,7 +116,10 @@ impl Sessions {
         } else if !(violations.is_empty() || reading.body_only && is_trigger_with_password(&message)) {
             return Err(document_refusal(&InvalidDocument::Content(violations)));
         }
-        check_password(&message, reading.password)?;
+        if let Err((refused, why)) = check_password(&message, reading.password) {
+            peers.note_no_password(author.doer, message.kind.name(), why);
+            return Err(refused);
+        }
         let name = self.table.get(key).map_or("", |session| session.name.as_str());
         is_permitted(peers, reading.user, name, message.kind)?;
         peers.counters.session_documents += 1;
@@ -191,7 +194,8 @@ impl Sessions {
         };
         let mut flow = Box::new(session.flow.clone());
         let cancelled = flow.scheduled.take().map(|next| next.trigger.kind().name());
-        let mut draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
+        let mut draft =
+            Draft { name: kind.name(), cancelled, ..Draft::of(What::State, author.by.clone(), author.doer) };
         if let (Some(at_ms), Input::Trigger(trigger)) = (at, input) {
             flow.scheduled = Some(Scheduled { trigger, at_ms, author: author.clone() });
             draft.effective_at = at;
@@ -253,7 +257,7 @@ impl Sessions {
         let cancelled = Some(next.trigger.kind().name());
         let mut flow = Box::new(session.flow.clone());
         flow.scheduled = None;
-        let draft = Draft { name: kind.name(), cancelled, ..Draft::new(What::State, author.by.clone()) };
+        let draft = Draft { name: kind.name(), cancelled, ..Draft::of(What::State, author.by.clone(), author.doer) };
         let (author, flow) = (author.clone(), Some(flow));
         Some(Plan::new(kind, author, flow, vec![draft]))
     }
@@ -476,7 +480,12 @@ impl Sessions {
             Err((error, data)) => {
                 log::warn!("a scheduled trigger could not be pulled: {} {data}", error.message);
                 let (what, name) = (What::State, next.trigger.kind().name());
-                let draft = Draft { name, cancelled: Some(name), to_all: true, ..Draft::new(what, next.author.by) };
+                let draft = Draft {
+                    name,
+                    cancelled: Some(name),
+                    to_all: true,
+                    ..Draft::of(what, next.author.by, next.author.doer)
+                };
                 self.announce(peers, names, key, draft, None);
                 self.write_in_background(peers, key);
             }
@@ -525,7 +534,7 @@ fn is_trigger_with_password(message: &Message<'_>) -> bool {
 }
 
 /// Whether a message that must have a password has the right one.
-fn check_password(message: &Message<'_>, password: &str) -> Result<(), Refused> {
+fn check_password(message: &Message<'_>, password: &str) -> Result<(), (Refused, &'static str)> {
     let is_asked = Trigger::from_kind(message.kind).is_some_and(Trigger::needs_password);
     let why = match &message.password {
         _ if password.is_empty() || !is_asked => return Ok(()),
@@ -533,7 +542,7 @@ fn check_password(message: &Message<'_>, password: &str) -> Result<(), Refused> 
         Some(given) if given.text != password => "Password is invalid",
         Some(_) => return Ok(()),
     };
-    Err(refused(Code::AuthorizationFailure, "REASON", why))
+    Err((refused(Code::AuthorizationFailure, "REASON", why), why))
 }
 
 fn store_refusal(reason: &StoreRefusal) -> Refused {

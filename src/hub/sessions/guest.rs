@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::auth::UserId;
 use crate::hub::keys::PeerKey;
+use crate::hub::peers::Doer;
 use crate::leco::json::Json;
 use crate::limits::{GUEST_NAME_BYTES_MAX, MEMBER_BYTES};
 use crate::time::Tick;
@@ -64,6 +65,8 @@ pub(in crate::hub) struct Arrival<'a> {
     pub(in crate::hub) remote: SocketAddr,
     /// The user whose it is and nobody else's, where users are asked who they are.
     pub(in crate::hub) user: Option<UserId>,
+    /// Whose doing it is that it comes.
+    pub(in crate::hub) doer: Doer,
 }
 
 /// One of them.
@@ -75,6 +78,8 @@ pub(super) struct Guest {
     pub(super) remote: Option<SocketAddr>,
     /// The user whose it is, if it is one's.
     pub(super) user: Option<UserId>,
+    /// Whose doing it was what it has asked for last.
+    pub(super) doer: Doer,
     /// Where it is told what happens.
     pub(super) stream: Option<PeerKey>,
     /// What it subscribes to, if it hears on topics.
@@ -98,6 +103,7 @@ impl Guest {
             system: "".into(),
             remote: None,
             user: None,
+            doer: Doer::default(),
             stream: None,
             ears: Vec::new(),
             joined: None,

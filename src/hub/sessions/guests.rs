@@ -18,7 +18,7 @@ use crate::hub::cause::Cause;
 use crate::hub::events::{Event, Parting};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::Names;
-use crate::hub::peers::{Peers, is_loopback, share_of};
+use crate::hub::peers::{Doer, Peers, is_loopback, share_of};
 use crate::limits::{MEMBER_BYTES, MEMBERS_MAX, SESSION_SYSTEM_BYTES_MAX, SILENT_GUESTS_AT_ONCE};
 use crate::time::Tick;
 
@@ -28,9 +28,6 @@ use super::entry::{Author, refused};
 use super::guest::{Arrival, Guest, GuestId, SUBMITTER, shown, title};
 use super::history::{Draft, What};
 use super::said::{Aftermath, Reading, Said};
-
-/// A session with its name, and those of its guests who are users.
-pub(in crate::hub) type GuestsOfUsers = (SessionKey, String, Vec<(GuestId, UserId)>);
 
 impl Sessions {
     // ---- Coming and going ----
@@ -89,13 +86,19 @@ impl Sessions {
         Some((guest.user?, guest.remote?.ip().to_canonical()))
     }
 
-    /// The first session in this slot or behind it that has guests who are users, with its name and those.
-    pub(in crate::hub) fn guests_of_users(&self, from: usize) -> Option<GuestsOfUsers> {
-        self.table.iter_from(from).find_map(|(key, session)| {
-            let guests: Vec<_> =
-                session.guests.iter().filter_map(|(id, guest)| Some((id.clone(), guest.user?))).collect();
-            (!guests.is_empty()).then(|| (key, session.name.clone(), guests))
-        })
+    /// The first session in this slot or behind it that has guests who are users, and up to `most` of those who may not be there.
+    pub(in crate::hub) fn guests_who_may_not(
+        &self,
+        from: usize,
+        most: usize,
+        may: impl Fn(UserId, &str) -> bool,
+    ) -> Option<(SessionKey, Vec<GuestId>)> {
+        let of_users = |guest: &Guest| guest.user.is_some();
+        let (key, session) =
+            self.table.iter_from(from).find(|(_, session)| session.guests.iter().any(|(_, guest)| of_users(guest)))?;
+        let may_not = |guest: &Guest| guest.user.is_some_and(|user| !may(user, &session.name));
+        let who = session.guests.iter().filter(|(_, guest)| may_not(guest)).take(most);
+        Some((key, who.map(|(id, _)| id.clone()).collect()))
     }
 
     /// Whoever hands something in is in the session from the first time on. Answers what has to be waited for before that, if anything.
@@ -108,13 +111,13 @@ impl Sessions {
         names: &Names,
         key: SessionKey,
         id: &GuestId,
-        remote: SocketAddr,
+        (remote, doer): (SocketAddr, Doer),
     ) -> Result<Option<Said>, Refused> {
         let now = peers.now;
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
         if let Some(guest) = session.guests.get_mut(id).filter(|guest| guest.joined.is_some()) {
             guest.is_heard(now);
-            guest.remote = Some(remote);
+            (guest.remote, guest.doer) = (Some(remote), doer);
             return Ok(None);
         }
         if session.is_busy(false) {
@@ -125,7 +128,7 @@ impl Sessions {
         }
         self.find_room(peers, key, id, remote)?;
         let name = [SUBMITTER, &id.id].concat();
-        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote, user: None });
+        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote, user: None, doer });
         Ok(None)
     }
 
@@ -145,11 +148,11 @@ impl Sessions {
         session.guests.change(id, |guest| {
             (guest.name, guest.system) = (name.clone(), arrival.system.into());
             (guest.remote, guest.joined, guest.told, guest.seen) = (Some(arrival.remote), Some(seq), seq, now);
-            guest.user = arrival.user;
+            (guest.user, guest.doer) = (arrival.user, arrival.doer);
         });
         peers.counters.session_joins += 1;
         log::debug!("{name} has joined");
-        self.announce(peers, names, key, Draft::new(What::Joined, name.clone()), Some(name.as_bytes()));
+        self.announce(peers, names, key, Draft::of(What::Joined, name.clone(), arrival.doer), Some(name.as_bytes()));
     }
 
     /// Whoever has handed something in speaks for the system that it has named last.
@@ -202,16 +205,17 @@ impl Sessions {
         why: Parting,
     ) {
         let Some(guest) = self.table.get(key).and_then(|session| session.guests.get(id)) else { return };
-        let (name, was_member) = (guest.name.clone(), guest.joined.is_some());
+        let (name, was_member, doer) = (guest.name.clone(), guest.joined.is_some(), guest.doer);
         if let Some(stream) = guest.stream {
             self.forget_stream(stream, key, id);
             peers.events.push_back(Event::StreamOver { peer: stream, why });
         }
         self.change_guest(peers, key, id, |guest| (guest.joined, guest.stream) = (None, None));
         if was_member {
-            let what = if why == Parting::Resigned { What::Resigned } else { What::Lost };
+            let (what, doer) =
+                if why == Parting::Resigned { (What::Resigned, doer) } else { (What::Lost, Doer::default()) };
             peers.counters.session_members_lost += u64::from(what == What::Lost);
-            self.announce(peers, names, key, Draft::new(what, name), None);
+            self.announce(peers, names, key, Draft::of(what, name, doer), None);
         }
     }
 
@@ -236,9 +240,10 @@ impl Sessions {
     }
 
     /// A guest has asked for something.
-    pub(in crate::hub) fn guest_heard(&mut self, peers: &Peers, key: SessionKey, id: &GuestId) {
+    pub(in crate::hub) fn guest_heard(&mut self, peers: &Peers, key: SessionKey, id: &GuestId, doer: Doer) {
         if let Some(guest) = self.table.get_mut(key).and_then(|session| session.guests.get_mut(id)) {
             guest.is_heard(peers.now);
+            guest.doer = doer;
         }
     }
 
@@ -255,7 +260,7 @@ impl Sessions {
     pub(super) fn guest_author(&self, key: SessionKey, id: &GuestId) -> Result<Author, Refused> {
         let session = self.table.get(key).ok_or_else(|| self.no_such())?;
         match session.guests.get(id).filter(|guest| guest.joined.is_some()) {
-            Some(guest) => Ok(Author { by: guest.name.clone(), system: guest.system.clone() }),
+            Some(guest) => Ok(Author { by: guest.name.clone(), system: guest.system.clone(), doer: guest.doer }),
             None => Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", session.name.as_str())),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::c2sim::kind::Kind;
 use crate::c2sim::state::Trigger;
+use crate::hub::peers::Doer;
 use crate::leco::json::Json;
 use crate::leco::message::{HEADER_BYTES, conversation};
 use crate::limits::{ANSWER_DOCUMENT_BYTES_MAX, HISTORY_EVENTS_MAX};
@@ -68,6 +69,8 @@ impl What {
 pub(super) struct Draft {
     pub(super) what: What,
     pub(super) by: Box<str>,
+    /// Whose doing it is, for the audit log.
+    pub(super) doer: Doer,
     /// The name of the trigger or of the message's kind; empty for the comings and goings of members.
     pub(super) name: &'static str,
     pub(super) document: Option<SharedBytes>,
@@ -114,10 +117,16 @@ impl Draft {
         text
     }
 
+    /// The same of one that is this one's doing.
+    pub(super) fn of(what: What, by: Box<str>, doer: Doer) -> Self {
+        Self { doer, ..Self::new(what, by) }
+    }
+
     pub(super) const fn new(what: What, by: Box<str>) -> Self {
         Self {
             what,
             by,
+            doer: Doer { user: None, address: None },
             name: "",
             document: None,
             line: None,

@@ -9,7 +9,7 @@ use crate::c2sim::code::Code;
 use crate::hub::call::Refused;
 use crate::hub::keys::{NodeKey, SessionKey};
 use crate::hub::names::{Home, Names};
-use crate::hub::peers::Peers;
+use crate::hub::peers::{Doer, Peers};
 use crate::leco::name;
 use crate::limits::{MEMBER_BYTES, MEMBERS_MAX};
 
@@ -21,6 +21,12 @@ use super::voice::Voice;
 
 /// A member's full name, and the sessions that it is in with their names.
 pub(in crate::hub) type Membership = (Box<[u8]>, Vec<(SessionKey, String)>);
+
+/// Whose doing it is what a Component does.
+fn doer_of(peers: &Peers, names: &Names, full_name: &[u8]) -> Doer {
+    let link = names.home_of(full_name).and_then(|home| names.link_of(home));
+    link.map_or_else(Doer::default, |link| peers.doer(link))
+}
 
 impl Sessions {
     /// Notes that `member` is in the session.
@@ -89,7 +95,7 @@ impl Sessions {
         self.note_member(key, full_name);
         peers.counters.session_joins += 1;
         log::debug!("{} has joined", name::shown(full_name));
-        let draft = Draft::new(What::Joined, name::shown(full_name).into());
+        let draft = Draft::of(What::Joined, name::shown(full_name).into(), doer_of(peers, names, full_name));
         Ok(self.announce(peers, names, key, draft, Some(full_name)))
     }
 
@@ -124,7 +130,7 @@ impl Sessions {
         let away = session.members.iter().filter(|(_, member)| member.home.is_none());
         if let Some((name, _)) = away.min_by_key(|(_, member)| member.since) {
             let name = name.clone();
-            self.drop_member(peers, names, key, &name, What::Lost);
+            self.drop_member(peers, names, key, &name, (What::Lost, Doer::default()));
         }
     }
 
@@ -138,14 +144,14 @@ impl Sessions {
         }
     }
 
-    /// Takes a member out and tells the others; answers whether it was one.
+    /// Takes a member out and tells the others whose doing it is; answers whether it was one.
     pub(super) fn drop_member(
         &mut self,
         peers: &mut Peers,
         names: &Names,
         key: SessionKey,
         full_name: &[u8],
-        what: What,
+        (what, doer): (What, Doer),
     ) -> bool {
         let Some(session) = self.table.get_mut(key) else { return false };
         if session.members.remove(full_name).is_none() {
@@ -157,7 +163,7 @@ impl Sessions {
         if what == What::Lost {
             peers.counters.session_members_lost += 1;
         }
-        self.announce(peers, names, key, Draft::new(what, name::shown(full_name).into()), None);
+        self.announce(peers, names, key, Draft::of(what, name::shown(full_name).into(), doer), None);
         true
     }
 
@@ -171,7 +177,7 @@ impl Sessions {
 
     /// A member may not be one any more.
     pub(in crate::hub) fn put_out(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, full_name: &[u8]) {
-        self.drop_member(peers, names, key, full_name, What::Lost);
+        self.drop_member(peers, names, key, full_name, (What::Lost, Doer::default()));
     }
 
     /// A component of this node has left the directory: it leaves its sessions at the next occasion.
@@ -181,11 +187,11 @@ impl Sessions {
         }
     }
 
-    /// A component has signed out: it leaves its sessions now, and for good.
-    pub(in crate::hub) fn component_signed_out(&mut self, peers: &mut Peers, names: &Names, name: &[u8]) {
+    /// A component has signed out, or was: it leaves its sessions now, and for good.
+    pub(in crate::hub) fn component_signed_out(&mut self, peers: &mut Peers, names: &Names, name: &[u8], doer: Doer) {
         let full_name = names.named_here(name);
         for key in self.memberships.get(&*full_name).cloned().unwrap_or_default() {
-            self.drop_member(peers, names, key, &full_name, What::Resigned);
+            self.drop_member(peers, names, key, &full_name, (What::Resigned, doer));
         }
     }
 

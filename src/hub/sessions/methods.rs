@@ -36,7 +36,7 @@ impl Sessions {
     ) -> Said {
         match self.member_at(names, asker) {
             Ok((key, author)) => {
-                let reading = Reading { user: asker.user, ..Reading::default() };
+                let reading = Reading { user: asker.doer.user, ..Reading::default() };
                 self.take_document(peers, names, key, &author, document.clone(), reading)
             }
             Err(refused) => Said::now(Err(refused)),
@@ -79,7 +79,10 @@ impl Sessions {
         let full_name = asker.full_name;
         let is_asker = self.is_member(names, key, full_name) && !self.is_former(key, asker);
         match session.members.get(full_name).filter(|_| is_asker) {
-            Some(member) => Ok((key, Author { by: name::shown(full_name).into(), system: member.system.clone() })),
+            Some(member) => {
+                let (by, system) = (name::shown(full_name).into(), member.system.clone());
+                Ok((key, Author { by, system, doer: asker.doer }))
+            }
             None => Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", session.name.as_str())),
         }
     }
@@ -134,7 +137,7 @@ impl Sessions {
                 none(params)?;
                 let key = self.asked(asker)?;
                 self.not_former(key, asker)?;
-                self.drop_member(peers, names, key, asker.full_name, What::Resigned);
+                self.drop_member(peers, names, key, asker.full_name, (What::Resigned, asker.doer));
                 now(Value::Null)
             }
             AtSessionCall::Info => {

@@ -126,6 +126,11 @@ pub(super) struct Sessions {
     documents: DocumentTally,
 }
 
+/// A session was made, or could not be kept for this reason.
+fn audit_made(peers: &mut Peers, session: &str, refused: Option<&str>) {
+    peers.audit(&Deed { action: "CREATE_SESSION", category: "session", refused, session, ..Deed::default() });
+}
+
 impl Sessions {
     pub(super) fn new() -> Self {
         Self {
@@ -284,7 +289,6 @@ impl Sessions {
         let time = peers.unix_ms();
         let made = json!({"session": name, "change": "created", "state": state.name(), "time": time});
         peers.news.add(Topic::Sessions, &made);
-        peers.audit(&Deed { action: "CREATE_SESSION", category: "session", session: name, ..Deed::default() });
         peers.counters.sessions_made += 1;
         Some(key)
     }
@@ -326,6 +330,7 @@ impl Sessions {
             session.configured = Some(session.info.text_of_all().into());
         }
         self.keep_new(peers, key);
+        audit_made(peers, &one.name, None);
         true
     }
 

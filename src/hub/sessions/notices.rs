@@ -107,6 +107,7 @@ impl Sessions {
             peers.audit(&Deed {
                 action,
                 category: "session",
+                doer: draft.doer,
                 client: &draft.by,
                 system,
                 session: &session.name,

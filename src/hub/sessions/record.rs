@@ -14,6 +14,7 @@ use crate::c2sim::kind::Schema;
 use crate::c2sim::scan;
 use crate::c2sim::state::{Options, State, Trigger};
 use crate::hub::ledger::{Bytes, Entry, Write};
+use crate::hub::peers::Doer;
 use crate::limits::MEMBERS_MAX;
 
 use super::change::{Durable, Written};
@@ -234,7 +235,7 @@ fn scheduled(record: &Value) -> Result<Option<Scheduled>, String> {
     Ok(Some(Scheduled {
         trigger: Trigger::from_method(part("trigger")?).ok_or_else(wrong)?,
         at_ms: next.get("at").and_then(Value::as_u64).ok_or_else(wrong)?,
-        author: Author { by: part("by")?.into(), system: part("system")?.into() },
+        author: Author { by: part("by")?.into(), system: part("system")?.into(), doer: Doer::default() },
     }))
 }
 
@@ -330,7 +331,7 @@ pub(super) fn gone(session: &Session) -> Vec<Write> {
 pub(super) fn record(session: &Session, info: &SessionInfo, flow: &Flow, papers: &[u64], reserved: u64) -> Value {
     let initialization = &flow.initialization;
     let scheduled = flow.scheduled.as_ref().map_or(Value::Null, |next| {
-        let Author { by, system } = &next.author;
+        let Author { by, system, .. } = &next.author;
         json!({"trigger": next.trigger.method(), "at": next.at_ms, "by": by, "system": system})
     });
     let mut record = Map::new();

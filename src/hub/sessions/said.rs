@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::auth::UserId;
 use crate::hub::call::{Answer, Refused, ReplyTo, Written};
 use crate::hub::keys::{RequestKey, SessionKey};
-use crate::hub::peers::Peers;
+use crate::hub::peers::{Doer, Peers};
 use crate::store::shared::SharedBytes;
 
 /// Who asks which session.
@@ -18,8 +18,8 @@ pub(in crate::hub) struct Asker<'a> {
     pub(in crate::hub) full_name: &'a [u8],
     /// How many events there had been in all sessions when it asked.
     pub(in crate::hub) asked_behind: u64,
-    /// The user on whose link it asks, where users are asked who they are.
-    pub(in crate::hub) user: Option<UserId>,
+    /// The user on whose link it asks, where users are asked who they are, and where that is.
+    pub(in crate::hub) doer: Doer,
 }
 
 /// How a document is read: by default as one from a member that speaks LECO.

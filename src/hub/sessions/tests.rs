@@ -15,7 +15,7 @@ use crate::hub::fixture::{Lent, NEAR, leco};
 use crate::hub::keys::{PeerKey, ProviderKey, RequestKey, SessionKey};
 use crate::hub::ledger::{Entry, Ledger, Ticket, Write};
 use crate::hub::methods::{At, Call, Method};
-use crate::hub::peers::For;
+use crate::hub::peers::{Doer, For};
 use crate::leco::listing::Recent;
 use crate::leco::nodes::Dealer;
 use crate::leco::rpc::Params;
@@ -97,8 +97,12 @@ impl Fixture {
         };
         let params = params.as_object().cloned().map_or(Params::None, Params::Names);
         let local = format!("session:{session}");
-        let asker =
-            Asker { session: local.as_bytes(), full_name: full_name.as_bytes(), asked_behind: u64::MAX, user: None };
+        let asker = Asker {
+            session: local.as_bytes(),
+            full_name: full_name.as_bytes(),
+            asked_behind: u64::MAX,
+            doer: Doer::default(),
+        };
         self.sessions.call(&mut self.lent.peers, &self.lent.names, asker, None, (*call, method), params)
     }
 
@@ -519,7 +523,7 @@ fn the_line_and_the_controllers_take_turns() {
 fn what_was_written_is_there_again_with_numbers_that_were_never_given() {
     let (mut at, notes) = Fixture::with_ledger();
     at.join("default", "CA", "json");
-    let author = Author { by: "N1.CA".into(), system: "SIM".into() };
+    let author = Author { by: "N1.CA".into(), system: "SIM".into(), doer: Doer::default() };
     let session = at.sessions.named("default").unwrap();
     let said =
         at.sessions.pull(&mut at.lent.peers, &at.lent.names, session, &author, Trigger::SubmitInitialization, None);

@@ -41,7 +41,6 @@ impl Server {
         self.hub.set_rulebook(Box::new(crate::net::rules::Rules {
             read,
             held: (*self.asked).clone(),
-            last: None,
             #[cfg(feature = "tls")]
             tls: self.tls.clone(),
         }));

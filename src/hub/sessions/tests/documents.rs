@@ -49,7 +49,7 @@ impl Fixture {
     fn take(&mut self, document: &str, reading: Reading<'_>) -> Answer {
         let key = self.sessions.named("default").unwrap();
         self.sessions.table.get_mut(key).unwrap().flow.state = State::Running;
-        let author = Author { by: "somebody".into(), system: "A".into() };
+        let author = Author { by: "somebody".into(), system: "A".into(), doer: Doer::default() };
         let Self { lent, sessions } = self;
         let bytes = document.as_bytes();
         match sessions.take_document(&mut lent.peers, &lent.names, key, &author, bytes, reading) {
