@@ -24,16 +24,20 @@ const USUAL: [Usual; 2] = [
     Usual { channel: Channel::Log, key: "log_channel_port", publishers: 11_098, subscribers: -1, distributors: -2 },
 ];
 
-/// Opens the ports of those channels that are not off, where Components are listened for. A channel whose ports are not to be had is off, which the log
-/// says.
-pub(super) fn open(config: &Config, of_components: &[Listener], passed: &mut Passed) -> io::Result<Vec<Listener>> {
+/// Opens the ports of those channels that are not off, where Components are listened for. A channel whose ports are not to be had is off; a sentence
+/// for each says why.
+pub(super) fn open(
+    config: &Config,
+    of_components: &[Listener],
+    passed: &mut Passed,
+) -> io::Result<(Vec<Listener>, Vec<String>)> {
     let leco = || of_components.iter().filter(|one| one.door() == Door::Leco);
     let is_passed = leco().find(|one| one.is_passed());
     let asked = is_passed.map_or_else(|| door::asked_port(config), |one| Ok(one.address().port()))?;
     let hosts = door::hosts(&leco().map(Listener::address).collect::<Vec<_>>());
     let is_chosen = !config.bind.is_empty() || is_passed.is_some();
     let places: Places<'_> = if is_chosen { [&hosts, &hosts] } else { EVERYWHERE };
-    let mut all = Vec::new();
+    let (mut all, mut off) = (Vec::new(), Vec::new());
     let mut cure = None;
     for usual in &USUAL {
         let theirs = usual.passed(passed)?;
@@ -57,11 +61,11 @@ pub(super) fn open(config: &Config, of_components: &[Listener], passed: &mut Pas
                 let (channel, key) = (usual.channel, usual.key);
                 let is_moved = chosen == ChannelPort::Usual && error.kind() == io::ErrorKind::AddrInUse;
                 let cure = if is_moved { cure.get_or_insert_with(|| free_neighbour(asked, places)) } else { "" };
-                log::warn!("the {channel} channel is off: {error} ({cure}{key} chooses another port, or off)");
+                off.push(format!("the {channel} channel is off: {error} ({cure}{key} chooses another port, or off)"));
             }
         }
     }
-    Ok(all)
+    Ok((all, off))
 }
 
 /// So far apart Coordinators of one machine have all their ports for themselves.

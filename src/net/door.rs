@@ -56,8 +56,9 @@ impl Listener {
     }
 }
 
-/// Opens every address of the configuration; what somebody has opened for us takes the place of those of its setting.
-pub(super) fn open(config: &Config, passed: &mut Passed) -> io::Result<Vec<Listener>> {
+/// Opens every address of the configuration; what somebody has opened for us takes the place of those of its setting. With a sentence for each port beside
+/// that of Components that is another one than usual.
+pub(super) fn open(config: &Config, passed: &mut Passed) -> io::Result<(Vec<Listener>, Vec<String>)> {
     let mut listeners = taken(passed, "bind", Door::Leco);
     let is_chosen = !config.bind.is_empty() || !listeners.is_empty();
     if listeners.is_empty() {
@@ -105,10 +106,7 @@ pub(super) fn open(config: &Config, passed: &mut Passed) -> io::Result<Vec<Liste
             }
         }
     }
-    if !elsewhere.is_empty() {
-        log::warn!("{}", elsewhere.join("; "));
-    }
-    Ok(listeners)
+    Ok((listeners, elsewhere))
 }
 
 /// What was opened for a setting by whoever has started us.

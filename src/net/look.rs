@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::channels;
 use super::door;
 use super::passed::Passed;
 use crate::config::Config;
@@ -17,7 +18,10 @@ pub(super) fn look(config: &Config) -> io::Result<Vec<String>> {
     #[cfg(feature = "ledger")]
     lines.extend(state(config)?);
     match door::open(config, &mut Passed::default()) {
-        Ok(_) => {}
+        Ok((listeners, elsewhere)) => {
+            lines.extend(elsewhere);
+            lines.extend(channels::open(config, &listeners, &mut Passed::default())?.1);
+        }
         // It may well be the one that is to be begun anew.
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => lines.push(error.to_string()),
         Err(error) => return Err(error),
@@ -27,26 +31,42 @@ pub(super) fn look(config: &Config) -> io::Result<Vec<String>> {
 
 /// Whether this user may do with files and directories what the server does.
 fn rights(config: &Config) -> io::Result<()> {
-    // A file that is not there yet is made in its directory.
-    let of_log = |key, path| {
-        let path = Some(Path::new(path)).filter(|path| !path.as_os_str().is_empty())?;
-        let place = if path.exists() { path } else { path.parent()? };
-        Some((key, place)).filter(|(_, place)| !place.as_os_str().is_empty())
-    };
-    let of_logs = [of_log("log_file", &config.log_file), of_log("audit_log", &config.audit_log)].into_iter().flatten();
-    let written = [("state_dir", &config.state_dir), ("record", &config.record)];
-    let written = written.into_iter().map(|(key, path)| (key, Path::new(path))).chain(of_logs);
-    let written = written.map(|(key, path)| (key, path, Use::Write));
-    let read = config.log_dir.iter().map(|path| ("log_dir", Path::new(path), Use::Read));
-    for (key, path, wanted) in written.chain(read) {
-        if path.exists()
-            && let Err(why) = may(path, wanted)
-        {
-            let what = if wanted == Use::Write { "written to" } else { "read" };
-            return Err(io::Error::new(why.kind(), format!("{key} {}: it cannot be {what}: {why}", path.display())));
+    let of_logs = [("log_file", &config.log_file), ("audit_log", &config.audit_log)];
+    for (key, path) in of_logs.into_iter().filter(|(_, path)| !path.is_empty()) {
+        let path = Path::new(path);
+        if path.is_dir() {
+            return Err(wrong(key, path, "it is a directory"));
         }
+        // A file that is not there yet is made in its directory, which is not.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+            return Err(wrong(key, path, &format!("there is no directory {}", directory.display())));
+        }
+        let place = if path.exists() { path } else { directory.unwrap_or_else(|| Path::new(".")) };
+        can(key, place, Use::Write)?;
     }
-    Ok(())
+    if !config.state_dir.is_empty() {
+        // It is made where it is not there, and what it lies in.
+        let path = Path::new(&config.state_dir);
+        let place = path.ancestors().find(|place| place.exists()).unwrap_or_else(|| Path::new("."));
+        if !place.is_dir() {
+            return Err(wrong("state_dir", path, &format!("{} is not a directory", place.display())));
+        }
+        can("state_dir", place, Use::Write)?;
+    }
+    if !config.record.is_empty() {
+        can("record", Path::new(&config.record), Use::Write)?;
+    }
+    config.log_dir.iter().try_for_each(|path| can("log_dir", Path::new(path), Use::Read))
+}
+
+fn can(key: &str, path: &Path, wanted: Use) -> io::Result<()> {
+    let what = if wanted == Use::Write { "written to" } else { "read" };
+    may(path, wanted).map_err(|why| wrong(key, path, &format!("it cannot be {what}: {why}")))
+}
+
+fn wrong(key: &str, path: &Path, why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{key} {}: {why}", path.display()))
 }
 
 /// What the server does with a directory or a file.

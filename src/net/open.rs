@@ -37,8 +37,13 @@ pub(super) fn checked(config: Config) -> io::Result<Config> {
 /// Opens the listeners. A port chosen by the system, or only named in `bind`, becomes that of the configuration: it is the one that others
 /// must be told.
 pub(super) fn listen(config: &mut Config, registry: &Registry, mut passed: Passed) -> io::Result<Vec<Listener>> {
-    let mut listeners = door::open(config, &mut passed)?;
-    listeners.extend(channels::open(config, &listeners, &mut passed)?);
+    let (mut listeners, elsewhere) = door::open(config, &mut passed)?;
+    if !elsewhere.is_empty() {
+        log::warn!("{}", elsewhere.join("; "));
+    }
+    let (of_channels, off) = channels::open(config, &listeners, &mut passed)?;
+    off.iter().for_each(|why| log::warn!("{why}"));
+    listeners.extend(of_channels);
     if listeners.len() > LISTENERS_MAX {
         return Err(invalid(format!("bind: more than {LISTENERS_MAX} addresses")));
     }

@@ -77,3 +77,43 @@ fn a_check_says_what_this_user_may_not_use() {
     assert!(is_root || said.err.contains("it cannot be written to"), "{said:?}");
     fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn a_check_says_which_channel_would_be_off() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port();
+    let port_text = port.to_string();
+    let said = check(&["--data-port", &port_text]);
+    assert!(
+        said.good().contains("the data channel is off: ") && said.good().contains("data_port chooses another port"),
+        "{said:?}"
+    );
+    assert!(said.good().contains(&port_text) && !said.good().contains("log channel"), "{said:?}");
+    let said = check(&["--log-channel-port", &port_text, "--data-port", "off"]);
+    assert!(said.good().contains("the log channel is off: ") && !said.good().contains("data channel"), "{said:?}");
+}
+
+#[test]
+fn a_check_says_which_directory_is_not_there() {
+    let directory = directory("missing");
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    for (flag, key) in [("--log-file", "log_file"), ("--audit-log", "audit_log")] {
+        let file = path("no/where.log");
+        let said = check(&[flag, &file]);
+        assert_eq!(said.error(2), format!("{key} {file}: there is no directory {}", path("no")), "{said:?}");
+        let said = check(&[flag, std::env::temp_dir().to_str().unwrap()]);
+        assert!(said.error(2).ends_with(": it is a directory"), "{said:?}");
+    }
+    let said = check(&["--log-dir", &path("no")]);
+    assert_eq!(said.error(2), format!("log_dir {}: no such directory", path("no")), "{said:?}");
+    assert!(check(&["--state-dir", &path("a/b")]).good().ends_with("the configuration is in order\n"));
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(path("file"), "").unwrap();
+    let said = check(&["--state-dir", &path("file/state")]);
+    assert_eq!(
+        said.error(2),
+        format!("state_dir {}: {} is not a directory", path("file/state"), path("file")),
+        "{said:?}"
+    );
+    fs::remove_dir_all(&directory).unwrap();
+}
