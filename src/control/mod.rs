@@ -74,6 +74,13 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A timestep of a recording stands behind a later one, without a world to begin anew with: what it changes is not known. End the playback.
+    Disordered {
+        /// The timestep.
+        time: i64,
+        /// The later one.
+        behind: i64,
+    },
 }
 
 impl Error {
@@ -82,7 +89,9 @@ impl Error {
     pub const fn is_fatal(self) -> bool {
         match self {
             Self::BadLength | Self::TooLong { .. } | Self::Malformed(_) => true,
-            Self::UnknownFunction(_) | Self::BadArgument { .. } | Self::BadField { .. } => false,
+            Self::UnknownFunction(_) | Self::BadArgument { .. } | Self::BadField { .. } | Self::Disordered { .. } => {
+                false
+            }
         }
     }
 
@@ -91,7 +100,7 @@ impl Error {
         match self {
             Self::Malformed(problem) => Self::BadArgument { argument, problem },
             Self::BadLength | Self::TooLong { .. } | Self::UnknownFunction(_) => self,
-            Self::BadArgument { .. } | Self::BadField { .. } => self,
+            Self::BadArgument { .. } | Self::BadField { .. } | Self::Disordered { .. } => self,
         }
     }
 
@@ -100,7 +109,7 @@ impl Error {
         match self {
             Self::Malformed(problem) => Self::BadField { field, problem },
             Self::BadLength | Self::TooLong { .. } | Self::UnknownFunction(_) => self,
-            Self::BadArgument { .. } | Self::BadField { .. } => self,
+            Self::BadArgument { .. } | Self::BadField { .. } | Self::Disordered { .. } => self,
         }
     }
 }
@@ -114,6 +123,9 @@ impl fmt::Display for Error {
             Self::UnknownFunction(id) => write!(f, "there is no function {id}"),
             Self::BadArgument { argument, problem } => write!(f, "argument {argument} {problem}"),
             Self::BadField { field, problem } => write!(f, "field {field} {problem}"),
+            Self::Disordered { time, behind } => {
+                write!(f, "timestep {time} stands behind timestep {behind}: its timesteps are out of order")
+            }
         }
     }
 }
@@ -142,6 +154,11 @@ mod tests {
             (Error::UnknownFunction(-7), false, "there is no function -7"),
             (Error::BadArgument { argument: "viewer", problem: "is missing" }, false, "argument viewer is missing"),
             (Error::BadField { field: "time", problem: "is missing" }, false, "field time is missing"),
+            (
+                Error::Disordered { time: 2, behind: 10 },
+                false,
+                "timestep 2 stands behind timestep 10: its timesteps are out of order",
+            ),
         ];
         for (error, fatal, text) in cases {
             assert_eq!((error.is_fatal(), error.to_string().as_str()), (fatal, text));

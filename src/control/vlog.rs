@@ -15,7 +15,8 @@
 //!
 //! The older form is the heading alone, with one pair more: `log`, a map of timestep to record, its keys integers or their
 //! decimal text. It could be written only when all was over. The reader makes no difference: it reports the pairs of the heading
-//! and records in the order the bytes have them. In both forms a file starts with a map head (`8x`, `de` or `df`), and usually only
+//! and records in the order the bytes have them. A record that says what changes, of an earlier timestep than the one before it, ends it: that would
+//! change another world than it is meant for. In both forms a file starts with a map head (`8x`, `de` or `df`), and usually only
 //! the first record has a world.
 
 use super::Error;
@@ -120,6 +121,8 @@ pub struct Player {
     place: Place,
     /// Its heading says that it has an end.
     ends: bool,
+    /// The timestep of the last record.
+    last: Option<i64>,
     /// Where the end of the value at the front has been looked for so far.
     skim: Skim,
 }
@@ -148,7 +151,7 @@ impl Player {
     /// A reader at the first byte of a recording.
     #[must_use]
     pub const fn new() -> Self {
-        Self { place: Place::Start, ends: false, skim: Skim::new() }
+        Self { place: Place::Start, ends: false, last: None, skim: Skim::new() }
     }
 
     /// Takes the next item from the front of `buf`.
@@ -172,10 +175,24 @@ impl Player {
             Place::End if buf.is_empty() => Ok(Progress::More),
             Place::End => Err(Error::Malformed("goes on behind its end")),
         }?;
-        if let Progress::Took(..) = step {
+        if let Progress::Took(_, item) = step {
             self.skim = Skim::new();
+            if let Item::Record { time, bytes } = item {
+                self.follow(time, bytes)?;
+            }
         }
         Ok(step)
+    }
+
+    /// Each record says what has changed since the one before: only a world begins anew.
+    fn follow(&mut self, time: i64, bytes: &[u8]) -> Result<(), Error> {
+        if let Some(behind) = self.last.filter(|last| time < *last)
+            && Record::read(bytes)?.section(Section::World).is_none()
+        {
+            return Err(Error::Disordered { time, behind });
+        }
+        self.last = Some(time);
+        Ok(())
     }
 
     /// True when a recording may end here with `left` bytes not taken: nothing is torn. A recording that stops elsewhere was cut off,

@@ -660,6 +660,25 @@ fn a_recording_plays_the_same_whatever_pieces_it_comes_in() {
 }
 
 #[test]
+fn a_timestep_behind_a_later_one_ends_a_recording_unless_a_world_begins_anew() {
+    let sections = sections();
+    let record = |file: &mut Vec<u8>, time, parts: &[&[u8]]| {
+        vlog::write_prelude(file, time, parts);
+        parts.iter().for_each(|part| file.extend_from_slice(part));
+    };
+    let (mut file, _) = recording();
+    record(&mut file, 3, &[&sections[2]]);
+    record(&mut file, 1, &[&sections[1], &sections[2]]);
+    record(&mut file, 2, &[&sections[2]]);
+    let (_, records, end) = play(&file, 100);
+    assert_eq!((records.len(), end), (6, Ok(true)), "one twice, and another run");
+    record(&mut file, 1, &[&sections[2]]);
+    record(&mut file, 5, &[&sections[2]]);
+    let (_, records, end) = play(&file, 100);
+    assert_eq!((records.len(), end), (6, Err(Error::Disordered { time: 1, behind: 2 })));
+}
+
+#[test]
 fn a_recording_cut_off_anywhere_gives_every_whole_record_before_the_cut() {
     let (file, ends) = recording();
     for cut in 0..=file.len() {

@@ -478,6 +478,33 @@ fn a_log_that_is_cut_short_is_played_as_far_as_it_is_whole() {
     viewer.see_until(5);
 }
 
+#[test]
+fn a_log_that_ends_before_its_first_timestep_shows_its_first_world() {
+    let house = House::new();
+    let bytes = rcrs::binary_log(&run(0, 1));
+    for (name, bytes, status) in
+        [("cut.log", &bytes[..bytes.len() - 3], "errored"), ("short.log", &bytes[..], "closed")]
+    {
+        house.directory.put(name, bytes);
+        let mut controller = house.controller();
+        let (mut viewer, id) = waiting_viewer(&house, &mut controller, WORLD);
+        let provider = controller.open(name);
+        controller.connect(provider, id);
+        let mut seen = viewer.see();
+        while seen.section(Section::World).is_none() {
+            assert!(seen.message.is_empty(), "{name}: {seen:?}");
+            seen = viewer.see();
+        }
+        assert_eq!(seen.time, 0, "{name}: {seen:?}");
+        let ended = controller.wait_for_status(provider, status);
+        assert_eq!(ended["time"], 0, "{ended}");
+        assert!(
+            status == "closed" || ended["message"].as_str().unwrap().contains("cut at 0: the log is cut short"),
+            "{ended}"
+        );
+    }
+}
+
 /// Pulls triggers of the session that Connect made first.
 fn pull(controller: &mut Controller, triggers: &[&str]) {
     let sessions = controller.ask(Function::GetSessionInformation).data["sessioninfo"].clone();

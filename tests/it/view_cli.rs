@@ -135,7 +135,7 @@ fn what_cannot_be_opened_is_told_and_ends_it() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("provider 7"), "{said:?}");
     let said = node.view(&["cut.log"]);
-    assert_eq!(said.error(1), "cut.log: cut at 0: the log is cut short, what is whole has been played");
+    assert_eq!(said.error(1), "the Manager refused: cut at 0: the log is cut short, what is whole has been played");
     assert_eq!(node.server.json(&["providers"]), json!([]), "nobody looks at what has failed here");
 }
 

@@ -48,6 +48,10 @@ pub(super) struct Track {
     pub(super) ended: bool,
     /// It has ended before its end.
     pub(super) is_cut: bool,
+    /// A timestep was found.
+    has_stepped: bool,
+    /// How it has ended, where its first world is shown before that is said.
+    over: Option<Ending>,
 }
 
 impl Track {
@@ -64,6 +68,8 @@ impl Track {
             next: None,
             ended: false,
             is_cut: false,
+            has_stepped: false,
+            over: None,
         }
     }
 
@@ -98,6 +104,9 @@ impl Track {
         world: &mut ProviderWorld,
     ) -> (Result<Found, String>, Vec<Static>) {
         let mut statics = Vec::new();
+        if let Some(ending) = self.over.take() {
+            return (Ok(Found::Ended(Ok(ending))), statics);
+        }
         let read = match self.next_piece(shelf) {
             Advance::Working => Ok(Found::More),
             Advance::Ended(ending) if !self.player.lacks_end() && self.may_end() => Ok(Found::Ended(Ok(ending))),
@@ -109,6 +118,16 @@ impl Track {
                 self.take_items(&mut statics)
             }
         };
+        let read = match read {
+            Ok(Found::Ended(Ok(ending))) if !self.has_stepped && matches!(world, ProviderWorld::Kernel(_)) => {
+                // It ends before its first timestep: there is its first world to be seen, in which nothing changes.
+                self.over = Some(ending);
+                self.end_timestep(0, ChangeSet::default());
+                Ok(Found::Timestep)
+            }
+            read => read,
+        };
+        self.has_stepped |= matches!(read, Ok(Found::Timestep));
         // A piece of a recording may hold several timesteps: what is left of it comes first next time.
         (read, statics)
     }
