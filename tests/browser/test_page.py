@@ -162,6 +162,18 @@ class Page(Open):
                 self.server.ctl("publish", "N1.probe", f'{{"volt": {n}}}')
             self.assertIn("N1.probe", hearing.stdout.readline())
             until("its messages", lambda: self.browser.run("return [...document.querySelectorAll(arguments[0])].map((line) => line.textContent)", f"{card} .spark")[0] is not None)
+            topics = f"{card} .list[aria-label=Topics]"
+
+            def rates():
+                # What has come of each topic: in a second, its bytes, and in all.
+                lines = self.browser.run("return [...document.querySelectorAll(arguments[0])].map((line) => [...line.children].map((cell) => cell.textContent))", f"{topics} .line")
+                return {line[0]: line[1:4] for line in lines}
+
+            until("the messages of a topic and no others", lambda: rates().get("N1.", ["", "", ""])[2] == "3" and rates()["N2"][2] == "0")
+            until("and no more in a second", lambda: rates()["N1."][0] == "0")
+            self.server.ctl("publish", "N1.probe", '{"volt": 3}')
+            until("one more in a second", lambda: rates()["N1."][0] not in ("0", "–", ""))
+            self.assertEqual(rates()["N2"][0], "0")
             until("counted", lambda: re.search(r"subscribers1.*topics2.*subscriptions2", self.browser.text(f"{card} .facts")))
             self.browser.run("document.querySelector(arguments[0]).scrollIntoView()", card)
             shot(self.browser, "channels")

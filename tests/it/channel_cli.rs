@@ -44,6 +44,29 @@ fn what_is_published_is_heard_and_told() {
 }
 
 #[test]
+fn what_comes_of_each_topic_is_told_with_how_much_that_is_in_a_second() {
+    let node = node();
+    let heard = begin(&node, "DATA_COORDINATOR", &["subscribe", "N1.", "N2", "-n", "3"]);
+    for content in ["1", "2"] {
+        node.ctl(&["publish", "N1.a", content]).good();
+    }
+    until("both have come", || node.json(&["counters"])["published"] == 2);
+    let told = node.json(&["data"]);
+    let topic =
+        |name: &str| told["topics"].as_array().unwrap().iter().find(|row| row["topic"] == name).unwrap().clone();
+    let numbers = |row: &serde_json::Value| ["messages", "messages_per_s", "bytes_per_s"].map(|key| row[key].as_u64());
+    assert_eq!(numbers(&topic("N1.")), [Some(2), Some(0), Some(0)]);
+    assert_eq!(numbers(&topic("N2")), [Some(0), Some(0), Some(0)]);
+    assert!(topic("N1.")["bytes"].as_u64() > Some(2), "{told}");
+    assert_eq!(told["subscribers"][0]["messages_per_s"], 0, "{told}");
+    let said = node.ctl(&["data"]);
+    let line = said.good().lines().find(|line| line.starts_with("N1. ")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["N1.", "0", "0", "2", "1"], "{said:?}");
+    node.ctl(&["publish", "N1.a", "3"]).good();
+    end(heard).good();
+}
+
+#[test]
 fn who_subscribes_later_is_given_last_values_where_that_is_set() {
     let config = Config { data_port: ChannelPort::At(0), last_values: true, ..Config::default() };
     let node = Node::start("N1", config);

@@ -1,5 +1,8 @@
 //! The data and the log channel on a terminal: who publishes and subscribes, what comes, and a message of one's own.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use instep::client::channel::{Plug, bodies};
 use instep::client::{Options, now};
 use instep::leco::address;
@@ -19,6 +22,8 @@ use super::command::{Connection, Given, Report, Stop};
 const HEADER_BYTES: usize = 17;
 /// Content in JSON.
 const JSON: u8 = 1;
+/// How long is waited for to see how much goes by in a second.
+const RATED: Duration = Duration::from_secs(1);
 /// The levels of log messages, from the least on.
 const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 /// How long it may take until an end that is asked for is seen.
@@ -31,8 +36,36 @@ pub(super) fn channel(given: &Given) -> &'static str {
 
 /// `instep ctl data`.
 pub(super) fn data(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let told = connection.ask(channel(given), "send_traffic", &Value::Null)?;
+    let (begun, before) = (now(), connection.ask(channel(given), "send_traffic", &Value::Null)?);
+    std::thread::sleep(RATED);
+    let mut told = connection.ask(channel(given), "send_traffic", &Value::Null)?;
+    rate(&mut told, &before, now().since(begun));
     Ok(Report { text: in_tables(&told), json: told })
+}
+
+/// Adds to each row that was told before what of it has gone by in a second since then.
+fn rate(told: &mut Value, before: &Value, since: Span) {
+    let since_ms = since.0.max(1);
+    for (list, name) in
+        [("publishers", "address"), ("subscribers", "address"), ("nodes", "address"), ("topics", "topic")]
+    {
+        let rows = |told: &Value| told.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+        let was: BTreeMap<String, Value> =
+            rows(before).into_iter().filter_map(|row| Some((row.get(name)?.as_str()?.to_owned(), row))).collect();
+        for row in
+            told.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+        {
+            let Some(was) = row.get(name).and_then(Value::as_str).and_then(|name| was.get(name)) else { continue };
+            for (key, rate) in [("messages", "messages_per_s"), ("bytes", "bytes_per_s"), ("drops", "drops_per_s")] {
+                if let (Some(now), Some(before)) =
+                    (row.get(key).and_then(Value::as_u64), was.get(key).and_then(Value::as_u64))
+                {
+                    // One of that name may have come anew.
+                    row.insert(rate.to_owned(), Value::from(now.saturating_sub(before) * 1000 / since_ms));
+                }
+            }
+        }
+    }
 }
 
 fn in_tables(told: &Value) -> String {
@@ -47,22 +80,35 @@ fn in_tables(told: &Value) -> String {
         listed.iter().map(shown).collect::<Vec<_>>().join(" ") + more
     };
     let mut text = String::new();
-    let publishers: Vec<[String; 4]> = rows("publishers")
+    let publishers: Vec<[String; 6]> = rows("publishers")
         .iter()
-        .map(|row| [of(row, "address"), of(row, "messages"), of(row, "bytes"), of(row, "topic")])
+        .map(|row| {
+            let numbers = ["address", "messages_per_s", "bytes_per_s", "messages", "bytes", "topic"];
+            numbers.map(|key| of(row, key))
+        })
         .collect();
     text += &table(
-        [Column::Left("PUBLISHER"), Column::Right("MESSAGES"), Column::Right("BYTES"), Column::Left("LAST TOPIC")],
+        [
+            Column::Left("PUBLISHER"),
+            Column::Right("/S"),
+            Column::Right("BYTES/S"),
+            Column::Right("MESSAGES"),
+            Column::Right("BYTES"),
+            Column::Left("LAST TOPIC"),
+        ],
         &publishers,
     );
     let subscriber = |row: &Value| {
-        [of(row, "address"), of(row, "messages"), of(row, "drops"), of(row, "waiting_bytes"), topics(row)]
+        let [address, rate, messages, drops, waiting] =
+            ["address", "messages_per_s", "messages", "drops", "waiting_bytes"].map(|key| of(row, key));
+        [address, rate, messages, drops, waiting, topics(row)]
     };
-    let subscribers: Vec<[String; 5]> = rows("subscribers").iter().map(subscriber).collect();
+    let subscribers: Vec<[String; 6]> = rows("subscribers").iter().map(subscriber).collect();
     text.push('\n');
     text += &table(
         [
             Column::Left("SUBSCRIBER"),
+            Column::Right("/S"),
             Column::Right("MESSAGES"),
             Column::Right("DROPS"),
             Column::Right("WAITING"),
@@ -70,6 +116,7 @@ fn in_tables(told: &Value) -> String {
         ],
         &subscribers,
     );
+    text += &topics_table(told);
     let gatherers: Vec<[String; 2]> = rows("gatherers")
         .iter()
         .map(|row| {
@@ -83,6 +130,39 @@ fn in_tables(told: &Value) -> String {
     if !gatherers.is_empty() {
         text.push('\n');
         text += &table([Column::Left("OTHER NODE"), Column::Left("STATE")], &gatherers);
+    }
+    text
+}
+
+/// What comes of each topic that somebody wants, behind an empty line.
+fn topics_table(told: &Value) -> String {
+    let rows = told.get("topics").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let of = |row: &Value, key: &str| row.get(key).map(word).unwrap_or_default();
+    let topic = |row: &Value| {
+        let name = row.get("topic").and_then(Value::as_str).unwrap_or_default();
+        let name = if name.is_empty() { "(all)" } else { name }.to_owned();
+        let [rate, bytes, messages, subscribers] =
+            ["messages_per_s", "bytes_per_s", "messages", "subscribers"].map(|key| of(row, key));
+        [name, rate, bytes, messages, subscribers]
+    };
+    let topics: Vec<[String; 5]> = rows.iter().map(topic).collect();
+    if topics.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n".to_owned();
+    text += &table(
+        [
+            Column::Left("TOPIC"),
+            Column::Right("/S"),
+            Column::Right("BYTES/S"),
+            Column::Right("MESSAGES"),
+            Column::Right("SUBSCRIBERS"),
+        ],
+        &topics,
+    );
+    let all = of(told, "topics_in_all");
+    if all != topics.len().to_string() {
+        text += &format!("{} of {all} topics are shown\n", topics.len());
     }
     text
 }

@@ -187,6 +187,7 @@ impl Instance {
             link.bytes += count(bytes);
             peers.counters.published += u64::from(messages);
             peers.counters.published_unwanted += if to.is_empty() { u64::from(messages) } else { 0 };
+            topics.found.note(u64::from(messages), count(bytes));
         }
         for n in 0..self.squeezed.len() {
             if let Some(peer) = self.squeezed.get(n).copied() {

@@ -29,12 +29,14 @@ impl Channels {
             links(json, "subscribers", instance, peers, |side| side == Side::Subscriber);
             links(json, "nodes", instance, peers, |side| matches!(side, Side::Distributor | Side::Gatherer(_)));
             json.key("topics").array(|json| {
-                for topic in instance.topics.iter().take(MOST) {
+                for (topic, [messages, bytes]) in instance.topics.iter().take(MOST) {
                     let (subscribers, nodes) = topic.wanted_by();
                     json.object(|json| {
                         json.key("topic").text(&shown(&topic.name));
                         json.key("subscribers").number(count(subscribers));
                         json.key("nodes").number(count(nodes));
+                        json.key("messages").number(messages);
+                        json.key("bytes").number(bytes);
                     });
                 }
             });

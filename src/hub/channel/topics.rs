@@ -22,6 +22,8 @@ pub(super) struct Topic {
     subscribers: Vec<PeerKey>,
     /// Who wants what is published at this node.
     distributors: Vec<PeerKey>,
+    /// Messages that have come since somebody wants them, and their bytes.
+    traffic: [u64; 2],
 }
 
 /// Key of a topic.
@@ -67,6 +69,19 @@ pub(super) struct Found {
     pub(super) all: Vec<PeerKey>,
     /// Those of them who want it wherever it comes from.
     pub(super) subscribers: Vec<PeerKey>,
+    /// The topics that it begins with, of those that are wanted.
+    keys: Vec<TopicKey>,
+    /// Messages of it, and their bytes, that these have not been told of yet.
+    traffic: [u64; 2],
+}
+
+impl Found {
+    /// So many messages of it have come, of so many bytes together.
+    #[inline]
+    pub(super) const fn note(&mut self, messages: u64, bytes: u64) {
+        let [all, all_bytes] = &mut self.traffic;
+        (*all, *all_bytes) = (*all + messages, *all_bytes + bytes);
+    }
 }
 
 /// All topics of a channel. See the module's documentation.
@@ -136,7 +151,7 @@ impl Topics {
     }
 
     fn insert(&mut self, name: &[u8]) -> Option<TopicKey> {
-        let topic = Topic { name: name.into(), subscribers: Vec::new(), distributors: Vec::new() };
+        let topic = Topic { name: name.into(), subscribers: Vec::new(), distributors: Vec::new(), traffic: [0; 2] };
         let key = self.table.insert(topic).ok()?;
         self.index.insert(name, key.slot());
         self.note_length(name.len(), true);
@@ -193,6 +208,12 @@ impl Topics {
 
     fn find_anew(&mut self, topic: &[u8]) {
         let Self { table, index, lengths, found, .. } = self;
+        let [messages, bytes] = core::mem::take(&mut found.traffic);
+        for key in found.keys.drain(..) {
+            if let Some(topic) = table.get_mut(key) {
+                topic.traffic = [topic.traffic[0] + messages, topic.traffic[1] + bytes];
+            }
+        }
         found.generation = self.generation;
         found.topic.clear();
         found.topic.extend_from_slice(topic);
@@ -207,6 +228,7 @@ impl Topics {
                 let Some(name) = topic.get(..length) else { break };
                 let slot = index.find(name, |slot| table.at(slot).is_some_and(|topic| *topic.name == *name));
                 let Some(topic) = slot.and_then(|slot| table.at(slot)) else { continue };
+                found.keys.extend(slot.and_then(|slot| table.key_at(slot)));
                 hits += 1 + usize::from(!topic.distributors.is_empty());
                 found.subscribers.extend_from_slice(&topic.subscribers);
                 found.all.extend_from_slice(&topic.subscribers);
@@ -242,8 +264,12 @@ impl Topics {
         self.table.get(key)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Topic> {
-        self.table.iter().map(|(_, topic)| topic)
+    /// Every topic, with the messages that have come since it is wanted and their bytes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Topic, [u64; 2])> {
+        self.table.iter().map(|(key, topic)| {
+            let last = if self.found.keys.contains(&key) { self.found.traffic } else { [0; 2] };
+            (topic, [topic.traffic[0] + last[0], topic.traffic[1] + last[1]])
+        })
     }
 
     /// Topics, and subscriptions to them.
@@ -354,5 +380,29 @@ mod tests {
             told
         };
         assert_eq!((told(false).len(), told(true).len()), (1, 2));
+    }
+
+    #[test]
+    fn what_has_come_is_counted_for_each_topic_that_it_begins_with() {
+        let mut topics = Topics::new(1, false);
+        for name in [&b""[..], b"N1.a", b"N2"] {
+            assert!(topics.add(peer(1), false, name).is_some());
+        }
+        let told = |topics: &Topics, name: &[u8]| topics.iter().find(|(topic, _)| *topic.name == *name).unwrap().1;
+        for (topic, messages, bytes) in [(&b"N1.a"[..], 2, 20), (b"N1.a", 1, 10), (b"N1.ab", 4, 400), (b"N3", 1, 1)] {
+            topics.find(topic);
+            topics.found.note(messages, bytes);
+        }
+        assert_eq!(told(&topics, b""), [8, 431]);
+        assert_eq!(told(&topics, b"N1.a"), [7, 430]);
+        assert_eq!(told(&topics, b"N2"), [0, 0]);
+        assert!(topics.add(peer(1), false, b"N3").is_some());
+        assert_eq!(told(&topics, b"N3"), [0, 0], "from here on");
+        topics.find(b"N3");
+        topics.found.note(1, 5);
+        assert!(topics.cancel(peer(1), false, b"N1.a").is_some() && topics.cancel(peer(1), false, b"N3").is_some());
+        assert!(topics.add(peer(1), false, b"N1.a").is_some());
+        topics.find(b"N1.a");
+        assert_eq!((told(&topics, b""), told(&topics, b"N1.a")), ([9, 436], [0, 0]));
     }
 }

@@ -44,7 +44,8 @@ export class ChannelCard {
       { title: 'drops', width: '5em', ...right, value: (row) => row.drops, text: (row) => count(row.drops) }, { title: 'drops /s', width: '5em', ...right, value: (row) => row.dropsPer ?? -1, text: (row) => rate(row.dropsPer) },
     ], { by: 5, down: true, empty: 'nobody has subscribed' });
     this.topics = new List('Topics', [
-      { title: 'topic', width: '1fr', value: (row) => topicOf(row.topic) }, { title: 'subscribers', width: '7em', ...right, value: (row) => row.subscribers }, { title: 'nodes', width: '5em', ...right, value: (row) => row.nodes },
+      { title: 'topic', width: '1fr', value: (row) => topicOf(row.topic) }, { title: '/s', width: '5em', ...right, value: (row) => row.per ?? -1, text: (row) => rate(row.per) }, { title: 'B /s', width: '6em', ...right, value: (row) => row.bytesPer ?? -1, text: (row) => bytes(row.bytesPer) },
+      { title: 'messages', width: '6em', ...right, value: (row) => row.messages, text: (row) => count(row.messages) }, { title: 'subscribers', width: '7em', ...right, value: (row) => row.subscribers }, { title: 'nodes', width: '5em', ...right, value: (row) => row.nodes },
     ], { by: 1, down: true, empty: 'none is wanted' });
     this.gatherers = new List('Gatherers of other nodes', [
       { title: 'other node', width: '1fr', value: (row) => row.address }, { title: 'state', width: '8em', value: (row) => (row.connected ? 'connected' : 'not reached') },
@@ -52,7 +53,7 @@ export class ChannelCard {
     this.lists = h('div', { class: 'channel' }, this.publishers.element, this.subscribers.element, this.topics.element, this.gatherers.element);
     this.element = h('section', { class: 'card wide', 'aria-label': 'Channels' },
       h('div', { class: 'row' }, h('h2', {}, 'Published'), this.picker), this.facts, h('div', { class: 'sparks' }, this.sparks.map((spark) => spark.element)), this.words, this.lists);
-    /** What was told of each connection the last time. @type {Map<string, any>} */
+    /** What was told of each connection and topic the last time. @type {Map<string, any>} */
     this.rows = new Map();
     this.at = 0;
   }
@@ -79,7 +80,7 @@ export class ChannelCard {
     const [now, rows] = [performance.now(), new Map()];
     const seconds = (now - this.at) / 1000;
     const rated = (/** @type {string} */ side, /** @type {any} */ row) => {
-      const key = `${side} ${row.address}`;
+      const key = `${side} ${row.address ?? row.topic}`;
       const before = this.rows.get(key);
       rows.set(key, row);
       const per = (/** @type {string} */ what) => (before && row[what] !== undefined ? Math.max(0, (row[what] - before[what]) / seconds) : undefined);
@@ -87,7 +88,7 @@ export class ChannelCard {
     };
     this.publishers.set(told.publishers.map((/** @type {any} */ row) => rated('in', row)));
     this.subscribers.set(told.subscribers.map((/** @type {any} */ row) => rated('out', row)));
-    this.topics.set(told.topics);
+    this.topics.set(told.topics.map((/** @type {any} */ row) => rated('topic', row)));
     this.gatherers.set(told.gatherers);
     this.gatherers.element.hidden = told.gatherers.length === 0;
     [this.rows, this.at] = [rows, now];
