@@ -204,13 +204,18 @@ fn a_reload_takes_what_can_change_and_says_what_cannot() {
     ] {
         server.line(line);
     }
-    fs::write(&path, "stall_ms = 2000\n").unwrap();
-    let said = crate::common::program::run(&["ctl", "-a", &address, "reload"]);
-    for line in
-        ["settings taken: log_level, sessions\n", "have no more, and that stay: drill\n", "start is needed for: ring"]
-    {
-        assert!(said.good().contains(line), "{said:?}");
+    let reload = || crate::common::program::run(&["ctl", "-a", &address, "reload"]);
+    fs::write(&path, "stall_ms = 2000\nring_bytes_max = 100000\n").unwrap();
+    for taken in [true, false] {
+        let said = reload();
+        for line in ["have no more, and that stay: drill\n", "start is needed for: ring_bytes_max\n"] {
+            assert!(said.good().contains(line), "it is said as long as it is so: {said:?}");
+        }
+        assert_eq!(said.good().contains("settings taken: log_level\n"), taken, "{said:?}");
     }
+    fs::write(&path, "stall_ms = 2000\n").unwrap();
+    let said = reload();
+    assert!(!said.good().contains("a new start is needed"), "the file says what runs: {said:?}");
     let sessions = crate::common::program::run(&["ctl", "-a", &address, "session", "list"]);
     assert!(sessions.good().contains("drill"), "{sessions:?}");
     server.signal("-TERM");
