@@ -4,6 +4,7 @@
 //! Knows nothing of sessions but that each has some.
 
 use core::net::SocketAddr;
+use core::num::NonZeroU64;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -91,9 +92,9 @@ pub(super) struct Guest {
     /// When it last asked for something, or its stream ended.
     pub(super) seen: Tick,
     /// The shared initialization that it has for certain, by the number of its event.
-    pub(super) has: Option<u64>,
+    has: Option<NonZeroU64>,
     /// The same of one that was sent, and when: whoever speaks later has it.
-    sent: Option<(u64, Tick)>,
+    sent: Option<(NonZeroU64, Tick)>,
 }
 
 impl Guest {
@@ -126,13 +127,18 @@ impl Guest {
 
     /// The shared initialization is on its way to it.
     pub(super) fn is_sent(&mut self, number: u64, now: Tick) {
-        self.sent = Some((number, now));
+        self.sent = NonZeroU64::new(number).map(|number| (number, now));
     }
 
     /// The initialization of this number has not reached it, whatever has been heard of it since.
     pub(super) fn is_not_sent(&mut self, number: u64) {
-        self.sent = self.sent.filter(|(sent, _)| *sent != number);
-        self.has = self.has.filter(|has| *has != number);
+        self.sent = self.sent.filter(|(sent, _)| sent.get() != number);
+        self.has = self.has.filter(|has| has.get() != number);
+    }
+
+    /// Whether it has the initialization of this number for certain.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.has.is_some_and(|has| has.get() == number)
     }
 
     fn ear_bytes(&self) -> usize {
@@ -208,6 +214,11 @@ impl Guests {
 
     pub(super) fn get(&self, id: &GuestId) -> Option<&Guest> {
         self.all.get(id).map(|guest| &**guest)
+    }
+
+    /// This identity as it is kept: to hold it once more costs nothing.
+    pub(super) fn held(&self, id: &GuestId) -> Option<&GuestId> {
+        self.all.get_key_value(id).map(|(held, _)| held)
     }
 
     /// One of them, of which neither membership nor stream changes.

@@ -317,6 +317,7 @@ impl Sessions {
         let was = session.guests.get(id).and_then(|guest| guest.stream);
         let is_on_its_way = was.is_some_and(|was| self.backlog.waits(was, number));
         session.guests.enter(id, now);
+        let held = session.guests.held(id).unwrap_or(id).clone();
         let mut old = None;
         session.guests.change(id, |guest| {
             old = guest.stream.replace(stream);
@@ -331,7 +332,7 @@ impl Sessions {
             peers.events.push_back(Event::StreamOver { peer: old, why: Parting::Replaced });
         }
         // Nearly always one, so no room is kept for more.
-        self.streams.entry(stream).or_insert_with(|| Vec::with_capacity(1)).push((key, id.clone()));
+        self.streams.entry(stream).or_insert_with(|| Vec::with_capacity(1)).push((key, held));
         if peers.config.resend_init {
             self.give_initialization(peers, key, id);
         }
@@ -342,7 +343,7 @@ impl Sessions {
     fn give_initialization(&mut self, peers: &mut Peers, key: SessionKey, id: &GuestId) {
         let Some(session) = self.table.get(key) else { return };
         let number = session.shared_seq;
-        let lacks = |guest: &&Guest| guest.joined.is_some() && guest.has != Some(number);
+        let lacks = |guest: &&Guest| guest.joined.is_some() && !guest.has(number);
         let initialization = &session.flow.initialization;
         let (Some(stream), Some(shared)) =
             (session.guests.get(id).filter(lacks).and_then(|guest| guest.stream), initialization.shared())

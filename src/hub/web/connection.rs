@@ -144,7 +144,7 @@ pub(super) struct Connection {
     /// What it is since it has ceased to be one of requests.
     pub(super) stream: Option<Box<Stream>>,
     /// What it is being sent beside its ring.
-    pub(super) lent: Option<SharedBytes>,
+    pub(super) lent: Option<Box<SharedBytes>>,
     /// When it came, or was last answered.
     pub(super) since: Tick,
     /// What its deadline is for.

@@ -269,7 +269,7 @@ impl Web {
             no_memory = Reply::text(503, "no memory left for the answer").with("Retry-After", "1");
             &no_memory
         } else {
-            connection.lent = large.cloned();
+            connection.lent = large.cloned().map(Box::new);
             reply
         };
         peers.counters.http_requests += 1;
