@@ -147,8 +147,8 @@ pub(super) fn ports(listeners: &[Listener], channel: Channel) -> Option<ChannelP
     })
 }
 
+#[cfg(all(feature = "daemon", unix))]
 #[cfg(test)]
-#[cfg(feature = "daemon")]
 mod tests {
     use super::*;
     use std::net::TcpListener;

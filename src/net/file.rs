@@ -193,6 +193,7 @@ impl Shelf for Files {
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use super::*;

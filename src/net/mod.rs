@@ -108,4 +108,6 @@ pub use stopper::{Stopper, Turn};
 #[cfg(feature = "daemon")]
 pub use supervisor::Supervisor;
 #[cfg(feature = "internals")]
+pub use wire::ASKED_UNTIL_NOTHING;
+#[cfg(feature = "internals")]
 pub use writer::{Outcome, Outcomes};

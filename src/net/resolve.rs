@@ -111,12 +111,15 @@ fn serve(shared: &Mutex<Queue<Target>>, answer: &Sender<Resolved>, waker: &Waker
     }
 }
 
+/// Where it lies, on each system.
+const HOSTS_FILE: &str = if cfg!(windows) { r"C:\Windows\System32\drivers\etc\hosts" } else { "/etc/hosts" };
+
 /// Addresses of `host` in the hosts file; `localhost` is known without one.
 pub(super) fn hosts_file(host: &str) -> Vec<IpAddr> {
     if host.eq_ignore_ascii_case("localhost") {
         return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     }
-    let text = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let text = std::fs::read_to_string(HOSTS_FILE).unwrap_or_default();
     in_hosts(&text, host)
 }
 

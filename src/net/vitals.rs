@@ -20,12 +20,12 @@ pub(super) fn read() -> Option<Vitals> {
     Some(Vitals { resident_bytes: resident * PAGE_BYTES, cpu_ms: cpu * 1000 / TICKS_PER_SECOND, descriptors })
 }
 
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn a_process_is_in_memory() {
         let vitals = read().unwrap();
         assert!(vitals.resident_bytes > 100_000, "{vitals:?}");

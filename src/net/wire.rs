@@ -21,7 +21,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether a socket that has nothing more, or no more room, says so once that is over only where it was asked and had none: so it is on Windows,
 /// where mio waits for that answer before it looks at the socket again.
-pub(super) const ASKED_UNTIL_NOTHING: bool = cfg!(windows);
+pub const ASKED_UNTIL_NOTHING: bool = cfg!(windows);
 
 /// One peer's socket.
 #[derive(Debug)]

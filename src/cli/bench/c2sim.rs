@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use instep::c2sim::kind::Schema;
 use instep::c2sim::notice::{IsoDateTime, Stamp, Uuid, write_trigger};
 use instep::c2sim::state::Trigger;
+use instep::net::ASKED_UNTIL_NOTHING;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
@@ -491,7 +492,7 @@ impl Hearer {
                         self.heard += texts;
                         self.heard_at = now();
                     }
-                    if got < scratch.len() {
+                    if got < scratch.len() && !ASKED_UNTIL_NOTHING {
                         return Ok(());
                     }
                 }

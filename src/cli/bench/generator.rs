@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use instep::client::Machine;
 use instep::leco::message::TYPE_JSON;
 use instep::leco::name::COORDINATOR;
+use instep::net::ASKED_UNTIL_NOTHING;
 use instep::zmtp::link::Link;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -156,7 +157,7 @@ impl Generator {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => return Err(failed(&self.address, &end.name, &error.to_string())),
         };
-        if got == rest.len() || got == 0 {
+        if got == rest.len() || got == 0 || ASKED_UNTIL_NOTHING {
             end.queued = true;
             self.ready.push_back(n);
         }

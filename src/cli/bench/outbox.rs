@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use instep::net::ASKED_UNTIL_NOTHING;
+
 use super::figures::count;
 
 /// Bytes of copies that are prepared; a single message may be larger.
@@ -77,7 +79,7 @@ impl Outbox {
             let wanted = bytes.len();
             match to.write(bytes) {
                 Ok(n) => {
-                    self.writable = n == wanted;
+                    self.writable = n == wanted || ASKED_UNTIL_NOTHING;
                     if interjecting {
                         self.extra.drain(..n);
                     } else {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use instep::c2sim::state::{State, Trigger};
 use instep::client::{self, Event, Machine, blocking};
 use instep::leco::route::session_name;
+use instep::net::ASKED_UNTIL_NOTHING;
 use instep::time::Span;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -193,7 +194,7 @@ impl<'a> Crowd<'a> {
                         member.read_at = now();
                         member.carry.extend_from_slice(self.scratch.get(..got).unwrap_or_default());
                         // A read that is not filled has emptied the socket; of more there will be another event.
-                        if got < self.scratch.len() && !event.is_read_closed() {
+                        if got < self.scratch.len() && !event.is_read_closed() && !ASKED_UNTIL_NOTHING {
                             break None;
                         }
                     }

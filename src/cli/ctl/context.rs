@@ -43,7 +43,8 @@ files of a context are shown at its address alone: the flags --key, --server-key
 before INSTEP_KEY, INSTEP_SERVER_KEY and INSTEP_TOKEN_FILE. instep bench c2sim takes the HTTP port of a context, 12 over
 its address; instep may asks a context that -a or --context names, and no other.
 
-They stand in instep/contexts.toml below XDG_CONFIG_HOME (~/.config), where no secret is, but the names of files.
+They stand in instep/contexts.toml below XDG_CONFIG_HOME (~/.config, on Windows %APPDATA%), where no secret is, but the
+names of files.
 ";
 
 fn list(_: &Given, _: &mut Connection) -> Result<Report, Stop> {

@@ -59,5 +59,8 @@ fn forget() {
 
 #[cfg(not(unix))]
 pub(super) fn of_environment() -> Result<Passed, Failure> {
+    if std::env::var_os("LISTEN_FDS").is_some_and(|count| !count.is_empty()) {
+        return Err(Failure::usage("LISTEN_FDS: no sockets are passed on this system"));
+    }
     Ok(Passed::default())
 }

@@ -104,3 +104,42 @@ pub(super) fn list(directory: &Path, most: usize) -> (Vec<Lying>, bool) {
     }
     (found, false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_down_has_plain_steps_and_holds_what_it_goes_through() {
+        let base = std::env::temp_dir().join(format!("instep-below-{}", std::process::id()));
+        let top = base.join("top");
+        fs::create_dir_all(top.join("a\\b")).unwrap();
+        fs::write(top.join("a\\b\\file"), b"file").unwrap();
+        fs::write(top.join("z"), b"12345").unwrap();
+        fs::write(top.join(".hidden"), b"").unwrap();
+        let at = |steps: &[&str]| open(&top, &steps.iter().map(OsStr::new).collect::<Vec<_>>());
+        assert_eq!(io::read_to_string(at(&["a", "b", "file"]).unwrap()).unwrap(), "file");
+        for steps in [
+            &["a", "b", "file", "x"][..],
+            &["a", "b", "file:stream"],
+            &["z:"],
+            &["a:", "b", "file"],
+            &["NUL"],
+            &["none"],
+        ] {
+            assert_eq!(at(steps).unwrap_err().kind(), io::ErrorKind::NotFound, "{steps:?}");
+        }
+        for steps in [&[][..], &["a"], &["a", "b"]] {
+            assert!(!at(steps).unwrap().metadata().unwrap().is_file(), "{steps:?}");
+        }
+        let (mut listed, more) = list(&top, 10);
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        let shown: Vec<_> = listed.iter().map(|file| (file.name.as_str(), file.bytes)).collect();
+        assert_eq!((shown, more), (vec![("a/b/file", 4), ("z", 5)], false));
+        let way = held(&top.join("a")).unwrap();
+        assert!(fs::rename(top.join("a"), top.join("c")).is_err(), "what is gone through keeps its name");
+        drop(way);
+        fs::rename(top.join("a"), top.join("c")).unwrap();
+        fs::remove_dir_all(base).unwrap();
+    }
+}
