@@ -73,21 +73,22 @@ pub(super) fn private_within(path: &Path, most: usize) -> io::Result<String> {
 
 /// Opens a file to read it; where it is another user's, the error says what to do.
 fn opened(path: &Path) -> io::Result<fs::File> {
-    fs::File::open(path).map_err(|error| {
-        #[cfg(unix)]
-        if error.kind() == io::ErrorKind::PermissionDenied
-            && let Ok(found) = fs::metadata(path)
-        {
-            let (owner, me) = (std::os::unix::fs::MetadataExt::uid(&found), rustix::process::geteuid().as_raw());
-            if owner != me {
-                let shown = path.display();
-                return io::Error::other(format!(
-                    "it belongs to user {owner}, and this is user {me}: chown {me} {shown}"
-                ));
-            }
-        }
-        error
-    })
+    fs::File::open(path).map_err(|error| of_another(path, &error).unwrap_or(error))
+}
+
+#[cfg(unix)]
+fn of_another(path: &Path, error: &io::Error) -> Option<io::Error> {
+    let found = fs::metadata(path).ok().filter(|_| error.kind() == io::ErrorKind::PermissionDenied)?;
+    let (owner, me) = (std::os::unix::fs::MetadataExt::uid(&found), rustix::process::geteuid().as_raw());
+    let shown = path.display();
+    let why = || format!("it belongs to user {owner}, and this is user {me}: chown {me} {shown}");
+    (owner != me).then(|| io::Error::other(why()))
+}
+
+/// There nobody is known by a number.
+#[cfg(not(unix))]
+const fn of_another(_: &Path, _: &io::Error) -> Option<io::Error> {
+    None
 }
 
 /// The text of an open file of at most so many bytes.
