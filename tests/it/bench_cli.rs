@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
 
+use crate::common::nobody::Nobody;
 use instep::client::{Client, Options};
 use instep::config::Config;
 use instep::hub::Door;
@@ -235,8 +236,8 @@ fn what_is_wrong_is_said_with_an_exit_code() {
     };
     fails(&["throughput", "--pairs", "0"], 2, "--pairs");
     fails(&["latency", "127.0.0.1:notaport"], 2, "a host and port like 127.0.0.1:12300 is wanted");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    fails(&["latency", &free], 3, "connection refused (start one: instep -p ");
+    let nobody = Nobody::new();
+    fails(&["latency", &nobody.to_string()], 3, "connection refused (start one: instep -p ");
 
     // Somebody else speaks there.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::common::wire::{self, Heard, message};
 use super::common::world::{World, config};
+use crate::common::nobody::Nobody;
 
 /// A machine, and a Coordinator that says what the script wants. Names of conversations are those of their order: `#1` is the first that
 /// the machine began.
@@ -189,11 +190,11 @@ fn in_words(document: &Value) -> String {
 
 #[test]
 fn a_connection_that_nobody_takes_is_told_at_once() {
-    // Bound and dropped: nobody listens there. With this much patience the test would never end, were it waited for.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // With this much patience the test would never end, were it waited for.
+    let nobody = Nobody::new();
     for reconnects in [true, false] {
         let options = Options::new().timeout(Span::seconds(86_400)).reconnect(reconnects);
-        assert!(matches!(Client::connect(&free, "CA", options), Err(Error::Io(_))));
+        assert!(matches!(Client::connect(&nobody.to_string(), "CA", options), Err(Error::Io(_))));
     }
 }
 
@@ -834,8 +835,8 @@ fn binary_messages_travel_between_two_that_block() {
 
 #[test]
 fn nobody_at_the_address_is_told_at_once() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let error = Client::connect(&free, "CA", Options::new()).unwrap_err();
+    let nobody = Nobody::new();
+    let error = Client::connect(&nobody.to_string(), "CA", Options::new()).unwrap_err();
     assert!(matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused), "{error}");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = listener.local_addr().unwrap().to_string();

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::common::live::Raw;
+use crate::common::nobody::Nobody;
 use crate::common::program::{self, Node, PROGRAM, Said, run};
 use crate::common::wire;
 use serde_json::{Value, json};
@@ -205,8 +206,8 @@ fn while_it_waits_the_client_answers_calls_and_passes_over_the_rest() {
 
 #[test]
 fn nobody_at_the_address_is_said_in_one_line() {
-    // Bound and dropped: nobody listens there.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = Nobody::new();
+    let free = nobody.to_string();
     let said = ctl(&free, &["nodes"]);
     let (_, port) = free.rsplit_once(':').unwrap();
     let step = format!("(start one: instep -p {port}; or say where it is: -a HOST:PORT)");

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::nobody::Nobody;
 use crate::common::program::{self, Said, run, until};
 use crate::common::rcrs;
 use instep::config::Config;
@@ -282,7 +283,8 @@ fn kernels_are_opened_by_host_and_port_and_connected_anew() {
 #[test]
 fn what_cannot_be_opened_is_told_at_once_and_what_waits_is_told_too() {
     let node = Node::new();
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let nobody = Nobody::new();
+    let refused = nobody.port().to_string();
     let opened = node.ctl(&["open", "127.0.0.1", &refused, "--keep"]);
     assert_eq!(opened.good(), format!("provider 1 is open, waiting for 127.0.0.1 {refused}\n"));
     let said = node.ctl(&["providers"]);
@@ -369,9 +371,11 @@ fn wrong_words_are_told_before_anybody_is_asked() {
         assert_eq!((said.error(2), said.out.as_str()), (wanted, ""));
     }
     // The Coordinator is asked for the control port.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = run(&["ctl", "-a", &free.to_string(), "errors"]);
-    assert!(said.error(3).starts_with(&format!("no Coordinator at {free}: connection refused (start one: instep -p ")));
+    let nobody = Nobody::new();
+    let said = run(&["ctl", "-a", &nobody.to_string(), "errors"]);
+    assert!(
+        said.error(3).starts_with(&format!("no Coordinator at {nobody}: connection refused (start one: instep -p "))
+    );
 }
 
 // ---- Logs ----

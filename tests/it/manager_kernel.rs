@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::driver;
 use crate::common::manager::{self, Controller, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
+use crate::common::nobody::Nobody;
 use crate::common::rcrs;
 use instep::control::client::ControlRequest;
 use instep::control::envelope::Shape;
@@ -327,11 +328,11 @@ fn a_kernel_that_refuses_and_one_that_nobody_runs_are_errored() {
         stream.write_all(&Dialect::Current.refusal()).unwrap();
         read_to_end(&mut stream);
     });
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = Nobody::new();
     let house = House::with(|config| config.kernel_connect_s = 1);
     let mut controller = house.controller();
     let first = controller.open_kernel(refusing.port);
-    let second = controller.open_kernel(nobody);
+    let second = controller.open_kernel(nobody.port());
     controller.wait_for_status(first, "errored");
     controller.wait_for_status(second, "errored");
     let errors = controller.errors();

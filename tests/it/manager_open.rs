@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::manager_kernel::{CIVILIAN, Dialect, greet};
 use crate::common::manager::{Controller, Directory, FakeKernel, House, Watcher, read_frame, read_to_end, wait_until};
 use crate::common::member::{Member, OPEN_WAIT_MS};
+use crate::common::nobody::Nobody;
 use crate::common::rcrs;
 use crate::common::wire;
 use crate::common::world::{World, config};
@@ -37,11 +38,6 @@ fn viewer_of(house: &House, controller: &mut Controller, provider: i64) -> Watch
     let id = *controller.viewers().last().unwrap();
     controller.connect(provider, id);
     viewer
-}
-
-/// A port at which nobody listens.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A kernel that begins to listen now.
@@ -98,7 +94,8 @@ fn a_server_that_nobody_runs_waits_and_is_errored_after_its_time() {
     let house = House::with(|config| config.kernel_connect_s = 2);
     let mut controller = house.controller();
     let began = Instant::now();
-    let answer = open_at(&mut controller, free_port(), false);
+    let nobody = Nobody::new();
+    let answer = open_at(&mut controller, nobody.port(), false);
     assert!(began.elapsed() < AT_MOST, "{:?}", began.elapsed());
     let info = &answer.data["providerinfo"][0];
     assert_eq!(
@@ -300,7 +297,8 @@ fn a_kept_provider_follows_a_kernel_that_comes_late_ends_dies_and_comes_again() 
         config.kernel_connect_s = 1;
     });
     let mut controller = house.controller();
-    let port = free_port();
+    let nobody = Nobody::new();
+    let port = nobody.port();
     let opened = open_at(&mut controller, port, true);
     assert_eq!((opened.ok, &opened.data["providerinfo"][0]["message"]), (true, &json!("waiting")));
     let mut viewer = viewer_of(&house, &mut controller, 1);

@@ -3,12 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "a test of the real program waits in real time")]
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
-use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::c2sim;
+use crate::common::nobody::Nobody;
 use crate::common::program::{self, Node, Said, run};
 use serde_json::{Value, json};
 
@@ -219,7 +219,8 @@ fn sessions_of_another_node_are_driven_as_a_member() {
 #[test]
 fn without_a_control_port_triggers_are_pulled_as_a_member() {
     let node = Node::new("N1", &[]);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let held = Nobody::new();
+    let nobody = held.to_string();
     let said = node.ctl(&["--control", &nobody, "session", "submit", "default", "--json"]).json();
     assert_eq!((&said["state"], &said["as"]), (&json!("INITIALIZING"), &json!("member")));
     let said = node.ctl(&["--control", &nobody, "session", "start", "default"]);
