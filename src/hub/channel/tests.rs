@@ -372,9 +372,9 @@ fn who_is_to_have_the_newest_goes_without_the_oldest_and_has_every_message_whole
         let drops = stage.lent.peers.counters.published_drops;
         assert!(drops > 0, "seed {seed}");
         assert_eq!(u64::try_from(heard.len()).unwrap() + drops, u64::from(sent), "seed {seed}");
-        let traffic = &stage.lent.peers.get(slow).unwrap().traffic;
+        let peer = stage.lent.peers.get(slow).unwrap();
         let pings = u64::try_from(pings).unwrap();
-        assert_eq!((traffic.drops, traffic.messages_out), (drops, u64::try_from(heard.len()).unwrap() + pings));
+        assert_eq!((peer.traffic.drops, peer.messages_out), (drops, u64::try_from(heard.len()).unwrap() + pings));
     }
 }
 

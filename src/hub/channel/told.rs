@@ -75,8 +75,8 @@ fn links(json: &mut Json, key: &str, instance: &Instance, peers: &Peers, is_mean
                     json.key("bytes").number(link.bytes);
                     json.key("topic").text(&shown(&link.topic));
                 } else {
-                    json.key("messages").number(peer.traffic.messages_out + u64::from(peer.put_in));
-                    json.key("bytes").number(peer.traffic.bytes_out);
+                    json.key("messages").number(peer.messages_out + u64::from(peer.put_in));
+                    json.key("bytes").number(peer.bytes_out);
                     json.key("drops").number(link.drops);
                     topics(json, instance, link);
                 }

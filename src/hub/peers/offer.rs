@@ -92,7 +92,7 @@ impl Peers {
             self.fanned_out.saturating_add(FANOUT_BYTES.saturating_mul(usize::try_from(drops).unwrap_or(0)));
         let just_now = drops.min(peer.put_in);
         peer.put_in -= just_now;
-        peer.traffic.messages_out = peer.traffic.messages_out.saturating_sub(u64::from(drops - just_now));
+        peer.messages_out = peer.messages_out.saturating_sub(u64::from(drops - just_now));
         drops
     }
 

@@ -123,15 +123,12 @@ impl Moment {
     }
 }
 
-/// What has gone through a connection since it was opened, and how it fared.
+/// What has come by a connection since it was opened, and how it fared.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct Traffic {
     pub(in crate::hub) opened: Tick,
     pub(in crate::hub) messages_in: u64,
-    /// Those of which some has left, with those that were waiting then.
-    pub(in crate::hub) messages_out: u64,
     pub(in crate::hub) bytes_in: u64,
-    pub(in crate::hub) bytes_out: u64,
     /// What was for it and was refused, returned or left out because it did not take it.
     pub(in crate::hub) drops: u64,
     /// Milliseconds for which it was held, now included only when that is over.
@@ -142,16 +139,7 @@ pub(in crate::hub) struct Traffic {
 
 impl Traffic {
     const fn new(now: Tick) -> Self {
-        Self {
-            opened: now,
-            messages_in: 0,
-            messages_out: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-            drops: 0,
-            held_ms: 0,
-            held_since: now,
-        }
+        Self { opened: now, messages_in: 0, bytes_in: 0, drops: 0, held_ms: 0, held_since: now }
     }
 }
 
@@ -169,8 +157,6 @@ pub(in crate::hub) struct Shown {
 #[derive(Debug)]
 #[repr(C)]
 pub struct Peer {
-    /// Names signed in on this link; nearly always one.
-    pub(in crate::hub) names: Vec<ComponentKey>,
     pub(in crate::hub) ring: Ring,
     /// Bytes at the ring's front that have left already. They are kept until the message is whole that they belong to: if it never is, it
     /// goes back to its sender.
@@ -187,6 +173,10 @@ pub struct Peer {
     pub(in crate::hub) opening: u16,
     /// Messages that have been put into its ring since some of it has left the last time.
     pub(in crate::hub) put_in: u32,
+    /// Messages of which some has left, with those that were waiting then.
+    pub(in crate::hub) messages_out: u64,
+    /// Bytes that have left.
+    pub(in crate::hub) bytes_out: u64,
     pub(in crate::hub) life: Life,
     pub(in crate::hub) flush: Flush,
     /// It has a deadline for the progress of what waits.
@@ -194,6 +184,8 @@ pub struct Peer {
     /// Somebody wants to know when there is room in its ring.
     pub(in crate::hub) tells_of_room: bool,
     // ---- What a receiver is not asked for ----
+    /// Names signed in on this link; nearly always one.
+    pub(in crate::hub) names: Vec<ComponentKey>,
     pub(in crate::hub) role: Role,
     pub(in crate::hub) remote: SocketAddr,
     pub(in crate::hub) link: Link,
@@ -239,12 +231,11 @@ pub struct Peer {
     work: (Tick, u64),
 }
 
-const _: () = assert!(core::mem::offset_of!(Peer, role) <= 120, "two lines of 64 bytes, less the age of the key");
+const _: () = assert!(core::mem::offset_of!(Peer, names) <= 120, "two lines of 64 bytes, less the age of the key");
 
 impl Peer {
     pub(in crate::hub) fn new(role: Role, link: Link, remote: SocketAddr, now: Tick) -> Self {
         Self {
-            names: Vec::new(),
             ring: Ring::new(),
             left: 0,
             beside: None,
@@ -253,10 +244,13 @@ impl Peer {
             moved: 0,
             opening: 0,
             put_in: 0,
+            messages_out: 0,
+            bytes_out: 0,
             life: Life::Open,
             flush: Flush::None,
             is_watched: false,
             tells_of_room: false,
+            names: Vec::new(),
             role,
             remote,
             link,

@@ -213,8 +213,8 @@ impl Peers {
         }
         let bytes = u64::try_from(n).unwrap_or(u64::MAX);
         self.counters.bytes_out += bytes;
-        peer.traffic.bytes_out += bytes;
-        peer.traffic.messages_out += u64::from(core::mem::take(&mut peer.put_in));
+        peer.bytes_out += bytes;
+        peer.messages_out += u64::from(core::mem::take(&mut peer.put_in));
         let (mut has_room, had_passage) = (false, peer.passage().is_some());
         if n > 0 {
             peer.note_sent(n, self.now, &mut self.pool);
