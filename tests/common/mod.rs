@@ -21,6 +21,7 @@ pub(crate) mod ledger;
 pub(crate) mod live;
 pub(crate) mod manager;
 pub(crate) mod member;
+pub(crate) mod nobody;
 #[cfg(feature = "daemon")]
 pub(crate) mod program;
 pub(crate) mod rcrs;

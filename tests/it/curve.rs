@@ -180,6 +180,24 @@ fn every_size_of_a_frame_comes_through_as_another_crate_has_it() {
     }
 }
 
+/// Blocks of a keystream are made ahead; which ones depends on what came before.
+#[test]
+fn sizes_in_any_order_come_through_as_another_crate_has_them() {
+    let (mut listener, mut talk) = shake(&good()).unwrap();
+    let (mut sealer, mut opener) = listener.session();
+    let mut dice = [0; 3];
+    let mut chance = chance(9);
+    for n in 0..4000 {
+        chance(&mut dice);
+        let [kind, high, low] = dice.map(usize::from);
+        let size = [low % 32, low % 32, 64, low, low * 2, high * 256 + low][kind % 6] % 1000;
+        let body: Vec<u8> = (0..size).map(|at| (at * 7 + n) as u8).collect();
+        let clear = frame(1, &body);
+        assert_eq!(open_all(&mut opener, &talk.seal(1, &body)).unwrap(), clear, "{size} at {n}");
+        assert_eq!(talk.open(&seal_all(&mut sealer, &clear)), [[&[1][..], &body].concat()], "{size} at {n}");
+    }
+}
+
 #[test]
 fn large_frames_open_where_they_lie() {
     let (mut listener, mut talk) = shake(&good()).unwrap();

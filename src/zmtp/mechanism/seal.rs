@@ -9,10 +9,10 @@ use dryoc::classic::crypto_box::{
     crypto_box_open_detached_afternm, crypto_box_open_detached_afternm_inplace, crypto_box_open_easy_afternm,
 };
 use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult_base};
-use dryoc::classic::crypto_onetimeauth::{crypto_onetimeauth, crypto_onetimeauth_verify};
+use dryoc::classic::crypto_onetimeauth::crypto_onetimeauth;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::salsa;
+use super::salsa::{self, Block, Keystream};
 
 /// Bytes of a key, public or secret.
 pub const KEY_BYTES: usize = 32;
@@ -20,8 +20,8 @@ pub const KEY_BYTES: usize = 32;
 pub const MAC_BYTES: usize = 16;
 /// Bytes of a nonce.
 const NONCE_BYTES: usize = 24;
-/// Boxes of more bytes are left to the crate, which then is the faster one.
-const SMALL_BYTES: usize = 160;
+/// Boxes of more bytes are left to the crate, which then is the faster one. For these, as many blocks as are made at once are enough.
+const SMALL_BYTES: usize = salsa::BLOCK_BYTES * salsa::LANES - KEY_BYTES;
 
 /// Where chance comes from: fills what it is given.
 pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
@@ -145,7 +145,7 @@ impl Shared {
     pub fn stream(&self, name: &'static [u8; 16]) -> Stream {
         let mut sub = Zeroizing::new([0; KEY_BYTES]);
         crypto_core_hsalsa20(&mut sub, name, &self.0, None);
-        Stream { name, key: self.clone(), sub: Zeroizing::new(salsa::words(&*sub)) }
+        Stream { name, key: self.clone(), keystream: Keystream::new(&*sub) }
     }
 }
 
@@ -154,8 +154,8 @@ impl Shared {
 pub struct Stream {
     name: &'static [u8; 16],
     key: Shared,
-    /// What HSalsa20 makes of the key and the name.
-    sub: Zeroizing<[u32; 8]>,
+    /// Of what HSalsa20 makes of the key and the name.
+    keystream: Keystream,
 }
 
 impl fmt::Debug for Stream {
@@ -167,34 +167,34 @@ impl fmt::Debug for Stream {
 impl Stream {
     /// Seals `text` where it lies, under the number `n`.
     #[inline]
-    pub fn seal(&self, n: u64, text: &mut [u8]) -> Mac {
+    pub fn seal(&mut self, n: u64, text: &mut [u8]) -> Mac {
         let mut mac = [0; MAC_BYTES];
-        let counter = n.to_be_bytes();
         if text.len() > SMALL_BYTES {
-            crypto_box_detached_afternm_inplace(text, &mut mac, &counted(self.name, counter), &self.key.0);
+            crypto_box_detached_afternm_inplace(text, &mut mac, &counted(self.name, n.to_be_bytes()), &self.key.0);
             return mac;
         }
-        let (once, key) = self.first_block(counter);
-        self.mix(counter, &once, text);
-        crypto_onetimeauth(&mut mac, text, &key);
+        let blocks = Blocks::of(&mut self.keystream, n, text.len());
+        blocks.mix(text);
+        crypto_onetimeauth(&mut mac, text, &blocks.key);
         mac
     }
 
     /// Opens what was sealed under the number `n` into `text`, which is as long; answers whether it was.
     #[inline]
     #[must_use]
-    pub fn open(&self, n: u64, mac: &Mac, sealed: &[u8], text: &mut [u8]) -> bool {
-        let counter = n.to_be_bytes();
+    pub fn open(&mut self, n: u64, mac: &Mac, sealed: &[u8], text: &mut [u8]) -> bool {
         if sealed.len() > SMALL_BYTES {
-            let nonce = counted(self.name, counter);
+            let nonce = counted(self.name, n.to_be_bytes());
             return crypto_box_open_detached_afternm(text, sealed, mac, &nonce, &self.key.0).is_ok();
         }
-        let (once, key) = self.first_block(counter);
-        if text.len() != sealed.len() || crypto_onetimeauth_verify(mac, sealed, &key).is_err() {
+        let blocks = Blocks::of(&mut self.keystream, n, sealed.len());
+        let mut right = [0; MAC_BYTES];
+        crypto_onetimeauth(&mut right, sealed, &blocks.key);
+        if text.len() != sealed.len() || !is_same_mac(&right, mac) {
             return false;
         }
         text.copy_from_slice(sealed);
-        self.mix(counter, &once, text);
+        blocks.mix(text);
         true
     }
 
@@ -204,28 +204,49 @@ impl Stream {
         let nonce = counted(self.name, n.to_be_bytes());
         crypto_box_open_detached_afternm_inplace(sealed, mac, &nonce, &self.key.0).is_ok()
     }
+}
 
-    /// The first block of a keystream: its second half is for the text, its first is the key of what tells whether that is whole.
+/// What one small text is sealed with.
+struct Blocks {
+    /// The first half of the first block: the key of what tells whether the text is whole.
+    key: [u8; KEY_BYTES],
+    /// Its second half, for the beginning of the text.
+    once: [u8; KEY_BYTES],
+    /// For the rest, if there is one.
+    behind: Option<[Block; salsa::LANES]>,
+}
+
+impl Blocks {
     #[inline(always)]
-    fn first_block(&self, counter: [u8; 8]) -> ([u8; KEY_BYTES], [u8; KEY_BYTES]) {
-        let block = salsa::block(&self.sub, counter, 0);
+    fn of(keystream: &mut Keystream, n: u64, text: usize) -> Self {
+        let behind = text.saturating_sub(KEY_BYTES).div_ceil(salsa::BLOCK_BYTES);
+        let (first, behind) = if behind == 0 {
+            (keystream.first(n), None)
+        } else {
+            let (first, behind) = keystream.blocks(n, behind);
+            (first, Some(behind))
+        };
         let (mut key, mut once) = ([0; KEY_BYTES], [0; KEY_BYTES]);
-        let (front, back) = block.split_at(KEY_BYTES);
+        let (front, back) = first.split_at(KEY_BYTES);
         key.copy_from_slice(front);
         once.copy_from_slice(back);
-        (once, key)
+        Self { key, once, behind }
     }
 
     #[inline(always)]
-    fn mix(&self, counter: [u8; 8], once: &[u8; KEY_BYTES], text: &mut [u8]) {
-        let (front, rest) = text.split_at_mut(text.len().min(once.len()));
-        for (byte, key) in front.iter_mut().zip(once) {
+    fn mix(&self, text: &mut [u8]) {
+        let (front, rest) = text.split_at_mut(text.len().min(KEY_BYTES));
+        for (byte, key) in front.iter_mut().zip(&self.once) {
             *byte ^= key;
         }
-        for (number, chunk) in (1..).zip(rest.chunks_mut(salsa::BLOCK_BYTES)) {
-            for (byte, key) in chunk.iter_mut().zip(salsa::block(&self.sub, counter, number)) {
-                *byte ^= key;
-            }
+        for (byte, key) in rest.iter_mut().zip(self.behind.as_ref().map_or(&[][..], |blocks| blocks.as_flattened())) {
+            *byte ^= key;
         }
     }
+}
+
+/// Whether two are the same, in a time that does not say where they differ.
+fn is_same_mac(a: &Mac, b: &Mac) -> bool {
+    use subtle::ConstantTimeEq as _;
+    u128::from_le_bytes(*a).ct_eq(&u128::from_le_bytes(*b)).into()
 }
