@@ -260,7 +260,8 @@ fn address(key: &str, text: &str, port: u16) -> io::Result<SocketAddr> {
 
 fn listen(address: SocketAddr, door: Door) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    // Windows frees a port with its last connection, and would let another program take it from us.
+    socket.set_reuse_address(cfg!(not(windows)))?;
     if let SocketAddr::V6(v6) = address {
         socket.set_only_v6(!v6.ip().is_unspecified())?;
     }
