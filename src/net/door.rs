@@ -230,7 +230,11 @@ pub(super) fn check(config: &Config) -> io::Result<()> {
     ];
     for (key, texts) in keys {
         for text in texts.iter().filter(|text| key == "bind" || *text != "off") {
-            address(key, text, config.port)?;
+            match address(key, text, config.port) {
+                // A network that is not there yet may come.
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                known => drop(known?),
+            }
         }
     }
     Ok(())
@@ -253,7 +257,7 @@ fn address(key: &str, text: &str, port: u16) -> io::Result<SocketAddr> {
         // The system knows its networks; no name service is asked for a number.
         let found = (host, port).to_socket_addrs().ok().and_then(|mut found| found.next());
         let unknown = || format!("{key}: '{text}': this machine has no network of that name");
-        return found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, unknown()));
+        return found.ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, unknown()));
     }
     super::resolve::hosts_file(host).first().map(|ip| SocketAddr::new(*ip, port)).ok_or_else(wrong)
 }

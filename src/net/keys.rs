@@ -49,7 +49,7 @@ pub fn with_keys(mut config: Config) -> Result<Config, String> {
 /// # Errors
 /// It cannot be read, or is too long to hold a key.
 pub fn text_of(path: &Path) -> io::Result<String> {
-    bounded(opened(path)?, KEY_FILE_BYTES_MAX)
+    bounded(opened(path, false)?, KEY_FILE_BYTES_MAX)
 }
 
 /// The text of a small file with a secret in it, which nobody but its owner may read.
@@ -62,7 +62,7 @@ pub fn private_text(path: &Path) -> io::Result<String> {
 
 /// The same of at most so many bytes.
 pub(super) fn private_within(path: &Path, most: usize) -> io::Result<String> {
-    let file = opened(path)?;
+    let file = opened(path, true)?;
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions()) & 0o077 != 0 {
         let shown = path.display();
@@ -72,22 +72,24 @@ pub(super) fn private_within(path: &Path, most: usize) -> io::Result<String> {
 }
 
 /// Opens a file to read it; where it is another user's, the error says what to do.
-fn opened(path: &Path) -> io::Result<fs::File> {
-    fs::File::open(path).map_err(|error| of_another(path, &error).unwrap_or(error))
+fn opened(path: &Path, is_secret: bool) -> io::Result<fs::File> {
+    fs::File::open(path).map_err(|error| of_another(path, is_secret, &error).unwrap_or(error))
 }
 
 #[cfg(unix)]
-fn of_another(path: &Path, error: &io::Error) -> Option<io::Error> {
+fn of_another(path: &Path, is_secret: bool, error: &io::Error) -> Option<io::Error> {
     let found = fs::metadata(path).ok().filter(|_| error.kind() == io::ErrorKind::PermissionDenied)?;
     let (owner, me) = (std::os::unix::fs::MetadataExt::uid(&found), rustix::process::geteuid().as_raw());
     let shown = path.display();
-    let why = || format!("it belongs to user {owner}, and this is user {me}: chown {me} {shown}");
+    // What everybody may know is not taken from who has it.
+    let cure = if is_secret { format!("chown {me} {shown}") } else { format!("chmod a+r {shown}") };
+    let why = || format!("it belongs to user {owner}, and this is user {me}: {cure}");
     (owner != me).then(|| io::Error::other(why()))
 }
 
 /// There nobody is known by a number.
 #[cfg(not(unix))]
-const fn of_another(_: &Path, _: &io::Error) -> Option<io::Error> {
+const fn of_another(_: &Path, _: bool, _: &io::Error) -> Option<io::Error> {
     None
 }
 

@@ -57,20 +57,32 @@ def can_be_had(port: int) -> bool:
         return True
 
 
+def can_leave(own_address: str) -> bool:
+    """Whether all of it works here: a child tries, since half of it cannot be undone."""
+    child = os.fork()
+    if child == 0:
+        try:
+            leave_network()
+            furnish(own_address)
+        except OSError as error:
+            print(f"no network namespace here ({error.strerror}): waiting for ports", file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+
 def main() -> None:
     try:
         own_address = socket.gethostbyname(socket.gethostname())
     except OSError:
         own_address = "127.0.0.1"
-    try:
+    if can_leave(own_address):
         leave_network()
-    except OSError as error:
-        print(f"no network namespace here ({error.strerror}): waiting for ports", file=sys.stderr)
+        furnish(own_address)
+    else:
         give_up = time.monotonic() + 90  # A closed connection has its port for a minute.
         while not all(map(can_be_had, PORTS)) and time.monotonic() < give_up:
             time.sleep(0.5)
-    else:
-        furnish(own_address)
     os.execvp(sys.argv[1], sys.argv[1:])
 
 

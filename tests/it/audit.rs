@@ -2,6 +2,8 @@
 //! a file that is moved away and one that cannot be written.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -104,6 +106,53 @@ fn who_did_what_is_there_to_be_read_and_nothing_that_lets_anybody_in() {
     for secret in [admin.as_str(), nobodys.as_str(), "sha256"] {
         assert!(!all.contains(secret), "{all}");
     }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Asks over HTTP as a proxy of this machine does, for somebody at an address of documentation; answers the code.
+fn ask_for(address: &str, line: &str, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nHost: {address}\r\nX-Forwarded-For: 192.0.2.7\r\nclientId: abcde\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer[9..12].parse().unwrap()
+}
+
+#[test]
+fn who_asks_through_a_proxy_is_told_apart_from_it_where_nobody_is_asked_who_he_is() {
+    let folder = folder("proxy");
+    let audit = folder.join("audit.json");
+    let words = ["--audit-log", audit.to_str().unwrap(), "--http-bind", "127.0.0.1:0", "--control-bind", "127.0.0.1:0"];
+    let viewers = ["--viewer-bind", "127.0.0.1:0", "--trusted-proxies", "127.0.0.1"];
+    let mut server = Running::start(&[&words[..], &viewers[..]].concat());
+    let leco = server.line("COORDINATOR on").rsplit(' ').next().unwrap().to_owned();
+    let viewers = server.line("viewers connect to ").rsplit(' ').next().unwrap().to_owned();
+    let line = server.line("open the page in a browser: http://");
+    let web = line.split("http://").nth(1).unwrap().split(['/', ' ']).next().unwrap();
+    let path = "/api/c2sim/session/default";
+    assert_eq!(ask_for(web, &format!("POST {path}/join"), r#"{"clientIdDisplayName":"x"}"#), 200);
+    assert_eq!(ask_for(web, &format!("POST {path}/resign"), "{}"), 200);
+    assert_ne!(ask_for(web, &format!("DELETE {path}"), ""), 200, "only from this machine");
+    for action in ["JOIN", "RESIGN", "delete_session"] {
+        assert_eq!(find(&audit, action)["source.ip"], "192.0.2.7", "{action}");
+    }
+    // A session that a viewer brings about is made before it ends.
+    let kernel = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ctl = |words: &[&str]| run(&[&["ctl", "-a", &leco], words].concat());
+    ctl(&["open", "127.0.0.1", &kernel.local_addr().unwrap().port().to_string(), "--keep"]).good();
+    let _viewer = TcpStream::connect(viewers).unwrap();
+    until("the viewer is there", || ctl(&["connect", "1", "1"]).code == 0);
+    assert_eq!(find(&audit, "CREATE_SESSION")["c2sim.sharedSession"], "provider-1");
+    ctl(&["close", "1"]).good();
+    assert_eq!(find(&audit, "END_SESSION")["c2sim.sharedSession"], "provider-1");
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -479,6 +479,38 @@ fn an_answer_comes_once_the_change_is_kept_and_what_was_asked_behind_it_waits() 
 }
 
 #[test]
+fn after_a_restart_too_a_stream_that_comes_back_is_given_the_initialization_once() {
+    let mut world = with(|_| ());
+    let ledger = Memory::default();
+    ledger.give_to(&mut world, 0);
+    let post = |world: &mut World, guest: &Guest, path: &str, body: (&str, &[u8])| {
+        guest.post(world, "POST", path, body);
+        ledger.settle_all(world, 0);
+        let answer = guest.answer(world).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let words = ("application/json", &br#"{"clientIdDisplayName":"a"}"#[..]);
+    let a = Guest::new(&mut world, "aaaaa");
+    post(&mut world, &a, "default/join", words);
+    for document in [system("A", "SubmitInitialization"), initialization("A", &["A"]), system("A", "ShareScenario")] {
+        post(&mut world, &a, "default/send", ("application/xml", document.as_bytes()));
+    }
+    ledger.crash();
+    world.kill(0);
+    world.revive(0, config(1));
+    ledger.give_to(&mut world, 0);
+    ledger.settle_all(&mut world, 0);
+    let mut b = Guest::new(&mut world, "bbbbb");
+    post(&mut world, &b, "default/join", words);
+    b.open_stream(&mut world, "default");
+    assert_eq!(kinds(&b.heard(&mut world)), ["C2SIMInitializationBody"]);
+    world.wait(10);
+    b.say(&mut world, 0x8a, b"");
+    b.open_stream(&mut world, "default");
+    assert_eq!(b.heard(&mut world), Vec::<String>::new());
+}
+
+#[test]
 fn requests_may_be_cut_anywhere() {
     let whole = |cut: usize| {
         let mut world = World::plain();

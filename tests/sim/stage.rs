@@ -35,6 +35,8 @@ const OPEN_WAIT_MS: u64 = 1000;
 
 /// The sessions that are there before any is made: `default`.
 const SESSIONS_BEFORE: i64 = 1;
+/// Providers that there may be.
+const PROVIDERS_MAX: usize = 5;
 /// The logs on the shelf: name, timesteps, how they end.
 const LOGS: [(&str, i32, End); 4] =
     [("whole", 12, End::Whole), ("short", 5, End::Truncated), ("broken", 7, End::Failed), ("empty", 0, End::Whole)];
@@ -254,7 +256,7 @@ impl Stage {
         let config = Config {
             namespace: "N1".into(),
             host: "sim".into(),
-            providers_max: 5,
+            providers_max: PROVIDERS_MAX,
             slow_ms: 3_600_000,
             kernel_connect_s: 2,
             play_speed_percent: rng.pick(&[50, 100, 1000]),
@@ -485,8 +487,12 @@ impl Stage {
             provider = if open.is_empty() { provider } else { self.rng.pick(&open) };
             viewer = if here.is_empty() { viewer } else { self.rng.pick(&here) };
         }
+        // A kernel that refused is pushed out by whoever opens one more than there may be: which one that is nobody here knows, so nobody does.
+        let may_push_out = self.providers.len() + self.controllers.len() >= PROVIDERS_MAX
+            && self.providers.values().any(|one| !one.is_log && !one.is_kept);
         let wish = match self.rng.below(20) {
             0 => Wish::Manager,
+            1..=4 if may_push_out => Wish::Manager,
             _ if self.providers.is_empty() => Wish::Open("whole"),
             1..=3 => Wish::Open(self.rng.pick(&["whole", "short", "broken", "empty", "nowhere"])),
             4 => Wish::OpenKernel(self.rng.one_in(2)),
@@ -557,7 +563,7 @@ impl Stage {
             Wish::Manager => expected(Function::GetManagerInformation, true, None),
             Wish::Open("nowhere") => expected(Function::Open, false, None),
             Wish::Open(_) | Wish::OpenKernel(_) => {
-                if self.providers.len() >= 5 {
+                if self.providers.len() >= PROVIDERS_MAX {
                     return expected(Function::Open, false, None);
                 }
                 let id = self.next_provider;

@@ -86,7 +86,7 @@ impl Hub {
         if asked.value("forwarders").is_some_and(|forwarders| self.is_among(&forwarders)) {
             return duplicate().into();
         }
-        let from = (asked.remote, self.peers.doer(key));
+        let from = (asked.remote, self.peers.doer_from(key, Some(asked.remote)));
         match self.sessions.submitter_comes(&mut self.peers, &self.names, session, &id, from) {
             Ok(None) => {}
             Ok(Some(said)) => return self.said_over_web(key, asked, session, said),
@@ -168,7 +168,7 @@ impl Hub {
                 _ => "Password is invalid",
             };
             if !why.is_empty() {
-                let doer = self.peers.doer(key);
+                let doer = self.peers.doer_from(key, Some(asked.remote));
                 self.peers.note_no_password(doer, &name, why);
                 return standing.failed(Task::Command.failure(), why, "").into();
             }

@@ -49,7 +49,7 @@ impl Hub {
         if let Some(refused) = self.is_others_guest(key, session, &id) {
             return refused.into();
         }
-        let doer = self.peers.doer(key);
+        let doer = self.peers.doer_from(key, Some(asked.remote));
         self.sessions.guest_heard(&self.peers, session, &id, doer);
         match action {
             Action::Info => self.info_over_web(session).into(),
@@ -125,8 +125,8 @@ impl Hub {
             only.clone_into(&mut system);
         }
         let user = self.peers.user(key).filter(|_| !self.peers.users.is_off());
-        let arrival =
-            Arrival { title: &title, system: &system, remote: asked.remote, user, doer: self.peers.doer(key) };
+        let doer = self.peers.doer_from(key, Some(asked.remote));
+        let arrival = Arrival { title: &title, system: &system, remote: asked.remote, user, doer };
         let said = self.sessions.guest_joins(&mut self.peers, &self.names, session, id, arrival);
         self.said_over_web(key, asked, session, said)
     }
@@ -154,7 +154,7 @@ impl Hub {
             ..Wish::default()
         };
         let said = self.create_session(&wish, false);
-        let told = self.told_of_guest(key, "create_session", &wish.name);
+        let told = self.told_of_guest((key, asked.remote), "create_session", &wish.name);
         self.audit_said(told, &said);
         let made = self.sessions.named(&wish.name);
         match (said, made) {
@@ -239,7 +239,7 @@ impl Hub {
             self.may_administer_on(key)
         };
         let name = self.sessions.get(session).map_or_else(String::new, |session| session.name.clone());
-        let told = self.told_of_guest(key, "delete_session", &name);
+        let told = self.told_of_guest((key, asked.remote), "delete_session", &name);
         if is_off && !is_admin {
             self.audit_told(&told, Some(NOT_PERMITTED.message));
             return refused(&plain_error(NOT_PERMITTED), &name).into();

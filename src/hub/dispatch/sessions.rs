@@ -68,7 +68,7 @@ impl Hub {
             session,
             full_name: &full_name,
             asked_behind: request.asked_behind,
-            doer: self.peers.doer(request.link),
+            doer: self.peers.doer_from(request.link, request.web),
         };
         if request.web.is_some() {
             return self.session_call_over_web(request, asker, (call, name), params);
@@ -84,7 +84,7 @@ impl Hub {
             session,
             full_name: &full_name,
             asked_behind: request.asked_behind,
-            doer: self.peers.doer(request.link),
+            doer: self.peers.doer_from(request.link, request.web),
         };
         self.sessions.document(&mut self.peers, &self.names, asker, document)
     }

@@ -19,6 +19,8 @@
 //! What controls the Manager (providers, viewers, play) is no administrator's and has none. Who is not let do something has `AUTH_FAILURE` where
 //! users are asked who they are, and the call's own line with `failure` where it goes by the machine.
 
+use core::net::SocketAddr;
+
 use serde_json::Value;
 
 use crate::hub::Hub;
@@ -86,7 +88,8 @@ impl Hub {
         };
         let client =
             if request.web.is_some() { String::new() } else { name::shown(&self.names.full_name_of(&request.sender)) };
-        Some(Told { action: method.name, doer: self.peers.doer(request.link), client, session, target })
+        let doer = self.peers.doer_from(request.link, request.web);
+        Some(Told { action: method.name, doer, client, session, target })
     }
 
     /// The same of a function of a controller.
@@ -97,8 +100,14 @@ impl Hub {
     }
 
     /// The same of a client of C2SIM's interface, whose identity is nobody else's business.
-    pub(super) fn told_of_guest(&self, key: PeerKey, action: &'static str, session: &str) -> Told {
-        Told { action, doer: self.peers.doer(key), session: session.to_owned(), ..Told::default() }
+    pub(super) fn told_of_guest(
+        &self,
+        (key, remote): (PeerKey, SocketAddr),
+        action: &'static str,
+        session: &str,
+    ) -> Told {
+        let doer = self.peers.doer_from(key, Some(remote));
+        Told { action, doer, session: session.to_owned(), ..Told::default() }
     }
 
     /// What a call came to, or when that will be known.

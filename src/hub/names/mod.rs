@@ -136,6 +136,14 @@ impl Names {
         }
     }
 
+    /// The link on which somebody at home there speaks, if there is one now.
+    pub(super) fn link_from(&self, home: Home) -> Option<PeerKey> {
+        match home {
+            Home::Here(_) => self.link_of(home),
+            Home::There(node) => self.nodes.get(node)?.inbound,
+        }
+    }
+
     /// Our DEALER to a node, if messages can be sent on it.
     pub(super) fn link_to(&self, node: NodeKey) -> Option<PeerKey> {
         match self.nodes.get(node)?.dealer {

@@ -258,6 +258,12 @@ impl Peers {
         self.get(key).map_or_else(Doer::default, |peer| Doer { user: peer.user, address: Some(peer.seen_at()) })
     }
 
+    /// The same of what is asked over HTTP, by whom a proxy may say.
+    pub(in crate::hub) fn doer_from(&self, key: PeerKey, remote: Option<SocketAddr>) -> Doer {
+        let doer = self.doer(key);
+        Doer { address: remote.map(|remote| remote.ip().to_canonical()).or(doer.address), ..doer }
+    }
+
     /// Keeps a deed for the audit log, where there is one.
     pub(in crate::hub) fn audit(&mut self, deed: &Deed<'_>) {
         if !self.trail.is_kept() {

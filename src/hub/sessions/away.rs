@@ -26,6 +26,11 @@ use super::voice::{self, Tail, Voice};
 const AGAIN: Span = Span(250);
 const TRIES_MAX: u8 = 6;
 
+/// Whose doing it is what comes from there.
+fn doer_at(peers: &Peers, names: &Names, home: Home) -> Doer {
+    names.link_from(home).map_or_else(Doer::default, |link| peers.doer(link))
+}
+
 impl Sessions {
     /// Whether somebody has left or come back, and its sessions do not know.
     pub(in crate::hub) fn has_comings(&self) -> bool {
@@ -38,7 +43,7 @@ impl Sessions {
             && let Some(Leaver { session, member, home, for_good }) = self.leavers.pop_front()
         {
             if for_good {
-                let doer = names.link_of(home).map_or_else(Doer::default, |link| peers.doer(link));
+                let doer = doer_at(peers, names, home);
                 self.drop_member(peers, names, session, &member, (What::Resigned, doer));
                 continue;
             }
@@ -190,7 +195,7 @@ impl Sessions {
             return;
         }
         self.tell_owed(peers, names, key);
-        let draft = Draft::of(What::Resumed, name::shown(full_name).into(), peers.doer(link));
+        let draft = Draft::of(What::Resumed, name::shown(full_name).into(), doer_at(peers, names, home));
         let Some(note) = self.note(peers, key, &draft) else { return };
         self.notify_members(peers, names, key, &draft, &note, None);
         let listed = is_listed(names, home, full_name);

@@ -119,6 +119,10 @@ impl Sessions {
         // Providers do not outlive the process.
         (session.is_orphan, session.made_for) = (made_for.is_some(), made_for);
         (session.seq, session.state_seq) = (seq, seq);
+        if session.flow.initialization.shared().is_some() {
+            // No event of before was shared under this number, and none will be: whoever comes has none yet.
+            session.shared_seq = seq;
+        }
         let next_paper = found.last().map_or(0, |n| n + 1);
         let known = Written { reserved: seq, papers, next_paper };
         // Whatever else is there belongs to nothing.

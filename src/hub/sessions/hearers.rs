@@ -41,7 +41,7 @@ impl Sessions {
             }
             self.find_room(peers, key, &id, remote)?;
             let name = format!("hearer {remote}");
-            let doer = peers.doer(stream);
+            let doer = peers.doer_from(stream, Some(remote));
             self.enter_guest(peers, names, key, &id, Arrival { title: &name, system: "", remote, user: None, doer });
             self.change_guest(peers, key, &id, |guest| guest.stream = Some(stream));
             self.streams.entry(stream).or_default().push((key, id.clone()));

@@ -22,12 +22,6 @@ use super::voice::Voice;
 /// A member's full name, and the sessions that it is in with their names.
 pub(in crate::hub) type Membership = (Box<[u8]>, Vec<(SessionKey, String)>);
 
-/// Whose doing it is what a Component does.
-fn doer_of(peers: &Peers, names: &Names, full_name: &[u8]) -> Doer {
-    let link = names.home_of(full_name).and_then(|home| names.link_of(home));
-    link.map_or_else(Doer::default, |link| peers.doer(link))
-}
-
 impl Sessions {
     /// Notes that `member` is in the session.
     pub(super) fn enter_membership(&mut self, member: &[u8], key: SessionKey) {
@@ -67,7 +61,7 @@ impl Sessions {
         key: SessionKey,
         full_name: &[u8],
         system: &str,
-        voice: Voice,
+        (voice, doer): (Voice, Doer),
     ) -> Result<u64, Refused> {
         let home = names.home_of(full_name).ok_or_else(|| self.no_such())?;
         let now = peers.now;
@@ -95,7 +89,7 @@ impl Sessions {
         self.note_member(key, full_name);
         peers.counters.session_joins += 1;
         log::debug!("{} has joined", name::shown(full_name));
-        let draft = Draft::of(What::Joined, name::shown(full_name).into(), doer_of(peers, names, full_name));
+        let draft = Draft::of(What::Joined, name::shown(full_name).into(), doer);
         Ok(self.announce(peers, names, key, draft, Some(full_name)))
     }
 

@@ -213,7 +213,7 @@ impl Sessions {
         }
         let was_member = member.is_some();
         let before = self.table.get(key).map_or(0, |session| session.seq);
-        let seq = self.add_member(peers, names, key, asker.full_name, system, voice)?;
+        let seq = self.add_member(peers, names, key, asker.full_name, system, (voice, asker.doer))?;
         let past = after.map(|after| [after, before]);
         let by = self.member(key, asker.full_name).map_or(seq, |member| member.joined);
         self.answer_join(key, asker.full_name, Joined { by, seq, was_member, past, is_unkept: false })

@@ -9,10 +9,10 @@ use crate::hub::names::Names;
 use crate::hub::peers::Peers;
 use crate::limits::SESSIONS_MAX;
 
-use super::Sessions;
 use super::change::{Durable, Purpose};
 use super::entry::SessionInfo;
 use super::record::gone;
+use super::{Sessions, audit_made};
 
 impl Sessions {
     /// The session of the provider of this id and source: one that has lost such a provider by a restart, or else a new one, which runs at
@@ -38,6 +38,7 @@ impl Sessions {
             session.made_for = Some(source.into());
             session.durable = self.ledger.as_ref().map(|_| Durable::default());
         }
+        audit_made(peers, &name, None);
         self.write_in_background(peers, key);
         Some(key)
     }

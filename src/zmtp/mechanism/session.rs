@@ -215,7 +215,7 @@ impl Opener {
             Some((u64::from_be_bytes(*number), mac, sealed))
         })();
         let (n, mac, sealed) = parts.ok_or(Fault::NotSealed)?;
-        if n <= self.last || n - self.last > SKIPPED_MAX + 1 {
+        if n <= self.last || n - self.last > SKIPPED_MAX + 1 || n > LAST_NUMBER {
             return Err(Fault::SealNumber);
         }
         Ok((n, mac, sealed))
