@@ -4,46 +4,17 @@
 // usage: delay PUBLISHERS_PORT SUBSCRIBERS_PORT SUBSCRIBERS BYTES RATE SECONDS [STOPPED]
 //
 // STOPPED of the subscribers read nothing. Prints messages delivered in a second, how many the others missed, and percentiles of the delay in microseconds.
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "zmtp.h"
+#include "client.h"
 
 enum { MOST = 1024, TOPIC = 4 };
-
-static double now(void) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return (double)at.tv_sec + 1e-9 * (double)at.tv_nsec;
-}
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static int connected(int port, const char *type) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    unsigned char theirs[GREETING], ready[256];
-    size_t n = ready_of(ready, type);
-    if (write(fd, greeting_of_null, GREETING) != GREETING || recv(fd, theirs, GREETING, MSG_WAITALL) != GREETING) die("greeting");
-    if (write(fd, ready, n) != (ssize_t)n || recv(fd, ready, 2, MSG_WAITALL) != 2) die("READY");
-    if (recv(fd, ready, ready[1], MSG_WAITALL) < 1) die("READY");
-    return fd;
-}
 
 static int ordered(const void *a, const void *b) {
     float one = *(const float *)a, other = *(const float *)b;
