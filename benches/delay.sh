@@ -4,7 +4,7 @@
 #
 # usage: benches/delay.sh [SECONDS]
 #
-# Runs are interleaved, five rounds: compare figures of one run. The round trips and the server go first where that is permitted (chrt), or else on two
+# Runs are interleaved, five rounds: compare figures of one run. The round trips and the server go first where that is permitted (nice), or else on two
 # cores they would wait for the program that loads the channel, and not for the server. Needs a C compiler and libzmq's headers (libzmq3-dev).
 set -euo pipefail
 
@@ -21,7 +21,7 @@ cc -O2 -Wall -o "$out/zmq_proxy" benches/compare/zmq_proxy.c -lzmq
 pids=()
 trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
 first=()
-if chrt -f 10 true 2>/dev/null; then first=(chrt -f 10); fi
+if nice -n -15 true 2>/dev/null; then first=(nice -n -15); fi
 "${first[@]}" "$instep" --namespace N1 --bind 127.0.0.1:13300 --host localhost 2>"$out/instep.log" &
 pids+=("$!")
 "$out/zmq_proxy" 15100 15099 >"$out/zmq_proxy.log" &
