@@ -35,5 +35,7 @@ stream = socket.create_connection((HOST, int(PORT))).makefile("rwb")
 provider = call(stream, OPEN_PROVIDER, logfilename=sys.argv[1])["provider"]
 print(f"provider {provider} is open")
 for viewer in call(stream, VIEWERS)["viewerinfo"]:
+    if viewer["status"] == "closed":
+        continue
     session = call(stream, CONNECT, connection={"provider": provider, "viewer": viewer["id"]})["session"]
     print(f"viewer {viewer['id']} looks on in session {session}")
