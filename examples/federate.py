@@ -12,7 +12,7 @@ import sys
 from pyleco.utils.listener import Listener
 
 PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 12300
-SESSION = sys.argv[2] if len(sys.argv) > 2 else "exercise"
+SESSION = sys.argv[2] if len(sys.argv) > 2 else "rehearsal"
 
 
 class Federate:

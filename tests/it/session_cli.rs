@@ -226,6 +226,9 @@ fn without_a_control_port_triggers_are_pulled_as_a_member() {
     let said = node.ctl(&["--control", &nobody, "session", "start", "default"]);
     let why = "default is INITIALIZING. Possible now: ";
     assert!(said.error(1).starts_with(why) && said.err.contains("reset, complete (STATE_TRANSITION"), "{said:?}");
+    let cure = "default has no initialization yet: instep ctl session send default FILE (INITIALIZATION_NOT_COMPLETED)";
+    assert_eq!(node.ctl(&["--control", &nobody, "session", "share", "default"]).error(1), cure, "as a member");
+    assert_eq!(node.ctl(&["session", "share", "default"]).error(1), cure, "by the control port");
     let said = node.ctl(&["--control", &nobody, "session", "start", "default", "--json"]).json();
     assert_eq!((&said["error"]["code"], &said["error"]["by"]), (&json!(-32030), &json!("N1.session:default")));
     assert_eq!(members(&node, "default").len(), 0, "whoever joined to pull has resigned");

@@ -304,8 +304,29 @@ fn pull_as(
     done.map_err(|stop| with_way_on(stop, place, connection))
 }
 
+/// What is to be done where a session is to be shared that has no initialization.
+fn with_initialization(stop: &Stop, place: &SessionName) -> Option<Stop> {
+    const CODE: &str = Code::InitializationNotCompleted.name();
+    let (message, data) = match stop {
+        Stop::Trouble(Trouble::Denied(denial)) => (denial.message.as_str(), &denial.data),
+        Stop::Trouble(Trouble::Refused(refusal)) => ("", &refusal.data),
+        Stop::Trouble(_) | Stop::Said | Stop::Failed(_) | Stop::Usage(_) => return None,
+    };
+    // Who has to say that its part is complete is named by an initialization.
+    let of_data = || Some(data.get("code")? == CODE && data.get("details")?.get("REQUIRED_FEDERATES")? == "");
+    let is_missing = message.contains(CODE) && message.ends_with("REQUIRED_FEDERATES )");
+    (is_missing || of_data().unwrap_or(false)).then(|| {
+        let name = &place.name;
+        let message = format!("{name} has no initialization yet: instep ctl session send {name} FILE ({CODE})");
+        Stop::Trouble(Trouble::Denied(Box::new(Denial { message, data: data.clone() })))
+    })
+}
+
 /// A refusal by the state of a session says what that is, and what is possible in it.
 fn with_way_on(stop: Stop, place: &SessionName, connection: &mut Connection) -> Stop {
+    if let Some(stop) = with_initialization(&stop, place).filter(|_| !connection.json) {
+        return stop;
+    }
     const CODE: &str = Code::StateTransitionNotAllowed.name();
     let is_of_state = match &stop {
         Stop::Trouble(Trouble::Denied(denial)) => denial.message.contains(CODE),
