@@ -16,6 +16,8 @@ import struct
 import sys
 import time
 
+from coordinators import is_free
+
 #: The ports of pyleco's acceptance tests.
 PORTS = range(60001, 60006)
 
@@ -47,16 +49,6 @@ def furnish(own_address: str) -> None:
         file.write("20000 50000")
 
 
-def can_be_had(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("", port))
-        except OSError:
-            return False
-        return True
-
-
 def can_leave(own_address: str) -> bool:
     """Whether all of it works here: a child tries, since half of it cannot be undone."""
     child = os.fork()
@@ -81,7 +73,7 @@ def main() -> None:
         furnish(own_address)
     else:
         give_up = time.monotonic() + 90  # A closed connection has its port for a minute.
-        while not all(map(can_be_had, PORTS)) and time.monotonic() < give_up:
+        while not all(map(is_free, PORTS)) and time.monotonic() < give_up:
             time.sleep(0.5)
     os.execvp(sys.argv[1], sys.argv[1:])
 

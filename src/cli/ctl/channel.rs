@@ -68,9 +68,13 @@ fn rate(told: &mut Value, before: &Value, since: Span) {
     }
 }
 
+/// What a row says of something; nothing where it says nothing.
+fn of(row: &Value, key: &str) -> String {
+    row.get(key).map(word).unwrap_or_default()
+}
+
 fn in_tables(told: &Value) -> String {
     let rows = |key: &str| told.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let of = |row: &Value, key: &str| row.get(key).map(word).unwrap_or_default();
     let topics = |row: &Value| {
         let listed = row.get("topics").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let more = if of(row, "topics_in_all") == listed.len().to_string() { "" } else { " …" };
@@ -137,7 +141,6 @@ fn in_tables(told: &Value) -> String {
 /// What comes of each topic that somebody wants, behind an empty line.
 fn topics_table(told: &Value) -> String {
     let rows = told.get("topics").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let of = |row: &Value, key: &str| row.get(key).map(word).unwrap_or_default();
     let topic = |row: &Value| {
         let name = row.get("topic").and_then(Value::as_str).unwrap_or_default();
         let name = if name.is_empty() { "(all)" } else { name }.to_owned();

@@ -304,40 +304,45 @@ fn pull_as(
     done.map_err(|stop| with_way_on(stop, place, connection))
 }
 
-/// What is to be done where a session is to be shared that has no initialization.
-fn with_initialization(stop: &Stop, place: &SessionName) -> Option<Stop> {
-    const CODE: &str = Code::InitializationNotCompleted.name();
+/// Message and data of a refusal with this code, by whichever way it has come.
+fn refused_for<'a>(stop: &'a Stop, code: &str) -> Option<(&'a str, &'a Value)> {
     let (message, data) = match stop {
         Stop::Trouble(Trouble::Denied(denial)) => (denial.message.as_str(), &denial.data),
         Stop::Trouble(Trouble::Refused(refusal)) => ("", &refusal.data),
         Stop::Trouble(_) | Stop::Said | Stop::Failed(_) | Stop::Usage(_) => return None,
     };
+    (message.contains(code) || data.get("code").and_then(Value::as_str) == Some(code)).then_some((message, data))
+}
+
+fn denied(message: String, data: &Value) -> Stop {
+    Stop::Trouble(Trouble::Denied(Box::new(Denial { message, data: data.clone() })))
+}
+
+/// What is to be done where a session is to be shared that has no initialization.
+fn with_initialization(stop: &Stop, place: &SessionName) -> Option<Stop> {
+    const CODE: &str = Code::InitializationNotCompleted.name();
+    let (message, data) = refused_for(stop, CODE)?;
     // Who has to say that its part is complete is named by an initialization.
-    let of_data = || Some(data.get("code")? == CODE && data.get("details")?.get("REQUIRED_FEDERATES")? == "");
-    let is_missing = message.contains(CODE) && message.ends_with("REQUIRED_FEDERATES )");
-    (is_missing || of_data().unwrap_or(false)).then(|| {
-        let name = &place.name;
-        let message = format!("{name} has no initialization yet: instep ctl session send {name} FILE ({CODE})");
-        Stop::Trouble(Trouble::Denied(Box::new(Denial { message, data: data.clone() })))
-    })
+    let of_data = data.get("details").and_then(|details| details.get("REQUIRED_FEDERATES"));
+    let is_missing = message.ends_with("REQUIRED_FEDERATES )") || of_data.is_some_and(|required| required == "");
+    let name = &place.name;
+    let message = format!("{name} has no initialization yet: instep ctl session send {name} FILE ({CODE})");
+    is_missing.then(|| denied(message, data))
 }
 
 /// A refusal by the state of a session says what that is, and what is possible in it.
 fn with_way_on(stop: Stop, place: &SessionName, connection: &mut Connection) -> Stop {
-    if let Some(stop) = with_initialization(&stop, place).filter(|_| !connection.json) {
+    const CODE: &str = Code::StateTransitionNotAllowed.name();
+    // A script has the answer as it came.
+    if connection.json {
         return stop;
     }
-    const CODE: &str = Code::StateTransitionNotAllowed.name();
-    let is_of_state = match &stop {
-        Stop::Trouble(Trouble::Denied(denial)) => denial.message.contains(CODE),
-        Stop::Trouble(Trouble::Refused(refusal)) => refusal.data.get("code").and_then(Value::as_str) == Some(CODE),
-        Stop::Trouble(_) | Stop::Said | Stop::Failed(_) | Stop::Usage(_) => false,
-    };
-    // A script has the answer as it came.
-    let is_of_state = is_of_state && !connection.json;
-    let info =
-        || place.receiver(connection).and_then(|receiver| Ok(connection.ask(&receiver, "info", &Value::Null)?));
-    let Some(info) = is_of_state.then(info).and_then(Result::ok) else { return stop };
+    if let Some(stop) = with_initialization(&stop, place) {
+        return stop;
+    }
+    let Some((_, data)) = refused_for(&stop, CODE) else { return stop };
+    let info = place.receiver(connection).and_then(|receiver| Ok(connection.ask(&receiver, "info", &Value::Null)?));
+    let Ok(info) = info else { return stop };
     let triggers = info.get("permitted").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let words = triggers.filter_map(|name| Trigger::ALL.into_iter().find(|trigger| trigger.kind().name() == name));
     // As the commands are called.
@@ -347,12 +352,7 @@ fn with_way_on(stop: Stop, place: &SessionName, connection: &mut Connection) -> 
     });
     let words: Vec<&str> = words.collect();
     let message = format!("{} is {}. Possible now: {} ({CODE})", place.name, cell(&info, "state"), words.join(", "));
-    let data = match stop {
-        Stop::Trouble(Trouble::Denied(denial)) => denial.data,
-        Stop::Trouble(Trouble::Refused(refusal)) => refusal.data,
-        other @ (Stop::Trouble(_) | Stop::Said | Stop::Failed(_) | Stop::Usage(_)) => return other,
-    };
-    Stop::Trouble(Trouble::Denied(Box::new(Denial { message, data })))
+    denied(message, data)
 }
 
 fn complete(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {

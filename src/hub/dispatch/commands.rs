@@ -169,7 +169,7 @@ impl Hub {
             };
             if !why.is_empty() {
                 let doer = self.peers.doer_from(key, Some(asked.remote));
-                self.peers.note_no_password(doer, &name, why);
+                self.peers.audit_failure(doer, &name, why);
                 return standing.failed(Task::Command.failure(), why, "").into();
             }
         }

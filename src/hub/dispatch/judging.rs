@@ -43,7 +43,12 @@ impl Hub {
     /// Whether whoever says something may be here still, as the rule of its turn has not come yet: before that nobody has rights from before.
     #[cold]
     pub(in crate::hub) fn is_judged_to_stay(&mut self, key: PeerKey) -> bool {
-        let is_gone = matches!(self.judging, Some(Judging::Links(_))) && self.peers.judge_again(key);
+        !matches!(self.judging, Some(Judging::Links(_))) || self.judge_link(key)
+    }
+
+    /// Whether this connection may stay by the rules that hold now; one that may not ends.
+    fn judge_link(&mut self, key: PeerKey) -> bool {
+        let is_gone = self.peers.judge_again(key);
         if is_gone {
             self.see_out(key);
         }
@@ -59,8 +64,8 @@ impl Hub {
     fn judge_links(&mut self, from: usize) -> Judging {
         let (slots, next) = self.piece_of_links(from);
         for slot in slots {
-            if let Some(key) = self.peers.key_at(slot).filter(|key| self.peers.judge_again(*key)) {
-                self.see_out(key);
+            if let Some(key) = self.peers.key_at(slot) {
+                self.judge_link(key);
             }
         }
         match next {

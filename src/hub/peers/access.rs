@@ -196,14 +196,7 @@ impl Peers {
         let target = shown_target(target);
         self.counters.auth_forbidden += 1;
         let message = format!("{what} {target}").trim_end().to_owned();
-        self.audit(&Deed {
-            action: AUTH_FAILURE,
-            category: AUTHENTICATION,
-            refused: Some(needs),
-            doer,
-            target: &message,
-            ..Deed::default()
-        });
+        self.audit_failure(doer, &message, needs);
         if self.may_log() {
             let at = address.map_or_else(String::new, |address| format!(" at {address}"));
             log::warn!("{user}{at} may not {what} {target}: it needs {needs}");
@@ -221,14 +214,7 @@ impl Peers {
         if self.may_log() {
             log::warn!("{address} may not {what}: {why}");
         }
-        self.audit(&Deed {
-            action: AUTH_FAILURE,
-            category: AUTHENTICATION,
-            refused: Some(why),
-            doer: Doer { user: None, address: Some(address) },
-            target: what,
-            ..Deed::default()
-        });
+        self.audit_failure(Doer { user: None, address: Some(address) }, what, why);
         let needs = why.to_owned();
         let denial = Denial {
             user: String::new(),
@@ -240,9 +226,9 @@ impl Peers {
         self.denials.note(denial, self.now);
     }
 
-    /// Something was to be done that needs a password, and it came without the right one.
+    /// Somebody was not let do something, for want of a right, a token or a password: a line of the audit log.
     #[cold]
-    pub(in crate::hub) fn note_no_password(&mut self, doer: Doer, what: &str, why: &str) {
+    pub(in crate::hub) fn audit_failure(&mut self, doer: Doer, what: &str, why: &str) {
         self.audit(&Deed {
             action: AUTH_FAILURE,
             category: AUTHENTICATION,

@@ -1,8 +1,7 @@
 //! Who did what, for whoever has to answer for it: a line for each entry, in the words of the Elastic Common Schema.
 //!
 //! Owns the lines until the event loop takes them, in a bounded number of bytes, how many there was no room for, and what is told once it is known
-//! how it ends. It must not know where they
-//! are written. No line has what somebody has shown to be let in, nor what a call was given.
+//! how it ends. It must not know where they are written. No line has what somebody has shown to be let in, nor what a call was given.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;

@@ -117,7 +117,7 @@ impl Sessions {
             return Err(document_refusal(&InvalidDocument::Content(violations)));
         }
         if let Err((refused, why)) = check_password(&message, reading.password) {
-            peers.note_no_password(author.doer, message.kind.name(), why);
+            peers.audit_failure(author.doer, message.kind.name(), why);
             return Err(refused);
         }
         let name = self.table.get(key).map_or("", |session| session.name.as_str());

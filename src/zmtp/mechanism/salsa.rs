@@ -19,11 +19,11 @@ pub(super) type Block = [u8; BLOCK_BYTES];
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
 /// Which block: the number of the nonce, and that of the block.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+#[derive(Clone, Copy)]
+struct Place {
     /// The last eight bytes of the nonce, as they are written: the higher ones first.
-    pub(super) nonce: u64,
-    pub(super) block: u32,
+    nonce: u64,
+    block: u32,
 }
 
 /// The same word of four blocks.
@@ -46,7 +46,7 @@ macro_rules! quarter_round {
 }
 
 /// The words of a key.
-pub(super) fn words<const N: usize>(bytes: &[u8]) -> [u32; N] {
+fn words(bytes: &[u8]) -> [u32; 8] {
     let mut chunks = bytes.chunks_exact(4);
     core::array::from_fn(|_| {
         let chunk = chunks.next().and_then(|chunk| chunk.try_into().ok());
@@ -63,7 +63,7 @@ const fn words_of(nonce: u64) -> (u32, u32) {
 
 /// Four blocks of the keystream of `key`.
 #[inline(never)]
-pub(super) fn four(key: &[u32; 8], places: [Place; LANES]) -> [Block; LANES] {
+fn four(key: &[u32; 8], places: [Place; LANES]) -> [Block; LANES] {
     let [c0, c1, c2, c3] = CONSTANTS.map(Word::splat);
     let [k0, k1, k2, k3, k4, k5, k6, k7] = key.map(Word::splat);
     let [one, two, three, four] = places;

@@ -245,7 +245,7 @@ impl Blocks {
     }
 }
 
-/// Whether two are the same, in a time that does not say where they differ.
+/// As [`is_same`], as one number: byte by byte takes three hundred instructions more.
 fn is_same_mac(a: &Mac, b: &Mac) -> bool {
     use subtle::ConstantTimeEq as _;
     u128::from_le_bytes(*a).ct_eq(&u128::from_le_bytes(*b)).into()
