@@ -71,6 +71,8 @@ pub(super) struct Scanner {
     part_start: usize,
     /// The last run may grow: the next part is its neighbour.
     growing: bool,
+    /// How deep an element lies that is of no interest, and all in it; beyond all depths if there is none.
+    passed_over: usize,
 }
 
 /// Where the parts of an initialization lie, and what they name.
@@ -114,16 +116,23 @@ impl Scanner {
             reading: false,
             part_start: 0,
             growing: false,
+            passed_over: PLACES,
         }
+    }
+
+    /// Whether the token that `document` has just read lies in an element that is of no interest.
+    #[inline]
+    pub(super) const fn passes_over(&self, document: &TokenReader<'_>) -> bool {
+        document.depth() >= self.passed_over
     }
 
     /// Takes the token that `document` has just read.
     ///
     /// # Errors
     /// It has no place there, or is not what it has to be.
-    pub(super) fn on_token(&mut self, document: &TokenReader<'_>, token: Token<'_>) -> Result<(), Defect> {
-        match token {
-            Token::Start(tag) => self.on_start(document, &tag),
+    pub(super) fn on_token(&mut self, document: &TokenReader<'_>, token: &Token<'_>) -> Result<(), Defect> {
+        match *token {
+            Token::Start(ref tag) => self.on_start(document, tag),
             Token::End => self.on_end(document),
             Token::Text(raw) => self.on_text(document, raw),
             Token::CData(text) => self.on_content(document, text),
@@ -185,8 +194,6 @@ impl Scanner {
         let (prefix, local) = (tag.prefix, tag.local);
         let place = if depth == 1 {
             self.on_root(document, prefix, local)?
-        } else if matches!(parent, Place::Nothing) {
-            Place::Nothing
         } else {
             // Another namespace's element is never one of ours.
             let (namespace, of_root) = (document.namespace(prefix), self.namespace.of(document.text()));
@@ -196,6 +203,9 @@ impl Scanner {
         };
         if let Some(slot) = self.places.get_mut(depth) {
             *slot = place;
+        }
+        if matches!(place, Place::Nothing) {
+            self.passed_over = depth;
         }
         Ok(())
     }
@@ -417,6 +427,7 @@ impl Scanner {
     fn on_end(&mut self, document: &TokenReader<'_>) -> Result<(), Defect> {
         let (text, depth) = (document.text(), document.depth() + 1);
         let place = self.place(depth);
+        self.passed_over = PLACES;
         // Whatever is being read ends here: a value has no elements in it.
         let reading = core::mem::take(&mut self.reading);
         let read = reading.then(|| core::mem::take(&mut self.value));

@@ -38,17 +38,22 @@ pub(super) fn readable(bytes: &[u8]) -> (&str, Option<Defect>) {
     }
 }
 
-/// Where the first character stands that XML forbids. Words of eight bytes are looked over at once: nearly all have no candidate.
+/// Where the first character stands that XML forbids. Sixteen bytes are looked over at once: nearly all have no candidate.
 pub(super) fn first_forbidden(text: &str) -> Option<usize> {
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let bytes = u64::from_le_bytes(*word);
-        // Of those that have one, nearly all have the end of a line in them, and nothing else.
-        if may_have_suspect(bytes)
-            && has_suspect(bytes)
-            && let Some(at) = first_forbidden_of(text, 8 * n, word)
-        {
-            return Some(at);
+    let (blocks, rest) = text.as_bytes().as_chunks::<16>();
+    for (n, block) in blocks.iter().enumerate() {
+        if is_plain(u128::from_le_bytes(*block)) {
+            continue;
+        }
+        for (half, word) in block.as_chunks::<8>().0.iter().enumerate() {
+            let bytes = u64::from_le_bytes(*word);
+            // Of those that have one, nearly all have the end of a line in them, and nothing else.
+            if may_have_suspect(bytes)
+                && has_suspect(bytes)
+                && let Some(at) = first_forbidden_of(text, 16 * n + 8 * half, word)
+            {
+                return Some(at);
+            }
         }
     }
     first_forbidden_of(text, text.len() - rest.len(), rest)
@@ -63,6 +68,12 @@ fn first_forbidden_of(text: &str, at: usize, bytes: &[u8]) -> Option<usize> {
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
+
+/// Whether all of the sixteen bytes are ASCII, and none a control character, line ends and tabs included. Some may be so and not seem it.
+const fn is_plain(block: u128) -> bool {
+    const SPACES: u128 = u128::from_le_bytes([b' '; 16]);
+    (block.wrapping_sub(SPACES) | block) & u128::from_le_bytes([0x80; 16]) == 0
+}
 
 /// Whether one of the eight bytes may be a control character, line ends and tabs included, or 0xEF. The first such byte is found for certain;
 /// which one it is does not show.
@@ -189,18 +200,48 @@ fn is_ascii_name(name: &str) -> bool {
 /// How many bytes at the beginning are a name in ASCII without a prefix; none if they cannot begin one.
 #[inline]
 pub(super) fn ascii_name(bytes: &[u8]) -> usize {
-    match bytes.split_first() {
-        Some((first, rest)) if kind_of(*first) & STARTS != 0 => {
-            1 + rest.iter().position(|byte| kind_of(*byte) & CONTINUES == 0).unwrap_or(rest.len())
-        }
-        _ => 0,
+    if bytes.first().is_none_or(|first| kind_of(*first) & STARTS == 0) {
+        return 0;
     }
+    // Most are made of nothing but letters.
+    let mut len = 0;
+    while let Some(word) = bytes.get(len..).and_then(|rest| rest.first_chunk::<8>()) {
+        let letters = first_letters(u64::from_le_bytes(*word));
+        len += letters;
+        if letters < 8 {
+            break;
+        }
+    }
+    while bytes.get(len).is_some_and(|byte| kind_of(*byte) & CONTINUES != 0) {
+        len += 1;
+    }
+    len
+}
+
+/// How many of the eight bytes, from the first on, are letters of ASCII.
+const fn first_letters(word: u64) -> usize {
+    let lower = (word | (ONES * 0x20)) & !HIGH;
+    // No carry leaves its byte.
+    let (from_a, behind_z) = (lower + ONES * 0x1f, lower + ONES * 0x05);
+    let others = (!from_a | behind_z | word) & HIGH;
+    others.trailing_zeros() as usize / 8
 }
 
 /// Where the first `<`, `&` or `>` is.
 #[inline]
 pub(super) fn first_mark(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| kind_of(*byte) & MARKS != 0)
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Of `<` and `>` one bit is different; the first such byte is found for certain.
+        let (angle, amp) = ((word | (ONES * 0x02)) ^ (ONES * 0x3e), word ^ (ONES * 0x26));
+        let marks = ((angle.wrapping_sub(ONES) & !angle) | (amp.wrapping_sub(ONES) & !amp)) & HIGH;
+        if marks != 0 {
+            return Some(8 * n + marks.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|byte| kind_of(*byte) & MARKS != 0)?;
+    Some(bytes.len() - rest.len() + at)
 }
 
 /// Whether `name` is a name without colon.
@@ -250,5 +291,26 @@ mod tests {
         }
         assert_eq!(ascii_name(&[b'a'; 1000]), 1000);
         assert_eq!([first_mark(b"ab&<"), first_mark(b">"), first_mark(b"]]")], [Some(2), Some(0), None]);
+    }
+
+    #[test]
+    fn what_is_found_by_words_is_what_is_found_byte_by_byte() {
+        for (place, around) in (0..20).flat_map(|place| [b'a', b'Z', b'_', b' ', b'4'].map(|around| (place, around))) {
+            for byte in 0..=u8::MAX {
+                for len in [place + 1, 20, 31] {
+                    let mut bytes = vec![around; len];
+                    bytes[place] = byte;
+                    let mark = bytes.iter().position(|byte| b"<&>".contains(byte));
+                    assert_eq!(first_mark(&bytes), mark, "{bytes:?}");
+                    let named = bytes.iter().take_while(|byte| kind_of(**byte) & CONTINUES != 0).count();
+                    let named = if kind_of(bytes[0]) & STARTS != 0 { named } else { 0 };
+                    assert_eq!(ascii_name(&bytes), named, "{bytes:?}");
+                    if let Ok(text) = core::str::from_utf8(&bytes) {
+                        let forbidden = text.char_indices().find(|(_, letter)| !is_allowed(*letter)).map(|(at, _)| at);
+                        assert_eq!(first_forbidden(text), forbidden, "{text:?}");
+                    }
+                }
+            }
+        }
     }
 }

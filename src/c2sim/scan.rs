@@ -78,7 +78,7 @@ impl Pass {
     /// A pass that has not begun; with the extent in which rules will judge the document, if there are any.
     pub(super) fn new(judged: Option<Extent>) -> Self {
         let checker = judged.map(Checker::new);
-        Self { at: Position::default(), scanner: Scanner::new(), checker, stage: Stage::Scanning }
+        Self { at: Position::new(), scanner: Scanner::new(), checker, stage: Stage::Scanning }
     }
 
     /// Goes on for `cost` (see [`Position::cost`]), or to the end; answers whether it is over. The text and the rules must be the same each
@@ -100,30 +100,35 @@ impl Pass {
         let mut judging = self.checker.as_mut().zip(rules);
         while document.position().cost() < until {
             let read = document.next();
-            let taken = read.and_then(|token| self.scanner.on_token(document, token).map(|()| token));
-            match taken {
-                Ok(token) => {
-                    if let Some((checker, rules)) = &mut judging {
-                        checker.on_token(rules, document, token);
-                    }
-                    if let Token::EndOfDocument = token {
-                        self.stage = Stage::Over(Ok(()));
-                        return;
-                    }
-                }
-                Err(found) => {
-                    let at = document.range().start;
-                    let shape =
-                        matches!(found, Defect::WrongRoot | Defect::NoNamespace | Defect::OutOfPlace | Defect::NoBody);
-                    self.stage = if shape && !self.scanner.header_found() {
-                        Stage::Draining { found, at, header: false }
-                    } else {
-                        Stage::Over(Err((found, at)))
-                    };
-                    return;
-                }
+            let token = match &read {
+                Ok(token) => token,
+                Err(found) => return self.fail(document, *found),
+            };
+            // Nearly all of a document means nothing to the frame.
+            if !self.scanner.passes_over(document)
+                && let Err(found) = self.scanner.on_token(document, token)
+            {
+                return self.fail(document, found);
+            }
+            if let Some((checker, rules)) = &mut judging {
+                checker.on_token(rules, document, token);
+            }
+            if let Token::EndOfDocument = token {
+                self.stage = Stage::Over(Ok(()));
+                return;
             }
         }
+    }
+
+    /// This is wrong with the document, with its last token.
+    fn fail(&mut self, document: &TokenReader<'_>, found: Defect) {
+        let at = document.range().start;
+        let shape = matches!(found, Defect::WrongRoot | Defect::NoNamespace | Defect::OutOfPlace | Defect::NoBody);
+        self.stage = if shape && !self.scanner.header_found() {
+            Stage::Draining { found, at, header: false }
+        } else {
+            Stage::Over(Err((found, at)))
+        };
     }
 
     fn drain(&mut self, document: &mut TokenReader<'_>, until: usize) {

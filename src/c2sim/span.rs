@@ -20,6 +20,17 @@ impl Span {
         Self { start, end: start.wrapping_add(part.len()) }
     }
 
+    /// From one place to another.
+    pub(super) const fn between(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// The bytes that lie there.
+    #[inline]
+    pub(super) fn bytes_of(self, text: &str) -> &[u8] {
+        text.as_bytes().get(self.start..self.end).unwrap_or_default()
+    }
+
     /// What lies there.
     #[inline]
     pub(super) fn of(self, text: &str) -> &str {

@@ -79,6 +79,8 @@ enum Inside {
     /// Nothing that goes on.
     #[default]
     Nothing,
+    /// The tag of an element that ends with it.
+    EmptyTag,
     Text,
     CData,
     Comment,
@@ -96,8 +98,6 @@ pub(super) struct Position {
     elements: usize,
     /// Open elements.
     depth: usize,
-    /// The last token was the start of an element that ends with the same tag.
-    closing: bool,
     has_instructions: bool,
     /// What was read so far has cost, in the time that the shortest tokens take.
     cost: usize,
@@ -109,6 +109,11 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// The beginning, with room for as many open elements as most documents have.
+    pub(super) fn new() -> Self {
+        Self { open: Vec::with_capacity(16), ..Self::default() }
+    }
+
     /// Where the last token lies.
     pub(super) const fn start(&self) -> usize {
         self.range.start
@@ -135,7 +140,7 @@ pub(super) struct TokenReader<'a> {
 impl<'a> TokenReader<'a> {
     /// Reads `text` from its beginning.
     pub(super) fn new(text: &'a str) -> Self {
-        Self::resume(text, Position::default())
+        Self::resume(text, Position::new())
     }
 
     /// Goes on in `text` where a reader of it was put aside. There may be more of the text than there was.
@@ -200,30 +205,25 @@ impl<'a> TokenReader<'a> {
     pub(super) fn next(&mut self) -> Result<Token<'a>, Defect> {
         self.at.cost += 1;
         let start = self.at.range.end;
-        self.at.range = start..start;
-        if core::mem::take(&mut self.at.closing) {
-            return Ok(self.leave());
-        }
+        self.at.range.start = start;
         match core::mem::take(&mut self.at.inside) {
             Inside::Nothing => self.at.text_start = start,
             // It ends where markup begins, or goes on.
             Inside::Text => {}
+            Inside::EmptyTag => return Ok(self.leave()),
             Inside::CData => return self.cdata(start),
             Inside::Comment => return self.comment(start),
             Inside::Instruction => return self.instruction(start),
         }
-        let bytes = self.text.as_bytes();
-        match bytes.get(start) {
-            Some(b'<') => match bytes.get(start + 1) {
-                Some(b'/') => self.end_tag(start),
-                Some(b'!') => self.declared(start),
-                Some(b'?') => self.begin_instruction(start),
-                Some(_) | None => self.start_tag(start),
-            },
-            Some(b'&') => self.reference(start),
-            Some(_) => self.text_piece(start),
-            None if self.at.depth > 0 || self.at.elements == 0 => Err(Defect::Malformed),
-            None => Ok(Token::EndOfDocument),
+        match self.text.as_bytes().get(start..).unwrap_or_default() {
+            [b'<', b'/', rest @ ..] => self.end_tag(start, rest),
+            [b'<', b'!', ..] => self.declared(start),
+            [b'<', b'?', ..] => self.begin_instruction(start),
+            [b'<', rest @ ..] => self.start_tag(start, rest),
+            [b'&', ..] => self.reference(start),
+            [] if self.at.depth > 0 || self.at.elements == 0 => Err(Defect::Malformed),
+            [] => Ok(Token::EndOfDocument),
+            rest => self.text_piece(start, rest),
         }
     }
 
@@ -259,12 +259,21 @@ impl<'a> TokenReader<'a> {
         if self.at.depth == 0 { Err(Defect::OutsideRoot) } else { Ok(()) }
     }
 
-    fn text_piece(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+    fn text_piece(&mut self, start: usize, rest: &[u8]) -> Result<Token<'a>, Defect> {
+        // Most texts are a few bytes, which are looked over for less than a search costs to begin.
+        let begins = rest.get(..SHORT_BYTES).unwrap_or(rest);
+        match first_mark(begins) {
+            Some(n) if self.at.depth > 0 && begins.get(n) != Some(&b'>') => {
+                self.at.range.end = start + n;
+                self.text.get(start..start + n).map(Token::Text).ok_or(Defect::Malformed)
+            }
+            _ => self.long_text(start),
+        }
+    }
+
+    fn long_text(&mut self, start: usize) -> Result<Token<'a>, Defect> {
         let window = self.window(start, C2SIM_PIECE_BYTES);
-        // Most texts are a few bytes, which are looked at one by one for less than a search costs to begin.
-        let begins = window.get(..SHORT_BYTES).unwrap_or(window);
-        let short = first_mark(begins).filter(|n| begins.get(*n) != Some(&b'>'));
-        let end = match short.or_else(|| memchr2(b'<', b'&', window)) {
+        let end = match memchr2(b'<', b'&', window) {
             Some(n) => start + n,
             None if self.is_all(start, window) => self.text.len(),
             None => {
@@ -277,7 +286,7 @@ impl<'a> TokenReader<'a> {
             return Err(Defect::OutsideRoot);
         }
         // The end of a CDATA section may not stand in text.
-        if short.is_none() && raw.as_bytes().contains(&b'>') {
+        if memchr(b'>', raw.as_bytes()).is_some() {
             let seen = start.saturating_sub(2).max(self.at.text_start);
             let bytes = self.text.as_bytes().get(seen..end).unwrap_or_default();
             if memmem::find(bytes, b"]]>").is_some() {
@@ -356,6 +365,10 @@ impl<'a> TokenReader<'a> {
     }
 
     fn begin_instruction(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        if start == 0 && self.text.starts_with(USUAL_DECLARATION) {
+            self.ends(USUAL_DECLARATION.len());
+            return Ok(Token::Aside);
+        }
         let window = self.window(start + 2, C2SIM_PIECE_BYTES);
         let whole = memmem::find(window, b"?>");
         if whole.is_none() && self.is_all(start + 2, window) {
@@ -394,15 +407,15 @@ impl<'a> TokenReader<'a> {
 
     // ---- Tags ----
 
-    fn end_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+    fn end_tag(&mut self, start: usize, rest: &[u8]) -> Result<Token<'a>, Defect> {
         // Nearly all are what was opened, and nothing else.
-        let rest = self.text.as_bytes().get(start + 2..).unwrap_or_default();
-        if let Some(opened) = self.at.open.last().map(|open| open.of(self.text))
+        if let Some(opened) = self.at.open.last().map(|open| open.bytes_of(self.text))
             && rest.get(opened.len()) == Some(&b'>')
-            && rest.starts_with(opened.as_bytes())
+            && rest.starts_with(opened)
         {
+            let end = start + 3 + opened.len();
             self.at.open.pop();
-            self.ends(start + 3 + opened.len());
+            self.ends(end);
             return Ok(self.leave());
         }
         let end = match memchr(b'>', self.window(start + 2, C2SIM_TAG_BYTES_MAX)) {
@@ -424,16 +437,23 @@ impl<'a> TokenReader<'a> {
         if self.text.len() - start > C2SIM_TAG_BYTES_MAX { Defect::TagTooLong } else { Defect::Malformed }
     }
 
-    fn start_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
-        let window = self.window(start + 1, C2SIM_TAG_BYTES_MAX);
+    fn start_tag(&mut self, start: usize, rest: &[u8]) -> Result<Token<'a>, Defect> {
         // Nearly all are a name, and nothing else.
-        let named = ascii_name(window.get(..=C2SIM_NAME_BYTES_MAX).unwrap_or(window));
-        if window.get(named) == Some(&b'>') && (1..=C2SIM_NAME_BYTES_MAX).contains(&named) {
-            let name = self.text.get(start + 1..start + 1 + named).ok_or(Defect::Malformed)?;
+        let named = ascii_name(rest.get(..=C2SIM_NAME_BYTES_MAX).unwrap_or(rest));
+        if rest.get(named) == Some(&b'>') && (1..=C2SIM_NAME_BYTES_MAX).contains(&named) {
+            let span = Span::between(start + 1, start + 1 + named);
             self.ends(start + named + 2);
             self.count()?;
-            return self.enter(Tag { name, prefix: "", local: name, attributes: "", empty: false });
+            self.at.cost += self.at.bindings.len() / COST_BINDINGS;
+            self.at.open.push(span);
+            let name = span.of(self.text);
+            return Ok(Token::Start(Tag { name, prefix: "", local: name, attributes: "", empty: false }));
         }
+        self.long_tag(start)
+    }
+
+    fn long_tag(&mut self, start: usize) -> Result<Token<'a>, Defect> {
+        let window = self.window(start + 1, C2SIM_TAG_BYTES_MAX);
         let mut n = 0;
         loop {
             let rest = window.get(n..).unwrap_or_default();
@@ -482,13 +502,15 @@ impl<'a> TokenReader<'a> {
         }
         self.at.cost += self.at.bindings.len() / COST_BINDINGS;
         self.check_prefix(tag.prefix)?;
-        self.at.closing = tag.empty;
-        if !tag.empty {
+        if tag.empty {
+            self.at.inside = Inside::EmptyTag;
+        } else {
             self.at.open.push(Span::within(self.text, tag.name));
         }
         Ok(Token::Start(tag))
     }
 
+    #[inline]
     fn leave(&mut self) -> Token<'a> {
         while self.at.bindings.last().is_some_and(|binding| binding.depth == self.at.depth) {
             self.at.bindings.pop();
@@ -561,8 +583,11 @@ const COST_BYTES: usize = 64;
 const COST_BINDINGS: usize = 8;
 const COST_ATTRIBUTES: usize = 16;
 const COST_ATTRIBUTE_BYTES: usize = 16;
-/// So many bytes of a text are looked at one by one.
-const SHORT_BYTES: usize = 32;
+/// So many bytes of a text are looked over without a search: fewer than cost anything.
+const SHORT_BYTES: usize = 48;
+const _: () = assert!(SHORT_BYTES < COST_BYTES);
+/// What nearly all documents begin with.
+const USUAL_DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
 #[cfg(test)]
 mod tests;

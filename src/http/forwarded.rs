@@ -108,6 +108,13 @@ impl<'a> Seen<'a> {
     #[must_use]
     pub fn authority(&self) -> String {
         let (host, port) = split_port(self.host);
+        if self.port.is_none()
+            && let Some(1..=79 | 81..=442 | 444..) = port
+            && self.host.get(host.len() + 1..).is_some_and(|digits| !digits.starts_with(['0', '+']))
+        {
+            // It is written so already.
+            return self.host.to_owned();
+        }
         match self.port.or(port) {
             None | Some(0 | 80 | 443) => host.to_owned(),
             Some(port) => format!("{host}:{port}"),

@@ -4,6 +4,8 @@
 //! bytes away, and calls again until the step is [`Step::Need`]. Every request is a [`Step::Head`] and then one [`Step::Body`] or more, the last
 //! of which says so, also where there is no body. Behind that one the caller does not call before the answer is on its way.
 
+use memchr::memchr;
+
 use super::chunks::{Chunks, Found};
 use super::head::{Head, Length};
 use super::refusal::Refusal;
@@ -173,7 +175,7 @@ impl Requests {
         }
         check_method(buffer)?;
         let within = buffer.get(..HTTP_HEAD_BYTES_MAX).unwrap_or(buffer);
-        while let Some(more) = within.get(self.scanned..).unwrap_or_default().iter().position(|byte| *byte == b'\n') {
+        while let Some(more) = memchr(b'\n', within.get(self.scanned..).unwrap_or_default()) {
             let end = self.scanned + more;
             let is_empty = matches!(within.get(self.line..end), Some(b"" | b"\r"));
             (self.scanned, self.line) = (end + 1, end + 1);

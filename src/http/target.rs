@@ -51,7 +51,7 @@ impl<'a> Target<'a> {
         let parts = (!path.is_empty()).then(|| path.split('/'));
         parts.into_iter().flatten().map(|part| {
             let text = decode(Cow::Borrowed(part))?;
-            if text.contains(['\0', '/']) { Err(BadEscape) } else { Ok(text) }
+            if text.bytes().any(|byte| matches!(byte, b'\0' | b'/')) { Err(BadEscape) } else { Ok(text) }
         })
     }
 

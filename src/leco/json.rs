@@ -50,6 +50,12 @@ pub struct Json {
 }
 
 impl Json {
+    /// Nothing yet, with room for so many bytes.
+    #[must_use]
+    pub fn with_room(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes) }
+    }
+
     /// What has been written.
     #[must_use]
     pub fn into_text(self) -> String {

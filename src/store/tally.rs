@@ -8,7 +8,9 @@ const MARK: char = '\u{1f}';
 /// Rows of counts. One that is there already is found without a copy.
 #[derive(Debug)]
 pub struct Tally<V> {
-    rows: BTreeMap<Box<str>, V>,
+    /// Where among the counts that of each row is.
+    rows: BTreeMap<Box<str>, usize>,
+    counts: Vec<V>,
     rows_max: usize,
     /// Scratch for the labels that are looked for.
     key: String,
@@ -20,19 +22,23 @@ impl<V: Default> Tally<V> {
     /// A tally of at most so many rows, besides those of `others` that are asked for.
     #[must_use]
     pub fn new(rows_max: usize) -> Self {
-        Self { rows: BTreeMap::new(), rows_max, key: String::new(), spare: V::default() }
+        Self { rows: BTreeMap::new(), counts: Vec::new(), rows_max, key: String::new(), spare: V::default() }
     }
 
     /// The row of these labels, or, where it would be one too many, that of `others`, which must be few.
     pub fn row(&mut self, labels: &[&str], others: &[&str]) -> &mut V {
         self.compose(labels);
-        if !self.rows.contains_key(self.key.as_str()) {
-            if self.rows.len() >= self.rows_max {
-                self.compose(others);
-            }
-            return self.rows.entry(self.key.as_str().into()).or_default();
+        let mut found = self.rows.get(self.key.as_str()).copied();
+        if found.is_none() && self.rows.len() >= self.rows_max {
+            self.compose(others);
+            found = self.rows.get(self.key.as_str()).copied();
         }
-        self.rows.get_mut(self.key.as_str()).unwrap_or(&mut self.spare)
+        let at = found.unwrap_or_else(|| {
+            self.counts.push(V::default());
+            self.rows.insert(self.key.as_str().into(), self.counts.len() - 1);
+            self.counts.len() - 1
+        });
+        self.counts.get_mut(at).unwrap_or(&mut self.spare)
     }
 
     fn compose(&mut self, labels: &[&str]) {
@@ -41,13 +47,17 @@ impl<V: Default> Tally<V> {
             if n > 0 {
                 self.key.push(MARK);
             }
-            self.key.extend(label.chars().filter(|letter| *letter != MARK));
+            if label.as_bytes().contains(&(MARK as u8)) {
+                label.split(MARK).for_each(|part| self.key.push_str(part));
+            } else {
+                self.key.push_str(label);
+            }
         }
     }
 
     /// All rows by their labels, in the order of these.
     pub fn iter(&self) -> impl Iterator<Item = (Vec<&str>, &V)> {
-        self.rows.iter().map(|(key, value)| (key.split(MARK).collect(), value))
+        self.rows.iter().filter_map(|(key, at)| Some((key.split(MARK).collect(), self.counts.get(*at)?)))
     }
 }
 

@@ -104,9 +104,9 @@ impl Checker {
     }
 
     /// Takes the token that `document` has just read. The rules are the same for every token.
-    pub(in super::super) fn on_token(&mut self, rules: &Rules, document: &TokenReader<'_>, token: Token<'_>) {
-        match token {
-            Token::Start(tag) => self.on_start(rules, document, &tag),
+    pub(in super::super) fn on_token(&mut self, rules: &Rules, document: &TokenReader<'_>, token: &Token<'_>) {
+        match *token {
+            Token::Start(ref tag) => self.on_start(rules, document, tag),
             Token::End => self.on_end(rules, document),
             Token::Text(text) | Token::CData(text) => self.on_text(rules, document, text),
             Token::Character(letter) => self.on_character(rules, document, letter),

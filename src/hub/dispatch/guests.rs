@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::hub::call::{Answer, Refused, ReplyTo, plain_error};
 use crate::hub::events::Parting;
 use crate::hub::keys::{PeerKey, SessionKey};
-use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Wish, tracking_id};
+use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Taken, Wish, tracking_id};
 use crate::hub::web::{
     Action, Asked, Described, Farewell, Reply, Route, described, joining, no_client_id, refused, resigning, shown_name,
     too_long, unreadable,
@@ -25,6 +25,11 @@ pub(super) fn client_id(text: Option<&str>) -> Option<GuestId> {
     let is_letter = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     let fits = |text: &&str| !text.is_empty() && text.len() <= CLIENT_ID_BYTES_MAX && text.bytes().all(is_letter);
     text.filter(fits).map(GuestId::streaming)
+}
+
+/// The answer to a document that was taken.
+fn taken_as(tracking_id: &str) -> Reply {
+    Reply::json(200, [r#"{"trackingId":""#, tracking_id, r#""}"#].concat())
 }
 
 impl Hub {
@@ -265,10 +270,18 @@ impl Hub {
 
     pub(super) fn said_over_web(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, said: Said) -> Served {
         match said {
-            Said::Now(aftermath) => {
+            Said::Now(mut aftermath) => {
                 let mut owes = None;
+                let is_document = matches!(asked.route, Route::Session(_, Action::Send));
+                let taken = aftermath.taken.take_if(|_| is_document);
                 let answer = self.conclude(aftermath, &mut owes).answer;
-                Served::Now(self.answer_of_session(asked, session, answer), owes)
+                let reply = match taken {
+                    Some(Taken { tracking_id, seq, .. }) => {
+                        self.with_number(taken_as(&tracking_id), session, Some(seq))
+                    }
+                    None => self.answer_of_session(asked, session, answer),
+                };
+                Served::Now(reply, owes)
             }
             Said::Later(session) => {
                 self.sessions.set_waiter(&mut self.peers, session, ReplyTo::Web { peer: key }, 0);
@@ -300,7 +313,7 @@ impl Hub {
             Route::Session(_, Action::Delete) => {
                 return Reply::json(200, r#"{"message":"session deleted"}"#.to_owned());
             }
-            _ => Reply::json(200, format!(r#"{{"trackingId":"{}"}}"#, word("trackingId"))),
+            _ => taken_as(word("trackingId")),
         };
         self.with_number(reply, session, answer.get("seq").and_then(Value::as_u64))
     }

@@ -37,7 +37,7 @@ use super::guest::shown;
 use super::heading::Heading;
 use super::history::{Draft, What};
 use super::permitted::is_permitted;
-use super::said::{Aftermath, Reading, Said, tracking_id};
+use super::said::{Aftermath, Reading, Said, Taken, tracking_id};
 use super::session::Session;
 use super::voice::stamp;
 
@@ -388,7 +388,7 @@ impl Sessions {
         let Some(session) = self.table.get_mut(key) else { return Aftermath::plain(Err(self.no_such())) };
         session.owed.extend(drafts);
         let owes = (!session.owed.is_empty()).then_some(key);
-        let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), session.name.clone());
+        let (state, seq, name) = (session.flow.state, first.unwrap_or(session.seq), &session.name);
         if let Some(at) = effective_at
             && peers.may_log()
         {
@@ -412,12 +412,8 @@ impl Sessions {
             }
         }
         self.set_schedule(peers, key);
-        let mut answer =
-            json!({"trackingId": tracking_id(peers), "kind": kind.name(), "state": state.name(), "seq": seq});
-        if let (Some(at), Some(answer)) = (effective_at, answer.as_object_mut()) {
-            answer.insert("effective_at".to_owned(), Value::from(at));
-        }
-        Aftermath { owes, ..Aftermath::plain(Ok(answer)) }
+        let taken = Taken { tracking_id: tracking_id(peers), kind, state, seq, effective_at };
+        Aftermath { owes, ..Aftermath::taken(taken) }
     }
 
     fn take_flow(&mut self, peers: &mut Peers, key: SessionKey, flow: Flow) {

@@ -1,6 +1,5 @@
 //! What happens in a session: events before they have their number, and those of the past, for members that come back.
 
-use core::fmt::Write as _;
 use std::collections::VecDeque;
 
 use serde_json::Value;
@@ -15,6 +14,9 @@ use crate::store::shared::SharedBytes;
 use crate::time::Tick;
 
 use super::heading::Heading;
+
+/// Bytes of the parameters of most notices, besides the two names in them.
+const NOTICE_TEXT_BYTES: usize = 160;
 
 /// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,29 +94,29 @@ pub(super) struct Draft {
 impl Draft {
     /// The parameters of its notice, a JSON object whose members stand in the order of their names.
     pub(super) fn text(&self, session: &str, state: &str, seq: u64, time: u64) -> String {
-        let quoted = |text: &str| Value::from(text).to_string();
-        let mut text = format!("{{\"by\":{}", quoted(&self.by));
-        let mut put = |member: core::fmt::Arguments<'_>| {
-            let written = text.write_fmt(member);
-            debug_assert!(written.is_ok(), "a String takes everything");
-        };
-        if let Some(cancelled) = self.cancelled {
-            put(format_args!(",\"cancelled\":\"{cancelled}\""));
-        }
-        if let Some(at) = self.effective_at {
-            put(format_args!(",\"effective_at\":{at}"));
-        }
-        put(format_args!(",\"event\":\"{}\"", self.what.word()));
-        let (is_named, is_state) = (!self.name.is_empty(), self.what == What::State);
-        if is_named && !is_state {
-            put(format_args!(",\"kind\":\"{}\"", self.name));
-        }
-        put(format_args!(",\"seq\":{seq},\"session\":{},\"state\":\"{state}\",\"time\":{time}", quoted(session)));
-        if is_named && is_state {
-            put(format_args!(",\"trigger\":\"{}\"", self.name));
-        }
-        text.push('}');
-        text
+        let mut text = Json::with_room(NOTICE_TEXT_BYTES + self.by.len() + session.len());
+        text.object(|text| {
+            text.key("by").text(&self.by);
+            if let Some(cancelled) = self.cancelled {
+                text.key("cancelled").text(cancelled);
+            }
+            if let Some(at) = self.effective_at {
+                text.key("effective_at").number(at);
+            }
+            text.key("event").text(self.what.word());
+            let (is_named, is_state) = (!self.name.is_empty(), self.what == What::State);
+            if is_named && !is_state {
+                text.key("kind").text(self.name);
+            }
+            text.key("seq").number(seq);
+            text.key("session").text(session);
+            text.key("state").text(state);
+            text.key("time").number(time);
+            if is_named && is_state {
+                text.key("trigger").text(self.name);
+            }
+        });
+        text.into_text()
     }
 
     /// The same of one that is this one's doing.

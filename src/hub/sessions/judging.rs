@@ -178,8 +178,7 @@ impl Sessions {
         let kind = finding.as_ref().ok().map(|(message, _)| message.kind);
         let planned = self.plan_document(peers, key, author, reading, finding);
         let author = planned.as_ref().map_or(author, |plan| &plan.author);
-        let system = author.system.clone();
-        self.note_document(key, &system, (kind, bytes), planned.as_ref().err());
+        self.note_document(key, &author.system, (kind, bytes), planned.as_ref().err());
         planned
     }
 

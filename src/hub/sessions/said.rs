@@ -1,9 +1,11 @@
 //! What is asked of sessions and what it comes to: who asks, the answer, and what is still to be done for it by whoever speaks the
 //! protocol of whoever asked.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::auth::UserId;
+use crate::c2sim::kind::Kind;
+use crate::c2sim::state::State;
 use crate::hub::call::{Answer, Refused, ReplyTo, Written};
 use crate::hub::keys::{RequestKey, SessionKey};
 use crate::hub::peers::{Doer, Peers};
@@ -52,11 +54,36 @@ pub(in crate::hub) struct Deletion {
     pub(super) force: bool,
 }
 
+/// A trigger or a message that was taken.
+#[derive(Debug)]
+pub(in crate::hub) struct Taken {
+    pub(in crate::hub) tracking_id: String,
+    pub(super) kind: Kind,
+    pub(super) state: State,
+    /// The number of its event, or of the last one before it if it has none.
+    pub(in crate::hub) seq: u64,
+    pub(super) effective_at: Option<u64>,
+}
+
+impl Taken {
+    /// The same as an object.
+    pub(in crate::hub) fn into_value(self) -> Value {
+        let Self { tracking_id, kind, state, seq, effective_at } = self;
+        let mut answer = json!({"trackingId": tracking_id, "kind": kind.name(), "state": state.name(), "seq": seq});
+        if let (Some(at), Some(answer)) = (effective_at, answer.as_object_mut()) {
+            answer.insert("effective_at".to_owned(), Value::from(at));
+        }
+        answer
+    }
+}
+
 /// What is left to do once something is done. The events that it led to come before the answer.
 #[derive(Debug)]
 #[must_use = "it is the answer, and what comes before and behind it"]
 pub(in crate::hub) struct Aftermath {
     pub(in crate::hub) answer: Answer,
+    /// What was taken, where that is the answer. Not everybody wants it as an object.
+    pub(in crate::hub) taken: Option<Taken>,
     /// What of its result is written already.
     pub(in crate::hub) written: Option<Written>,
     /// What comes with the answer in a frame of its own, as it is too long to stand in it.
@@ -72,12 +99,17 @@ pub(in crate::hub) struct Aftermath {
 impl Aftermath {
     /// An answer and nothing else.
     pub(in crate::hub) const fn plain(answer: Answer) -> Self {
-        Self { answer, written: None, document: None, about: None, owes: None, freed: Vec::new() }
+        Self { answer, taken: None, written: None, document: None, about: None, owes: None, freed: Vec::new() }
     }
 
     /// A result that is written already.
     pub(in crate::hub) fn written(result: String) -> Self {
         Self { written: Some(Written::Result(result)), ..Self::plain(Ok(Value::Null)) }
+    }
+
+    /// A trigger or a message was taken.
+    pub(super) fn taken(taken: Taken) -> Self {
+        Self { taken: Some(taken), ..Self::plain(Ok(Value::Null)) }
     }
 
     /// An answer that describes a session.
@@ -88,6 +120,7 @@ impl Aftermath {
 
 /// What a request to a session came to.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(in crate::hub) enum Said {
     /// It is dealt with.
     Now(Aftermath),

@@ -117,9 +117,17 @@ fn task(is_read: bool, method: Method, rest: &[&str]) -> Option<Task> {
     })
 }
 
-/// The segments of a path; more than any path here has end in one that matches nothing.
-fn segments<'a>(target: &Target<'a>) -> Result<Vec<Cow<'a, str>>, BadEscape> {
-    target.segments().take(7).collect()
+/// No path here has more segments than one less.
+const SEGMENTS_MAX: usize = 7;
+
+/// The segments of a path, and how many there are; more than any path here has end in one that matches nothing.
+fn segments<'a>(target: &Target<'a>) -> Result<([Cow<'a, str>; SEGMENTS_MAX], usize), BadEscape> {
+    let (mut segments, mut count) = ([const { Cow::Borrowed("") }; SEGMENTS_MAX], 0);
+    for (place, segment) in segments.iter_mut().zip(target.segments()) {
+        *place = segment?;
+        count += 1;
+    }
+    Ok((segments, count))
 }
 
 impl Route {
@@ -128,10 +136,11 @@ impl Route {
         if method == Method::Options {
             return Self::Options;
         }
-        let Ok(segments) = segments(target) else { return Self::Malformed };
-        let words: Vec<&str> = segments.iter().map(|word| &**word).collect();
+        let Ok((segments, count)) = segments(target) else { return Self::Malformed };
+        let mut words = [""; SEGMENTS_MAX];
+        words.iter_mut().zip(&segments).for_each(|(word, segment)| *word = segment);
         let is_read = matches!(method, Method::Get | Method::Head);
-        match words[..] {
+        match *words.get(..count).unwrap_or_default() {
             ["api", "c2sim", "session", "list"] if is_read => Self::Sessions,
             ["api", "c2sim", "session", name, "create"] if method == Method::Put => Self::Create(name.into()),
             ["api", "c2sim", "session", name, "ws"] if is_read => Self::Stream(name.into()),
