@@ -6,8 +6,8 @@ pub const READ_BYTES_MAX: usize = 256 << 10;
 /// Reads from one peer in a row, while each brings as much as it may. What a peer has sent costs half as much when it goes through before
 /// anybody else's has taken its place in the caches.
 pub const READS_IN_A_ROW: usize = 4;
-/// Bytes read from all peers in one turn of the loop, but for what the last of them brings beyond.
-pub const READ_BYTES_OF_ALL: usize = 4 << 20;
+/// Bytes read from all peers in one turn of the loop, but for what the last of them brings beyond. What is to be written lies in the caches still.
+pub const READ_BYTES_OF_ALL: usize = 512 << 10;
 /// Messages to the Coordinator itself, or requests of a controller, that one peer gets answered in one turn of the loop: they cost far more than routed ones.
 pub const OWN_PER_TURN: u32 = 32;
 /// Peers that have waited and go on in one turn of the loop, or one piece of it: each looks at its next message again.

@@ -142,6 +142,15 @@ impl Ring {
         }
     }
 
+    /// The same, to be changed where it lies.
+    #[must_use]
+    pub fn unsent_mut(&mut self) -> [&mut [u8]; 2] {
+        let (start, end) = (self.head, self.head + self.len);
+        let (front, back) = self.block.split_at_mut(start);
+        let turned = end.saturating_sub(front.len() + back.len());
+        [back.get_mut(..self.len - turned).unwrap_or_default(), front.get_mut(..turned).unwrap_or_default()]
+    }
+
     /// Drops the oldest `n` bytes: they have left. Gives the block back with the last byte.
     #[inline]
     pub fn consume(&mut self, n: usize, pool: &mut Pool) {
@@ -221,8 +230,10 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    fn content(ring: &Ring) -> Vec<u8> {
-        ring.unsent().concat()
+    fn content(ring: &mut Ring) -> Vec<u8> {
+        let content = ring.unsent().concat();
+        assert_eq!(ring.unsent_mut().concat(), content);
+        content
     }
 
     #[test]
@@ -231,7 +242,7 @@ mod tests {
         let mut ring = Ring::new();
         assert_eq!(ring.push(&[b"abc", b"def"], 10, &mut pool), Ok(()));
         assert_eq!(ring.push(&[b"12345"], 10, &mut pool), Err(NoRoom::Full));
-        assert_eq!(content(&ring), b"abcdef");
+        assert_eq!(content(&mut ring), b"abcdef");
         ring.consume(6, &mut pool);
         assert_eq!(ring.push(&[&[7; 50]], 10, &mut pool), Ok(()), "an empty ring takes an oversized message");
         assert_eq!(ring.push(&[b"x"], 10, &mut pool), Err(NoRoom::Full));
@@ -251,7 +262,7 @@ mod tests {
         let mut ring = Ring::new();
         ring.push(&[&[1; 600]], 4096, &mut pool).unwrap();
         assert_eq!(ring.push(&[&[2; 600]], 4096, &mut pool), Err(NoRoom::Memory));
-        assert_eq!(content(&ring), [1; 600]);
+        assert_eq!(content(&mut ring), [1; 600]);
     }
 
     #[test]
@@ -287,7 +298,7 @@ mod tests {
                 ring.consume(n, &mut pool);
                 twin.drain(..n);
             }
-            assert_eq!(content(&ring), twin.iter().copied().collect::<Vec<_>>());
+            assert_eq!(content(&mut ring), twin.iter().copied().collect::<Vec<_>>());
         }
     }
 }

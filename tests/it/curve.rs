@@ -177,6 +177,18 @@ fn every_size_of_a_frame_comes_through_as_another_crate_has_it() {
         assert_eq!(taken, clear.len());
         assert_eq!(talk.open(&out[..sealed]), [[&[1][..], &body].concat()], "{size} cut at {cut}");
         assert_eq!(out[0], if sealed > 257 { 2 } else { 0 }, "outer flags say nothing but the size");
+        // And lent: in one piece, with another frame behind it, and cut.
+        let mut lent = [&clear[..], b"\0\x01z"].concat();
+        for cut in [lent.len(), clear.len(), cut] {
+            let (first, second) = lent.split_at_mut(cut);
+            let done = sealer.seal_lent([first, second], &mut out);
+            assert_eq!(done, Sealed::Frame { clear: clear.len(), sealed }, "{size} cut at {cut}");
+            assert_eq!(talk.open(&out[..sealed]), [[&[1][..], &body].concat()], "{size} cut at {cut}");
+            assert_eq!(lent, [&clear[..], b"\0\x01z"].concat(), "it is as it was");
+        }
+        assert_eq!(sealer.seal_lent([&mut lent, &mut []], &mut out[..sealed - 1]), Sealed::NoRoom(sealed));
+        let (part, _) = lent.split_at_mut(clear.len() - 1);
+        assert_eq!(sealer.seal_lent([part, &mut []], &mut out), Sealed::NoRoom(0), "{size} is not whole");
     }
 }
 

@@ -127,6 +127,13 @@ impl Place {
 
 #[test]
 fn messages_come_through_in_whatever_pieces() {
+    for most in [700, 60_000, 200_000] {
+        come_through(most);
+    }
+}
+
+/// In pieces of so many bytes at the most.
+fn come_through(most: usize) {
     let mut place = Place::new(config(1), &["CA", "CB"]);
     let mut bytes = Vec::new();
     let mut sent = Vec::new();
@@ -138,9 +145,9 @@ fn messages_come_through_in_whatever_pieces() {
     let mut chance = chance(5);
     let mut rest = &bytes[..];
     while !rest.is_empty() {
-        let mut dice = [0; 2];
+        let mut dice = [0; 4];
         chance(&mut dice);
-        let n = (usize::from(u16::from_le_bytes(dice)) % 700 + 1).min(rest.len());
+        let n = (u32::from_le_bytes(dice) as usize % most + 1).min(rest.len());
         let (piece, behind) = rest.split_at(n);
         place.feed("CA", piece);
         rest = behind;

@@ -7,7 +7,7 @@
 //! A frame can only be opened or sealed as a whole. So what there must be room for is known, and taken, when a message is put into the ring; to
 //! seal needs no memory then. And frames of such a link have a bound of their own, as all of one is worked through in one go.
 
-use crate::limits::{SEALED_FRAME_BYTES_MAX, STAGED_BYTES};
+use crate::limits::{OPENED_BYTES, SEALED_FRAME_BYTES_MAX, STAGED_BYTES};
 use crate::store::pool::{Pool, Use};
 use crate::store::ring::{NoRoom, skip};
 use crate::store::tail::Tail;
@@ -88,14 +88,41 @@ impl Sealed {
         loop {
             let clear = skip(waiting, self.ahead);
             let place = self.block.get_mut(self.filled..).unwrap_or_default();
-            match self.sealer.seal(clear, place) {
-                SealedFrame::Frame { clear, sealed } => {
-                    self.ahead += clear;
-                    self.filled += sealed;
-                }
-                SealedFrame::NoRoom(_) => return Ok(self.filled - before),
-                SealedFrame::OutOfNumbers => return Err(Fault::SealNumber),
+            let done = self.sealer.seal(clear, place);
+            if !self.note_sealed(done)? {
+                return Ok(self.filled - before);
             }
+        }
+    }
+
+    /// The same where what waits may be written to while it is sealed; it is left as it was.
+    pub(super) fn fill_lent(&mut self, [first, second]: [&mut [u8]; 2], left: usize) -> Result<usize, Fault> {
+        let before = self.filled;
+        loop {
+            let gone = left + self.ahead;
+            let in_second = gone.saturating_sub(first.len()).min(second.len());
+            let clear = match first.get_mut(gone..) {
+                Some(rest) => [rest, &mut *second],
+                None => [second.get_mut(in_second..).unwrap_or_default(), &mut []],
+            };
+            let place = self.block.get_mut(self.filled..).unwrap_or_default();
+            let done = self.sealer.seal_lent(clear, place);
+            if !self.note_sealed(done)? {
+                return Ok(self.filled - before);
+            }
+        }
+    }
+
+    /// Notes what became of a frame; answers whether there may be another.
+    const fn note_sealed(&mut self, done: SealedFrame) -> Result<bool, Fault> {
+        match done {
+            SealedFrame::Frame { clear, sealed } => {
+                self.ahead += clear;
+                self.filled += sealed;
+                Ok(true)
+            }
+            SealedFrame::NoRoom(_) => Ok(false),
+            SealedFrame::OutOfNumbers => Err(Fault::SealNumber),
         }
     }
 
@@ -145,7 +172,7 @@ pub(in crate::hub) enum Opening {
     Need(usize),
 }
 
-/// Opens as many whole frames at the front of `raw` as there is room for in `out`.
+/// Opens whole frames at the front of `raw` as far as there is room for them in `out`, and no other message behind enough of them.
 pub(in crate::hub) fn open_whole(
     opener: &mut Opener,
     raw: &[u8],
@@ -163,10 +190,16 @@ pub(in crate::hub) fn open_whole(
         };
         let sealed = rest.get(head..head + body).unwrap_or_default();
         match opener.open(sealed, place).map_err(|fault| (opened, fault))? {
-            Some(len) => opened += len,
+            Some(len) => {
+                let has_more = place.first().is_some_and(|flags| flags & frame::MORE != 0);
+                opened += len;
+                used += head + body;
+                if opened >= OPENED_BYTES && !has_more {
+                    break;
+                }
+            }
             None => break,
         }
-        used += head + body;
     }
     Ok(Opening::Some { used, opened })
 }

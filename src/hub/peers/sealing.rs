@@ -145,11 +145,12 @@ impl Peers {
         if self.sealed_in_turn >= SEALED_BYTES_PER_TURN {
             return true;
         }
-        let ring = peer.ring.unsent();
         let passage = sealed.passage.take();
         let filled = match &passage {
-            None => sealed.fill(skip(ring, peer.left)),
-            Some(passage) if passage.behind() > 0 => sealed.fill(skip(first(ring, passage.behind()), peer.left)),
+            None => sealed.fill_lent(peer.ring.unsent_mut(), peer.left),
+            Some(passage) if passage.behind() > 0 => {
+                sealed.fill(skip(first(peer.ring.unsent(), passage.behind()), peer.left))
+            }
             Some(passage) => sealed.fill(passage.all_unsent()),
         };
         sealed.passage = passage;

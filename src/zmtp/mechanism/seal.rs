@@ -5,7 +5,7 @@
 use core::fmt;
 
 use dryoc::classic::crypto_box::{
-    crypto_box_beforenm, crypto_box_detached_afternm_inplace, crypto_box_easy_afternm,
+    crypto_box_beforenm, crypto_box_detached_afternm, crypto_box_detached_afternm_inplace, crypto_box_easy_afternm,
     crypto_box_open_detached_afternm, crypto_box_open_detached_afternm_inplace, crypto_box_open_easy_afternm,
 };
 use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult_base};
@@ -176,6 +176,20 @@ impl Stream {
         let blocks = Blocks::of(&mut self.keystream, n, text.len());
         blocks.mix(text);
         crypto_onetimeauth(&mut mac, text, &blocks.key);
+        mac
+    }
+
+    /// Seals `clear` into `text`, which is as long, under the number `n`.
+    #[inline]
+    pub fn seal_from(&mut self, n: u64, clear: &[u8], text: &mut [u8]) -> Mac {
+        if text.len() <= SMALL_BYTES {
+            text.copy_from_slice(clear);
+            return self.seal(n, text);
+        }
+        let mut mac = [0; MAC_BYTES];
+        let nonce = counted(self.name, n.to_be_bytes());
+        let sealed = crypto_box_detached_afternm(text, &mut mac, clear, &nonce, &self.key.0);
+        debug_assert!(sealed.is_ok(), "there is as much room as there is text");
         mac
     }
 

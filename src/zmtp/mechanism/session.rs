@@ -106,34 +106,81 @@ impl Sealer {
                 head
             }
         };
-        let Ok(body) = usize::try_from(head.body) else { return Sealed::NoRoom(0) };
+        let place = match self.place(head, first.len() + second.len(), out) {
+            Ok(place) => place,
+            Err(why) => return why,
+        };
+        if let Some((flags, body)) = place.text.split_first_mut() {
+            *flags = inner_flags(head.flags);
+            copy(first, second, head.bytes, body);
+        }
+        place.mac.copy_from_slice(&self.stream.seal(self.last, place.text));
+        Sealed::Frame { clear: place.clear, sealed: place.sealed }
+    }
+
+    /// The same where what is sealed may be written to, so that a large frame need not be copied first. It is left as it was.
+    #[inline]
+    pub fn seal_lent(&mut self, clear: [&mut [u8]; 2], out: &mut [u8]) -> Sealed {
+        let [first, second] = clear;
+        let Ok(head) = frame::head(first) else { return self.seal([first, second], out) };
+        // The flags that are sealed belong before the body, where the last byte of the header lies.
+        let whole = usize::try_from(head.body).unwrap_or(usize::MAX).saturating_add(head.bytes);
+        let Some(text) = first.get_mut(head.bytes - 1..whole) else { return self.seal([first, second], out) };
+        let place = match self.place(head, whole, out) {
+            Ok(place) => place,
+            Err(why) => return why,
+        };
+        let last = text.first_mut().map(|last| core::mem::replace(last, inner_flags(head.flags)));
+        place.mac.copy_from_slice(&self.stream.seal_from(self.last, text, place.text));
+        if let Some((place, last)) = text.first_mut().zip(last) {
+            *place = last;
+        }
+        Sealed::Frame { clear: place.clear, sealed: place.sealed }
+    }
+
+    /// Takes a number for a frame with this header, of which so many bytes are there, and writes at the front of `out` what comes before the box.
+    #[inline(always)]
+    fn place<'a>(&mut self, head: frame::Head, there: usize, out: &'a mut [u8]) -> Result<Place<'a>, Sealed> {
+        let body = usize::try_from(head.body).map_err(|_| Sealed::NoRoom(0))?;
         let clear = head.bytes.saturating_add(body);
-        if clear > first.len() + second.len() {
-            return Sealed::NoRoom(0);
+        if clear > there {
+            return Err(Sealed::NoRoom(0));
         }
         let sealed = sealed_bytes(body);
-        let Some(place) = out.get_mut(..sealed) else { return Sealed::NoRoom(sealed) };
+        let place = out.get_mut(..sealed).ok_or(Sealed::NoRoom(sealed))?;
         if self.last >= LAST_NUMBER {
-            return Sealed::OutOfNumbers;
+            return Err(Sealed::OutOfNumbers);
         }
         self.last += 1;
         let outer = frame::write_head_at(place, body + OVERHEAD);
-        let Some((front, text)) = place.get_mut(outer..).and_then(|rest| rest.split_at_mut_checked(FRONT_BYTES)) else {
-            return Sealed::NoRoom(sealed);
-        };
-        if let Some((flags, place)) = text.split_first_mut() {
-            let command = if head.flags & COMMAND == 0 { 0 } else { INNER_COMMAND };
-            *flags = command | if head.flags & MORE == 0 { 0 } else { INNER_MORE };
-            copy(first, second, head.bytes, place);
-        }
-        let mac = self.stream.seal(self.last, text);
+        let (front, text) = place
+            .get_mut(outer..)
+            .and_then(|rest| rest.split_at_mut_checked(FRONT_BYTES))
+            .ok_or(Sealed::NoRoom(sealed))?;
         let (name, rest) = front.split_at_mut(MESSAGE.len());
-        let (number, place) = rest.split_at_mut(8);
+        let (number, mac) = rest.split_at_mut(8);
         name.copy_from_slice(MESSAGE);
         number.copy_from_slice(&self.last.to_be_bytes());
-        place.copy_from_slice(&mac);
-        Sealed::Frame { clear, sealed }
+        Ok(Place { clear, sealed, mac, text })
     }
+}
+
+/// Where a sealed frame comes to lie.
+struct Place<'a> {
+    /// Bytes of the frame.
+    clear: usize,
+    /// Bytes of the sealed one.
+    sealed: usize,
+    mac: &'a mut [u8],
+    /// Of what is in the box.
+    text: &'a mut [u8],
+}
+
+/// The flags inside a box, by those of the frame in it.
+#[inline(always)]
+const fn inner_flags(flags: u8) -> u8 {
+    let command = if flags & COMMAND == 0 { 0 } else { INNER_COMMAND };
+    command | if flags & MORE == 0 { 0 } else { INNER_MORE }
 }
 
 /// Copies what lies `at` bytes behind the front of two slices.
