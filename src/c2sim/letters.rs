@@ -66,8 +66,8 @@ fn first_forbidden_of(text: &str, at: usize, bytes: &[u8]) -> Option<usize> {
     bytes.iter().enumerate().find(|(n, byte)| is_suspect(**byte) && is_forbidden(*n, **byte)).map(|(n, _)| at + n)
 }
 
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
+pub(super) const ONES: u64 = u64::from_le_bytes([1; 8]);
+pub(super) const HIGH: u64 = ONES << 7;
 
 /// Whether all of the sixteen bytes are ASCII, and none a control character, line ends and tabs included. Some may be so and not seem it.
 const fn is_plain(block: u128) -> bool {

@@ -1,7 +1,9 @@
 //! The quick way to a document on one line: tags are copied as they stand, and only what lies between them is looked at.
 
+use memchr::{memchr, memchr2, memchr3};
+
 use super::defect::Defect;
-use super::letters::is_blank;
+use super::letters::{HIGH, ONES, is_blank};
 use super::notice::{minify, push_text};
 
 /// The declaration of a document.
@@ -36,44 +38,93 @@ fn write(document: &str, out: &mut Vec<u8>) -> Option<()> {
         rest = rest.get(rest.find("?>")? + 2..)?;
     }
     out.reserve(rest.len());
+    let bytes = rest.as_bytes();
+    let mut controls = Controls { bytes, next: 0 };
+    // All before the first of them is written or left out, all before the second is looked at.
+    let (mut done, mut at) = (0, 0);
     // Behind the start of an element, whose only content white space may be.
     let mut in_leaf = false;
     loop {
-        let Some(at) = rest.find('<') else { return is_blank(rest).then_some(()) };
-        let (text, tags) = rest.split_at_checked(at)?;
-        let kind = *tags.as_bytes().get(1)?;
+        let Some(len) = first_of([b'<'; 3], bytes.get(at..)?) else {
+            out.extend_from_slice(bytes.get(done..at)?);
+            return is_blank(rest.get(at..)?).then_some(());
+        };
+        let tag = at + len;
+        let kind = *bytes.get(tag + 1)?;
         if kind == b'!' || kind == b'?' {
             return None;
         }
         let ends = kind == b'/';
-        let is_one_line = !text.bytes().any(|byte| byte == b'\n' || byte == b'\r');
-        match (is_blank(text), is_one_line) {
-            (false, true) => out.extend_from_slice(text.as_bytes()),
-            (false, false) => push_text(out, text),
-            (true, true) if in_leaf && ends => out.extend_from_slice(text.as_bytes()),
-            (true, _) => {}
+        if len > 0 {
+            let text = rest.get(at..tag)?;
+            let is_one_line = controls.from(at) >= tag || memchr2(b'\n', b'\r', text.as_bytes()).is_none();
+            let is_blank = is_blank(text);
+            if !is_one_line || (is_blank && !(in_leaf && ends)) {
+                out.extend_from_slice(bytes.get(done..at)?);
+                if !is_blank {
+                    push_text(out, text);
+                }
+                done = tag;
+            }
         }
-        let len = tag_len(tags.as_bytes())?;
-        let (tag, more) = tags.split_at_checked(len)?;
-        out.extend_from_slice(tag.as_bytes());
-        in_leaf = !ends && !tag.ends_with("/>");
-        rest = more;
+        at = tag_end(bytes, tag)?;
+        if controls.from(tag) < at {
+            return None;
+        }
+        in_leaf = !ends && bytes.get(at - 2) != Some(&b'/');
     }
 }
 
-/// Bytes of the tag that these begin with; `None` for one of several lines, or with a tab.
-fn tag_len(bytes: &[u8]) -> Option<usize> {
-    let mut quote = None;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match (byte, quote) {
-            (b'\n' | b'\r' | b'\t', _) => return None,
-            (b'>', None) => return Some(at + 1),
-            (b'"' | b'\'', None) => quote = Some(byte),
-            (_, Some(mark)) if byte == mark => quote = None,
-            _ => {}
+/// Where the tag ends that begins at `at`.
+fn tag_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = first_of([b'>', b'"', b'\''], rest)?;
+        at += found + 1;
+        match rest.get(found) {
+            Some(b'>') => return Some(at),
+            Some(&quote) => at += memchr(quote, bytes.get(at..)?)? + 1,
+            None => return None,
         }
     }
-    None
+}
+
+/// Where the first of these bytes stands. It is nearly always near, so that a word of eight bytes at a time is quicker than more of them.
+#[inline(always)]
+fn first_of([a, b, c]: [u8; 3], bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Of each, the lowest byte that is found is one.
+        let found = |byte: u8| {
+            let other = word ^ (ONES * u64::from(byte));
+            other.wrapping_sub(ONES) & !other
+        };
+        let found = (found(a) | found(b) | found(c)) & HIGH;
+        if found != 0 {
+            return Some(8 * n + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let before = bytes.len() - rest.len();
+    rest.iter().position(|byte| [a, b, c].contains(byte)).map(|at| before + at)
+}
+
+/// Where line ends and tabs stand, which are few, asked for from the front to the back.
+struct Controls<'a> {
+    bytes: &'a [u8],
+    /// The first of them that is not before what was asked for last.
+    next: usize,
+}
+
+impl Controls<'_> {
+    /// Where the first of them stands that is not before `at`; the end of all bytes where there is none.
+    fn from(&mut self, at: usize) -> usize {
+        if self.next <= at {
+            let found = self.bytes.get(at..).and_then(|rest| memchr3(b'\n', b'\r', b'\t', rest));
+            self.next = found.map_or(self.bytes.len(), |found| at + found);
+        }
+        self.next
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +155,8 @@ mod tests {
             "<a>one\ntwo\r\nthree\rfour &amp; <b/> x </a>",
             "<a b=\"'\" c=\"&lt;\"> &#65; </a>",
             "  <a><b/> </a>  ",
+            "<a>\n<b>\tx\n</b>\r\n\t<c d='>\"' e=\"'\">\t</c>y</a>",
+            "<a/>",
         ] {
             let plain = quick(document).expect(document);
             assert!(!plain.contains(['\n', '\r']), "{plain}");
@@ -123,6 +176,10 @@ mod tests {
             "<a><![CDATA[x]]></a>",
             "<a\nb=\"1\"/>",
             "<a b=\"x\ny\"/>",
+            "<a>\n<b\tc='1'/></a>",
+            "<a b='1></a>",
+            "<a></a",
+            "<a><",
             "<a",
             "x<a/>y",
         ] {
