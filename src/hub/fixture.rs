@@ -94,9 +94,9 @@ impl Lent {
 
     fn hear_opening(&mut self, key: PeerKey, opening: &[u8]) {
         let bounds = self.peers.bounds;
-        let peer = self.peers.get_mut(key).unwrap();
-        assert!(matches!(peer.link.next(opening, &bounds), Ok(Step::Skip { len: 64 })));
-        assert!(matches!(peer.link.next(&opening[64..], &bounds), Ok(Step::Ready { .. })));
+        let link = self.peers.link_mut(key).unwrap();
+        assert!(matches!(link.next(opening, &bounds), Ok(Step::Skip { len: 64 })));
+        assert!(matches!(link.next(&opening[64..], &bounds), Ok(Step::Ready { .. })));
         self.peers.handshake_done(key);
         self.read(key);
     }

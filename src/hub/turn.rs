@@ -162,11 +162,9 @@ impl Hub {
         }
         loop {
             let (bounds, least) = (self.peers.bounds, self.peers.passage_bytes_min());
-            let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_open()) else {
-                return (used, Halt::Gone);
-            };
+            let Some(link) = self.peers.open_link(key) else { return (used, Halt::Gone) };
             let rest = buffer.get(used..).unwrap_or_default();
-            match peer.link.next(rest, &bounds) {
+            match link.next(rest, &bounds) {
                 Ok(Step::Message(message)) => {
                     let wire = rest.get(..message.len).unwrap_or_default();
                     match self.take_message(key, wire, &message) {
@@ -200,7 +198,7 @@ impl Hub {
                     Begun::Waits => return (used, Halt::Need(n)),
                     Begun::Held => return (used, Halt::Held),
                     Begun::Passes => {}
-                    Begun::Refused => used += self.peers.get_mut(key).map_or(0, |peer| peer.link.pass_over(rest)),
+                    Begun::Refused => used += self.peers.link_mut(key).map_or(0, |link| link.pass_over(rest)),
                 },
                 Ok(Step::Piece(left)) => {
                     let (gone, passed) = self.peers.pass_on(key, rest, left);
@@ -236,7 +234,7 @@ impl Hub {
     #[cold]
     fn faulty(&mut self, key: PeerKey, rest: &[u8], fault: Fault) -> Result<usize, Halt> {
         let is_large = matches!(fault, Fault::FrameTooLarge | Fault::MessageTooLarge);
-        let front = self.peers.get(key).filter(|_| is_large).map(|peer| peer.link.front());
+        let front = self.peers.link_mut(key).filter(|_| is_large).map(|link| link.front());
         let Some(view) = front.and_then(|front| large::beginning(rest, &front)) else {
             self.fault(key, fault);
             return Err(Halt::Gone);
@@ -244,7 +242,7 @@ impl Hub {
         if large::refuse_large(&mut self.peers, &self.names, key, &view) == Outcome::Held {
             return Err(Halt::Held);
         }
-        Ok(self.peers.get_mut(key).map_or(0, |peer| peer.link.pass_over(rest)))
+        Ok(self.peers.link_mut(key).map_or(0, |link| link.pass_over(rest)))
     }
 
     /// Hands the message at the front of `tail` over to a receiver; where there is no memory for what is behind it, the sender is held.

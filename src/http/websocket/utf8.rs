@@ -5,7 +5,7 @@
 pub struct Check {
     /// The beginning of a letter.
     held: [u8; 4],
-    len: usize,
+    len: u8,
 }
 
 impl Check {
@@ -15,11 +15,11 @@ impl Check {
         let mut rest = piece;
         while self.len > 0 {
             let Some((byte, behind)) = rest.split_first() else { return true };
-            if let Some(place) = self.held.get_mut(self.len) {
+            if let Some(place) = self.held.get_mut(usize::from(self.len)) {
                 *place = *byte;
             }
             (self.len, rest) = (self.len + 1, behind);
-            match core::str::from_utf8(self.held.get(..self.len).unwrap_or_default()) {
+            match core::str::from_utf8(self.held.get(..usize::from(self.len)).unwrap_or_default()) {
                 Ok(_) => self.len = 0,
                 Err(error) if error.error_len().is_some() => return false,
                 Err(_) => {}
@@ -28,7 +28,7 @@ impl Check {
         let Err(error) = core::str::from_utf8(rest) else { return true };
         let begun = rest.get(error.valid_up_to()..).unwrap_or_default();
         self.held.iter_mut().zip(begun).for_each(|(place, byte)| *place = *byte);
-        self.len = begun.len();
+        self.len = u8::try_from(begun.len()).unwrap_or(u8::MAX);
         error.error_len().is_none()
     }
 

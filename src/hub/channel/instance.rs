@@ -87,7 +87,7 @@ impl Instance {
 
     /// A peer's handshake is over.
     pub(super) fn ready(&mut self, peers: &Peers, key: PeerKey, side: Side, theirs: SocketType) {
-        let minor = u8::from(peers.get(key).is_some_and(|peer| peer.link.pings()));
+        let minor = u8::from(peers.get(key).is_some_and(|peer| peer.takes_pings()));
         let told = side.is_source().then(|| Told::new(&self.changes, side == Side::Publisher, minor));
         let mut link = Link::new(side, theirs, told);
         if side.is_source() {

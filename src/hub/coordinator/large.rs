@@ -42,7 +42,7 @@ pub(in crate::hub) fn beginning<'a>(buffer: &'a [u8], front: &frame::Message) ->
 pub(in crate::hub) fn begin(peers: &mut Peers, names: &Names, from: PeerKey, buffer: &[u8]) -> Begun {
     let is_component = |peer: &&Peer| peer.role == Role::Accepted && peer.node.is_none();
     let Some(peer) = peers.get(from).filter(is_component) else { return Begun::Waits };
-    let walked = peer.link.front();
+    let Some(walked) = peer.link.as_ref().map(|link| link.front()) else { return Begun::Waits };
     let is_begun = frame::head(buffer.get(walked.len..).unwrap_or_default()).is_ok();
     let Some((view, front)) = judgeable(buffer, &walked).filter(|_| is_begun) else { return Begun::Waits };
     if peers.users.is_restricting() {
@@ -59,7 +59,7 @@ pub(in crate::hub) fn begin(peers: &mut Peers, names: &Names, from: PeerKey, buf
     if peers.has_passage(to) {
         return refused(peers, |peers| hold_for_room(peers, names, from, to, NoRoom::Full, &view));
     }
-    if !peers.get_mut(from).is_some_and(|sender| sender.link.pass_on(buffer)) {
+    if !peers.link_mut(from).is_some_and(|link| link.pass_on(buffer)) {
         return Begun::Waits;
     }
     peers.begin_passage(from, to, front.to_vec());

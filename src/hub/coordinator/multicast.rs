@@ -60,7 +60,7 @@ pub(in crate::hub) fn spread(
     let mut header = *view.header;
     header[HEADER_BYTES - 1] = list.content_type;
     let view = View { header: &header, payload, ..*view };
-    let begun = peers.get(from).map_or(0, |peer| peer.receivers_done);
+    let begun = peers.get(from).map_or(0, |peer| peer.receivers_done as usize);
     let mut copies = Copies { peers, names, from, list, content, view: &view, copied: 0, done: begun };
     let outcome = copies.go_on();
     let Copies { copied, done, .. } = copies;
@@ -68,7 +68,7 @@ pub(in crate::hub) fn spread(
     peers.spend(Work::Copied(copied));
     let is_all = outcome != Outcome::Held;
     if let Some(peer) = peers.get_mut(from) {
-        peer.receivers_done = if is_all { 0 } else { done };
+        peer.receivers_done = if is_all { 0 } else { u32::try_from(done).unwrap_or(u32::MAX) };
     }
     peers.counters.multicasts_spread += u64::from(is_all);
     outcome

@@ -13,7 +13,7 @@ use super::permits::{self, Permit, is_answer};
 use crate::auth::{Action, Target};
 use crate::hub::keys::{ComponentKey, PeerKey};
 use crate::hub::names::{Names, new_header, say_as, shown};
-use crate::hub::peers::{About, For, Outcome, Peer, PeerTimer, Peers, Role};
+use crate::hub::peers::{About, For, Moment, Outcome, Peer, PeerTimer, Peers, Role};
 
 /// What the routing chart asks, answered from the tables for one sending peer.
 pub(super) struct Chart<'a> {
@@ -386,7 +386,7 @@ fn may_come_back(peers: &mut Peers, names: &Names, from: PeerKey, receiver: &[u8
     // After the start each sender waits once, after a cut each name.
     let since = match names.lost_at(name) {
         Some(lost) => lost,
-        None if is_new => peer.waited_for_names.unwrap_or(peers.now),
+        None if is_new => peer.waited_for_names.map_or(peers.now, Moment::tick),
         None => return false,
     };
     let waited = peers.now.since(since).0;
@@ -394,7 +394,7 @@ fn may_come_back(peers: &mut Peers, names: &Names, from: PeerKey, receiver: &[u8
         return false;
     }
     if let Some(peer) = peers.get_mut(from) {
-        peer.waited_for_names.get_or_insert(since);
+        peer.waited_for_names.get_or_insert_with(|| Moment::of(since));
     }
     peers.wait(from, For::Name);
     peers.set_peer_timer(from, PeerTimer::Stall, Span(peers.config.return_ms - waited));

@@ -74,11 +74,9 @@ impl Hub {
         let mut used = 0;
         loop {
             let bounds = self.peers.bounds;
-            let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_open()) else {
-                return (used, Halt::Gone);
-            };
+            let Some(link) = self.peers.open_link(key) else { return (used, Halt::Gone) };
             let rest = buffer.get(used..).unwrap_or_default();
-            match peer.link.next(rest, &bounds) {
+            match link.next(rest, &bounds) {
                 Ok(Step::Message(message)) => match self.channels.take(&mut self.peers, channel, key, rest, &message) {
                     Taken::Used(n) => used += n,
                     Taken::Held => return (used, Halt::Held),

@@ -158,7 +158,7 @@ impl Hub {
     fn serve_command(&mut self, key: PeerKey, asked: &Asked, session: SessionKey, id: &GuestId) -> Served {
         let (name, words) = (command(asked), words(asked));
         let words = words.each_ref().map(String::as_str);
-        let Some(command) = Command::of(&name) else { return unknown_command(&name, &id.id).into() };
+        let Some(command) = Command::of(&name) else { return unknown_command(&name, id.id()).into() };
         let standing = self.standing(session);
         if command.needs_password() {
             let password = self.peers.config.gmu_password.as_str();

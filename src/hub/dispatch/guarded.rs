@@ -80,8 +80,8 @@ impl Hub {
             Ok(Shaken::Need(_)) => Shaking::Not,
             Ok(Shaken::Went(len)) => {
                 tail.consume(len, &mut self.peers.pool);
-                if let Some(peer) = self.peers.get_mut(key) {
-                    peer.link.greeted();
+                if let Some(link) = self.peers.link_mut(key) {
+                    link.greeted();
                 }
                 Shaking::On
             }
@@ -178,7 +178,9 @@ impl Hub {
     /// A handshake is over: from here on there are messages.
     fn shaken(&mut self, key: PeerKey, done: Done) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.link.shaken(&done);
+        if let Some(link) = &mut peer.link {
+            link.shaken(&done);
+        }
         peer.is_guarded = done.session.is_some();
         let Done { socket_type, identity, is_instep, session, .. } = done;
         if let Some(session) = session {

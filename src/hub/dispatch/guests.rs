@@ -176,7 +176,7 @@ impl Hub {
         self.sessions.guest_leaves(&mut self.peers, &self.names, session, id, Parting::Resigned);
         self.drain_events();
         let track = tracking_id(&mut self.peers);
-        let text = format!("Resigned client Id '{}' from shared session '{name}' (tracking id {track})", id.id);
+        let text = format!("Resigned client Id '{}' from shared session '{name}' (tracking id {track})", id.id());
         Reply::json(200, format!(r#"{{"msg":{}}}"#, Value::from(text)))
     }
 

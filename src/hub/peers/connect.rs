@@ -89,7 +89,7 @@ impl Peers {
                 opening.extend_from_slice(ready.bytes());
             }
         }
-        let mut peer = Peer::new(role, link, remote, self.now);
+        let mut peer = Peer::new(role, Some(Box::new(link)), remote, self.now);
         peer.is_guarded = guard.is_some();
         peer.guard = guard.map(Box::new);
         let key = self.table.insert(peer).ok()?;
@@ -112,7 +112,7 @@ impl Peers {
 
     /// A peer that does not speak ZMTP: a controller, a viewer, a kernel.
     pub(in crate::hub) fn add_plain(&mut self, role: Role, remote: SocketAddr) -> Option<PeerKey> {
-        let mut peer = Peer::new(role, Link::new(SocketType::Router), remote, self.now);
+        let mut peer = Peer::new(role, None, remote, self.now);
         if role == Role::Viewer {
             peer.beside = Some(Box::new(Beside::Results(Results::default())));
         }
@@ -170,7 +170,7 @@ impl Peers {
         if self.tarpit >= TARPIT_MAX {
             return None;
         }
-        let mut peer = Peer::new(Role::Accepted, Link::new(SocketType::Router), remote, self.now);
+        let mut peer = Peer::new(Role::Accepted, None, remote, self.now);
         peer.life = Life::Tarpit;
         let key = self.table.insert(peer).ok()?;
         self.tarpit += 1;
@@ -427,7 +427,7 @@ impl Peers {
             "it may want another version than ZMTP 3, a mechanism such as CURVE where this node speaks NULL, or be a PUB or SUB socket, which connects to a channel"
         };
         // Who connects and leaves without a word looks whether somebody listens.
-        let has_spoken = peer.link.has_begun() || !peer.tail.is_empty() || is_dialled;
+        let has_spoken = peer.link.as_ref().is_some_and(|link| link.has_begun()) || !peer.tail.is_empty() || is_dialled;
         let cure = if let (true, Cause::Zmtp(fault)) = (is_dialled, cause) { self.keyring.cure(fault) } else { None };
         if let Some(cure) = cure {
             if self.may_log_of(key, About::Handshake) {

@@ -184,7 +184,7 @@ impl Peers {
         // Never before the directory would have given the component up.
         let end = patience.times(3).max(self.config.expiration().times(3));
         let is_silent = |peer: &Peer, now: Tick| {
-            peer.is_open() && peer.link.pings() && peer.held.is_none() && now.since(peer.last_heard) >= patience
+            peer.is_open() && peer.takes_pings() && peer.held.is_none() && now.since(peer.last_heard) >= patience
         };
         for slot in 0..self.slots_end() {
             let Some(key) = self.key_at(slot) else { continue };

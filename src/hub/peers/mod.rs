@@ -44,7 +44,7 @@ pub(super) use keyring::Keyring;
 pub(super) use news::{News, Topic};
 pub(super) use passage::{Loan, Passed};
 pub use peer::Peer;
-pub(super) use peer::{Flush, Life, Role, canonical, is_loopback};
+pub(super) use peer::{Flush, Life, Moment, Role, canonical, is_loopback};
 pub(super) use results::{QueuedResult, ResultKind, Results};
 pub(super) use shares::{Asker, Share, Shares, share_of};
 pub(super) use side::Side;

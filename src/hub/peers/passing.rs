@@ -82,7 +82,7 @@ impl Peers {
         let n = if pushed.is_ok() { piece.len() } else { 0 };
         if n > 0 {
             self.want_flush(to);
-            if self.get_mut(from).is_some_and(|sender| sender.link.passed_on(n)) {
+            if self.link_mut(from).is_some_and(|link| link.passed_on(n)) {
                 self.all_is_in(from, to);
                 self.counters.messages_in += 1;
                 self.counters.messages_delivered += 1;
@@ -220,7 +220,7 @@ impl Peers {
         let Some(passage) = self.get_mut(to).and_then(Peer::take_passage) else { return };
         if let Some(sender) = passage.from().and_then(|from| self.get_mut(from)) {
             sender.passes_to = None;
-            sender.link.give_up();
+            sender.give_up();
         }
         self.wake(For::Passage(to));
         self.wake(For::Ring(to));
@@ -238,7 +238,7 @@ impl Peers {
     pub(super) fn break_passage(&mut self, from: PeerKey) {
         let Some(sender) = self.get_mut(from) else { return };
         let Some(to) = sender.passes_to.take() else { return };
-        sender.link.give_up();
+        sender.give_up();
         let Some(passage) = self.get_mut(to).and_then(Peer::take_passage) else { return };
         let has_begun = passage.has_begun();
         passage.clear(&mut self.pool);
@@ -293,7 +293,7 @@ impl Peers {
             {
                 return Err(format!("{key:?} sends a message that {to:?} does not wait for"));
             }
-            if peer.passes_to.is_some() != peer.link.is_passing_on() {
+            if peer.passes_to.is_some() != peer.link.as_ref().is_some_and(|link| link.is_passing_on()) {
                 return Err(format!("{key:?}: a message goes on in pieces, and nobody knows where to"));
             }
             if peer.passage().is_some_and(|passage| passage.behind() > peer.ring.len()) {

@@ -114,11 +114,11 @@ pub(in crate::hub) enum Beside {
 pub(in crate::hub) struct Moment(NonZeroU64);
 
 impl Moment {
-    pub(super) const fn of(at: Tick) -> Self {
+    pub(in crate::hub) const fn of(at: Tick) -> Self {
         Self(NonZeroU64::MIN.saturating_add(at.0))
     }
 
-    pub(super) const fn tick(self) -> Tick {
+    pub(in crate::hub) const fn tick(self) -> Tick {
         Tick(self.0.get() - 1)
     }
 }
@@ -183,58 +183,63 @@ pub struct Peer {
     pub(in crate::hub) is_watched: bool,
     /// Somebody wants to know when there is room in its ring.
     pub(in crate::hub) tells_of_room: bool,
-    // ---- What a receiver is not asked for ----
+    // ---- What a receiver is not asked for, the larger fields first ----
     /// Names signed in on this link; nearly always one.
     pub(in crate::hub) names: Vec<ComponentKey>,
-    pub(in crate::hub) role: Role,
-    pub(in crate::hub) remote: SocketAddr,
-    pub(in crate::hub) link: Link,
+    /// Its machine, where it speaks ZMTP.
+    pub(in crate::hub) link: Option<Box<Link>>,
+    pub(in crate::hub) tail: Tail,
+    pub(in crate::hub) traffic: Traffic,
     /// What comes before messages, where somebody is asked who he is.
     pub(in crate::hub) guard: Option<Box<Handshake>>,
-    /// It has, or had, a guard: what comes in is not dealt with as it is.
-    pub(in crate::hub) is_guarded: bool,
-    /// Nobody on the way can read what is said on it, by TLS.
-    pub(in crate::hub) is_private: bool,
-    pub(in crate::hub) tail: Tail,
     pub(in crate::hub) last_heard: Tick,
+    /// Since when it has waited for a name to come back.
+    pub(in crate::hub) waited_for_names: Option<Moment>,
+    /// By what it is known who is at the other end, where that is not by its address.
+    pub(in crate::hub) shown: Option<Box<Shown>>,
+    /// What it was asked lately, where it may not send to everybody.
+    questions: Option<Box<Questions>>,
+    /// Since when its work is counted.
+    work_since: Tick,
+    /// Microseconds of our own work that it has had done since then.
+    work_micros: u32,
+    /// Commands in the second that this is, counted from the start.
+    commands: (u32, u32),
+    /// Receivers of the message for several of them that it has sent last, for whom that has been done.
+    pub(in crate::hub) receivers_done: u32,
+    pub(in crate::hub) remote: SocketAddr,
+    pub(in crate::hub) role: Role,
     /// Why it is not read.
     pub(in crate::hub) held: Option<For>,
-    /// A sign of life is asked for because its name was claimed.
-    pub(in crate::hub) probed: bool,
-    /// A node was asked whether this link is its own, because another link claims so, too.
-    pub(in crate::hub) must_prove: bool,
     /// The node whose Coordinator this accepted link is.
     pub(in crate::hub) node: Option<NodeKey>,
     /// Where the last message from here went: most senders have one receiver.
     pub(in crate::hub) last_receiver: Option<ComponentKey>,
-    /// Receivers of the message for several of them that it has sent last, for whom that has been done.
-    pub(in crate::hub) receivers_done: usize,
     /// To whom the message goes in pieces that it is in the middle of sending.
     pub(in crate::hub) passes_to: Option<PeerKey>,
-    /// Since when it has waited for a name to come back.
-    pub(in crate::hub) waited_for_names: Option<Tick>,
     /// Who is at the other end, if that is known.
     pub(in crate::hub) user: Option<UserId>,
-    /// By what that is known, where it is not by its address.
-    pub(in crate::hub) shown: Option<Box<Shown>>,
-    /// What it was asked lately, where it may not send to everybody.
-    questions: Option<Box<Questions>>,
     /// Whose share it counts for.
     pub(in crate::hub) share: Option<Share>,
+    /// It has, or had, a guard: what comes in is not dealt with as it is.
+    pub(in crate::hub) is_guarded: bool,
+    /// Nobody on the way can read what is said on it, by TLS.
+    pub(in crate::hub) is_private: bool,
+    /// A sign of life is asked for because its name was claimed.
+    pub(in crate::hub) probed: bool,
+    /// A node was asked whether this link is its own, because another link claims so, too.
+    pub(in crate::hub) must_prove: bool,
     /// It has sent a whole request, if it is a controller or viewer.
     pub(in crate::hub) has_asked: bool,
     /// It speaks another version of the control protocol, which has been said.
     pub(in crate::hub) has_other_version: bool,
-    pub(in crate::hub) traffic: Traffic,
-    commands: (u64, u32),
-    /// Microseconds of our own work that it has had done since a moment.
-    work: (Tick, u64),
 }
 
+const _: () = assert!(size_of::<Peer>() <= 440, "seven lines of 64 bytes, less the age of the key");
 const _: () = assert!(core::mem::offset_of!(Peer, names) <= 120, "two lines of 64 bytes, less the age of the key");
 
 impl Peer {
-    pub(in crate::hub) fn new(role: Role, link: Link, remote: SocketAddr, now: Tick) -> Self {
+    pub(in crate::hub) fn new(role: Role, link: Option<Box<Link>>, remote: SocketAddr, now: Tick) -> Self {
         Self {
             ring: Ring::new(),
             left: 0,
@@ -275,7 +280,8 @@ impl Peer {
             has_other_version: false,
             traffic: Traffic::new(now),
             commands: (0, 0),
-            work: (now, 0),
+            work_since: now,
+            work_micros: 0,
         }
     }
 
@@ -283,10 +289,24 @@ impl Peer {
         self.life == Life::Open
     }
 
+    /// Of the message that it is in the middle of sending nobody wants any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.give_up();
+        }
+    }
+
+    /// Whether it understands the PING of ZMTP.
+    pub(in crate::hub) fn takes_pings(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.pings())
+    }
+
     /// Whether its handshake is over. A controller or viewer has none, its first request stands for it.
     pub(in crate::hub) fn is_ready(&self) -> bool {
         match self.role {
-            Role::Accepted | Role::Dialled(_) | Role::Channel(..) => self.link.is_ready(),
+            Role::Accepted | Role::Dialled(_) | Role::Channel(..) => {
+                self.link.as_ref().is_some_and(|link| link.is_ready())
+            }
             Role::Controller | Role::Viewer | Role::Web | Role::Topic => self.has_asked,
             Role::Kernel(_) => true,
         }
@@ -300,7 +320,7 @@ impl Peer {
     /// Whether it is the Coordinator of another node, and instep's: it spreads one message among several receivers, and takes differences of our
     /// directory.
     pub(in crate::hub) fn is_instep(&self) -> bool {
-        matches!(self.role, Role::Dialled(_)) && self.link.is_instep()
+        matches!(self.role, Role::Dialled(_)) && self.link.as_ref().is_some_and(|link| link.is_instep())
     }
 
     /// What waits for it, if it is a viewer.
@@ -463,20 +483,20 @@ impl Peer {
 
     /// Notes that we have worked for it.
     pub(super) fn note_work(&mut self, now: Tick, micros: u64) {
-        if now.since(self.work.0).0 >= LIGHT_WINDOW_MS {
-            self.work = (now, 0);
+        if now.since(self.work_since).0 >= LIGHT_WINDOW_MS {
+            (self.work_since, self.work_micros) = (now, 0);
         }
-        self.work.1 = self.work.1.saturating_add(micros);
+        self.work_micros = self.work_micros.saturating_add(u32::try_from(micros).unwrap_or(u32::MAX));
     }
 
     /// Whether it has had little done for it lately.
     pub(super) fn asks_for_little(&self, now: Tick) -> bool {
-        now.since(self.work.0).0 >= LIGHT_WINDOW_MS || self.work.1 <= LIGHT_MICROS
+        now.since(self.work_since).0 >= LIGHT_WINDOW_MS || u64::from(self.work_micros) <= LIGHT_MICROS
     }
 
     /// Counts a command; answers whether there are too many within this second.
     pub(in crate::hub) fn floods_commands(&mut self, now: Tick) -> bool {
-        let second = now.0 / 1000;
+        let second = u32::try_from(now.0 / 1000).unwrap_or(u32::MAX);
         self.commands = if self.commands.0 == second { (second, self.commands.1 + 1) } else { (second, 1) };
         self.commands.1 > COMMANDS_PER_SECOND_MAX
     }

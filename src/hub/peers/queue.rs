@@ -5,6 +5,7 @@ use crate::store::ring::NoRoom;
 use crate::time::Span;
 use crate::zmtp::command::Built;
 use crate::zmtp::frame;
+use crate::zmtp::link::Link;
 
 use super::peer::{Beside, Moment};
 use super::results::{QueuedResult, Results};
@@ -15,6 +16,17 @@ use crate::hub::keys::PeerKey;
 
 impl Peers {
     // ---- In ----
+
+    /// The machine of a connection that speaks ZMTP.
+    pub(in crate::hub) fn link_mut(&mut self, key: PeerKey) -> Option<&mut Link> {
+        self.get_mut(key)?.link.as_deref_mut()
+    }
+
+    /// The same, while it is read.
+    #[inline(always)]
+    pub(in crate::hub) fn open_link(&mut self, key: PeerKey) -> Option<&mut Link> {
+        self.get_mut(key).filter(|peer| peer.is_open())?.link.as_deref_mut()
+    }
 
     /// Bytes that may be read from this peer now; zero while it is held.
     pub(in crate::hub) fn read_budget(&mut self, key: PeerKey) -> usize {
@@ -136,7 +148,7 @@ impl Peers {
 
     /// Sends a ZMTP PING, if the peer understands it.
     pub(in crate::hub) fn ping(&mut self, key: PeerKey) -> bool {
-        if !self.get(key).is_some_and(|peer| peer.link.pings()) {
+        if !self.get(key).is_some_and(Peer::takes_pings) {
             return false;
         }
         if self.queue_parts(key, &[Built::ping(0).bytes()], self.own_bytes_max()).is_err() {

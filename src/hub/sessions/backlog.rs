@@ -6,11 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::hub::keys::{PeerKey, SessionKey};
-use crate::hub::peers::Peers;
+use crate::hub::peers::{Peer, Peers};
 use crate::store::pool::Pool;
 use crate::store::shared::Waiting;
 
 use super::voice::{self, Tail};
+
+/// Large notices that may wait for one guest.
+const LARGE_NOTICES_MAX: usize = 4;
 
 /// A notice that waits for its place in the ring of a link.
 #[derive(Debug)]
@@ -52,8 +55,22 @@ impl Backlog {
         self.links.contains_key(&link)
     }
 
+    /// Whether a guest may be given so many bytes more: nobody waits for one of them, so what does not fit its ring behind what waits there ends its
+    /// stream.
+    pub(super) fn has_share_left(&self, peers: &Peers, stream: PeerKey, bytes: usize) -> bool {
+        let waiting = peers.get(stream).map_or(0, Peer::waiting);
+        let large_min = peers.passage_bytes_min();
+        // What is large is lent, and takes no room in the ring; what comes behind it has to wait.
+        let (large, small) = self.waiting_for(stream, large_min);
+        let (large, own) = if bytes >= large_min { (large + 1, 0) } else { (large, bytes) };
+        if large == 0 {
+            return !self.has(stream) && (waiting == 0 || waiting + bytes <= peers.own_bytes_max());
+        }
+        large <= LARGE_NOTICES_MAX && waiting + small + own <= peers.own_bytes_max()
+    }
+
     /// How many notices of at least `large_min` bytes wait for a link, and the bytes of all others.
-    pub(super) fn waiting_for(&self, link: PeerKey, large_min: usize) -> (usize, usize) {
+    fn waiting_for(&self, link: PeerKey, large_min: usize) -> (usize, usize) {
         let lens = self.links.get(&link).into_iter().flatten().map(|waiting| waiting.tail.len());
         lens.fold(
             (0, 0),

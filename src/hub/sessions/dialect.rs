@@ -25,6 +25,15 @@ impl Dialect {
     /// In the order in which tails are made.
     pub(super) const ALL: [Self; 3] = [Self::Stream, Self::Post, Self::Topic];
 
+    /// Tells it from the others where an identity is kept.
+    pub(super) const fn letter(self) -> &'static str {
+        match self {
+            Self::Stream => "0",
+            Self::Post => "1",
+            Self::Topic => "2",
+        }
+    }
+
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Stream => "ws",

@@ -18,27 +18,40 @@ use crate::time::Tick;
 use super::dialect::Dialect;
 use super::ear::Ear;
 
-/// By what a guest is known: which of the interfaces it uses, and the identity that it has there.
+/// By what a guest is known: which of the interfaces it uses, and the identity that it has there. It is kept twice for each stream, so that it is
+/// short: a letter for the interface, and the identity behind it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::hub) struct GuestId {
-    pub(in crate::hub) dialect: Dialect,
-    pub(in crate::hub) id: Arc<str>,
-}
+pub(in crate::hub) struct GuestId(Arc<str>);
 
 impl GuestId {
+    fn of(dialect: Dialect, id: &str) -> Self {
+        Self([dialect.letter(), id].concat().into())
+    }
+
     /// A client that is told on a WebSocket. Whoever knows its identity can take its place, so nobody else is told it.
     pub(in crate::hub) fn streaming(id: &str) -> Self {
-        Self { dialect: Dialect::Stream, id: id.into() }
+        Self::of(Dialect::Stream, id)
     }
 
     /// A client that hands things in by this name of its choosing, and is told nothing. Nobody takes its place: all who use the name are it.
     pub(in crate::hub) fn posting(id: &str) -> Self {
-        Self { dialect: Dialect::Post, id: id.into() }
+        Self::of(Dialect::Post, id)
     }
 
     /// A connection that hears on topics.
     pub(super) fn hearing(stream: PeerKey) -> Self {
-        Self { dialect: Dialect::Topic, id: format!("{stream:?}").into() }
+        Self::of(Dialect::Topic, &format!("{stream:?}"))
+    }
+
+    /// Which of the interfaces it uses.
+    pub(super) fn dialect(&self) -> Dialect {
+        let has_letter = |dialect: &Dialect| self.0.starts_with(dialect.letter());
+        Dialect::ALL.into_iter().find(has_letter).unwrap_or(Dialect::Stream)
+    }
+
+    /// The identity that it has there.
+    pub(in crate::hub) fn id(&self) -> &str {
+        self.0.get(1..).unwrap_or_default()
     }
 
     /// The same, by the name under which events have it.
@@ -70,12 +83,16 @@ pub(in crate::hub) struct Arrival<'a> {
     pub(in crate::hub) doer: Doer,
 }
 
+/// Subscriptions, which most have none of.
+#[derive(Debug, Default)]
+struct Ears(Vec<Ear>);
+
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Guest {
-    /// As it is shown, and as its events have it; nobody else has the same.
-    pub(super) name: Box<str>,
-    pub(super) system: Box<str>,
+    /// Its name and, behind that, its system.
+    words: Box<str>,
+    name_bytes: u16,
     pub(super) remote: Option<SocketAddr>,
     /// The user whose it is, if it is one's.
     pub(super) user: Option<UserId>,
@@ -84,9 +101,9 @@ pub(super) struct Guest {
     /// Where it is told what happens.
     pub(super) stream: Option<PeerKey>,
     /// What it subscribes to, if it hears on topics.
-    pub(super) ears: Vec<Ear>,
+    ears: Option<Box<Ears>>,
     /// The number of the event by which it joined; `None` while it has a stream and nothing else.
-    pub(super) joined: Option<u64>,
+    pub(super) joined: Option<NonZeroU64>,
     /// The last event that it was told.
     pub(super) told: u64,
     /// When it last asked for something, or its stream ended.
@@ -94,19 +111,21 @@ pub(super) struct Guest {
     /// The shared initialization that it has for certain, by the number of its event.
     has: Option<NonZeroU64>,
     /// The same of one that was sent, and when: whoever speaks later has it.
-    sent: Option<(NonZeroU64, Tick)>,
+    sent: Option<Box<(NonZeroU64, Tick)>>,
 }
+
+const _: () = assert!(size_of::<Guest>() <= 152, "there may be thousands");
 
 impl Guest {
     fn new(now: Tick) -> Self {
         Self {
-            name: "".into(),
-            system: "".into(),
+            words: "".into(),
+            name_bytes: 0,
             remote: None,
             user: None,
             doer: Doer::default(),
             stream: None,
-            ears: Vec::new(),
+            ears: None,
             joined: None,
             told: 0,
             seen: now,
@@ -115,25 +134,48 @@ impl Guest {
         }
     }
 
+    /// As it is shown, and as its events have it; nobody else has the same.
+    pub(super) fn name(&self) -> &str {
+        self.words.get(..self.name_bytes.into()).unwrap_or_default()
+    }
+
+    /// The system that it speaks for.
+    pub(super) fn system(&self) -> &str {
+        self.words.get(self.name_bytes.into()..).unwrap_or_default()
+    }
+
+    /// It is called so, which is no long name, and speaks for this system.
+    pub(super) fn is_called(&mut self, name: &str, system: &str) {
+        debug_assert!(name.len() <= usize::from(u16::MAX), "names are cut");
+        self.words = [name, system].concat().into();
+        self.name_bytes = u16::try_from(name.len()).unwrap_or_default();
+    }
+
     /// It has shown that it lives.
     pub(super) fn is_heard(&mut self, now: Tick) {
         self.seen = now;
-        if let Some((number, at)) = self.sent
-            && now > at
-        {
-            (self.has, self.sent) = (Some(number), None);
+        if let Some(sent) = self.sent.take_if(|sent| now > sent.1) {
+            self.has = Some(sent.0);
+        }
+    }
+
+    /// The event of this number is on its way to it.
+    pub(super) fn is_told(&mut self, number: u64, is_initialization: bool, now: Tick) {
+        self.told = number;
+        if is_initialization {
+            self.is_sent(number, now);
         }
     }
 
     /// The shared initialization is on its way to it.
     pub(super) fn is_sent(&mut self, number: u64, now: Tick) {
-        self.sent = NonZeroU64::new(number).map(|number| (number, now));
+        self.sent = NonZeroU64::new(number).map(|number| Box::new((number, now)));
     }
 
     /// The initialization of this number has not reached it, whatever has been heard of it since.
     pub(super) fn is_not_sent(&mut self, number: u64) {
-        self.sent = self.sent.filter(|(sent, _)| sent.get() != number);
-        self.has = self.has.filter(|has| has.get() != number);
+        self.sent.take_if(|sent| sent.0.get() == number);
+        self.has.take_if(|has| has.get() == number);
     }
 
     /// Whether it has the initialization of this number for certain.
@@ -141,13 +183,23 @@ impl Guest {
         self.has.is_some_and(|has| has.get() == number)
     }
 
+    /// What it subscribes to.
+    pub(super) fn ears(&self) -> &[Ear] {
+        self.ears.as_ref().map_or(&[], |ears| &ears.0)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn ears_mut(&mut self) -> &mut Vec<Ear> {
+        &mut self.ears.get_or_insert_default().0
+    }
+
     fn ear_bytes(&self) -> usize {
-        self.ears.iter().map(|ear| ear.bytes).sum()
+        self.ears().iter().map(|ear| ear.bytes).sum()
     }
 
     /// Its system as it may be shown: clients that have no other name for it use their identity.
     fn shown_system(&self, id: &GuestId) -> String {
-        if id.dialect == Dialect::Stream { title(&self.system, id) } else { self.system.as_ref().into() }
+        if id.dialect() == Dialect::Stream { title(self.system(), id) } else { self.system().into() }
     }
 
     /// Writes its row of the table of members.
@@ -155,9 +207,9 @@ impl Guest {
         json.object(|json| {
             json.key("acked").number(self.told);
             json.key("address").text(&self.remote.map_or_else(String::new, |remote| remote.to_string()));
-            json.key("format").text(id.dialect.word());
+            json.key("format").text(id.dialect().word());
             json.key("joined").number(joined);
-            json.key("name").text(&self.name);
+            json.key("name").text(self.name());
             json.key("system").text(&self.shown_system(id));
         });
     }
@@ -239,20 +291,28 @@ impl Guests {
             .filter_map(|(id, guest)| Some((id, &**guest, guest.stream?)))
     }
 
+    /// The same, of whom neither membership nor stream nor ears change.
+    pub(super) fn told_mut(&mut self) -> impl Iterator<Item = (&GuestId, &mut Guest, PeerKey)> {
+        self.all.iter_mut().filter_map(|(id, guest)| {
+            let stream = guest.stream.filter(|_| guest.joined.is_some())?;
+            Some((id, &mut **guest, stream))
+        })
+    }
+
     /// Changes a guest that there is.
     pub(super) fn change(&mut self, id: &GuestId, change: impl FnOnce(&mut Guest)) {
         let Some(guest) = self.all.get_mut(id) else { return };
         self.joined -= usize::from(guest.joined.is_some());
         self.streams -= usize::from(guest.stream.is_some());
-        self.ears -= guest.ears.len();
+        self.ears -= guest.ears().len();
         self.ear_bytes -= guest.ear_bytes();
         change(guest);
         if guest.joined.is_none() {
-            guest.ears.clear();
+            guest.ears = None;
         }
         self.joined += usize::from(guest.joined.is_some());
         self.streams += usize::from(guest.stream.is_some());
-        self.ears += guest.ears.len();
+        self.ears += guest.ears().len();
         self.ear_bytes += guest.ear_bytes();
         if guest.joined.is_none() && guest.stream.is_none() {
             self.all.remove(id);
@@ -268,7 +328,7 @@ impl Guests {
     pub(super) fn write(&self, json: &mut Json) {
         for (id, guest) in &self.all {
             if let Some(joined) = guest.joined {
-                guest.write(json, id, joined);
+                guest.write(json, id, joined.get());
             }
         }
     }
@@ -282,8 +342,8 @@ impl Guests {
 
 /// How a guest calls itself; where that is its identity, which is the key to its stream, the beginning of it.
 pub(super) fn title(text: &str, id: &GuestId) -> String {
-    if text.contains(&*id.id) {
-        let beginning: String = id.id.chars().take(2).collect();
+    if text.contains(id.id()) {
+        let beginning: String = id.id().chars().take(2).collect();
         return format!("{beginning}...");
     }
     shown(text, GUEST_NAME_BYTES_MAX)

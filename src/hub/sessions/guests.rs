@@ -6,6 +6,8 @@
 //! by an event.
 
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU64;
+use core::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -64,8 +66,8 @@ impl Sessions {
         let Some(session) = self.table.get_mut(key) else { return Err(self.no_such()) };
         if let Some(guest) = session.guests.get_mut(id).filter(|guest| guest.joined.is_some()) {
             guest.is_heard(now);
-            if guest.system != system || !peers.config.join_again_is_ok() {
-                return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", &*guest.system));
+            if guest.system() != &*system || !peers.config.join_again_is_ok() {
+                return Err(refused(Code::C2simClientAlreadyJoined, "SYSTEM_NAME", guest.system()));
             }
             guest.remote = Some(arrival.remote);
             return Ok(Said::Now(Aftermath::about(Ok(Value::Null), key)));
@@ -127,8 +129,8 @@ impl Sessions {
             return Ok(Some(said));
         }
         self.find_room(peers, key, id, remote)?;
-        let name = [SUBMITTER, &id.id].concat();
-        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: &id.id, remote, user: None, doer });
+        let name = [SUBMITTER, id.id()].concat();
+        self.enter_guest(peers, names, key, id, Arrival { title: &name, system: id.id(), remote, user: None, doer });
         Ok(None)
     }
 
@@ -146,8 +148,9 @@ impl Sessions {
         session.guests.enter(id, now);
         let (seq, name) = (session.seq + 1, Box::<str>::from(arrival.title));
         session.guests.change(id, |guest| {
-            (guest.name, guest.system) = (name.clone(), arrival.system.into());
-            (guest.remote, guest.joined, guest.told, guest.seen) = (Some(arrival.remote), Some(seq), seq, now);
+            guest.is_called(&name, arrival.system);
+            (guest.remote, guest.joined, guest.told, guest.seen) =
+                (Some(arrival.remote), NonZeroU64::new(seq), seq, now);
             (guest.user, guest.doer) = (arrival.user, arrival.doer);
         });
         peers.counters.session_joins += 1;
@@ -159,7 +162,7 @@ impl Sessions {
     pub(super) fn note_system(&mut self, key: SessionKey, author: &Author) {
         let Some(id) = GuestId::of_submitter(&author.by) else { return };
         if let Some(guest) = self.table.get_mut(key).and_then(|session| session.guests.get_mut(&id)) {
-            guest.system.clone_from(&author.system);
+            guest.is_called(&author.by, &author.system);
         }
     }
 
@@ -205,7 +208,7 @@ impl Sessions {
         why: Parting,
     ) {
         let Some(guest) = self.table.get(key).and_then(|session| session.guests.get(id)) else { return };
-        let (name, was_member, doer) = (guest.name.clone(), guest.joined.is_some(), guest.doer);
+        let (name, was_member, doer) = (Box::from(guest.name()), guest.joined.is_some(), guest.doer);
         if let Some(stream) = guest.stream {
             self.forget_stream(stream, key, id);
             peers.events.push_back(Event::StreamOver { peer: stream, why });
@@ -260,7 +263,7 @@ impl Sessions {
     pub(super) fn guest_author(&self, key: SessionKey, id: &GuestId) -> Result<Author, Refused> {
         let session = self.table.get(key).ok_or_else(|| self.no_such())?;
         match session.guests.get(id).filter(|guest| guest.joined.is_some()) {
-            Some(guest) => Ok(Author { by: guest.name.clone(), system: guest.system.clone(), doer: guest.doer }),
+            Some(guest) => Ok(Author { by: guest.name().into(), system: guest.system().into(), doer: guest.doer }),
             None => Err(refused(Code::ClientNotJoinedSharedSession, "ACTIVE_SESSION", session.name.as_str())),
         }
     }
@@ -331,8 +334,7 @@ impl Sessions {
             self.forget_stream(old, key, id);
             peers.events.push_back(Event::StreamOver { peer: old, why: Parting::Replaced });
         }
-        // Nearly always one, so no room is kept for more.
-        self.streams.entry(stream).or_insert_with(|| Vec::with_capacity(1)).push((key, held));
+        self.streams.insert((stream, key), held);
         if peers.config.resend_init {
             self.give_initialization(peers, key, id);
         }
@@ -361,7 +363,7 @@ impl Sessions {
 
     /// A stream has ended before the event of this number had left: if it told the initialization, that is given again.
     pub(super) fn stream_missed(&mut self, peers: &mut Peers, key: SessionKey, stream: PeerKey, seq: u64) {
-        for (of, id) in self.streams.get(&stream).cloned().unwrap_or_default() {
+        for (of, id) in self.guests_on(stream) {
             if of == key {
                 self.change_guest(peers, key, &id, |guest| guest.is_not_sent(seq));
             }
@@ -371,12 +373,13 @@ impl Sessions {
     /// A stream has ended, and with it the membership of whoever could not follow on it.
     pub(in crate::hub) fn stream_left(&mut self, peers: &mut Peers, names: &Names, stream: PeerKey, cause: Cause) {
         let now = peers.now;
-        for (key, id) in self.streams.remove(&stream).unwrap_or_default() {
+        for (key, id) in self.guests_on(stream) {
+            self.streams.remove(&(stream, key));
             let could_follow = !matches!(cause, Cause::Slow | Cause::Memory | Cause::Notice);
             self.change_guest(peers, key, &id, |guest| (guest.stream, guest.seen) = (None, now));
             if !could_follow {
                 self.guest_leaves(peers, names, key, &id, Parting::Slow);
-            } else if id.dialect == Dialect::Topic {
+            } else if id.dialect() == Dialect::Topic {
                 // Nobody comes back to it.
                 self.guest_leaves(peers, names, key, &id, Parting::Silent);
             }
@@ -385,7 +388,7 @@ impl Sessions {
 
     /// Something was heard on a stream.
     pub(in crate::hub) fn stream_heard(&mut self, peers: &Peers, stream: PeerKey) {
-        for (key, id) in self.streams.get(&stream).into_iter().flatten() {
+        for ((_, key), id) in self.streams.range(all_of(stream)) {
             if let Some(guest) = self.table.get_mut(*key).and_then(|session| session.guests.get_mut(id)) {
                 guest.is_heard(peers.now);
             }
@@ -406,12 +409,14 @@ impl Sessions {
     }
 
     pub(super) fn forget_stream(&mut self, stream: PeerKey, key: SessionKey, id: &GuestId) {
-        if let Some(of_stream) = self.streams.get_mut(&stream) {
-            of_stream.retain(|(other, known)| *other != key || known != id);
-            if of_stream.is_empty() {
-                self.streams.remove(&stream);
-            }
+        if self.streams.get(&(stream, key)) == Some(id) {
+            self.streams.remove(&(stream, key));
         }
+    }
+
+    /// Those that are told something on a stream.
+    pub(super) fn guests_on(&self, stream: PeerKey) -> Vec<(SessionKey, GuestId)> {
+        self.streams.range(all_of(stream)).map(|((_, key), id)| (*key, id.clone())).collect()
     }
 
     /// Changes a guest; one that is nothing any more gives its place back.
@@ -428,4 +433,9 @@ impl Sessions {
         let after = session.guests.bytes();
         self.account(peers, before, after);
     }
+}
+
+/// The keys of what is told on a stream.
+const fn all_of(stream: PeerKey) -> RangeInclusive<(PeerKey, SessionKey)> {
+    (stream, SessionKey::from_bits(0))..=(stream, SessionKey::from_bits(u64::MAX))
 }

@@ -44,28 +44,28 @@ impl Sessions {
             let doer = peers.doer_from(stream, Some(remote));
             self.enter_guest(peers, names, key, &id, Arrival { title: &name, system: "", remote, user: None, doer });
             self.change_guest(peers, key, &id, |guest| guest.stream = Some(stream));
-            self.streams.entry(stream).or_default().push((key, id.clone()));
+            self.streams.insert((stream, key), id.clone());
         }
         if peers.pool.data_room() < ear.bytes {
             self.leave_without_ears(peers, names, key, &id);
             return Err(self.no_room(key));
         }
-        self.change_guest(peers, key, &id, |guest| guest.ears.push(ear));
+        self.change_guest(peers, key, &id, |guest| guest.ears_mut().push(ear));
         Ok(None)
     }
 
     /// A connection gives subscriptions up, all of this name.
     pub(in crate::hub) fn hearer_unsubscribes(&mut self, peers: &mut Peers, names: &Names, stream: PeerKey, ear: &str) {
-        for (key, id) in self.streams.get(&stream).cloned().unwrap_or_default() {
-            self.change_guest(peers, key, &id, |guest| guest.ears.retain(|known| *known.id != *ear));
+        for (key, id) in self.guests_on(stream) {
+            self.change_guest(peers, key, &id, |guest| guest.ears_mut().retain(|known| *known.id != *ear));
             self.leave_without_ears(peers, names, key, &id);
         }
     }
 
     /// A connection is told nothing more, as it parts in good order.
     pub(in crate::hub) fn hearer_leaves(&mut self, peers: &mut Peers, names: &Names, stream: PeerKey) {
-        for (key, id) in self.streams.get(&stream).cloned().unwrap_or_default() {
-            self.change_guest(peers, key, &id, |guest| guest.ears.clear());
+        for (key, id) in self.guests_on(stream) {
+            self.change_guest(peers, key, &id, |guest| guest.ears_mut().clear());
             self.leave_without_ears(peers, names, key, &id);
         }
     }
@@ -73,7 +73,7 @@ impl Sessions {
     /// Who subscribes to nothing any more is no member any more.
     fn leave_without_ears(&mut self, peers: &mut Peers, names: &Names, key: SessionKey, id: &GuestId) {
         let Some(guest) = self.table.get(key).and_then(|session| session.guests.get(id)) else { return };
-        if !guest.ears.is_empty() {
+        if !guest.ears().is_empty() {
             return;
         }
         if let Some(stream) = guest.stream {
@@ -83,10 +83,17 @@ impl Sessions {
         self.guest_leaves(peers, names, key, id, Parting::Resigned);
     }
 
-    /// Puts an event into the rings of all who hear on topics; answers who has heard it, and who has no room for it.
-    pub(super) fn notify_hearers(&mut self, peers: &mut Peers, key: SessionKey, draft: &Draft, seq: u64) -> Outcome {
-        let mut outcome = Outcome::default();
-        let Some(session) = self.table.get(key).filter(|session| session.guests.ears() > 0) else { return outcome };
+    /// Puts an event into the rings of all who hear on topics; answers who has no room for it.
+    pub(super) fn notify_hearers(
+        &mut self,
+        peers: &mut Peers,
+        key: SessionKey,
+        draft: &Draft,
+        seq: u64,
+    ) -> Vec<(GuestId, PeerKey)> {
+        let mut cut = Vec::new();
+        let Self { table, backlog, .. } = self;
+        let Some(session) = table.get_mut(key).filter(|session| session.guests.ears() > 0) else { return cut };
         let version: Box<str> = match peers.config.gmu_version.as_str() {
             "" => session.version.clone(),
             chosen => chosen.into(),
@@ -94,43 +101,44 @@ impl Sessions {
         let scene = Scene { session: &session.name, state: session.flow.state, seq, version: &version };
         let mut bulletins = match Told::of(peers, scene, draft) {
             Told::Bulletins(bulletins) => bulletins,
-            Told::Nothing => return outcome,
+            Told::Nothing => return cut,
             Told::Unreadable => {
                 peers.counters.stomp_unreadable += 1;
-                return outcome;
+                return cut;
             }
         };
         peers.spend(Work::Notices(session.guests.ears()));
-        let bytes_max = peers.own_bytes_max();
-        for (id, guest, stream) in session.guests.told().filter(|(_, guest, _)| !guest.ears.is_empty()) {
+        let (now, bytes_max) = (peers.now, peers.own_bytes_max());
+        for (id, guest, stream) in session.guests.told_mut().filter(|(_, guest, _)| !guest.ears().is_empty()) {
             let all = for_one(&mut bulletins, guest, seq);
             let bytes = all.iter().map(|(head, tail)| head.len() + tail.len()).sum();
-            let mut is_given = all.is_empty() || self.has_share_left(peers, stream, bytes);
+            let mut is_given = all.is_empty() || backlog.has_share_left(peers, stream, bytes);
             for (head, tail) in all {
                 let notice = Notice { session: key, members: &[], head: &head, seq, tail: &tail };
-                is_given = is_given && self.backlog.give(peers, stream, notice, bytes_max);
+                is_given = is_given && backlog.give(peers, stream, notice, bytes_max);
             }
-            if is_given { outcome.told.push(id.clone()) } else { outcome.cut.push((id.clone(), stream)) }
+            if is_given {
+                guest.is_told(seq, draft.is_initialization(), now);
+            } else {
+                cut.push((id.clone(), stream));
+            }
         }
-        outcome
+        cut
     }
-}
-
-/// Who has been told an event, and who could not be.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) told: Vec<GuestId>,
-    pub(super) cut: Vec<(GuestId, PeerKey)>,
 }
 
 /// What one hearer is given: once for each of its subscriptions that is for it.
 fn for_one(bulletins: &mut [Bulletin], guest: &Guest, seq: u64) -> Vec<(Vec<u8>, Tail)> {
     let mut all = Vec::new();
     for (at, bulletin) in bulletins.iter_mut().enumerate() {
-        for (n, ear) in
-            guest.ears.iter().enumerate().filter(|(_, ear)| ear.wants(|name| bulletin.header(name))).collect::<Vec<_>>()
+        for (n, ear) in guest
+            .ears()
+            .iter()
+            .enumerate()
+            .filter(|(_, ear)| ear.wants(|name| bulletin.header(name)))
+            .collect::<Vec<_>>()
         {
-            let number = 1 + n + at * guest.ears.len();
+            let number = 1 + n + at * guest.ears().len();
             all.push((ear.head(seq, number), bulletin.tail(ear.version)));
         }
     }

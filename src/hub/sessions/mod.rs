@@ -103,7 +103,7 @@ pub(super) struct Sessions {
     patience: Timers<1>,
     lost_notices: VecDeque<LostNotice>,
     /// Which guests of which sessions are told on a stream.
-    streams: BTreeMap<PeerKey, Vec<(SessionKey, GuestId)>>,
+    streams: BTreeMap<(PeerKey, SessionKey), GuestId>,
     /// How many guests there have been.
     guests_made: u64,
     /// Notices that wait for room.
@@ -423,7 +423,7 @@ impl Sessions {
                 return Err(format!("an event of session {id} has not been told"));
             }
             for (id, _, stream) in session.guests.told() {
-                if !self.streams.get(&stream).is_some_and(|of| of.iter().any(|(of, known)| *of == key && known == id)) {
+                if self.streams.get(&(stream, key)) != Some(id) {
                     return Err(format!("a guest of session {} is told on a stream that is nobody's", session.id));
                 }
             }

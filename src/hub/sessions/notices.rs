@@ -27,7 +27,6 @@ use super::Sessions;
 use super::backlog::{Notice, WaitingNotice};
 use super::copies::{Copies, Copy, Sharing};
 use super::dialect::Dialect;
-use super::hearers::Outcome;
 use super::history::{Draft, Note, Past, What};
 use super::session::LostNotice;
 use super::voice::{self, Tail, Voice};
@@ -37,9 +36,6 @@ const NOTICE_HEAD_BYTES: usize = 512;
 
 /// An event that is older was not caused by what is being answered.
 const JUST_NOW: Span = Span(1000);
-
-/// Large notices that may wait for one guest.
-const LARGE_NOTICES_MAX: usize = 4;
 
 impl Sessions {
     /// Gives an event its number and tells every member but `except` (unless the event is for all); answers the number.
@@ -194,53 +190,31 @@ impl Sessions {
 
     /// Puts an event into the rings of the guests' streams. Who has no room for it is told nothing more: its stream ends.
     fn notify_guests(&mut self, peers: &mut Peers, key: SessionKey, draft: &Draft, note: &Note, except: Option<&[u8]>) {
-        let Outcome { mut told, mut cut } = self.notify_hearers(peers, key, draft, note.seq);
-        let Some(session) = self.table.get(key).filter(|session| session.guests.streams() > 0) else { return };
+        let mut cut = self.notify_hearers(peers, key, draft, note.seq);
+        let Self { table, backlog, .. } = self;
+        let Some(session) = table.get_mut(key).filter(|session| session.guests.streams() > 0) else { return };
         peers.spend(Work::Notices(session.guests.streams()));
         let schema = session.info.schema;
+        let (now, bytes_max) = (peers.now, peers.own_bytes_max());
         let mut tails = [const { None }; Dialect::ALL.len()];
-        for (id, guest, stream) in session.guests.told() {
-            if except == Some(guest.name.as_bytes()) || id.dialect == Dialect::Topic {
+        for (id, guest, stream) in session.guests.told_mut() {
+            let dialect = id.dialect();
+            if except == Some(guest.name().as_bytes()) || dialect == Dialect::Topic {
                 continue;
             }
-            let Some(place) = tails.get_mut(id.dialect as usize) else { continue };
-            let Some(tail) = place.get_or_insert_with(|| id.dialect.tail(peers, schema, draft)) else { continue };
-            let bytes_max = peers.own_bytes_max();
+            let Some(place) = tails.get_mut(dialect as usize) else { continue };
+            let Some(tail) = place.get_or_insert_with(|| dialect.tail(peers, schema, draft)) else { continue };
             let notice = Notice { session: key, members: &[], head: &[], seq: note.seq, tail };
-            let has_share = self.has_share_left(peers, stream, tail.len());
-            if has_share && self.backlog.give(peers, stream, notice, bytes_max) {
-                told.push(id.clone())
+            if backlog.has_share_left(peers, stream, tail.len()) && backlog.give(peers, stream, notice, bytes_max) {
+                guest.is_told(note.seq, draft.is_initialization(), now);
             } else {
-                cut.push((id.clone(), stream))
+                cut.push((id.clone(), stream));
             }
-        }
-        for id in told {
-            let now = peers.now;
-            self.change_guest(peers, key, &id, |guest| {
-                guest.told = note.seq;
-                if draft.is_initialization() {
-                    guest.is_sent(note.seq, now);
-                }
-            });
         }
         for (id, stream) in cut {
             self.change_guest(peers, key, &id, |guest| guest.stream = None);
             peers.events.push_back(Event::StreamOver { peer: stream, why: Parting::Slow });
         }
-    }
-
-    /// Whether a guest may be given so many bytes more: nobody waits for one of them, so what does not fit its ring behind what waits there ends its
-    /// stream.
-    pub(super) fn has_share_left(&self, peers: &Peers, stream: PeerKey, bytes: usize) -> bool {
-        let waiting = peers.get(stream).map_or(0, Peer::waiting);
-        let large_min = peers.passage_bytes_min();
-        // What is large is lent, and takes no room in the ring; what comes behind it has to wait.
-        let (large, small) = self.backlog.waiting_for(stream, large_min);
-        let (large, own) = if bytes >= large_min { (large + 1, 0) } else { (large, bytes) };
-        if large == 0 {
-            return !self.backlog.has(stream) && (waiting == 0 || waiting + bytes <= peers.own_bytes_max());
-        }
-        large <= LARGE_NOTICES_MAX && waiting + small + own <= peers.own_bytes_max()
     }
 
     /// Puts something into the ring of a guest's stream; `false` if there is no memory for it.

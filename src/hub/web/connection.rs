@@ -4,7 +4,9 @@ use core::net::SocketAddr;
 use core::ops::Range;
 use std::sync::Arc;
 
+use crate::auth::Origin;
 use crate::http::answer::Answer;
+use crate::http::credentials::Credentials;
 use crate::http::forwarded::Seen;
 use crate::http::head::{Head, Terms};
 use crate::http::media;
@@ -13,6 +15,8 @@ use crate::http::multipart::{Form, Malformed};
 use crate::http::origin::Access;
 use crate::http::requests::{Phase, Requests};
 use crate::http::websocket::handshake::{Accept, Denial};
+use crate::hub::keys::PeerKey;
+use crate::hub::peers::Peers;
 use crate::limits::{HTTP_BODY_MS, HTTP_STALL_MS};
 use crate::store::pool::Pool;
 use crate::store::shared::SharedBytes;
@@ -21,7 +25,6 @@ use crate::time::Tick;
 use super::command::{BUSY, Standing};
 use super::reply::Reply;
 use super::route::Route;
-use super::stream::Stream;
 
 /// The part of a form that has the document.
 const DOCUMENT_PART: &str = "file";
@@ -141,8 +144,6 @@ impl Asked {
 pub(super) struct Connection {
     pub(super) requests: Requests,
     pub(super) at_hand: Option<Box<Asked>>,
-    /// What it is since it has ceased to be one of requests.
-    pub(super) stream: Option<Box<Stream>>,
     /// What it is being sent beside its ring.
     pub(super) lent: Option<Box<SharedBytes>>,
     /// When it came, or was last answered.
@@ -155,15 +156,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) const fn new(now: Tick) -> Self {
-        Self {
-            requests: Requests::new(),
-            at_hand: None,
-            stream: None,
-            lent: None,
-            since: now,
-            waits_for: None,
-            body_since: now,
-        }
+        Self { requests: Requests::new(), at_hand: None, lent: None, since: now, waits_for: None, body_since: now }
     }
 
     /// How long more of its body may be waited for: less the longer it takes, with room for each byte that has come.
@@ -182,7 +175,7 @@ impl Connection {
 
     /// Whether nothing is being asked on it.
     pub(super) fn is_idle(&self) -> bool {
-        self.stream.is_none() && self.lent.is_none() && self.phase() == Phase::Idle
+        self.lent.is_none() && self.phase() == Phase::Idle
     }
 
     /// Whether it waits for us.
@@ -238,6 +231,19 @@ impl Connection {
     /// Bytes that it keeps.
     pub(super) fn bytes(&self) -> usize {
         self.at_hand.as_ref().map_or(0, |asked| asked.body.len())
-            + self.stream.as_ref().map_or(0, |stream| stream.bytes())
     }
+}
+
+/// Finds out who asks. What is said about that must be true, though it may stay away.
+pub(super) fn log_in(peers: &mut Peers, key: PeerKey, head: &Head<'_>, seen: &Seen<'_>) -> Result<(), &'static str> {
+    if peers.users.is_off() {
+        return Ok(());
+    }
+    let origin = Origin { address: seen.client.to_canonical(), is_private: seen.is_secure };
+    let outcome = match Credentials::of(head) {
+        None => Ok(peers.users.by_address(origin.address)),
+        Some(Credentials { name, token }) => peers.judge_token(name.as_deref(), &token, origin).map(Some),
+    };
+    peers.log_in(key, outcome.ok().flatten(), origin);
+    outcome.map(drop)
 }

@@ -19,12 +19,10 @@ mod tests;
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
-use crate::auth::Origin;
 use crate::config::Config;
 use crate::counters::{Counters, Reading};
 use crate::http::answer::{self, Answer, Date, Transfer};
 use crate::http::chunks::{self, Chunked};
-use crate::http::credentials::Credentials;
 use crate::http::forwarded::{Network, Seen};
 use crate::http::head::Head;
 use crate::http::origin::{Access, Origins, is_own_host};
@@ -51,7 +49,7 @@ pub(super) use session::{
 };
 pub(super) use stream::{Came, Farewell};
 
-use connection::Connection;
+use connection::{Connection, log_in};
 use feed::Feeds;
 use stream::Stream;
 use tally::Requests;
@@ -62,6 +60,8 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 #[derive(Debug)]
 pub(super) struct Web {
     connections: BTreeMap<PeerKey, Box<Connection>>,
+    /// Those that have become WebSockets, and are none of requests any more.
+    streams: BTreeMap<PeerKey, Box<Stream>>,
     origins: Origins,
     proxies: Vec<Network>,
     prefix: String,
@@ -79,6 +79,7 @@ impl Web {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             connections: BTreeMap::new(),
+            streams: BTreeMap::new(),
             origins: Origins::of(config.http_origins.iter().map(String::as_str)).unwrap_or_default(),
             proxies: config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
             prefix: config.http_prefix.trim_end_matches('/').to_owned(),
@@ -100,6 +101,9 @@ impl Web {
     /// It is gone.
     pub(super) fn left(&mut self, peers: &mut Peers, key: PeerKey) {
         self.feeds.left(key);
+        if let Some(stream) = self.streams.remove(&key) {
+            peers.pool.refund(stream.bytes());
+        }
         if let Some(connection) = self.connections.remove(&key) {
             peers.pool.refund(connection.bytes());
             if let Some(lent) = connection.lent {
@@ -118,7 +122,8 @@ impl Web {
 
     /// Bytes that all connections keep.
     pub(super) fn bytes(&self) -> usize {
-        self.connections.values().map(|connection| connection.bytes()).sum::<usize>() + self.lent.bytes()
+        let of_streams: usize = self.streams.values().map(|stream| stream.bytes()).sum();
+        self.connections.values().map(|connection| connection.bytes()).sum::<usize>() + of_streams + self.lent.bytes()
     }
 
     // ---- In ----
@@ -150,10 +155,9 @@ impl Web {
 
     /// Looks at what `buffer`, the connection's bytes that are not dealt with yet, begins with.
     pub(super) fn next(&mut self, peers: &mut Peers, key: PeerKey, buffer: &[u8]) -> Came {
-        let Some(connection) = self.connections.get_mut(&key) else { return Came::Over };
-        if let Some(stream) = &mut connection.stream {
-            return stream.next(peers, key, buffer);
-        }
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return self.streams.get_mut(&key).map_or(Came::Over, |stream| stream.next(peers, key, buffer));
+        };
         if self.feeds.has(key) {
             // Nothing that comes behind the request means anything.
             return if buffer.is_empty() { Came::Need(1) } else { Came::Used(buffer.len()) };
@@ -353,7 +357,12 @@ impl Web {
         peers.counters.http_requests += 1;
         self.out.clear();
         accept.answer(&mut self.out);
-        connection.stream = Some(Box::new(Stream::new(peers.now, is_viewer)));
+        debug_assert!(!peers.has_loan(key), "an answer is still on its way");
+        if let Some(lent) = connection.lent.take() {
+            self.lent.remove(lent.place(), &mut peers.pool);
+        }
+        self.connections.remove(&key);
+        self.streams.insert(key, Box::new(Stream::new(peers.now, is_viewer)));
         peers.send_plain(key, &self.out);
         Stream::begin(peers, key);
     }
@@ -380,7 +389,7 @@ impl Web {
 
     /// Lends what the viewer on a WebSocket has said, if there is anything new in it; it is to be [given back](Self::give_back).
     pub(super) fn lend_said(&mut self, key: PeerKey) -> Option<Vec<u8>> {
-        self.connections.get_mut(&key)?.stream.as_mut()?.lend()
+        self.streams.get_mut(&key)?.lend()
     }
 
     /// Takes it back; `used` bytes of it were dealt with, and the rest is to be looked at again only if it `waits`, or when there is more of it.
@@ -392,7 +401,7 @@ impl Web {
             peers.pool.refund(used);
             said.drain(..used);
         }
-        match self.connections.get_mut(&key).and_then(|connection| connection.stream.as_mut()) {
+        match self.streams.get_mut(&key) {
             Some(stream) => stream.put_back(said, waits),
             None => peers.pool.refund(said.len()),
         }
@@ -400,14 +409,14 @@ impl Web {
 
     /// Ends a WebSocket with a word, since what came on it cannot be read on.
     pub(super) fn break_off(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
-        if let Some(stream) = self.connections.get_mut(&key).and_then(|connection| connection.stream.as_mut()) {
+        if let Some(stream) = self.streams.get_mut(&key) {
             stream.break_off(peers, key, farewell, Cause::Undecodable);
         }
     }
 
     /// Ends a WebSocket with a word.
     pub(super) fn end_stream(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
-        if let Some(stream) = self.connections.get_mut(&key).and_then(|connection| connection.stream.as_mut()) {
+        if let Some(stream) = self.streams.get_mut(&key) {
             stream.close(peers, key, farewell);
         }
     }
@@ -423,17 +432,14 @@ impl Web {
 
     /// The process ends: every client is told to come back.
     pub(super) fn say_restart(&mut self, peers: &mut Peers) {
-        for (key, connection) in &mut self.connections {
-            if let Some(stream) = &mut connection.stream {
-                stream.close(peers, *key, Farewell::RESTART);
-            }
+        for (key, stream) in &mut self.streams {
+            stream.close(peers, *key, Farewell::RESTART);
         }
     }
 
     /// What is spoken on a connection.
     pub(super) fn dialect(&self, key: PeerKey) -> &'static str {
-        let stream = self.connections.get(&key).and_then(|connection| connection.stream.as_ref());
-        match stream {
+        match self.streams.get(&key) {
             _ if self.feeds.has(key) => "events",
             Some(stream) if stream.is_viewer() => "viewer",
             Some(_) => "websocket",
@@ -513,7 +519,7 @@ impl Web {
     /// Sets the deadline for what comes next, if that is something else than before, or if any of it has come.
     pub(super) fn set_deadline(&mut self, peers: &mut Peers, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(&key) else { return };
-        if connection.stream.is_some() || self.feeds.has(key) {
+        if self.feeds.has(key) {
             return;
         }
         if connection.is_answering() {
@@ -541,11 +547,11 @@ impl Web {
 
     /// What was to come has not.
     pub(super) fn late(&mut self, peers: &mut Peers, key: PeerKey) {
-        let Some(connection) = self.connections.get_mut(&key) else { return };
-        if let Some(stream) = &mut connection.stream {
+        if let Some(stream) = self.streams.get_mut(&key) {
             stream.late(peers, key);
             return;
         }
+        let Some(connection) = self.connections.get_mut(&key) else { return };
         if self.feeds.has(key) {
             self.feeds.late(peers, key);
             return;
@@ -570,27 +576,13 @@ impl Web {
     /// What must be true between any two calls: each connection is one of ours, and each of ours that is open is known here.
     pub(super) fn check(&self, peers: &Peers) -> Result<(), String> {
         let is_web = |key: &PeerKey| peers.get(*key).is_some_and(|peer| peer.role == Role::Web);
-        if let Some(key) = self.connections.keys().find(|key| !is_web(key)) {
+        if let Some(key) = self.connections.keys().chain(self.streams.keys()).find(|key| !is_web(key)) {
             return Err(format!("{key:?} is remembered as a connection of HTTP and is none"));
         }
         let mut open = peers.iter().filter(|(_, peer)| peer.role == Role::Web && peer.is_open());
-        match open.find(|(key, _)| !self.connections.contains_key(key)) {
+        match open.find(|(key, _)| self.connections.contains_key(key) == self.streams.contains_key(key)) {
             Some((key, _)) => Err(format!("{key:?} speaks HTTP and nobody remembers what")),
             None => Ok(()),
         }
     }
-}
-
-/// Finds out who asks. What is said about that must be true, though it may stay away.
-fn log_in(peers: &mut Peers, key: PeerKey, head: &Head<'_>, seen: &Seen<'_>) -> Result<(), &'static str> {
-    if peers.users.is_off() {
-        return Ok(());
-    }
-    let origin = Origin { address: seen.client.to_canonical(), is_private: seen.is_secure };
-    let outcome = match Credentials::of(head) {
-        None => Ok(peers.users.by_address(origin.address)),
-        Some(Credentials { name, token }) => peers.judge_token(name.as_deref(), &token, origin).map(Some),
-    };
-    peers.log_in(key, outcome.ok().flatten(), origin);
-    outcome.map(drop)
 }

@@ -87,12 +87,12 @@ pub(super) struct Stream {
     /// Silence before this is not counted: it was we who did not read, or the client who had enough to take.
     excused: Tick,
     /// None where it is not a viewer's.
-    said: Option<Said>,
+    said: Option<Box<Said>>,
 }
 
 impl Stream {
     pub(super) fn new(now: Tick, is_viewer: bool) -> Self {
-        Self { decoder: Decoder::default(), is_closed: false, excused: now, said: is_viewer.then(Said::default) }
+        Self { decoder: Decoder::default(), is_closed: false, excused: now, said: is_viewer.then(Box::default) }
     }
 
     /// Bytes that it keeps.
@@ -187,7 +187,7 @@ impl Stream {
     /// Takes it back, less what was dealt with; `is_new`: it is to be looked at once more.
     pub(super) fn put_back(&mut self, bytes: Vec<u8>, is_new: bool) {
         if let Some(said) = &mut self.said {
-            *said = Said { bytes, is_new };
+            **said = Said { bytes, is_new };
         }
     }
 

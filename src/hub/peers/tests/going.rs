@@ -166,7 +166,7 @@ fn the_greeting_that_has_not_left_is_no_message_to_be_returned() {
     let greeting = lent.peers.unsent(key).concat().len();
     let bounds = lent.peers.bounds;
     let opening = opening(SocketType::Dealer);
-    let link = &mut lent.peers.get_mut(key).unwrap().link;
+    let link = lent.peers.get_mut(key).unwrap().link.as_mut().unwrap();
     let shaken = [link.next(&opening, &bounds).is_ok(), link.next(&opening[64..], &bounds).is_ok()];
     lent.peers.handshake_done(key);
     let wire = leco("CA", "CB", b"1");
