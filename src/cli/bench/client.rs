@@ -81,13 +81,16 @@ pub(super) fn connect_pairs(options: &Options, pairs: usize) -> Result<Vec<(Conn
         .collect()
 }
 
-/// Connects members `bench-m0`, … and signs them in.
+/// Connects members and signs them in, at each node in turn. Several programs may do so at once, so the names have the number of this one.
 pub(super) fn connect_members(
     options: &Options,
     members: usize,
 ) -> Result<Vec<(TcpStream, Box<Machine>, String)>, Failure> {
-    let addresses = resolve(&options.address)?;
-    (0..members).map(|n| sign_in(options, &addresses, format!("bench-m{n}"))).collect()
+    let own = [options.address.clone()];
+    let nodes = if options.nodes.is_empty() { &own[..] } else { &options.nodes };
+    let nodes = nodes.iter().map(|node| resolve(node)).collect::<Result<Vec<_>, _>>()?;
+    let name = |n| format!("bench-{}-m{n}", std::process::id());
+    (0..members).zip(nodes.iter().cycle()).map(|(n, addresses)| sign_in(options, addresses, name(n))).collect()
 }
 
 /// The addresses behind `host` or `host:port`.

@@ -52,6 +52,8 @@ latency:
 session (takes of the options above --json, --progress, --percentiles, and those of what to show):
   -m, --members M       members that listen [100]
   -n, --triggers N      triggers to pull, one when all have heard of the last [1000]
+      --nodes HOST:PORT,...
+                        Coordinators at which the members sign in, in turn, instead of the one that has the session
       --session NAME    a session that is RUNNING or PAUSED, instead of one of its own
 
 c2sim (takes of the options above --seconds, --payload [1700], --json, --progress, --percentiles):
@@ -118,6 +120,8 @@ pub(super) struct Options {
     pub(super) triggers_only: bool,
     /// Empty for one of its own.
     pub(super) session: String,
+    /// Where the members sign in, if not where the session is.
+    pub(super) nodes: Vec<String>,
 }
 
 impl Options {
@@ -142,6 +146,7 @@ impl Options {
             stomp: String::new(),
             triggers_only: false,
             session: String::new(),
+            nodes: Vec::new(),
         }
     }
 
@@ -224,6 +229,11 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
                 options.triggers_only = true;
             }
             (Long("session"), Measure::Session) => options.session = parser.value()?.to_string_lossy().into_owned(),
+            (Long("nodes"), Measure::Session) => {
+                let nodes = parser.value()?.to_string_lossy().into_owned();
+                options.nodes =
+                    nodes.split(',').map(|node| place::named("bench: --nodes", node)).collect::<Result<_, _>>()?;
+            }
             (Word(word), _) if options.address.is_empty() => {
                 options.address = word
                     .into_string()
@@ -324,7 +334,8 @@ mod tests {
                 ..Options::new(Measure::Throughput)
             }
         );
-        let options = parsed("session lab:7 -m 3 -n 20 --session drill --json").unwrap().unwrap();
+        let options = parsed("session lab:7 -m 3 -n 20 --session drill --json --nodes a:1,b:2").unwrap().unwrap();
+        assert_eq!(options.nodes, ["a:1", "b:2"]);
         assert_eq!((options.members, options.triggers, options.session.as_str()), (3, 20, "drill"));
         assert_eq!(parsed("latency --rate 1000").unwrap().unwrap().rate, Some(1000));
         assert_eq!(parsed("latency --help"), Ok(None));

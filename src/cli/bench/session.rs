@@ -300,7 +300,8 @@ struct Measured {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let mut driver = Client::connect(&options.address, "bench-driver", PATIENCE).map_err(failure)?;
+    let mut driver =
+        Client::connect(&options.address, &format!("bench-{}", std::process::id()), PATIENCE).map_err(failure)?;
     let own = options.session.is_empty().then(|| format!("bench-{}", std::process::id()));
     let name = own.clone().unwrap_or_else(|| options.session.clone());
     let session = format!("{}.{}", driver.namespace(), String::from_utf8_lossy(&session_name(&name)));
@@ -392,6 +393,7 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
             "address": options.address,
             "session": name,
             "members": options.members,
+            "nodes": options.nodes.len().max(1),
             "triggers": skew.count(),
             "notices": notices,
             "skew": skew.spread(),
