@@ -71,7 +71,6 @@ pub(super) struct Scanner {
     part_start: usize,
     /// The last run may grow: the next part is its neighbour.
     growing: bool,
-    /// How deep an element lies that is of no interest, and all in it; beyond all depths if there is none.
     passed_over: usize,
 }
 
@@ -120,10 +119,9 @@ impl Scanner {
         }
     }
 
-    /// Whether the token that `document` has just read lies in an element that is of no interest.
-    #[inline]
-    pub(super) const fn passes_over(&self, document: &TokenReader<'_>) -> bool {
-        document.depth() >= self.passed_over
+    /// How deep an element lies that is of no interest, and all in it; beyond all depths if there is none.
+    pub(super) const fn passed_over(&self) -> usize {
+        self.passed_over
     }
 
     /// Takes the token that `document` has just read.
@@ -169,6 +167,7 @@ impl Scanner {
             default_namespace: self.default_namespace,
             has_instructions,
             whole: None,
+            given: None,
             line: None,
         }
     }

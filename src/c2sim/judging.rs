@@ -71,7 +71,11 @@ impl Judging {
         let (text, unreadable) = readable(bytes);
         let mut pass = Pass::new(rules.as_ref().map(|(_, extent)| *extent));
         if pass.go_on(text, rules.as_ref().map(|(rules, _)| &**rules), cost) {
-            return Begun::Judged(pass.finish(text, unreadable));
+            let mut finding = pass.finish(text, unreadable);
+            if let (Ok((message, _)), Document::Given(given)) = (&mut finding, bytes) {
+                message.given = Some(given);
+            }
+            return Begun::Judged(finding);
         }
         let text = text.to_owned();
         Begun::Goes(Box::new(Self {

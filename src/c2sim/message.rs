@@ -128,6 +128,8 @@ pub struct Message<'a> {
     pub(super) has_instructions: bool,
     /// All of the document, where that is held already.
     pub(super) whole: Option<&'a Arc<String>>,
+    /// What it was given as, where that may be kept.
+    pub(super) given: Option<&'a SharedBytes>,
     /// It on one line with its end, where that is written already.
     pub(super) line: Option<SharedBytes>,
 }
@@ -145,8 +147,16 @@ impl Message<'_> {
         }
         match self.held() {
             Some(held) if !self.has_instructions => held.into(),
+            None if !self.has_instructions => self.as_given().unwrap_or_else(|| self.text.as_bytes().into()),
             Some(_) | None => self.without_instructions(self.text),
         }
+    }
+
+    /// The text as it was given, unless much more than it is held for it.
+    fn as_given(&self) -> Option<SharedBytes> {
+        let given = self.given?;
+        let is_tight = given.held_bytes() <= self.text.len() + self.text.len() / 8;
+        is_tight.then(|| given.part(self.text.as_bytes()))
     }
 
     fn without_instructions(&self, text: &str) -> SharedBytes {

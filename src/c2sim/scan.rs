@@ -99,13 +99,14 @@ impl Pass {
     fn scan(&mut self, document: &mut TokenReader<'_>, rules: Option<&Rules>, until: usize) {
         let mut judging = self.checker.as_mut().zip(rules);
         while document.position().cost() < until {
-            let read = document.next();
+            // Nearly all of a document means nothing to the frame; the rules look at all of it.
+            let depth = if judging.is_some() { usize::MAX } else { self.scanner.passed_over() };
+            let read = document.next_outside(depth, until);
             let token = match &read {
                 Ok(token) => token,
                 Err(found) => return self.fail(document, *found),
             };
-            // Nearly all of a document means nothing to the frame.
-            if !self.scanner.passes_over(document)
+            if document.depth() < self.scanner.passed_over()
                 && let Err(found) = self.scanner.on_token(document, token)
             {
                 return self.fail(document, found);
@@ -177,5 +178,48 @@ impl Pass {
         })?;
         let message = self.scanner.finish(text, self.at.has_instructions());
         Ok((message, self.checker.map(Checker::finish).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a message with this report comes to, and in which line, a few tokens at a time.
+    fn by_slices(document: &str, cost: usize) -> Result<(), (Defect, usize)> {
+        let mut pass = Pass::new(None);
+        while !pass.go_on(document, None, cost) {}
+        pass.finish(document, None).map(drop).map_err(|reject| (reject.defect, reject.line))
+    }
+
+    #[test]
+    fn what_means_nothing_to_the_frame_is_held_to_its_form_all_the_same() {
+        for (report, outcome) in [
+            (
+                "\n<a b='1'>\n<C2SIMHeader/>x<b/>&amp;<![CDATA[<]]><MessageBody>y</MessageBody></a>\n<!-- c --><?p q?>",
+                None,
+            ),
+            ("\n<a>\n<b></a>", Some((Defect::Malformed, 3))),
+            ("\n<a b='1' b='2'/>", Some((Defect::DuplicateAttribute, 2))),
+            ("<a/>\n<p:a/>", Some((Defect::UndeclaredPrefix, 2))),
+            ("<p:a xmlns:p='u'/>\n\n<p:a/>", Some((Defect::UndeclaredPrefix, 3))),
+            ("<a>\n&e;</a>", Some((Defect::UnknownEntity, 2))),
+            ("<a>]]></a>", Some((Defect::Malformed, 1))),
+            ("<a></a></ReportBody><OrderBody>", Some((Defect::SeveralBodies, 1))),
+            ("</ReportBody>\nx<ReportBody>", Some((Defect::OutOfPlace, 1))),
+            (
+                "</ReportBody></DomainMessageBody>\n<a/><DomainMessageBody><ReportBody>",
+                Some((Defect::SeveralBodies, 2)),
+            ),
+        ] {
+            let document = format!(
+                "<Message xmlns='u'><C2SIMHeader><ConversationID>c</ConversationID><FromSendingSystem>s</FromSendingSystem>\
+                 <MessageID>m</MessageID><Protocol>p</Protocol><ProtocolVersion>v</ProtocolVersion></C2SIMHeader><MessageBody>\
+                 <DomainMessageBody><ReportBody>{report}</ReportBody></DomainMessageBody></MessageBody></Message>"
+            );
+            for cost in [1, 2, 3, 7, usize::MAX] {
+                assert_eq!(by_slices(&document, cost).err(), outcome, "{report} by {cost}");
+            }
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// Where something lies in the text of a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
@@ -77,7 +79,7 @@ impl Value {
 
     /// More of it follows, as it stands in the document. XML reads every kind of line end as one newline.
     pub(super) fn add_raw(&mut self, text: &str, raw: &str) {
-        if raw.contains('\r') {
+        if memchr(b'\r', raw.as_bytes()).is_some() {
             return self.add(text, &raw.replace("\r\n", "\n").replace('\r', "\n"));
         }
         let more = Span::within(text, raw);

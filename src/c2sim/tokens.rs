@@ -12,7 +12,7 @@ use core::ops::Range;
 
 use memchr::{memchr, memchr2, memchr3, memmem};
 
-use super::attributes::{Attributes, check_declaration};
+use super::attributes::check_declaration;
 use super::defect::Defect;
 use super::letters::{ascii_name, check_name, first_mark, is_blank, is_space, resolve, split_name};
 use super::span::Span;
@@ -21,47 +21,12 @@ use crate::limits::{
     C2SIM_PIECE_BYTES, C2SIM_TAG_BYTES_MAX,
 };
 
+mod token;
+
+pub(super) use token::{Tag, Token};
+
 /// The namespace every document may use under the prefix `xml` without declaring it.
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
-
-/// A start tag.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tag<'a> {
-    /// The qualified name.
-    pub(super) name: &'a str,
-    /// The part of the name before the colon; empty without one.
-    pub(super) prefix: &'a str,
-    /// The part of the name after the colon.
-    pub(super) local: &'a str,
-    /// The attributes, raw and checked.
-    pub(super) attributes: &'a str,
-    /// `<name/>`; the end token follows all the same.
-    pub(super) empty: bool,
-}
-
-impl<'a> Tag<'a> {
-    pub(super) const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.attributes)
-    }
-}
-
-/// One piece of a document.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Token<'a> {
-    Start(Tag<'a>),
-    /// The end of the element that was opened last.
-    End,
-    /// Text as it stands in the document, or a piece of it.
-    Text(&'a str),
-    /// The content of a CDATA section, or a piece of it.
-    CData(&'a str),
-    /// What a reference stands for.
-    Character(char),
-    /// A comment, a processing instruction, a piece of either, or the XML declaration.
-    Aside,
-    /// The document was well-formed to its end.
-    EndOfDocument,
-}
 
 /// A namespace declaration in force.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +138,8 @@ impl<'a> TokenReader<'a> {
 
     /// The namespace that `prefix` (empty for none) stands for here; empty where it stands for none.
     pub(super) fn namespace(&self, prefix: &str) -> &'a str {
-        match self.at.bindings.iter().rev().find(|binding| binding.prefix.of(self.text) == prefix) {
+        let is_it = |binding: &&Binding| binding.prefix.bytes_of(self.text) == prefix.as_bytes();
+        match self.at.bindings.iter().rev().find(is_it) {
             Some(binding) => binding.namespace.of(self.text),
             None if prefix == "xml" => XML_NAMESPACE,
             None => "",
@@ -203,6 +169,24 @@ impl<'a> TokenReader<'a> {
     /// # Errors
     /// The document is not well-formed or breaks a bound; the reader is of no use after that.
     pub(super) fn next(&mut self) -> Result<Token<'a>, Defect> {
+        self.next_outside(usize::MAX, 0)
+    }
+
+    /// The same, but what lies at least so deep is passed over, until the document has cost so much.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(super) fn next_outside(&mut self, depth: usize, until: usize) -> Result<Token<'a>, Defect> {
+        loop {
+            let read = self.read();
+            if self.at.depth < depth || self.at.cost >= until || read.is_err() {
+                return read;
+            }
+        }
+    }
+
+    #[inline]
+    fn read(&mut self) -> Result<Token<'a>, Defect> {
         self.at.cost += 1;
         let start = self.at.range.end;
         self.at.range.start = start;
