@@ -216,7 +216,7 @@ fn crates_stay_in_their_rooms() {
         // config only names LevelFilter, a plain enum.
         ("log", &["hub", "net", "config", "cli"]),
         ("rmp", &["control"]),
-        ("memchr", &["c2sim", "leco"]),
+        ("memchr", &["c2sim", "http", "leco"]),
         ("httparse", &["http"]),
         ("percent_encoding", &["http"]),
         ("sha1_smol", &["http"]),
