@@ -9,6 +9,9 @@ use super::failure::Failure;
 /// The variable that says it where no flag does.
 pub(super) const VARIABLE: &str = "INSTEP_ADDRESS";
 
+/// Where an address came from that a context has.
+const CONTEXTS_ADDRESS: &str = "the context's address";
+
 /// The page is so much higher than the Coordinator, where nobody says otherwise.
 const PAGE_OFFSET: u16 = 12;
 
@@ -41,12 +44,23 @@ pub(super) fn meant(source: &str, text: &str) -> Result<String, Failure> {
 /// The Coordinator that a flag or variable names, by its address or by the name of a context. The last one that is named is the one that holds.
 pub(super) fn named(source: &str, text: &str) -> Result<String, Failure> {
     context::choose(None);
-    if context::is_name(text)
-        && let Some(context) = Contexts::load()?.all.remove(text)
-    {
-        return chosen(context);
+    match listed(text)? {
+        Some(context) => chosen(context),
+        None => meant(source, text),
     }
-    meant(source, text)
+}
+
+/// The address alone of a Coordinator that is named so: the one whose keys and token are shown stays the one that was chosen.
+pub(super) fn address_of(source: &str, text: &str) -> Result<String, Failure> {
+    match listed(text)? {
+        Some(context) => meant(CONTEXTS_ADDRESS, &context.address),
+        None => meant(source, text),
+    }
+}
+
+/// The context of this name, if it is one.
+fn listed(text: &str) -> Result<Option<Context>, Failure> {
+    if context::is_name(text) { Ok(Contexts::load()?.all.remove(text)) } else { Ok(None) }
 }
 
 /// The Coordinator of a context.
@@ -81,7 +95,7 @@ pub(super) fn page(coordinator: &str) -> Result<String, Failure> {
 }
 
 fn chosen(context: Context) -> Result<String, Failure> {
-    let address = meant("the context's address", &context.address)?;
+    let address = meant(CONTEXTS_ADDRESS, &context.address)?;
     context::choose(Some(context));
     Ok(address)
 }

@@ -112,7 +112,16 @@ fn its_keys_are_shown_there_and_nowhere_else() {
     let said = who.types_with("ctl -a lab nodes", &[("INSTEP_KEY", "/nowhere")]);
     assert!(!said.err.contains("/nowhere"), "{said:?}");
     fs::remove_file(&secret).unwrap();
-    assert_eq!(who.types("ctl -a lab nodes").error(2), format!("key {secret}: no such file or directory"));
+    let missing = format!("key {secret}: no such file or directory");
+    assert_eq!(who.types("ctl -a lab nodes").error(2), missing);
+    // Where members of a bench sign in changes nothing about it, before the Coordinator is named and behind.
+    let address = node.address;
+    for line in [format!("--context lab --nodes {address}"), format!("--nodes {address} --context lab")] {
+        assert_eq!(who.types(&format!("bench session -m 1 -n 1 {line}")).error(2), missing, "{line}");
+    }
+    for line in [format!("-a {address} --nodes lab"), format!("--nodes lab -a {address}")] {
+        assert_eq!(who.types(&format!("bench session -m 1 -n 1 --json {line}")).json()["nodes"], 1, "{line}");
+    }
 }
 
 #[test]

@@ -232,7 +232,7 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Option<Options>, Failure> {
             (Long("nodes"), Measure::Session) => {
                 let nodes = parser.value()?.to_string_lossy().into_owned();
                 options.nodes =
-                    nodes.split(',').map(|node| place::named("bench: --nodes", node)).collect::<Result<_, _>>()?;
+                    nodes.split(',').map(|node| place::address_of("bench: --nodes", node)).collect::<Result<_, _>>()?;
             }
             (Word(word), _) if options.address.is_empty() => {
                 options.address = word
