@@ -14,6 +14,8 @@ sessions=${1:-3} members=${2:-3333} triggers=${3:-100}
 nodes=10 first=13500
 out=target/compare
 mkdir -p "$out"
+# What an earlier run left is none of this one's.
+rm -f "$out"/nodes.[0-9]*.json
 [ -n "${INSTEP:-}" ] || cargo build --release --quiet
 INSTEP=${INSTEP:-${CARGO_TARGET_DIR:-target}/release/instep}
 ulimit -n 16384
@@ -36,6 +38,10 @@ for address in "${addresses[@]}"; do
         [ "$known" -lt "$nodes" ] || break
         sleep 0.1
     done
+    [ "$known" -ge "$nodes" ] || {
+        echo "benches/nodes.sh: $address knows $known nodes of $nodes (see $out/nodes.log)" >&2
+        exit 1
+    }
 done
 
 list=$(IFS=,; echo "${addresses[*]}")

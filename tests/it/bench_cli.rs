@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::common::nobody::Nobody;
 use instep::client::{Client, Options};
@@ -23,9 +24,21 @@ struct House {
 
 impl House {
     fn open() -> Self {
+        Self::named("N1", &[])
+    }
+
+    /// With this namespace, and joined to these.
+    fn named(namespace: &str, others: &[&Self]) -> Self {
+        let coordinators = others.iter().map(|other| other.address.to_string()).collect();
         let here = || vec!["127.0.0.1:0".to_owned()];
-        let config =
-            Config { namespace: "N1".into(), bind: here(), http_bind: here(), stomp_bind: here(), ..Config::default() };
+        let config = Config {
+            namespace: namespace.into(),
+            coordinators,
+            bind: here(),
+            http_bind: here(),
+            stomp_bind: here(),
+            ..Config::default()
+        };
         let mut server = Server::bind(config).unwrap();
         let address = server.local_addresses().next().unwrap();
         let http = server.addresses(Door::Http).next().unwrap();
@@ -76,6 +89,38 @@ fn a_session_is_driven_until_all_its_members_have_heard_all() {
     let counters = server.hub().counters();
     // Five members, and the driver twice.
     assert_eq!((counters.sign_ins, counters.sign_outs, counters.messages_malformed), (7, 7, 0));
+}
+
+#[test]
+fn members_of_a_session_sign_in_at_each_node_in_turn() {
+    let first = House::open();
+    let second = House::named("N2", &[&first]);
+    let mut visitor = Client::connect(&second.address.to_string(), "visitor", Options::new()).unwrap();
+    let mut hears_the_first = || {
+        thread::sleep(Duration::from_millis(10));
+        visitor.ask("N1.COORDINATOR", "pong", &Value::Null, Duration::from_secs(1)).is_ok()
+    };
+    assert!((0..1000).any(|_| hears_the_first()), "they know each other");
+    let (address, other) = (first.address.to_string(), second.address.to_string());
+    let nodes = format!("{address},{other}");
+    let said = json(&bench(&["session", &address, "--nodes", &nodes, "-m", "5", "-n", "10", "--json"]));
+    assert_eq!((&said["nodes"], &said["members"], &said["notices"]), (&2.into(), &5.into(), &50.into()));
+    let said = json(&bench(&["session", &address, "--nodes", &nodes, "-m", "1", "-n", "1", "--json"]));
+    assert_eq!(said["nodes"], 1, "nobody is at the second");
+    let said =
+        String::from_utf8(bench(&["session", &address, "--nodes", &other, "-m", "2", "-n", "1"]).stdout).unwrap();
+    assert!(said.contains(", 2 members at 1 node, 1 triggers, 2 notices; "), "{said}");
+
+    // What fails is said of the node where it did.
+    let nobody = Nobody::new();
+    let refused = bench(&["session", &address, "--nodes", &format!("{other},{nobody}"), "-m", "2"]);
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{why}");
+    assert!(why.contains(&format!("no Coordinator at {nobody}: connection refused")), "{why}");
+    visitor.sign_out(Duration::from_secs(1)).unwrap();
+    let sign_ins = [first, second].map(|house| house.close().hub().counters().sign_ins);
+    // Members, and at the first the driver of each run, at the second the visitor.
+    assert_eq!(sign_ins, [3 + 1 + 4, 2 + 2 + 1 + 1]);
 }
 
 #[test]

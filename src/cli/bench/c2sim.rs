@@ -17,6 +17,7 @@ use serde_json::json;
 use super::super::ending::Ending;
 use super::super::failure::Failure;
 use super::super::print::say;
+use super::client::name_of_run;
 use super::distribution;
 use super::figures::{count, grouped, micros, real};
 use super::histogram::Histogram;
@@ -129,7 +130,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             authors.push(Asking::connect(&options.address, format!("author{n}"))?);
         }
     } else {
-        name = format!("bench-{}", std::process::id());
+        name = name_of_run().to_owned();
         let mut driver = Asking::connect(&options.address, format!("driver-{name}"))?;
         (authors, hearers) = prepare(options, &name, &mut driver)?;
         let outcome = measure(options, &name, authors, hearers);

@@ -6,6 +6,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use instep::client::{self, Client, Error, Loss, Machine, blocking, encode};
@@ -35,6 +36,17 @@ pub(super) struct Connection {
     /// Component name.
     pub(super) name: String,
     pub(super) far: Far,
+}
+
+/// A Component that has signed in, and where.
+#[derive(Debug)]
+pub(super) struct SignedIn<'a> {
+    pub(super) stream: TcpStream,
+    pub(super) machine: Box<Machine>,
+    /// Component name.
+    pub(super) name: String,
+    /// Its Coordinator, as it was named.
+    pub(super) address: &'a str,
 }
 
 /// Who is at the other end.
@@ -74,23 +86,27 @@ pub(super) fn connect_pairs(options: &Options, pairs: usize) -> Result<Vec<(Conn
                 return Ok((shake_hands(options, sender)?, shake_hands(options, receiver)?));
             }
             Ok((
-                Connection::of(sign_in(options, &addresses, sender)?),
-                Connection::of(sign_in(options, &addresses, receiver)?),
+                Connection::of(sign_in(&options.address, &addresses, sender)?),
+                Connection::of(sign_in(&options.address, &addresses, receiver)?),
             ))
         })
         .collect()
 }
 
-/// Connects members and signs them in, at each node in turn. Several programs may do so at once, so the names have the number of this one.
-pub(super) fn connect_members(
-    options: &Options,
-    members: usize,
-) -> Result<Vec<(TcpStream, Box<Machine>, String)>, Failure> {
-    let own = [options.address.clone()];
-    let nodes = if options.nodes.is_empty() { &own[..] } else { &options.nodes };
-    let nodes = nodes.iter().map(|node| resolve(node)).collect::<Result<Vec<_>, _>>()?;
-    let name = |n| format!("bench-{}-m{n}", std::process::id());
-    (0..members).zip(nodes.iter().cycle()).map(|(n, addresses)| sign_in(options, addresses, name(n))).collect()
+/// Connects members and signs them in, at each node in turn.
+pub(super) fn connect_members(options: &Options) -> Result<Vec<SignedIn<'_>>, Failure> {
+    let addresses = options.places().iter().map(|node| resolve(node)).collect::<Result<Vec<_>, _>>()?;
+    let nodes = options.places().iter().zip(&addresses).cycle();
+    let name = |n| format!("{}-m{n}", name_of_run());
+    (0..options.members).zip(nodes).map(|(n, (node, addresses))| sign_in(node, addresses, name(n))).collect()
+}
+
+/// A name for this run of the program: several may load the same Coordinators at once, and from machines and containers in which processes
+/// have the same numbers.
+pub(super) fn name_of_run() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    // The seed is another in each process, wherever it runs.
+    NAME.get_or_init(|| format!("bench-{}-{:08x}", std::process::id(), blocking::start().seed >> 32))
 }
 
 /// The addresses behind `host` or `host:port`.
@@ -104,7 +120,7 @@ fn resolve(text: &str) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 impl Connection {
-    fn of((stream, machine, name): (TcpStream, Box<Machine>, String)) -> Self {
+    fn of(SignedIn { stream, machine, name, .. }: SignedIn<'_>) -> Self {
         Self { stream, name, far: Far::Coordinator(machine) }
     }
 
@@ -119,26 +135,21 @@ impl Connection {
 // ---- At a Coordinator ----
 
 /// Connects and signs in.
-fn sign_in(
-    options: &Options,
-    addresses: &[SocketAddr],
-    name: String,
-) -> Result<(TcpStream, Box<Machine>, String), Failure> {
-    let stream = dial(options, addresses)?;
+fn sign_in<'a>(address: &'a str, addresses: &[SocketAddr], name: String) -> Result<SignedIn<'a>, Failure> {
+    let stream = dial(address, addresses, false)?;
     let wishes =
         client::Options::new().timeout(span(PATIENCE)).heartbeat(span(HEARTBEAT)).reconnect(false).serve(false);
     let wishes = credentials::shown(wishes)?;
-    let come = Client::connect_on(stream, &options.address, &name, wishes).map(Client::into_parts);
+    let come = Client::connect_on(stream, address, &name, wishes).map(Client::into_parts);
     match come {
-        Ok(Some((stream, machine))) => Ok((stream, Box::new(machine), name)),
-        Ok(None) => Err(outside(options, &name, Error::Closed(Loss::Closed))),
-        Err(error) => Err(outside(options, &name, error)),
+        Ok(Some((stream, machine))) => Ok(SignedIn { stream, machine: Box::new(machine), name, address }),
+        Ok(None) => Err(outside(address, &name, Error::Closed(Loss::Closed))),
+        Err(error) => Err(outside(address, &name, error)),
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors may grow")]
-fn outside(options: &Options, name: &str, error: Error) -> Failure {
-    let address = &options.address;
+fn outside(address: &str, name: &str, error: Error) -> Failure {
     match error {
         Error::Refused { error, .. } => {
             let reason = if error.message.is_empty() { "without a reason" } else { &error.message };
@@ -147,7 +158,7 @@ fn outside(options: &Options, name: &str, error: Error) -> Failure {
                 error.code
             ))
         }
-        Error::TimedOut | Error::Handshake(Loss::Late) => silent(options),
+        Error::TimedOut | Error::Handshake(Loss::Late) => silent(address, false),
         Error::Closed(Loss::Closed) | Error::Handshake(Loss::Closed) => {
             Failure::other(format!("{address} closed the connection of '{name}'"))
         }
@@ -157,13 +168,13 @@ fn outside(options: &Options, name: &str, error: Error) -> Failure {
 }
 
 /// Frees the name. A Coordinator that does not see connections end would keep it for a while.
-pub(super) fn sign_out(options: &Options, poll: &Poll, mut stream: mio::net::TcpStream, machine: Machine) {
+pub(super) fn sign_out(address: &str, poll: &Poll, mut stream: mio::net::TcpStream, machine: Machine) {
     let blocking = poll
         .registry()
         .deregister(&mut stream)
         .map(|()| TcpStream::from(stream))
         .and_then(|stream| stream.set_nonblocking(false).map(|()| stream))
-        .and_then(|stream| Client::from_parts(stream, machine, &options.address, FAREWELL));
+        .and_then(|stream| Client::from_parts(stream, machine, address, FAREWELL));
     // The measurement is over: whoever does not hear the goodbye sees the connection end.
     drop(blocking.map(|client| client.sign_out(FAREWELL)));
 }
@@ -179,7 +190,7 @@ fn span(time: Duration) -> Span {
 fn open(options: &Options, addresses: &[SocketAddr], name: String) -> Result<(TcpStream, String), Failure> {
     let (greeting, ready) = Link::new(SocketType::Dealer).opening();
     let ready = ready.bytes();
-    let mut stream = dial(options, addresses)?;
+    let mut stream = dial(&options.address, addresses, true)?;
     stream
         .set_nodelay(true)
         .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
@@ -221,24 +232,24 @@ fn read_more(options: &Options, stream: &mut TcpStream, name: &str, carry: &mut 
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-        Err(error) if blocking::is_wait(&error) => Err(silent(options)),
+        Err(error) if blocking::is_wait(&error) => Err(silent(&options.address, true)),
         Err(error) => Err(Failure::other(format!("{}: {error}", options.address))),
     }
 }
 
 // ---- Both ----
 
-fn dial(options: &Options, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+fn dial(address: &str, addresses: &[SocketAddr], relay: bool) -> Result<TcpStream, Failure> {
     blocking::dial_any(addresses.iter().copied(), PATIENCE).map_err(|error| {
-        let who = if options.relay { "relay" } else { "Coordinator" };
-        let step = if options.relay { "start it first".to_owned() } else { step(who, &options.address, &error) };
-        Failure::nobody(format!("no {who} at {}: {} ({step})", options.address, in_words(&error)))
+        let who = if relay { "relay" } else { "Coordinator" };
+        let step = if relay { "start it first".to_owned() } else { step(who, address, &error) };
+        Failure::nobody(format!("no {who} at {address}: {} ({step})", in_words(&error)))
     })
 }
 
-fn silent(options: &Options) -> Failure {
-    let who = if options.relay { "nobody at the other end" } else { "no Coordinator" };
-    Failure::nobody(format!("{} does not answer: there is {who}", options.address))
+fn silent(address: &str, relay: bool) -> Failure {
+    let who = if relay { "nobody at the other end" } else { "no Coordinator" };
+    Failure::nobody(format!("{address} does not answer: there is {who}"))
 }
 
 #[cfg(test)]

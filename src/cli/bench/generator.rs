@@ -237,7 +237,7 @@ impl Generator {
         for End { stream, machine, carry, .. } in self.ends.drain(..) {
             let Some(mut machine) = machine else { continue };
             machine.take_back(&carry);
-            sign_out(options, &self.poll, stream, *machine);
+            sign_out(&options.address, &self.poll, stream, *machine);
         }
     }
 }

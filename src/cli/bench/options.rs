@@ -1,5 +1,6 @@
 //! What is measured, and how: the command line of `instep bench`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -148,6 +149,16 @@ impl Options {
             session: String::new(),
             nodes: Vec::new(),
         }
+    }
+
+    /// Where the members of a session sign in, in turn.
+    pub(super) fn places(&self) -> &[String] {
+        if self.nodes.is_empty() { std::slice::from_ref(&self.address) } else { &self.nodes }
+    }
+
+    /// At how many Coordinators there are members.
+    pub(super) fn nodes_used(&self) -> usize {
+        self.places().iter().take(self.members).collect::<BTreeSet<_>>().len()
     }
 
     /// Time at the beginning that does not count.
@@ -336,6 +347,9 @@ mod tests {
         );
         let options = parsed("session lab:7 -m 3 -n 20 --session drill --json --nodes a:1,b:2").unwrap().unwrap();
         assert_eq!(options.nodes, ["a:1", "b:2"]);
+        let used = |line: &str| parsed(line).unwrap().unwrap().nodes_used();
+        assert_eq!(used("session -m 1 --nodes a:1,b:2"), 1, "one member is at one of them");
+        assert_eq!((used("session --nodes a:1,b:2,a:1"), used("session")), (2, 1));
         assert_eq!((options.members, options.triggers, options.session.as_str()), (3, 20, "drill"));
         assert_eq!(parsed("latency --rate 1000").unwrap().unwrap().rate, Some(1000));
         assert_eq!(parsed("latency --help"), Ok(None));

@@ -21,7 +21,7 @@ use super::super::client::{Client, Trouble};
 use super::super::ending::Ending;
 use super::super::failure::Failure;
 use super::super::print::say;
-use super::client::{HEARTBEAT, connect_members, sign_out};
+use super::client::{HEARTBEAT, SignedIn, connect_members, name_of_run, sign_out};
 use super::distribution;
 use super::figures::{count, grouped};
 use super::histogram::Histogram;
@@ -38,10 +38,12 @@ const WARM_UP: u64 = 50;
 const ENDING: Token = Token(usize::MAX - 1);
 
 /// One member's connection.
-struct Member {
+struct Member<'a> {
     stream: TcpStream,
     machine: Box<Machine>,
     name: String,
+    /// Its Coordinator, as it was named.
+    address: &'a str,
     /// What it has been sent and has not looked into.
     carry: Vec<u8>,
     /// When the last of it was read.
@@ -52,7 +54,7 @@ struct Member {
     heard: (Instant, u64),
 }
 
-impl Member {
+impl Member<'_> {
     /// Asks to be let into the session.
     fn join(&mut self, session: &str) -> Result<(), String> {
         let params = json!({"system": "BENCH"});
@@ -128,23 +130,22 @@ fn number(place: &Value) -> Option<u64> {
 
 /// All members and their poll.
 struct Crowd<'a> {
-    options: &'a Options,
     poll: Poll,
     events: Events,
     ending: Ending,
-    members: Vec<Member>,
+    members: Vec<Member<'a>>,
     scratch: Box<[u8]>,
     heartbeat: Instant,
     interrupted: bool,
 }
 
 impl<'a> Crowd<'a> {
-    fn new(options: &'a Options, sessions: Vec<(std::net::TcpStream, Box<Machine>, String)>) -> Result<Self, Failure> {
+    fn new(signed_in: Vec<SignedIn<'a>>) -> Result<Self, Failure> {
         let poll = Poll::new().map_err(Failure::other)?;
         let ending = Ending::of(poll.registry(), ENDING).map_err(Failure::other)?;
         let start = now();
         let mut members = Vec::new();
-        for (stream, machine, name) in sessions {
+        for SignedIn { stream, machine, name, address } in signed_in {
             stream.set_nonblocking(true).map_err(Failure::other)?;
             let mut stream = TcpStream::from_std(stream);
             let token = Token(members.len());
@@ -153,6 +154,7 @@ impl<'a> Crowd<'a> {
                 stream,
                 machine,
                 name,
+                address,
                 carry: Vec::new(),
                 read_at: start,
                 last: 0,
@@ -161,16 +163,8 @@ impl<'a> Crowd<'a> {
         }
         let scratch = vec![0; SCRATCH_BYTES].into_boxed_slice();
         let heartbeat = start + HEARTBEAT;
-        Ok(Self {
-            options,
-            poll,
-            events: Events::with_capacity(1024),
-            ending,
-            members,
-            scratch,
-            heartbeat,
-            interrupted: false,
-        })
+        let events = Events::with_capacity(1024);
+        Ok(Self { poll, events, ending, members, scratch, heartbeat, interrupted: false })
     }
 
     /// Reads what comes within `wait`, and notes when. Members that had nothing unread before are counted.
@@ -205,11 +199,7 @@ impl<'a> Crowd<'a> {
             };
             fresh += usize::from(had_none && !member.carry.is_empty());
             if let Some(why) = ended {
-                let token = event.token().0;
-                return Err(self
-                    .members
-                    .get(token)
-                    .map_or_else(|| Failure::other(&why), |one| failed(self.options, one, &why)));
+                return Err(failed(member, &why));
             }
         }
         Ok(fresh)
@@ -219,7 +209,7 @@ impl<'a> Crowd<'a> {
     fn look(&mut self, state: &str) -> Result<(), Failure> {
         for n in 0..self.members.len() {
             let Some(member) = self.members.get_mut(n).filter(|member| !member.carry.is_empty()) else { continue };
-            member.take(state).map_err(|why| failed(self.options, member, &why))?;
+            member.take(state).map_err(|why| failed(member, &why))?;
         }
         let now = now();
         if now >= self.heartbeat {
@@ -232,21 +222,20 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Reads and looks until all is as it should be.
-    fn until(&mut self, state: &str, what: &str, is_so: impl Fn(&[Member]) -> bool) -> Result<(), Failure> {
+    /// Reads and looks until no member is `late`; the first that stays so is named.
+    fn until<F>(&mut self, state: &str, what: &str, late: F) -> Result<(), Failure>
+    where
+        F: for<'m> Fn(&'m [Member<'a>]) -> Option<&'m Member<'a>>,
+    {
         let deadline = now() + PATIENCE;
-        while !is_so(&self.members) {
+        while let Some(member) = late(&self.members) {
             if now() > deadline {
-                return Err(self.late(what));
+                return Err(failed(member, &format!("{what} within {} s", PATIENCE.as_secs())));
             }
             self.read(WAIT)?;
             self.look(state)?;
         }
         Ok(())
-    }
-
-    fn late(&self, what: &str) -> Failure {
-        Failure::other(format!("{}: {what} within {} s", self.options.address, PATIENCE.as_secs()))
     }
 
     /// Reads without sleep and without a look until every member has been sent something, then goes on until everybody has heard of a
@@ -258,8 +247,7 @@ impl<'a> Crowd<'a> {
             fresh += self.read(Duration::ZERO)?;
         }
         self.look(state)?;
-        let told = |members: &[Member]| members.iter().all(|member| member.heard.1 > last);
-        self.until(state, "not every member heard of a trigger", told)
+        self.until(state, "it did not hear of a trigger", |all| all.iter().find(|member| member.heard.1 <= last))
     }
 
     /// Lets everybody join, one after the other: each hears of those behind it.
@@ -273,24 +261,23 @@ impl<'a> Crowd<'a> {
                 driver.ask("COORDINATOR", "pong", &Value::Null).map_err(failure)?;
             }
             if let Some(member) = self.members.get_mut(n) {
-                member.join(session).map_err(|why| failed(self.options, member, &why))?;
+                member.join(session).map_err(|why| failed(member, &why))?;
             }
-            let joined = |members: &[Member]| members.get(n).is_none_or(|member| member.last > 0);
-            self.until("", "a member was not let in", joined)?;
+            self.until("", "it was not let in", |all| all.get(n).filter(|member| member.last == 0))?;
         }
         let last = self.members.iter().map(|member| member.last).max().unwrap_or(0);
-        self.until("", "not every member heard of all others", |members| members.iter().all(|one| one.last >= last))
+        self.until("", "it did not hear of all others", |all| all.iter().find(|member| member.last < last))
     }
 
     fn leave(mut self) {
-        for Member { stream, machine, .. } in self.members.drain(..) {
-            sign_out(self.options, &self.poll, stream, *machine);
+        for Member { stream, machine, address, .. } in self.members.drain(..) {
+            sign_out(address, &self.poll, stream, *machine);
         }
     }
 }
 
-fn failed(options: &Options, member: &Member, why: &str) -> Failure {
-    Failure::other(format!("{}: '{}': {why}", options.address, member.name))
+fn failed(member: &Member<'_>, why: &str) -> Failure {
+    Failure::other(format!("{}: '{}': {why}", member.address, member.name))
 }
 
 /// What was measured, in nanoseconds.
@@ -300,9 +287,8 @@ struct Measured {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let mut driver =
-        Client::connect(&options.address, &format!("bench-{}", std::process::id()), PATIENCE).map_err(failure)?;
-    let own = options.session.is_empty().then(|| format!("bench-{}", std::process::id()));
+    let mut driver = Client::connect(&options.address, name_of_run(), PATIENCE).map_err(failure)?;
+    let own = options.session.is_empty().then(|| name_of_run().to_owned());
     let name = own.clone().unwrap_or_else(|| options.session.clone());
     let session = format!("{}.{}", driver.namespace(), String::from_utf8_lossy(&session_name(&name)));
     let outcome = measure(options, &mut driver, &session, own.as_deref());
@@ -349,7 +335,7 @@ fn measure<'a>(
             return Err(Failure::other(format!("{session} is {other}; one that is RUNNING or PAUSED is wanted")));
         }
     };
-    let mut crowd = Crowd::new(options, connect_members(options, options.members)?)?;
+    let mut crowd = Crowd::new(connect_members(options)?)?;
     crowd.join(session, driver)?;
     let mut measured = Measured { skew: Histogram::new(), delay: Histogram::new() };
     let warm_up = (options.triggers / 10).min(WARM_UP);
@@ -393,7 +379,7 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
             "address": options.address,
             "session": name,
             "members": options.members,
-            "nodes": options.nodes.len().max(1),
+            "nodes": options.nodes_used(),
             "triggers": skew.count(),
             "notices": notices,
             "skew": skew.spread(),
@@ -402,8 +388,13 @@ fn report(options: &Options, name: &str, measured: &Measured, interrupted: bool)
         });
         return say(&format!("{object}\n"));
     }
+    let nodes = match options.nodes_used() {
+        _ if options.nodes.is_empty() => String::new(),
+        1 => " at 1 node".to_owned(),
+        nodes => format!(" at {nodes} nodes"),
+    };
     say(&format!(
-        "session {name} at {}, {} members, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}{}",
+        "session {name} at {}, {} members{nodes}, {} triggers{}, {} notices; everybody heard all, in one order\n{}{}{}",
         options.address,
         grouped(count(options.members)),
         grouped(skew.count()),
