@@ -1,7 +1,7 @@
 //! The log: to standard error, or to a file that can be opened anew while the program runs.
 //!
 //! An entry is one line in one write: the time in UTC, the level, the text. The journal of systemd has a time of its own for each line, so
-//! that there it has none here.
+//! that there it has none here, but in front the number by which the journal knows how much it matters (`journalctl -p warning`).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use instep::net::modes::with_mode;
 use instep::time::Utc;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::client::unix_ms;
 use super::failure::{Failure, in_words};
@@ -38,7 +38,7 @@ enum Sink {
 #[derive(Debug)]
 struct Logger {
     sink: Sink,
-    has_times: bool,
+    is_journal: bool,
 }
 
 impl Log for Logger {
@@ -48,8 +48,9 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let time = if self.has_times { format!("{} ", stamp(unix_ms())) } else { String::new() };
-        let line = format!("{time}[{}] {}\n", record.level(), visible(&record.args().to_string()));
+        let level = record.level();
+        let before = if self.is_journal { format!("<{}>", priority(level)) } else { format!("{} ", stamp(unix_ms())) };
+        let line = format!("{before}[{level}] {}\n", visible(&record.args().to_string()));
         // There is nobody left to tell when the log takes nothing.
         drop(match &self.sink {
             Sink::StandardError => io::stderr().lock().write_all(line.as_bytes()),
@@ -59,6 +60,16 @@ impl Log for Logger {
 
     /// Nothing is kept back.
     fn flush(&self) {}
+}
+
+/// What the journal, and syslog before it, calls a level.
+const fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
 }
 
 /// A moment, always of the same width.
@@ -85,7 +96,7 @@ const fn is_journal() -> bool {
 pub(super) fn start(level: LevelFilter, path: &str) -> Result<Box<dyn FnMut() + Send>, Failure> {
     let (logger, reopen): (Logger, Box<dyn FnMut() + Send>) = if path.is_empty() {
         (
-            Logger { sink: Sink::StandardError, has_times: !is_journal() },
+            Logger { sink: Sink::StandardError, is_journal: is_journal() },
             Box::new(|| log::info!("SIGHUP: the log is standard error, there is no file to reopen")),
         )
     } else {
@@ -93,7 +104,7 @@ pub(super) fn start(level: LevelFilter, path: &str) -> Result<Box<dyn FnMut() + 
         let file = open(&path)
             .map_err(|error| Failure::other(format!("log_file {}: {}", path.display(), in_words(&error))))?;
         let log = LogFile { path, file: Arc::new(Mutex::new(file)) };
-        (Logger { sink: Sink::File(log.clone()), has_times: true }, Box::new(move || reopen(&log)))
+        (Logger { sink: Sink::File(log.clone()), is_journal: false }, Box::new(move || reopen(&log)))
     };
     log::set_boxed_logger(Box::new(logger)).map_err(Failure::other)?;
     log::set_max_level(level);

@@ -164,5 +164,6 @@ fn the_journal_has_times_of_its_own() {
         let file = file.metadata().unwrap();
         Some(format!("{}:{}", file.st_dev(), file.st_ino()))
     });
-    assert!(text.lines().all(|line| line.starts_with('[')), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("<6>[INFO] ") || line.starts_with("<4>[WARN] ")), "{text}");
+    assert!(text.contains("<6>[INFO] instep "), "{text}");
 }
