@@ -139,7 +139,8 @@ impl Server {
             audit,
             ready: VecDeque::new(),
             lap: 0,
-            unwritten: VecDeque::new(),
+            // Few are ever put off: what a long turn puts off then takes no memory.
+            unwritten: VecDeque::with_capacity(16),
             scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             stopper: Stopper::new(waker),
             stopping: false,
