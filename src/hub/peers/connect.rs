@@ -468,8 +468,12 @@ impl Peers {
 /// What may be wrong with a socket that has not come to terms with that end of a channel.
 const fn of_channel(side: Side) -> &'static str {
     match side {
-        Side::Publisher => "this port is for PUB and XPUB sockets: subscribers connect to the one below it",
-        Side::Subscriber => "this port is for SUB and XSUB sockets: publishers connect to the one above it",
+        Side::Publisher => {
+            "it was closed as soon as it was made, or is no PUB or XPUB socket, for which this port is: subscribers connect to the one below it"
+        }
+        Side::Subscriber => {
+            "it was closed as soon as it was made, or is no SUB or XSUB socket, for which this port is: publishers connect to the one above it"
+        }
         Side::Distributor => "this port is for other nodes: publishers and subscribers have ports of their own",
         Side::Gatherer(_) => "it may be no gatherer, or want CURVE",
     }
