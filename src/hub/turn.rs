@@ -34,8 +34,13 @@ impl Hub {
     // ---- Input ----
 
     /// Walks through what waits in the peer's tail and then `input`.
-    pub(super) fn feed(&mut self, key: PeerKey, mut input: &[u8]) {
+    pub(super) fn feed(&mut self, key: PeerKey, input: &[u8]) {
         self.peers.take_in_hand(key);
+        self.feed_on(key, input);
+    }
+
+    /// The same with another piece from the peer at hand: it has one share of the turn for all of them.
+    pub(super) fn feed_on(&mut self, key: PeerKey, mut input: &[u8]) {
         if self.judging.is_some() && !self.is_judged_to_stay(key) {
             return;
         }

@@ -10,7 +10,7 @@ use crate::common::wire;
 use crate::common::world::config;
 use instep::config::{Access, Config};
 use instep::hub::{Cause, Hub, Output, PeerKey, Start};
-use instep::limits::{HEAVY_SHAKES_PER_TURN, SEALED_FRAME_BYTES_MAX};
+use instep::limits::{HEAVY_SHAKES_PER_TURN, READ_BYTES_MAX, SEALED_FRAME_BYTES_MAX};
 use instep::time::Tick;
 use instep::zmtp::{Fault, Mechanism};
 
@@ -104,6 +104,14 @@ impl Place {
         from.talk.message(&[b"\0", &name, own.as_bytes(), &header, content])
     }
 
+    /// A call of the Coordinator, as it comes from a component.
+    fn question(&mut self, from: &str, content: &[u8]) -> Vec<u8> {
+        let header = [[2; 16].as_slice(), &[0, 0, 0, 1]].concat();
+        let from = self.components.get_mut(from).unwrap();
+        let own = from.name.clone();
+        from.talk.message(&[b"\0", b"COORDINATOR", own.as_bytes(), &header, content])
+    }
+
     /// The contents of the messages that have come to a component.
     fn contents(&mut self, name: &str) -> Vec<Vec<u8>> {
         let component = self.components.get_mut(name).unwrap();
@@ -154,6 +162,23 @@ fn come_through(most: usize) {
     }
     assert_eq!(place.contents("CB"), sent);
     assert_eq!(place.hub.bytes_waiting(), (0, 0), "nothing is kept");
+}
+
+#[test]
+fn who_asks_for_much_in_one_read_has_one_share_of_the_turn() {
+    let mut place = Place::new(config(1), &["CA"]);
+    // Of these a share has two, and so many are opened at a time.
+    let question = format!(r#"{{"id": 1, "method": "nothing", "jsonrpc": "2.0"{}}}"#, " ".repeat(20_000));
+    let questions: Vec<Vec<u8>> = (0..12).map(|_| place.question("CA", question.as_bytes())).collect();
+    let key = place.key("CA");
+    let bytes = questions.concat();
+    assert!(bytes.len() <= READ_BYTES_MAX);
+    place.hub.handle_bytes(place.now, key, &bytes);
+    let of_this_turn = place.count("rpc_errors");
+    assert!((1..=3).contains(&of_this_turn), "{of_this_turn}");
+    driver::drive(&mut place);
+    place.goes_on();
+    assert_eq!(place.count("rpc_errors"), 12);
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Hub {
             }
             if is_ready {
                 // What came behind it.
-                return self.feed(key, &[]);
+                return self.feed_on(key, &[]);
             }
             peer.guard = Some(guard);
             if goes_on == Shaking::Not {
@@ -201,7 +201,7 @@ impl Hub {
         }
         // What was opened is dealt with as on any other link.
         self.guards(key, false);
-        self.feed(key, &[]);
+        self.feed_on(key, &[]);
         loop {
             let bounds = self.peers.bounds;
             let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_open()) else { break };
@@ -218,14 +218,14 @@ impl Hub {
             match open_whole(&mut sealed.opener, input, &bounds, &mut clear) {
                 Ok(Opening::Some { used, opened }) => {
                     input = input.get(used..).unwrap_or_default();
-                    self.feed(key, clear.get(..opened).unwrap_or_default());
+                    self.feed_on(key, clear.get(..opened).unwrap_or_default());
                 }
                 Ok(Opening::Need(_)) => {
                     self.keep_sealed(key, input);
                     break;
                 }
                 Err((opened, fault)) => {
-                    self.feed(key, clear.get(..opened).unwrap_or_default());
+                    self.feed_on(key, clear.get(..opened).unwrap_or_default());
                     self.fault(key, fault);
                     break;
                 }
@@ -264,7 +264,7 @@ impl Hub {
         let mut raw = core::mem::take(&mut sealed.raw);
         let frame = raw.bytes_mut().get_mut(..head + body).unwrap_or_default();
         match sealed.opener.open_in_place(frame, head) {
-            Ok(place) => self.feed(key, raw.bytes().get(place).unwrap_or_default()),
+            Ok(place) => self.feed_on(key, raw.bytes().get(place).unwrap_or_default()),
             Err(fault) => self.fault(key, fault),
         }
         raw.consume(head + body, &mut self.peers.pool);
