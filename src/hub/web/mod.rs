@@ -17,7 +17,6 @@ mod tally;
 mod tests;
 
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::counters::{Counters, Reading};
@@ -29,12 +28,13 @@ use crate::http::origin::{Access, Origins, is_own_host};
 use crate::http::refusal::Refusal;
 use crate::http::requests::{Phase, Step};
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_CHUNK_BYTES_MAX, HTTP_DROP_MS, HTTP_HEAD_MS, HTTP_IDLE_MS};
+use crate::store::beside::Beside;
 use crate::store::shared::{SharedBytes, Waiting};
 use crate::time::Span;
 
 use super::cause::Cause;
 use super::events::Parting;
-use super::keys::PeerKey;
+use super::keys::{OfPeers, PeerKey};
 use super::peers::{Loan, PeerTimer, Peers, Role, is_loopback};
 use super::tally::DocumentTally;
 
@@ -59,9 +59,9 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// All connections of this kind. See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Web {
-    connections: BTreeMap<PeerKey, Box<Connection>>,
+    connections: Beside<OfPeers, Connection>,
     /// Those that have become WebSockets, and are none of requests any more.
-    streams: BTreeMap<PeerKey, Box<Stream>>,
+    streams: Beside<OfPeers, Stream>,
     origins: Origins,
     proxies: Vec<Network>,
     prefix: String,
@@ -78,8 +78,8 @@ impl Web {
     /// What the configuration says has been checked.
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            connections: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            connections: Beside::default(),
+            streams: Beside::default(),
             origins: Origins::of(config.http_origins.iter().map(String::as_str)).unwrap_or_default(),
             proxies: config.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect(),
             prefix: config.http_prefix.trim_end_matches('/').to_owned(),
@@ -101,10 +101,10 @@ impl Web {
     /// It is gone.
     pub(super) fn left(&mut self, peers: &mut Peers, key: PeerKey) {
         self.feeds.left(key);
-        if let Some(stream) = self.streams.remove(&key) {
+        if let Some(stream) = self.streams.remove(key) {
             peers.pool.refund(stream.bytes());
         }
-        if let Some(connection) = self.connections.remove(&key) {
+        if let Some(connection) = self.connections.remove(key) {
             peers.pool.refund(connection.bytes());
             if let Some(lent) = connection.lent {
                 self.lent.remove(lent.place(), &mut peers.pool);
@@ -115,9 +115,9 @@ impl Web {
     /// The connection that has been without a request for the longest time, from the same address as a newcomer if there is one: the first to go
     /// where there are too many.
     pub(super) fn longest_idle(&self, peers: &Peers, newcomer: SocketAddr) -> Option<PeerKey> {
-        let idle = self.connections.iter().filter(|(key, connection)| connection.is_idle() && !self.feeds.has(**key));
+        let idle = self.connections.iter().filter(|(key, connection)| connection.is_idle() && !self.feeds.has(*key));
         let is_other = |key: PeerKey| peers.get(key).is_none_or(|peer| peer.remote.ip() != newcomer.ip());
-        idle.min_by_key(|(key, connection)| (is_other(**key), connection.since)).map(|(key, _)| *key)
+        idle.min_by_key(|(key, connection)| (is_other(*key), connection.since)).map(|(key, _)| key)
     }
 
     /// Bytes that all connections keep.
@@ -130,23 +130,23 @@ impl Web {
 
     /// Whether a whole request waits for its answer, and how many bytes its body has.
     pub(super) fn whole(&self, key: PeerKey) -> Option<usize> {
-        let asked = self.connections.get(&key)?.at_hand.as_ref()?;
+        let asked = self.connections.get(key)?.at_hand.as_ref()?;
         asked.is_whole.then_some(asked.body.len())
     }
 
     /// The request that waits for its answer.
     #[cfg(test)]
     pub(super) fn asked(&self, key: PeerKey) -> Option<&Asked> {
-        self.connections.get(&key)?.at_hand.as_deref().filter(|asked| asked.is_whole)
+        self.connections.get(key)?.at_hand.as_deref().filter(|asked| asked.is_whole)
     }
 
     /// Lends the request that waits for its answer; it is to be [put back](Self::put_back).
     pub(super) fn lend(&mut self, key: PeerKey) -> Option<Box<Asked>> {
-        self.connections.get_mut(&key)?.at_hand.take_if(|asked| asked.is_whole)
+        self.connections.get_mut(key)?.at_hand.take_if(|asked| asked.is_whole)
     }
 
     pub(super) fn put_back(&mut self, peers: &mut Peers, key: PeerKey, asked: Box<Asked>) {
-        match self.connections.get_mut(&key) {
+        match self.connections.get_mut(key) {
             Some(connection) => connection.at_hand = Some(asked),
             // It has ended meanwhile.
             None => peers.pool.refund(asked.body.len()),
@@ -155,8 +155,8 @@ impl Web {
 
     /// Looks at what `buffer`, the connection's bytes that are not dealt with yet, begins with.
     pub(super) fn next(&mut self, peers: &mut Peers, key: PeerKey, buffer: &[u8]) -> Came {
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return self.streams.get_mut(&key).map_or(Came::Over, |stream| stream.next(peers, key, buffer));
+        let Some(connection) = self.connections.get_mut(key) else {
+            return self.streams.get_mut(key).map_or(Came::Over, |stream| stream.next(peers, key, buffer));
         };
         if self.feeds.has(key) {
             // Nothing that comes behind the request means anything.
@@ -221,7 +221,7 @@ impl Web {
         }
         let document_bytes_max = peers.config.document_bytes_max;
         let mut bytes_max = route.body_bytes_max(document_bytes_max as u64);
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let mut asked = Asked::new(route, head, access, &seen, (remote, peers.now));
         asked.denied = log_in(peers, key, head, &seen).err();
         if !peers.users.is_off() && peers.user(key).is_none() {
@@ -262,7 +262,7 @@ impl Web {
 
     /// Answers the request at hand.
     pub(super) fn answer(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) {
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(asked) = connection.take(&mut peers.pool) else { return };
         connection.since = peers.now;
         let Asked { terms, fields, route, is_too_long, method, since, remote, .. } = *asked;
@@ -331,7 +331,7 @@ impl Web {
     /// Some of what waited for a connection has left: what was lent to it may have.
     pub(super) fn has_room(&mut self, peers: &mut Peers, key: PeerKey) {
         self.feeds.has_room_again(key);
-        let Some(connection) = self.connections.get_mut(&key).filter(|connection| connection.lent.is_some()) else {
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.lent.is_some()) else {
             return;
         };
         if peers.has_loan(key) {
@@ -343,7 +343,7 @@ impl Web {
 
     /// Answers and reads no more.
     fn answer_last(&mut self, peers: &mut Peers, key: PeerKey, reply: &Reply) {
-        if let Some(asked) = self.connections.get_mut(&key).and_then(|connection| connection.at_hand.as_mut()) {
+        if let Some(asked) = self.connections.get_mut(key).and_then(|connection| connection.at_hand.as_mut()) {
             asked.terms.keeps_alive = false;
         }
         self.answer(peers, key, reply);
@@ -351,7 +351,7 @@ impl Web {
 
     /// The request at hand is granted its WebSocket: from here on the connection is one.
     pub(super) fn upgrade(&mut self, peers: &mut Peers, key: PeerKey, is_viewer: bool) {
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(asked) = connection.take(&mut peers.pool) else { return };
         let Ok(accept) = asked.upgrade else { return };
         peers.counters.http_requests += 1;
@@ -361,7 +361,7 @@ impl Web {
         if let Some(lent) = connection.lent.take() {
             self.lent.remove(lent.place(), &mut peers.pool);
         }
-        self.connections.remove(&key);
+        self.connections.remove(key);
         self.streams.insert(key, Box::new(Stream::new(peers.now, is_viewer)));
         peers.send_plain(key, &self.out);
         Stream::begin(peers, key);
@@ -369,7 +369,7 @@ impl Web {
 
     /// A WebSocket is refused.
     pub(super) fn deny(&mut self, peers: &mut Peers, key: PeerKey) {
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(Asked { upgrade: Err(denial), terms, .. }) = connection.take(&mut peers.pool).map(|asked| *asked)
         else {
             return;
@@ -389,7 +389,7 @@ impl Web {
 
     /// Lends what the viewer on a WebSocket has said, if there is anything new in it; it is to be [given back](Self::give_back).
     pub(super) fn lend_said(&mut self, key: PeerKey) -> Option<Vec<u8>> {
-        self.streams.get_mut(&key)?.lend()
+        self.streams.get_mut(key)?.lend()
     }
 
     /// Takes it back; `used` bytes of it were dealt with, and the rest is to be looked at again only if it `waits`, or when there is more of it.
@@ -401,7 +401,7 @@ impl Web {
             peers.pool.refund(used);
             said.drain(..used);
         }
-        match self.streams.get_mut(&key) {
+        match self.streams.get_mut(key) {
             Some(stream) => stream.put_back(said, waits),
             None => peers.pool.refund(said.len()),
         }
@@ -409,14 +409,14 @@ impl Web {
 
     /// Ends a WebSocket with a word, since what came on it cannot be read on.
     pub(super) fn break_off(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
-        if let Some(stream) = self.streams.get_mut(&key) {
+        if let Some(stream) = self.streams.get_mut(key) {
             stream.break_off(peers, key, farewell, Cause::Undecodable);
         }
     }
 
     /// Ends a WebSocket with a word.
     pub(super) fn end_stream(&mut self, peers: &mut Peers, key: PeerKey, farewell: Farewell<'_>) {
-        if let Some(stream) = self.streams.get_mut(&key) {
+        if let Some(stream) = self.streams.get_mut(key) {
             stream.close(peers, key, farewell);
         }
     }
@@ -432,14 +432,14 @@ impl Web {
 
     /// The process ends: every client is told to come back.
     pub(super) fn say_restart(&mut self, peers: &mut Peers) {
-        for (key, stream) in &mut self.streams {
-            stream.close(peers, *key, Farewell::RESTART);
+        for (key, stream) in self.streams.iter_mut() {
+            stream.close(peers, key, Farewell::RESTART);
         }
     }
 
     /// What is spoken on a connection.
     pub(super) fn dialect(&self, key: PeerKey) -> &'static str {
-        match self.streams.get(&key) {
+        match self.streams.get(key) {
             _ if self.feeds.has(key) => "events",
             Some(stream) if stream.is_viewer() => "viewer",
             Some(_) => "websocket",
@@ -451,7 +451,7 @@ impl Web {
 
     /// From here on the client is told events, from the one behind `since` where it has heard some before.
     pub(super) fn begin_feed(&mut self, peers: &mut Peers, key: PeerKey, since: Option<u64>) {
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         let Some(mut asked) = connection.take(&mut peers.pool) else { return };
         peers.counters.http_requests += 1;
         asked.terms.keeps_alive = false;
@@ -489,7 +489,7 @@ impl Web {
 
     /// What came cannot be read on.
     fn refuse(&mut self, peers: &mut Peers, key: PeerKey, refusal: Refusal) {
-        drop(self.connections.get_mut(&key).and_then(|connection| connection.take(&mut peers.pool)));
+        drop(self.connections.get_mut(key).and_then(|connection| connection.take(&mut peers.pool)));
         self.say_refused(peers, key, refusal);
         peers.finish(key, Cause::Answered);
     }
@@ -518,7 +518,7 @@ impl Web {
 
     /// Sets the deadline for what comes next, if that is something else than before, or if any of it has come.
     pub(super) fn set_deadline(&mut self, peers: &mut Peers, key: PeerKey) {
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         if self.feeds.has(key) {
             return;
         }
@@ -547,11 +547,11 @@ impl Web {
 
     /// What was to come has not.
     pub(super) fn late(&mut self, peers: &mut Peers, key: PeerKey) {
-        if let Some(stream) = self.streams.get_mut(&key) {
+        if let Some(stream) = self.streams.get_mut(key) {
             stream.late(peers, key);
             return;
         }
-        let Some(connection) = self.connections.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         if self.feeds.has(key) {
             self.feeds.late(peers, key);
             return;
@@ -576,11 +576,17 @@ impl Web {
     /// What must be true between any two calls: each connection is one of ours, and each of ours that is open is known here.
     pub(super) fn check(&self, peers: &Peers) -> Result<(), String> {
         let is_web = |key: &PeerKey| peers.get(*key).is_some_and(|peer| peer.role == Role::Web);
-        if let Some(key) = self.connections.keys().chain(self.streams.keys()).find(|key| !is_web(key)) {
+        if let Some(key) = self
+            .connections
+            .iter()
+            .map(|(key, _)| key)
+            .chain(self.streams.iter().map(|(key, _)| key))
+            .find(|key| !is_web(key))
+        {
             return Err(format!("{key:?} is remembered as a connection of HTTP and is none"));
         }
         let mut open = peers.iter().filter(|(_, peer)| peer.role == Role::Web && peer.is_open());
-        match open.find(|(key, _)| self.connections.contains_key(key) == self.streams.contains_key(key)) {
+        match open.find(|(key, _)| self.connections.has(*key) == self.streams.has(*key)) {
             Some((key, _)) => Err(format!("{key:?} speaks HTTP and nobody remembers what")),
             None => Ok(()),
         }
