@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2, memchr3};
 
 use super::defect::Defect;
-use super::letters::{HIGH, ONES, is_blank};
+use super::letters::{first_of, is_blank};
 use super::notice::{minify, push_text};
 
 /// The declaration of a document.
@@ -87,26 +87,6 @@ fn tag_end(bytes: &[u8], mut at: usize) -> Option<usize> {
             None => return None,
         }
     }
-}
-
-/// Where the first of these bytes stands. It is nearly always near, so that a word of eight bytes at a time is quicker than more of them.
-#[inline(always)]
-fn first_of([a, b, c]: [u8; 3], bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // Of each, the lowest byte that is found is one.
-        let found = |byte: u8| {
-            let other = word ^ (ONES * u64::from(byte));
-            other.wrapping_sub(ONES) & !other
-        };
-        let found = (found(a) | found(b) | found(c)) & HIGH;
-        if found != 0 {
-            return Some(8 * n + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let before = bytes.len() - rest.len();
-    rest.iter().position(|byte| [a, b, c].contains(byte)).map(|at| before + at)
 }
 
 /// Where line ends and tabs stand, which are few, asked for from the front to the back.

@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::hub::call::{Answer, Refused, ReplyTo, plain_error};
 use crate::hub::events::Parting;
 use crate::hub::keys::{PeerKey, SessionKey};
-use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Taken, Wish, tracking_id};
+use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Tracked, Wish, tracking_id};
 use crate::hub::web::{
     Action, Asked, Described, Farewell, Reply, Route, described, joining, no_client_id, refused, resigning, shown_name,
     too_long, unreadable,
@@ -273,10 +273,10 @@ impl Hub {
             Said::Now(mut aftermath) => {
                 let mut owes = None;
                 let is_document = matches!(asked.route, Route::Session(_, Action::Send));
-                let taken = aftermath.taken.take_if(|_| is_document);
+                let tracked = aftermath.tracked.take_if(|_| is_document);
                 let answer = self.conclude(aftermath, &mut owes).answer;
-                let reply = match taken {
-                    Some(Taken { tracking_id, seq, .. }) => {
+                let reply = match tracked {
+                    Some(Tracked { tracking_id, seq, .. }) => {
                         self.with_number(taken_as(&tracking_id), session, Some(seq))
                     }
                     None => self.answer_of_session(asked, session, answer),

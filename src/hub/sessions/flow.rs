@@ -37,7 +37,7 @@ use super::guest::shown;
 use super::heading::Heading;
 use super::history::{Draft, What};
 use super::permitted::is_permitted;
-use super::said::{Aftermath, Reading, Said, Taken, tracking_id};
+use super::said::{Aftermath, Reading, Said, Tracked, tracking_id};
 use super::session::Session;
 use super::voice::stamp;
 
@@ -412,8 +412,8 @@ impl Sessions {
             }
         }
         self.set_schedule(peers, key);
-        let taken = Taken { tracking_id: tracking_id(peers), kind, state, seq, effective_at };
-        Aftermath { owes, ..Aftermath::taken(taken) }
+        let tracked = Tracked { tracking_id: tracking_id(peers), kind, state, seq, effective_at };
+        Aftermath { owes, ..Aftermath::tracked(tracked) }
     }
 
     fn take_flow(&mut self, peers: &mut Peers, key: SessionKey, flow: Flow) {

@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(super) use ear::Ear;
 pub(super) use entry::{Author, Wish, is_system};
 pub(super) use guest::{Arrival, GuestId};
-pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, Taken, tracking_id};
+pub(super) use said::{Aftermath, Asker, Reading, Said, Settled, Tracked, tracking_id};
 pub(super) use session::Session;
 pub(super) use voice::stamp;
 

@@ -54,9 +54,9 @@ pub(in crate::hub) struct Deletion {
     pub(super) force: bool,
 }
 
-/// A trigger or a message that was taken.
+/// A trigger or a message that was taken, and how whoever sent it finds it again.
 #[derive(Debug)]
-pub(in crate::hub) struct Taken {
+pub(in crate::hub) struct Tracked {
     pub(in crate::hub) tracking_id: String,
     pub(super) kind: Kind,
     pub(super) state: State,
@@ -65,7 +65,7 @@ pub(in crate::hub) struct Taken {
     pub(super) effective_at: Option<u64>,
 }
 
-impl Taken {
+impl Tracked {
     /// The same as an object.
     pub(in crate::hub) fn into_value(self) -> Value {
         let Self { tracking_id, kind, state, seq, effective_at } = self;
@@ -83,7 +83,7 @@ impl Taken {
 pub(in crate::hub) struct Aftermath {
     pub(in crate::hub) answer: Answer,
     /// What was taken, where that is the answer. Not everybody wants it as an object.
-    pub(in crate::hub) taken: Option<Taken>,
+    pub(in crate::hub) tracked: Option<Tracked>,
     /// What of its result is written already.
     pub(in crate::hub) written: Option<Written>,
     /// What comes with the answer in a frame of its own, as it is too long to stand in it.
@@ -99,7 +99,7 @@ pub(in crate::hub) struct Aftermath {
 impl Aftermath {
     /// An answer and nothing else.
     pub(in crate::hub) const fn plain(answer: Answer) -> Self {
-        Self { answer, taken: None, written: None, document: None, about: None, owes: None, freed: Vec::new() }
+        Self { answer, tracked: None, written: None, document: None, about: None, owes: None, freed: Vec::new() }
     }
 
     /// A result that is written already.
@@ -108,8 +108,8 @@ impl Aftermath {
     }
 
     /// A trigger or a message was taken.
-    pub(super) fn taken(taken: Taken) -> Self {
-        Self { taken: Some(taken), ..Self::plain(Ok(Value::Null)) }
+    pub(super) fn tracked(tracked: Tracked) -> Self {
+        Self { tracked: Some(tracked), ..Self::plain(Ok(Value::Null)) }
     }
 
     /// An answer that describes a session.

@@ -115,8 +115,8 @@ impl Fixture {
     fn done(&mut self, session: &str, name: &str, method: &str, params: Value) -> Aftermath {
         match self.call(session, name, method, params) {
             Said::Now(mut aftermath) => {
-                if let Some(taken) = aftermath.taken.take() {
-                    aftermath.answer = Ok(taken.into_value());
+                if let Some(tracked) = aftermath.tracked.take() {
+                    aftermath.answer = Ok(tracked.into_value());
                 }
                 let parsed = |text: &str| serde_json::from_str(text).unwrap();
                 let written = aftermath.written.take();
@@ -480,7 +480,7 @@ fn a_change_is_told_once_it_is_durable_and_everything_else_waits() {
     at.sessions.check().unwrap();
     let settled = at.settle(notes.take(), Ok(())).unwrap();
     assert_eq!((settled.reply_to, settled.session), (ReplyTo::Request(waiting), session));
-    assert_eq!(settled.aftermath.taken.unwrap().into_value()["state"], "INITIALIZING");
+    assert_eq!(settled.aftermath.tracked.unwrap().into_value()["state"], "INITIALIZING");
     assert_eq!((at.state("default"), at.lent.events().len()), (State::Initializing, 1));
     assert_eq!(at.sessions.busy(b"session:default", false), None);
     at.sessions.check().unwrap();
