@@ -51,19 +51,19 @@ impl SharedBytes {
         is_there.then(|| Self(Held::Bytes(Arc::clone(block), part.start..part.end + end.len())))
     }
 
-    /// Where they lie.
+    /// The block in which they lie.
     #[must_use]
     pub fn place(&self) -> Place {
-        (self.as_ptr().addr(), self.len())
+        match &self.0 {
+            Held::Bytes(block, _) => (block.as_ptr().addr(), block.capacity()),
+            Held::Text(text) => (text.as_ptr().addr(), text.capacity()),
+        }
     }
 
-    /// Bytes that are held for these, those in front of them in their block included.
+    /// Bytes that are held for these: their whole block.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        match &self.0 {
-            Held::Bytes(block, _) => block.capacity(),
-            Held::Text(text) => text.capacity(),
-        }
+        self.place().1
     }
 }
 
@@ -118,19 +118,19 @@ impl fmt::Debug for SharedBytes {
     }
 }
 
-/// Where bytes lie, and how many they are: the same place is the same bytes, as long as somebody has them.
+/// Where the block lies that bytes are in, and how many bytes it holds: the same place is the same block, as long as somebody has it.
 pub type Place = (usize, usize);
 
-/// Bytes that wait for several, charged to the pool once, however many they wait for.
+/// Bytes that wait for several: their blocks are charged to the pool once, however many they wait for.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    /// For how many, by where the bytes lie.
+    /// For how many, by the blocks.
     places: BTreeMap<Place, usize>,
     bytes: usize,
 }
 
 impl Waiting {
-    /// Bytes that wait in all.
+    /// Bytes of all blocks.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -183,6 +183,24 @@ mod tests {
             place == shared.as_ptr().wrapping_sub(10) || shared.held_bytes() == 4000,
             "an allocator may move what shrinks"
         );
+    }
+
+    #[test]
+    fn a_block_is_charged_whole_and_once_until_nobody_waits_for_a_part_of_it() {
+        let (mut waiting, mut pool) = (Waiting::default(), Pool::new(1 << 20));
+        let mut block = Vec::with_capacity(1000);
+        block.resize(900, 7);
+        let whole = SharedBytes::from(block);
+        let [a, b] = [10..500, 20..600].map(|part| whole.part(&whole[part]));
+        assert_eq!((a.held_bytes(), a.place()), (1000, b.place()));
+        for part in [&a, &b, &a] {
+            assert!(waiting.add(part.place(), &mut pool));
+            assert_eq!((waiting.bytes(), pool.data_in_use()), (1000, 1000));
+        }
+        for (part, left) in [(&a, 1000), (&a, 1000), (&b, 0)] {
+            waiting.remove(part.place(), &mut pool);
+            assert_eq!((waiting.bytes(), pool.data_in_use()), (left, left));
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use instep::c2sim::code::Code;
 use instep::c2sim::defect::Defect;
 use instep::c2sim::field::Field;
+use instep::c2sim::judging::{Begun, Document, Judging};
 use instep::c2sim::kind::{Category, Kind, Schema};
 use instep::c2sim::scan::scan;
 use instep::limits::{C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX};
+use instep::store::shared::SharedBytes;
 
 const NAMESPACE: &str = "http://www.sisostds.org/schemas/C2SIM/2.0.0-cwix2026";
 
@@ -323,4 +325,33 @@ fn a_document_with_any_byte_changed_never_panics() {
         }
     }
     assert!(refused > bytes.len(), "most changes break the document");
+}
+
+// ---- What is relayed ----
+
+#[test]
+fn a_document_that_was_given_is_relayed_from_where_it_lies_unless_much_more_is_held_for_it() {
+    let document =
+        message(&format!("<DomainMessageBody><ReportBody>{}</ReportBody></DomainMessageBody>", "x".repeat(900)));
+    // What stands around the document, and whether that is little.
+    for (name, before, mark, behind, is_little) in [
+        ("plain", 0, "", 0, true),
+        ("with a byte order mark", 0, "\u{feff}", 0, true),
+        ("in a form", 100, "", 20, true),
+        ("with a mark in a form", 100, "\u{feff}", 20, true),
+        ("in a large form", 1000, "", 20, false),
+        ("with a mark in a large form", 1000, "\u{feff}", 20, false),
+        ("before much else", 0, "", 1000, false),
+    ] {
+        let body = ["-".repeat(before), format!("{mark}{document}"), "-".repeat(behind)].concat();
+        let body = SharedBytes::from(body.into_bytes());
+        let given = Document::Given(body.part(&body[before..body.len() - behind]));
+        let text = &body[before + mark.len()..];
+        let Begun::Judged(Ok((judged, _))) = Judging::begin(&given, None, false, usize::MAX) else { panic!("{name}") };
+        let relayed = judged.relayed();
+        assert_eq!(core::str::from_utf8(&relayed), Ok(&*document), "{name}");
+        assert_eq!(relayed.as_ptr() == text.as_ptr(), is_little, "{name}");
+        let held = if is_little { body.held_bytes() } else { document.len() };
+        assert_eq!(relayed.held_bytes(), held, "{name}");
+    }
 }

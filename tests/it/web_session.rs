@@ -160,6 +160,35 @@ fn a_document_comes_as_the_body_or_in_a_form() {
 }
 
 #[test]
+fn neither_a_byte_order_mark_nor_a_form_is_heard() {
+    let mut world = World::plain();
+    let guest = Guest::joined(&mut world, "abcde");
+    let other = Guest::joined(&mut world, "fghij");
+    let mut member = Member::joined(&mut world, 0, "CA", "xml");
+    share(&mut world, &guest);
+    assert_eq!(guest.send(&mut world, &system("A", "StartScenario")).status, 200);
+    other.heard(&mut world);
+    member.documents(&mut world);
+    let before = "--b1\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    // With little around it, and with much.
+    for text in [20, 4000] {
+        let document = domain("A", "ReportBody", text);
+        let marked = format!("\u{feff}{document}");
+        let line = format!("{}\n", document.split_once('\n').unwrap().1);
+        for (media_type, body) in [
+            ("application/xml", marked.clone()),
+            ("multipart/form-data; boundary=b1", format!("{before}{document}\r\n--b1--\r\n")),
+            ("multipart/form-data; boundary=b1", format!("{before}{marked}\r\n--b1--\r\n")),
+        ] {
+            guest.post(&mut world, "POST", "default/send", (media_type, body.as_bytes()));
+            assert_eq!(guest.answer(&mut world).unwrap().status, 200, "{body}");
+            assert_eq!(member.documents(&mut world), [&*document]);
+            assert_eq!(other.heard(&mut world), [&*line]);
+        }
+    }
+}
+
+#[test]
 fn a_document_that_is_too_long_is_refused_in_words_that_its_client_reads() {
     let mut world = with(|config| config.document_bytes_max = 4096);
     let guest = Guest::new(&mut world, "abcde");

@@ -193,7 +193,13 @@ pub(super) struct Missed {
 }
 
 impl Past {
-    fn bytes(&self) -> usize {
+    /// Bytes that are held for it.
+    fn held_bytes(&self) -> usize {
+        self.note.len() + self.document.as_ref().map_or(0, SharedBytes::held_bytes)
+    }
+
+    /// Bytes that are told of it.
+    fn told_bytes(&self) -> usize {
         self.note.len() + self.document.as_ref().map_or(0, |document| document.len())
     }
 }
@@ -202,6 +208,7 @@ impl Past {
 #[derive(Debug, Default)]
 pub(super) struct History {
     events: VecDeque<Past>,
+    /// That are held for them.
     bytes: usize,
 }
 
@@ -211,11 +218,11 @@ impl History {
     }
 
     pub(super) fn add(&mut self, past: Past, bytes_max: usize) {
-        self.bytes += past.bytes();
+        self.bytes += past.held_bytes();
         self.events.push_back(past);
         while self.bytes > bytes_max || self.events.len() > HISTORY_EVENTS_MAX {
             let Some(oldest) = self.events.pop_front() else { break };
-            self.bytes -= oldest.bytes();
+            self.bytes -= oldest.held_bytes();
         }
     }
 
@@ -246,7 +253,7 @@ impl History {
     pub(super) fn missed(&self, after: u64, last: u64, bytes_max: usize) -> Missed {
         let (mut text, mut more) = (String::new(), false);
         for past in self.behind(after).take_while(|past| past.seq <= last) {
-            if text.len() + past.bytes() > bytes_max {
+            if text.len() + past.told_bytes() > bytes_max {
                 more = true;
                 break;
             }
@@ -281,7 +288,7 @@ impl History {
             json.key("events").array(|json| {
                 for past in self.behind(after) {
                     let is_first = bytes == 0;
-                    bytes += past.bytes();
+                    bytes += past.told_bytes();
                     let shown = past.document.as_ref().map(|document| shown("document", document));
                     let is_beside = matches!(shown, Some((_, _, Some(_))));
                     if beside.is_some() || (bytes > bytes_max && !is_first) || (is_beside && !is_alone) {
@@ -313,6 +320,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn all_that_is_held_for_a_document_is_counted_until_it_is_forgotten() {
+        let mut block = Vec::with_capacity(1000);
+        block.extend_from_slice(b"--b1 <a/> --b1--");
+        let whole = SharedBytes::from(block);
+        let past = |seq, document| Past {
+            seq,
+            at: Tick(0),
+            header: [0; HEADER_BYTES],
+            note: "{}".into(),
+            document,
+            written: None,
+        };
+        let mut history = History::default();
+        history.add(past(1, Some(whole.part(&whole[5..9]))), 2000);
+        assert_eq!(history.bytes(), 1002);
+        assert_eq!(history.missed(0, 1, 10).text, r#"{,"document":"<a/>"}"#, "what is told is as long as it is");
+        history.add(past(2, None), 1003);
+        assert_eq!((history.bytes(), history.reaches(0, 2)), (2, false));
+    }
 
     #[test]
     fn the_words_of_an_event_are_json_whose_members_stand_in_the_order_of_their_names() {

@@ -12,7 +12,7 @@ use crate::hub::peers::{Loan, Peer, Peers};
 use crate::leco::message::{HEADER_BYTES, TYPE_C2SIM, VERSION};
 use crate::leco::multicast::{TYPE_MULTICAST, write_list};
 use crate::leco::name::{COORDINATOR, FullName};
-use crate::store::shared::SharedBytes;
+use crate::store::shared::{Place, SharedBytes};
 use crate::zmtp::frame;
 
 use super::history::{Draft, Note, What};
@@ -115,11 +115,9 @@ impl Tail {
         self.document.as_deref().unwrap_or_default()
     }
 
-    /// Where most of it lies: the same place is the same bytes, as long as somebody has them. That is the document, which notices in other
-    /// formats have too.
-    pub(super) fn place(&self) -> (usize, usize) {
-        let most = self.document.as_deref().unwrap_or(&self.front);
-        (most.as_ptr().addr(), most.len())
+    /// Where most of it lies. That is the document, which notices in other formats have too.
+    pub(super) fn place(&self) -> Place {
+        self.document.as_ref().map_or_else(|| (self.front.as_ptr().addr(), self.front.len()), SharedBytes::place)
     }
 
     /// Whether the other one is the same.
