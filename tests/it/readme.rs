@@ -115,7 +115,13 @@ fn shape(line: &str) -> String {
             shape.push(letter);
         }
     }
-    shape
+    // What HTTP calls today.
+    let on_any_day = shape.split(' ').map(|word| match word {
+        "Mon," | "Tue," | "Wed," | "Thu," | "Fri," | "Sat," | "Sun," => "Day,",
+        "Jan" | "Feb" | "Mar" | "Apr" | "May" | "Jun" | "Jul" | "Aug" | "Sep" | "Oct" | "Nov" | "Dec" => "Month",
+        _ => word,
+    });
+    on_any_day.collect::<Vec<_>>().join(" ")
 }
 
 fn line_fits(shown: &str, real: &str) -> bool {
@@ -488,6 +494,7 @@ fn the_readme_is_short_and_its_links_lead_somewhere() {
 #[test]
 fn what_is_shown_is_compared_by_its_shape() {
     for (shown, real) in [
+        ("Date: Tue, 01 Dec 2026 11:29:04 GMT", "Date: Sat, 2 May 2027 00:00:00 GMT"),
         ("up 7 s, 4423k B", "up 12 s,   1k B"),
         ("a … c", "a b c"),
         ("took X (tracking id …)", "took X (tracking id hesqy)"),
