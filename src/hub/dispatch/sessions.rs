@@ -169,9 +169,7 @@ impl Hub {
     pub(super) fn conclude(&mut self, mut aftermath: Aftermath, owes: &mut Option<SessionKey>) -> Aftermath {
         self.drain_events_before_answer();
         self.go_on_without_session(core::mem::take(&mut aftermath.freed));
-        if let Some(tracked) = aftermath.tracked.take() {
-            aftermath.answer = Ok(tracked.into_value());
-        }
+        aftermath.spell_out();
         if let (Ok(told), Some(session)) = (&mut aftermath.answer, aftermath.about.take()) {
             let inner = told.get("session").is_some();
             let info = if inner { told.get_mut("session") } else { Some(told) };

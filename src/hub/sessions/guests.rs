@@ -161,7 +161,9 @@ impl Sessions {
     /// Whoever has handed something in speaks for the system that it has named last.
     pub(super) fn note_system(&mut self, key: SessionKey, author: &Author) {
         let Some(id) = GuestId::of_submitter(&author.by) else { return };
-        if let Some(guest) = self.table.get_mut(key).and_then(|session| session.guests.get_mut(&id)) {
+        let guest = self.table.get_mut(key).and_then(|session| session.guests.get_mut(&id));
+        // Nearly always it is the same as before.
+        if let Some(guest) = guest.filter(|guest| *guest.system() != *author.system) {
             guest.is_called(&author.by, &author.system);
         }
     }

@@ -67,7 +67,7 @@ pub(in crate::hub) struct Tracked {
 
 impl Tracked {
     /// The same as an object.
-    pub(in crate::hub) fn into_value(self) -> Value {
+    pub(super) fn into_value(self) -> Value {
         let Self { tracking_id, kind, state, seq, effective_at } = self;
         let mut answer = json!({"trackingId": tracking_id, "kind": kind.name(), "state": state.name(), "seq": seq});
         if let (Some(at), Some(answer)) = (effective_at, answer.as_object_mut()) {
@@ -110,6 +110,13 @@ impl Aftermath {
     /// A trigger or a message was taken.
     pub(super) fn tracked(tracked: Tracked) -> Self {
         Self { tracked: Some(tracked), ..Self::plain(Ok(Value::Null)) }
+    }
+
+    /// Puts what was taken into the answer, as an object.
+    pub(in crate::hub) fn spell_out(&mut self) {
+        if let Some(tracked) = self.tracked.take() {
+            self.answer = Ok(tracked.into_value());
+        }
     }
 
     /// An answer that describes a session.

@@ -115,9 +115,7 @@ impl Fixture {
     fn done(&mut self, session: &str, name: &str, method: &str, params: Value) -> Aftermath {
         match self.call(session, name, method, params) {
             Said::Now(mut aftermath) => {
-                if let Some(tracked) = aftermath.tracked.take() {
-                    aftermath.answer = Ok(tracked.into_value());
-                }
+                aftermath.spell_out();
                 let parsed = |text: &str| serde_json::from_str(text).unwrap();
                 let written = aftermath.written.take();
                 aftermath.answer = aftermath.answer.map(|answer| match written {

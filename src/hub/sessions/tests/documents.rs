@@ -53,7 +53,10 @@ impl Fixture {
         let Self { lent, sessions } = self;
         let bytes = document.as_bytes();
         match sessions.take_document(&mut lent.peers, &lent.names, key, &author, bytes, reading) {
-            Said::Now(Aftermath { answer, tracked, .. }) => tracked.map_or(answer, |tracked| Ok(tracked.into_value())),
+            Said::Now(mut aftermath) => {
+                aftermath.spell_out();
+                aftermath.answer
+            }
             said @ (Said::Later(_) | Said::Busy(_)) => panic!("{said:?}"),
         }
     }
