@@ -80,8 +80,13 @@ pub const NODE_NAME_BYTES: usize = 32;
 pub const DIRECTORY_CHANGES_MAX: usize = 2000;
 /// Components that have come or signed out lately, which is said beside a whole list.
 pub const DIRECTORY_RECENT_MAX: usize = 512;
-/// Bytes of the list of receivers of one message for several of them: some hundred names. To more goes another copy.
-pub const MULTICAST_LIST_BYTES_MAX: usize = 4096;
+/// Bytes of the list of receivers of one message for several of them: all members that a session may have, under names of 15 bytes. To more
+/// goes another copy.
+pub const MULTICAST_LIST_BYTES_MAX: usize = 1 << 16;
+/// Bytes of such a list that earlier versions take: some hundred names.
+pub const MULTICAST_SHORT_LIST_BYTES_MAX: usize = 4096;
+/// Receivers of one such message that are dealt with in one turn of the loop: each may cost an error for the sender.
+pub const MULTICAST_RECEIVERS_PER_TURN: usize = 1024;
 /// Bytes of one such message that are copied in one turn of the loop, but for what the last copy has beyond: below half a millisecond.
 pub const MULTICAST_BYTES_PER_TURN: usize = 1 << 20;
 /// Bytes of an address `host:port` of another Coordinator.
@@ -253,7 +258,7 @@ const _: () = assert!(
     "a difference fits a document, whatever letters its names have, and if all of them have gone and come"
 );
 const _: () = assert!(PROGRESS_BYTES_MIN <= u16::MAX as usize, "what is less is counted in 16 bits");
-const _: () = assert!(MULTICAST_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
+const _: () = assert!(MULTICAST_SHORT_LIST_BYTES_MAX > 2 * NAME_BYTES_MAX, "a list has room for more than one name");
 const _: () = assert!(BLOCK_BYTES_MIN.is_power_of_two(), "size classes double from the smallest block");
 const _: () = assert!(RING_RESERVE_BYTES >= 2 * (FULL_NAME_BYTES_MAX + 512), "an error answer always fits the reserve");
 

@@ -112,7 +112,7 @@ impl Line {
                 self.link.shaken(&done);
                 self.before = None;
                 self.session = done.session.take();
-                let peer = Metadata { socket_type: done.socket_type, identity: b"", is_instep: done.is_instep };
+                let peer = Metadata { socket_type: done.socket_type, identity: b"", instep_level: done.instep_level };
                 Step::Ready { len, peer }
             }
             // Nobody shows a client anything of himself.

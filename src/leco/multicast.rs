@@ -8,10 +8,21 @@
 //!
 //! Only Coordinators that say so understand it (ZMTP property `X-Instep-Node`); all others are sent a message for each receiver.
 
-use crate::limits::MULTICAST_LIST_BYTES_MAX;
+use crate::limits::{MULTICAST_LIST_BYTES_MAX, MULTICAST_SHORT_LIST_BYTES_MAX};
 
 /// Header type: the first payload frame is a list of receivers, the content comes behind it.
 pub const TYPE_MULTICAST: u8 = 129;
+
+/// Bytes of a list that a Coordinator takes which understands so much of what instep's say to one another; `None` if it takes none, but a
+/// message for each receiver.
+#[must_use]
+pub const fn list_bytes_max(instep_level: u8) -> Option<usize> {
+    match instep_level {
+        0 => None,
+        1 => Some(MULTICAST_SHORT_LIST_BYTES_MAX),
+        _ => Some(MULTICAST_LIST_BYTES_MAX),
+    }
+}
 
 /// Bytes that a receiver takes in a list.
 #[must_use]

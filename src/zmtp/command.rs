@@ -66,15 +66,21 @@ pub struct Metadata<'a> {
     pub socket_type: SocketType,
     /// The peer's identity; empty when it has none. Only a label for the log.
     pub identity: &'a [u8],
-    /// It is a Coordinator that understands what instep's say to one another.
-    pub is_instep: bool,
+    /// How much it understands of what instep's Coordinators say to one another; 0: it is none of them.
+    pub instep_level: u8,
 }
 
 /// The property by which a ROUTER of ours says that it is one. Names that begin with `X-` are the application's (RFC 37, "The NULL Security
 /// Mechanism"): who does not know them passes them over.
 const INSTEP: &[u8] = b"X-Instep-Node";
 /// Its value: how much is understood. Later versions understand what earlier ones do.
-const INSTEP_LEVEL: &[u8] = b"1";
+const INSTEP_LEVEL: &[u8] = b"2";
+
+/// How much says that it is understood who gives that property this value; what is no number means the least.
+fn instep_level(value: &[u8]) -> u8 {
+    let number = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    if value.is_empty() { 0 } else { number.unwrap_or(1) }
+}
 
 impl<'a> Metadata<'a> {
     /// The same, if a peer's socket of that type can talk to ours.
@@ -93,7 +99,7 @@ impl<'a> Metadata<'a> {
         if data.len() > METADATA_BYTES_MAX {
             return Err(Fault::Metadata);
         }
-        let mut metadata = Self { socket_type: SocketType::Other, identity: &[], is_instep: false };
+        let mut metadata = Self { socket_type: SocketType::Other, identity: &[], instep_level: 0 };
         let mut properties = 0;
         while let Some((&name_len, rest)) = data.split_first() {
             properties += 1;
@@ -112,7 +118,7 @@ impl<'a> Metadata<'a> {
                 }
                 metadata.identity = value;
             } else if name.eq_ignore_ascii_case(INSTEP) {
-                metadata.is_instep = !value.is_empty();
+                metadata.instep_level = instep_level(value);
             }
             data = rest;
         }
@@ -226,18 +232,27 @@ mod tests {
         assert_eq!(Built::ready(SocketType::Dealer).bytes(), wanted);
         let Ok(Command::Ready(data)) = Command::parse(&wanted[2..]) else { panic!() };
         let metadata = Metadata::parse(data).unwrap();
-        assert_eq!(metadata, Metadata { socket_type: SocketType::Dealer, identity: b"", is_instep: false });
+        assert_eq!(metadata, Metadata { socket_type: SocketType::Dealer, identity: b"", instep_level: 0 });
     }
 
     #[test]
     fn a_coordinator_says_what_it_is_in_a_property_of_the_application() {
         let mut wanted = vec![4, 0x3c];
         wanted.extend_from_slice(b"\x05READY\x0bSocket-Type\0\0\0\x06ROUTER\x08Identity\0\0\0\0");
-        wanted.extend_from_slice(b"\x0dX-Instep-Node\0\0\0\x011");
+        wanted.extend_from_slice(b"\x0dX-Instep-Node\0\0\0\x012");
         assert_eq!(Built::ready(SocketType::Router).bytes(), wanted);
         let Ok(Command::Ready(data)) = Command::parse(&wanted[2..]) else { panic!() };
-        assert!(Metadata::parse(data).unwrap().is_instep);
-        assert!(!Metadata::parse(b"\x0dX-Instep-Node\0\0\0\0").unwrap().is_instep, "it says nothing");
+        assert_eq!(Metadata::parse(data).unwrap().instep_level, 2);
+    }
+
+    #[test]
+    fn how_much_a_coordinator_understands_is_the_number_that_it_says() {
+        let said: [(&[u8], u8); 6] = [(b"", 0), (b"1", 1), (b"2", 2), (b"7", 7), (b"1000", 1), (b"\xff", 1)];
+        for (value, level) in said {
+            let len = u8::try_from(value.len()).unwrap();
+            let data = [b"\x0dX-Instep-Node\0\0\0".as_slice(), &[len], value].concat();
+            assert_eq!(Metadata::parse(&data).unwrap().instep_level, level, "{value:?}");
+        }
     }
 
     #[test]
@@ -245,7 +260,7 @@ mod tests {
         let data = b"\x0bsocket-TYPE\0\0\0\x06DEALER\x08identity\0\0\0\x01a\x08Identity\0\0\0\x01b\x03X-Y\0\0\0\0";
         assert_eq!(
             Metadata::parse(data),
-            Ok(Metadata { socket_type: SocketType::Dealer, identity: b"b", is_instep: false })
+            Ok(Metadata { socket_type: SocketType::Dealer, identity: b"b", instep_level: 0 })
         );
     }
 

@@ -66,7 +66,7 @@ pub struct Link {
     ours: SocketType,
     phase: Phase,
     minor: u8,
-    is_instep: bool,
+    instep_level: u8,
     /// What is left to be passed over of a frame, or to be passed on of a message, and whether more frames of its message follow.
     over: (u64, bool),
 }
@@ -75,7 +75,7 @@ impl Link {
     /// A link whose peer has sent nothing yet.
     #[must_use]
     pub fn new(ours: SocketType) -> Self {
-        Self { scan: Scan::default(), ours, phase: Phase::Greeting, minor: 0, is_instep: false, over: (0, false) }
+        Self { scan: Scan::default(), ours, phase: Phase::Greeting, minor: 0, instep_level: 0, over: (0, false) }
     }
 
     /// What to send first: our greeting, and our READY. Nothing else may be sent before [`Step::Ready`].
@@ -88,7 +88,7 @@ impl Link {
     pub const fn shaken(&mut self, done: &Done) {
         self.phase = Phase::Ready;
         self.minor = done.minor;
-        self.is_instep = done.is_instep;
+        self.instep_level = done.instep_level;
     }
 
     /// The peer has greeted, in another handshake.
@@ -121,10 +121,10 @@ impl Link {
         self.phase >= Phase::Ready && self.minor >= 1
     }
 
-    /// Whether the peer is a Coordinator that understands what instep's say to one another.
+    /// How much the peer understands of what instep's Coordinators say to one another; 0: it is none of them.
     #[must_use]
-    pub const fn is_instep(&self) -> bool {
-        self.is_instep
+    pub const fn instep_level(&self) -> u8 {
+        self.instep_level
     }
 
     /// Whether the handshake is over.
@@ -273,7 +273,7 @@ impl Link {
         let Some(body) = buffer.get(head.bytes..len) else { return Ok(Step::Need(len - buffer.len())) };
         let peer = null::on_command(Command::parse(body)?, self.ours)?;
         self.phase = Phase::Ready;
-        self.is_instep = peer.is_instep;
+        self.instep_level = peer.instep_level;
         Ok(Step::Ready { len, peer })
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! A receiver without room holds the link as it would for a message of its own, and a receiver that is not there, or does not take the
 //! copy, costs an error of its own. How many receivers have been dealt with is kept with the link, so what is left goes on where it
-//! stopped; and it stops, for the turn, when enough has been copied.
+//! stopped; and it stops, for the turn, when enough has been copied, or when enough have been dealt with.
 
 use crate::leco::message::{HEADER_BYTES, VERSION, View};
 use crate::leco::multicast::List;
 use crate::leco::name;
 use crate::leco::route::Refusal;
-use crate::limits::MULTICAST_BYTES_PER_TURN;
+use crate::limits::{MULTICAST_BYTES_PER_TURN, MULTICAST_RECEIVERS_PER_TURN};
 use crate::zmtp::frame::{self, Message};
 
 use super::relay;
@@ -93,8 +93,9 @@ struct Copies<'a> {
 impl Copies<'_> {
     /// Deals with the receivers that are left, as far as it goes.
     fn go_on(&mut self) -> Outcome {
+        let done_max = self.done + MULTICAST_RECEIVERS_PER_TURN;
         for name in self.list.names().skip(self.done) {
-            if self.copied >= MULTICAST_BYTES_PER_TURN {
+            if self.copied >= MULTICAST_BYTES_PER_TURN || self.done >= done_max {
                 self.peers.wait(self.from, For::Turn);
                 return Outcome::Held;
             }

@@ -182,11 +182,11 @@ impl Hub {
             link.shaken(&done);
         }
         peer.is_guarded = done.session.is_some();
-        let Done { socket_type, identity, is_instep, session, .. } = done;
+        let Done { socket_type, identity, instep_level, session, .. } = done;
         if let Some(session) = session {
             peer.begin_seal(Sealed::new(*session, Tail::default()));
         }
-        let metadata = Metadata { socket_type, identity: &identity, is_instep };
+        let metadata = Metadata { socket_type, identity: &identity, instep_level };
         self.ready(key, &metadata);
         self.drain_events();
     }

@@ -317,10 +317,14 @@ impl Peer {
         self.is_open() && self.role.is_leco() && self.is_ready()
     }
 
-    /// Whether it is the Coordinator of another node, and instep's: it spreads one message among several receivers, and takes differences of our
-    /// directory.
+    /// Whether it is the Coordinator of another node, and instep's.
     pub(in crate::hub) fn is_instep(&self) -> bool {
-        matches!(self.role, Role::Dialled(_)) && self.link.as_ref().is_some_and(|link| link.is_instep())
+        self.instep_level() > 0
+    }
+
+    /// How much of what instep's Coordinators say to one another it understands, if it is the Coordinator of another node.
+    pub(in crate::hub) fn instep_level(&self) -> u8 {
+        if let (Role::Dialled(_), Some(link)) = (&self.role, &self.link) { link.instep_level() } else { 0 }
     }
 
     /// What waits for it, if it is a viewer.

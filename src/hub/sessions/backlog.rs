@@ -30,6 +30,14 @@ pub(super) struct WaitingNotice {
     pub(super) is_on_its_way: bool,
 }
 
+impl WaitingNotice {
+    /// Bytes that it takes beside those of the event.
+    fn own_bytes(&self) -> usize {
+        let names = self.members.iter().map(|name| size_of_val(name) + name.len());
+        size_of::<Self>() + self.head.len() + names.sum::<usize>()
+    }
+}
+
 /// A notice for one member, or for several that share a copy of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Notice<'a> {
@@ -47,6 +55,8 @@ pub(super) struct Notice<'a> {
 pub(super) struct Backlog {
     links: BTreeMap<PeerKey, VecDeque<WaitingNotice>>,
     tails: Waiting,
+    /// Bytes of the notices themselves.
+    own: usize,
 }
 
 impl Backlog {
@@ -85,7 +95,7 @@ impl Backlog {
 
     /// Bytes that wait, what several wait for counted once.
     pub(super) const fn bytes(&self) -> usize {
-        self.tails.bytes()
+        self.tails.bytes() + self.own
     }
 
     /// Puts a notice into the ring of a link or, if it has no room or is large, behind what waits for it; `false` if there is no memory for it.
@@ -134,9 +144,15 @@ impl Backlog {
 
     /// Puts a notice behind those that wait for a link. Gives it back when there is no memory for it.
     pub(super) fn push(&mut self, link: PeerKey, waiting: WaitingNotice, pool: &mut Pool) -> Result<(), WaitingNotice> {
-        if !self.tails.add(waiting.tail.place(), pool) {
+        let own = waiting.own_bytes();
+        if !pool.charge(own) {
             return Err(waiting);
         }
+        if !self.tails.add(waiting.tail.place(), pool) {
+            pool.refund(own);
+            return Err(waiting);
+        }
+        self.own += own;
         self.links.entry(link).or_default().push_back(waiting);
         Ok(())
     }
@@ -149,7 +165,7 @@ impl Backlog {
             self.links.remove(&link);
         }
         if let Some(gone) = gone {
-            self.tails.remove(gone.tail.place(), pool);
+            self.forget(&gone, pool);
         }
     }
 
@@ -157,9 +173,17 @@ impl Backlog {
     pub(super) fn take(&mut self, link: PeerKey, pool: &mut Pool) -> VecDeque<WaitingNotice> {
         let all = self.links.remove(&link).unwrap_or_default();
         for waiting in &all {
-            self.tails.remove(waiting.tail.place(), pool);
+            self.forget(waiting, pool);
         }
         all
+    }
+
+    /// This one waits no more.
+    fn forget(&mut self, gone: &WaitingNotice, pool: &mut Pool) {
+        let own = gone.own_bytes();
+        self.tails.remove(gone.tail.place(), pool);
+        self.own -= own;
+        pool.refund(own);
     }
 }
 
@@ -183,14 +207,15 @@ mod tests {
         let (mut backlog, mut pool) = (Backlog::default(), Pool::new(1 << 20));
         let [a, b] = [1, 2].map(PeerKey::from_bits);
         let tail = Tail::of(vec![0; 1000]);
+        let own = waiting(&tail).own_bytes();
         for link in [a, a, b] {
             backlog.push(link, waiting(&tail), &mut pool).unwrap();
         }
-        assert_eq!((backlog.bytes(), pool.data_in_use()), (1000, 1000));
+        assert_eq!((backlog.bytes(), pool.data_in_use()), (1000 + 3 * own, 1000 + 3 * own));
         backlog.pop(a, &mut pool);
         assert_eq!(backlog.take(b, &mut pool).len(), 1);
         assert!(backlog.has(a) && !backlog.has(b));
-        assert_eq!(pool.data_in_use(), 1000);
+        assert_eq!(pool.data_in_use(), 1000 + own);
         backlog.pop(a, &mut pool);
         assert_eq!((backlog.bytes(), pool.data_in_use(), backlog.has(a)), (0, 0, false));
     }

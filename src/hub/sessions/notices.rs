@@ -16,7 +16,7 @@ use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::names::{Home, Names, new_header};
 use crate::hub::peers::{Deed, Peer, Peers, Topic, Work};
 use crate::leco::message::HEADER_BYTES;
-use crate::leco::multicast::entry_bytes;
+use crate::leco::multicast::{entry_bytes, list_bytes_max};
 use crate::leco::name;
 use crate::limits::{LOST_NOTICES_MAX, RING_RESERVE_BYTES};
 use crate::store::pool::Use;
@@ -159,9 +159,9 @@ impl Sessions {
             let is_passed_over = except == Some(name) || tails.is_empty() || member.missed.is_some();
             let (Some(home), false) = (member.home, is_passed_over) else { continue };
             let link = names.link_of(home).filter(|link| peers.get(*link).is_some_and(Peer::takes_messages));
-            let shares = link.filter(|link| peers.get(*link).is_some_and(Peer::is_instep));
-            if let (Some(link), [tail]) = (shares, tails) {
-                copies.add(link, member.voice, name, tail);
+            let shares = link.and_then(|link| Some((link, list_bytes_max(peers.get(link)?.instep_level())?)));
+            if let (Some(shares), [tail]) = (shares, tails) {
+                copies.add(shares, member.voice, name, tail);
                 continue;
             }
             let given = link.is_some_and(|link| {
@@ -293,10 +293,11 @@ impl Sessions {
             let link = member.home.and_then(|home| names.link_of(home)).filter(|link| *link != author)?;
             let peer = peers.get(link)?;
             let wanted = wanted.entry(link).or_default();
-            if !peer.is_instep() || sharing.begins(link, member.voice, name) {
+            let shares = list_bytes_max(peer.instep_level()).map(|bytes_max| (link, bytes_max));
+            if shares.is_none_or(|shares| sharing.begins(shares, member.voice, name)) {
                 *wanted += bytes + NOTICE_HEAD_BYTES;
             }
-            if peer.is_instep() {
+            if shares.is_some() {
                 *wanted += entry_bytes(name);
             }
             let waiting = peer.waiting();

@@ -81,7 +81,7 @@ impl Guest {
                 minor,
                 socket_type: metadata.socket_type,
                 identity: metadata.identity.into(),
-                is_instep: metadata.is_instep,
+                instep_level: metadata.instep_level,
                 session: None,
             },
         ))

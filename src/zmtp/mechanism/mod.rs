@@ -78,8 +78,8 @@ pub struct Done {
     pub socket_type: SocketType,
     /// The peer's identity: a label.
     pub identity: Box<[u8]>,
-    /// It is a Coordinator that understands what instep's say to one another.
-    pub is_instep: bool,
+    /// How much it understands of what instep's Coordinators say to one another; 0: it is none of them.
+    pub instep_level: u8,
     /// What messages are sealed and opened by, after CURVE.
     pub session: Option<Box<Session>>,
 }
@@ -308,7 +308,7 @@ impl Handshake {
             minor: self.minor,
             socket_type: metadata.socket_type,
             identity: metadata.identity.into(),
-            is_instep: metadata.is_instep,
+            instep_level: metadata.instep_level,
             session,
         }
     }

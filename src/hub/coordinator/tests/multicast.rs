@@ -7,7 +7,7 @@ use crate::hub::peers::{For, Outcome};
 use crate::leco::message::{TYPE_C2SIM, TYPE_JSON, View};
 use crate::leco::multicast::{TYPE_MULTICAST, write_list};
 use crate::leco::rpc::{RECEIVER_OVERLOADED, RECEIVER_UNKNOWN};
-use crate::limits::{MESSAGE_BYTES_CEILING, MULTICAST_BYTES_PER_TURN};
+use crate::limits::{MESSAGE_BYTES_CEILING, MULTICAST_BYTES_PER_TURN, MULTICAST_RECEIVERS_PER_TURN};
 use crate::zmtp::frame::{Bounds, Found, Scan, push_frame};
 
 const BY: &str = "N2.session:default";
@@ -111,6 +111,25 @@ fn what_is_large_is_copied_in_several_turns() {
     assert!(lent.peers.resume_next_turn());
     assert_eq!(lent.spread(inbound, &list, &[&content]), Outcome::Done);
     assert_eq!(links.map(|link| lent.hear(link).len()), [0, 0, 1]);
+}
+
+#[test]
+fn many_are_dealt_with_in_several_turns() {
+    let mut lent = Lent::new();
+    let last = lent.component("CA");
+    let (_, inbound, dealer) = lent.node("N2");
+    let mut names: Vec<_> = (0..MULTICAST_RECEIVERS_PER_TURN * 2).map(|n| format!("X{n}")).collect();
+    names.push("CA".into());
+    let list = write_list(TYPE_JSON, names.iter().map(|name| name.as_bytes()));
+    for turn in 1..=2 {
+        assert_eq!(lent.spread(inbound, &list, &[b"{}"]), Outcome::Held);
+        assert_eq!(lent.peers.get(inbound).unwrap().held, Some(For::Turn));
+        assert_eq!(lent.hear(dealer).len(), MULTICAST_RECEIVERS_PER_TURN, "turn {turn}");
+        lent.peers.begin_turn();
+        assert!(lent.peers.resume_next_turn());
+    }
+    assert_eq!(lent.spread(inbound, &list, &[b"{}"]), Outcome::Done);
+    assert_eq!((lent.hear(dealer).len(), lent.hear(last).len()), (0, 1));
 }
 
 #[test]
