@@ -23,6 +23,8 @@ pub const FANOUT_BYTES_TO_MANY: usize = 2 << 20;
 pub const MANY_SUBSCRIBERS: usize = 32;
 /// Bytes that a copy for one subscriber is counted as beside its own.
 pub const FANOUT_BYTES: usize = 256;
+/// Bytes that looking at one connection is counted as, where all are looked at for a subscriber's own word.
+pub const LOOK_BYTES: usize = 32;
 /// The share of `memory_max` that may wait for subscribers of both channels: where rings have more, messages are dropped, so that Components always
 /// find room.
 pub const CHANNEL_MEMORY_SHARE: usize = 2;

@@ -3,6 +3,7 @@
 //! A message goes once to everybody whose topic its first frame begins with, by one copy of its wire bytes. What came from a gatherer of another node
 //! does not go to other nodes again: each has it from where it was published.
 
+use core::ops::Bound;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::auth::{Action, Target};
@@ -13,7 +14,8 @@ use crate::hub::doors::{Channel, ChannelPorts};
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{For, Peers, Side};
 use crate::limits::{
-    FANOUT_BYTES, FANOUT_BYTES_TO_MANY, MANY_SUBSCRIBERS, SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX, WANTED_PER_TURN,
+    FANOUT_BYTES, FANOUT_BYTES_TO_MANY, LOOK_BYTES, MANY_SUBSCRIBERS, SUBSCRIPTION_BYTES, WANTED_BYTES_WAITING_MAX,
+    WANTED_PER_TURN,
 };
 use crate::zmtp::frame::Message;
 use crate::zmtp::subscription::{Subscription, last_message, message_len, run};
@@ -179,10 +181,7 @@ impl Instance {
         let is_done = link.done.is_none();
         peers.counters.published_copies += copies;
         if is_done {
-            if *link.topic != *topic {
-                link.topic.clear();
-                link.topic.extend_from_slice(topic);
-            }
+            link.note_topic(topic);
             link.messages += u64::from(messages);
             link.bytes += count(bytes);
             peers.counters.published += u64::from(messages);
@@ -272,17 +271,48 @@ impl Instance {
                 Err(fault) => Taken::Broken(fault),
             };
         }
-        // Only an XSUB has words of its own, and only an XPUB hears them.
+        // Only an XSUB has words of its own.
         if self.links.get(&key).is_some_and(|link| link.theirs == SocketType::Xsub) {
-            let hears = |link: &Link| link.side.is_source() && link.theirs == SocketType::Xpub;
-            for (to, _) in self.links.iter().filter(|(_, link)| hears(link)) {
-                if peers.offer(*to, wire, 1).is_err() {
-                    peers.counters.published_drops += 1;
-                    peers.note_drops(*to, 1);
-                }
-            }
+            return self.say_upstream(peers, key, wire);
         }
         Taken::Used(message.len)
+    }
+
+    /// A subscriber's own word goes to every XPUB upstream: what came from another node to the publishers of this one and no farther, so that it goes
+    /// round no more than what is published.
+    fn say_upstream(&mut self, peers: &mut Peers, key: PeerKey, wire: &[u8]) -> Taken {
+        let Some(link) = self.links.get_mut(&key) else { return Taken::Used(wire.len()) };
+        let is_from_here = !link.is_distributor();
+        let from = link.done.take().map_or(Bound::Unbounded, Bound::Excluded);
+        peers.spend_fanout(FANOUT_BYTES + LOOK_BYTES * self.links.len());
+        let hears = |link: &Link| match link.side {
+            Side::Publisher => link.theirs == SocketType::Xpub,
+            Side::Gatherer(_) => is_from_here,
+            Side::Subscriber | Side::Distributor => false,
+        };
+        let mut last = None;
+        for (to, _) in self.links.range((from, Bound::Unbounded)).filter(|(_, link)| hears(link)) {
+            if last.is_some() && peers.fanout_left() == 0 {
+                break;
+            }
+            if peers.offer(*to, wire, 1).is_err() {
+                peers.spend_fanout(FANOUT_BYTES);
+                peers.counters.published_drops += 1;
+                peers.note_drops(*to, 1);
+            }
+            last = Some(*to);
+        }
+        let goes_on = |last| self.links.range((Bound::Excluded(last), Bound::Unbounded)).any(|(_, link)| hears(link));
+        match last.filter(|last| goes_on(*last)) {
+            None => Taken::Used(wire.len()),
+            Some(last) => {
+                if let Some(link) = self.links.get_mut(&key) {
+                    link.done = Some(last);
+                }
+                peers.wait(key, For::Turn);
+                Taken::Held
+            }
+        }
     }
 
     /// A subscriber wants something, or does not any more.
@@ -306,6 +336,9 @@ impl Instance {
             return Ok(());
         }
         if let Err(fault) = self.topics.may_add(topic, link.subscriptions.len()) {
+            if self.topics.has(key, is_distributor, topic) {
+                return Ok(());
+            }
             refuse(peers);
             return Err(fault);
         }

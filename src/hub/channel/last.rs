@@ -6,7 +6,7 @@
 use core::ops::Bound;
 use std::collections::BTreeMap;
 
-use crate::limits::{LAST_VALUE_BYTES, LAST_VALUE_BYTES_MAX, LAST_VALUES_BYTES_MAX, LAST_VALUES_MAX};
+use crate::limits::{LAST_VALUE_BYTES, LAST_VALUE_BYTES_MAX, LAST_VALUES_BYTES_MAX, LAST_VALUES_MAX, TOPIC_BYTES_MAX};
 use crate::store::pool::Pool;
 
 /// How many topics are looked at for one that may go.
@@ -59,7 +59,7 @@ impl Lasts {
         // One that is not the last any more would be worse than none.
         let was_there = self.remove(pool, topic);
         let bytes = LAST_VALUE_BYTES + topic.len() + wire.len();
-        if bytes > LAST_VALUE_BYTES_MAX.min(pool.data_max() / 4) {
+        if topic.len() > TOPIC_BYTES_MAX || bytes > LAST_VALUE_BYTES_MAX.min(pool.data_max() / 4) {
             return 1;
         }
         let mut gone = 0;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::Side;
+use crate::limits::TOPIC_BYTES_MAX;
 use crate::zmtp::SocketType;
 
 use super::topics::TopicKey;
@@ -141,7 +142,7 @@ pub(super) struct Link {
     pub(super) drops: u64,
     /// The same since it was last seen to keep up.
     pub(super) drops_lately: u64,
-    /// The first frame of the last message that came from there.
+    /// The first frame of the last message that came from there, as far as topics go.
     pub(super) topic: Vec<u8>,
     /// What it has still to be given of what was published before it subscribed.
     pub(super) catch: Option<Box<Catch>>,
@@ -168,6 +169,16 @@ impl Link {
     /// Whether it wants only what is published at this node.
     pub(super) const fn is_distributor(&self) -> bool {
         matches!(self.side, Side::Distributor)
+    }
+
+    /// A message with this first frame came from there.
+    #[inline]
+    pub(super) fn note_topic(&mut self, topic: &[u8]) {
+        let topic = topic.get(..TOPIC_BYTES_MAX).unwrap_or(topic);
+        if *self.topic != *topic {
+            self.topic.clear();
+            self.topic.extend_from_slice(topic);
+        }
     }
 
     /// It has given up a subscription.

@@ -419,6 +419,58 @@ fn an_xsub_may_talk_to_an_xpub_and_is_not_heard_by_a_pub() {
 }
 
 #[test]
+fn a_word_goes_to_gatherers_and_what_comes_from_another_node_to_its_publishers_alone() {
+    let mut stage = Stage::new();
+    let [xpub, xsub, other, gatherer] = [1, 3, 4, 5].map(|n| stage.come(SIDES[n]));
+    stage.settle();
+    let word = b"\x00\x06\x02hello";
+    stage.hear(xsub, word);
+    assert_eq!([xpub, gatherer, other].map(|key| stage.lent.read(key)), [&word[..], word, b""]);
+    stage.hear(other, word);
+    assert_eq!([xpub, gatherer, xsub].map(|key| stage.lent.read(key)), [&word[..], b"", b""]);
+}
+
+#[test]
+fn one_word_for_many_is_copied_in_pieces_and_to_each_once() {
+    let mut stage = Stage::new();
+    let xsub = stage.come(SIDES[3]);
+    let publishers: Vec<PeerKey> = (0..40).map(|n| stage.come(SIDES[1 - n % 2])).collect();
+    stage.settle();
+    next_turn(&mut stage.lent);
+    let mut word = Vec::new();
+    push_frame(&mut word, false, &vec![7; 200_000]);
+    let Ok(Found::Message(message)) = Scan::default().next(&word, &stage.lent.peers.bounds) else { panic!() };
+    let mut turns = 0;
+    while stage.channels.take(&mut stage.lent.peers, Channel::Data, xsub, &word, &message) == Taken::Held {
+        turns += 1;
+        stage.lent.peers.resume(xsub);
+        next_turn(&mut stage.lent);
+    }
+    assert!((2..5).contains(&turns), "{turns}");
+    for (n, key) in publishers.into_iter().enumerate() {
+        assert_eq!(messages(&stage.lent.read(key)).len(), 1 - n % 2);
+    }
+}
+
+#[test]
+fn of_a_first_frame_no_more_is_remembered_than_a_topic_may_have() {
+    let mut stage = Stage::that_keeps(true);
+    let [publisher, subscriber] = [0, 2].map(|n| stage.come(SIDES[n]));
+    stage.hear(subscriber, &subscription(true, b"ttt"));
+    stage.settle();
+    let long = published(&vec![b't'; 100_000], 1);
+    stage.hear(publisher, &long);
+    stage.hear(publisher, &published(b"tttt", 2));
+    stage.hear(publisher, &long);
+    assert_eq!(messages(&stage.lent.read(subscriber)).len(), 3);
+    let data = &stage.channels.data;
+    assert_eq!(data.links[&publisher].topic.len(), crate::limits::TOPIC_BYTES_MAX);
+    assert_eq!(data.lasts.as_ref().unwrap().counts().0, 1, "of the short one");
+    assert_eq!(stage.lent.peers.counters.last_values_lost, 2);
+    stage.settle();
+}
+
+#[test]
 fn a_gatherer_is_dialled_until_it_is_there_and_again_when_it_is_lost() {
     let mut stage = Stage::new();
     let Stage { lent, channels } = &mut stage;

@@ -131,6 +131,15 @@ impl Topics {
         Ok(())
     }
 
+    /// Whether a peer wants a topic.
+    pub(super) fn has(&self, peer: PeerKey, is_distributor: bool, name: &[u8]) -> bool {
+        let topic = self.key_of(name).and_then(|key| self.table.get(key));
+        topic.is_some_and(|topic| {
+            let side = if is_distributor { &topic.distributors } else { &topic.subscribers };
+            side.binary_search(&peer).is_ok()
+        })
+    }
+
     /// A peer wants a topic. Nothing, if it does already; otherwise under which key it stands, and what that changes.
     pub(super) fn add(&mut self, peer: PeerKey, is_distributor: bool, name: &[u8]) -> Option<(TopicKey, Turned)> {
         let key = match self.key_of(name) {
@@ -201,6 +210,8 @@ impl Topics {
     /// Finds who wants messages of this first frame: see `found`.
     #[inline]
     pub(super) fn find(&mut self, topic: &[u8]) {
+        // No topic is longer, so what follows changes nothing.
+        let topic = topic.get(..TOPIC_BYTES_MAX).unwrap_or(topic);
         if self.found.generation != self.generation || *self.found.topic != *topic {
             self.find_anew(topic);
         }
@@ -369,6 +380,7 @@ mod tests {
         topics.add(peer(1), false, &long).unwrap();
         topics.add(peer(1), true, b"here").unwrap();
         assert_eq!(wanted_by(&mut topics, &[7; 300]).0, [1]);
+        assert_eq!(topics.found.topic, long, "what follows is not remembered");
         assert_eq!(wanted_by(&mut topics, &[7; 255]).0, [0; 0]);
         let told = |is_here| {
             let mut told = Vec::new();
