@@ -126,6 +126,13 @@ impl fmt::Display for Trouble {
                         f,
                         "{by} has no link to the node of {receiver} (error {code}: {message}{shown}; see: instep ctl nodes)"
                     )
+                } else if let (true, Some((channel, key))) =
+                    (*code == i64::from(RECEIVER_UNKNOWN.code), channel_of(receiver))
+                {
+                    write!(
+                        f,
+                        "the {channel} channel of {by} is off: by {key}, or as its log says (error {code}: {message}{shown})"
+                    )
                 } else if *code == i64::from(RECEIVER_UNKNOWN.code) {
                     write!(
                         f,
@@ -267,8 +274,22 @@ impl Client {
 
 /// What lists those that are like a receiver.
 fn listing(receiver: &str) -> &'static str {
-    let name = receiver.split_once('.').map_or(receiver, |(_, name)| name);
+    let name = name_of(receiver);
     if name.starts_with("session:") { "session list" } else { "components" }
+}
+
+/// A full name's second half.
+fn name_of(receiver: &str) -> &str {
+    receiver.split_once('.').map_or(receiver, |(_, name)| name)
+}
+
+/// The channel that has this name, and its setting.
+fn channel_of(receiver: &str) -> Option<(&'static str, &'static str)> {
+    match name_of(receiver) {
+        "DATA_COORDINATOR" => Some(("data", "data_port")),
+        "LOG_COORDINATOR" => Some(("log", "log_channel_port")),
+        _ => None,
+    }
 }
 
 /// Why nobody was let in.

@@ -3,7 +3,7 @@
 //! Owns the connection and what has come on it. It does not come back by itself, and must not know what messages mean.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::blocking::{is_wait, now};
@@ -113,6 +113,29 @@ impl Plug {
         }
     }
 
+    /// Says that nothing more comes, and waits until the other end has taken all of it; what that has still to say is passed over. A connection that
+    /// is dropped with some of that unread is broken off, and what was on its way is lost.
+    ///
+    /// # Errors
+    /// The connection has ended before, or not within `timeout`.
+    pub fn finish(mut self, timeout: Duration) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)?;
+        let deadline = now() + Span(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        loop {
+            let left = Duration::from_millis(deadline.since(now()).0);
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut self.chunk) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if is_wait(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn send(&mut self) -> io::Result<()> {
         self.outbox.seal().map_err(broken)?;
         self.stream.write_all(self.outbox.unsent())?;
@@ -121,22 +144,29 @@ impl Plug {
         Ok(())
     }
 
-    /// Reads once; false at the deadline.
+    /// Reads once; false at the deadline, where what is there already is taken and kept for the next time.
     fn read(&mut self, deadline: Option<Tick>) -> io::Result<bool> {
         let left = deadline.map(|deadline| Duration::from_millis(deadline.since(now()).0));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(false);
+        let is_over = left.is_some_and(|left| left.is_zero());
+        if !is_over {
+            self.stream.set_read_timeout(left)?;
         }
-        self.stream.set_read_timeout(left)?;
         self.buffer.drain(..core::mem::take(&mut self.used));
-        match self.stream.read(&mut self.chunk) {
+        if is_over {
+            self.stream.set_nonblocking(true)?;
+        }
+        let read = self.stream.read(&mut self.chunk);
+        if is_over {
+            self.stream.set_nonblocking(false)?;
+        }
+        match read {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => {
                 self.line.take(self.chunk.get(..n).unwrap_or_default(), &mut self.buffer).map_err(broken)?;
-                Ok(true)
+                Ok(!is_over)
             }
             // Whoever asked finds out whether the deadline has passed.
-            Err(error) if is_wait(&error) => Ok(true),
+            Err(error) if is_wait(&error) => Ok(!is_over),
             Err(error) => Err(error),
         }
     }

@@ -17,6 +17,8 @@ pub mod subscription;
 
 use core::fmt;
 
+use crate::limits::TOPIC_BYTES_MAX;
+
 /// What a peer's socket says it is. The patterns that a ROUTER or DEALER cannot talk to are only named to refuse them clearly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -251,11 +253,12 @@ impl fmt::Display for Fault {
             Self::InnerFlags => f.write_str("unknown flags of a sealed message"),
             Self::Handshake => f.write_str("something other than READY during the handshake"),
             Self::Metadata => f.write_str("broken or oversized READY metadata"),
+            Self::SocketType(SocketType::Other) => f.write_str("a socket of that type cannot talk to this end"),
             Self::SocketType(kind) => write!(f, "socket type {} cannot talk to this end", kind.name()),
             Self::Port { theirs, port } => {
                 write!(f, "{} sockets connect to port {port}, not to this one", theirs.name())
             }
-            Self::Topic => f.write_str("a topic of more bytes than are matched"),
+            Self::Topic => write!(f, "a topic of more than {TOPIC_BYTES_MAX} bytes"),
             Self::Subscriptions => f.write_str("more subscriptions than there is room for"),
             Self::Identity => f.write_str("identity longer than 255 bytes or starting with a zero byte"),
             Self::Flags => f.write_str("reserved frame flags: the stream has lost its step"),

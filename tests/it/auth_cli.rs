@@ -109,6 +109,8 @@ fn commands_show_the_token_of_a_file_that_is_their_owners_alone() {
     fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     let told = ctl(&["whoami", "--json"]).json();
     assert_eq!((&told["user"], &told["by"]), (&json!("chief"), &json!("token")));
+    assert_eq!((&told["publish"], &told["subscribe"]), (&json!("*"), &json!("*")));
+    assert!(ctl(&["whoami"]).good().contains("\nsubscribe *\n"));
     // Over the control port too.
     assert!(ctl(&["session", "submit", "default"]).good().contains("INITIALIZING"));
     assert!(ctl(&["shutdown"]).error(1).contains("does not let chief shut_down: it needs admin"));

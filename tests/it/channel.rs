@@ -159,6 +159,7 @@ fn a_wrong_socket_is_told_which_port_is_its_own() {
         (live.publishers, "XSUB", live.subscribers),
         (live.nodes, "PUB", live.publishers),
         (live.publishers, "DEALER", live.address),
+        (live.subscribers, "ROUTER", live.address),
         (live.address, "PUB", live.publishers),
         (live.address, "SUB", live.subscribers),
     ] {
@@ -168,7 +169,10 @@ fn a_wrong_socket_is_told_which_port_is_its_own() {
         let reason = format!("{kind} sockets connect to port {}, not to this one", wanted.port());
         assert!(told.contains(&reason), "{told:?}");
     }
-    live.wait_for("closed_socket_type", 7);
+    let told = Raw::ready(live.publishers, "PUSH", 1).rest();
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.contains("a socket of that type cannot talk to this end"), "{told:?}");
+    live.wait_for("closed_socket_type", 9);
 }
 
 #[test]
@@ -199,8 +203,15 @@ fn what_is_published_at_a_gatherer_is_not_told_to_other_nodes() {
     let gatherer = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = gatherer.local_addr().unwrap().to_string();
     let mut client = instep::client::Client::connect(&live.address.to_string(), "D", Options::new()).unwrap();
-    let params = serde_json::json!({"address": address});
-    client.ask("DATA_COORDINATOR", "connect_to_gatherer", &params, PATIENCE).unwrap();
+    let mut connect = |address: String| {
+        let params = serde_json::json!({"address": address});
+        client.ask("DATA_COORDINATOR", "connect_to_gatherer", &params, PATIENCE)
+    };
+    for host in ["127.0.0.1", "localhost"] {
+        let own = connect(format!("{host}:{}", live.nodes.port())).unwrap_err();
+        assert!(own.to_string().contains("-32010"), "all that it has is here already: {own}");
+    }
+    connect(address).unwrap();
     let (stream, _) = gatherer.accept().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut gatherer = Raw(stream);
@@ -296,4 +307,30 @@ fn a_plug_hears_what_another_publishes() {
     let mut publisher = plug(live.publishers, true, &Options::new()).unwrap();
     publisher.publish(&[b"a", &[0; 17], b"1"]).unwrap();
     assert_eq!(topic_of_next(&mut subscriber), "a");
+}
+
+#[test]
+fn who_ends_with_words_unread_has_published_all_the_same() {
+    const MESSAGES: usize = 60;
+    let live = Live::start(config());
+    let mut subscriber = plug(live.subscribers, false, &Options::new()).unwrap();
+    subscriber.subscribe(b"wanted").unwrap();
+    live.wait_for("subscriptions", 1);
+    let mut publisher = plug(live.publishers, true, &Options::new()).unwrap();
+    // What is wanted is told to the publisher, which never looks.
+    let others = 2000;
+    for n in 0..others {
+        subscriber.subscribe(format!("other{n}").as_bytes()).unwrap();
+    }
+    live.wait_for("subscriptions", others + 1);
+    for _ in 0..MESSAGES {
+        publisher.publish(&[b"wanted", &[0; 17], &[7; 100_000]]).unwrap();
+    }
+    publisher.finish(PATIENCE).unwrap();
+    let mut heard = 0;
+    let all = subscriber.hear(Some(now() + Span(10_000)), &mut |_| {
+        heard += 1;
+        heard < MESSAGES
+    });
+    assert!(!all.unwrap(), "{heard} of {MESSAGES}");
 }

@@ -12,6 +12,15 @@ fn node() -> Node {
     Node::start("N1", Config { data_port: port, log_channel_port: port, ..Config::default() })
 }
 
+#[test]
+fn a_channel_that_is_off_is_said_to_be_off() {
+    let node = Node::start("N1", Config { data_port: ChannelPort::Off, ..Config::default() });
+    for words in [&["data"][..], &["subscribe"], &["publish", "N1.a", "1"], &["record", "never.rec"]] {
+        let said = node.ctl(words);
+        assert!(said.error(3).contains("the data channel of N1.COORDINATOR is off: by data_port"), "{said:?}");
+    }
+}
+
 /// A command that goes on; it has subscribed when this returns.
 fn begin(node: &Node, channel: &str, words: &[&str]) -> Child {
     let subscriptions = || node.json(&["call", channel, "send_traffic"])["subscriptions"].as_u64().unwrap();
@@ -91,7 +100,12 @@ fn the_log_is_watched_from_a_level_on() {
         node.ctl(&["publish", "--log", topic, &entry]).good();
     }
     assert_eq!(end(child).good(), "2026-12-01 12:00:00 WARNING  N1.x laser: hot\n    hot\n");
-    assert!(node.ctl(&["log-watch", "--level", "loud"]).error(2).contains("DEBUG, INFO"));
+    assert!(node.ctl(&["log-watch", "--level", "loud"]).error(2).contains("'loud': there are DEBUG, INFO"));
+    let child = begin(&node, "LOG_COORDINATOR", &["log-watch", "-n", "1"]);
+    node.ctl(&["publish", "--log", "N1.x", r#""no log message""#]).good();
+    assert_eq!(end(child).good(), "N1.x \"no log message\"\n");
+    let long = node.ctl(&["publish", "N1.x", &"7".repeat(1000)]);
+    assert!(long.error(2).len() < 200 && long.error(2).contains("is not JSON"), "{long:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::command::{Connection, Given, Report, Stop};
 pub(super) fn whoami(_: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let json = connection.ask("COORDINATOR", "whoami", &Value::Null)?;
     let shown = |key: &str| json.get(key).filter(|value| !value.is_null()).map(word);
-    let keys = ["user", "role", "by", "address", "names", "to", "sessions", "send", "auth"];
+    let keys = ["user", "role", "by", "address", "names", "to", "sessions", "send", "publish", "subscribe", "auth"];
     let lines = keys.iter().filter_map(|key| Some(format!("{key:<9} {}\n", shown(key)?)));
     Ok(Report { text: lines.collect(), json })
 }

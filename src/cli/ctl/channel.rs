@@ -22,6 +22,8 @@ use super::command::{Connection, Given, Report, Stop};
 const HEADER_BYTES: usize = 17;
 /// Content in JSON.
 const JSON: u8 = 1;
+/// Characters that are shown of what is not understood.
+const ECHOED: usize = 60;
 /// How long is waited for to see how much goes by in a second.
 const RATED: Duration = Duration::from_secs(1);
 /// The levels of log messages, from the least on.
@@ -195,18 +197,27 @@ pub(super) fn subscribe_to(plug: &mut Plug, topics: &[String]) -> Result<(), Sto
     Ok(())
 }
 
+/// Why it is not known whether all was taken that was published.
+pub(super) fn not_taken(error: &std::io::Error) -> Stop {
+    Trouble::Nobody(format!("the channel has not taken all of it: {}", in_words(error))).into()
+}
+
 /// `instep ctl publish`.
 pub(super) fn publish(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let (topic, content) = (given.word(0), given.word(1));
     if let Err(error) = serde_json::from_str::<Value>(content) {
-        return Err(Stop::Usage(format!("'{content}' is not JSON: {error} (text is in quotation marks: '\"on\"')")));
+        let end = content.char_indices().nth(ECHOED).map_or(content.len(), |(at, _)| at);
+        let (begins, goes_on) = content.split_at(end);
+        let more = if goes_on.is_empty() { "" } else { "…" };
+        let why = format!("'{begins}{more}' is not JSON: {error} (text is in quotation marks: '\"on\"')");
+        return Err(Stop::Usage(why));
     }
     let mut plug = plug(connection, channel(given), true)?;
     let chance = u128::from(unix_ms()) << 32 | u128::from(std::process::id());
     let conversation = new_header(unix_ms(), chance);
     let header = [conversation.get(..HEADER_BYTES - 1).unwrap_or_default(), &[JSON]].concat();
     let sent = plug.publish(&[topic.as_bytes(), &header, content.as_bytes()]);
-    sent.map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
+    sent.and_then(|()| plug.finish(connection.timeout)).map_err(|error| not_taken(&error))?;
     Ok(Report { json: json!({"published": topic}), text: format!("published under {topic}\n") })
 }
 
@@ -220,10 +231,10 @@ pub(super) fn subscribe(given: &Given, connection: &mut Connection) -> Result<Re
 
 /// `instep ctl log-watch`.
 pub(super) fn log_watch(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let least = given.text("level").unwrap_or("DEBUG").to_uppercase();
+    let asked = given.text("level").unwrap_or("DEBUG");
     let rank = |level: &str| LEVELS.iter().position(|one| *one == level);
-    let Some(least) = rank(&least) else {
-        return Err(Stop::Usage(format!("--level '{least}': there are {}", LEVELS.join(", "))));
+    let Some(least) = rank(&asked.to_uppercase()) else {
+        return Err(Stop::Usage(format!("--level '{asked}': there are {}", LEVELS.join(", "))));
     };
     let as_json = connection.json;
     watch(given, connection, "LOG_COORDINATOR", &mut |wire| {
@@ -235,6 +246,10 @@ pub(super) fn log_watch(given: &Given, connection: &mut Connection) -> Result<Re
             return None;
         }
         let topic = String::from_utf8_lossy(frames.first()?);
+        // What is no log message is shown as it is.
+        if !content.is_array() {
+            return Some(if as_json { in_json(wire).to_string() } else { in_line(wire) });
+        }
         Some(if as_json {
             json!({"time": part(0), "level": part(1), "component": topic, "logger": part(2), "text": part(3)})
                 .to_string()

@@ -18,7 +18,7 @@ use super::super::client::Trouble;
 use super::super::ending::Ending;
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
-use super::channel::{TICK, channel, in_json, plug, subscribe_to};
+use super::channel::{TICK, channel, in_json, not_taken, plug, subscribe_to};
 use super::command::{Connection, Given, Report, Stop};
 
 /// What a recording begins with.
@@ -177,11 +177,12 @@ pub(super) fn replay(given: &Given, connection: &mut Connection) -> Result<Repor
         let due = if speed > 0.0 { begun + pause(since, speed) } else { begun };
         if speed > 0.0 || messages.is_multiple_of(256) {
             let heard = plug.hear(Some(due), &mut |_| true);
-            heard.map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
+            heard.map_err(|error| not_taken(&error))?;
         }
-        plug.publish_wire(&wire).map_err(|error| Stop::from(Trouble::Nobody(in_words(&error))))?;
+        plug.publish_wire(&wire).map_err(|error| not_taken(&error))?;
         messages += 1;
     }
+    plug.finish(connection.timeout).map_err(|error| not_taken(&error))?;
     Ok(Report {
         json: json!({"file": path, "messages": messages}),
         text: format!("{messages} messages of {path} published\n"),

@@ -82,6 +82,8 @@ impl Hub {
             "to": user.map(|user| list(&user.to)),
             "sessions": user.map(|user| list(&user.sessions)),
             "send": user.map(|user| list(&user.send)),
+            "publish": user.map(|user| list(&user.publish)),
+            "subscribe": user.map(|user| list(&user.subscribe)),
         })
     }
 

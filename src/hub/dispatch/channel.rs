@@ -1,6 +1,6 @@
 //! Connections of the channels: what comes in on them, and what is asked of the channels by their names.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
 
@@ -17,8 +17,8 @@ use crate::hub::names::{new_header, say_as};
 use crate::hub::peers::{For, Outcome, Peer, Side};
 use crate::leco::address;
 use crate::leco::message::{TYPE_JSON, View};
-use crate::leco::name::FullName;
-use crate::leco::rpc::{self, Document, INVALID_PARAMS, Params};
+use crate::leco::name::{FullName, shown};
+use crate::leco::rpc::{self, ALREADY_CONNECTED, Document, INVALID_PARAMS, Params};
 use crate::limits::GATHERER_ANSWER_BYTES_MAX;
 use crate::time::Tick;
 use crate::zmtp::command::Command;
@@ -168,6 +168,10 @@ impl Hub {
             }
             ChannelCall::Connect => {
                 let address = address_in(params)?;
+                if self.is_own_gatherer(channel, &address) {
+                    return Err((ALREADY_CONNECTED, Value::from(address)));
+                }
+                let Self { peers, channels, .. } = self;
                 channels.connect(peers.now, channel, &address).map(|()| Value::Null)
             }
             ChannelCall::Disconnect => {
@@ -191,6 +195,16 @@ impl Hub {
             return Ok(described(&self.names.named_here(channel.name().as_bytes()), At::Channel));
         }
         Ok(self.channels.told(&self.peers, channel))
+    }
+
+    /// Whether an address is that of our own gatherer, from which everybody here has all already.
+    fn is_own_gatherer(&self, channel: Channel, at: &str) -> bool {
+        let Some((host, port)) = address::host_and_port(at) else { return false };
+        let ours = address::host_and_port(&self.names.address).map_or("localhost", |(host, _)| host);
+        let is_loopback =
+            || host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        self.channels.ports(channel).is_some_and(|ports| ports.distributors == port)
+            && (host.eq_ignore_ascii_case(ours) || is_loopback())
     }
 
     /// Where a channel's ports are, as others are told.
@@ -244,6 +258,13 @@ impl Hub {
             self.channels.forget_answer(node, channel);
             return true;
         };
+        if self.is_own_gatherer(channel, &told) {
+            let namespace = shown(namespace);
+            log::warn!(
+                "the node {namespace} tells {told} as its gatherer of the {channel} channel, where ours is (host)"
+            );
+            return true;
+        }
         let is_near = self.peers.config.dial_local || self.peers.get(from).is_some_and(Peer::is_local);
         let namespace = namespace.to_vec();
         self.channels.join(&self.peers, (node, &namespace), channel, (&told, is_near));

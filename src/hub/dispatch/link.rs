@@ -78,7 +78,7 @@ impl Hub {
             return fault;
         };
         let port = match (role, theirs) {
-            (Role::Channel(..), SocketType::Dealer) => Some(self.peers.config.port),
+            (Role::Channel(..), SocketType::Dealer | SocketType::Router) => Some(self.peers.config.port),
             (Role::Channel(channel, Side::Publisher | Side::Subscriber | Side::Distributor), _) => {
                 self.channels.port_for(theirs, Some(channel))
             }
