@@ -235,14 +235,6 @@ pub(super) fn first_mark(bytes: &[u8]) -> Option<usize> {
     first_by(bytes, marks, |byte| kind_of(byte) & MARKS != 0)
 }
 
-/// Where the first of these bytes stands.
-#[inline(always)]
-pub(super) fn first_of([a, b, c]: [u8; 3], bytes: &[u8]) -> Option<usize> {
-    let place = |word, byte: u8| first_zero(word ^ (ONES * u64::from(byte)));
-    let places = |word| place(word, a) | place(word, b) | place(word, c);
-    first_by(bytes, places, |byte| [a, b, c].contains(&byte))
-}
-
 /// Where the first byte stands for which `is_wanted`, of which `first` finds the first of a word for certain by its highest bit. It is nearly
 /// always near, so that a word of eight bytes at a time is quicker than more of them.
 #[inline(always)]
@@ -322,8 +314,6 @@ mod tests {
                     bytes[place] = byte;
                     let mark = bytes.iter().position(|byte| b"<&>".contains(byte));
                     assert_eq!(first_mark(&bytes), mark, "{bytes:?}");
-                    let quote = bytes.iter().position(|byte| b"<'".contains(byte));
-                    assert_eq!(first_of([b'<', b'\'', b'<'], &bytes), quote, "{bytes:?}");
                     let named = bytes.iter().take_while(|byte| kind_of(**byte) & CONTINUES != 0).count();
                     let named = if kind_of(bytes[0]) & STARTS != 0 { named } else { 0 };
                     assert_eq!(ascii_name(&bytes), named, "{bytes:?}");

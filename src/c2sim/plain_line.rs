@@ -1,10 +1,9 @@
-//! The quick way to a document on one line: tags are copied as they stand, and only what lies between them is looked at.
+//! The quick way to a document on one line: all is copied as it stands, but for the white space between tags.
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr2, memchr2_iter, memchr3, memrchr2};
 
 use super::defect::Defect;
-use super::letters::{first_of, is_blank};
-use super::notice::{minify, push_text};
+use super::notice::minify;
 
 /// The declaration of a document.
 const DECLARATION: &str = "<?xml";
@@ -21,7 +20,7 @@ pub fn write_line(document: &[u8], out: &mut Vec<u8>) -> Result<(), Defect> {
 }
 
 /// Writes a well-formed document on one line, as [`minify`] says, but with its tags as they stand. Answers `false`, with `out` as
-/// it was, where that is not enough: there are comments, instructions, CDATA, or tags of several lines.
+/// it was, where that is not enough: there are comments, instructions, CDATA, or tags or texts of several lines.
 #[must_use]
 pub fn write_plain_line(document: &str, out: &mut Vec<u8>) -> bool {
     let before = out.len();
@@ -37,74 +36,42 @@ fn write(document: &str, out: &mut Vec<u8>) -> Option<()> {
     if rest.strip_prefix(DECLARATION).is_some_and(|more| more.starts_with(char::is_whitespace)) {
         rest = rest.get(rest.find("?>")? + 2..)?;
     }
-    out.reserve(rest.len());
-    let bytes = rest.as_bytes();
-    let mut controls = Controls { bytes, next: 0 };
+    let bytes = rest.as_bytes().trim_ascii();
+    let is_more = |at: usize| at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'<');
+    if !bytes.starts_with(b"<") || !bytes.ends_with(b">") || memchr2_iter(b'!', b'?', bytes).any(is_more) {
+        return None;
+    }
+    let before = out.len();
+    out.reserve(bytes.len());
     // All before the first of them is written or left out, all before the second is looked at.
     let (mut done, mut at) = (0, 0);
-    // Behind the start of an element, whose only content white space may be.
-    let mut in_leaf = false;
-    loop {
-        let Some(len) = first_of([b'<'; 3], bytes.get(at..)?) else {
-            out.extend_from_slice(bytes.get(done..at)?);
-            return is_blank(rest.get(at..)?).then_some(());
-        };
-        let tag = at + len;
-        let kind = *bytes.get(tag + 1)?;
-        if kind == b'!' || kind == b'?' {
+    while let Some(len) = memchr(b'>', bytes.get(at..)?) {
+        let end = at + len;
+        let blank = blank_len(bytes.get(end + 1..)?);
+        at = end + 1 + blank;
+        if blank == 0 || bytes.get(at) != Some(&b'<') {
+            continue;
+        }
+        let start = memrchr2(b'<', b'>', bytes.get(..end)?)?;
+        if bytes.get(start) != Some(&b'<') {
+            // What ends here is no tag, or has such a letter in a value.
             return None;
         }
-        let ends = kind == b'/';
-        if len > 0 {
-            let text = rest.get(at..tag)?;
-            let is_one_line = controls.from(at) >= tag || memchr2(b'\n', b'\r', text.as_bytes()).is_none();
-            let is_blank = is_blank(text);
-            if !is_one_line || (is_blank && !(in_leaf && ends)) {
-                out.extend_from_slice(bytes.get(done..at)?);
-                if !is_blank {
-                    push_text(out, text);
-                }
-                done = tag;
-            }
-        }
-        at = tag_end(bytes, tag)?;
-        if controls.from(tag) < at {
-            return None;
-        }
-        in_leaf = !ends && bytes.get(at - 2) != Some(&b'/');
-    }
-}
-
-/// Where the tag ends that begins at `at`.
-fn tag_end(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        let rest = bytes.get(at..)?;
-        let found = first_of([b'>', b'"', b'\''], rest)?;
-        at += found + 1;
-        match rest.get(found) {
-            Some(b'>') => return Some(at),
-            Some(&quote) => at += memchr(quote, bytes.get(at..)?)? + 1,
-            None => return None,
+        let starts = bytes.get(start + 1) != Some(&b'/') && bytes.get(end - 1) != Some(&b'/');
+        let in_leaf = starts && bytes.get(at + 1) == Some(&b'/');
+        // White space may be the only content of an element.
+        if !in_leaf || memchr2(b'\n', b'\r', bytes.get(end..at)?).is_some() {
+            out.extend_from_slice(bytes.get(done..=end)?);
+            done = at;
         }
     }
+    out.extend_from_slice(bytes.get(done..)?);
+    memchr3(b'\n', b'\r', b'\t', out.get(before..)?).is_none().then_some(())
 }
 
-/// Where line ends and tabs stand, which are few, asked for from the front to the back.
-struct Controls<'a> {
-    bytes: &'a [u8],
-    /// The first of them that is not before what was asked for last.
-    next: usize,
-}
-
-impl Controls<'_> {
-    /// Where the first of them stands that is not before `at`; the end of all bytes where there is none.
-    fn from(&mut self, at: usize) -> usize {
-        if self.next <= at {
-            let found = self.bytes.get(at..).and_then(|rest| memchr3(b'\n', b'\r', b'\t', rest));
-            self.next = found.map_or(self.bytes.len(), |found| at + found);
-        }
-        self.next
-    }
+/// How many of the bytes are white space, up to the first that is not.
+fn blank_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count()
 }
 
 #[cfg(test)]
@@ -132,10 +99,12 @@ mod tests {
             "<a> </a>",
             "<a>\n</a>",
             "<a> <b> </b> </a>",
-            "<a>one\ntwo\r\nthree\rfour &amp; <b/> x </a>",
+            "<a>one two  three &amp; <b/> x </a>",
+            "<a>\n<b>\r\n</b>one > two<c/> three</a>",
             "<a b=\"'\" c=\"&lt;\"> &#65; </a>",
             "  <a><b/> </a>  ",
-            "<a>\n<b>\tx\n</b>\r\n\t<c d='>\"' e=\"'\">\t</c>y</a>",
+            "<a>\n<b> x > y</b>\r\n\t<c d='\"' e=\"'\"> </c>y</a>",
+            "<a>\n<b c='> '\u{20}>x</b>\n</a>",
             "<a/>",
         ] {
             let plain = quick(document).expect(document);
@@ -155,9 +124,13 @@ mod tests {
             "<a><?x y?></a>",
             "<a><![CDATA[x]]></a>",
             "<a\nb=\"1\"/>",
+            "<a>one\ntwo\r\nthree\rfour &amp; <b/> x </a>",
+            "<a>\tone</a>",
+            "<a> <b>\t</b> </a>",
+            "<a>one> <b/></a>",
+            "<a b='>'>\n<c/></a>",
             "<a b=\"x\ny\"/>",
             "<a>\n<b\tc='1'/></a>",
-            "<a b='1></a>",
             "<a></a",
             "<a><",
             "<a",
