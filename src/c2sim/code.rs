@@ -169,7 +169,7 @@ impl Code {
             Self::ClientNotJoinedSharedSession | Self::SharedSessionInUse | Self::TooManyMembers => &["ACTIVE_SESSION"],
             Self::TooManySharedSessions => &["MAX_SESSIONS"],
             Self::InitializationNotCompleted => {
-                &["REQUIRED_FEDERATES", "INIT_COMPLETED_FEDERATES", "DUPLICATE_ENTITIES", "MISSING_PARTS"]
+                &["REQUIRED_FEDERATES", "INIT_COMPLETED_FEDERATES", "DUPLICATE_ENTITIES", "MISSING_PARTS", "NAMESPACES"]
             }
             Self::SharedSessionNotFound => &["ACTIVE_SESSIONS"],
             Self::SharedSessionSchemaVersionChanged => &["SCHEMA_VERSION"],

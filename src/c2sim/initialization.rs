@@ -69,8 +69,9 @@ pub enum ShareRefusal {
     Missing(Vec<Part>),
     /// Different senders define the same entities; the first of them are listed.
     Duplicates(Vec<Uuid>),
-    /// The documents use one prefix for different namespaces, or are of different schemas.
-    Namespaces,
+    /// The documents are of different schemas, or use one prefix for different namespaces: the two are listed. None are where the documents
+    /// together use too many prefixes.
+    Namespaces(Vec<String>),
     /// The merged document would be larger than a message may be.
     TooLarge,
 }
@@ -81,7 +82,7 @@ impl ShareRefusal {
     pub const fn code(&self) -> Code {
         match self {
             Self::TooLarge => Code::C2simMsgSizeExceeded,
-            Self::Nothing | Self::Missing(_) | Self::Duplicates(_) | Self::Namespaces => {
+            Self::Nothing | Self::Missing(_) | Self::Duplicates(_) | Self::Namespaces(_) => {
                 Code::InitializationNotCompleted
             }
         }
@@ -99,7 +100,8 @@ impl ShareRefusal {
                 let names: Vec<_> = entities.iter().map(Uuid::to_string).collect();
                 put("DUPLICATE_ENTITIES", &Joined(&names));
             }
-            Self::Namespaces | Self::TooLarge => {}
+            Self::Namespaces(both) if !both.is_empty() => put("NAMESPACES", &Joined(both)),
+            Self::Namespaces(_) | Self::TooLarge => {}
         }
     }
 }
@@ -110,7 +112,7 @@ impl fmt::Display for ShareRefusal {
             Self::Nothing => "no initialization is stored",
             Self::Missing(_) => "the initialization parts together lack mandatory elements",
             Self::Duplicates(_) => "different systems define the same entities",
-            Self::Namespaces => "the initialization parts use contradicting namespaces",
+            Self::Namespaces(_) => "the initialization parts use contradicting namespaces",
             Self::TooLarge => "the merged initialization is too large",
         })
     }
@@ -482,13 +484,16 @@ fn root(documents: &[Arc<Stored>]) -> Result<String, ShareRefusal> {
     let mut bindings: Vec<(&str, &str)> = vec![("", namespace)];
     for stored in documents {
         if *stored.namespace != *namespace {
-            return Err(ShareRefusal::Namespaces);
+            return Err(ShareRefusal::Namespaces(vec![namespace.to_owned(), stored.namespace.to_string()]));
         }
         for (prefix, namespace) in &stored.bindings {
             match bindings.iter().find(|(other, _)| **other == **prefix) {
                 None if bindings.len() < C2SIM_NAMESPACES_MAX => bindings.push((prefix, namespace)),
                 Some((_, other)) if **other == **namespace => {}
-                None | Some(_) => return Err(ShareRefusal::Namespaces),
+                None => return Err(ShareRefusal::Namespaces(Vec::new())),
+                Some((_, other)) => {
+                    return Err(ShareRefusal::Namespaces(vec![(*other).to_owned(), namespace.to_string()]));
+                }
             }
         }
     }

@@ -221,7 +221,8 @@ fn contradicting_prefixes_refuse_the_share() {
         let part = objects(sender, &content).replace("<MessageBody>", &format!("<MessageBody xmlns:x='{uri}'>"));
         store(&mut initialization, &part, InitMerge::Marshal).unwrap();
     }
-    assert_eq!(initialization.share(&STAMP), Err(ShareRefusal::Namespaces));
+    let both = vec!["one".to_owned(), "two".to_owned()];
+    assert_eq!(initialization.share(&STAMP), Err(ShareRefusal::Namespaces(both)));
 }
 
 #[test]

@@ -168,6 +168,23 @@ fn parts_of_several_systems_are_put_together_unless_the_configuration_says_other
 }
 
 #[test]
+fn parts_of_two_schemas_are_refused_by_both_their_names() {
+    let mut world = World::plain();
+    let mut client = Poster::new(Library::Java);
+    client.command(&mut world, "INITIALIZE", [""; 3]);
+    let old = initialization("A", "Object", "A", &entity(1));
+    let new =
+        initialization("B", "Object", "B", &entity(2)).replace(Schema::V1_0_2.namespace(), Schema::V2_0_0.namespace());
+    for part in [old, new] {
+        assert_eq!(value(&client.submit(&mut world, &part), "status"), "OK");
+    }
+    let refused = client.command(&mut world, "SHARE", [""; 3]);
+    assert!(value(&refused, "error").ends_with("(INITIALIZATION_NOT_COMPLETED)"), "{refused}");
+    let [old, new] = [Schema::V1_0_2, Schema::V2_0_0].map(Schema::namespace);
+    assert_eq!(value(&refused, "cause"), format!("NAMESPACES: {old},{new}"));
+}
+
+#[test]
 fn commands_beside_those_of_flow_have_their_texts() {
     let mut world = World::plain();
     let mut member = Member::joined(&mut world, 0, "L", "xml");
