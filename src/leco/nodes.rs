@@ -17,6 +17,8 @@ const BACKOFF_MIN: Span = Span(100);
 const BACKOFF_MAX: Span = Span(10_000);
 /// The longest pause while a node is missed that was linked until lately: a network that was cut is whole again soon.
 const BACKOFF_LOST_MAX: Span = Span(1000);
+/// How long that is, from when a link between us came or went.
+const LATELY: Span = Span(60_000);
 /// A node is dialled before its pause is over, because others say that they reach it, no more often than that.
 const HURRY_PAUSE: Span = Span(2000);
 
@@ -236,10 +238,17 @@ impl<L: Copy + PartialEq> Node<L> {
         self.failures >= FAILURES_TOLD && self.is_new(Trouble::Unreachable)
     }
 
-    /// The pause before the next attempt, doubled each time up to 10 s, up to a second while the node is known by name; `random` adds up to a
-    /// quarter.
-    pub fn next_pause(&mut self, random: u64) -> Span {
-        let longest = if self.namespace.is_some() { BACKOFF_LOST_MAX } else { BACKOFF_MAX };
+    /// Whether somebody has been told that it is not reached, so that one more attempt that fails is no news.
+    #[must_use]
+    pub const fn is_known_unreachable(&self) -> bool {
+        self.failures > FAILURES_TOLD
+    }
+
+    /// The pause before the next attempt, doubled each time up to 10 s, up to a second for a minute after a link of a node that is known by name
+    /// came or went; `random` adds up to a quarter.
+    pub fn next_pause(&mut self, now: Tick, random: u64) -> Span {
+        let is_missed = self.namespace.is_some() && now.since(self.linked.1) < LATELY;
+        let longest = if is_missed { BACKOFF_LOST_MAX } else { BACKOFF_MAX };
         let pause = if core::mem::take(&mut self.is_refusing) { BACKOFF_MAX } else { self.backoff.min(longest) };
         self.backoff = self.backoff.times(2).min(BACKOFF_MAX);
         Span(pause.0 + random % (pause.0 / 4 + 1))
@@ -446,15 +455,16 @@ mod tests {
     #[test]
     fn pauses_double_up_to_ten_seconds() {
         let mut node: Node<u8> = Node::new(Tick(0));
-        let pauses: Vec<u64> = (0..9).map(|_| node.next_pause(0).0).collect();
+        let pauses: Vec<u64> = (0..9).map(|_| node.next_pause(Tick(0), 0).0).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         node.namespace = Some(b"N2"[..].into());
-        assert_eq!(node.next_pause(0), Span(1000), "it was there until lately");
+        assert_eq!(node.next_pause(Tick(59_999), 0), Span(1000), "it was there until lately");
+        assert_eq!(node.next_pause(Tick(60_000), 0), Span(10_000), "and is not reached for long");
         node.note_refusal();
-        assert_eq!([node.next_pause(0), node.next_pause(0)], [Span(10_000), Span(1000)], "and will not have us");
+        assert_eq!([(); 2].map(|()| node.next_pause(Tick(0), 0)), [Span(10_000), Span(1000)], "and will not have us");
         assert!((100..=125).contains(&{
             node.reset_backoff();
-            node.next_pause(u64::MAX).0
+            node.next_pause(Tick(0), u64::MAX).0
         }));
     }
 

@@ -140,7 +140,9 @@ impl Coordinator {
         let Some(node) = names.nodes.get_mut(key) else { return };
         let address = node.address.clone().unwrap_or_default();
         if !node.is_unreachable() {
-            if peers.may_log() {
+            if node.is_known_unreachable() {
+                log::debug!("still no connection to Coordinator at {address}: {reason}");
+            } else if peers.may_log() {
                 log::info!("no connection to Coordinator at {address}: {reason}");
             }
         } else if node.inbound.is_some() {
@@ -197,7 +199,7 @@ impl Coordinator {
             return;
         }
         node.dealer = Dealer::Waiting;
-        let at = peers.now + node.next_pause(random);
+        let at = peers.now + node.next_pause(peers.now, random);
         self.dial_at(key, at);
     }
 
@@ -402,7 +404,7 @@ impl Coordinator {
             node.note_links(peers.now);
             let random = peers.random();
             if let Some(node) = names.nodes.get_mut(key) {
-                let at = peers.now + node.next_pause(random);
+                let at = peers.now + node.next_pause(peers.now, random);
                 self.dial_at(key, at);
             }
         } else {

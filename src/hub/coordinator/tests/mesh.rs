@@ -132,6 +132,26 @@ fn attempts_that_fail_come_less_and_less_often() {
 }
 
 #[test]
+fn a_node_that_comes_to_us_and_is_not_reached_is_tried_often_for_a_minute_only() {
+    let mut office = Office::new();
+    let link = office.lent.dealer_from(FAR);
+    assert_eq!(office.coordinator_signs_in(link, "N2"), Ok(Value::Null));
+    office.know("n2:12300", Some("N2"), false);
+    let mut pauses = Vec::new();
+    while office.lent.peers.now.0 < 120_000 {
+        let node = office.dial()[0];
+        assert_eq!(office.dialed(node, Err("nobody there")), None);
+        let (at, pause) = (office.lent.peers.now, office.coordinator.soonest().unwrap().since(office.lent.peers.now).0);
+        office.lent.pass(pause);
+        pauses.push((at.0, pause));
+    }
+    let came = pauses[0].0;
+    let (soon, later): (Vec<_>, Vec<_>) = pauses.into_iter().partition(|(at, _)| at - came < 60_000);
+    assert!(soon.len() > 40 && soon.iter().all(|(_, pause)| *pause <= 1250), "{soon:?}");
+    assert!(later.len() < 7 && later.iter().all(|(_, pause)| *pause >= 10_000), "{later:?}");
+}
+
+#[test]
 fn a_learnt_node_that_stays_away_is_given_up_and_a_named_one_is_not() {
     for (permanent, left) in [(false, 0), (true, 1)] {
         let mut office = Office::new();
