@@ -450,6 +450,18 @@ impl Config {
         if address::has_scope(host) {
             return Err(invalid("host", format!("'{host}': what stands behind % holds on this machine only")));
         }
+        if address::is_everywhere(host) {
+            let why = format!(
+                "'{host}' means each machine's own: others are told where they reach this one (bind says where it listens)"
+            );
+            return Err(invalid("host", why));
+        }
+        if address::wants_scope(host) {
+            return Err(invalid(
+                "host",
+                format!("'{host}' is reached with a scope only, which is another on each machine"),
+            ));
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the one way to take them apart and to put them together. Must not know what a name stands for: that is looked up elsewhere.
 
-use core::net::Ipv6Addr;
+use core::net::{IpAddr, Ipv6Addr};
 
 use super::DEFAULT_PORT;
 use crate::limits::ADDRESS_BYTES_MAX;
@@ -68,6 +68,23 @@ pub fn has_scope(host: &str) -> bool {
     host.contains('%')
 }
 
+/// The address that the host is, if it is one and no name.
+fn ip(address: &str) -> Option<IpAddr> {
+    split(address)?.0.parse().ok()
+}
+
+/// Whether the host is no address of one machine: `0.0.0.0` or `::`, where a program listens on all that it has.
+#[must_use]
+pub fn is_everywhere(address: &str) -> bool {
+    ip(address).is_some_and(|ip| ip.to_canonical().is_unspecified())
+}
+
+/// Whether the host is a link-local IPv6 address, which nobody reaches without a scope.
+#[must_use]
+pub fn wants_scope(address: &str) -> bool {
+    matches!(ip(address), Some(IpAddr::V6(ip)) if ip.is_unicast_link_local())
+}
+
 /// Whether it is an IPv6 address, with or without a scope.
 fn is_ipv6(host: &str) -> bool {
     let (ip, scope) = host.split_once('%').map_or((host, None), |(ip, scope)| (ip, Some(scope)));
@@ -127,5 +144,19 @@ mod tests {
         assert_eq!(join("[::1]", 4), "[::1]:4", "once in brackets is enough");
         assert_eq!((host_and_port("lab"), host_and_port("lab:x")), (None, None));
         assert!(has_scope("fe80::1%eth0") && !has_scope("fe80::1"));
+        for (address, everywhere, scoped) in [
+            ("0.0.0.0", true, false),
+            ("::", true, false),
+            ("[::]:5", true, false),
+            ("::ffff:0.0.0.0", true, false),
+            ("fe80::1", false, true),
+            ("[fe80::1]:5", false, true),
+            ("fe80::1%eth0", false, false),
+            ("169.254.0.1", false, false),
+            ("::1", false, false),
+            ("lab:5", false, false),
+        ] {
+            assert_eq!((is_everywhere(address), wants_scope(address)), (everywhere, scoped), "{address}");
+        }
     }
 }

@@ -219,6 +219,14 @@ fn the_address_that_others_are_told_is_an_address() {
     ] {
         assert_eq!(run(&["-r", host]).error(2), format!("host: '{host}': {reason}"));
     }
+    for host in ["0.0.0.0", "::", "[::]:5"] {
+        let reason = "means each machine's own: others are told where they reach this one (bind says where it listens)";
+        assert_eq!(run(&["-r", host]).error(2), format!("host: '{host}' {reason}"));
+    }
+    for host in ["fe80::1", "[fe80::1]:5"] {
+        let reason = "is reached with a scope only, which is another on each machine";
+        assert_eq!(run(&["-r", host]).error(2), format!("host: '{host}' {reason}"));
+    }
     for host in ["[::1", "a b", "lab:0", "lab:x", "::1]:5", "a/b"] {
         let wanted = format!("host: '{host}' is not a host name or address, with or without a port");
         assert_eq!(run(&["-r", host]).error(2), wanted);
