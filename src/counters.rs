@@ -68,6 +68,7 @@ counters! {
     closed_torn: "links closed because the sender of a message that was partly through to them ended or stood still",
     closed_notice: "links closed because an event of a joined session found no room",
     ends_unknown: "links that we ended and whose peer did not confirm the end: what was in its socket may not have arrived",
+    ends_reset: "links that their peers broke off: what was in its socket may not have been read",
     hints: "newcomers that said nothing and were told that they have not signed in",
     pauses: "times the process or its machine stood still for more than a second while deadlines were due",
     closed_by_us: "links closed for a reason of our own: signed out, superfluous, shutting down",

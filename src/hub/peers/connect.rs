@@ -372,6 +372,8 @@ impl Peers {
         }
         let is_linked = self.get(key).is_some_and(|peer| peer.role.is_leco() && peer.is_ready());
         let returns = cause.returns_messages() && is_linked;
+        // What the system had taken for it, or it had taken and not read, is gone.
+        self.counters.ends_reset += u64::from(cause == Cause::Gone && is_linked);
         self.end_passage(key, returns);
         let Some(mut peer) = self.table.remove(key) else { return };
         debug_assert!(peer.held.is_none() && peer.names.is_empty(), "who ends has been unlinked");

@@ -160,6 +160,16 @@ fn messages_of_a_lost_receiver_are_kept_to_be_returned() {
 }
 
 #[test]
+fn a_link_that_is_broken_off_is_counted_as_what_lay_in_its_socket_cannot_be_known() {
+    for (cause, count) in [(Cause::Gone, 1), (Cause::Peer, 0), (Cause::Slow, 0)] {
+        let mut lent = Lent::new();
+        let key = lent.dealer();
+        lent.peers.close(key, cause);
+        assert_eq!(lent.peers.counters.ends_reset, count, "{cause}");
+    }
+}
+
+#[test]
 fn the_greeting_that_has_not_left_is_no_message_to_be_returned() {
     let mut lent = Lent::new();
     let key = lent.open(Door::Leco, NEAR).unwrap();
