@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use crate::common::member::Member;
 use crate::common::rcrs;
+use crate::common::wire;
 use crate::common::world::{World, config};
 use instep::config::Config;
 use instep::control::client::encode_viewer;
@@ -47,6 +48,18 @@ impl Wall {
     fn wait(&mut self, ms: u64) {
         self.world.wait(ms);
     }
+}
+
+#[test]
+fn a_pause_of_the_process_is_nobodys_silence() {
+    let mut world = World::new(Config { expiration_s: 5, heartbeat_s: 5, ..config(1) });
+    let quiet = world.component("CA");
+    world.now.0 += 60_000;
+    world.pump();
+    assert_eq!((world.count("pauses"), world.count("names_expired"), world.count("closed_silent")), (1, 0, 0));
+    world.send(quiet, "COORDINATOR", "N1.CA", &[wire::request(1, "pong").as_bytes()]);
+    let heard = world.hear(quiet);
+    assert_eq!(wire::json(heard.last().unwrap())["result"], Value::Null, "it is who it was");
 }
 
 /// The state of the session, as a member is told.

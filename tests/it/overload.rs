@@ -851,6 +851,38 @@ fn over_real_sockets_a_dead_receiver_is_closed_and_its_sender_is_told() {
     assert!(counters["returned_undelivered"].as_u64().unwrap() > 0, "{counters}");
 }
 
+/// Bytes that come in behind the end of a link would have the system throw away what lies in the socket.
+#[test]
+fn over_real_sockets_who_is_cut_off_as_slow_and_speaks_then_still_reads_what_had_left_for_it() {
+    const SENT: u64 = 1500;
+    let live = Live::start(Config { ring_bytes_max: 64 << 10, stall_ms: 100, slow_ms: 600, ..Config::default() });
+    let (mut a, mut b) = (Raw::component(&live, "CA"), Raw::component(&live, "CB"));
+    let mut stream = a.stream.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        (0..SENT).all(|n| stream.write_all(&leco(b"CB", b"CA", n, &[&[7; 16_000]])).is_ok())
+    });
+    let mut accounted = BTreeMap::new();
+    let errors = |a: &mut Raw, accounted: &mut BTreeMap<u64, &str>| {
+        while let Some(frames) = a.message() {
+            assert!(accounted.insert(number(&frames), "answered").is_none(), "once");
+            if accounted.len() as u64 == SENT {
+                break;
+            }
+        }
+    };
+    live.wait_for("closed_slow", 1);
+    assert!(b.send(&leco(b"COORDINATOR", b"CB", 1, &[wire::request(1, "pong").as_bytes()])));
+    // The reset would come back at once.
+    std::thread::sleep(Duration::from_millis(50));
+    while let Some(frames) = b.message() {
+        assert!(accounted.insert(number(&frames), "came").is_none(), "once");
+    }
+    assert!(!accounted.is_empty(), "something had left for it");
+    errors(&mut a, &mut accounted);
+    assert!(writer.join().unwrap());
+    assert_eq!(accounted.len() as u64, SENT);
+}
+
 #[test]
 fn over_real_sockets_partial_messages_are_bounded_by_the_memory_cap() {
     let live = Live::start(Config {

@@ -307,6 +307,30 @@ fn what_is_owed_comes_behind_the_answer_or_before_the_next_event() {
 }
 
 #[test]
+fn a_member_at_another_node_that_was_given_up_hears_so_when_its_node_takes_messages_again() {
+    let mut at = Fixture::new();
+    let (node, _, dealer) = at.lent.node("N2");
+    at.lent.names.nodes.get_mut(node).unwrap().listing.replace(vec!["CB".to_owned()], None, Recent::default(), 1000);
+    drop(at.call_as("default", "N2.CB", "join", json!({})));
+    at.lent.names.nodes.get_mut(node).unwrap().dealer = Dealer::Waiting;
+    at.join("default", "CA", "json");
+    at.see_comings();
+    let due = at.lent.peers.now + at.lent.peers.config.member_idle();
+    at.lent.peers.advance(due);
+    let session = at.sessions.next_impatient(due).unwrap();
+    at.sessions.give_up(&mut at.lent.peers, &at.lent.names, session);
+    assert_eq!(at.lent.peers.counters.session_members_lost, 1);
+    at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+    assert_eq!(at.heard(dealer), "", "there is no way to it");
+    at.lent.names.nodes.get_mut(node).unwrap().dealer = Dealer::Up(dealer);
+    for told in [true, false] {
+        at.sessions.send_lost_notices(&mut at.lent.peers, &at.lent.names);
+        let heard = at.heard(dealer);
+        assert_eq!(heard.contains("N2.CB") && heard.contains(r#""event":"lost""#), told, "{heard}");
+    }
+}
+
+#[test]
 fn a_component_that_has_left_is_away_at_the_next_occasion_and_lost_when_it_does_not_come_back() {
     let mut at = Fixture::new();
     let other = at.join("default", "CA", "json");
