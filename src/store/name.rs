@@ -11,13 +11,25 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        // The first and the last eight bytes overlap, or meet.
-        (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) => {
-            a_first == b_first && a_last == b_last && (a.len() <= 16 || a == b)
-        }
-        _ => a.iter().eq(b),
+    // The first and the last eight bytes overlap, or meet; and so do fewer of fewer.
+    match (ends::<8>(a), ends::<8>(b)) {
+        (Some(a_ends), Some(b_ends)) => a_ends == b_ends && (a.len() <= 16 || a == b),
+        _ => match (ends::<4>(a), ends::<4>(b)) {
+            (Some(a_ends), Some(b_ends)) => a_ends == b_ends,
+            _ => match (ends::<2>(a), ends::<2>(b)) {
+                (Some(a_ends), Some(b_ends)) => a_ends == b_ends,
+                _ => a.first() == b.first(),
+            },
+        },
     }
+}
+
+/// The first `N` bytes, and the last. What is split off needs no second look at whether it is there.
+#[inline(always)]
+fn ends<const N: usize>(bytes: &[u8]) -> Option<([u8; N], [u8; N])> {
+    let (first, _) = bytes.split_first_chunk()?;
+    let (_, last) = bytes.split_last_chunk()?;
+    Some((*first, *last))
 }
 
 /// A byte string that seldom exceeds some dozens of bytes.

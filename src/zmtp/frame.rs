@@ -189,65 +189,69 @@ impl Scan {
     #[inline(always)]
     pub fn next(&mut self, buffer: &[u8], bounds: &Bounds) -> Result<Found, Fault> {
         let mut rest = buffer.get(self.at..).unwrap_or_default();
-        loop {
+        // Both stay in registers as long as whole frames come.
+        let (mut at, mut frames) = (self.at, self.frames);
+        let stopped = loop {
             let head = match head(rest) {
                 Ok(head) => head,
                 // Even an incomplete header shows its flags.
                 Err(_) if rest.first().is_some_and(|flags| flags & !(MORE | LONG | COMMAND) != 0) => {
-                    return Err(Fault::Flags);
+                    break Err(Fault::Flags);
                 }
-                Err(missing) => return Ok(Found::Need(missing)),
+                Err(missing) => break Ok(Found::Need(missing)),
             };
             if head.flags & !(MORE | LONG) != 0 {
-                return self.command(head, rest);
+                break command(head, rest, at);
             }
             if head.body > bounds.frame_bytes_max {
-                return Err(Fault::FrameTooLarge);
+                break Err(Fault::FrameTooLarge);
             }
             // Both summands are bounded now: the body by the configured bound, the rest by what is in memory.
-            let body = usize::try_from(head.body).map_err(|_| Fault::FrameTooLarge)?;
-            let start = self.at + head.bytes;
+            let Ok(body) = usize::try_from(head.body) else { break Err(Fault::FrameTooLarge) };
+            let start = at + head.bytes;
             let end = start + body;
             if end as u64 > bounds.message_bytes_max {
-                return Err(Fault::MessageTooLarge);
+                break Err(Fault::MessageTooLarge);
             }
-            let part = self.parts.get_mut(self.frames as usize);
-            if part.is_none() && self.frames >= FRAMES_MAX {
-                return Err(Fault::TooManyFrames);
+            let next = rest.get(head.bytes + body..);
+            match (self.parts.get_mut(frames as usize), next) {
+                (None, _) if frames >= FRAMES_MAX => break Err(Fault::TooManyFrames),
+                (_, None) => break Ok(Found::Need(end - buffer.len())),
+                (part, Some(next)) => {
+                    if let Some(part) = part {
+                        #[expect(clippy::cast_possible_truncation, reason = "message_bytes_max is at most 2^30")]
+                        let range = (start as u32, end as u32);
+                        *part = range;
+                    }
+                    rest = next;
+                }
             }
-            let Some(next) = rest.get(head.bytes + body..) else { return Ok(Found::Need(end - buffer.len())) };
-            if let Some(part) = part {
-                #[expect(clippy::cast_possible_truncation, reason = "message_bytes_max is at most 2^30")]
-                let range = (start as u32, end as u32);
-                *part = range;
-            }
-            rest = next;
-            self.frames += 1;
-            self.at = end;
+            frames += 1;
+            at = end;
             if head.flags & MORE == 0 {
-                let message = Message { len: end, frames: self.frames, parts: self.parts };
-                self.at = 0;
-                self.frames = 0;
-                return Ok(Found::Message(message));
+                (self.at, self.frames) = (0, 0);
+                return Ok(Found::Message(Message { len: end, frames, parts: self.parts }));
             }
-        }
+        };
+        (self.at, self.frames) = (at, frames);
+        stopped
     }
+}
 
-    #[cold]
-    fn command(&self, head: Head, rest: &[u8]) -> Result<Found, Fault> {
-        if head.flags & !LONG != COMMAND {
-            return Err(Fault::Flags);
-        }
-        let body = usize::try_from(head.body).map_err(|_| Fault::CommandTooLarge)?;
-        if body > COMMAND_BYTES_MAX {
-            return Err(Fault::CommandTooLarge);
-        }
-        let whole = head.bytes + body;
-        if rest.len() < whole {
-            return Ok(Found::Need(whole - rest.len()));
-        }
-        Ok(Found::Command { at: self.at, head: head.bytes, body })
+#[cold]
+fn command(head: Head, rest: &[u8], at: usize) -> Result<Found, Fault> {
+    if head.flags & !LONG != COMMAND {
+        return Err(Fault::Flags);
     }
+    let body = usize::try_from(head.body).map_err(|_| Fault::CommandTooLarge)?;
+    if body > COMMAND_BYTES_MAX {
+        return Err(Fault::CommandTooLarge);
+    }
+    let whole = head.bytes + body;
+    if rest.len() < whole {
+        return Ok(Found::Need(whole - rest.len()));
+    }
+    Ok(Found::Command { at, head: head.bytes, body })
 }
 
 /// Writes the header of a message frame of `body` bytes into `out`; returns how many of its bytes count.
