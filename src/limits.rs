@@ -30,6 +30,8 @@ pub const SEALED_FRAME_BYTES_MAX: usize = (16 << 20) - 64;
 /// Bytes that are sealed at a time for one link, but for a frame that is larger by itself: three messages of 64 KiB leave by one write, which
 /// costs a tenth less than three.
 pub const STAGED_BYTES: usize = 256 << 10;
+/// Bytes of a frame from which on it is sealed straight from where it waits: to copy fewer costs less than to see to that.
+pub const SEALED_LENT_BYTES_MIN: usize = 2048;
 /// Bytes that are opened of one link before they are dealt with, and the rest of the message at the end of these: they lie in the nearest cache still.
 pub const OPENED_BYTES: usize = 32 << 10;
 /// Bytes that are sealed in one turn of the loop, but for the last frame: a millisecond.

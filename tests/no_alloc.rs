@@ -1,4 +1,5 @@
-//! Zero allocations per routed message after warm-up: counted by an allocator of our own, at the hub and over a real server's turn.
+//! Zero allocations per routed message after warm-up: counted by an allocator of our own, at the hub and over a real server's turn. The same
+//! allocator sees what is left in memory that is given back: no key.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 
 mod common;
@@ -12,8 +13,10 @@ use std::time::Duration;
 use common::wire::{self, leco};
 use common::world::config;
 use common::{curve, driver};
+use dryoc::classic::crypto_box::crypto_box_beforenm;
+use dryoc::classic::crypto_core::crypto_core_hsalsa20;
 use instep::config::Config;
-use instep::hub::{Channel, ChannelPorts, Door, Hub, NodeKey, Output, PeerKey, Start};
+use instep::hub::{Cause, Channel, ChannelPorts, Door, Hub, NodeKey, Output, PeerKey, Start};
 use instep::net::{Server, Turn};
 use instep::time::Tick;
 
@@ -22,11 +25,26 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// What must not be in memory that is given back, and how often it was.
+    static SOUGHT: Cell<Option<&'static [[u8; 32]]>> = const { Cell::new(None) };
+    static LEFT_BEHIND: Cell<u64> = const { Cell::new(0) };
 }
 
 fn note() {
     // A thread that ends may allocate after its counter is gone; it is none that counts.
     if let Ok(()) = ALLOCATIONS.try_with(|count| count.set(count.get() + 1)) {}
+}
+
+/// Looks for what is sought in memory that is about to be given back.
+#[expect(unsafe_code, reason = "only an allocator sees what others leave behind")]
+unsafe fn look_through(pointer: *mut u8, size: usize) {
+    let Ok(Some(sought)) = SOUGHT.try_with(Cell::get) else { return };
+    // SAFETY: so many bytes are there, by the promise of who gives them back. Each is read by itself, whatever it is.
+    let byte = |at: usize| unsafe { pointer.add(at).read_volatile() };
+    let is_at = |start: usize| sought.iter().any(|key| key.iter().enumerate().all(|(n, one)| byte(start + n) == *one));
+    if size >= 32 && (0..=size - 32).any(is_at) {
+        LEFT_BEHIND.with(|count| count.set(count.get() + 1));
+    }
 }
 
 #[expect(unsafe_code, reason = "an allocator can only be written so; every call is passed on to the system's")]
@@ -39,11 +57,15 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: as above.
+        unsafe { look_through(pointer, layout.size()) };
+        // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note();
+        // SAFETY: as above. What is moved is left behind, too.
+        unsafe { look_through(pointer, layout.size()) };
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -251,6 +273,39 @@ fn routing_between_sealed_links_allocates_nothing() {
     assert_eq!(bare.hub.counters().messages_delivered, 60 * 35);
     assert!(bare.hub.unsent(b.key)[0].is_empty());
     assert_eq!(count, 0, "allocations for {} messages", 40 * 35);
+}
+
+/// Keys are wiped with their link, and on their way through its handshake they lie nowhere that is not.
+#[test]
+fn no_key_is_left_behind_in_memory() {
+    let mut bare = Bare::with(|config| *config = curve::guarded(config.clone(), &["CA"]));
+    // The first chance that the hub takes is the secret key of the link.
+    let mut short = [0; 32];
+    curve::chance(curve::SEED)(&mut short);
+    let theirs = curve::public(&curve::Manner::good([0; 32], "CA").short);
+    let shared = crypto_box_beforenm(&theirs, &short).unwrap();
+    let mut keys = vec![short, shared, curve::secret(curve::NODE)];
+    for name in [b"CurveZMQMESSAGES", b"CurveZMQMESSAGEC"] {
+        let mut sub = [0; 32];
+        crypto_core_hsalsa20(&mut sub, name, &shared, None);
+        keys.push(sub);
+    }
+    let keys: &'static [[u8; 32]] = keys.leak();
+    let secrets = curve::secrets();
+    SOUGHT.set(Some(keys));
+    drop(keys[0].to_vec());
+    assert_eq!(LEFT_BEHIND.take(), 1, "what is left behind is seen");
+    curve::give(&mut bare.hub, secrets);
+    let mut a = curve::Component::come(&mut bare.hub, bare.now, "CA", "127.0.0.1:1");
+    let question = a.talk.message(&[b"\0", b"COORDINATOR", b"N1.CA", &[2; 20], wire::request(1, "pong").as_bytes()]);
+    bare.feed(a.key, &question);
+    assert_eq!((bare.hub.counters().messages_own, LEFT_BEHIND.get()), (2, 0), "in a handshake and in talk");
+    bare.hub.handle_closed(bare.now, a.key, Cause::Gone);
+    bare.carry_out();
+    assert_eq!((bare.hub.counters().connections_closed, LEFT_BEHIND.get()), (1, 0), "when the link is gone");
+    drop(bare);
+    assert_eq!(LEFT_BEHIND.get(), 0, "when all is gone");
+    SOUGHT.set(None);
 }
 
 /// The whole server in this thread: the client's sockets are written and read without allocating between two turns.

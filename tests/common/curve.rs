@@ -224,13 +224,26 @@ pub(crate) const NODE: &str = "a node of tests";
 
 /// Gives a hub keys, with chance that comes out the same each time.
 pub(crate) fn give_keys(hub: &mut Hub) {
+    give(hub, secrets());
+}
+
+/// What begins the chance of hubs in tests.
+pub(crate) const SEED: u64 = 99;
+
+/// The secret keys of hubs in tests.
+pub(crate) fn secrets() -> Secrets {
     let server = Some(SecretKey { secret: secret(NODE), public: Some(public(&secret(NODE))) });
-    let mut chance = chance(99);
+    Secrets { server, client: None }
+}
+
+/// Gives a hub these keys.
+pub(crate) fn give(hub: &mut Hub, secrets: Secrets) {
+    let mut chance = chance(SEED);
     let entropy = Box::new(move |place: &mut [u8]| {
         chance(place);
         true
     });
-    hub.set_keys(Secrets { server, client: None }, entropy).unwrap();
+    hub.set_keys(secrets, entropy).unwrap();
 }
 
 /// The key of this name as a user's rule has it.

@@ -99,7 +99,6 @@ pub(in crate::hub) enum Flush {
 
 /// What waits for a peer elsewhere than in its ring.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lies in a box of its own")]
 pub(in crate::hub) enum Beside {
     /// Of a viewer: all of it, but for control frames of its WebSocket, if it is on one.
     Results(Results),

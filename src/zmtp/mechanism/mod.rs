@@ -11,6 +11,7 @@ mod curve;
 pub mod guest;
 pub mod null;
 mod plain;
+mod poly;
 mod salsa;
 pub mod seal;
 pub mod session;

@@ -45,15 +45,6 @@ macro_rules! quarter_round {
     };
 }
 
-/// The words of a key.
-fn words(bytes: &[u8]) -> [u32; 8] {
-    let mut chunks = bytes.chunks_exact(4);
-    core::array::from_fn(|_| {
-        let chunk = chunks.next().and_then(|chunk| chunk.try_into().ok());
-        u32::from_le_bytes(chunk.unwrap_or_default())
-    })
-}
-
 /// The words of the last eight bytes of a nonce.
 #[inline(always)]
 const fn words_of(nonce: u64) -> (u32, u32) {
@@ -114,7 +105,6 @@ const fn bytes(words: Word) -> [u8; 4 * LANES] {
 
 /// The keystream of one direction, whose messages come under one number after the other: while some blocks are made, first blocks of the
 /// numbers to come are made in the lanes that are left.
-#[derive(Clone)]
 pub(super) struct Keystream {
     key: [u32; 8],
     /// Of each number its first block, at its rest by the number of lanes.
@@ -132,8 +122,12 @@ impl Drop for Keystream {
 const NONE: u64 = u64::MAX;
 
 impl Keystream {
-    pub(super) fn new(key: &[u8]) -> Self {
-        Self { key: words(key), ahead: [(NONE, [0; BLOCK_BYTES]); LANES] }
+    pub(super) fn new(key: &[u8]) -> Box<Self> {
+        let mut made = Box::new(Self { key: [0; 8], ahead: [(NONE, [0; BLOCK_BYTES]); LANES] });
+        for (word, bytes) in made.key.iter_mut().zip(key.as_chunks().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        made
     }
 
     /// The first block of a number.
@@ -163,7 +157,10 @@ impl Keystream {
     fn made(&mut self, n: u64, from: u32, count: usize) -> [Block; LANES] {
         let mut asked = (from..).take(count).map(|block| Place { nonce: n, block });
         let mut to_come = (1..=LANES as u64).map(|ahead| Place { nonce: n.wrapping_add(ahead), block: 0 });
-        let unknown = |place: &Place| self.ahead.iter().all(|(number, _)| *number != place.nonce);
+        let unknown = |place: &Place| {
+            let slot = usize::try_from(place.nonce % LANES as u64).ok();
+            slot.and_then(|slot| self.ahead.get(slot)).is_none_or(|(number, _)| *number != place.nonce)
+        };
         let none = Place { nonce: NONE, block: 0 };
         let places = core::array::from_fn(|_| asked.next().or_else(|| to_come.find(unknown)).unwrap_or(none));
         let made = four(&self.key, places);

@@ -3,15 +3,16 @@
 //! What must be secret is wiped when it goes, and never shown, not even for debugging.
 
 use core::fmt;
+use std::sync::Arc;
 
 use dryoc::classic::crypto_box::{
     crypto_box_beforenm, crypto_box_detached_afternm, crypto_box_detached_afternm_inplace, crypto_box_easy_afternm,
     crypto_box_open_detached_afternm, crypto_box_open_detached_afternm_inplace, crypto_box_open_easy_afternm,
 };
 use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult_base};
-use dryoc::classic::crypto_onetimeauth::crypto_onetimeauth;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::poly;
 use super::salsa::{self, Block, Keystream};
 
 /// Bytes of a key, public or secret.
@@ -60,9 +61,25 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// A key in a place of its own, which is wiped with the last that has it: what has it may be moved about without leaving a copy behind.
+#[derive(Clone)]
+struct Held(Arc<Zeroizing<[u8; KEY_BYTES]>>);
+
+impl Held {
+    /// One of these bytes, which are wiped.
+    fn of(bytes: &mut [u8; KEY_BYTES]) -> Self {
+        let mut held = Arc::new(Zeroizing::new([0; KEY_BYTES]));
+        if let Some(place) = Arc::get_mut(&mut held) {
+            place.copy_from_slice(bytes);
+        }
+        bytes.zeroize();
+        Self(held)
+    }
+}
+
 /// A secret key.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<[u8; KEY_BYTES]>);
+pub struct Secret(Held);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,16 +90,14 @@ impl fmt::Debug for Secret {
 impl Secret {
     /// One of these bytes, which are wiped.
     pub fn of(bytes: &mut [u8; KEY_BYTES]) -> Self {
-        let secret = Self(Zeroizing::new(*bytes));
-        bytes.zeroize();
-        secret
+        Self(Held::of(bytes))
     }
 
     /// The key that others may know.
     #[must_use]
     pub fn public(&self) -> Public {
         let mut public = [0; KEY_BYTES];
-        crypto_scalarmult_base(&mut public, &self.0);
+        crypto_scalarmult_base(&mut public, &self.0.0);
         public
     }
 
@@ -90,8 +105,8 @@ impl Secret {
     /// this the same for everybody.
     #[must_use]
     pub fn shared(&self, other: &Public) -> Option<Shared> {
-        let key = crypto_box_beforenm(other, &self.0).ok()?;
-        Some(Shared(Zeroizing::new(key)))
+        let mut key = crypto_box_beforenm(other, &self.0.0).ok()?;
+        Some(Shared(Held::of(&mut key)))
     }
 }
 
@@ -114,7 +129,7 @@ impl KeyPair {
 
 /// A key that two have in common.
 #[derive(Clone)]
-pub struct Shared(Zeroizing<[u8; KEY_BYTES]>);
+pub struct Shared(Held);
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +143,7 @@ impl Shared {
         let start = out.len();
         out.resize(start + MAC_BYTES + text.len(), 0);
         let place = out.get_mut(start..).unwrap_or_default();
-        let sealed = crypto_box_easy_afternm(place, text, nonce, &self.0);
+        let sealed = crypto_box_easy_afternm(place, text, nonce, &self.0.0);
         debug_assert!(sealed.is_ok(), "a box has room for what is in it");
     }
 
@@ -136,7 +151,7 @@ impl Shared {
     #[must_use]
     pub fn open(&self, nonce: &Nonce, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut text = Zeroizing::new(vec![0; sealed.len().checked_sub(MAC_BYTES)?]);
-        crypto_box_open_easy_afternm(&mut text, sealed, nonce, &self.0).ok()?;
+        crypto_box_open_easy_afternm(&mut text, sealed, nonce, &self.0.0).ok()?;
         Some(text)
     }
 
@@ -144,18 +159,17 @@ impl Shared {
     #[must_use]
     pub fn stream(&self, name: &'static [u8; 16]) -> Stream {
         let mut sub = Zeroizing::new([0; KEY_BYTES]);
-        crypto_core_hsalsa20(&mut sub, name, &self.0, None);
+        crypto_core_hsalsa20(&mut sub, name, &self.0.0, None);
         Stream { name, key: self.clone(), keystream: Keystream::new(&*sub) }
     }
 }
 
 /// One direction of messages.
-#[derive(Clone)]
 pub struct Stream {
     name: &'static [u8; 16],
     key: Shared,
-    /// Of what HSalsa20 makes of the key and the name.
-    keystream: Keystream,
+    /// Of what HSalsa20 makes of the key and the name. In a place of its own, as keys are.
+    keystream: Box<Keystream>,
 }
 
 impl fmt::Debug for Stream {
@@ -168,27 +182,21 @@ impl Stream {
     /// Seals `text` where it lies, under the number `n`.
     #[inline]
     pub fn seal(&mut self, n: u64, text: &mut [u8]) -> Mac {
-        let mut mac = [0; MAC_BYTES];
         if text.len() > SMALL_BYTES {
-            crypto_box_detached_afternm_inplace(text, &mut mac, &counted(self.name, n.to_be_bytes()), &self.key.0);
+            let mut mac = [0; MAC_BYTES];
+            crypto_box_detached_afternm_inplace(text, &mut mac, &counted(self.name, n.to_be_bytes()), &self.key.0.0);
             return mac;
         }
         let blocks = Blocks::of(&mut self.keystream, n, text.len());
         blocks.mix(text);
-        crypto_onetimeauth(&mut mac, text, &blocks.key);
-        mac
+        poly::mac(&blocks.key, text)
     }
 
-    /// Seals `clear` into `text`, which is as long, under the number `n`.
-    #[inline]
-    pub fn seal_from(&mut self, n: u64, clear: &[u8], text: &mut [u8]) -> Mac {
-        if text.len() <= SMALL_BYTES {
-            text.copy_from_slice(clear);
-            return self.seal(n, text);
-        }
+    /// Seals `clear` into `text`, which is as long, under the number `n`: for texts that would not be copied as fast.
+    pub fn seal_from(&self, n: u64, clear: &[u8], text: &mut [u8]) -> Mac {
         let mut mac = [0; MAC_BYTES];
         let nonce = counted(self.name, n.to_be_bytes());
-        let sealed = crypto_box_detached_afternm(text, &mut mac, clear, &nonce, &self.key.0);
+        let sealed = crypto_box_detached_afternm(text, &mut mac, clear, &nonce, &self.key.0.0);
         debug_assert!(sealed.is_ok(), "there is as much room as there is text");
         mac
     }
@@ -199,12 +207,10 @@ impl Stream {
     pub fn open(&mut self, n: u64, mac: &Mac, sealed: &[u8], text: &mut [u8]) -> bool {
         if sealed.len() > SMALL_BYTES {
             let nonce = counted(self.name, n.to_be_bytes());
-            return crypto_box_open_detached_afternm(text, sealed, mac, &nonce, &self.key.0).is_ok();
+            return crypto_box_open_detached_afternm(text, sealed, mac, &nonce, &self.key.0.0).is_ok();
         }
         let blocks = Blocks::of(&mut self.keystream, n, sealed.len());
-        let mut right = [0; MAC_BYTES];
-        crypto_onetimeauth(&mut right, sealed, &blocks.key);
-        if text.len() != sealed.len() || !is_same_mac(&right, mac) {
+        if text.len() != sealed.len() || !is_same_mac(&poly::mac(&blocks.key, sealed), mac) {
             return false;
         }
         text.copy_from_slice(sealed);
@@ -216,7 +222,7 @@ impl Stream {
     #[must_use]
     pub fn open_in_place(&self, n: u64, mac: &Mac, sealed: &mut [u8]) -> bool {
         let nonce = counted(self.name, n.to_be_bytes());
-        crypto_box_open_detached_afternm_inplace(sealed, mac, &nonce, &self.key.0).is_ok()
+        crypto_box_open_detached_afternm_inplace(sealed, mac, &nonce, &self.key.0.0).is_ok()
     }
 }
 
@@ -250,12 +256,23 @@ impl Blocks {
     #[inline(always)]
     fn mix(&self, text: &mut [u8]) {
         let (front, rest) = text.split_at_mut(text.len().min(KEY_BYTES));
-        for (byte, key) in front.iter_mut().zip(&self.once) {
-            *byte ^= key;
+        mix(front, &self.once);
+        if let Some(blocks) = &self.behind {
+            mix(rest, blocks.as_flattened());
         }
-        for (byte, key) in rest.iter_mut().zip(self.behind.as_ref().map_or(&[][..], |blocks| blocks.as_flattened())) {
-            *byte ^= key;
-        }
+    }
+}
+
+/// Mixes a text with a keystream that is at least as long, by words as far as there are any.
+#[inline(always)]
+fn mix(text: &mut [u8], key: &[u8]) {
+    let (words, rest) = text.as_chunks_mut::<8>();
+    let (keys, _) = key.as_chunks::<8>();
+    for (word, key) in words.iter_mut().zip(keys) {
+        *word = (u64::from_ne_bytes(*word) ^ u64::from_ne_bytes(*key)).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.get(8 * words.len()..).unwrap_or_default()) {
+        *byte ^= key;
     }
 }
 

@@ -4,6 +4,7 @@
 //! messages knows nothing of this.
 
 use super::seal::{MAC_BYTES, Mac, Shared, Stream};
+use crate::limits::SEALED_LENT_BYTES_MIN;
 use crate::zmtp::Fault;
 use crate::zmtp::frame::{self, COMMAND, LONG, LONG_HEAD, MORE};
 
@@ -106,6 +107,12 @@ impl Sealer {
                 head
             }
         };
+        self.seal_copied(head, clear, out)
+    }
+
+    /// The same of a frame with this header.
+    #[inline(always)]
+    fn seal_copied(&mut self, head: frame::Head, [first, second]: [&[u8]; 2], out: &mut [u8]) -> Sealed {
         let place = match self.place(head, first.len() + second.len(), out) {
             Ok(place) => place,
             Err(why) => return why,
@@ -123,6 +130,9 @@ impl Sealer {
     pub fn seal_lent(&mut self, clear: [&mut [u8]; 2], out: &mut [u8]) -> Sealed {
         let [first, second] = clear;
         let Ok(head) = frame::head(first) else { return self.seal([first, second], out) };
+        if head.body < SEALED_LENT_BYTES_MIN as u64 {
+            return self.seal_copied(head, [first, second], out);
+        }
         // The flags that are sealed belong before the body, where the last byte of the header lies.
         let whole = usize::try_from(head.body).unwrap_or(usize::MAX).saturating_add(head.bytes);
         let Some(text) = first.get_mut(head.bytes - 1..whole) else { return self.seal([first, second], out) };
