@@ -39,7 +39,7 @@ pub enum Cause {
     Memory,
     /// The other Coordinator signed out, or was removed.
     SignedOut,
-    /// There already is a link to that Coordinator, or it is this one.
+    /// There already is a link to that Coordinator, or to that gatherer, or it is this process itself.
     Superfluous,
     /// What came over the control or viewer port cannot be read.
     Undecodable,
@@ -149,7 +149,7 @@ impl fmt::Display for Cause {
             Self::Takeover => f.write_str("silent, and a newcomer claims its name"),
             Self::Memory => f.write_str("no memory left for its half-sent message or for its answer"),
             Self::SignedOut => f.write_str("signed out"),
-            Self::Superfluous => f.write_str("superfluous link between Coordinators"),
+            Self::Superfluous => f.write_str("there is a link to there already"),
             Self::Undecodable => f.write_str("its request cannot be decoded"),
             Self::Provider => f.write_str("the provider has ended"),
             Self::Answered => f.write_str("answered"),

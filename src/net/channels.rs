@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::door::{self, EVERYWHERE, Listener, Places, open_any};
+use super::host;
 use super::passed::Passed;
 use crate::config::{ChannelPort, Config};
 use crate::hub::{Channel, ChannelPorts, Door};
@@ -60,7 +61,8 @@ pub(super) fn open(
             Err(error) => {
                 let (channel, key) = (usual.channel, usual.key);
                 let is_moved = chosen == ChannelPort::Usual && error.kind() == io::ErrorKind::AddrInUse;
-                let cure = if is_moved { cure.get_or_insert_with(|| free_neighbour(asked, places)) } else { "" };
+                let mut advice = || usual.end_proxy(port).unwrap_or_else(|| free_neighbour(asked, places));
+                let cure = if is_moved { cure.get_or_insert_with(&mut advice) } else { "" };
                 off.push(format!("the {channel} channel is off: {error} ({cure}{key} chooses another port, or off)"));
             }
         }
@@ -102,6 +104,15 @@ impl Usual {
         ];
         doors.sort_by_key(|(distance, _)| *distance);
         doors.map(|(_, door)| door)
+    }
+
+    /// As an advice: to end the program of another kind that has one of the ports, which is mostly pyleco's `proxy_server`.
+    fn end_proxy(&self, port: i32) -> Option<String> {
+        let ports = [0, self.subscribers, self.distributors].map(|distance| port + distance);
+        let mut holders = ports.into_iter().filter_map(|port| host::port_holder(u16::try_from(port).ok()?));
+        let own = std::env::current_exe().ok()?;
+        let (name, _) = holders.find(|(name, _)| own.file_name().is_none_or(|own| *own != **name))?;
+        Some(format!("end {name}, whose place this process takes; or "))
     }
 
     /// Its listeners, where whoever has started us has opened them.

@@ -279,7 +279,8 @@ fn listen(address: SocketAddr, door: Door) -> io::Result<Listener> {
 
 fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
     let text = if error.kind() == io::ErrorKind::AddrInUse {
-        let holder = host::port_holder(address.port()).unwrap_or_default();
+        let holder = host::port_holder(address.port());
+        let holder = holder.map_or_else(String::new, |(name, pid)| format!(" by {name} (pid {pid})"));
         format!("cannot listen on port {}: it is in use{holder}", address.port())
     } else {
         format!("cannot listen on {address}: {error}")

@@ -73,8 +73,8 @@ pub const fn is_root() -> bool {
     false
 }
 
-/// ` by NAME (pid N)` for the program that listens on a TCP port, as far as this user may see it.
-pub(super) fn port_holder(port: u16) -> Option<String> {
+/// The name and the number of the program that listens on a TCP port, as far as this user may see it.
+pub(super) fn port_holder(port: u16) -> Option<(String, u32)> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .find_map(|path| listening_inode(&fs::read_to_string(path).ok()?, port))?;
@@ -86,7 +86,7 @@ pub(super) fn port_holder(port: u16) -> Option<String> {
             descriptors.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == link.as_str()));
         if holds {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!(" by {} (pid {pid})", name.trim()));
+            return Some((name.trim().to_owned(), pid));
         }
     }
     None

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use instep::auth::{Access, Users};
 use instep::config::Config;
-use instep::hub::Door;
+use instep::hub::{Channel, Door};
 use instep::net::{host, keys};
 
 use super::super::failure::Failure;
@@ -36,7 +36,9 @@ const fn shown(door: Door) -> &'static str {
         Door::Viewer => "viewers",
         Door::Http => "HTTP",
         Door::Stomp => "STOMP",
+        Door::Publisher(Channel::Log) => "publishers of logs",
         Door::Publisher(_) => "publishers",
+        Door::Subscriber(Channel::Log) => "subscribers to logs",
         Door::Subscriber(_) => "subscribers",
         Door::Distributor(_) => "other nodes' subscribers",
         _ => "others",

@@ -158,13 +158,37 @@ impl Gatherers {
         link
     }
 
-    /// The handshake with one is over.
-    pub(super) fn ready(&mut self, key: GathererKey) {
-        if let Some(gatherer) = self.table.get_mut(key) {
-            gatherer.pause_ms = GATHERER_PAUSE_MS[0];
-            gatherer.is_told = false;
-            log::info!("connected to the gatherer of the {} channel at {}", gatherer.channel, gatherer.address);
+    /// The handshake with one is over. Answers whether it is to stay: everything would come twice from one that we are connected to under
+    /// another name. It is tried again later, since that one may leave.
+    pub(super) fn ready(&mut self, peers: &mut Peers, key: GathererKey) -> bool {
+        let twin = self.twin(peers, key).map(|twin| twin.address.clone());
+        let Some(gatherer) = self.table.get_mut(key) else { return true };
+        let Gatherer { channel, address, .. } = gatherer;
+        if let Some(twin) = twin {
+            if !core::mem::replace(&mut gatherer.is_told, true) && peers.may_log() {
+                log::warn!(
+                    "the gatherer of the {channel} channel at {address} is the one at {twin}: one of these names is enough"
+                );
+            }
+            return false;
         }
+        log::info!("connected to the gatherer of the {channel} channel at {address}");
+        gatherer.pause_ms = GATHERER_PAUSE_MS[0];
+        gatherer.is_told = false;
+        true
+    }
+
+    /// Another connection of the channel to where this one leads.
+    fn twin(&self, peers: &Peers, key: GathererKey) -> Option<&Gatherer> {
+        let remote = |gatherer: &Gatherer| match gatherer.state {
+            State::Up(link) => peers.get(link).filter(|peer| peer.is_open() && peer.is_ready()).map(|peer| peer.remote),
+            State::Waiting(_) | State::Dialling => None,
+        };
+        let own = self.get(key)?;
+        let at = remote(own)?;
+        self.of(own.channel)
+            .find(|(other, gatherer)| *other != key && remote(gatherer) == Some(at))
+            .map(|(_, twin)| twin)
     }
 
     /// The link to one has ended: it is dialled again.

@@ -125,9 +125,12 @@ impl Channels {
     // ---- Connections ----
 
     /// A peer's handshake is over.
-    pub(super) fn ready(&mut self, peers: &Peers, key: PeerKey, (channel, side): (Channel, Side), is: SocketType) {
-        if let Side::Gatherer(gatherer) = side {
-            self.gatherers.ready(gatherer);
+    pub(super) fn ready(&mut self, peers: &mut Peers, key: PeerKey, (channel, side): (Channel, Side), is: SocketType) {
+        if let Side::Gatherer(gatherer) = side
+            && !self.gatherers.ready(peers, gatherer)
+        {
+            peers.close(key, Cause::Superfluous);
+            return;
         }
         self.of_mut(channel).ready(peers, key, side, is);
     }

@@ -11,6 +11,8 @@ use crate::limits::WANTED_PER_TURN;
 use crate::zmtp::command::Command;
 use crate::zmtp::frame::{Found, Scan, push_frame};
 
+mod gatherers;
+
 /// What is left of a turn, however often it is asked.
 fn next_turn(lent: &mut Lent) {
     while lent.peers.next_output().is_some() {}
@@ -59,7 +61,7 @@ impl Stage {
         };
         let key = key.expect("there is room");
         self.lent.shake_hands_as(key, theirs);
-        self.channels.ready(&self.lent.peers, key, (Channel::Data, side), theirs);
+        self.channels.ready(&mut self.lent.peers, key, (Channel::Data, side), theirs);
         key
     }
 
@@ -468,39 +470,6 @@ fn of_a_first_frame_no_more_is_remembered_than_a_topic_may_have() {
     assert_eq!(data.lasts.as_ref().unwrap().counts().0, 1, "of the short one");
     assert_eq!(stage.lent.peers.counters.last_values_lost, 2);
     stage.settle();
-}
-
-#[test]
-fn a_gatherer_is_dialled_until_it_is_there_and_again_when_it_is_lost() {
-    let mut stage = Stage::new();
-    let Stage { lent, channels } = &mut stage;
-    let now = lent.peers.now;
-    assert_eq!(channels.connect(now, Channel::Data, "h:11101"), Ok(()));
-    let again = channels.connect(now, Channel::Data, "h:11101").unwrap_err();
-    assert_eq!((again.0.code, again.1), (-32010, Value::from("h:11101")));
-    assert!(channels.connect(now, Channel::Log, "h:11101").is_ok(), "that is another channel");
-    assert_eq!(channels.gatherers(Channel::Data), ["h:11101"]);
-    channels.expire(&mut lent.peers);
-    let dials: Vec<GathererKey> = lent
-        .outputs()
-        .into_iter()
-        .filter_map(|output| if let crate::hub::doors::Output::DialGatherer(key) = output { Some(key) } else { None })
-        .collect();
-    assert_eq!(dials.len(), 2);
-    assert_eq!(channels.dialed(&mut lent.peers, dials[0], Err("nobody there")), None);
-    let due = channels.soonest(now).expect("it is tried again");
-    assert!(due > now);
-    lent.pass(1000);
-    channels.expire(&mut lent.peers);
-    let link = channels.dialed(&mut lent.peers, dials[0], Ok(NEAR.parse().unwrap())).expect("it is there");
-    assert_eq!(channels.dialed(&mut lent.peers, dials[0], Ok(NEAR.parse().unwrap())), None, "it is there already");
-    lent.peers.close(link, Cause::Peer);
-    lent.events();
-    channels.left(&mut lent.peers, Channel::Data, link);
-    assert!(channels.soonest(lent.peers.now).is_some());
-    assert_eq!(channels.disconnect(&mut lent.peers, Channel::Data, "h:11101"), Ok(()));
-    let gone = channels.disconnect(&mut lent.peers, Channel::Data, "h:11101").unwrap_err();
-    assert_eq!((gone.0.code, gone.1), (-32011, Value::from("h:11101")));
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Hub {
         match self.peers.get(key).map(|peer| peer.role) {
             Some(Role::Dialled(node)) => Coordinator::sign_in_at(&mut self.peers, &self.names, node, key),
             Some(Role::Channel(channel, side)) => {
-                self.channels.ready(&self.peers, key, (channel, side), metadata.socket_type);
+                self.channels.ready(&mut self.peers, key, (channel, side), metadata.socket_type);
             }
             _ => {}
         }
