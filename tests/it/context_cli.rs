@@ -83,7 +83,7 @@ fn a_coordinator_is_asked_by_the_name_that_a_person_gave_it() {
     );
     // It is asked, and has no channel.
     let recorded = who.types(&format!("record {} -a one", who.path("published")));
-    assert!(recorded.err.contains("N1.COORDINATOR knows no component DATA_COORDINATOR"), "{recorded:?}");
+    assert!(recorded.err.contains("the data channel of N1.COORDINATOR is off"), "{recorded:?}");
 
     who.types(&format!("ctl context set two {address}")).good();
     assert_eq!(who.asks("ctl --json nodes", &[]), "N1");
