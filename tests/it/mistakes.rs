@@ -367,7 +367,7 @@ const MISTAKES: &[(&str, i32, &str)] = &[
         2,
         "'nojson' is not JSON: expected ident at line 1 column 2 (text is in quotation marks: '\"on\"')",
     ),
-    ("ctl log-watch --level loud", 2, "--level 'LOUD': there are DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ("ctl log-watch --level loud", 2, "--level 'loud': there are DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ("ctl context lst", 2, "ctl context has no command 'lst', did you mean list? (try: instep ctl context --help)"),
     ("ctl context add lab", 2, "context add: ADDRESS is missing (usage: instep ctl context add NAME ADDRESS)"),
     (
