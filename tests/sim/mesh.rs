@@ -252,7 +252,9 @@ impl Network {
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));
         let now = Tick(self.now);
         let far = there.and_then(|there| Some((there, self.nodes[there].hub.open_at(now, remote, door)?)));
-        let outcome = if far.is_some() { Ok(remote) } else { Err("nobody there") };
+        // Each node is at a port of its own.
+        let place = |there: usize| SocketAddr::from(([127, 0, 0, 1], 1000 + there as u16));
+        let outcome = there.filter(|_| far.is_some()).map(place).ok_or("nobody there");
         let near = tell(&mut self.nodes[n].hub, now, outcome);
         if let Some(far) = far {
             match near {
