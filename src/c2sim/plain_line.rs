@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr2, memchr2_iter, memchr3, memrchr2};
 
 use super::defect::Defect;
+use super::letters::is_space_byte;
 use super::notice::minify;
 
 /// The declaration of a document.
@@ -71,7 +72,7 @@ fn write(document: &str, out: &mut Vec<u8>) -> Option<()> {
 
 /// How many of the bytes are white space, up to the first that is not.
 fn blank_len(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count()
+    bytes.iter().take_while(|byte| is_space_byte(**byte)).count()
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
+use instep::hub::Channel;
 use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
 use instep::leco::rpc::{
     DUPLICATE_NAME, FORBIDDEN, INVALID_PARAMS, MANAGER_FAILED, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN,
@@ -284,12 +285,13 @@ fn name_of(receiver: &str) -> &str {
 }
 
 /// The channel that has this name, and its setting.
-fn channel_of(receiver: &str) -> Option<(&'static str, &'static str)> {
-    match name_of(receiver) {
-        "DATA_COORDINATOR" => Some(("data", "data_port")),
-        "LOG_COORDINATOR" => Some(("log", "log_channel_port")),
-        _ => None,
-    }
+fn channel_of(receiver: &str) -> Option<(Channel, &'static str)> {
+    let channel = Channel::ALL.into_iter().find(|channel| channel.name() == name_of(receiver))?;
+    let key = match channel {
+        Channel::Data => "data_port",
+        Channel::Log => "log_channel_port",
+    };
+    Some((channel, key))
 }
 
 /// Why nobody was let in.
@@ -371,7 +373,7 @@ pub(super) fn step(whom: &str, address: &str, error: &io::Error) -> String {
     if whom != "Coordinator" {
         return "is that its port? its log says which it has, and so does: instep ctl manager".to_owned();
     }
-    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let is_here = address::is_loopback(host);
     let flag = if port == DEFAULT_PORT { String::new() } else { format!(" -p {port}") };
     if is_here {
         format!("start one: instep{flag}; or say where it is: -a HOST:PORT")

@@ -241,8 +241,8 @@ pub(super) fn help() -> String {
 
 /// Help of one command, which is a sub-command of the program too.
 pub(super) fn help_of(name: &str) -> String {
-    let text = COMMANDS.iter().find(|command| command.name == name).map_or_else(help, words::help_of);
-    text.replacen("instep ctl ", "instep ", 1)
+    let command = COMMANDS.iter().find(|command| command.name == name);
+    command.map_or_else(help, |command| words::help_of("instep", command))
 }
 
 /// The same, run.

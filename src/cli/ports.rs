@@ -53,7 +53,7 @@ fn beside(coordinator: &str, offset: u16) -> Option<String> {
 /// server is the host by which we know it, unless that is our own loopback, too.
 fn reached(host: &str, all: &[SocketAddr]) -> Option<String> {
     let ip: Option<IpAddr> = host.parse().ok();
-    let is_near = host.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback());
+    let is_near = address::is_loopback(host);
     let takes_host = |one: &&SocketAddr| one.ip().is_unspecified() || ip == Some(one.ip());
     let one = all.iter().find(takes_host).or_else(|| all.first())?;
     let is_as_told = !one.ip().is_unspecified() && (is_near || !one.ip().is_loopback());

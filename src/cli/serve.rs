@@ -96,7 +96,7 @@ fn carry_out(words: Vec<OsString>) -> Result<(), Failure> {
     }
     let of_channel = |channel| [Door::Publisher(channel), Door::Subscriber(channel), Door::Distributor(channel)];
     let doors = [Door::Leco, Door::Control, Door::Viewer, Door::Http, Door::Stomp].into_iter();
-    let doors = doors.chain([Channel::Data, Channel::Log].into_iter().flat_map(of_channel));
+    let doors = doors.chain(Channel::ALL.into_iter().flat_map(of_channel));
     let open = doors.flat_map(|door| server.addresses(door).map(move |address| (door, address)));
     for line in access::warnings(&asked, open) {
         log::warn!("{line}");

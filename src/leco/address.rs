@@ -73,6 +73,12 @@ fn ip(address: &str) -> Option<IpAddr> {
     split(address)?.0.parse().ok()
 }
 
+/// Whether a host is this machine to whoever is on it, by its very name: `localhost`, or a loopback address.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Whether the host is no address of one machine: `0.0.0.0` or `::`, where a program listens on all that it has.
 #[must_use]
 pub fn is_everywhere(address: &str) -> bool {
@@ -144,6 +150,8 @@ mod tests {
         assert_eq!(join("[::1]", 4), "[::1]:4", "once in brackets is enough");
         assert_eq!((host_and_port("lab"), host_and_port("lab:x")), (None, None));
         assert!(has_scope("fe80::1%eth0") && !has_scope("fe80::1"));
+        assert!(["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1"].into_iter().all(is_loopback));
+        assert!(!["", "localhost.", "0.0.0.0", "::", "lab", "128.0.0.1"].into_iter().any(is_loopback));
         for (address, everywhere, scoped) in [
             ("0.0.0.0", true, false),
             ("::", true, false),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use instep::client::channel::{Plug, bodies};
 use instep::client::{Options, now};
+use instep::hub::Channel;
 use instep::leco::address;
 use instep::leco::message::new_header;
 use instep::time::Span;
@@ -33,7 +34,7 @@ pub(super) const TICK: Span = Span(200);
 
 /// The name under which a channel is asked.
 pub(super) fn channel(given: &Given) -> &'static str {
-    if given.switch("log") { "LOG_COORDINATOR" } else { "DATA_COORDINATOR" }
+    if given.switch("log") { Channel::Log.name() } else { Channel::Data.name() }
 }
 
 /// `instep ctl data`.
@@ -237,7 +238,7 @@ pub(super) fn log_watch(given: &Given, connection: &mut Connection) -> Result<Re
         return Err(Stop::Usage(format!("--level '{asked}': there are {}", LEVELS.join(", "))));
     };
     let as_json = connection.json;
-    watch(given, connection, "LOG_COORDINATOR", &mut |wire| {
+    watch(given, connection, Channel::Log.name(), &mut |wire| {
         let frames = bodies(wire);
         let content: Value = serde_json::from_slice(frames.get(2)?).ok()?;
         let part = |n: usize| content.get(n).and_then(Value::as_str).unwrap_or_default();

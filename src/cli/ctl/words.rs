@@ -89,7 +89,7 @@ pub(super) fn parse(words: Vec<OsString>, commands: Commands) -> Result<Option<P
         match word {
             Short('h') | Long("help") => {
                 return say(&match said {
-                    Said::Command(command) => help_of(command),
+                    Said::Command(command) => help_of("instep ctl", command),
                     Said::Family(family) => family_help(family),
                     Said::Nothing => help(commands),
                 })
@@ -286,8 +286,9 @@ pub(super) fn help(commands: Commands) -> String {
     text + OPTIONS + EXITS
 }
 
-pub(super) fn help_of(command: &Command) -> String {
-    let mut text = format!("instep ctl {}: {}\n\n", usage(command), command.help);
+/// Help of a command that is typed behind `program`.
+pub(super) fn help_of(program: &str, command: &Command) -> String {
+    let mut text = format!("{program} {}: {}\n\n", usage(command), command.help);
     for argument in command.arguments {
         let written = match argument {
             Switch { long, help } => writeln!(text, "      --{long:<20} {help}"),
@@ -362,7 +363,7 @@ mod tests {
             let all = if command.name.contains(' ') { &families } else { &all };
             let name = command.name.split(' ').next_back().unwrap_or_default();
             assert!(all.contains(&format!("\n  {name}")) && all.contains(command.help), "{}", command.name);
-            assert!(help_of(command).starts_with(&format!("instep ctl {}", command.name)));
+            assert!(help_of("instep ctl", command).starts_with(&format!("instep ctl {}", command.name)));
             let words: Vec<bool> = command.arguments.iter().filter_map(Argument::word).map(|(_, must)| !must).collect();
             assert!(words.is_sorted(), "{}: a word that must be given stands behind one that may", command.name);
         }

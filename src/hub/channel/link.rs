@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::Side;
-use crate::limits::TOPIC_BYTES_MAX;
 use crate::zmtp::SocketType;
 
-use super::topics::TopicKey;
+use super::topics::{TopicKey, matched};
 use super::wanted::Told;
 
 /// So many subscriptions are looked through sooner than they are looked up.
@@ -174,7 +173,7 @@ impl Link {
     /// A message with this first frame came from there.
     #[inline]
     pub(super) fn note_topic(&mut self, topic: &[u8]) {
-        let topic = topic.get(..TOPIC_BYTES_MAX).unwrap_or(topic);
+        let topic = matched(topic);
         if *self.topic != *topic {
             self.topic.clear();
             self.topic.extend_from_slice(topic);

@@ -100,6 +100,12 @@ pub(super) struct Topics {
     pub(super) found: Found,
 }
 
+/// What topics are looked for in of a message's first frame: none is longer, so what follows changes nothing.
+#[inline]
+pub(super) fn matched(first: &[u8]) -> &[u8] {
+    first.get(..TOPIC_BYTES_MAX).unwrap_or(first)
+}
+
 impl Topics {
     pub(super) fn new(seed: u64, wants_all: bool) -> Self {
         Self {
@@ -210,8 +216,7 @@ impl Topics {
     /// Finds who wants messages of this first frame: see `found`.
     #[inline]
     pub(super) fn find(&mut self, topic: &[u8]) {
-        // No topic is longer, so what follows changes nothing.
-        let topic = topic.get(..TOPIC_BYTES_MAX).unwrap_or(topic);
+        let topic = matched(topic);
         if self.found.generation != self.generation || *self.found.topic != *topic {
             self.find_anew(topic);
         }

@@ -1,6 +1,6 @@
 //! Connections of the channels: what comes in on them, and what is asked of the channels by their names.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use serde_json::{Value, json};
 
@@ -201,10 +201,8 @@ impl Hub {
     fn is_own_gatherer(&self, channel: Channel, at: &str) -> bool {
         let Some((host, port)) = address::host_and_port(at) else { return false };
         let ours = address::host_and_port(&self.names.address).map_or("localhost", |(host, _)| host);
-        let is_loopback =
-            || host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         self.channels.ports(channel).is_some_and(|ports| ports.distributors == port)
-            && (host.eq_ignore_ascii_case(ours) || is_loopback())
+            && (host.eq_ignore_ascii_case(ours) || address::is_loopback(host))
     }
 
     /// Where a channel's ports are, as others are told.
