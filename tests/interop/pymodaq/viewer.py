@@ -1,7 +1,7 @@
 """One of PyMoDAQ's DAQ_Viewer modules without a screen, which is told by lines what to do and answers by lines of JSON.
 
-    viewer.py actor PORT       a simulated camera of 2048 x 2048 doubles, connected to LECO as `camera`
-    viewer.py director PORT    a module whose detector is the LECO director of `camera`
+    viewer.py actor PORT SIDE    a simulated camera of SIDE x SIDE doubles, connected to LECO as `camera`
+    viewer.py director PORT      a module whose detector is the LECO director of `camera`
 
 Lines: `snap` takes one image, `end` ends. An image that comes is told as {"image": [rows, columns, type, SHA-256]}.
 """
@@ -20,8 +20,6 @@ from pymodaq_gui.qt_utils import mkQApp
 from pymodaq_gui.utils.dock import DockArea
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
-
-SIDE = 2048
 
 
 def say(**what):
@@ -56,8 +54,9 @@ def main():
             settings.child(*path, name).setValue(value)
 
     if role == "actor":
+        side = int(sys.argv[3])
         module.detector = "Mock"
-        set_all({"Nimagespannel": 1, "Nimagescolor": 1, "Nx": SIDE, "Ny": SIDE}, "detector_settings")
+        set_all({"Nimagespannel": 1, "Nimagescolor": 1, "Nx": side, "Ny": side}, "detector_settings")
         set_all({"leco_name": "camera", "host": "localhost", "port": port}, "main_settings", "leco")
     else:
         module.detector = "LECODirector"
