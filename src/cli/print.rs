@@ -31,6 +31,16 @@ pub(in crate::cli) fn print(text: &str) -> Result<bool, Failure> {
     put(io::stdout().lock(), &line).map_err(|error| Failure::other(in_words(&error)))
 }
 
+/// Prints a picture in the place of the last one, on a terminal; false when nobody reads any more.
+pub(in crate::cli) fn redraw(text: &str) -> Result<bool, Failure> {
+    put(io::stdout().lock(), &picture(text)).map_err(|error| Failure::other(in_words(&error)))
+}
+
+/// The one place that may tell a terminal what to do: the text behind it may not.
+fn picture(text: &str) -> String {
+    format!("\x1b[H\x1b[J{}\n", visible_lines(text))
+}
+
 /// Says a line on standard error, as the program.
 pub(in crate::cli) fn complain(text: &str) {
     let written = put(io::stderr().lock(), &format!("instep: {}\n", visible(text)));
@@ -63,4 +73,14 @@ pub(super) fn is_read(pause: Duration) -> bool {
 pub(super) fn is_read(pause: Duration) -> bool {
     std::thread::sleep(pause);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_clears_the_terminal_and_its_text_cannot() {
+        assert_eq!(picture("N1.CA\nN1.\x1b[J"), "\x1b[H\x1b[JN1.CA\nN1.\\u001b[J\n");
+    }
 }

@@ -297,6 +297,24 @@ class Page(Open):
         self.assertEqual(self.browser.run("return document.querySelectorAll('.numbers tr:first-child td').length"), 2)
         shot(self.browser, "compare")
 
+    def test_compare_begins_with_two_different_providers(self):
+        self.open(), self.open()
+        self.go("#compare")
+        until("both show one", lambda: self.map("instep.panes.every((one) => one.provider !== undefined)"))
+        left, right = self.map("instep.panes.map((one) => one.provider)")
+        self.assertNotEqual(left, right)
+
+    def test_a_session_that_the_page_chooses_has_its_own_events_alone(self):
+        for name in ("first", "second"):
+            self.server.call("create_session", {"name": name})
+        self.addCleanup(self.server.call, "delete_session", {"name": "first", "force": True})
+        self.server.ctl("session", "submit", "first")
+        self.server.call("delete_session", {"name": "second", "force": True})
+        self.go("#sessions")
+        rows = lambda: self.browser.run("return [...document.querySelectorAll('[aria-label=Events] .lines .line')].map((line) => line.textContent)")  # noqa: E731
+        until("its events are there", lambda: any("submit initialization" in row for row in rows()))
+        self.assertFalse([row for row in rows() if "deleted" in row])
+
     def test_viewer_on_tcp_sees_the_same(self):
         provider = self.open()
         viewer = Viewer(self.server)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::client::now;
-use super::super::print::print;
+use super::super::print::{print, redraw};
 use super::super::table::{Column, table, word};
 use super::super::terminal::{Keys, size};
 use super::super::visible::visible;
@@ -29,6 +29,8 @@ const COLUMNS: [(&str, &str, char, bool); 8] = [
 const PERIOD: Duration = Duration::from_secs(1);
 /// Letters of a name that the live list shows.
 const NAME_LETTERS: usize = 20;
+/// Letters of an error on the one screen; `ctl errors` has the rest.
+const ERROR_LETTERS: usize = 150;
 
 /// The member of an answer that a word of the command line means.
 fn column(word: &str) -> Result<&'static str, Stop> {
@@ -74,6 +76,21 @@ fn span(ms: u64) -> String {
         1_000..=599_999 => format!("{} s", ms / 1000),
         600_000..=35_999_999 => format!("{} min", ms / 60_000),
         _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+/// So many bytes in few letters, with their unit.
+fn bytes(number: u64) -> String {
+    let text = short(number);
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    format!("{digits} {}B", text.trim_start_matches(digits))
+}
+
+/// As much of an error as fits one line or two.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(ERROR_LETTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
     }
 }
 
@@ -151,8 +168,8 @@ pub(super) fn top(given: &Given, connection: &mut Connection) -> Result<Report, 
         } else {
             screen(&answer, &counters, by, &before, (seconds, width))
         };
-        let clear = if is_live { "\x1b[H\x1b[J" } else { "" };
-        if !print(&format!("{clear}{text}")).map_err(Stop::Failed)? {
+        let put = if is_live { redraw } else { print };
+        if !put(&text).map_err(Stop::Failed)? {
             break;
         }
         let place = |row: &Value| (figure(row, "key"), row.get("address").map(word).unwrap_or_default());
@@ -248,8 +265,8 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
     let mut text = format!("{full_name} at {}\n", visible(&connection.address));
     let mut line = |title: &str, said: String| text.push_str(&format!("{title:<12}{}\n", visible(&said)));
     if counters.get("uptime_s_now").is_some() {
-        let (up, memory) = (span(count("uptime_s_now").saturating_mul(1000)), short(count("memory_bytes_now")));
-        line("process", format!("up {up}, {memory} B in memory, {} of processor time", span(count("cpu_ms_now"))));
+        let (up, memory) = (span(count("uptime_s_now").saturating_mul(1000)), bytes(count("memory_bytes_now")));
+        line("process", format!("up {up}, {memory} in memory, {} of processor time", span(count("cpu_ms_now"))));
     }
     line("connections", format!("{}, {} components", count("connections_now"), count("components_now")));
     line("nodes", format!("{} of {} others linked both ways", linked, list(&links).len()));
@@ -268,10 +285,10 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
     line(
         "memory",
         format!(
-            "{} B wait, {} B of parts, {} B of worlds and sessions",
-            short(count("ring_bytes_now")),
-            short(count("partial_bytes_now")),
-            short(count("data_bytes_now")),
+            "{} wait, {} of parts, {} of worlds and sessions",
+            bytes(count("ring_bytes_now")),
+            bytes(count("partial_bytes_now")),
+            bytes(count("data_bytes_now")),
         ),
     );
     for session in list(&sessions) {
@@ -282,18 +299,17 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
         let of = |member: &str| provider.get(member).map(word).unwrap_or_default();
         line(
             "provider",
-            format!("{} {} {}, step {} {}", of("id"), of("type"), of("status"), of("time"), of("message")),
+            format!("{} {} {}, step {} {}", of("id"), of("type"), of("status"), of("time"), of("message"))
+                .trim_end()
+                .to_owned(),
         );
     }
     for row in rows_of(&slow).iter().filter(|row| figure(row, "waiting_bytes") > 0) {
         let of = |member: &str| row.get(member).map(word).unwrap_or_default();
-        line(
-            "slow",
-            format!("{} {}: {} B wait for it", of("name"), of("address"), short(figure(row, "waiting_bytes"))),
-        );
+        line("slow", format!("{} {}: {} wait for it", of("name"), of("address"), bytes(figure(row, "waiting_bytes"))));
     }
     for error in list(errors.get("errors").or(Some(&errors)).unwrap_or(&Value::Null)).iter().rev().take(3).rev() {
-        line("error", word(error));
+        line("error", cut(&word(error)));
     }
     let json = json!({"full_name": full_name, "counters": counters, "links": links, "sessions": sessions,
         "providers": providers, "errors": errors, "slow": slow});
@@ -308,6 +324,7 @@ mod tests {
     fn numbers_are_short_and_say_what_they_are_a_multiple_of() {
         let told = [0, 9_999, 10_000, 123_456, 98_765_432, u64::MAX].map(short);
         assert_eq!(told, ["0", "9999", "10k", "123k", "98M", "18446744T"]);
+        assert_eq!([0, 9_999, 123_456].map(bytes), ["0 B", "9999 B", "123 kB"]);
         assert_eq!([5, 2_999, 700_000, 36_000_000].map(span), ["5 ms", "2 s", "11 min", "10 h"]);
     }
 

@@ -114,3 +114,18 @@ export function download(name, blob) {
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
+
+/** Puts a text where it can be pasted from. Only a page of this machine, or one over TLS, may do that the new way. @param {string} text */
+export async function copy(text) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+  } else {
+    const field = h('textarea', { value: text, readOnly: true, class: 'copied' });
+    (document.querySelector('dialog[open]') ?? document.body).append(field);
+    field.select();
+    const done = document.execCommand('copy');
+    field.remove();
+    if (!done) throw new Error('this browser does not let the page copy; mark the text and copy it yourself');
+  }
+  note('copied');
+}

@@ -33,7 +33,7 @@ export function span(seconds) {
 /** The time of day of milliseconds since 1970. @param {number} ms */
 export function clock(ms) {
   const at = new Date(ms);
-  return at.toLocaleTimeString([], { hour12: false }) + '.' + String(at.getMilliseconds()).padStart(3, '0');
+  return at.toLocaleTimeString('en-GB') + '.' + String(at.getMilliseconds()).padStart(3, '0');
 }
 
 /** A rate per second. @param {number|null|undefined} n */

@@ -16,12 +16,13 @@ export class List {
   /**
    * @param {string} label
    * @param {Column<T>[]} columns
-   * @param {{by?: number, down?: boolean, click?: (row: T) => void, empty?: string}} [how]
+   * @param {{by?: number, down?: boolean, tie?: (row: T) => string|number, click?: (row: T) => void, empty?: string}} [how] `tie` orders, always upwards, rows that are equal
    */
-  constructor(label, columns, { by = 0, down = false, click, empty = 'none' } = {}) {
+  constructor(label, columns, { by = 0, down = false, tie = columns[0].value, click, empty = 'none' } = {}) {
     this.columns = columns;
     this.by = by;
     this.down = down;
+    this.tie = tie;
     this.click = click;
     this.empty = empty;
     /** @type {T[]} */
@@ -62,8 +63,9 @@ export class List {
     const text = (/** @type {T} */ row) => this.columns.map((column) => (column.text ?? column.value)(row)).join(' ').toLowerCase();
     const seen = words === '' ? [...rows] : rows.filter((row) => text(row).includes(words));
     const sign = this.down ? -1 : 1;
-    this.seen = seen.map((row) => ({ row, key: value(row) }))
-      .sort((a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0)).map(({ row }) => row);
+    const order = (/** @type {string|number} */ a, /** @type {string|number} */ b) => (a < b ? -1 : a > b ? 1 : 0);
+    this.seen = seen.map((row) => ({ row, key: value(row), tie: this.tie(row) }))
+      .sort((a, b) => sign * order(a.key, b.key) || order(a.tie, b.tie)).map(({ row }) => row);
     this.element.setAttribute('aria-rowcount', String(this.seen.length));
     this.body.style.height = `${Math.max(1, this.seen.length) * ROW_HEIGHT}px`;
     this.show();

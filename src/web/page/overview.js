@@ -32,7 +32,7 @@ function sum(all, prefix) {
   return Object.entries(all).reduce((whole, [name, value]) => (name.startsWith(prefix) ? whole + value : whole), 0);
 }
 
-/** What would help. @param {{time: string, text: string, cure?: string}} error */
+/** What would help. @param {{at: number, text: string, cure?: string}} error */
 function cureOf({ text, cure }) {
   return cure || (CURES.find(([words]) => words.test(text))?.[1] ?? '');
 }
@@ -83,7 +83,7 @@ export function show(root) {
     { title: 'waiting', width: '6em', ...right, value: (row) => row.waiting_bytes ?? -1, text: (row) => bytes(row.waiting_bytes) },
     { title: 'held', width: '5em', ...right, value: (row) => row.held_ms ?? -1, text: (row) => (row.held_ms === undefined ? '–' : `${row.held_ms} ms${row.held ? ' …' : ''}`) },
     { title: 'drops', width: '4em', ...right, value: (row) => row.drops ?? -1, text: (row) => count(row.drops) },
-  ], { by: 9, down: true, empty: 'nobody is signed in' });
+  ], { by: 9, down: true, tie: (row) => (row.isUnnamed ? `~${row.name}` : row.name), empty: 'nobody is signed in' });
   const providers = new List('Providers', [
     { title: 'id', width: '2.5em', ...right, value: (row) => row.id }, { title: 'source', width: '1fr', value: (row) => row.ids }, { title: 'type', width: '7em', value: (row) => row.type },
     { title: 'status', width: '5em', value: (row) => row.status }, { title: 'time', width: '5em', ...right, value: (row) => row.time, text: (row) => `${row.time}/${row.maxtime}` },
@@ -98,7 +98,7 @@ export function show(root) {
     { title: 'id', width: '3em', ...right, value: (row) => row.id }, { title: 'address', width: '1fr', value: (row) => `${row.address.host}:${row.address.port}` }, { title: 'status', width: '6em', value: (row) => row.status },
   ], { down: true, empty: 'nobody looks on' });
   const errors = new List('Errors', [
-    { title: 'time', width: '9em', value: (row) => row.time }, { title: 'what', width: 'minmax(10em,2fr)', value: (row) => row.text }, { title: 'cure', width: 'minmax(8em,1.5fr)', value: cureOf },
+    { title: 'time', width: '9em', value: (row) => row.at, text: (row) => clock(row.at).slice(0, 8) }, { title: 'what', width: 'minmax(10em,2fr)', value: (row) => row.text }, { title: 'cure', width: 'minmax(8em,1.5fr)', value: cureOf },
   ], { down: true, empty: 'none: all is well' });
   const channels = new ChannelCard();
   const more = h('p', { class: 'hint' });
@@ -131,10 +131,10 @@ export function show(root) {
   const slower = async () => {
     const [{ viewerinfo }, list] = await Promise.all([rpc('viewers'), rpc('errors')]);
     viewers.set(viewerinfo);
-    errors.set([...list.errors.map((/** @type {string} */ line) => ({ time: line.slice(11, 23), text: line.slice(24) })),
-      ...link.kept.filter(({ kind }) => kind === 'errors' && !list.errors.some((/** @type {string} */ line) => line.endsWith(String(kind))))
+    errors.set([...list.errors.map((/** @type {string} */ line) => ({ at: Date.parse(`${line.slice(0, 10)}T${line.slice(11, 19)}Z`), text: line.slice(24) })),
+      ...link.kept.filter(({ kind }) => kind === 'errors')
         .filter(({ text }) => !list.errors.some((/** @type {string} */ line) => line.includes(text)))
-        .map(({ at, text, cure }) => ({ time: clock(at), text, cure }))]);
+        .map(({ at, text, cure }) => ({ at, text, cure }))]);
   };
   const ends = [poll(second, 1000), poll(() => channels.refresh(), 1000), poll(slower, 2000)];
   return { leave: () => ends.forEach((end) => end()) };
@@ -143,14 +143,14 @@ export function show(root) {
 /** A connection with its rates. @param {any} row @param {any} before @param {number} seconds */
 function rated(row, before, seconds) {
   const by = (/** @type {string} */ key) => (before && row[key] !== undefined ? Math.max(0, (row[key] - before[key]) / seconds) : undefined);
-  return { ...row, name: row.name || `(${row.dialect ?? 'unnamed'})`, in: by('messages_in'), out: by('messages_out'), bytesIn: by('bytes_in'), bytesOut: by('bytes_out') };
+  return { ...row, name: row.name || `(${row.dialect ?? 'unnamed'})`, isUnnamed: !row.name, in: by('messages_in'), out: by('messages_out'), bytesIn: by('bytes_in'), bytesOut: by('bytes_out') };
 }
 
 /** @param {HTMLElement} place @param {Record<string, number>} counters @param {any} manager */
 function facts_(place, counters, manager) {
   /** @type {Array<[string, string]>} */
   const facts = [
-    ['version', manager.version], ['uptime', counters.uptime_s_now === undefined ? '' : span(counters.uptime_s_now)],
+    ['version', manager.version.replace(/^.*\((.*)\)$/, '$1')], ['uptime', counters.uptime_s_now === undefined ? '' : span(counters.uptime_s_now)],
     ['memory', counters.memory_bytes_now === undefined ? '' : bytes(counters.memory_bytes_now)],
     ['held by data', bytes(counters.data_bytes_now)], ['waiting in rings', bytes(counters.ring_bytes_now)],
     ['connections', count(counters.connections_now)], ['Components', count(counters.components_now)], ['viewers', count(manager.viewers)],

@@ -8,13 +8,15 @@ import { placeBetween } from './world.js';
 
 /** Timesteps ahead of what is shown that are asked for while it plays. */
 const AHEAD = 6;
+/** How late a provider is chosen where nobody has: first those that no other map shows, and of them those that are there. @param {import('./providers.js').Provider} provider @param {Array<number|undefined>} taken */
+const rank = ({ id, status }, taken) => (taken.includes(id) ? 2 : 0) + (status === 'online' ? 0 : 1);
 /** @type {number[]} */
 const NOBODY = [];
 
 export class Pane {
   /**
    * @param {{label: string, layers: Record<string, boolean>, chose: (pane: Pane, id: number|undefined) => void, changed: () => void,
-   *   provided: (pane: Pane) => void}} owner
+   *   provided: (pane: Pane) => void, taken: () => Array<number|undefined>}} owner `taken` are the providers that other maps show
    */
   constructor(owner) {
     this.owner = owner;
@@ -74,7 +76,8 @@ export class Pane {
   list() {
     if (this.provider === undefined && providers.loaded && providers.list.length > 0 && !this.hadOne) {
       this.hadOne = true;
-      const best = providers.list.find(({ status }) => status === 'online') ?? providers.list[0];
+      const taken = this.owner.taken();
+      const [best] = [...providers.list].sort((a, b) => rank(a, taken) - rank(b, taken));
       this.choose(best.id);
       return;
     }

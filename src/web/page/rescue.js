@@ -52,7 +52,7 @@ export function show(root, words, { maps, address }) {
   };
   for (let n = 0; n < maps; n += 1) {
     panes.push(new Pane({ label: maps === 1 ? 'Map' : n === 0 ? 'Left map' : 'Right map', layers, changed, chose: (pane) => { active = pane; changed(); },
-      provided: (pane) => { active = pane; if (maps === 1) player.toLive(); changed(); } }));
+      provided: (pane) => { active = pane; if (maps === 1) player.toLive(); changed(); }, taken: () => panes.map((pane) => pane.provider) }));
   }
   active = panes[0];
   /** The time that the address asks for, until it can be shown. @type {{time: number}|undefined} */

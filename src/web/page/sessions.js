@@ -1,6 +1,6 @@
 // Shared sessions: the state as a diagram with what may be triggered, members, what has happened, initialization.
 
-import { ask, attempt, button, colour, fill, h, note, put } from './dom.js';
+import { ask, attempt, button, colour, copy, fill, h, note, put } from './dom.js';
 import { clock, indented, span } from './format.js';
 import { History, words } from './history.js';
 import { List, filterOf } from './list.js';
@@ -37,7 +37,7 @@ export function show(root, path) {
   const events = new List('Events', [
     { title: 'n', width: '4em', right: true, value: (row) => row.n, text: (row) => (row.n > 0 ? String(row.n) : '') }, { title: 'time', width: '8em', value: (row) => row.at, text: (row) => clock(row.at) }, { title: 'what', width: '8em', value: (row) => row.what },
     { title: 'by', width: '1fr', value: (row) => row.by ?? '' }, { title: 'about', width: '2fr', value: (row) => row.text },
-  ], { by: 1, down: true, click: (row) => attempt(async () => {
+  ], { by: 1, down: true, tie: (row) => -row.n, click: (row) => attempt(async () => {
     const document = await history.document(row);
     if (document) view(`Event ${row.n}`, document);
   }), empty: 'nothing yet' });
@@ -85,14 +85,17 @@ export function show(root, path) {
   const detail = h('div', { class: 'detail' }, h('div', { class: 'row' }, title, tools), text, diagram, triggers,
     h('div', { class: 'row' }, h('label', {}, 'when: ', soon), h('label', {}, 'or at ', at), scheduled),
     h('h3', {}, 'Members'), members.element, h('div', { class: 'row' }, h('h3', {}, 'Events'), filterOf('filter events', [events]),
-      button('copy', () => navigator.clipboard.writeText(events.seen.map((row) => `#${row.n} ${clock(row.at)} ${row.what} ${row.by ?? ''} ${row.text}`).join('\n')))), events.element);
+      button('copy', () => copy(events.seen.map((row) => `#${row.n} ${clock(row.at)} ${row.what} ${row.by ?? ''} ${row.text}`).join('\n')))), events.element);
   fill(root, h('div', { class: 'sessions' }, h('section', { class: 'card', 'aria-label': 'All sessions' }, h('div', { class: 'row' }, h('h2', {}, 'Sessions'), button('create…', () => create(undefined))), list.element),
     h('section', { class: 'card wide', 'aria-label': 'Session' }, detail)));
 
   async function refresh() {
     const all = await rpc('send_sessions');
     list.set(all);
-    if (name === '' && all.length > 0) name = (all.find((/** @type {any} */ one) => one.state !== 'UNINITIALIZED') ?? all[0]).sessionName;
+    if (name === '' && all.length > 0) {
+      name = (all.find((/** @type {any} */ one) => one.state !== 'UNINITIALIZED') ?? all[0]).sessionName;
+      recall();
+    }
     current = all.find((/** @type {any} */ one) => one.sessionName === name);
     detail.hidden = !current;
     if (!current) return;
@@ -139,7 +142,11 @@ export function show(root, path) {
     history.add(event.detail);
     void attempt(refresh);
   };
-  for (const event of link.kept) if (event.kind === 'sessions' && (name === '' || event.session === name)) history.add(event);
+  /** What was told of this session before it was looked at. */
+  function recall() {
+    for (const event of link.kept) if (event.kind === 'sessions' && event.session === name) history.add(event);
+  }
+  recall();
   link.addEventListener('sessions', told);
   const end = poll(refresh, 1000);
   const timer = setInterval(countdown, 200);
@@ -165,7 +172,7 @@ function view(title, answer) {
   const xml = typeof answer === 'string' ? answer : answer?.initialization ?? JSON.stringify(answer, null, 2);
   const text = xml ? (xml.startsWith('<') ? indented(xml) : xml) : 'There is none yet.';
   const dialog = h('dialog', { class: 'document', 'aria-label': title, onclose: () => dialog.remove() }, h('h2', {}, title), h('pre', { tabIndex: 0 }, text),
-    h('p', { class: 'row end' }, button('copy', () => navigator.clipboard.writeText(text)), button('close', () => dialog.close(), { class: 'first' })));
+    h('p', { class: 'row end' }, button('copy', () => copy(text)), button('close', () => dialog.close(), { class: 'first' })));
   document.body.append(dialog);
   dialog.showModal();
 }
