@@ -91,6 +91,7 @@ pub(super) enum ListingCall {
     LocalComponents,
     GlobalComponents,
     Connections,
+    Counters,
     /// Every shared session.
     Sessions,
     /// Those that somebody has made or uses, as controllers are shown them.
@@ -114,7 +115,6 @@ pub(super) enum OwnCall {
     RepeatComponents,
     RemoveExpiredAddresses,
     SendLinks,
-    SendCounters,
     WhoAmI,
     May,
     Denials,
@@ -325,7 +325,7 @@ pub(super) const METHODS: &[Method] = &[
         ], "object").needs(Right::MakeSession).is_function(Function::CreateSession),
     of_sessions(SessionsCall::DeleteSession, "delete_session", "Ends a shared session; with force even if it is in use.", &[("name", "string", true), ("force", "boolean", false)], "null").needs(Right::AdminToForce),
     listing(ListingCall::Sessions, "send_sessions", "Describes every shared session.", &[], "array").question().needs(Right::Look),
-    own(OwnCall::SendCounters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question().needs(Right::Look),
+    listing(ListingCall::Counters, "send_counters", "Every counter of this process: connections, messages, refusals and their reasons.", &[], "object").question().needs(Right::Look),
     listing(ListingCall::Connections, "send_connections", "The connections of this process that have most of what by names (waiting_bytes, held_ms, drops, messages_in, messages_out, bytes_in, bytes_out, heard_ms, age_s, key), at the most so many; name is a part of a name or address.", &[("by", "string", false), ("most", "integer", false), ("name", "string", false)], "object").question().is_function(Function::GetConnectionInformation).needs(Right::Look),
     own(OwnCall::WhoAmI, "whoami", "Who the caller is, and what it may, where users are asked who they are (auth).", &[], "object"),
     own(OwnCall::May, "may", "Whether a user may do this, and the line of the rules that decides; user is a name or a public key, action the name of a method, or send, orders, reports, initialization or other.", &[("user", "string", true), ("action", "string", true), ("target", "string", false)], "object").needs(Right::Admin),

@@ -126,7 +126,7 @@ pub struct Hub {
     channels: Channels,
     /// What turns have taken, and where the rest of what is told of the process comes from.
     turns: vitals::Turns,
-    vitals: fn() -> Option<vitals::Vitals>,
+    vitals: vitals::Source,
     /// Where the rules of users are read anew.
     rulebook: Option<Box<dyn rulebook::Rulebook>>,
     /// How far everybody has been judged by what was read.
@@ -160,7 +160,7 @@ impl Hub {
             topic: Topic::new(&config),
             channels: Channels::new(start.seed, config.last_values),
             turns: vitals::Turns::default(),
-            vitals: || None,
+            vitals: vitals::Source::new(|| None),
             rulebook: None,
             judging: None,
             clear: Box::default(),
@@ -234,7 +234,7 @@ impl Hub {
 
     /// Where it is learnt how the process fares. Without, nothing is told of that.
     pub(crate) fn set_vitals(&mut self, read: fn() -> Option<vitals::Vitals>) {
-        self.vitals = read;
+        self.vitals = vitals::Source::new(read);
     }
 
     /// A turn of the loop has taken so long.

@@ -1,5 +1,7 @@
 //! How the process fares, as far as only its surroundings know: what turns of the loop take, what the operating system counts.
 
+use core::cell::Cell;
+
 use crate::time::{Span, Tick};
 
 /// Bounds of the steps by which turns are counted, in microseconds.
@@ -52,6 +54,34 @@ pub(crate) struct Vitals {
     pub(crate) descriptors: Option<u64>,
 }
 
+/// For so long what the operating system has said is taken to be true: to ask it takes longer than all else of an answer.
+const FRESH: Span = Span(100);
+
+/// Where the vitals come from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    read: fn() -> Option<Vitals>,
+    last: Cell<Option<(Tick, Option<Vitals>)>>,
+}
+
+impl Source {
+    pub(crate) const fn new(read: fn() -> Option<Vitals>) -> Self {
+        Self { read, last: Cell::new(None) }
+    }
+
+    /// What they are now, or were a moment ago.
+    pub(crate) fn at(&self, now: Tick) -> Option<Vitals> {
+        match self.last.get() {
+            Some((then, vitals)) if now.since(then) < FRESH => vitals,
+            _ => {
+                let vitals = (self.read)();
+                self.last.set(Some((now, vitals)));
+                vitals
+            }
+        }
+    }
+}
+
 /// What the process is busy with.
 #[cfg(feature = "daemon")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +111,17 @@ mod tests {
         }
         assert_eq!(turns.counts, [2, 1, 0, 0, 0, 1, 0, 1, 1]);
         assert_eq!(turns.micros, 205_202);
+    }
+
+    #[test]
+    fn the_system_is_asked_again_when_what_it_has_said_is_old() {
+        thread_local!(static ASKED: Cell<u64> = const { Cell::new(0) });
+        let source = Source::new(|| {
+            ASKED.set(ASKED.get() + 1);
+            Some(Vitals { cpu_ms: ASKED.get(), ..Vitals::default() })
+        });
+        let told = [0, FRESH.0 - 1, FRESH.0, 10 * FRESH.0].map(|now| source.at(Tick(now)).unwrap().cpu_ms);
+        assert_eq!(told, [1, 1, 2, 3]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The Coordinator's own methods, free of any protocol.
 
+use std::borrow::Cow;
+
 use log::LevelFilter;
 use serde_json::{Map, Value};
 
@@ -193,13 +195,11 @@ impl Coordinator {
         names.nodes.iter().map(link).collect()
     }
 
-    pub(in crate::hub) fn counters_as_json(peers: &Peers, names: &Names) -> Value {
-        let mut all: Map<String, Value> =
-            peers.counters.iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
-        all.extend(
-            Self::readings(peers, names).map(|reading| (format!("{}_now", reading.name), Value::from(reading.value))),
-        );
-        Value::Object(all)
+    /// Every counter, and what there is now, by their names.
+    pub(in crate::hub) fn counters(peers: &Peers, names: &Names) -> Vec<(Cow<'static, str>, u64)> {
+        let counted = peers.counters.iter().map(|(name, _, value)| (name.into(), value));
+        let told = |reading: Reading| (format!("{}_now", reading.name).into(), crate::counters::count(reading.value));
+        counted.chain(Self::readings(peers, names).map(told)).collect()
     }
 
     /// What there is now: connections, components, bytes in rings, of partial messages, of data.

@@ -125,20 +125,17 @@ impl Hub {
         crate::hub::vitals::Load { components, sessions, waiting: waiting + half_sent }
     }
 
-    /// Every counter, what there is now, and how the process fares.
-    pub(super) fn counters_told(&self) -> Value {
-        let mut all = Coordinator::counters_as_json(&self.peers, &self.names);
-        let uptime_s = self.peers.now.since(self.peers.born).0 / 1000;
-        let vitals = (self.vitals)();
-        let figures = [
-            ("uptime_s_now", Some(uptime_s)),
-            ("memory_bytes_now", vitals.map(|vitals| vitals.resident_bytes)),
-            ("cpu_ms_now", vitals.map(|vitals| vitals.cpu_ms)),
-        ];
-        if let Some(all) = all.as_object_mut() {
-            all.extend(figures.into_iter().filter_map(|(name, figure)| Some((name.to_owned(), Value::from(figure?)))));
+    /// Every counter, what there is now, and how the process fares, as JSON, by their names.
+    pub(super) fn counters_told(&self) -> String {
+        let mut all = Coordinator::counters(&self.peers, &self.names);
+        all.push(("uptime_s_now".into(), self.peers.now.since(self.peers.born).0 / 1000));
+        if let Some(vitals) = self.vitals.at(self.peers.now) {
+            all.extend([("memory_bytes_now".into(), vitals.resident_bytes), ("cpu_ms_now".into(), vitals.cpu_ms)]);
         }
-        all
+        all.sort_unstable();
+        let mut json = Json::with_room(all.len() * 32);
+        json.object(|json| all.iter().for_each(|(name, value)| json.key(name).number(*value)));
+        json.into_text()
     }
 
     /// What there is to know of a connection in numbers, in the order of [`COLUMNS`].

@@ -134,7 +134,6 @@ impl Hub {
             }
             OwnCall::SendNodes => none(params).map(|()| Coordinator::nodes_as_json(names)),
             OwnCall::SendLinks => none(params).map(|()| Coordinator::links_as_json(peers, names)),
-            OwnCall::SendCounters => none(params).map(|()| self.counters_told()),
             OwnCall::WhoAmI => none(params).map(|()| self.whoami(caller.link)),
             OwnCall::May => self.may_of(params),
             OwnCall::Denials => none(params).and_then(|()| self.denials()),
@@ -154,6 +153,7 @@ impl Hub {
                 none(params).map(|()| Coordinator::global_components(&self.peers, &self.names))
             }
             ListingCall::Connections => self.connections(params),
+            ListingCall::Counters => none(params).map(|()| self.counters_told()),
             ListingCall::Sessions => none(params).map(|()| self.sessions_text()),
             ListingCall::ShownSessions => self.shown_sessions_text(params),
         }

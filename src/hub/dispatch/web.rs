@@ -199,7 +199,7 @@ impl Hub {
         let count = |state: &State| self.sessions.iter().filter(|(_, session)| session.state() == *state).count();
         Pulse {
             turns: self.turns,
-            vitals: (self.vitals)(),
+            vitals: self.vitals.at(self.peers.now),
             began_unix_ms: self.peers.began_unix_ms(),
             sessions: State::ALL.iter().map(|state| (state.name(), count(state))).collect(),
         }

@@ -259,12 +259,10 @@ fn only_nodes_within_reach_are_told_of() {
 fn what_is_counted_and_what_is_there_now_are_told_together() {
     let mut office = Office::new();
     office.lent.component("CA");
-    let told = Coordinator::counters_as_json(&office.lent.peers, &office.lent.names);
-    assert_eq!(
-        (&told["connections_opened"], &told["connections_now"], &told["components_now"]),
-        (&json!(1), &json!(1), &json!(1))
-    );
-    assert_eq!(told["ring_bytes_now"], json!(0));
+    let told = Coordinator::counters(&office.lent.peers, &office.lent.names);
+    for figure in [("connections_opened", 1), ("connections_now", 1), ("components_now", 1), ("ring_bytes_now", 0)] {
+        assert!(told.contains(&(figure.0.into(), figure.1)), "{figure:?}");
+    }
 }
 
 #[test]
