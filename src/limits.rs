@@ -99,7 +99,9 @@ pub const BATCH_MAX: usize = 1024;
 pub const RPC_BYTES_MAX: usize = 2 << 20;
 /// Values of such a document, those in others counted too: each takes up to 800 bytes and a tenth of a microsecond.
 pub const JSON_VALUES_MAX: usize = 1 << 14;
-/// The same for what another node's Coordinator says.
+/// Bytes from which on the names in what another node's Coordinator says are not read with the rest, but piece by piece.
+pub const LIST_AT_ONCE_BYTES: usize = 8 << 10;
+/// Values in what such a one says, with those names.
 pub const JSON_VALUES_OF_NODE_MAX: usize = COMPONENTS_PER_NODE_MAX + JSON_VALUES_MAX;
 
 // ---- Manager ----

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::json::Strings;
 use super::name::is_legal;
 use crate::limits::NODE_NAME_BYTES;
 
@@ -50,18 +51,20 @@ impl Sheet {
     }
 
     fn add(&mut self, name: String, room: usize) {
-        if self.names.contains(&*name) {
-            return;
-        }
-        self.digest ^= digest_of(name.as_bytes());
         let bytes = self.bytes + name.len() + NODE_NAME_BYTES;
+        let digest = digest_of(name.as_bytes());
         // Once something is left out, what comes later is too.
         if self.left_out > 0 || bytes > room {
+            if self.names.contains(&*name) {
+                return;
+            }
             self.left_out += 1;
-        } else {
+        } else if self.names.insert(name.into()) {
             self.bytes = bytes;
-            self.names.insert(name.into());
+        } else {
+            return;
         }
+        self.digest ^= digest;
     }
 }
 
@@ -75,7 +78,7 @@ pub fn name_in(item: Value) -> Option<String> {
 /// A whole list that is being told.
 #[derive(Debug)]
 struct Coming {
-    rest: std::vec::IntoIter<Value>,
+    rest: Strings,
     sheet: Sheet,
     recent: Recent,
     room: usize,
@@ -136,16 +139,16 @@ impl Listing {
     /// Takes a whole list at once.
     #[cfg(test)]
     pub fn replace(&mut self, names: Vec<String>, number: Option<u64>, recent: Recent, room: usize) {
-        self.begin(names.into_iter().map(Value::from).collect(), (number, recent), room);
+        self.begin(Strings::of(names.into_iter().map(Value::from).collect()), (number, recent), room);
         self.go_on(usize::MAX);
     }
 
     // ---- A whole list, in pieces ----
 
     /// A whole list begins to be told, of which as much is taken as fits into `room` bytes. Until its end the one before stays.
-    pub fn begin(&mut self, names: Vec<Value>, (number, recent): (Option<u64>, Recent), room: usize) {
-        let (rest, sheet) = (names.into_iter(), Sheet::new(number));
-        self.coming = Some(Box::new(Coming { rest, sheet, recent, room, returned: Vec::new() }));
+    pub fn begin(&mut self, names: Strings, (number, recent): (Option<u64>, Recent), room: usize) {
+        let sheet = Sheet::new(number);
+        self.coming = Some(Box::new(Coming { rest: names, sheet, recent, room, returned: Vec::new() }));
     }
 
     /// Names that are still to be taken or forgotten.
@@ -167,8 +170,8 @@ impl Listing {
         };
         // Between two lists that have numbers it is seen who has gone and come. Who may have is treated as if it had.
         let before = self.sheet.number.filter(|_| coming.sheet.number.is_some());
-        for item in coming.rest.by_ref().take(count) {
-            let Some(name) = name_in(item) else {
+        for _ in 0..count.min(coming.rest.len()) {
+            let Some(name) = coming.rest.read().filter(|name| is_legal(name.as_bytes())) else {
                 self.coming = None;
                 return None;
             };
@@ -180,7 +183,7 @@ impl Listing {
             }
             coming.sheet.add(name, coming.room);
         }
-        if coming.rest.len() > 0 {
+        if !coming.rest.is_empty() {
             return Some(false);
         }
         self.end();

@@ -6,8 +6,8 @@ use core::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use super::json;
-use crate::limits::{BATCH_MAX, JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX, RPC_BYTES_MAX};
+use super::json::{self, Cut, Strings};
+use crate::limits::{BATCH_MAX, JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX, LIST_AT_ONCE_BYTES, RPC_BYTES_MAX};
 
 /// An error of JSON-RPC or LECO; clients look at the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,9 @@ pub const ERRORS: [(RpcError, &str); 20] = [
     (PARSE_ERROR, "no JSON, or deeper than 128"),
 ];
 
+/// The parameter that may be a long list.
+pub const LISTED: &str = "components";
+
 /// The id of a request, ready to be written back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Id(Value);
@@ -128,6 +131,8 @@ pub enum Params {
     Positions(Vec<Value>),
     /// By name.
     Names(Map<String, Value>),
+    /// One of these, and a long list that is its [`LISTED`] or its first, in whose place there is an empty one: whoever wants it reads it by and by.
+    Listing(Box<Self>, Strings),
 }
 
 /// One element of a document.
@@ -167,23 +172,11 @@ impl Document {
     /// [`PARSE_ERROR`] for anything that is not JSON, [`INVALID_REQUEST`] for oversized documents, for those of more than
     /// [`JSON_VALUES_MAX`] values, and for empty or oversized batches.
     pub fn parse(payload: &[u8]) -> Result<Self, RpcError> {
-        Self::parse_within(payload, JSON_VALUES_MAX)
-    }
-
-    /// The same for what another node's Coordinator says, which has the names of its Components in it: up to [`JSON_VALUES_OF_NODE_MAX`] values.
-    ///
-    /// # Errors
-    /// As those of [`Document::parse`].
-    pub fn parse_of_node(payload: &[u8]) -> Result<Self, RpcError> {
-        Self::parse_within(payload, JSON_VALUES_OF_NODE_MAX)
-    }
-
-    fn parse_within(payload: &[u8], values_max: usize) -> Result<Self, RpcError> {
         if payload.len() > RPC_BYTES_MAX {
             return Err(INVALID_REQUEST);
         }
         // Each value takes a byte of its own and one that parts it from the next.
-        if payload.len() / 2 >= values_max && json::has_more_values(payload, values_max) {
+        if payload.len() / 2 >= JSON_VALUES_MAX && json::has_more_values(payload, JSON_VALUES_MAX) {
             return too_many_values(payload);
         }
         let value: Value = serde_json::from_slice(payload).map_err(|_| PARSE_ERROR)?;
@@ -198,6 +191,31 @@ impl Document {
             return Err(INVALID_REQUEST);
         }
         Ok(Self::Batch(items))
+    }
+
+    /// The same for what another node's Coordinator says, which has the names of its Components in it: in one of some length they are left as
+    /// text, as [`Params::Listing`], and with them there may be up to [`JSON_VALUES_OF_NODE_MAX`] values.
+    ///
+    /// # Errors
+    /// As those of [`Document::parse`].
+    pub fn parse_of_node(payload: &[u8]) -> Result<Self, RpcError> {
+        if !(LIST_AT_ONCE_BYTES..=RPC_BYTES_MAX).contains(&payload.len()) {
+            return Self::parse(payload);
+        }
+        let Some((rest, cuts)) = json::cut_lists(payload, LISTED, [JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX]) else {
+            return too_many_values(payload);
+        };
+        let mut document = Self::parse(&rest)?;
+        let items = match &mut document {
+            Self::Single(item) => core::slice::from_mut(item),
+            Self::Batch(items) => items,
+        };
+        for Cut { call, list } in cuts {
+            if let Some(Item::Call(call)) = items.get_mut(call) {
+                call.params.put_back(list);
+            }
+        }
+        Ok(document)
     }
 
     /// The first element: what decides whether somebody without a name may speak.
@@ -270,16 +288,7 @@ impl Item {
     #[must_use]
     pub fn weight(&self) -> usize {
         let heap = match self {
-            Self::Call(Call { method, params, .. }) => {
-                let params = match params {
-                    Params::None => 0,
-                    Params::Positions(items) => items.iter().map(weight).sum(),
-                    Params::Names(names) => {
-                        names.iter().map(|(name, value)| 64 + name.capacity() + weight(value)).sum()
-                    }
-                };
-                method.capacity() + params
-            }
+            Self::Call(Call { method, params, .. }) => method.capacity() + params.weight(),
             Self::Error { data: Some(data), .. } => data.len(),
             Self::Result { .. } | Self::Error { .. } | Self::Invalid => 0,
         };
@@ -288,10 +297,48 @@ impl Item {
 }
 
 impl Params {
+    /// Bytes that they take in memory besides their own, about.
+    fn weight(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Positions(items) => items.iter().map(weight).sum(),
+            Self::Names(names) => names.iter().map(|(name, value)| 64 + name.capacity() + weight(value)).sum(),
+            Self::Listing(rest, list) => size_of::<Self>() + rest.weight() + list.bytes(),
+        }
+    }
+
+    /// A list that has been cut out of their text belongs to them, unless there is something else in its place by now.
+    fn put_back(&mut self, list: Strings) {
+        let is_empty = |value: Option<&Value>| value.and_then(Value::as_array).is_some_and(Vec::is_empty);
+        let is_cut = match self {
+            Self::Listing(_, before) => {
+                // A name that is there twice counts the second time.
+                *before = list;
+                return;
+            }
+            Self::Positions(items) => is_empty(items.first()),
+            Self::Names(names) => is_empty(names.get(LISTED)),
+            Self::None => false,
+        };
+        if is_cut {
+            let rest = core::mem::replace(self, Self::None);
+            *self = Self::Listing(Box::new(rest), list);
+        }
+    }
+
+    /// Takes a long list out of them.
+    #[must_use]
+    pub fn take_list(self) -> (Self, Option<Strings>) {
+        match self {
+            Self::Listing(rest, list) => (*rest, Some(list)),
+            Self::None | Self::Positions(_) | Self::Names(_) => (self, None),
+        }
+    }
+
     /// The parameters in the order of `names`; `None` where one is absent.
     ///
     /// # Errors
-    /// [`INVALID_PARAMS`] when there is one more or of another name than `names` has, and a sentence that says so.
+    /// [`INVALID_PARAMS`] when there is one more or of another name than `names` has, or a long list, and a sentence that says so.
     pub fn take<const N: usize>(self, names: [&str; N]) -> Result<[Option<Value>; N], (RpcError, Value)> {
         let known = || if N == 0 { "none".to_owned() } else { names.join(", ") };
         let mut taken = [const { None }; N];
@@ -315,6 +362,7 @@ impl Params {
                     return Err((INVALID_PARAMS, Value::from(why)));
                 }
             }
+            Self::Listing(..) => return Err((INVALID_PARAMS, Value::from("the list is too long"))),
         }
         Ok(taken)
     }
@@ -450,7 +498,16 @@ mod tests {
         let most = JSON_VALUES_MAX - 4;
         assert!(has_params(Document::parse(call(most).as_bytes()), most));
         assert_eq!(Document::parse(call(most + 1).as_bytes()), Err(INVALID_REQUEST));
-        assert!(has_params(Document::parse_of_node(call(most + 1).as_bytes()), most + 1));
+        let listed = |read: Result<Document, RpcError>| match read {
+            Ok(Document::Single(Item::Call(Call { params, .. }))) => params.take_list().1.map(|list| list.len()),
+            _ => None,
+        };
+        let told = |count| format!(r#"{{"jsonrpc":"2.0","method":"m","params":[{}]}}"#, list(count));
+        assert_eq!(listed(Document::parse_of_node(told(most + 1).as_bytes())), Some(most + 1));
+        let most = JSON_VALUES_OF_NODE_MAX - 5;
+        assert_eq!(listed(Document::parse_of_node(told(most).as_bytes())), Some(most));
+        assert_eq!(Document::parse_of_node(told(most + 1).as_bytes()), Err(INVALID_REQUEST));
+        assert_eq!(Document::parse_of_node(call(JSON_VALUES_MAX).as_bytes()), Err(INVALID_REQUEST), "no list in them");
         let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, list(most + 1));
         assert_eq!(Document::parse(answer.as_bytes()), Ok(Document::Single(Item::Result { is_null: false })));
         let long = format!(r#"{{"jsonrpc":"2.0","method":"m","params":["{}"]}}"#, ",[{".repeat(JSON_VALUES_MAX));

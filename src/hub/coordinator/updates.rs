@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::leco::json::Strings;
 use crate::leco::listing::{Recent, name_in};
 use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR};
@@ -188,10 +189,15 @@ impl Coordinator {
         let room = names.nodes.names_room(key);
         let Some(node) = names.nodes.get_mut(key) else { return Ok(Some(Value::Null)) };
         if params != rpc::Params::None || node.listing.pending() == 0 {
-            let [listed, number, recent] = params.take(["components", "number", "recent"])?;
+            let (params, list) = params.take_list();
+            let [listed, number, recent] = params.take([rpc::LISTED, "number", "recent"])?;
             let recent = recent.map_or_else(|| Ok(Recent::default()), read_recent)?;
             let number = number.map(|number| read_number(Some(number))).transpose()?;
-            let listed = read_list(listed, COMPONENTS_PER_NODE_MAX)?;
+            let listed = match list {
+                Some(list) if list.len() > COMPONENTS_PER_NODE_MAX => return Err(too_many()),
+                Some(list) => list,
+                None => Strings::of(read_list(listed, COMPONENTS_PER_NODE_MAX)?),
+            };
             node.listing.begin(listed, (number, recent), room);
         }
         peers.spend(Work::Listed(node.listing.pending().min(LISTED_PER_PIECE)));
@@ -314,11 +320,15 @@ fn no_names() -> Refused {
     (INVALID_PARAMS, Value::from("components is a list of names"))
 }
 
+fn too_many() -> Refused {
+    (INVALID_PARAMS, Value::from("too many components"))
+}
+
 /// A list of up to so many items.
 fn read_list(listed: Option<Value>, items_max: usize) -> Result<Vec<Value>, Refused> {
     match listed {
         Some(Value::Array(items)) if items.len() <= items_max => Ok(items),
-        Some(Value::Array(_)) => Err((INVALID_PARAMS, Value::from("too many components"))),
+        Some(Value::Array(_)) => Err(too_many()),
         _ => Err(no_names()),
     }
 }

@@ -167,6 +167,7 @@ fn given<'a>(params: &'a Params, name: &str) -> Option<&'a Value> {
         Params::None => None,
         Params::Positions(values) => values.first(),
         Params::Names(values) => values.get(name),
+        Params::Listing(rest, _) => given(rest, name),
     }
     .filter(|value| !value.is_null())
 }

@@ -1,11 +1,12 @@
 //! JSON-RPC documents as the Coordinator takes them.
 
-use instep::leco::rpc::{Document, INTERNAL_ERROR, Id, Item, Params, write_error, write_result};
-use instep::limits::BATCH_MAX;
+use instep::leco::rpc::{Document, INTERNAL_ERROR, Id, Item, LISTED, Params, write_error, write_result};
+use instep::limits::{BATCH_MAX, LIST_AT_ONCE_BYTES};
 use serde_json::{Value, json};
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(document) = Document::parse(bytes) else { return };
+    check_lists(bytes, &document);
     let items = match &document {
         Document::Single(item) => core::slice::from_ref(item),
         Document::Batch(items) => {
@@ -22,6 +23,30 @@ pub(crate) fn run(bytes: &[u8]) {
     items.iter().for_each(check);
 }
 
+/// What another node says is the same, whether its lists are read at once or by and by.
+fn check_lists(bytes: &[u8], document: &Document) {
+    let long = [bytes, &vec![b' '; LIST_AT_ONCE_BYTES]].concat();
+    let mut by_and_by = Document::parse_of_node(&long).expect("it is one");
+    let items = match &mut by_and_by {
+        Document::Single(item) => core::slice::from_mut(item),
+        Document::Batch(items) => items,
+    };
+    for item in items {
+        let Item::Call(call) = item else { continue };
+        let (mut params, list) = core::mem::replace(&mut call.params, Params::None).take_list();
+        if let Some(mut list) = list {
+            let Some(read) = (0..list.len()).map(|_| list.read().map(Value::from)).collect() else { return };
+            match &mut params {
+                Params::Positions(items) => items[0] = Value::Array(read),
+                Params::Names(names) => names[LISTED] = Value::Array(read),
+                Params::None | Params::Listing(..) => unreachable!("there is an empty one in its place"),
+            }
+        }
+        call.params = params;
+    }
+    assert_eq!(by_and_by, *document);
+}
+
 /// What is written of an element is read as the same.
 fn check(item: &Item) {
     let Item::Call(call) = item else { return };
@@ -32,6 +57,7 @@ fn check(item: &Item) {
         Params::None => Value::Null,
         Params::Positions(items) => Value::from(items.clone()),
         Params::Names(names) => Value::from(names.clone()),
+        Params::Listing(..) => unreachable!("what nobody has signed in to say is read at once"),
     };
     let mut text = json!({"jsonrpc": "2.0", "method": call.method, "params": params});
     if let Some(id) = &call.id {
