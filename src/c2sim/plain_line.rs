@@ -1,6 +1,6 @@
 //! The quick way to a document on one line: all is copied as it stands, but for the white space between tags.
 
-use memchr::{memchr, memchr2, memchr2_iter, memchr3, memrchr2};
+use memchr::{memchr_iter, memchr2, memchr2_iter, memchr3, memrchr2};
 
 use super::defect::Defect;
 use super::letters::is_space_byte;
@@ -44,12 +44,11 @@ fn write(document: &str, out: &mut Vec<u8>) -> Option<()> {
     }
     let before = out.len();
     out.reserve(bytes.len());
-    // All before the first of them is written or left out, all before the second is looked at.
-    let (mut done, mut at) = (0, 0);
-    while let Some(len) = memchr(b'>', bytes.get(at..)?) {
-        let end = at + len;
+    // All before is written or left out.
+    let mut done = 0;
+    for end in memchr_iter(b'>', bytes) {
         let blank = blank_len(bytes.get(end + 1..)?);
-        at = end + 1 + blank;
+        let at = end + 1 + blank;
         if blank == 0 || bytes.get(at) != Some(&b'<') {
             continue;
         }

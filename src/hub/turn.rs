@@ -31,6 +31,15 @@ const NODES_WAITS: u64 = 10;
 const SILENT_PAUSE: Span = Span(20);
 
 impl Hub {
+    // ---- Output ----
+
+    /// Whether an [`Output::Flush`] of this peer may wait a moment for more to be written with it, while there is other work: it is a stream on which
+    /// events of a session are told, and asks nothing.
+    #[must_use]
+    pub fn may_gather(&self, key: PeerKey) -> bool {
+        self.web.is_stream(key) && self.peers.results(key).is_none()
+    }
+
     // ---- Input ----
 
     /// Walks through what waits in the peer's tail and then `input`.

@@ -50,6 +50,7 @@ mod dial;
 mod door;
 mod feed;
 mod file;
+mod gathering;
 #[cfg(not(feature = "internals"))]
 mod host;
 #[cfg(feature = "internals")]

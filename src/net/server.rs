@@ -7,9 +7,10 @@ mod feeding;
 #[cfg(feature = "tls")]
 mod secret;
 mod supervised;
+mod writing;
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, Listener};
 use super::feed::Feeds;
+use super::gathering::Gathering;
 use super::linger::Lingers;
 use super::passed::Passed;
 use super::signals::Signals;
@@ -71,6 +73,8 @@ pub struct Server {
     lap: usize,
     /// Peers for which bytes wait that the last turn had no time to write.
     unwritten: VecDeque<PeerKey>,
+    /// Streams whose bytes wait for more.
+    gathering: Gathering<PeerKey>,
     scratch: Box<[u8]>,
     stopper: Stopper,
     stopping: bool,
@@ -141,6 +145,7 @@ impl Server {
             lap: 0,
             // Few are ever put off: what a long turn puts off then takes no memory.
             unwritten: VecDeque::with_capacity(16),
+            gathering: Gathering::default(),
             scratch: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             stopper: Stopper::new(waker),
             stopping: false,
@@ -230,7 +235,8 @@ impl Server {
     /// How long the loop may sleep before it must take a turn; `None` is for ever.
     #[must_use]
     pub fn next_wake_up(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.unwritten.is_empty() || self.lingers.is_ready() || self.feeds.is_left() {
+        let is_unwritten = !self.unwritten.is_empty() || !self.gathering.is_empty();
+        if !self.ready.is_empty() || is_unwritten || self.lingers.is_ready() || self.feeds.is_left() {
             return Some(Duration::ZERO);
         }
         let of_peers = [self.hub.poll_timeout(), self.accepting_again, self.dials.soonest(), self.lingers.soonest()];
@@ -270,6 +276,7 @@ impl Server {
         let now = self.clock.now();
         self.hub.handle_clock(now, clock::unix_ms());
         self.turn_began = self.clock.micros() - taken_before;
+        let is_quiet = self.events.is_empty() && self.ready.is_empty();
         let events = core::mem::replace(&mut self.events, Events::with_capacity(0));
         let mut ended = false;
         for event in &events {
@@ -286,6 +293,9 @@ impl Server {
         self.hub.note_unread(is_unread);
         self.take_from_feeds(now);
         self.dials.expire(now, &mut self.hub, self.poll.registry());
+        if is_quiet || self.gathering.is_over(self.clock.micros()) {
+            self.write_gathered(now);
+        }
         let turn = self.work(now, is_unread);
         self.hub.note_unknown_ends(self.lingers.turn(now, &mut self.scratch));
         #[cfg(feature = "daemon")]
@@ -439,6 +449,7 @@ impl Server {
             bytes += self.read_in_a_row(now, slot as usize);
             has_begun = true;
         }
+        self.gathering.note_read(bytes);
     }
 
     /// Reads from a socket until it is empty or has had its share; how many bytes that were.
@@ -514,6 +525,9 @@ impl Server {
         }
         while let Some(output) = self.hub.poll_output(now) {
             match output {
+                Output::Flush(key) if self.hub.may_gather(key) && !self.stopping => {
+                    self.gathering.add(key, self.clock.micros());
+                }
                 Output::Flush(key) => self.write_by(TURN_MICROS, now, key),
                 Output::Read(key) => self.want_read(key.slot()),
                 Output::Close(key, cause) => {
@@ -539,60 +553,5 @@ impl Server {
 
     fn dial(&mut self, target: Target, now: Tick) {
         self.dials.begin(target, now, &mut self.hub, self.poll.registry());
-    }
-
-    /// Writes what waits for a peer; where this turn has gone on for so many microseconds or others have been put off, in the next.
-    fn write_by(&mut self, micros: u64, now: Tick, key: PeerKey) {
-        if self.unwritten.is_empty() && (self.has_stopped || self.spent() < micros) {
-            self.write(now, key);
-        } else if let Some(wire) = self.wires.get(key)
-            && !core::mem::replace(&mut wire.is_put_off, true)
-        {
-            self.unwritten.push_back(key);
-        }
-    }
-
-    /// Writes what waits for a peer, once.
-    fn write(&mut self, now: Tick, key: PeerKey) {
-        let Some(wire) = self.wires.get(key) else { return };
-        wire.is_put_off = false;
-        if wire.ends && !self.hub.may_write_to_ended(now, key) {
-            self.hub.sent(now, key, 0);
-            return;
-        }
-        #[cfg(feature = "tls")]
-        if wire.secrecy.as_ref().is_some_and(|secrecy| !secrecy.is_unknown()) {
-            return self.seal(now, key);
-        }
-        let [first, second] = self.hub.unsent(key);
-        if !wire.writable || first.is_empty() {
-            self.hub.sent(now, key, 0);
-            return;
-        }
-        let written = if second.is_empty() {
-            wire.stream.write(first)
-        } else {
-            wire.stream.write_vectored(&[io::IoSlice::new(first), io::IoSlice::new(second)])
-        };
-        match written {
-            Ok(n) => {
-                // Less than all: the socket is full, and its next writable event says when it is not.
-                let is_full = n < first.len() + second.len();
-                wire.writable = !is_full || ASKED_UNTIL_NOTHING;
-                self.hub.sent(now, key, n);
-                if is_full && ASKED_UNTIL_NOTHING {
-                    self.write_by(0, now, key);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wire.writable = false;
-                self.hub.sent(now, key, 0);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.hub.sent(now, key, 0),
-            Err(error) => {
-                log::debug!("write: {error}");
-                self.hub.handle_closed(now, key, broken_by(&error));
-            }
-        }
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use instep::config::Config;
 use instep::hub::Door;
-use instep::net::Server;
+use instep::net::{Server, Turn};
 
+use crate::common::c2sim::system;
+use crate::common::guest::{Answer, Frame, frames, take_answer};
 use crate::common::program::run;
 
 /// A running server and its HTTP port.
@@ -300,4 +302,111 @@ fn a_name_that_was_made_ours_is_refused_from_this_machine() {
     let proxied = Running::start(Config { trusted_proxies: vec!["127.0.0.1".into()], ..Config::default() });
     let said = proxied.say(b"GET /openrpc.json HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n");
     assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+}
+
+// ---- A server that is turned by hand ----
+
+/// Reads until something can be taken off what has come.
+fn read_until<T>(stream: &mut TcpStream, read: &mut Vec<u8>, mut take: impl FnMut(&mut Vec<u8>) -> Option<T>) -> T {
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(taken) = take(read) {
+            return taken;
+        }
+        let got = stream.read(&mut buffer).expect("it comes in time");
+        assert_ne!(got, 0, "it stays open");
+        read.extend_from_slice(&buffer[..got]);
+    }
+}
+
+/// Turns until something has been written, and not once more; how many bytes that were.
+fn turn_until_written(server: &mut Server) -> usize {
+    let before = server.hub().counters().bytes_out;
+    for _ in 0..10_000 {
+        assert_eq!(server.turn(Some(Duration::from_millis(1))).unwrap(), Turn::Goes);
+        let written = server.hub().counters().bytes_out - before;
+        if written > 0 {
+            return usize::try_from(written).unwrap();
+        }
+    }
+    panic!("nothing is written");
+}
+
+/// Asks, and has nothing written but the answer.
+fn ask(server: &mut Server, stream: &mut TcpStream, id: &str, path: &str, (kind, body): (&str, &str)) -> Answer {
+    let (method, length) = (if body.is_empty() { "GET" } else { "POST" }, body.len());
+    let text = format!(
+        "{method} /api/c2sim/session/default/{path} HTTP/1.1\r\nHost: h\r\nclientId: {id}\r\nContent-Type: {kind}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(text.as_bytes()).unwrap();
+    let written = turn_until_written(server);
+    let answer = read_until(stream, &mut Vec::new(), take_answer);
+    assert_eq!((answer.status, answer.head.len() + answer.body.len()), (200, written), "{answer:?}");
+    answer
+}
+
+#[test]
+fn a_stream_waits_for_more_events_only_while_there_is_other_work() {
+    let here = || vec!["127.0.0.1:0".to_owned()];
+    let config = Config { namespace: "N1".into(), bind: here(), http_bind: here(), ..Config::default() };
+    let mut server =
+        Server::bind(Config { control_bind: vec!["off".into()], viewer_bind: vec!["off".into()], ..config }).unwrap();
+    let http = server.addresses(Door::Http).next().unwrap();
+    let connect = || {
+        let stream = TcpStream::connect(http).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    };
+    let (mut author, mut stream) = (connect(), connect());
+    let words = ("application/json", r#"{"systemName": "A", "clientIdDisplayName": "A"}"#);
+    for id in ["author", "hearer"] {
+        ask(&mut server, &mut author, id, "join", words);
+    }
+    let endpoints = ask(&mut server, &mut author, "hearer", "stream-endpoints", ("text/plain", "")).json();
+    let path = endpoints["websocket"]["url"].as_str().unwrap().strip_prefix("ws://h").unwrap();
+    let upgrade = format!(
+        "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    stream.write_all(upgrade.as_bytes()).unwrap();
+    turn_until_written(&mut server);
+    let mut read = Vec::new();
+    let upgraded = read_until(&mut stream, &mut read, take_answer);
+    assert_eq!((upgraded.status, read.len()), (101, 0));
+
+    for document in ["SubmitInitialization", "ResetScenario", "SubmitInitialization"] {
+        ask(&mut server, &mut author, "author", "send", ("application/xml", &system("A", document)));
+        // No timer is waited for: the next turn begins at once, and finds nothing else to do.
+        assert_eq!(server.next_wake_up(), Some(Duration::ZERO));
+        turn_until_written(&mut server);
+        assert_ne!(server.next_wake_up(), Some(Duration::ZERO), "nothing is left");
+        let frame = read_until(&mut stream, &mut read, |read| frames(read).pop());
+        assert!(matches!(&frame, Frame::Text(text) if text.contains(document)), "{frame:?}");
+    }
+
+    // Several that come in while it waits leave in their order, none of them twice.
+    let both = ["ResetScenario", "SubmitInitialization"];
+    for document in both {
+        let body = system("A", document);
+        let length = body.len();
+        let text = format!(
+            "POST /api/c2sim/session/default/send HTTP/1.1\r\nHost: h\r\nclientId: author\r\n\
+             Content-Type: application/xml\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        author.write_all(text.as_bytes()).unwrap();
+        turn_until_written(&mut server);
+    }
+    while server.next_wake_up() == Some(Duration::ZERO) {
+        turn_until_written(&mut server);
+    }
+    let mut heard = Vec::new();
+    read_until(&mut stream, &mut read, |read| {
+        heard.append(&mut frames(read));
+        (heard.len() >= both.len()).then_some(())
+    });
+    for (frame, document) in heard.iter().zip(both) {
+        assert!(matches!(frame, Frame::Text(text) if text.contains(document)), "{heard:?}");
+    }
+    assert_eq!((heard.len(), read.len()), (both.len(), 0));
 }

@@ -387,6 +387,11 @@ impl Web {
 
     // ---- Streams ----
 
+    /// Whether this is a WebSocket.
+    pub(super) fn is_stream(&self, key: PeerKey) -> bool {
+        self.streams.has(key)
+    }
+
     /// Lends what the viewer on a WebSocket has said, if there is anything new in it; it is to be [given back](Self::give_back).
     pub(super) fn lend_said(&mut self, key: PeerKey) -> Option<Vec<u8>> {
         self.streams.get_mut(key)?.lend()
