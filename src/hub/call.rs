@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::leco::message::HEADER_BYTES;
 use crate::leco::route::Place;
 use crate::leco::rpc::{Params, RpcError};
 
@@ -28,6 +29,8 @@ pub(super) enum Written {
 pub(super) struct Caller<'a> {
     pub(super) link: PeerKey,
     pub(super) sender: Place<'a>,
+    /// Of the message it asks with.
+    pub(super) header: &'a [u8; HEADER_BYTES],
     /// It is known to ask from another machine, wherever its link comes from.
     pub(super) is_far: bool,
 }

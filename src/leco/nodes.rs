@@ -7,7 +7,7 @@
 use core::net::IpAddr;
 
 use super::listing::Listing;
-use super::message::Conversation;
+use super::message::{Conversation, HEADER_BYTES};
 use crate::limits::{ADDRESS_SHARE, NODE_NAMES_BYTES_MAX, NODES_MAX};
 use crate::store::table::{Full, Key, Table};
 use crate::time::{Span, Tick};
@@ -120,6 +120,8 @@ pub struct Node<L> {
     pub permanent: bool,
     /// Our link to it.
     pub dealer: Dealer<L>,
+    /// The header of our sign-in there.
+    pub sign_in: Option<[u8; HEADER_BYTES]>,
     /// Its link to us.
     pub inbound: Option<L>,
     /// How far that link is believed to be the node's own.
@@ -168,6 +170,7 @@ impl<L: Copy + PartialEq> Node<L> {
             namespace: None,
             hint: None,
             address: None,
+            sign_in: None,
             told_by: None,
             is_by_hand: false,
             permanent: false,

@@ -66,8 +66,12 @@ impl Running {
 
     /// With this environment and nothing of ours.
     pub(super) fn start_in(words: &[&str], environment: &[(&str, &Path)]) -> Self {
-        let words = [words, &["--bind", "127.0.0.1:0", "--namespace", "N1"]].concat();
-        let mut program = program(&words);
+        Self::start_with(&[words, &["--bind", "127.0.0.1:0", "--namespace", "N1"]].concat(), environment)
+    }
+
+    /// By these words alone.
+    fn start_with(words: &[&str], environment: &[(&str, &Path)]) -> Self {
+        let mut program = program(words);
         let mut child = program.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stderr = child.stderr.take().unwrap();
@@ -372,6 +376,21 @@ fn a_quiet_server_logs_less_and_a_verbose_one_more() {
 }
 
 /// The first words tell all of it; after them it goes on trying and says no more.
+#[test]
+fn who_is_named_to_itself_is_told_so_once() {
+    // A port that nobody has at the moment.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (own, other) = (format!("127.0.0.1:{port}"), format!("localhost:{port}"));
+    let words = ["--namespace", "N1", "--bind", &own, "--port", &port.to_string(), "--host", "127.0.0.1", "-c", &other];
+    let mut server = Running::start_with(&words, &[]);
+    let line = server.line("--namespace");
+    assert!(line.contains(&format!("{other} is this Coordinator itself")), "{line}");
+    thread::sleep(Duration::from_millis(800));
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+    assert!(server.lines.iter().all(|line| !line.contains("--namespace")));
+}
+
 #[test]
 fn two_nodes_of_one_namespace_are_both_told_what_to_do_and_once() {
     let mut first = Running::start(&[]);

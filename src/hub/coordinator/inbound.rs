@@ -38,7 +38,9 @@ impl Coordinator {
         let namespace = match caller.sender {
             Place::There { namespace, name: COORDINATOR } => namespace,
             Place::Here(COORDINATOR) => {
-                if let Some(remote) = peers.get(caller.link).map(|peer| peer.remote)
+                // Where it is this process itself, that is told of when it has the answer.
+                let is_this_one = names.nodes.iter().any(|(_, node)| node.sign_in.as_ref() == Some(caller.header));
+                if let Some(remote) = peers.get(caller.link).map(|peer| peer.remote).filter(|_| !is_this_one)
                     && peers.may_log_of(caller.link, About::Namesake)
                 {
                     let ours = &peers.config.namespace;

@@ -211,8 +211,11 @@ impl Coordinator {
     }
 
     /// Our DEALER has finished its ZMTP handshake: sign in.
-    pub(in crate::hub) fn sign_in_at(peers: &mut Peers, names: &Names, key: NodeKey, link: PeerKey) {
+    pub(in crate::hub) fn sign_in_at(peers: &mut Peers, names: &mut Names, key: NodeKey, link: PeerKey) {
         let header = new_header(peers);
+        if let Some(node) = names.nodes.get_mut(key) {
+            node.sign_in = Some(header);
+        }
         let request = rpc::request(1, "coordinator_sign_in", &Value::Null);
         if names.say(peers, link, COORDINATOR, &header, request.as_bytes()).is_err() {
             peers.close(link, Cause::Memory);

@@ -43,7 +43,7 @@ impl Hub {
             return;
         }
         match self.peers.get(key).map(|peer| peer.role) {
-            Some(Role::Dialled(node)) => Coordinator::sign_in_at(&mut self.peers, &self.names, node, key),
+            Some(Role::Dialled(node)) => Coordinator::sign_in_at(&mut self.peers, &mut self.names, node, key),
             Some(Role::Channel(channel, side)) => {
                 self.channels.ready(&mut self.peers, key, (channel, side), metadata.socket_type);
             }

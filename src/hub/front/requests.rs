@@ -114,7 +114,7 @@ impl Request {
     /// Who asks.
     pub(in crate::hub) fn caller<'a>(&'a self, prefix: &[u8]) -> Caller<'a> {
         let is_far = self.web.is_some_and(|remote| !remote.ip().to_canonical().is_loopback());
-        Caller { link: self.link, sender: Place::of(&self.sender, prefix), is_far }
+        Caller { link: self.link, sender: Place::of(&self.sender, prefix), header: &self.header, is_far }
     }
 
     /// Begins the place of one more answer in a batch.

@@ -48,7 +48,7 @@ impl Office {
         let node = *self.dial().last().unwrap();
         let link = self.dialed(node, Ok(())).unwrap();
         self.lent.shake_hands(link);
-        Coordinator::sign_in_at(&mut self.lent.peers, &self.lent.names, node, link);
+        Coordinator::sign_in_at(&mut self.lent.peers, &mut self.lent.names, node, link);
         (node, link)
     }
 

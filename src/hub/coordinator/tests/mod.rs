@@ -19,6 +19,7 @@ use crate::hub::fixture::{FAR, Lent, NEAR};
 use crate::hub::keys::PeerKey;
 use crate::hub::peers::{Due, For, Share};
 use crate::leco::listing::Recent;
+use crate::leco::message::HEADER_BYTES;
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::Place;
 use crate::leco::rpc::{DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, Params, SERVER_FULL};
@@ -68,12 +69,12 @@ impl Office {
 }
 
 fn here(link: PeerKey, name: &str) -> Caller<'_> {
-    Caller { link, sender: Place::Here(name.as_bytes()), is_far: false }
+    Caller { link, sender: Place::Here(name.as_bytes()), header: &[0; HEADER_BYTES], is_far: false }
 }
 
 fn there<'a>(link: PeerKey, namespace: &'a str, name: &'a str) -> Caller<'a> {
     let sender = Place::There { namespace: namespace.as_bytes(), name: name.as_bytes() };
-    Caller { link, sender, is_far: false }
+    Caller { link, sender, header: &[0; HEADER_BYTES], is_far: false }
 }
 
 /// Parameters by name; without any, none are given.
