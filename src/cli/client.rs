@@ -11,7 +11,7 @@ use instep::hub::Channel;
 use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
 use instep::leco::rpc::{
     DUPLICATE_NAME, FORBIDDEN, INVALID_PARAMS, MANAGER_FAILED, METHOD_NOT_FOUND, NODE_UNKNOWN, RECEIVER_UNKNOWN,
-    SESSION_REFUSED, in_order,
+    SERVER_FULL, SESSION_REFUSED, in_order,
 };
 use instep::leco::{DEFAULT_PORT, address};
 use instep::time::Span;
@@ -95,7 +95,10 @@ impl Trouble {
     /// Where it is the Manager that has refused, in its own words alone.
     pub(super) fn in_words_of_manager(self) -> Self {
         match self {
-            Self::Refused(refusal) if refusal.code == i64::from(MANAGER_FAILED.code) && refusal.data.is_string() => {
+            Self::Refused(refusal)
+                if [MANAGER_FAILED, SERVER_FULL].iter().any(|error| i64::from(error.code) == refusal.code)
+                    && refusal.data.is_string() =>
+            {
                 let message = refusal.data.as_str().unwrap_or_default().to_owned();
                 Self::Denied(Box::new(Denial { message, data: Value::Null }))
             }

@@ -97,7 +97,7 @@ fn one_other_machine_opens_a_quarter_of_the_providers() {
         assert_eq!(open(&mut world, FAR, &format!("F{n}")), Value::Null);
     }
     let refused = open(&mut world, FAR, "F2");
-    assert_eq!(refused["code"], -32040);
+    assert_eq!(refused["code"], -32096);
     assert_eq!(
         refused["data"],
         "2 providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
@@ -134,7 +134,10 @@ fn one_other_machine_makes_a_quarter_of_the_sessions() {
 #[test]
 fn a_kernel_on_this_machine_is_for_those_on_this_machine() {
     for (remote, dial_local, is_let) in [(NEAR, false, true), (FAR, false, false), (FAR, true, true)] {
-        for host in ["127.0.0.1", "localhost", "LOCALHOST", "::1", "0.0.0.0", "169.254.169.254", "fe80::1"] {
+        let addresses = ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1"];
+        let names = ["localhost", "LOCALHOST", "localhost.", "kernel.localhost"];
+        let numbers = ["127.1", "0", "127.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "0x7F000001", "169.16689662"];
+        for host in addresses.into_iter().chain(names).chain(numbers) {
             let mut world = World::new(Config { dial_local, ..config(1) });
             let client = dealer(&mut world, remote);
             assert_eq!(code(&call(&mut world, client, "CA", "sign_in", &Value::Null)), None);
@@ -142,7 +145,21 @@ fn a_kernel_on_this_machine_is_for_those_on_this_machine() {
             let answer = call(&mut world, client, "CA", "open_provider", &params);
             let why = format!("{host} is not connected to for another machine (dial_local)");
             let expected = if is_let { Value::Null } else { why.into() };
-            assert_eq!(answer["error"]["data"], expected, "{remote} {dial_local}");
+            assert_eq!(answer["error"]["data"], expected, "{remote} {dial_local} {host}");
         }
+    }
+}
+
+#[test]
+fn what_only_looks_like_this_machine_is_looked_up() {
+    for host in
+        ["128.1", "127.0.0.1.1", "127.0.0.256", "0x7g.1", "127..1", "0xffffffffff", "localhost.example", "1.2.3.4"]
+    {
+        let mut world = World::new(config(1));
+        let client = dealer(&mut world, FAR);
+        assert_eq!(code(&call(&mut world, client, "CA", "sign_in", &Value::Null)), None);
+        let params = json!({"address": {"host": host, "port": 27931}});
+        let answer = call(&mut world, client, "CA", "open_provider", &params);
+        assert_eq!(answer["error"], Value::Null, "{host}");
     }
 }

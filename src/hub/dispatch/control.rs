@@ -207,8 +207,8 @@ impl Hub {
                 self.manager.answer_later(&mut self.peers, id, opener);
                 Called::Later
             }
-            Err(reason) => {
-                self.control_failure(out, to, &reason);
+            Err(why) => {
+                self.control_failure(out, to, &why.reason());
                 Called::Answered(None)
             }
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::hub::Hub;
-use crate::hub::manager::Manager;
+use crate::hub::manager::{Manager, NotOpened};
 use crate::hub::peers::{Asker, Work};
 use crate::time::Tick;
 
@@ -13,7 +13,7 @@ impl Hub {
         self.advance(now);
         let opened = self.manager.open_feed(&mut self.peers, name, Asker::default());
         self.drain_events();
-        opened
+        opened.map_err(NotOpened::reason)
     }
 
     /// The record that a value of JSON is, as [`Hub::push_timestep`] takes it.

@@ -9,13 +9,13 @@ use crate::c2sim::state::State;
 use crate::control::reply::{ManagerInfo, SessionInfo, Status};
 use crate::control::request::Wanted;
 use crate::leco::json::Json;
-use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params};
+use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, SERVER_FULL};
 use crate::limits::SESSIONS_MAX;
 
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Caller, Refused, none};
 use crate::hub::keys::SessionKey;
-use crate::hub::manager::{Chosen, Manager, ProviderRow, Shown, ViewerRow, is_chosen, these};
+use crate::hub::manager::{Chosen, Manager, NotOpened, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
 use crate::hub::peers::Work;
 use crate::hub::sessions::{DEFAULT, Session};
@@ -183,7 +183,7 @@ impl Hub {
 
     /// What fails here is on the error list too.
     fn note_failure<T>(&mut self, outcome: Result<T, Refused>) -> Result<T, Refused> {
-        if let Err((MANAGER_FAILED, Value::String(reason))) = &outcome {
+        if let Err((MANAGER_FAILED | SERVER_FULL, Value::String(reason))) = &outcome {
             self.peers.note_error(reason);
         }
         outcome
@@ -227,7 +227,7 @@ impl Hub {
         };
         let asked_by = self.peers.asker(caller.link);
         let opened = self.manager.open_provider(&mut self.peers, wanted, asked_by);
-        opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))
+        opened.map_err(not_opened)
     }
 
     /// Opens a feed; answers its id.
@@ -237,7 +237,7 @@ impl Hub {
         let name = name.ok_or_else(|| (INVALID_PARAMS, Value::from("name is a string")))?;
         let asked_by = self.peers.asker(caller.link);
         let opened = self.manager.open_feed(&mut self.peers, name, asked_by);
-        opened.map_err(|reason| (MANAGER_FAILED, Value::from(reason))).and_then(|id| self.opened(id))
+        opened.map_err(not_opened).and_then(|id| self.opened(id))
     }
 
     /// Takes a timestep of a feed.
@@ -335,4 +335,12 @@ fn optional_list(params: Params, name: &str) -> Result<Chosen, Refused> {
 fn one_list(params: Params, name: &str) -> Result<Vec<i64>, Refused> {
     optional_list(params, name)?
         .ok_or_else(|| (INVALID_PARAMS, Value::from(format!("{name} is an id or a list of ids"))))
+}
+
+/// What is told of a provider that is not opened.
+fn not_opened(why: NotOpened) -> Refused {
+    match why {
+        NotOpened::Full(reason) => (SERVER_FULL, Value::from(reason)),
+        NotOpened::Failed(reason) => (MANAGER_FAILED, Value::from(reason)),
+    }
 }

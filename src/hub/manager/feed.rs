@@ -11,7 +11,7 @@ use crate::control::section::Section;
 use crate::limits::FEED_NAME_BYTES_MAX;
 
 use super::jobs::Job;
-use super::provider::Source;
+use super::provider::{NotOpened, Source};
 use super::world::Raw;
 use super::{Manager, tell};
 use crate::hub::keys::ProviderKey;
@@ -22,13 +22,19 @@ impl Manager {
     ///
     /// # Errors
     /// Says why there is none.
-    pub(in crate::hub) fn open_feed(&mut self, peers: &mut Peers, name: &str, asked_by: Asker) -> Result<i64, String> {
+    pub(in crate::hub) fn open_feed(
+        &mut self,
+        peers: &mut Peers,
+        name: &str,
+        asked_by: Asker,
+    ) -> Result<i64, NotOpened> {
         if name.is_empty() || name.len() > FEED_NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            return Err(format!("the name of a feed has 1 to {FEED_NAME_BYTES_MAX} bytes, all of which can be shown"));
+            let why = format!("the name of a feed has 1 to {FEED_NAME_BYTES_MAX} bytes, all of which can be shown");
+            return Err(why.into());
         }
         self.make_room(peers, asked_by)?;
         let opened = self.providers.open(ProviderType::Feed, name.to_owned(), Source::Feed, asked_by);
-        let (_, id) = opened.ok_or_else(|| "too many providers".to_owned())?;
+        let (_, id) = opened.ok_or_else(|| NotOpened::Full("too many providers".to_owned()))?;
         log::info!("provider {id} opened: {} {name}", ProviderType::Feed.word());
         tell(peers, id, name, "opened");
         Ok(id)

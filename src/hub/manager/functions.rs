@@ -1,6 +1,6 @@
 //! The Manager's functions, whoever calls them and in whatever protocol.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::control::PROTOCOL_VERSION;
 use crate::control::reply::{ManagerInfo, ProviderType, Status};
@@ -10,7 +10,7 @@ use crate::rcrs::kernel::Dialect;
 use crate::time::Span;
 
 use super::jobs::Job;
-use super::provider::{Kernel, Play, ProviderEntry, Source};
+use super::provider::{Kernel, NotOpened, Play, ProviderEntry, Source};
 use super::rows::{Batch, Chosen, ProviderRow, ViewerRow, is_chosen, no_such};
 use super::{Manager, Timer, tell};
 use crate::hub::call::ReplyTo;
@@ -29,7 +29,28 @@ const LEGACY_PORT: u16 = 7000;
 
 /// Whether a host is this machine by its very name. What others resolve to is seen when they are connected to.
 fn is_named_near(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_near)
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_localhost = host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"));
+    is_localhost || host.parse().ok().or_else(|| in_few_numbers(host).map(IpAddr::V4)).is_some_and(is_near)
+}
+
+/// An address of IPv4 as resolvers take it, too: of one to four numbers, of which the last stands for the bytes that are left, each also octal
+/// behind a 0 and hexadecimal behind 0x.
+fn in_few_numbers(host: &str) -> Option<Ipv4Addr> {
+    let (mut address, mut bits) = (0_u64, 32);
+    let mut parts = host.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let number = match part.strip_prefix('0') {
+            Some(hex) if hex.starts_with(['x', 'X']) => u64::from_str_radix(hex.get(1..)?, 16),
+            Some(octal) if !octal.is_empty() => u64::from_str_radix(octal, 8),
+            _ => part.parse(),
+        };
+        let takes = if parts.peek().is_some() { 8 } else { bits };
+        let number = number.ok().filter(|number| takes > 0 && *number < 1 << takes)?;
+        bits = u32::checked_sub(bits, takes)?;
+        address |= number << bits;
+    }
+    u32::try_from(address).ok().map(Ipv4Addr::from)
 }
 
 impl Manager {
@@ -44,12 +65,12 @@ impl Manager {
         peers: &mut Peers,
         wanted: Wanted<'_>,
         asked_by: Asker,
-    ) -> Result<i64, String> {
+    ) -> Result<i64, NotOpened> {
         self.make_room(peers, asked_by)?;
         let (kind, ids, source) = match wanted {
             Wanted::Address { host, port, keep } => {
                 if asked_by.far.is_some() && !peers.config.dial_local && is_named_near(host) {
-                    return Err(format!("{host} is not connected to for another machine (dial_local)"));
+                    return Err(format!("{host} is not connected to for another machine (dial_local)").into());
                 }
                 let is_legacy = peers.config.rcrs_legacy || port == LEGACY_PORT;
                 let dialect = if is_legacy { Dialect::Legacy } else { Dialect::Current };
@@ -67,8 +88,10 @@ impl Manager {
         };
         let is_log = matches!(source, Source::Log(_));
         let (word, shown) = (kind.word(), ids.clone());
-        let (key, id) =
-            self.providers.open(kind, ids, source, asked_by).ok_or_else(|| "too many providers".to_owned())?;
+        let (key, id) = self
+            .providers
+            .open(kind, ids, source, asked_by)
+            .ok_or_else(|| NotOpened::Full("too many providers".to_owned()))?;
         log::info!("provider {id} opened: {word} {shown}");
         tell(peers, id, &shown, "opened");
         if is_log {
@@ -83,20 +106,21 @@ impl Manager {
     ///
     /// # Errors
     /// Why there may be no more, in words.
-    pub(super) fn make_room(&mut self, peers: &mut Peers, asked_by: Asker) -> Result<(), String> {
+    pub(super) fn make_room(&mut self, peers: &mut Peers, asked_by: Asker) -> Result<(), NotOpened> {
         let all = |_: &ProviderEntry| true;
         if self.providers.len() >= peers.config.providers_max && !self.push_out(peers, all) {
-            return Err(format!("{} providers are open, more are not allowed (providers_max)", self.providers.len()));
+            let why = format!("{} providers are open, more are not allowed (providers_max)", self.providers.len());
+            return Err(NotOpened::Full(why));
         }
         let is_askers = |entry: &ProviderEntry| asked_by.share.is_some() && entry.asked_by.share == asked_by.share;
         let has = self.providers.entries().filter(|(_, entry)| is_askers(entry)).count();
         if has >= share_of(peers.config.providers_max) && !self.push_out(peers, is_askers) {
-            return Err(format!(
+            return Err(NotOpened::Full(format!(
                 "{has} providers of one machine or user are open, more are not allowed (a quarter of providers_max)"
-            ));
+            )));
         }
         if peers.pool.data_room() == 0 {
-            return Err("no memory is left for a provider (memory_max)".to_owned());
+            return Err(NotOpened::Full("no memory is left for a provider (memory_max)".to_owned()));
         }
         Ok(())
     }

@@ -40,6 +40,7 @@ use crate::store::timers::Timers;
 use crate::time::Tick;
 
 use jobs::{Job, Jobs};
+pub(in crate::hub) use provider::NotOpened;
 use provider::Providers;
 use recordings::Recordings;
 pub(in crate::hub) use rows::{Batch, Chosen, ProviderRow, ViewerRow, chosen, is_chosen, no_such, these};

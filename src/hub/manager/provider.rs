@@ -531,3 +531,26 @@ impl Providers {
         }
     }
 }
+
+/// Why a provider is not opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::hub) enum NotOpened {
+    /// As many are open as may be, of all or of somebody's, or memory is short.
+    Full(String),
+    /// It, or what is asked, is to blame.
+    Failed(String),
+}
+
+impl NotOpened {
+    pub(in crate::hub) fn reason(self) -> String {
+        match self {
+            Self::Full(reason) | Self::Failed(reason) => reason,
+        }
+    }
+}
+
+impl From<String> for NotOpened {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
