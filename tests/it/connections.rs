@@ -143,7 +143,7 @@ fn the_command_line_shows_connections_once_and_live_and_whether_all_is_well() {
         status.starts_with("N1.COORDINATOR at ") && status.contains("session     default UNINITIALIZED"),
         "{status}"
     );
-    assert!(status.contains("\nprocess     up ") && status.contains(" B in memory"), "{status}");
+    assert!(status.contains("\nprocess     up ") && status.contains("B in memory"), "{status}");
     let wrong = run(&["ctl", "-a", &address, "connections", "--by", "size"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("waiting_bytes"), "{wrong:?}");
