@@ -2,7 +2,7 @@
 //!
 //! Owns the one way to take them apart and to put them together. Must not know what a name stands for: that is looked up elsewhere.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::DEFAULT_PORT;
 use crate::limits::ADDRESS_BYTES_MAX;
@@ -71,6 +71,30 @@ pub fn has_scope(host: &str) -> bool {
 /// The address that the host is, if it is one and no name.
 fn ip(address: &str) -> Option<IpAddr> {
     split(address)?.0.parse().ok()
+}
+
+/// The address that a host is without being looked up: as it is written, or of IPv4 as resolvers take it, too, in one to four numbers, of which
+/// the last stands for the bytes that are left, each also octal behind a 0 and hexadecimal behind 0x.
+#[must_use]
+pub fn numeric(host: &str) -> Option<IpAddr> {
+    host.parse().ok().or_else(|| in_few_numbers(host).map(IpAddr::V4))
+}
+
+fn in_few_numbers(host: &str) -> Option<Ipv4Addr> {
+    let (mut address, mut bits) = (0_u64, 32);
+    let mut parts = host.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let number = match part.strip_prefix('0') {
+            Some(hex) if hex.starts_with(['x', 'X']) => u64::from_str_radix(hex.get(1..)?, 16),
+            Some(octal) if !octal.is_empty() => u64::from_str_radix(octal, 8),
+            _ => part.parse(),
+        };
+        let takes = if parts.peek().is_some() { 8 } else { bits };
+        let number = number.ok().filter(|number| takes > 0 && *number < 1 << takes)?;
+        bits = u32::checked_sub(bits, takes)?;
+        address |= number << bits;
+    }
+    u32::try_from(address).ok().map(Ipv4Addr::from)
 }
 
 /// Whether a host is this machine to whoever is on it, by its very name: `localhost`, or a loopback address.

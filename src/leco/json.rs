@@ -16,7 +16,7 @@ pub fn has_more_values(text: &[u8], max: usize) -> bool {
             b'"' => rest = behind_string(behind),
             // What begins an array or an object comes before its first value, unless that is empty.
             b',' => values += 1,
-            b'[' | b'{' if !matches!(first_of(behind), Some(b']' | b'}')) => values += 1,
+            b'[' | b'{' if has_values(behind) => values += 1,
             _ => {}
         }
         if values > max {
@@ -28,6 +28,11 @@ pub fn has_more_values(text: &[u8], max: usize) -> bool {
 
 fn first_of(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace())
+}
+
+/// Whether an array or object whose bracket `text` comes behind has anything in it.
+fn has_values(text: &[u8]) -> bool {
+    !matches!(first_of(text), Some(b']' | b'}'))
 }
 
 /// What comes behind the end of the string that `text` is in.
@@ -145,7 +150,7 @@ pub fn cut_lists(text: &[u8], name: &str, [rest_max, values_max]: [usize; 2]) ->
                     list = Some((text.len() - behind.len(), values));
                 }
                 depth += 1;
-                values += usize::from(!matches!(first_of(behind), Some(b']' | b'}')));
+                values += usize::from(has_values(behind));
                 if depth == params {
                     is_place = in_params && *byte == b'[';
                 }

@@ -23,9 +23,10 @@ impl<K> Default for Gathering<K> {
 }
 
 impl<K> Gathering<K> {
-    pub(super) fn add(&mut self, key: K, at: u64) {
+    /// Has one more wait. What time it is, is asked only where that is the first.
+    pub(super) fn add(&mut self, key: K, at: impl FnOnce() -> u64) {
         if self.keys.is_empty() {
-            (self.since, self.read) = (at, 0);
+            (self.since, self.read) = (at(), 0);
         }
         self.keys.push_back(key);
     }
@@ -39,8 +40,8 @@ impl<K> Gathering<K> {
     }
 
     /// Whether they have waited long enough, or for enough.
-    pub(super) fn is_over(&self, at: u64) -> bool {
-        !self.is_empty() && (at.saturating_sub(self.since) >= GATHER_MICROS || self.read >= GATHER_BYTES)
+    pub(super) fn is_over(&self, at: impl FnOnce() -> u64) -> bool {
+        !self.is_empty() && (self.read >= GATHER_BYTES || at().saturating_sub(self.since) >= GATHER_MICROS)
     }
 
     /// Takes out the one that has waited longest.
@@ -56,26 +57,26 @@ mod tests {
     #[test]
     fn nobody_waits_for_ever_and_nobody_for_nothing() {
         let mut gathering = Gathering::default();
-        assert!(!gathering.is_over(u64::MAX), "nobody waits");
-        gathering.add(1, 1000);
-        gathering.add(2, 1000 + GATHER_MICROS - 1);
-        assert!(!gathering.is_over(1000 + GATHER_MICROS - 1));
-        assert!(gathering.is_over(1000 + GATHER_MICROS), "as long as the first may");
+        assert!(!gathering.is_over(|| u64::MAX), "nobody waits");
+        gathering.add(1, || 1000);
+        gathering.add(2, || 1000 + GATHER_MICROS - 1);
+        assert!(!gathering.is_over(|| 1000 + GATHER_MICROS - 1));
+        assert!(gathering.is_over(|| 1000 + GATHER_MICROS), "as long as the first may");
         assert_eq!([gathering.next(), gathering.next(), gathering.next()], [Some(1), Some(2), None]);
         assert!(gathering.is_empty());
-        gathering.add(1, 5000);
-        assert!(!gathering.is_over(5000), "its time begins anew");
+        gathering.add(1, || 5000);
+        assert!(!gathering.is_over(|| 5000), "its time begins anew");
     }
 
     #[test]
     fn what_comes_in_meanwhile_ends_it_too() {
         let mut gathering = Gathering::default();
         gathering.note_read(GATHER_BYTES);
-        gathering.add(1, 0);
-        assert!(!gathering.is_over(0), "what came before does not count");
+        gathering.add(1, || 0);
+        assert!(!gathering.is_over(|| 0), "what came before does not count");
         gathering.note_read(GATHER_BYTES - 1);
-        assert!(!gathering.is_over(0));
+        assert!(!gathering.is_over(|| 0));
         gathering.note_read(1);
-        assert!(gathering.is_over(0));
+        assert!(gathering.is_over(|| 0));
     }
 }

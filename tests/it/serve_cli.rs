@@ -375,7 +375,6 @@ fn a_quiet_server_logs_less_and_a_verbose_one_more() {
     server.line("[DEBUG] connection from");
 }
 
-/// The first words tell all of it; after them it goes on trying and says no more.
 #[test]
 fn who_is_named_to_itself_is_told_so_once() {
     // A port that nobody has at the moment.
@@ -391,6 +390,7 @@ fn who_is_named_to_itself_is_told_so_once() {
     assert!(server.lines.iter().all(|line| !line.contains("--namespace")));
 }
 
+/// The first words tell all of it; after them it goes on trying and says no more.
 #[test]
 fn two_nodes_of_one_namespace_are_both_told_what_to_do_and_once() {
     let mut first = Running::start(&[]);

@@ -56,17 +56,22 @@ fn figure(row: &Value, member: &str) -> u64 {
     row.get(member).and_then(Value::as_u64).unwrap_or(0)
 }
 
-/// A number with at most four digits, and what it is a thousandfold of.
-fn short(number: u64) -> String {
-    let units = ["", "k", "M", "G", "T"];
+/// A number with at most four digits, and what it is a thousandfold of; the last may have more.
+fn scaled(number: u64) -> (u64, &'static str) {
     let mut rest = number;
-    for unit in units {
-        if rest < 10_000 || unit == "T" {
-            return format!("{rest}{unit}");
+    for unit in ["", "k", "M", "G"] {
+        if rest < 10_000 {
+            return (rest, unit);
         }
         rest /= 1000;
     }
-    number.to_string()
+    (rest, "T")
+}
+
+/// A number in few letters.
+fn short(number: u64) -> String {
+    let (digits, unit) = scaled(number);
+    format!("{digits}{unit}")
 }
 
 /// So many milliseconds, as people say it.
@@ -81,9 +86,8 @@ fn span(ms: u64) -> String {
 
 /// So many bytes in few letters, with their unit.
 fn bytes(number: u64) -> String {
-    let text = short(number);
-    let digits = text.trim_end_matches(char::is_alphabetic);
-    format!("{digits} {}B", text.trim_start_matches(digits))
+    let (digits, unit) = scaled(number);
+    format!("{digits} {unit}B")
 }
 
 /// As much of an error as fits one line or two.

@@ -33,8 +33,7 @@ impl Manager {
             return Err(why.into());
         }
         self.make_room(peers, asked_by)?;
-        let opened = self.providers.open(ProviderType::Feed, name.to_owned(), Source::Feed, asked_by);
-        let (_, id) = opened.ok_or_else(|| NotOpened::Full("too many providers".to_owned()))?;
+        let (_, id) = self.providers.open(ProviderType::Feed, name.to_owned(), Source::Feed, asked_by)?;
         log::info!("provider {id} opened: {} {name}", ProviderType::Feed.word());
         tell(peers, id, name, "opened");
         Ok(id)

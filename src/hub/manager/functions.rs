@@ -1,11 +1,12 @@
 //! The Manager's functions, whoever calls them and in whatever protocol.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use crate::control::PROTOCOL_VERSION;
 use crate::control::reply::{ManagerInfo, ProviderType, Status};
 use crate::control::request::Wanted;
 use crate::counters::count;
+use crate::leco::address;
 use crate::rcrs::kernel::Dialect;
 use crate::time::Span;
 
@@ -31,26 +32,7 @@ const LEGACY_PORT: u16 = 7000;
 fn is_named_near(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_localhost = host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"));
-    is_localhost || host.parse().ok().or_else(|| in_few_numbers(host).map(IpAddr::V4)).is_some_and(is_near)
-}
-
-/// An address of IPv4 as resolvers take it, too: of one to four numbers, of which the last stands for the bytes that are left, each also octal
-/// behind a 0 and hexadecimal behind 0x.
-fn in_few_numbers(host: &str) -> Option<Ipv4Addr> {
-    let (mut address, mut bits) = (0_u64, 32);
-    let mut parts = host.split('.').peekable();
-    while let Some(part) = parts.next() {
-        let number = match part.strip_prefix('0') {
-            Some(hex) if hex.starts_with(['x', 'X']) => u64::from_str_radix(hex.get(1..)?, 16),
-            Some(octal) if !octal.is_empty() => u64::from_str_radix(octal, 8),
-            _ => part.parse(),
-        };
-        let takes = if parts.peek().is_some() { 8 } else { bits };
-        let number = number.ok().filter(|number| takes > 0 && *number < 1 << takes)?;
-        bits = u32::checked_sub(bits, takes)?;
-        address |= number << bits;
-    }
-    u32::try_from(address).ok().map(Ipv4Addr::from)
+    is_localhost || address::numeric(host).is_some_and(is_near)
 }
 
 impl Manager {
@@ -88,10 +70,7 @@ impl Manager {
         };
         let is_log = matches!(source, Source::Log(_));
         let (word, shown) = (kind.word(), ids.clone());
-        let (key, id) = self
-            .providers
-            .open(kind, ids, source, asked_by)
-            .ok_or_else(|| NotOpened::Full("too many providers".to_owned()))?;
+        let (key, id) = self.providers.open(kind, ids, source, asked_by)?;
         log::info!("provider {id} opened: {word} {shown}");
         tell(peers, id, &shown, "opened");
         if is_log {

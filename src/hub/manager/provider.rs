@@ -447,11 +447,12 @@ impl Providers {
         ids: String,
         source: Source,
         asked_by: Asker,
-    ) -> Option<(ProviderKey, i64)> {
+    ) -> Result<(ProviderKey, i64), NotOpened> {
         let id = self.next_id;
-        let key = self.table.insert(ProviderEntry { provider: Provider::new(id, kind, ids), source, asked_by }).ok()?;
+        let entry = ProviderEntry { provider: Provider::new(id, kind, ids), source, asked_by };
+        let key = self.table.insert(entry).map_err(|_| NotOpened::Full("too many providers".to_owned()))?;
         self.next_id += 1;
-        Some((key, id))
+        Ok((key, id))
     }
 
     pub(super) fn remove(&mut self, key: ProviderKey) -> Option<ProviderEntry> {
