@@ -127,7 +127,12 @@ const COMMANDS: &[Command] = &[
         help: "a provider from a log below log_dir, or with a PORT from a kernel",
         run: manager::open,
     },
-    Command { name: "logs", arguments: &[], help: "the logs below log_dir that can be opened", run: manager::logs },
+    Command {
+        name: "logs",
+        arguments: &[],
+        help: "the files below log_dir; open says of one if it is no log",
+        run: manager::logs,
+    },
     Command { name: "close", arguments: &[Must("ID"), Many("ID")], help: "close providers", run: manager::close },
     Command { name: "providers", arguments: &[Many("ID")], help: "where data comes from", run: manager::providers },
     Command { name: "viewers", arguments: &[Many("ID")], help: "who looks on", run: manager::viewers },

@@ -109,7 +109,8 @@ fn as_json(digest: &Digest) -> Value {
         .map(|(time, step)| {
             let mut about = json!({"time": time, "entities": object(&step.entities),
                    "entities_total": total(&step.entities), "commands": object(&step.commands),
-                   "changed": step.changed, "deleted": step.deleted, "perceptions": step.perceptions});
+                   "changed": step.changed, "deleted": step.deleted, "perceptions": step.perceptions,
+                   "whole": !step.is_cut()});
             if let (Some(census), Some(about)) = (digest.scores.get(time), about.as_object_mut()) {
                 about.extend(standing(census).map(|(key, value)| (key.to_owned(), value)));
             }
@@ -236,8 +237,7 @@ fn kinds(digest: &Digest) -> (Counts, Vec<&'static str>) {
     let (mut constant, mut varying): (Counts, Vec<&'static str>) = (Vec::new(), Vec::new());
     let count =
         |step: &Timestep, kind: &str| step.entities.iter().find(|(known, _)| *known == kind).map_or(0, |(_, n)| *n);
-    // A timestep that the log was cut off in has no entities counted.
-    let merged: Vec<&Timestep> = digest.steps.values().filter(|step| !step.entities.is_empty()).collect();
+    let merged: Vec<&Timestep> = digest.steps.values().filter(|step| !step.is_cut()).collect();
     for (kind, first) in merged.iter().flat_map(|step| &step.entities) {
         if constant.iter().any(|(known, _)| known == kind) || varying.contains(kind) {
             continue;
@@ -259,9 +259,10 @@ fn steps(digest: &Digest, varying: &[&'static str]) -> String {
     columns.push(Column::Left("COMMANDS"));
     let row = |(time, step): (&i64, &Timestep)| {
         let count = |kind: &&str| step.entities.iter().find(|(known, _)| known == kind).map_or(0, |(_, n)| *n);
-        let mut row = vec![time.to_string(), total(&step.entities).to_string()];
-        row.extend(varying.iter().map(|kind| count(kind).to_string()));
-        row.extend([step.changed, step.deleted, step.perceptions].map(|n| n.to_string()));
+        let of_world = |n: usize| if step.is_cut() { "-".to_owned() } else { n.to_string() };
+        let mut row = vec![time.to_string(), of_world(total(&step.entities))];
+        row.extend(varying.iter().map(|kind| of_world(count(kind))));
+        row.extend([of_world(step.changed), of_world(step.deleted), step.perceptions.to_string()]);
         row.push(listed(&step.commands));
         row
     };
@@ -288,6 +289,11 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[0], "TIME  ENTITIES  blockade  CHANGED  DELETED  PERCEPTIONS  COMMANDS");
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["1", "3", "1", "0", "0", "0"]);
+        assert_eq!(
+            lines[3].split_whitespace().collect::<Vec<_>>(),
+            ["2", "-", "-", "-", "-", "0"],
+            "the log was cut off in it"
+        );
     }
 
     #[test]

@@ -38,6 +38,29 @@ pub(super) fn open(
     let hosts = door::hosts(&leco().map(Listener::address).collect::<Vec<_>>());
     let is_chosen = !config.bind.is_empty() || is_passed.is_some();
     let places: Places<'_> = if is_chosen { [&hosts, &hosts] } else { EVERYWHERE };
+    open_at(config, asked, places, passed, None)
+}
+
+/// Of a server that cannot start because somebody has the port of Components: a sentence for each channel that would be off if that one were gone.
+pub(super) fn off_besides(config: &Config) -> io::Result<Vec<String>> {
+    let asked = door::asked_port(config)?;
+    let chosen = door::chosen(config)?;
+    let mut ports = core::iter::once(asked).chain(chosen.iter().map(SocketAddr::port));
+    // Whoever cannot be seen may be the one that is to be begun anew, with all its ports.
+    let Some((_, pid)) = ports.find_map(host::port_holder) else { return Ok(Vec::new()) };
+    let hosts = door::hosts(&chosen);
+    let places: Places<'_> = if config.bind.is_empty() { EVERYWHERE } else { [&hosts, &hosts] };
+    Ok(open_at(config, asked, places, &mut Passed::default(), Some(pid))?.1)
+}
+
+/// Opens them beside the port `asked` of Components; what the process `before` has is as good as free.
+fn open_at(
+    config: &Config,
+    asked: u16,
+    places: Places<'_>,
+    passed: &mut Passed,
+    before: Option<u32>,
+) -> io::Result<(Vec<Listener>, Vec<String>)> {
     let (mut all, mut off) = (Vec::new(), Vec::new());
     let mut cure = None;
     for usual in &USUAL {
@@ -58,6 +81,7 @@ pub(super) fn open(
         };
         match usual.open(port, places) {
             Ok(listeners) => all.extend(listeners),
+            Err(_) if before.is_some() && usual.holders(port).next().map(|(_, pid)| pid) == before => {}
             Err(error) => {
                 let (channel, key) = (usual.channel, usual.key);
                 let is_moved = chosen == ChannelPort::Usual && error.kind() == io::ErrorKind::AddrInUse;
@@ -106,12 +130,16 @@ impl Usual {
         doors.map(|(_, door)| door)
     }
 
+    /// Who has its ports, as far as they are taken and that can be seen.
+    fn holders(&self, port: i32) -> impl Iterator<Item = (String, u32)> {
+        let ports = [0, self.subscribers, self.distributors].map(|distance| port + distance);
+        ports.into_iter().filter_map(|port| host::port_holder(u16::try_from(port).ok()?))
+    }
+
     /// As an advice: to end the program of another kind that has one of the ports, which is mostly pyleco's `proxy_server`.
     fn end_proxy(&self, port: i32) -> Option<String> {
-        let ports = [0, self.subscribers, self.distributors].map(|distance| port + distance);
-        let mut holders = ports.into_iter().filter_map(|port| host::port_holder(u16::try_from(port).ok()?));
         let own = std::env::current_exe().ok()?;
-        let (name, _) = holders.find(|(name, _)| own.file_name().is_none_or(|own| *own != **name))?;
+        let (name, _) = self.holders(port).find(|(name, _)| own.file_name().is_none_or(|own| *own != **name))?;
         Some(format!("end {name}, whose place this process takes; or "))
     }
 

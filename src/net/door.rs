@@ -119,6 +119,11 @@ pub(super) fn asked_port(config: &Config) -> io::Result<u16> {
     config.bind.first().map_or(Ok(config.port), |text| Ok(address("bind", text, config.port)?.port()))
 }
 
+/// The addresses that somebody has chosen for Components.
+pub(super) fn chosen(config: &Config) -> io::Result<Vec<SocketAddr>> {
+    config.bind.iter().map(|text| address("bind", text, config.port)).collect()
+}
+
 /// The port of STOMP.
 const STOMP_PORT: u16 = 61613;
 /// The ports at which clients of C2SIM look for the reference servers: TNO's, and GMU's with its broker.

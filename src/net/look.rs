@@ -22,8 +22,11 @@ pub(super) fn look(config: &Config) -> io::Result<Vec<String>> {
             lines.extend(elsewhere);
             lines.extend(channels::open(config, &listeners, &mut Passed::default())?.1);
         }
-        // It may well be the one that is to be begun anew.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => lines.push(error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // It may well be the one that is to be begun anew.
+            lines.push(error.to_string());
+            lines.extend(channels::off_besides(config)?);
+        }
         Err(error) => return Err(error),
     }
     Ok(lines)

@@ -304,6 +304,15 @@ class Page(Open):
         left, right = self.map("instep.panes.map((one) => one.provider)")
         self.assertNotEqual(left, right)
 
+    def test_compare_begins_beside_the_provider_that_the_address_names(self):
+        first, second = self.open(), self.open()
+        # The list of providers is there before the view is opened by its address.
+        self.go("#compare")
+        until("both show one", lambda: self.map("instep.panes.every((one) => one.provider !== undefined)"))
+        self.browser.run(f"location.hash = '#compare/{second}'")
+        until("both show one", lambda: self.map(f"instep.panes[0].provider === {second} && instep.panes[1].provider !== undefined"))
+        self.assertEqual(self.map("instep.panes.map((one) => one.provider)"), [second, first])
+
     def test_a_session_that_the_page_chooses_has_its_own_events_alone(self):
         for name in ("first", "second"):
             self.server.call("create_session", {"name": name})

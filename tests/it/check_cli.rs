@@ -93,6 +93,25 @@ fn a_check_says_which_channel_would_be_off() {
     assert!(said.good().contains("the log channel is off: ") && !said.good().contains("data channel"), "{said:?}");
 }
 
+/// Only Linux tells who has a port.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_check_beside_a_server_says_which_channel_somebody_else_keeps_off() {
+    let mut server = Running::start(&[]);
+    let words = server.line("COORDINATOR on");
+    let address = words.split("COORDINATOR on ").nth(1).unwrap().split([',', ' ']).next().unwrap().to_owned();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let said = check(&["--bind", &address, "--data-port", &port]);
+    assert!(said.good().contains(": it is in use by instep (pid "), "{said:?}");
+    assert!(said.good().contains(&format!("the data channel is off: cannot listen on port {port}: ")), "{said:?}");
+    let of_server = address.rsplit(':').next().unwrap();
+    let said = check(&["--bind", &address, "--data-port", of_server, "--log-channel-port", "off"]);
+    assert!(!said.good().contains("channel is off"), "its own will be free when it is begun anew: {said:?}");
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+}
+
 #[test]
 fn a_check_says_which_directory_is_not_there() {
     let directory = directory("missing");

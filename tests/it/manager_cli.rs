@@ -414,7 +414,7 @@ fn logs_of_every_packing_come_to_the_same_numbers() {
         assert_eq!((&said["commands"]["move"], &said["moves_without_point"]), (&json!(2), &json!(1)));
         assert_eq!(said["undefined"], json!({"x": 1, "positionhistory": 1}));
         let step = json!({"time": 1, "entities": {"road": 1, "building": 1, "civilian": 1, "ambulanceteam": 1, "blockade": 1},
-                          "entities_total": 5, "commands": {}, "changed": 2, "deleted": 0, "perceptions": 1});
+                          "entities_total": 5, "commands": {}, "changed": 2, "deleted": 0, "perceptions": 1, "whole": true});
         assert_eq!(said["steps"][1], step, "{name}");
         assert_eq!((&said["entities"]["2"]["ignition"], &said["entities"]["99"]), (&json!(1), &Value::Null));
         let said = log(&[&path, "-e", "99"]);
@@ -433,7 +433,14 @@ fn a_log_that_is_cut_short_is_read_as_far_as_it_goes() {
     let path = folder.file("cut.log", &plain[..plain.len() - 20]);
     let said = log(&[&path]);
     assert!(said.good().contains(": plain frames, truncated"), "{said:?}");
+    let last: Vec<_> = said.out.lines().last().unwrap_or_default().split_whitespace().take(6).collect();
+    assert_eq!(
+        last,
+        ["2", "-", "-", "-", "-", "1"],
+        "of a timestep that was not read to its end there is no world: {said:?}"
+    );
     let said = log(&[&path, "--json"]).json();
+    assert_eq!(said["steps"][2]["whole"], false);
     assert_eq!((&said["whole"], &said["time_max"], &said["timesteps_planned"]), (&json!(false), &json!(1), &json!(2)));
 }
 

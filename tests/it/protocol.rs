@@ -54,8 +54,11 @@ fn calls(document: &Value) -> String {
 
 fn codes() -> String {
     let rows = Code::ALL.into_iter().map(|one| {
-        let keys: Vec<String> = one.detail_keys().iter().take(4).map(|key| code(key)).collect();
-        let more = if one.detail_keys().len() > 4 { " …" } else { "" };
+        // Where keys are numbered, the first of them tell what the others are.
+        let all = one.detail_keys();
+        let shown = if all.len() > 5 { 4 } else { all.len() };
+        let keys: Vec<String> = all.iter().take(shown).map(|key| code(key)).collect();
+        let more = if all.len() > shown { " …" } else { "" };
         [code(one.name()), one.to_string(), keys.join(", ") + more]
     });
     table(["code", "says", "`details` may have"], rows)

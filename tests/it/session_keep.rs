@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::common::c2sim;
 use crate::common::driver;
+use crate::common::guest::take_answer;
 use crate::common::ledger::Memory;
 use crate::common::member::{Member, brief, code_of};
 use crate::common::wire;
@@ -189,6 +190,18 @@ fn a_disk_that_refuses_is_told_to_whoever_asked_and_nothing_changes() {
     assert_eq!(code_of(&a.answer(&mut world, made, "COORDINATOR")), "IO_ERROR");
     assert_eq!(code_of(&a.ask(&mut world, "N1.session:x", "info", &Value::Null)), "SHARED_SESSION_NOT_FOUND");
     assert_eq!(world.count("commits_failed"), 2);
+    let looker = world.connect_at(0, Door::Http, "127.0.0.1:5000").unwrap();
+    let health = |world: &mut World| {
+        world.feed(looker, b"GET /health HTTP/1.1\r\nHost: lab\r\n\r\n");
+        take_answer(&mut world.clients[looker].read).unwrap()
+    };
+    let said = health(&mut world);
+    let why = "what sessions are to keep could not be written (state_dir)";
+    assert_eq!((said.status, &said.json()["status"], &said.json()["reason"]), (503, &json!("DOWN"), &json!(why)));
+    a.send(&mut world, "N1.session:default", "submit_initialization", &Value::Null);
+    ledger.settle_all(&mut world, 0);
+    let said = health(&mut world);
+    assert_eq!((said.status, &said.json()["status"]), (200, &json!("UP")), "the next write was made");
 }
 
 #[test]

@@ -221,7 +221,8 @@ fn a_log_is_played_from_another_timestep_and_at_another_speed() {
     assert_eq!(ctl(&["play", "1", "--speed", "1000", "--json"]).json()["providerinfo"][0]["time"], 7);
     assert_eq!(viewer.see().time, 8, "the next timestep comes at the new pace");
     ctl(&["play", "1", "--speed", "0.01"]).good();
-    ctl(&["play", "1", "--seek", "99"]).good();
+    let said = ctl(&["play", "1", "--seek", "99"]);
+    assert_eq!(said.good(), "provider 1 is played from timestep 99, or to its end where that comes first\n");
     let last = viewer.see_until(30).pop().unwrap();
     assert_eq!((place(&last), controller.wait_for_status(provider, "closed")["time"].clone()), (Some(30), json!(30)));
     assert_eq!(ctl(&["play", "1", "--seek", "31"]).error(1), "provider 1: the log ends before this timestep");

@@ -289,7 +289,7 @@ pub(super) fn status(_: &Given, connection: &mut Connection) -> Result<Report, S
     line(
         "memory",
         format!(
-            "{} wait, {} of parts, {} of worlds and sessions",
+            "{} wait, {} of parts, {} of worlds, sessions and channels",
             bytes(count("ring_bytes_now")),
             bytes(count("partial_bytes_now")),
             bytes(count("data_bytes_now")),

@@ -257,7 +257,11 @@ pub(super) fn play(given: &Given, connection: &mut Connection) -> Result<Report,
     let json = client.ask("COORDINATOR", "play", &asked).map_err(Trouble::in_words_of_manager)?;
     let said = [("at speed", &speed), ("from timestep", &time)].into_iter().filter(|(_, value)| !value.is_null());
     let said: Vec<String> = said.map(|(words, value)| format!("{words} {value}")).collect();
-    Ok(Report { text: format!("provider {provider} is played {}\n", said.join(", ")), json })
+    // How far a log goes may be known only when it has been read; 0 is not known at all.
+    let last = json.pointer("/providerinfo/0/maxtime").and_then(Value::as_i64).filter(|last| *last > 0);
+    let is_beyond = time.as_i64().zip(last).is_some_and(|(time, last)| time > last);
+    let rest = if is_beyond { ", or to its end where that comes first" } else { "" };
+    Ok(Report { text: format!("provider {provider} is played {}{rest}\n", said.join(", ")), json })
 }
 
 pub(super) fn disconnect(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {

@@ -64,6 +64,13 @@ impl Digest {
     }
 }
 
+impl Timestep {
+    /// Whether the log was cut off in it: there is no world of it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.entities.is_empty()
+    }
+}
+
 /// The counts of one timestep; 0 is the world before the first.
 #[derive(Debug, Default)]
 pub(super) struct Timestep {

@@ -210,7 +210,11 @@ impl Coordinator {
             Reading::new("components", "Components signed in at this node", names.directory.len()),
             Reading::new("ring_bytes", "bytes that wait for receivers", rings),
             Reading::new("partial_bytes", "bytes of messages that have come in part", partial),
-            Reading::new("data_bytes", "bytes of worlds, results and sessions", peers.pool.data_in_use()),
+            Reading::new(
+                "data_bytes",
+                "bytes of worlds, results, sessions, channels and requests over HTTP",
+                peers.pool.data_in_use(),
+            ),
         ]
     }
 

@@ -152,6 +152,7 @@ impl Hub {
             | Route::Options
             | Route::Foreign
             | Route::Misled
+            | Route::OnlyBy(_)
             | Route::Malformed
             | Route::Cleanup
             | Route::UnknownOfApi

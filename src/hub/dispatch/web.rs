@@ -4,6 +4,8 @@
 
 use core::net::SocketAddr;
 
+use serde_json::json;
+
 use crate::c2sim::state::State;
 use crate::counters::Reading;
 use crate::hub::Hub;
@@ -170,6 +172,7 @@ impl Hub {
             Route::Misled => {
                 Reply::text(403, "this server has no such name (http_external, or trusted_proxies for a proxy)")
             }
+            Route::OnlyBy(methods) => Reply::text(405, &format!("this takes {methods}")).with("Allow", *methods),
             Route::Malformed => Reply::text(400, "malformed escape in the path"),
             Route::UnknownOfApi => Self::unknown_over_web(asked),
             Route::Unknown => Reply::of(
@@ -183,10 +186,14 @@ impl Hub {
 
     /// Whether the process is well: it is, unless what it is told to keep cannot be kept, or a turn of the loop has lately kept everybody waiting.
     fn health(&self) -> Reply {
-        let is_ill = self.sessions.cannot_keep() || self.turns.is_overdue(self.peers.now);
-        let (status, word) = if is_ill { (503, "DOWN") } else { (200, "UP") };
-        let body = format!("{{\"status\":\"{word}\",\"timestamp\":{}}}", self.peers.unix_ms());
-        Reply::json(status, body)
+        let why = if self.sessions.cannot_keep() {
+            "what sessions are to keep could not be written (state_dir)"
+        } else if self.turns.is_overdue(self.peers.now) {
+            "a turn of the loop has taken more than a second within the last ten"
+        } else {
+            return Reply::json(200, format!("{{\"status\":\"UP\",\"timestamp\":{}}}", self.peers.unix_ms()));
+        };
+        Reply::json(503, json!({"status": "DOWN", "timestamp": self.peers.unix_ms(), "reason": why}).to_string())
     }
 
     /// Every number, in the words of Prometheus.

@@ -52,6 +52,8 @@ pub(in crate::hub) enum Route {
     Foreign,
     /// A client of this machine names a host that is not ours.
     Misled,
+    /// What there is only for these other methods.
+    OnlyBy(&'static str),
     /// An escape in the path that is none, or a name of a session that cannot be one.
     Malformed,
     /// Nothing that there is.
@@ -131,7 +133,7 @@ fn segments<'a>(target: &Target<'a>) -> Result<([Cow<'a, str>; SEGMENTS_MAX], us
 }
 
 impl Route {
-    /// By method and path. A path that there is, with another method, is as unknown as one that there is not: so are other servers of C2SIM.
+    /// By method and path. A path that other servers of C2SIM have, too, is with another method as unknown as one that there is not: so they take it.
     pub(super) fn of(method: Method, target: &Target<'_>) -> Self {
         if method == Method::Options {
             return Self::Options;
@@ -164,6 +166,9 @@ impl Route {
             ["rpc", name] if method == Method::Post => Self::RpcAt(name.into()),
             ["cleanup"] if is_read => Self::Cleanup,
             ["viewer"] if is_read => Self::Viewer,
+            ["rpc"] | ["rpc", _] => Self::OnlyBy("POST"),
+            ["events"] => Self::OnlyBy("GET"),
+            ["openrpc.json" | "viewer"] | ["page", _] => Self::OnlyBy("GET, HEAD"),
             _ => Self::Unknown,
         }
     }
@@ -188,7 +193,7 @@ impl Route {
             Self::Viewer => "/viewer",
             Self::Task(task) => task.pattern(),
             Self::UnknownOfApi => "/api/{unknown}",
-            Self::Options | Self::Foreign | Self::Misled | Self::Malformed | Self::Unknown => "other",
+            Self::Options | Self::Foreign | Self::Misled | Self::OnlyBy(_) | Self::Malformed | Self::Unknown => "other",
         }
     }
 

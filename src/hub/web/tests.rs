@@ -113,6 +113,17 @@ fn paths_are_found_with_and_without_the_prefix() {
     }
     assert_eq!(at.route("HEAD", "/health"), Route::Health);
     assert_eq!((at.route("POST", "/health"), at.route("OPTIONS", "/health")), (Route::Unknown, Route::Options));
+    for (method, target, wanted) in [
+        ("GET", "/rpc", "POST"),
+        ("PUT", "/rpc/N1.CA", "POST"),
+        ("HEAD", "/events", "GET"),
+        ("POST", "/viewer", "GET, HEAD"),
+        ("DELETE", "/openrpc.json", "GET, HEAD"),
+        ("POST", "/page/none.js", "GET, HEAD"),
+    ] {
+        assert_eq!(at.route(method, target), Route::OnlyBy(wanted), "{method} {target}");
+    }
+    assert_eq!(at.route("GET", "/page/none.js"), Route::Unknown);
 }
 
 #[test]

@@ -15,8 +15,8 @@ const NOBODY = [];
 
 export class Pane {
   /**
-   * @param {{label: string, layers: Record<string, boolean>, chose: (pane: Pane, id: number|undefined) => void, changed: () => void,
-   *   provided: (pane: Pane) => void, taken: () => Array<number|undefined>}} owner `taken` are the providers that other maps show
+   * @param {{provider: number|undefined, label: string, layers: Record<string, boolean>, chose: (pane: Pane, id: number|undefined) => void, changed: () => void,
+   *   provided: (pane: Pane) => void, taken: () => Array<number|undefined>}} owner `provider` is the one to begin with, `taken` are those that other maps show
    */
   constructor(owner) {
     this.owner = owner;
@@ -40,7 +40,9 @@ export class Pane {
     this.hands();
     this.listen = () => this.list();
     providers.addEventListener('change', this.listen);
-    this.list();
+    this.hadOne = owner.provider !== undefined;
+    if (owner.provider === undefined) this.list();
+    else this.choose(owner.provider);
   }
 
   close() {

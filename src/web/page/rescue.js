@@ -50,9 +50,11 @@ export function show(root, words, { maps, address }) {
       else if (active?.provider !== undefined) address([active.provider, player.follows ? 'live' : player.shown.time, ...(active.chosen === undefined ? [] : [active.chosen])]);
     }, 300);
   };
+  // What the address names is taken from the start, so that no other map chooses it.
+  const named = words.slice(0, maps).map(Number).map((id) => (id > 0 ? id : undefined));
   for (let n = 0; n < maps; n += 1) {
-    panes.push(new Pane({ label: maps === 1 ? 'Map' : n === 0 ? 'Left map' : 'Right map', layers, changed, chose: (pane) => { active = pane; changed(); },
-      provided: (pane) => { active = pane; if (maps === 1) player.toLive(); changed(); }, taken: () => panes.map((pane) => pane.provider) }));
+    panes.push(new Pane({ provider: named[n], label: maps === 1 ? 'Map' : n === 0 ? 'Left map' : 'Right map', layers, changed, chose: (pane) => { active = pane; changed(); },
+      provided: (pane) => { active = pane; if (maps === 1) player.toLive(); changed(); }, taken: () => [...named.slice(panes.length), ...panes.map((pane) => pane.provider)] }));
   }
   active = panes[0];
   /** The time that the address asks for, until it can be shown. @type {{time: number}|undefined} */
@@ -81,10 +83,8 @@ export function show(root, words, { maps, address }) {
   const side = h('aside', { class: 'side', 'aria-label': 'About what is shown' }, tools, session, numbers, inspector.element);
   fill(root, h('div', { class: `rescue maps${maps}` }, h('div', { class: 'panes' }, panes.map((pane) => pane.element)), side, timeline.element));
 
-  const [first, second] = words;
-  if (maps === 2) [first, second].forEach((word, n) => { if (Number(word) > 0) panes[n].choose(Number(word)); });
-  else if (Number(first) > 0) {
-    panes[0].choose(Number(first));
+  const [, second] = words;
+  if (maps === 1 && named[0] !== undefined) {
     if (Number(second) >= 0 && second !== undefined && second !== 'live' && second !== '') wanted = { time: Number(second) };
     if (Number(words[2]) > 0) panes[0].chosen = Number(words[2]);
   }
