@@ -5,47 +5,134 @@ use core::fmt::{self, Write as _};
 
 use serde_json::Value;
 
-/// Whether a JSON text has more values than `max`, those of objects and arrays counted with them. What is no JSON is counted somehow, and
-/// looked at no further than that many.
+#[cfg(doc)]
+use crate::limits::JSON_WORK_MAX;
+use crate::limits::NAME_BYTES_MAX;
+
+/// What reading a byte outside of the strings of a text takes, beside [`JSON_WORK_MAX`].
+const BYTE_WORK: usize = 2;
+/// The same of an escape in a string.
+const ESCAPE_WORK: usize = 8;
+/// The same of a value.
+const VALUE_WORK: usize = 32;
+/// The same of a key, for its place among the others.
+const KEY_WORK: usize = 96;
+/// The same of an object, for the room of its first keys.
+const OBJECT_WORK: usize = 160;
+
+/// How much a JSON text may ask of who reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// Values, those of objects and arrays counted with them.
+    pub values: usize,
+    /// What reading it takes, in halves of a byte outside of its strings.
+    pub work: usize,
+}
+
+/// Whether a JSON text asks for more than that. What is no JSON is counted somehow.
 #[must_use]
-pub fn has_more_values(text: &[u8], max: usize) -> bool {
-    let (mut values, mut rest) = (1, text);
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            b'"' => rest = behind_string(behind),
-            // What begins an array or an object comes before its first value, unless that is empty.
-            b',' => values += 1,
-            b'[' | b'{' if has_values(behind) => values += 1,
-            _ => {}
-        }
-        if values > max {
+pub fn has_more(text: &[u8], most: Most) -> bool {
+    let mut walk = Walk::new(text);
+    while walk.next().is_some() {
+        if walk.values > most.values || walk.work > most.work {
             return true;
         }
     }
-    false
+    walk.work > most.work
+}
+
+/// What stands outside of the strings of a JSON text, and they.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark<'a> {
+    /// A string, as it is written between its quotes; empty where it does not end.
+    String(&'a [u8]),
+    Colon,
+    Comma,
+    /// Of an array or an object begins.
+    Open {
+        is_array: bool,
+    },
+    Close,
+}
+
+/// A way through a JSON text from mark to mark, which counts what lies behind it.
+struct Walk<'a> {
+    rest: &'a [u8],
+    values: usize,
+    work: usize,
+}
+
+impl<'a> Walk<'a> {
+    const fn new(text: &'a [u8]) -> Self {
+        Self { rest: text, values: 1, work: 0 }
+    }
+
+    fn next(&mut self) -> Option<Mark<'a>> {
+        let is_mark = |byte: &u8| matches!(byte, b'"' | b',' | b':' | b'[' | b']' | b'{' | b'}');
+        let Some(at) = self.rest.iter().position(is_mark) else {
+            self.work += BYTE_WORK * self.rest.len();
+            self.rest = &[];
+            return None;
+        };
+        let (mark, rest) = self.rest.get(at..)?.split_first()?;
+        self.rest = rest;
+        self.work += BYTE_WORK * (at + 1);
+        Some(match mark {
+            b'"' => {
+                self.rest = behind_string(rest, &mut self.work);
+                let string = rest.get(..rest.len() - self.rest.len()).and_then(|it| it.strip_suffix(b"\""));
+                Mark::String(string.unwrap_or_default())
+            }
+            b':' => {
+                self.work += KEY_WORK;
+                Mark::Colon
+            }
+            b',' => {
+                self.count_value();
+                Mark::Comma
+            }
+            b'[' | b'{' => {
+                self.work += if *mark == b'{' { OBJECT_WORK } else { 0 };
+                // What begins an array or an object comes before its first value, unless that is empty.
+                if !matches!(first_of(rest), Some(b']' | b'}')) {
+                    self.count_value();
+                }
+                Mark::Open { is_array: *mark == b'[' }
+            }
+            _ => Mark::Close,
+        })
+    }
+
+    const fn count_value(&mut self) {
+        self.values += 1;
+        self.work += VALUE_WORK;
+    }
 }
 
 fn first_of(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 
-/// Whether an array or object whose bracket `text` comes behind has anything in it.
-fn has_values(text: &[u8]) -> bool {
-    !matches!(first_of(text), Some(b']' | b'}'))
+/// What comes behind the end of the string that `text` is in; what its escapes take is added to `work`.
+fn behind_string<'a>(mut text: &'a [u8], work: &mut usize) -> &'a [u8] {
+    loop {
+        text = match text {
+            [b'"', behind @ ..] => return behind,
+            [b'\\', _, behind @ ..] => {
+                *work += ESCAPE_WORK;
+                behind
+            }
+            [b'\\'] => return &[],
+            _ => match memchr::memchr2(b'"', b'\\', text) {
+                Some(at) => text.get(at..).unwrap_or_default(),
+                None => return &[],
+            },
+        };
+    }
 }
 
-/// What comes behind the end of the string that `text` is in.
-fn behind_string(mut text: &[u8]) -> &[u8] {
-    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
-        let is_end = text.get(at) == Some(&b'"');
-        text = text.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
-        if is_end {
-            return text;
-        }
-    }
-    &[]
-}
+/// Bytes of a string with escapes in it that one of [`Strings`] may have: a name of the longest kind, all of it escaped.
+const ESCAPED_BYTES_MAX: usize = 12 * NAME_BYTES_MAX;
 
 /// An array of strings as the text between its brackets, to be read one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,15 +170,18 @@ impl Strings {
         self.text.len()
     }
 
-    /// Reads the next one, of those that there are; `None`: it is no string, or what is around it is no JSON.
+    /// Reads the next one, of those that there are; `None`: it is no string, or of more than [`ESCAPED_BYTES_MAX`] bytes with escapes among
+    /// them, or what is around it is no JSON.
     pub fn read(&mut self) -> Option<String> {
         self.left = self.left.checked_sub(1)?;
         let rest = self.text.get(self.at..)?.trim_ascii_start();
-        let behind = behind_string(rest.strip_prefix(b"\"")?);
+        let behind = behind_string(rest.strip_prefix(b"\"")?, &mut 0);
         let string = rest.get(..rest.len() - behind.len())?;
         let letters = string.get(1..string.len().checked_sub(1)?)?;
         let read = if letters.iter().all(|byte| *byte >= b' ' && *byte != b'\\') && string.ends_with(b"\"") {
             core::str::from_utf8(letters).ok()?.to_owned()
+        } else if letters.len() > ESCAPED_BYTES_MAX {
+            return None;
         } else {
             let Value::String(read) = serde_json::from_slice(string).ok()? else { return None };
             read
@@ -116,60 +206,52 @@ pub struct Cut {
 }
 
 /// Cuts lists out of the text of a JSON-RPC document: those that are the parameter `name` of a call, or its first by position. Answers the
-/// text with empty ones in their places; `None`: there are more than `rest_max` values besides, or `values_max` with theirs. What is no JSON
-/// in the text stays none; what is none in a list shows when that is read.
+/// text with empty ones in their places; `None`: there are more than `values_max` values, those of the lists counted too. What is no JSON in
+/// the text stays none; what is none in a list shows when that is read.
 #[must_use]
-pub fn cut_lists(text: &[u8], name: &str, [rest_max, values_max]: [usize; 2]) -> Option<(Vec<u8>, Vec<Cut>)> {
+pub fn cut_lists(text: &[u8], name: &str, values_max: usize) -> Option<(Vec<u8>, Vec<Cut>)> {
     // Where the members of a call are, and where its parameters.
     let (members, params) = if first_of(text) == Some(b'[') { (2, 3) } else { (1, 2) };
     let (mut shorter, mut cuts, mut copied) = (Vec::new(), Vec::new(), 0);
-    let (mut call, mut depth, mut values, mut in_lists) = (0, 0_usize, 1, 0);
+    let (mut call, mut depth, mut before) = (0, 0_usize, 1);
     let (mut string, mut in_params, mut is_place, mut list) = (&[][..], false, false, None);
-    let mut rest = text;
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            b'"' => {
-                rest = behind_string(behind);
-                string =
-                    behind.get(..behind.len() - rest.len()).and_then(|it| it.strip_suffix(b"\"")).unwrap_or_default();
-            }
-            b':' if depth == members => in_params = string == b"params",
-            b':' if depth == params => is_place = in_params && string == name.as_bytes(),
-            b',' => {
-                values += 1;
-                match depth {
-                    _ if depth + 1 == members => call += 1,
-                    _ if depth == members => in_params = false,
-                    _ if depth == params => is_place = false,
-                    _ => {}
-                }
-            }
-            b'[' | b'{' => {
-                if *byte == b'[' && depth == params && is_place {
-                    list = Some((text.len() - behind.len(), values));
+    let mut walk = Walk::new(text);
+    while let Some(mark) = walk.next() {
+        match mark {
+            Mark::String(it) => string = it,
+            Mark::Colon if depth == members => in_params = string == b"params",
+            Mark::Colon if depth == params => is_place = in_params && string == name.as_bytes(),
+            Mark::Comma => match depth {
+                _ if depth + 1 == members => call += 1,
+                _ if depth == members => in_params = false,
+                _ if depth == params => is_place = false,
+                _ => {}
+            },
+            Mark::Open { is_array } => {
+                if is_array && depth == params && is_place {
+                    list = Some((text.len() - walk.rest.len(), before));
                 }
                 depth += 1;
-                values += usize::from(has_values(behind));
                 if depth == params {
-                    is_place = in_params && *byte == b'[';
+                    is_place = in_params && is_array;
                 }
             }
-            b']' | b'}' => {
+            Mark::Close => {
                 depth = depth.saturating_sub(1);
                 if depth == params
                     && let Some((start, before)) = list.take()
                 {
-                    let (end, left) = (text.len() - behind.len() - 1, values - before);
+                    let end = text.len() - walk.rest.len() - 1;
+                    let list = Strings { text: text.get(start..end)?.into(), at: 0, left: walk.values - before };
                     shorter.extend_from_slice(text.get(copied..start)?);
-                    cuts.push(Cut { call, list: Strings { text: text.get(start..end)?.into(), at: 0, left } });
-                    (copied, in_lists) = (end, in_lists + left);
+                    cuts.push(Cut { call, list });
+                    copied = end;
                 }
             }
-            _ => {}
+            Mark::Colon => {}
         }
-        let own = if list.is_some() { 0 } else { values - in_lists };
-        if values > values_max || own > rest_max {
+        before = walk.values;
+        if before > values_max {
             return None;
         }
     }
@@ -341,7 +423,7 @@ mod tests {
     #[test]
     fn lists_are_cut_out_where_they_are_a_parameter_and_nowhere_else() {
         let cut = |text: &str| {
-            let (rest, cuts) = cut_lists(text.as_bytes(), "list", [1000, 1000]).unwrap();
+            let (rest, cuts) = cut_lists(text.as_bytes(), "list", 1000).unwrap();
             let cuts =
                 cuts.into_iter().map(|cut| (cut.call, read_all(cut.list).into_iter().collect::<Option<Vec<_>>>()));
             (String::from_utf8(rest).unwrap(), cuts.collect::<Vec<_>>())
@@ -374,15 +456,31 @@ mod tests {
     }
 
     #[test]
-    fn values_of_lists_that_are_cut_out_are_counted_apart() {
+    fn values_are_counted_wherever_they_are() {
         let text = br#"{"method":"m","params":{"list":["CA","CB","CC"],"b":[1,2]}}"#;
-        // The document, two members of it, two parameters less the list itself, and two in the other list.
-        let most = [7, 10];
-        assert!(!has_more_values(text, most[1]) && has_more_values(text, most[1] - 1));
-        assert!(cut_lists(text, "list", most).is_some());
-        assert_eq!(cut_lists(text, "list", [most[0] - 1, most[1]]), None);
-        assert_eq!(cut_lists(text, "list", [most[0], most[1] - 1]), None);
-        assert_eq!(cut_lists(text, "other", most), None);
+        // The document, two members of it, two parameters, and what is in their lists.
+        let most = |values| Most { values, work: usize::MAX };
+        assert!(!has_more(text, most(10)) && has_more(text, most(9)));
+        for name in ["list", "other"] {
+            assert!(cut_lists(text, name, 10).is_some());
+            assert_eq!(cut_lists(text, name, 9), None);
+        }
+    }
+
+    #[test]
+    fn what_reading_takes_is_counted_for_all_that_is_not_in_a_string_and_for_escapes() {
+        for (text, work) in [
+            (r#""letters, [of] {no: matter}""#, 2),
+            (r#""a\n\"b\\c\u0041\ud83d\ude00""#, 2 + 6 * ESCAPE_WORK),
+            (r#"["a\n\"b", "\\", 123.25e-7  ]"#, 2 * 19 + 3 * VALUE_WORK + 3 * ESCAPE_WORK),
+            (r#"{"a":1,"b":{}}"#, 2 * 10 + 2 * (VALUE_WORK + KEY_WORK + OBJECT_WORK)),
+            ("[[],\n[ ]]", 2 * 9 + 2 * VALUE_WORK),
+            (r#""no end, [1,2\"#, 2),
+            ("     ", 10),
+        ] {
+            let most = |work| Most { values: 100, work };
+            assert!(!has_more(text.as_bytes(), most(work)) && has_more(text.as_bytes(), most(work - 1)), "{text}");
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@ use core::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use super::json::{self, Cut, Strings};
-use crate::limits::{BATCH_MAX, JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX, LIST_AT_ONCE_BYTES, RPC_BYTES_MAX};
+use super::json::{self, Cut, Most, Strings};
+use crate::limits::{
+    BATCH_MAX, JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX, JSON_WORK_MAX, LIST_AT_ONCE_BYTES, RPC_BYTES_MAX,
+};
 
 /// An error of JSON-RPC or LECO; clients look at the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,9 @@ pub struct RpcError {
 pub const PARSE_ERROR: RpcError = RpcError { code: -32700, message: "Parse error" };
 /// JSON, but no request.
 pub const INVALID_REQUEST: RpcError = RpcError { code: -32600, message: "Invalid Request" };
+/// A document that has too much in it to be read at once ([`RPC_BYTES_MAX`], [`JSON_VALUES_MAX`], [`JSON_WORK_MAX`], [`BATCH_MAX`]).
+pub const TOO_MUCH: RpcError =
+    RpcError { code: -32600, message: "Invalid Request: too much to be read at once. Send it in parts." };
 /// No such method.
 pub const METHOD_NOT_FOUND: RpcError = RpcError { code: -32601, message: "Method not found" };
 /// Parameters that the method does not take.
@@ -73,7 +78,7 @@ pub const MANAGER_FAILED: RpcError = RpcError { code: -32040, message: "The Mana
 pub const SESSION_REFUSED: RpcError = RpcError { code: -32030, message: "The session refused this." };
 
 /// Every error, and what whoever hears it should know beside its sentence.
-pub const ERRORS: [(RpcError, &str); 20] = [
+pub const ERRORS: [(RpcError, &str); 21] = [
     (ALREADY_CONNECTED, "of DATA_COORDINATOR and LOG_COORDINATOR; data has the address"),
     (NOT_CONNECTED, "likewise"),
     (NOT_PERMITTED, "what ends, hides or takes something works over loopback alone; data names what was asked"),
@@ -93,6 +98,7 @@ pub const ERRORS: [(RpcError, &str); 20] = [
     (SERVER_FULL, "data says of what: names, nodes, connections"),
     (NO_ANSWER, "over HTTP alone: data says how long whoever was asked was waited for"),
     (INVALID_REQUEST, "JSON, but no request of JSON-RPC 2.0"),
+    (TOO_MUCH, "more than 2 MiB, 16,384 values, 1,024 calls, or dearer to read than as many calls of four parameters"),
     (METHOD_NOT_FOUND, "rpc.discover tells which there are"),
     (INVALID_PARAMS, "data says which"),
     (INTERNAL_ERROR, "data says why: the answer is too large, or is not JSON"),
@@ -169,15 +175,16 @@ impl Document {
     /// Takes a payload frame apart.
     ///
     /// # Errors
-    /// [`PARSE_ERROR`] for anything that is not JSON, [`INVALID_REQUEST`] for oversized documents, for those of more than
-    /// [`JSON_VALUES_MAX`] values, and for empty or oversized batches.
+    /// [`PARSE_ERROR`] for anything that is not JSON, [`INVALID_REQUEST`] for an empty batch, [`TOO_MUCH`] for what has more in it than one
+    /// may have.
     pub fn parse(payload: &[u8]) -> Result<Self, RpcError> {
         if payload.len() > RPC_BYTES_MAX {
-            return Err(INVALID_REQUEST);
+            return Err(TOO_MUCH);
         }
-        // Each value takes a byte of its own and one that parts it from the next.
-        if payload.len() / 2 >= JSON_VALUES_MAX && json::has_more_values(payload, JSON_VALUES_MAX) {
-            return too_many_values(payload);
+        // Each value takes a byte of its own and one that parts it from the next. What is shorter takes no more work than is granted, or little.
+        let most = Most { values: JSON_VALUES_MAX, work: JSON_WORK_MAX };
+        if payload.len() / 2 >= JSON_VALUES_MAX && json::has_more(payload, most) {
+            return too_much(payload);
         }
         let value: Value = serde_json::from_slice(payload).map_err(|_| PARSE_ERROR)?;
         if !value.is_array() {
@@ -187,8 +194,11 @@ impl Document {
         let items: Vec<Item> = items.into_iter().map(item).collect();
         // Answers cost nothing and must be known as such however many they are: no error is ever sent because of one.
         let asks = items.iter().any(|item| matches!(item, Item::Call(_) | Item::Invalid));
-        if items.is_empty() || (asks && items.len() > BATCH_MAX) {
+        if items.is_empty() {
             return Err(INVALID_REQUEST);
+        }
+        if asks && items.len() > BATCH_MAX {
+            return Err(TOO_MUCH);
         }
         Ok(Self::Batch(items))
     }
@@ -202,8 +212,8 @@ impl Document {
         if !(LIST_AT_ONCE_BYTES..=RPC_BYTES_MAX).contains(&payload.len()) {
             return Self::parse(payload);
         }
-        let Some((rest, cuts)) = json::cut_lists(payload, LISTED, [JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX]) else {
-            return too_many_values(payload);
+        let Some((rest, cuts)) = json::cut_lists(payload, LISTED, JSON_VALUES_OF_NODE_MAX) else {
+            return too_much(payload);
         };
         let mut document = Self::parse(&rest)?;
         let items = match &mut document {
@@ -228,12 +238,12 @@ impl Document {
     }
 }
 
-/// What becomes of a document of too many values. Somebody's long result is an answer still, and no error is ever sent because of one.
+/// What becomes of a document that has too much in it. Somebody's long result is an answer still, and no error is ever sent because of one.
 #[cold]
-fn too_many_values(payload: &[u8]) -> Result<Document, RpcError> {
+fn too_much(payload: &[u8]) -> Result<Document, RpcError> {
     let has = |key: &[u8]| memchr::memmem::find(payload, key).is_some();
     let is_answer = !has(b"\"method\"") && (has(b"\"result\"") || has(b"\"error\""));
-    if is_answer { Ok(Document::Single(Item::Result { is_null: false })) } else { Err(INVALID_REQUEST) }
+    if is_answer { Ok(Document::Single(Item::Result { is_null: false })) } else { Err(TOO_MUCH) }
 }
 
 fn item(value: Value) -> Item {
@@ -479,10 +489,10 @@ mod tests {
         assert_eq!(Document::parse(b"{"), Err(PARSE_ERROR));
         assert_eq!(Document::parse(b"\xff"), Err(PARSE_ERROR));
         assert_eq!(Document::parse("[".repeat(10_000).as_bytes()), Err(PARSE_ERROR));
-        assert_eq!(Document::parse("[".repeat(100_000).as_bytes()), Err(INVALID_REQUEST));
+        assert_eq!(Document::parse("[".repeat(100_000).as_bytes()), Err(TOO_MUCH));
         assert_eq!(Document::parse(b"[]"), Err(INVALID_REQUEST));
         let many = format!("[{}1]", "1,".repeat(BATCH_MAX));
-        assert_eq!(Document::parse(many.as_bytes()), Err(INVALID_REQUEST));
+        assert_eq!(Document::parse(many.as_bytes()), Err(TOO_MUCH));
         assert!(matches!(Document::parse(b"[1]"), Ok(Document::Batch(items)) if items == [Item::Invalid]));
     }
 
@@ -497,7 +507,7 @@ mod tests {
         // The document, two of its members and the list are values as well.
         let most = JSON_VALUES_MAX - 4;
         assert!(has_params(Document::parse(call(most).as_bytes()), most));
-        assert_eq!(Document::parse(call(most + 1).as_bytes()), Err(INVALID_REQUEST));
+        assert_eq!(Document::parse(call(most + 1).as_bytes()), Err(TOO_MUCH));
         let listed = |read: Result<Document, RpcError>| match read {
             Ok(Document::Single(Item::Call(Call { params, .. }))) => params.take_list().1.map(|list| list.len()),
             _ => None,
@@ -506,12 +516,44 @@ mod tests {
         assert_eq!(listed(Document::parse_of_node(told(most + 1).as_bytes())), Some(most + 1));
         let most = JSON_VALUES_OF_NODE_MAX - 5;
         assert_eq!(listed(Document::parse_of_node(told(most).as_bytes())), Some(most));
-        assert_eq!(Document::parse_of_node(told(most + 1).as_bytes()), Err(INVALID_REQUEST));
-        assert_eq!(Document::parse_of_node(call(JSON_VALUES_MAX).as_bytes()), Err(INVALID_REQUEST), "no list in them");
+        assert_eq!(Document::parse_of_node(told(most + 1).as_bytes()), Err(TOO_MUCH));
+        assert_eq!(Document::parse_of_node(call(JSON_VALUES_MAX).as_bytes()), Err(TOO_MUCH), "no list in them");
         let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, list(most + 1));
         assert_eq!(Document::parse(answer.as_bytes()), Ok(Document::Single(Item::Result { is_null: false })));
         let long = format!(r#"{{"jsonrpc":"2.0","method":"m","params":["{}"]}}"#, ",[{".repeat(JSON_VALUES_MAX));
         assert!(has_params(Document::parse(long.as_bytes()), 1), "what is in a string is no value");
+    }
+
+    #[test]
+    fn documents_that_take_long_to_read_are_refused_however_few_their_values_are() {
+        let call = |params: &str| format!(r#"{{"jsonrpc":"2.0","method":"m","params":{params}}}"#);
+        let parse = |text: String| Document::parse(text.as_bytes());
+        for (part, most) in [(r"\n", 8), (r"\u0041", 8), (r"\ud83d\ude00", 16)] {
+            let escaped = |count| call(&format!("[\"{}\"]", part.repeat(count)));
+            let most = JSON_WORK_MAX / most - 100;
+            assert!(parse(escaped(most)).is_ok(), "{part}");
+            assert_eq!(parse(escaped(most + 100)), Err(TOO_MUCH), "{part}");
+        }
+        let blanks = |count| call(&" ".repeat(count)) + "1]}";
+        assert_eq!(parse(blanks(JSON_WORK_MAX / 2)), Err(TOO_MUCH));
+        let digits = |count| call(&format!("[0.{}]", "1".repeat(count)));
+        assert!(parse(digits(JSON_WORK_MAX / 2 - 400)).is_ok());
+        assert_eq!(parse(digits(JSON_WORK_MAX / 2)), Err(TOO_MUCH));
+        let named = |count| {
+            let named = (0..count).map(|at| format!(r#""{at:06}":1"#)).collect::<Vec<_>>();
+            call(&format!("{{{}}}", named.join(",")))
+        };
+        assert!(parse(named(11_000)).is_ok());
+        assert_eq!(parse(named(13_000)), Err(TOO_MUCH));
+        // All calls that a batch may have, of more parameters than any method of ours.
+        let full = vec![r#"{"jsonrpc":"2.0","id":1024,"method":"m","params":{"a":1,"b":2,"c":3,"d":4}}"#; BATCH_MAX];
+        assert!(
+            matches!(parse(format!("[{}]", full.join(","))), Ok(Document::Batch(items)) if items.len() == BATCH_MAX)
+        );
+        // What a node tells has its lists counted by their values only.
+        let list = vec![r#""CA""#; JSON_VALUES_OF_NODE_MAX - 5].join(",");
+        assert!(Document::parse_of_node(call(&format!("[[{list}]]")).as_bytes()).is_ok());
+        assert_eq!(Document::parse_of_node(blanks(JSON_WORK_MAX / 2).as_bytes()), Err(TOO_MUCH));
     }
 
     #[test]
