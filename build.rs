@@ -2,6 +2,8 @@
 //!
 //! Writes `page.rs`, a list for `src/web/mod.rs`, and the compressed files beside it. The version of the page is a number of all its files and
 //! that of the program; it takes the place of `{{version}}` in `index.html`.
+//!
+//! And tells the linker to make the program of a release smaller, where it is one that can.
 
 use std::env;
 use std::error::Error;
@@ -9,6 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use miniz_oxide::deflate::compress_to_vec;
 
@@ -58,7 +61,72 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push_str("];\n");
     fs::write(out.join("page.rs"), list)?;
+    link_small(&out)
+}
+
+/// Functions of the same instructions become one (nothing here compares where functions are), and what tells a debugger how to leave a function goes:
+/// nobody catches a panic, and without names there is nothing to see. A panic still says what it is and where.
+///
+/// A sixth of the program less. Not every linker can: a small program of the same target and flags is linked first, and where that fails, or it
+/// does not run, or was linked by another than LLD, all stays as it would be.
+fn link_small(out: &Path) -> Result<(), Box<dyn Error>> {
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
+    let target = env::var("TARGET")?;
+    let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+    writeln!(std::io::stdout(), "cargo::rerun-if-env-changed={linker}")?;
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let flags = flags.split('\x1f').filter(|flag| !flag.is_empty()).collect::<Vec<_>>();
+    let to_debug = !is("DEBUG", "false") || flags.iter().any(|flag| flag.contains("debuginfo") || *flag == "-g");
+    let small = is("PROFILE", "release") && env::var_os("CARGO_FEATURE_DAEMON").is_some();
+    if to_debug || !small || !is("CARGO_CFG_TARGET_OS", "linux") {
+        return Ok(());
+    }
+    let script = out.join("no_frames.ld");
+    fs::write(&script, "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .rodata;\n")?;
+    let script = script.to_str().ok_or("a path that is no text")?;
+    let smaller = ["-Wl,--icf=all".to_owned(), "-Wl,--no-eh-frame-hdr".to_owned(), format!("-Wl,-T,{script}")];
+    let runs_here = is("HOST", &target);
+    // A static program moves its own addresses, and so knows the short list of them; in another it is the system's loader that has to.
+    let alone = env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|all| all.split(',').any(|one| one == "crt-static"));
+    let short = "-Wl,-z,pack-relative-relocs".to_owned();
+    let most = smaller.iter().cloned().chain((alone && runs_here).then_some(short)).collect::<Vec<_>>();
+    for arguments in [&most[..], &smaller[..]] {
+        if links(out, &target, &flags, arguments, runs_here)? {
+            for argument in arguments {
+                writeln!(std::io::stdout(), "cargo::rustc-link-arg-bins={argument}")?;
+            }
+            break;
+        }
+    }
     Ok(())
+}
+
+/// Whether LLD links a program for this target with these arguments, and, if this machine can tell, whether it runs.
+fn links(
+    out: &Path,
+    target: &str,
+    flags: &[&str],
+    arguments: &[String],
+    runs_here: bool,
+) -> Result<bool, Box<dyn Error>> {
+    let (source, program) = (out.join("tried.rs"), out.join("tried"));
+    fs::write(&source, "fn main() { std::thread::spawn(|| ()).join().unwrap() }\n")?;
+    let mut rustc = Command::new(env::var_os("RUSTC").ok_or("no RUSTC")?);
+    rustc.args(["--edition=2024", "-Cpanic=abort", "--target", target, "-o"]).arg(&program).arg(&source);
+    rustc.args(flags).args(arguments.iter().map(|argument| format!("-Clink-arg={argument}")));
+    if let Some(linker) = env::var_os("RUSTC_LINKER") {
+        let mut chosen = std::ffi::OsString::from("-Clinker=");
+        chosen.push(linker);
+        rustc.arg(chosen);
+    }
+    let quiet = |command: &mut Command| {
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|end| end.success())
+    };
+    if !quiet(&mut rustc) || (runs_here && !quiet(&mut Command::new(&program))) {
+        return Ok(false);
+    }
+    let name = b"Linker: LLD";
+    Ok(fs::read(&program)?.windows(name.len()).any(|part| part == name))
 }
 
 /// A file as gzip has it (RFC 1952), without name and time.
