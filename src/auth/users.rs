@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
 use super::jwt::{Issuer, JwtRule, Place, is_jwt};
 use super::key::Key;
@@ -14,6 +13,8 @@ use super::token::{hash, is_same, is_token};
 use super::user::{LOCAL, User, UserId};
 use crate::http::forwarded::Network;
 use crate::limits::{JWT_USERS_MAX, USERS_MAX};
+use crate::store::order;
+use crate::store::sorted::Sorted;
 
 /// Where a password stands for its user's name.
 const ANYBODY: &str = "?";
@@ -123,7 +124,7 @@ pub struct Users {
     plain_remote: bool,
     /// By number; the first is `local`.
     all: Vec<User>,
-    keys: BTreeMap<Key, UserId>,
+    keys: Sorted<Key, UserId>,
     tokens: Vec<([u8; 32], UserId)>,
     /// The narrowest first.
     networks: Vec<(Network, UserId)>,
@@ -172,7 +173,7 @@ impl Users {
             access,
             plain_remote,
             all,
-            keys: BTreeMap::new(),
+            keys: Sorted::new(),
             tokens: Vec::new(),
             networks: Vec::new(),
             is_restricting: false,
@@ -187,7 +188,7 @@ impl Users {
                 Wrong { rule, reason: format!("{whose}: {why}") }
             })?;
         }
-        users.networks.sort_by_key(|(network, _)| core::cmp::Reverse(network.bits()));
+        order::sort_by_key(&mut users.networks, |(network, _)| core::cmp::Reverse(network.bits()));
         let restricts = |user: &User| user.is_there && user.role != Role::Admin && !user.to.is_all();
         users.is_restricting = access != Access::Off && users.all.iter().any(restricts);
         Ok(users)

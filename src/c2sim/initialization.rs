@@ -23,6 +23,7 @@ use super::state::{Details, InitFacts, InitMerge, Joined, RefusalContext};
 use crate::limits::{
     C2SIM_HEADER_FIELD_BYTES_MAX, C2SIM_MESSAGE_BYTES_MAX, C2SIM_NAMESPACES_MAX, C2SIM_PARTS_MAX, C2SIM_SYSTEMS_MAX,
 };
+use crate::store::order;
 use crate::store::shared::SharedBytes;
 
 /// How many duplicate entities a refusal lists.
@@ -293,7 +294,7 @@ impl Initialization {
         }
         let mut required: Vec<String> = kept.flat_map(|stored| stored.systems.clone()).collect();
         required.extend(layout.systems.iter().map(ToString::to_string));
-        required.sort_unstable();
+        order::sort(&mut required);
         required.dedup();
         if required.len() > C2SIM_SYSTEMS_MAX {
             return Err(StoreRefusal::TooManySystems);
@@ -361,7 +362,7 @@ impl Initialization {
         else {
             return Err(StoreRefusal::NotNow);
         };
-        required.sort_unstable();
+        order::sort(&mut required);
         required.dedup();
         if required.len() > C2SIM_SYSTEMS_MAX || required.iter().any(|name| name.len() > C2SIM_HEADER_FIELD_BYTES_MAX) {
             return Err(StoreRefusal::TooManySystems);

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 
 use instep::counters::Counters;
 use instep::leco::rpc::InOrder;
+use instep::store::order;
 use serde_json::{Map, Value, json};
 
 use super::client::{self, Trouble};
@@ -361,16 +362,16 @@ fn linked_nodes(nodes: &Value, links: &Value) -> String {
         };
         [of(link, "namespace"), of(link, "address"), state, format!("{} s", of(link, "since_s")), round_trip]
     }));
-    rows.sort();
+    order::sort(&mut rows);
     let columns = ["NAMESPACE", "ADDRESS", "LINK"].map(Column::Left);
     let [namespace, address, link] = columns;
     table([namespace, address, link, Column::Right("SINCE"), Column::Right("ROUND TRIP")], &rows)
 }
 
 fn components(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
-    let mut all = if given.switch("local") {
+    let mut all: Map<_, _> = if given.switch("local") {
         let names = connection.ask("COORDINATOR", "send_local_components", &Value::Null)?;
-        Map::from_iter([(connection.client()?.namespace().to_owned(), names)])
+        order::filled([(connection.client()?.namespace().to_owned(), names)])
     } else {
         let all = connection.ask("COORDINATOR", "send_global_components", &Value::Null)?;
         all.as_object().cloned().unwrap_or_default()
@@ -381,7 +382,7 @@ fn components(given: &Given, connection: &mut Connection) -> Result<Report, Stop
     for (namespace, names) in &mut all {
         let Some(names) = names.as_array_mut() else { continue };
         names.retain(|name| format!("{namespace}.{}", word(name)) != own);
-        names.sort_by_key(word);
+        order::sort_by_key(names, word);
         rows.extend(names.iter().map(|name| [namespace.clone(), word(name)]));
     }
     Ok(Report { text: table([Column::Left("NAMESPACE"), Column::Left("NAME")], &rows), json: Value::Object(all) })
@@ -405,7 +406,7 @@ fn ping(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
         text.push_str(&format!("{shown} answered in {ms:.3} ms\n"));
     }
     let rounded: Vec<f64> = times.iter().map(|ms| (ms * 1000.0).round() / 1000.0).collect();
-    times.sort_by(f64::total_cmp);
+    order::sort_by(&mut times, f64::total_cmp);
     if let ([least, .., most], Some(median)) = (&times[..], times.get(times.len() / 2)) {
         text.push_str(&format!("least {least:.3} ms, median {median:.3} ms, most {most:.3} ms\n"));
     }
@@ -425,8 +426,8 @@ fn parameters(words: &[String]) -> Result<Value, String> {
         Some((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
     };
     let [first, rest @ ..] = words else { return Ok(Value::Null) };
-    if let Some(pairs) = words.iter().map(pair).collect::<Option<Map<String, Value>>>() {
-        return Ok(Value::Object(pairs));
+    if let Some(pairs) = words.iter().map(pair).collect::<Option<Vec<_>>>() {
+        return Ok(Value::Object(order::filled(pairs)));
     }
     if let Some(word) = rest.first() {
         return Err(format!("call: '{word}' is one word too many: one JSON document, or pairs like level=1.5"));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use instep::control;
 use instep::control::framing::{self, Frame};
 use instep::limits::CONTROL_RESULT_BYTES_MAX;
+use instep::store::order;
 
 use super::client::{Trouble, dial, is_wait, now};
 use super::failure::in_words;
@@ -100,7 +101,7 @@ pub(super) fn json(value: &control::client::Value) -> serde_json::Value {
         Value::Array(items) => items.iter().map(json).collect(),
         Value::Map(pairs) => {
             let key = |key: &Value| if let Value::Text(text) = key { text.clone() } else { key.to_string() };
-            serde_json::Value::Object(pairs.iter().map(|(name, value)| (key(name), json(value))).collect())
+            serde_json::Value::Object(order::filled(pairs.iter().map(|(name, value)| (key(name), json(value)))))
         }
     }
 }

@@ -6,10 +6,10 @@ mod census;
 mod digest;
 mod reading;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use instep::store::order;
 use lexopt::prelude::{Long, Short, Value as Word};
 use serde_json::{Map, Value, json};
 
@@ -97,12 +97,14 @@ fn commands(digest: &Digest) -> Counts {
             None => all.push((kind, *count)),
         }
     }
-    all.sort_unstable();
+    order::sort(&mut all);
     all
 }
 
 fn as_json(digest: &Digest) -> Value {
-    let object = |counts: &Counts| counts.iter().map(|(kind, count)| (*kind, *count)).collect::<BTreeMap<_, _>>();
+    let object = |counts: &Counts| -> Map<String, Value> {
+        order::filled(counts.iter().map(|(kind, count)| ((*kind).to_owned(), Value::from(*count))))
+    };
     let steps: Vec<Value> = digest
         .steps
         .iter()
@@ -117,19 +119,14 @@ fn as_json(digest: &Digest) -> Value {
             about
         })
         .collect();
-    let entities: Map<String, Value> = digest
-        .entities
-        .iter()
-        .map(|(id, found)| (id.to_string(), found.clone().map_or(Value::Null, Value::Object)))
-        .collect();
-    let history: Map<String, Value> = digest
-        .history
-        .iter()
-        .map(|(id, changes)| {
-            let change = |(time, properties): &(i64, Map<String, Value>)| json!({"time": time, "changed": properties});
-            (id.to_string(), changes.iter().map(change).collect())
-        })
-        .collect();
+    let entity = |(id, found): &(i32, Option<Map<String, Value>>)| {
+        (id.to_string(), found.clone().map_or(Value::Null, Value::Object))
+    };
+    let entities: Map<String, Value> = order::filled(digest.entities.iter().map(entity));
+    let history: Map<String, Value> = order::filled(digest.history.iter().map(|(id, changes)| {
+        let change = |(time, properties): &(i64, Map<String, Value>)| json!({"time": time, "changed": properties});
+        (id.to_string(), changes.iter().map(change).collect())
+    }));
     json!({
         "history": history,
         "kind": digest.kind, "whole": digest.whole, "bytes": digest.bytes, "unpacked_bytes": digest.unpacked,
@@ -272,6 +269,7 @@ fn steps(digest: &Digest, varying: &[&'static str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn kinds_that_do_not_vary_are_told_once() {

@@ -10,6 +10,7 @@ use crate::http::forwarded::Network;
 use crate::http::origin::Origins;
 use crate::leco::{DEFAULT_PORT, address};
 use crate::limits;
+use crate::store::order;
 use crate::time::Span;
 
 /// Everything that can be chosen. [`Config::check`] says whether the values fit together, and each key's range.
@@ -330,7 +331,7 @@ impl Config {
         if self.state_dir.contains('\0') || (!self.state_dir.is_empty() && self.state_dir.trim().is_empty()) {
             return Err(invalid("state_dir", format!("'{}' is not a directory", self.state_dir.escape_default())));
         }
-        let names: std::collections::BTreeSet<&str> = self.sessions.iter().map(|one| one.name.as_str()).collect();
+        let names: std::collections::BTreeSet<&str> = order::filled(self.sessions.iter().map(|one| one.name.as_str()));
         if names.len() < self.sessions.len() || names.len() >= limits::SESSIONS_MAX {
             return Err(invalid(
                 "sessions",

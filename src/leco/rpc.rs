@@ -10,6 +10,7 @@ use super::json::{self, Cut, Most, Strings};
 use crate::limits::{
     BATCH_MAX, JSON_VALUES_MAX, JSON_VALUES_OF_NODE_MAX, JSON_WORK_MAX, LIST_AT_ONCE_BYTES, RPC_BYTES_MAX,
 };
+use crate::store::order;
 
 /// An error of JSON-RPC or LECO; clients look at the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -405,7 +406,7 @@ pub fn in_order(object: &Map<String, Value>) -> Vec<(&String, &Value)> {
         (word, key.get(word.len()..).and_then(|digits| digits.parse().ok()).unwrap_or(0))
     }
     let mut members: Vec<_> = object.iter().collect();
-    members.sort_by(|(one, _), (other, _)| place(one).cmp(&place(other)));
+    order::sort_by(&mut members, |(one, _), (other, _)| place(one).cmp(&place(other)));
     members
 }
 

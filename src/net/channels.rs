@@ -10,6 +10,7 @@ use super::passed::Passed;
 use crate::config::{ChannelPort, Config};
 use crate::hub::{Channel, ChannelPorts, Door};
 use crate::leco::DEFAULT_PORT;
+use crate::store::order;
 
 /// A channel with its ports: that of publishers, and how far above it the others are.
 struct Usual {
@@ -146,7 +147,7 @@ impl Usual {
     /// Its listeners, where whoever has started us has opened them.
     fn passed(&self, passed: &mut Passed) -> io::Result<Vec<Listener>> {
         let sockets: Vec<_> = passed.take(self.key).collect();
-        let ports: BTreeSet<u16> = sockets.iter().map(|(_, address)| address.port()).collect();
+        let ports: BTreeSet<u16> = order::filled(sockets.iter().map(|(_, address)| address.port()));
         let doors = self.doors();
         if ports.len() != doors.len() && !ports.is_empty() {
             let (key, count) = (self.key, ports.len());

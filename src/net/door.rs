@@ -12,6 +12,7 @@ use super::passed::Passed;
 use crate::config::Config;
 use crate::hub::Door;
 use crate::leco::address;
+use crate::store::order;
 use crate::time::Span;
 
 const BACKLOG: i32 = 1024;
@@ -148,7 +149,7 @@ fn near(chosen: &[Listener]) -> Vec<IpAddr> {
 /// The hosts of these addresses, each once.
 pub(super) fn hosts(addresses: &[SocketAddr]) -> Vec<IpAddr> {
     let mut hosts: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    hosts.sort();
+    order::sort(&mut hosts);
     hosts.dedup();
     hosts
 }

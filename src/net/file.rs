@@ -4,7 +4,6 @@
 //! it is looked for anew below its directory ([`below`]), and what was opened is what is judged and read. A name that leads elsewhere is
 //! refused in the words for one that is not there.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use super::below::{self, Lying};
 use crate::hub::shelf::{Advance, Content, FileId, Logs, Shelf};
 use crate::limits::{LOGS_LISTED_MAX, LOGS_NAMED_MAX};
 use crate::rcrs::log::{Ending, HEAD_BYTES, LogFormat, Progress, Reader};
+use crate::store::sorted::Sorted;
 
 /// Bytes of decoding, or of reading, in one step.
 const SLICE_BYTES: usize = 128 << 10;
@@ -50,14 +50,14 @@ impl Open {
 #[derive(Debug)]
 pub(super) struct Files {
     directories: Vec<PathBuf>,
-    open: BTreeMap<FileId, Open>,
+    open: Sorted<FileId, Open>,
     next: u32,
 }
 
 impl Files {
     /// Logs may be opened below `directories`.
     pub(super) fn new(directories: &[String]) -> Self {
-        Self { directories: directories.iter().map(PathBuf::from).collect(), open: BTreeMap::new(), next: 0 }
+        Self { directories: directories.iter().map(PathBuf::from).collect(), open: Sorted::new(), next: 0 }
     }
 
     fn add(&mut self, open: Open) -> (FileId, Content) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::auth::{KeyFile, UserRule};
 use crate::config::Config;
 use crate::limits::{KEY_FILE_BYTES_MAX, USERS_MAX};
+use crate::store::order;
 
 /// The configuration with the users of `keys_dir` behind its own, and the key that JWTs are signed by.
 ///
@@ -32,7 +33,7 @@ pub fn with_keys(mut config: Config) -> Result<Config, String> {
             return Err(format!("keys_dir {}: there are more than {USERS_MAX} files", directory.display()));
         }
     }
-    paths.sort();
+    order::sort(&mut paths);
     for path in paths {
         let told = |why: String| format!("keys_dir {}: {why}", directory.display());
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -3,7 +3,6 @@
 //! Owns the directory of recordings and the files that are being written. Must not know what is in them but this: what is appended at
 //! a time is whole, so a file that cannot take it all is cut back to what was whole before.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use super::writer::{Job, Outcomes, Wake, Writer};
 use crate::hub::ledger::Ticket;
 use crate::hub::recorder::{Deed, Recorder, RecordingId};
 use crate::limits::RECORDINGS_PATIENCE_S;
+use crate::store::sorted::Sorted;
 use crate::time::Utc;
 
 /// Hands recordings to the thread. When it is dropped, what waits is written before the drop returns, unless that takes longer than
@@ -27,7 +27,7 @@ impl Recordings {
     /// # Errors
     /// There is no thread.
     pub(super) fn open(directory: &Path, wake: Wake) -> io::Result<(Self, Outcomes)> {
-        let mut files = Files { directory: directory.to_path_buf(), open: BTreeMap::new() };
+        let mut files = Files { directory: directory.to_path_buf(), open: Sorted::new() };
         let (writer, outcomes) = Writer::start("recordings", wake, move |jobs| {
             jobs.iter().map(|job: &Job<(RecordingId, Deed)>| files.perform(job.work.0, &job.work.1)).collect()
         })?;
@@ -58,7 +58,7 @@ impl Drop for Recordings {
 #[derive(Debug)]
 struct Files {
     directory: PathBuf,
-    open: BTreeMap<RecordingId, Open>,
+    open: Sorted<RecordingId, Open>,
 }
 
 #[derive(Debug)]
@@ -147,7 +147,7 @@ mod tests {
     fn files(name: &str) -> (Files, PathBuf) {
         let directory = std::env::temp_dir().join(format!("instep-recordings-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        (Files { directory: directory.clone(), open: BTreeMap::new() }, directory)
+        (Files { directory: directory.clone(), open: Sorted::new() }, directory)
     }
 
     fn begin(map_name: &str) -> Deed {

@@ -9,6 +9,7 @@ use super::urn::{CommandKind, CommandPart, EntityKind, PropertyKind, PropertySet
 use crate::limits::{
     RCRS_COMMANDS_MAX, RCRS_CONFIG_KEYS_MAX, RCRS_ENTITIES_MAX, RCRS_LIST_VALUES_MAX, RCRS_VALUES_MAX,
 };
+use crate::store::order;
 
 /// One record of a log, in the order a run writes them.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +135,7 @@ impl Config {
     #[must_use]
     pub fn new(mut pairs: Vec<(Box<str>, Box<str>)>) -> Self {
         pairs.reverse();
-        pairs.sort_by(|(left, _), (right, _)| left.cmp(right));
+        order::sort_by(&mut pairs, |(left, _), (right, _)| left.cmp(right));
         pairs.dedup_by(|(later, _), (kept, _)| later == kept);
         Self(pairs)
     }

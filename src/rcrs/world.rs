@@ -14,6 +14,7 @@ use super::entity::{Change, Entity};
 use super::message::ChangeSet;
 use super::urn::{EntityKind, PropertyKind, PropertySet};
 use crate::limits::{RCRS_ENTITIES_MAX, RCRS_VALUES_MAX};
+use crate::store::order;
 
 /// Bytes that an entity takes beside itself and its values: its place in the tree, the ends of its vectors, its lists.
 const ENTITY_OVERHEAD: usize = 96;
@@ -256,7 +257,7 @@ impl World {
     /// Who is aboard, for those of the ids that are ambulance teams: at most one pass over the world for all of them.
     fn aboard(&self, places: &BTreeSet<i32>) -> BTreeMap<i32, Option<i32>> {
         let is_team = |id: &i32| self.get(*id).is_some_and(|entity| entity.kind == EntityKind::AmbulanceTeam);
-        let mut aboard: BTreeMap<_, _> = places.iter().copied().filter(is_team).map(|team| (team, None)).collect();
+        let mut aboard: BTreeMap<_, _> = order::filled(places.iter().copied().filter(is_team).map(|team| (team, None)));
         if aboard.is_empty() {
             return aboard;
         }

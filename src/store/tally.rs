@@ -1,6 +1,6 @@
 //! Counts by labels that others choose, bounded: what comes when there are enough of them is counted under labels that stand for all others.
 
-use std::collections::BTreeMap;
+use super::sorted::Sorted;
 
 /// Parts the labels of a row. It comes in none: where it does it is left out.
 const MARK: char = '\u{1f}';
@@ -9,7 +9,7 @@ const MARK: char = '\u{1f}';
 #[derive(Debug)]
 pub struct Tally<V> {
     /// Where among the counts that of each row is.
-    rows: BTreeMap<Box<str>, usize>,
+    rows: Sorted<Box<str>, usize>,
     counts: Vec<V>,
     rows_max: usize,
     /// Scratch for the labels that are looked for.
@@ -22,7 +22,7 @@ impl<V: Default> Tally<V> {
     /// A tally of at most so many rows, besides those of `others` that are asked for.
     #[must_use]
     pub fn new(rows_max: usize) -> Self {
-        Self { rows: BTreeMap::new(), counts: Vec::new(), rows_max, key: String::new(), spare: V::default() }
+        Self { rows: Sorted::new(), counts: Vec::new(), rows_max, key: String::new(), spare: V::default() }
     }
 
     /// The row of these labels, or, where it would be one too many, that of `others`, which must be few.

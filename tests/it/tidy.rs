@@ -124,8 +124,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("spelling", &[]),
     ("counters", &[]),
     // Networks of addresses are read as those of proxies are.
-    ("auth", &["limits", "spelling", "http"]),
-    ("config", &["limits", "spelling", "time", "auth", "leco", "c2sim", "http"]),
+    ("auth", &["limits", "spelling", "store", "http"]),
+    ("config", &["limits", "spelling", "time", "store", "auth", "leco", "c2sim", "http"]),
     ("store", &["limits", "time"]),
     ("zmtp", &["limits", "time", "store"]),
     ("leco", &["limits", "time", "store"]),

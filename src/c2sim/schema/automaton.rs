@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::{C2SIM_SCHEMA_POSITIONS_MAX, C2SIM_SCHEMA_STATES_MAX, C2SIM_SCHEMA_STEPS_MAX};
+use crate::store::order;
 
 /// A regular expression over symbols.
 #[derive(Clone, Debug)]
@@ -160,7 +161,7 @@ impl Automaton {
         let whole = positions.part(expr)?;
         positions.link(&[0], &whole.first)?;
         let Positions { symbols, follow, budget } = positions;
-        let mut last: BTreeSet<u16> = whole.last.into_iter().collect();
+        let mut last: BTreeSet<u16> = order::filled(whole.last);
         if whole.nullable {
             last.insert(0);
         }

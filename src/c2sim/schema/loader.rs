@@ -15,6 +15,7 @@ use super::facets::{Bound, BuiltIn, Facet, Simple};
 use super::pattern::Pattern;
 use super::rules::{Element, Rules, Type};
 use crate::limits::{C2SIM_SCHEMA_BYTES_MAX, C2SIM_SCHEMA_NESTING_MAX, C2SIM_SCHEMA_NODES_MAX};
+use crate::store::order;
 
 pub(super) const XSD_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema";
 
@@ -336,7 +337,7 @@ impl<'t> Loader<'t> {
             };
             types.push((*number, made));
         }
-        types.sort_by_key(|(number, _)| *number);
+        order::sort_by_key(&mut types, |(number, _)| *number);
         let mut elements = Vec::new();
         for (&name, &node) in &self.elements {
             elements.push(Element { name: name.into(), of: self.type_number(node, node.reference()?)? });
@@ -479,7 +480,7 @@ impl<'t> Loader<'t> {
             return restriction.fail("the schema is too involved");
         }
         if !codes.is_empty() {
-            codes.sort_unstable();
+            order::sort(&mut codes);
             codes.dedup();
             simple.facets.push(Facet::Enumeration(codes.into()));
         }

@@ -8,6 +8,7 @@ use core::str::Chars;
 
 use super::automaton::{Automaton, Budget, Expr, TooInvolved};
 use crate::limits::C2SIM_SCHEMA_NESTING_MAX;
+use crate::store::order;
 
 /// The state from which no match can come.
 const DEAD: u16 = u16::MAX;
@@ -44,7 +45,7 @@ impl Pattern {
         let sets = parser.sets;
         let mut classes: Vec<u32> = sets.iter().flatten().flat_map(|&(start, end)| [start, end + 1]).collect();
         classes.push(0);
-        classes.sort_unstable();
+        order::sort(&mut classes);
         classes.dedup();
         let too_involved = |TooInvolved| "the pattern is too involved";
         budget.spend(classes.len().saturating_mul(sets.len())).map_err(too_involved)?;
@@ -247,7 +248,7 @@ fn single(letter: char) -> Set {
 
 /// All characters that are not in the set.
 fn inverted(set: &mut Set) -> Set {
-    set.sort_unstable();
+    order::sort(set);
     let (mut start, mut rest) = (0, Set::new());
     for &(from, to) in set.iter() {
         if from > start {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use instep::limits::MEMBERS_MAX;
 use instep::spelling::meant;
+use instep::store::order;
 use lexopt::prelude::{Long, Short, Value as Word};
 
 use super::super::context;
@@ -158,7 +159,7 @@ impl Options {
 
     /// At how many Coordinators there are members.
     pub(super) fn nodes_used(&self) -> usize {
-        self.places().iter().take(self.members).collect::<BTreeSet<_>>().len()
+        order::filled::<BTreeSet<_>, _>(self.places().iter().take(self.members)).len()
     }
 
     /// Time at the beginning that does not count.

@@ -8,6 +8,7 @@ use instep::client::{Options, now};
 use instep::hub::Channel;
 use instep::leco::address;
 use instep::leco::message::new_header;
+use instep::store::order;
 use instep::time::Span;
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ fn rate(told: &mut Value, before: &Value, since: Span) {
     {
         let rows = |told: &Value| told.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
         let was: BTreeMap<String, Value> =
-            rows(before).into_iter().filter_map(|row| Some((row.get(name)?.as_str()?.to_owned(), row))).collect();
+            order::filled(rows(before).into_iter().filter_map(|row| Some((row.get(name)?.as_str()?.to_owned(), row))));
         for row in
             told.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
         {

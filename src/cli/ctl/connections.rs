@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stdout};
 use std::time::Duration;
 
+use instep::store::order;
 use serde_json::{Value, json};
 
 use super::super::client::now;
@@ -177,7 +178,7 @@ pub(super) fn top(given: &Given, connection: &mut Connection) -> Result<Report, 
             break;
         }
         let place = |row: &Value| (figure(row, "key"), row.get("address").map(word).unwrap_or_default());
-        before = rows_of(&answer).iter().map(|row| (place(row), row.clone())).collect();
+        before = order::filled(rows_of(&answer).iter().map(|row| (place(row), row.clone())));
         if rounds == Some(round) {
             break;
         }

@@ -2,6 +2,7 @@
 //! runs the command, with what an administrator is told piece by piece; the server writes nothing for it.
 
 use instep::c2sim::state::{Options, Trigger};
+use instep::store::order;
 use serde_json::{Map, Value, json};
 
 use super::super::backup::{self, Contents, Kind, Writer};
@@ -188,7 +189,7 @@ impl<'c> Wanted<'c> {
         let record: Value =
             serde_json::from_str(record).map_err(|error| format!("its session cannot be read: {error}"))?;
         let keys = ["display_name", "description", "schema"].into_iter().chain(Options::KEYS);
-        let wish = keys.filter_map(|key| Some((key.to_owned(), record.get(key)?.clone()))).collect();
+        let wish = order::filled(keys.filter_map(|key| Some((key.to_owned(), record.get(key)?.clone()))));
         let of_kind = |kind: &'static str| {
             contents.entries.iter().filter(move |(key, _)| key.starts_with(kind)).map(|(_, text)| text.as_str())
         };

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use instep::client::now;
 use instep::limits::CLIENT_MESSAGE_BYTES_MAX;
+use instep::store::order;
 use instep::time::Span;
 use serde_json::{Value, json};
 
@@ -214,9 +215,9 @@ fn values(wire: &[u8]) -> BTreeMap<String, Value> {
     let topic = message.get("topic").and_then(Value::as_str).unwrap_or_default();
     match message.get("data") {
         Some(Value::Object(members)) => {
-            members.iter().map(|(key, value)| (format!("{topic}.{key}"), value.clone())).collect()
+            order::filled(members.iter().map(|(key, value)| (format!("{topic}.{key}"), value.clone())))
         }
-        Some(value) => BTreeMap::from([(topic.to_owned(), value.clone())]),
+        Some(value) => order::filled([(topic.to_owned(), value.clone())]),
         None => BTreeMap::new(),
     }
 }

@@ -12,6 +12,7 @@ use instep::c2sim::code::Code;
 use instep::c2sim::notice::IsoDateTime;
 use instep::c2sim::state::Trigger;
 use instep::limits::C2SIM_MESSAGE_BYTES_MAX;
+use instep::store::order;
 use serde_json::{Map, Value, json};
 
 use super::super::client::{Denial, Trouble, unix_ms};
@@ -178,7 +179,7 @@ fn scheduled(info: &Value) -> String {
 
 fn create(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let place = SessionName::of(given)?;
-    let mut wish = Map::from_iter([("name".to_owned(), Value::from(place.name.as_str()))]);
+    let mut wish: Map<_, _> = order::filled([("name".to_owned(), Value::from(place.name.as_str()))]);
     for (flag, key) in [
         ("schema", "schema"),
         ("title", "display_name"),

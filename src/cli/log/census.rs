@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use instep::rcrs::score::Score;
+use instep::store::order;
 use serde_json::{Map, Value};
 
 /// How a run stands after a timestep.
@@ -127,7 +128,7 @@ fn changes(before: Option<&Map<String, Value>>, now: Option<&Map<String, Value>>
     let newer =
         is.iter().filter(|(key, value)| was.get(*key) != Some(value)).map(|(key, value)| (key.clone(), value.clone()));
     let gone = was.keys().filter(|key| !is.contains_key(*key)).map(|key| (key.clone(), Value::Null));
-    newer.chain(gone).collect()
+    order::filled(newer.chain(gone))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use instep::rcrs::log::{Ending, HEAD_BYTES, LogFormat, Progress, Reader};
 use instep::rcrs::message::{Action, Record};
 use instep::rcrs::summary::Summary;
 use instep::rcrs::urn::{EntityKind, PropertyKind};
+use instep::store::order;
 use serde_json::{Map, Value, json};
 
 use super::super::client::now;
@@ -128,7 +129,7 @@ fn read_log(source: Watched, seen: &mut Seen, bar: &mut Bar) -> Result<Digest, S
         deleted: step.deleted,
         perceptions: step.perceptions,
     };
-    digest.steps = summary.steps.iter().map(|(time, counts)| (i64::from(*time), step(counts))).collect();
+    digest.steps = order::filled(summary.steps.iter().map(|(time, counts)| (i64::from(*time), step(counts))));
     Ok(digest)
 }
 
@@ -166,7 +167,7 @@ fn described(entity: &Entity) -> Map<String, Value> {
         Some(list) => json!(list),
         None => json!(properties.number(property)),
     };
-    let mut about = Map::from_iter([("type".to_owned(), Value::from(entity.kind.word()))]);
+    let mut about: Map<_, _> = order::filled([("type".to_owned(), Value::from(entity.kind.word()))]);
     about.extend(properties.defined().iter().map(|property| (property.word().to_owned(), value(property))));
     about
 }
@@ -179,7 +180,7 @@ struct RecordedWorld(BTreeMap<i32, record::Entity<'static>>);
 
 impl RecordedWorld {
     fn set(&mut self, entities: Vec<record::Entity<'static>>) {
-        self.0 = entities.into_iter().map(|entity| (entity.id, entity.standing())).collect();
+        self.0 = order::filled(entities.into_iter().map(|entity| (entity.id, entity.standing())));
     }
 
     fn change(&mut self, changes: Vec<record::Entity<'static>>) -> Result<(), String> {
@@ -352,7 +353,7 @@ fn counted_record(entity: &record::Entity<'static>) -> Counted {
 }
 
 fn described_record(entity: &record::Entity<'static>) -> Map<String, Value> {
-    let mut about = Map::from_iter([("type".to_owned(), Value::from(kind_of(entity.kind)))]);
+    let mut about: Map<_, _> = order::filled([("type".to_owned(), Value::from(kind_of(entity.kind)))]);
     about.extend(entity.properties.iter().map(|(property, value)| (property.key().to_owned(), value.into())));
     let lists = [("history", &entity.history), ("blockades", &entity.blockades), ("apexes", &entity.apexes)];
     about.extend(lists.into_iter().filter_map(|(key, list)| Some((key.to_owned(), json!(list.as_deref()?)))));

@@ -19,12 +19,13 @@ mod topics;
 mod wanted;
 
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::leco::message::{Conversation, HEADER_BYTES, conversation};
 use crate::leco::rpc::{ALREADY_CONNECTED, NOT_CONNECTED, RpcError, SERVER_FULL};
+use crate::store::order;
+use crate::store::sorted::Sorted;
 use crate::time::Tick;
 use crate::zmtp::frame::Message;
 use crate::zmtp::subscription::Subscription;
@@ -46,7 +47,7 @@ pub(super) struct Channels {
     log: Instance,
     gatherers: Gatherers,
     /// Which nodes were asked where their gatherers are, in which conversation; nothing once they have answered.
-    asked: BTreeMap<(NodeKey, Channel), Option<Conversation>>,
+    asked: Sorted<(NodeKey, Channel), Option<Conversation>>,
 }
 
 impl Channels {
@@ -56,7 +57,7 @@ impl Channels {
             data: Instance::new(Channel::Data, seed, keeps_last),
             log: Instance::new(Channel::Log, seed, false),
             gatherers: Gatherers::new(),
-            asked: BTreeMap::new(),
+            asked: Sorted::new(),
         }
     }
 
@@ -248,7 +249,7 @@ impl Channels {
     /// The addresses of a channel's gatherers, in order.
     pub(super) fn gatherers(&self, channel: Channel) -> Vec<&str> {
         let mut all: Vec<&str> = self.gatherers.of(channel).map(|(_, gatherer)| &*gatherer.address).collect();
-        all.sort_unstable();
+        order::sort(&mut all);
         all
     }
 

@@ -18,6 +18,7 @@ use crate::leco::methods;
 use crate::leco::name::{self, COORDINATOR};
 use crate::leco::rpc::{self, INVALID_PARAMS, INVALID_REQUEST, SERVER_FULL};
 use crate::limits::{COMPONENTS_PER_NODE_MAX, DIRECTORY_CHANGES_MAX, DIRECTORY_RECENT_MAX, LISTED_PER_PIECE};
+use crate::store::order;
 use crate::time::Span;
 
 use super::{Coordinator, tell_of_node};
@@ -306,7 +307,7 @@ fn read_recent(told: Value) -> Result<Recent, Refused> {
         let row = |(name, number): (&String, &Value)| {
             Some((name.clone(), number.as_u64().filter(|_| name::is_legal(name.as_bytes()))?))
         };
-        rows.iter().map(row).collect()
+        Some(order::filled(rows.iter().map(row).collect::<Option<Vec<_>>>()?))
     };
     let [since, came, signed_out] = ["since", "came", "signed_out"].map(|key| told.get(key));
     let read = || {

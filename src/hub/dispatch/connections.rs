@@ -13,6 +13,7 @@ use crate::leco::json::Json;
 use crate::leco::name::shown;
 use crate::leco::rpc::{INVALID_PARAMS, Params};
 use crate::limits::CONNECTIONS_TOLD_MAX;
+use crate::store::order;
 
 /// By what connections are put in order: the most of it comes first.
 const COLUMNS: [&str; 10] = [
@@ -132,7 +133,7 @@ impl Hub {
         if let Some(vitals) = self.vitals.at(self.peers.now) {
             all.extend([("memory_bytes_now".into(), vitals.resident_bytes), ("cpu_ms_now".into(), vitals.cpu_ms)]);
         }
-        all.sort_unstable();
+        order::sort(&mut all);
         let mut json = Json::with_room(all.len() * 32);
         json.object(|json| all.iter().for_each(|(name, value)| json.key(name).number(*value)));
         json.into_text()

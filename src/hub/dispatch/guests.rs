@@ -1,6 +1,6 @@
 //! Clients of C2SIM over HTTP and WebSocket (c2sim-http, 3 and 4): what they ask of sessions, in the words of their interface.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::c2sim::is_session_name;
 use crate::c2sim::judging::Document;
@@ -16,6 +16,7 @@ use crate::hub::web::{
 };
 use crate::leco::rpc::{NOT_PERMITTED, Params, RECEIVER_OVERLOADED};
 use crate::limits::CLIENT_ID_BYTES_MAX;
+use crate::store::order;
 use crate::store::ring::NoRoom;
 
 use super::web::Served;
@@ -251,7 +252,7 @@ impl Hub {
         }
         let is_forced = asked.value("force").is_some_and(|word| word == "true");
         let params = [("name".to_owned(), Value::from(name.as_str())), ("force".to_owned(), Value::from(is_forced))];
-        match self.sessions.to_delete(Params::Names(Map::from_iter(params)), is_admin) {
+        match self.sessions.to_delete(Params::Names(order::filled(params)), is_admin) {
             Ok(deletion) => {
                 let is_used = self.manager.is_used(session);
                 let said = self.sessions.delete(&mut self.peers, &self.names, deletion, is_used, false);

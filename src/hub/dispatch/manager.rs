@@ -11,6 +11,7 @@ use crate::control::request::Wanted;
 use crate::leco::json::Json;
 use crate::leco::rpc::{INVALID_PARAMS, MANAGER_FAILED, Params, SERVER_FULL};
 use crate::limits::SESSIONS_MAX;
+use crate::store::order;
 
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Caller, Refused, none};
@@ -99,7 +100,7 @@ impl Hub {
     pub(super) fn session_rows(&self, which: &Chosen) -> Vec<SessionRow> {
         let chosen = self.sessions.iter().filter(|(_, session)| is_chosen(which, session.id));
         let mut rows: Vec<_> = chosen.map(|(key, session)| SessionRow::new(session, self.manager.shown(key))).collect();
-        rows.sort_by_key(|row| row.id);
+        order::sort_by_key(&mut rows, |row| row.id);
         rows
     }
 

@@ -6,13 +6,14 @@
 mod calls;
 mod requests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 pub(super) use calls::{Call, Calls};
 pub(super) use requests::{Asked, Part, Request};
 
 use super::keys::{OfRequests, PeerKey, RequestKey};
 use crate::limits::REQUESTS_MAX;
+use crate::store::sorted::Sorted;
 use crate::store::table::Table;
 
 /// Requests on their way. See the module's documentation.
@@ -24,7 +25,7 @@ pub(super) struct Front {
     /// Calls of clients of HTTP to Components.
     pub(super) calls: Calls,
     /// What there is to remark on requests of controllers that wait.
-    remarks: BTreeMap<PeerKey, Box<str>>,
+    remarks: Sorted<PeerKey, Box<str>>,
     /// Scratch for answers to controllers.
     pub(super) reply: Vec<u8>,
 }
@@ -35,7 +36,7 @@ impl Front {
             waiting: Table::new(REQUESTS_MAX),
             next_turn: VecDeque::new(),
             calls: Calls::new(),
-            remarks: BTreeMap::new(),
+            remarks: Sorted::new(),
             reply: Vec::new(),
         }
     }

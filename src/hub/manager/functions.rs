@@ -8,6 +8,7 @@ use crate::control::request::Wanted;
 use crate::counters::count;
 use crate::leco::address;
 use crate::rcrs::kernel::Dialect;
+use crate::store::order;
 use crate::time::Span;
 
 use super::jobs::Job;
@@ -294,7 +295,7 @@ impl Manager {
     pub(in crate::hub) fn provider_rows(&self, peers: &Peers, which: &Chosen) -> Vec<ProviderRow> {
         let chosen = self.providers.entries().filter(|(_, entry)| is_chosen(which, entry.provider.id));
         let mut rows: Vec<_> = chosen.map(|(_, entry)| ProviderRow::new(entry, peers.now)).collect();
-        rows.sort_by_key(ProviderRow::id);
+        order::sort_by_key(&mut rows, ProviderRow::id);
         rows
     }
 
@@ -308,7 +309,7 @@ impl Manager {
         let living = self.viewers.iter().map(|(_, viewer)| ViewerRow::new(viewer));
         let departed = self.viewers.departed().map(ViewerRow::of_departed);
         let mut rows: Vec<_> = departed.chain(living).filter(|row| is_chosen(which, row.id())).collect();
-        rows.sort_by_key(ViewerRow::id);
+        order::sort_by_key(&mut rows, ViewerRow::id);
         rows
     }
 

@@ -69,7 +69,7 @@ impl Manager {
                 return Err(format!("provider {} is in a session that does not show it", provider.id));
             }
         }
-        for (session, show) in &self.shows {
+        for (session, show) in self.shows.iter() {
             if show.viewers.iter().any(|key| self.viewers.get(*key).and_then(|viewer| viewer.session) != Some(*session))
             {
                 return Err(format!("{session:?} counts a viewer that is not in it"));

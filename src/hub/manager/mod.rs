@@ -33,9 +33,9 @@ mod viewers;
 mod world;
 
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
 
 use crate::config::Config;
+use crate::store::sorted::Sorted;
 use crate::store::timers::Timers;
 use crate::time::Tick;
 
@@ -86,7 +86,7 @@ pub(super) struct Manager {
     providers: Providers,
     timers: Timers<{ Timer::KINDS }>,
     /// Sessions that have a provider, or had.
-    shows: BTreeMap<SessionKey, Show>,
+    shows: Sorted<SessionKey, Show>,
     viewers: Viewers,
     jobs: Jobs,
     shelf: Box<dyn Shelf>,
@@ -100,7 +100,7 @@ impl Manager {
         Self {
             providers: Providers::new(config.providers_max),
             timers: Timers::default(),
-            shows: BTreeMap::new(),
+            shows: Sorted::new(),
             viewers: Viewers::new(),
             jobs: Jobs::default(),
             shelf: Box::new(NoShelf),

@@ -6,9 +6,8 @@
 //! keep up, the recording ends in front of the first piece that finds no room; what waits is still written, and what is in the file
 //! is whole up to a timestep. The provider goes on in any case.
 
-use std::collections::BTreeMap;
-
 use crate::limits::{RECORDING_WAITING_BYTES_MAX, RECORDINGS_WAITING_BYTES_MAX, RECORDINGS_WAITING_MAX};
+use crate::store::sorted::Sorted;
 
 use crate::hub::keys::ProviderKey;
 use crate::hub::ledger::Ticket;
@@ -18,9 +17,9 @@ use crate::hub::recorder::{Deed, Recorder, RecordingId};
 #[derive(Debug)]
 pub(super) struct Recordings {
     recorder: Option<Box<dyn Recorder>>,
-    all: BTreeMap<RecordingId, Recording>,
+    all: Sorted<RecordingId, Recording>,
     /// What waits to be written.
-    waiting: BTreeMap<Ticket, Piece>,
+    waiting: Sorted<Ticket, Piece>,
     /// Bytes of it.
     bytes: usize,
     bytes_max: usize,
@@ -66,8 +65,8 @@ impl Recordings {
     pub(super) fn new(memory_max: usize) -> Self {
         Self {
             recorder: None,
-            all: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            all: Sorted::new(),
+            waiting: Sorted::new(),
             bytes: 0,
             bytes_max: RECORDINGS_WAITING_BYTES_MAX.min(memory_max / 4),
             last: 0,
@@ -163,7 +162,7 @@ impl Recordings {
 
     /// What is wrong with the books, if anything is.
     pub(super) fn check(&self) -> Result<(), String> {
-        for (id, recording) in &self.all {
+        for (id, recording) in self.all.iter() {
             let pieces = self.waiting.values().filter(|piece| piece.recording == *id);
             if pieces.map(|piece| piece.bytes).sum::<usize>() != recording.bytes {
                 return Err(format!("recording {} waits with other than {} bytes", id.0, recording.bytes));

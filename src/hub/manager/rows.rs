@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::control::reply::{ProviderInfo, ProviderType, Status, ViewerInfo};
 use crate::control::request::Which;
 use crate::limits::BATCH_REASONS_MAX;
+use crate::store::order;
 use crate::time::Tick;
 
 use super::provider::ProviderEntry;
@@ -140,7 +141,7 @@ pub(in crate::hub) fn chosen(which: Which<'_>) -> Chosen {
 }
 
 pub(in crate::hub) fn these(mut ids: Vec<i64>) -> Chosen {
-    ids.sort_unstable();
+    order::sort(&mut ids);
     ids.dedup();
     Some(ids)
 }

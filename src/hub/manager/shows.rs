@@ -78,7 +78,7 @@ impl Manager {
         if provider.session.is_some_and(|other| other != session) || own.is_some_and(|own| own != key) {
             return;
         }
-        let show = self.shows.entry(session).or_insert_with(|| Show::new(state, multiple));
+        let show = self.shows.or_insert_with(session, || Show::new(state, multiple));
         show.provider = Some(key);
         if provider.session.replace(session) != Some(session) {
             self.begin_anew_for_all(peers, key);

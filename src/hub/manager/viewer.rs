@@ -8,6 +8,7 @@ use crate::control::viewer::Bits;
 use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::limits::DEPARTED_MAX;
+use crate::store::sorted::Sorted;
 
 /// A viewer's side of its connection.
 #[derive(Debug)]
@@ -38,14 +39,14 @@ pub(super) struct Departed {
 #[derive(Debug)]
 pub(super) struct Viewers {
     all: BTreeMap<PeerKey, Viewer>,
-    ids: BTreeMap<i64, PeerKey>,
+    ids: Sorted<i64, PeerKey>,
     departed: VecDeque<Departed>,
     next_id: i64,
 }
 
 impl Viewers {
     pub(super) const fn new() -> Self {
-        Self { all: BTreeMap::new(), ids: BTreeMap::new(), departed: VecDeque::new(), next_id: 1 }
+        Self { all: BTreeMap::new(), ids: Sorted::new(), departed: VecDeque::new(), next_id: 1 }
     }
 
     /// A viewer has come; answers its id.

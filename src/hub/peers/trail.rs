@@ -4,7 +4,6 @@
 //! how it ends. It must not know where they are written. No line has what somebody has shown to be let in, nor what a call was given.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +11,7 @@ use super::journal::cut;
 use crate::auth::UserId;
 use crate::hub::keys::SessionKey;
 use crate::limits::{AUDIT_BYTES_MAX, AUDIT_DENIALS_PER_SECOND};
+use crate::store::sorted::Sorted;
 use crate::time::Utc;
 
 /// The version of the schema that the names of fields are from.
@@ -65,7 +65,7 @@ pub(in crate::hub) struct Trail {
     second: u64,
     denials: u32,
     /// What there is to tell of a call once the change of that session is durable.
-    owed: BTreeMap<SessionKey, Told>,
+    owed: Sorted<SessionKey, Told>,
 }
 
 impl Trail {

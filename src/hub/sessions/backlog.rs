@@ -3,12 +3,13 @@
 //! Owns what waits for each link, and what is large and on its way there. The bytes of an event are kept once, however many members still have to hear it. A link for which
 //! something waits gets nothing past it, so that every member hears the events of its sessions in their order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{Peer, Peers};
 use crate::store::pool::Pool;
 use crate::store::shared::Waiting;
+use crate::store::sorted::Sorted;
 
 use super::voice::{self, Tail};
 
@@ -53,7 +54,7 @@ pub(super) struct Notice<'a> {
 /// What waits for links.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    links: BTreeMap<PeerKey, VecDeque<WaitingNotice>>,
+    links: Sorted<PeerKey, VecDeque<WaitingNotice>>,
     tails: Waiting,
     /// Bytes of the notices themselves.
     own: usize,
@@ -153,7 +154,7 @@ impl Backlog {
             return Err(waiting);
         }
         self.own += own;
-        self.links.entry(link).or_default().push_back(waiting);
+        self.links.or_insert_with(link, VecDeque::new).push_back(waiting);
         Ok(())
     }
 

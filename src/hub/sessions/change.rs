@@ -7,6 +7,7 @@ use crate::c2sim::kind::Kind;
 use crate::c2sim::sharing::Sharing;
 use crate::hub::call::ReplyTo;
 use crate::hub::keys::{ProviderKey, SessionKey};
+use crate::store::order;
 use crate::time::Tick;
 
 use super::entry::{Author, Flow, SessionInfo};
@@ -92,7 +93,7 @@ impl Durable {
     pub(super) fn fail(&mut self, written: Written, retry_at: Tick) {
         let mut strays = self.doubt.take().map_or_else(Vec::new, |doubt| doubt.strays);
         strays.extend(written.papers.into_iter().filter(|n| !self.known.papers.contains(n)));
-        strays.sort_unstable();
+        order::sort(&mut strays);
         strays.dedup();
         self.known.next_paper = self.known.next_paper.max(written.next_paper);
         self.doubt = Some(Doubt { strays, retry_at });

@@ -12,6 +12,7 @@ use crate::hub::call::Refused;
 use crate::hub::peers::{Doer, Share};
 use crate::leco::rpc::{INVALID_PARAMS, Params, SESSION_REFUSED};
 use crate::limits::{SESSION_SYSTEM_BYTES_MAX, SESSION_TEXT_BYTES_MAX, SESSION_TITLE_BYTES_MAX};
+use crate::store::order;
 
 /// What was chosen when the session was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,7 +108,7 @@ pub(super) fn refusal(code: Code, details: Map<String, Value>) -> Refused {
 
 /// A refusal with one detail.
 pub(super) fn refused(code: Code, key: &str, value: impl Into<Value>) -> Refused {
-    refusal(code, Map::from_iter([(key.to_owned(), value.into())]))
+    refusal(code, order::filled([(key.to_owned(), value.into())]))
 }
 
 /// What is asked of a session that is to be made, whoever asks.

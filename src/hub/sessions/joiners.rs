@@ -1,12 +1,11 @@
 //! Those who have joined a session and are answered once that is in the ledger.
 
-use std::collections::BTreeMap;
-
 use crate::hub::call::ReplyTo;
 use crate::hub::events::Event;
 use crate::hub::keys::SessionKey;
 use crate::hub::peers::Peers;
 use crate::limits::JOINS_MAX;
+use crate::store::sorted::Sorted;
 
 /// A member that has joined, and what it wanted to know with the answer.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(super) struct Joiner {
 /// All that wait.
 #[derive(Debug, Default)]
 pub(super) struct Joiners {
-    all: BTreeMap<u64, Joiner>,
+    all: Sorted<u64, Joiner>,
     last: u64,
     /// The one that has just begun to wait: nobody has said yet who is to be answered.
     begun: Option<u64>,
@@ -66,7 +65,7 @@ impl Joiners {
 
     /// What there is to say to those of a session that `are` picks is known.
     pub(super) fn settle(&mut self, peers: &mut Peers, key: SessionKey, is_kept: bool, are: impl Fn(&[u8]) -> bool) {
-        for (id, joiner) in &mut self.all {
+        for (id, joiner) in self.all.iter_mut() {
             if joiner.session == key && are(&joiner.member) {
                 joiner.joined.is_unkept = !is_kept;
                 peers.events.push_back(Event::JoinSettled { joiner: *id });

@@ -39,7 +39,7 @@ mod session;
 mod tests;
 mod voice;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use ear::Ear;
 pub(super) use entry::{Author, Wish, is_system};
@@ -57,6 +57,8 @@ use crate::config::Predefined;
 use crate::leco::name;
 use crate::leco::route::session_name;
 use crate::limits::{MEMBER_BYTES, SESSIONS_MAX};
+use crate::store::order;
+use crate::store::sorted::Sorted;
 use crate::store::table::Table;
 use crate::store::timers::Timers;
 use crate::time::Tick;
@@ -84,14 +86,14 @@ pub(in crate::hub) const DEFAULT: &str = "default";
 pub(super) struct Sessions {
     table: Table<Session, OfSessions>,
     /// By LECO name without namespace.
-    by_name: BTreeMap<Box<[u8]>, SessionKey>,
+    by_name: Sorted<Box<[u8]>, SessionKey>,
     /// When the scheduled trigger of each is due.
     timers: Timers<1>,
     next_id: i64,
     /// The sessions of each member, by its full name.
     memberships: BTreeMap<Box<[u8]>, Vec<SessionKey>>,
     /// The namespace, with its dot, of each node that a member has been at.
-    abroad: BTreeMap<NodeKey, Box<[u8]>>,
+    abroad: Sorted<NodeKey, Box<[u8]>>,
     /// Members whose components have left, and whose sessions do not know yet.
     leavers: VecDeque<Leaver>,
     /// Members that may be back.
@@ -113,7 +115,7 @@ pub(super) struct Sessions {
     /// What the content of documents must be, for each schema that is loaded.
     schemas: Schemas,
     ledger: Option<Box<dyn Ledger>>,
-    tickets: BTreeMap<Ticket, Purpose>,
+    tickets: Sorted<Ticket, Purpose>,
     /// The last write to the ledger has failed.
     cannot_keep: bool,
     /// Sessions whose line of requests goes on.
@@ -121,7 +123,7 @@ pub(super) struct Sessions {
     /// Sessions for which something is done in slices.
     sliced: VecDeque<SessionKey>,
     /// Sessions whose members are not as the ledger has them.
-    rosters: BTreeSet<SessionKey>,
+    rosters: Sorted<SessionKey, ()>,
     joiners: Joiners,
     documents: DocumentTally,
 }
@@ -135,11 +137,11 @@ impl Sessions {
     pub(super) fn new() -> Self {
         Self {
             table: Table::new(SESSIONS_MAX),
-            by_name: BTreeMap::new(),
+            by_name: Sorted::new(),
             timers: Timers::default(),
             next_id: 1,
             memberships: BTreeMap::new(),
-            abroad: BTreeMap::new(),
+            abroad: Sorted::new(),
             leavers: VecDeque::new(),
             returners: VecDeque::new(),
             unwelcomed: Vec::new(),
@@ -152,11 +154,11 @@ impl Sessions {
             bytes: 0,
             schemas: Schemas::default(),
             ledger: None,
-            tickets: BTreeMap::new(),
+            tickets: Sorted::new(),
             cannot_keep: false,
             lines: VecDeque::new(),
             sliced: VecDeque::new(),
-            rosters: BTreeSet::new(),
+            rosters: Sorted::new(),
             joiners: Joiners::default(),
             documents: DocumentTally::default(),
         }
@@ -246,7 +248,7 @@ impl Sessions {
     /// Every session, by id.
     pub(super) fn by_id(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
         let mut all: Vec<_> = self.table.iter().collect();
-        all.sort_unstable_by_key(|(_, session)| session.id);
+        order::sort_by_key(&mut all, |(_, session)| session.id);
         all.into_iter()
     }
 

@@ -22,7 +22,7 @@ impl Sessions {
         }
         if let Some(session) = self.table.get_mut(key).filter(|session| session.durable.is_some()) {
             session.roster.changed.insert(full_name.into());
-            self.rosters.insert(key);
+            self.rosters.insert(key, ());
         }
     }
 
@@ -33,7 +33,7 @@ impl Sessions {
                 session.roster.writing.is_empty() && session.roster.retry_at.is_none_or(|at| at <= peers.now)
             })
         };
-        let keys: Vec<SessionKey> = self.rosters.iter().filter(|key| due(self, key)).copied().collect();
+        let keys: Vec<SessionKey> = self.rosters.keys().filter(|key| due(self, key)).copied().collect();
         for key in keys {
             self.rosters.remove(&key);
             let Some(session) = self.table.get_mut(key) else { continue };
@@ -66,7 +66,7 @@ impl Sessions {
             session.roster.retry_at = Some(retry_at);
         }
         if !session.roster.changed.is_empty() {
-            self.rosters.insert(key);
+            self.rosters.insert(key, ());
         }
     }
 

@@ -11,6 +11,7 @@ use crate::http::target::unescaped;
 use crate::hub::call::Refused;
 use crate::hub::face::Face;
 use crate::leco::rpc::{INVALID_PARAMS, NOT_PERMITTED, RECEIVER_OVERLOADED, SESSION_REFUSED};
+use crate::store::order;
 
 use super::reply::Reply;
 
@@ -128,7 +129,7 @@ pub(in crate::hub) fn unreadable(reason: &str) -> Reply {
 
 /// A document that is longer than may be.
 pub(in crate::hub) fn too_long(bytes_max: usize) -> Reply {
-    let details = Map::from_iter([("MAX_BYTES".to_owned(), Value::from(bytes_max))]);
+    let details = order::filled([("MAX_BYTES".to_owned(), Value::from(bytes_max))]);
     error(Code::C2simMsgSizeExceeded, &Code::C2simMsgSizeExceeded.to_string(), &details)
 }
 

@@ -22,6 +22,8 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+use crate::store::order;
+
 /// Opens a file below `directory` to be read. What is opened may be no file at all.
 ///
 /// # Errors
@@ -48,7 +50,7 @@ fn steps(name: &Path) -> Option<Vec<&OsStr>> {
 /// among them, nor is what a link leads to.
 pub(super) fn list(directory: &Path, most: usize) -> (Vec<Lying>, bool) {
     let (mut found, more) = system::list(directory, most);
-    found.sort_by(|one, other| one.name.cmp(&other.name));
+    order::sort_by(&mut found, |one, other| one.name.cmp(&other.name));
     (found, more)
 }
 

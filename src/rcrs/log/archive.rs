@@ -17,6 +17,7 @@ use super::pieces::{Encoding, Fetched};
 use super::unpack::{Feed, Unpacker};
 use crate::limits::{RCRS_ARCHIVE_HEADER_BYTES_MAX, RCRS_RECORD_BYTES_MAX, RCRS_SLICE_BYTES_MAX};
 use crate::rcrs::Error;
+use crate::store::order;
 
 const SHORT: Error = Error::Malformed("an archive entry ends too early");
 const CHECKSUM: Error = Error::Malformed("the checksum of an archive entry does not fit");
@@ -168,7 +169,7 @@ impl Archive {
             Contents::Packed(packing) => Stage::Directory(Fetch::directory(source, &packing)?),
             Contents::Entries(mut entries) => {
                 // Stable: entries of one place keep the order they were written in.
-                entries.sort_by_key(|entry| entry.place);
+                order::sort_by_key(&mut entries, |entry| entry.place);
                 self.time_max = entries.iter().filter_map(|entry| entry.place.updates_time()).max();
                 Stage::Records { entries: entries.into_iter(), open: None }
             }
