@@ -398,6 +398,14 @@ class Page(Open):
             "const seen = [...document.querySelectorAll(arguments[0])].map((line) => line.firstChild.textContent).filter((n) => n); return seen.length > 3 && new Set(seen).size === seen.length", ROW))
         shot(self.browser, "documents")
 
+    def test_a_small_window_has_all_titles_of_members(self):
+        self.browser.cdp("Emulation.setDeviceMetricsOverride", width=1040, height=620, deviceScaleFactor=1, mobile=False)
+        self.addCleanup(self.browser.cdp, "Emulation.clearDeviceMetricsOverride")
+        self.go("#sessions/default")
+        titles = lambda: self.browser.run("return [...document.querySelectorAll('.list[aria-label=Members] button')].map((one) => [one.textContent, one.scrollWidth - one.clientWidth])")  # noqa: E731
+        until("the titles are there", lambda: len(titles()) == 7)
+        self.assertEqual([title for title, beyond in titles() if beyond > 0], [])
+
     def test_a_start_is_scheduled_and_counted_down(self):
         self.server.call("create_session", {"name": "later", "share_guard": "none"})
         self.addCleanup(self.server.call, "delete_session", {"name": "later", "force": True})

@@ -1,6 +1,6 @@
 // The pure parts of the page, tested in the browser that they run in. Returns the names of what went wrong.
-const [msgpack, worlds, tracks, players, colours, format, map, guest, lists, access, history] = await Promise.all(
-  ['msgpack', 'world', 'track', 'player', 'colours', 'format', 'map', 'guest', 'list', 'access', 'history'].map((name) => import(new URL(`page/${name}.js`, document.baseURI))));
+const [msgpack, worlds, tracks, players, colours, format, map, guest, lists, access, history, feeds, inspect] = await Promise.all(
+  ['msgpack', 'world', 'track', 'player', 'colours', 'format', 'map', 'guest', 'list', 'access', 'history', 'feed', 'inspect'].map((name) => import(new URL(`page/${name}.js`, document.baseURI))));
 const wrong = [];
 let checks = 0;
 const same = (got, wanted, what) => {
@@ -118,6 +118,27 @@ same([format.bytes(1536), format.count(12345), format.span(90), format.csv(['a,b
 same(format.indented('<a><b>x</b><c/></a>'), '<a>\n  <b>x</b>\n  <c/>\n</a>', 'indented');
 same([map.contains([{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }], { x: 9, y: 1 }), map.contains([{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }], { x: 1, y: 9 })], [true, false], 'inside and outside');
 same([guest.eventOf('<Message><C2SIMHeader><FromSendingSystem>P</FromSendingSystem></C2SIMHeader><MessageBody><SystemMessageBody><StartScenario/></SystemMessageBody></MessageBody></Message>')].map(({ by, kind }) => [by, kind]), [['P', 'StartScenario']], 'a document that a guest hears');
+
+// What happened in a timestep that was gone to
+const jumped = new tracks.Track();
+for (let time = 1; time <= 20; time += 1) jumped.addAlone(time, { commands: [{ id: time }], changes: [], world: [] });
+same([jumped.alone.size, jumped.record(20), jumped.record(4)], [16, { changes: [], commands: [{ id: 20 }] }, undefined], 'what happened is there with the world');
+
+// Who has heard what was said: it is told with the next timestep
+const said = { id: 7, type: 'Radio', channel: 1, messageSize: 5, message: 'hello' };
+const heard = { id: 7, type: 'Radio', channel: 1, messageSize: 5, time: 3 };
+const agents = { 7: { id: 7, updated: [], deleted: [], heard: [heard] }, 8: { id: 8, updated: [{}], deleted: [], heard: [{ ...heard, channel: 2 }] }, 9: { id: 9, updated: [{}], deleted: [], heard: [{ ...heard }] } };
+const told = Object.assign(Object.create(feeds.Feed.prototype), { kind: 'RCRS-LOG', timeMax: 4, live: 4, perceived: new Map([[4, agents]]), asked: new Map(), missing: new Map(),
+  track: { frames: new Map([[3, {}]]), alone: new Map(), record: (time) => (time === 3 ? { commands: [said] } : undefined) } });
+same([told.hearers(3, said), told.hearers(2, said), told.hearers(4, said)], [[7, 9], undefined, undefined], 'who has heard it');
+same([told.said(heard).message, told.said({ ...heard, time: 2 }).message], ['hello', undefined], 'what was heard');
+const inspector = new inspect.Inspector({ choose: () => {}, follow: () => {}, seek: () => {} });
+inspector.show(told, 7, 3, new Map([[7, { id: 7, type: 'TacticsFire', stamina: 5, direction: 90 }]]), undefined);
+await new Promise((resolve) => setTimeout(resolve));
+inspector.show(told, 7, 3, new Map([[7, { id: 7, type: 'TacticsFire', stamina: 5, direction: 90 }]]), undefined);
+same(inspector.element.textContent.match(/stamina5direction90|Radio channel 1 messageSize 5 message hello heard by 2: 7 9/g)?.length, 2, 'who has heard it is shown where it was said');
+inspector.show(told, 9, 4, new Map([[9, { id: 9, type: 'TacticsFire' }]]), undefined);
+same(inspector.element.textContent.match(/saw 1 changed, 0 gone; heard 1Radio channel 1 of 7 at 3: hello/)?.length, 1, 'what was heard is shown with its words');
 
 // A table of ten thousand rows
 const list = new lists.List('many', [{ title: 'n', width: '5em', right: true, value: (row) => row.n }, { title: 'name', width: '1fr', value: (row) => row.name }], { by: 0, down: true });

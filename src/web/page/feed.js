@@ -158,8 +158,10 @@ export class Feed extends EventTarget {
       this.perceived.set(time, record.perceptions ?? {});
       while (this.perceived.size > 16) this.perceived.delete(/** @type {number} */ (this.perceived.keys().next().value));
     } else {
-      if (record.world !== undefined) this.track.addWorld(time, worldOf(record.world), record.score);
-      else if (bits & WORLD) this.missing.set(time, result.message);
+      if (record.world !== undefined) {
+        this.track.addAlone(time, record);
+        this.track.addWorld(time, worldOf(record.world), record.score);
+      } else if (bits & WORLD) this.missing.set(time, result.message);
       if (record.changes !== undefined && !(bits & WORLD)) this.track.addStep(time, frame, record);
     }
     this.dispatchEvent(new CustomEvent('step', { detail: time }));
@@ -197,9 +199,30 @@ export class Feed extends EventTarget {
     return this.shownCommands.list;
   }
 
+  /**
+   * Who has heard what somebody said in a timestep: that is told with the next one. `undefined` while it is not known.
+   * @param {number} time @param {any} action @returns {number[]|undefined}
+   */
+  hearers(time, action) {
+    if (!this.isLog || time >= this.timeMax) return undefined;
+    if (!this.perceived.has(time + 1)) this.ask(time + 1, PERCEPTION);
+    const agents = this.perceived.get(time + 1);
+    return agents && Object.values(agents).filter((agent) => agent.heard.some((/** @type {any} */ heard) => heard.time === time && isSame(heard, action))).map(({ id }) => id);
+  }
+
+  /** What was said, of what an agent has heard of it. @param {any} heard @returns {any} */
+  said(heard) {
+    const record = this.track.record(heard.time);
+    if (record === undefined) this.ask(heard.time, ACTION | UPDATE);
+    return record?.commands?.find((/** @type {any} */ action) => isSame(heard, action)) ?? heard;
+  }
+
   /** What an agent has seen and heard. @param {number} time @param {number} agent */
   perception(time, agent) {
     if (!this.perceived.has(time)) this.ask(time, PERCEPTION);
     return this.perceived.get(time)?.[String(agent)];
   }
 }
+
+/** Whether what was heard is what was said. @param {any} heard @param {any} action */
+const isSame = (heard, action) => ['id', 'type', 'channel', 'messageSize'].every((key) => heard[key] === action[key]);

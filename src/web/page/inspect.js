@@ -41,7 +41,7 @@ export class Inspector {
       this.open.clear();
     }
     void this.read(feed);
-    const key = [id, time, followed, this.past.read.size, [...this.open].join(), feed.perceived.has(time)].join('/');
+    const key = [id, time, followed, this.past.read.size, [...this.open].join(), feed.perceived.has(time), feed.perceived.has(time + 1)].join('/');
     if (key === this.shown) return;
     this.shown = key;
     const entity = world.get(id);
@@ -56,7 +56,7 @@ export class Inspector {
         button('close', () => this.acts.choose(undefined))),
       !entity && h('p', { class: 'hint' }, area ? '' : `not there at ${time}`),
       h('table', { class: 'plain' }, h('tbody', {}, rows.map(([name, value]) => this.row(name, value, time)))),
-      this.doings(time), this.senses(feed, time, id, type));
+      this.doings(feed, time), this.senses(feed, time, id, type));
   }
 
   /** @param {string} name @param {any} value @param {number} time */
@@ -87,22 +87,30 @@ export class Inspector {
     return button(String(id), () => this.acts.choose(id), { class: 'link' });
   }
 
-  /** @param {number} time */
-  doings(time) {
+  /** @param {Feed} feed @param {number} time */
+  doings(feed, time) {
     const acts = this.past.acts.filter(([at]) => at <= time).slice(-12).reverse();
     return acts.length > 0 && [h('h4', {}, 'Commands'), h('ol', { class: 'acts' }, acts.map(([at, action]) =>
       h('li', { class: at === time ? 'now' : '' }, button(String(at), () => this.acts.seek(at), { class: 'time' }), ` ${action.type} `,
         ...Object.entries(action).filter(([name]) => name !== 'id' && name !== 'type')
-          .flatMap(([name, value]) => [`${name} `, this.value(name, value), ' ']))))];
+          .flatMap(([name, value]) => [`${name} `, this.value(name, value), ' ']), at === time && action.messageSize !== undefined && this.hearers(feed, at, action))))];
+  }
+
+  /** Who has heard it. @param {Feed} feed @param {number} time @param {any} action */
+  hearers(feed, time, action) {
+    const ids = feed.hearers(time, action);
+    return ids && [`heard by ${ids.length}: `, ids.slice(0, 20).flatMap((id) => [this.link(id), ' '])];
   }
 
   /** @param {Feed} feed @param {number} time @param {number} id @param {string} type */
   senses(feed, time, id, type) {
-    const perceived = HUMANS.has(type) ? feed.perceived.get(time)?.[String(id)] : undefined;
-    if (!perceived) return null;
+    const perceived = feed.perceived.get(time)?.[String(id)];
+    if (!perceived) return HUMANS.has(type) && feed.isLog && h('p', { class: 'hint' }, 'Layers, perception: what it saw and heard.');
+    const heard = perceived.heard.slice(0, 20).map((/** @type {any} */ one) => ({ ...feed.said(one), time: one.time }));
     return [h('h4', {}, 'Perception'), h('p', {}, `saw ${perceived.updated.length} changed, ${perceived.deleted.length} gone; heard ${perceived.heard.length}`),
-      h('ul', {}, perceived.heard.slice(0, 20).map((/** @type {any} */ heard) =>
-        h('li', {}, `${heard.type} `, heard.channel !== undefined && `channel ${heard.channel} `, 'of ', this.link(heard.id), heard.message !== undefined && `: ${heard.message}`, heard.messageHex !== undefined && `: ${heard.messageHex}`)))];
+      h('ul', {}, heard.map((/** @type {any} */ one) =>
+        h('li', {}, `${one.type} `, one.channel !== undefined && `channel ${one.channel} `, 'of ', this.link(one.id), one.time !== undefined && ` at ${one.time}`,
+          one.message !== undefined && `: ${one.message}`, one.messageHex !== undefined && `: ${one.messageHex}`)))];
   }
 
   /** Reads what has come and was not read yet, a piece at a time. @param {Feed} feed */
@@ -111,7 +119,7 @@ export class Inspector {
     this.reading = true;
     const { past } = this;
     let began = performance.now();
-    const times = [...feed.track.frames.keys()].filter((time) => !past.read.has(time)).sort((a, b) => a - b);
+    const times = [...feed.track.frames.keys(), ...feed.track.alone.keys()].filter((time) => !past.read.has(time)).sort((a, b) => a - b);
     for (const time of times) {
       if (this.past !== past || feed.closed) break;
       const record = feed.track.record(time);

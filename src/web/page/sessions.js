@@ -30,9 +30,9 @@ export function show(root, path) {
   const at = h('input', { type: 'datetime-local', step: 1, 'aria-label': 'when: empty is now' });
   const scheduled = h('p', { class: 'scheduled', role: 'status' });
   const members = new List('Members', [
-    { title: 'name', width: 'minmax(9em,1.5fr)', value: (row) => row.name }, { title: 'system', width: '1fr', value: (row) => row.system ?? '' }, { title: 'dialect', width: '6em', value: (row) => row.dialect ?? row.format ?? '' },
-    { title: 'joined', width: '5em', right: true, value: (row) => row.joined ?? 0 }, { title: 'acked', width: '5em', right: true, value: (row) => row.acked ?? 0 },
-    { title: 'in step', width: '7em', value: (row) => inStep(row, stateSeq) }, { title: 'events behind', width: '8em', right: true, value: (row) => Math.max(0, (current?.seq ?? 0) - (row.acked ?? 0)) },
+    { title: 'name', width: 'minmax(9em,1.5fr)', value: (row) => row.name }, { title: 'system', width: '1fr', value: (row) => row.system ?? '' }, { title: 'dialect', width: '4.5em', value: (row) => row.dialect ?? row.format ?? '' },
+    { title: 'joined', width: '4em', right: true, value: (row) => row.joined ?? 0 }, { title: 'acked', width: '4em', right: true, value: (row) => row.acked ?? 0 },
+    { title: 'in step', width: '5.5em', value: (row) => inStep(row, stateSeq) }, { title: 'events behind', width: '8em', right: true, value: (row) => Math.max(0, (current?.seq ?? 0) - (row.acked ?? 0)) },
   ], { empty: 'nobody has joined' });
   const events = new List('Events', [
     { title: 'n', width: '4em', right: true, value: (row) => row.n, text: (row) => (row.n > 0 ? String(row.n) : '') }, { title: 'time', width: '8em', value: (row) => row.at, text: (row) => clock(row.at) }, { title: 'what', width: '8em', value: (row) => row.what },
@@ -219,7 +219,9 @@ function draw(canvas, session) {
       to.lineTo(stop.x + 7 * Math.cos(angle + turn), stop.y + 7 * Math.sin(angle + turn));
     }
     to.stroke();
-    if (width > 480) to.fillText(words(trigger), (start.x + stop.x) / 2 + (sign === 0 ? -26 : 0), (start.y + stop.y) / 2 + (back > 0 ? 9 : sign === 0 ? 0 : -9));
+    // What does not fit between two states stands above them.
+    const up = to.measureText(words(trigger)).width > Math.abs(stop.x - start.x) ? -20 : -9;
+    if (width > 480) to.fillText(words(trigger), (start.x + stop.x) / 2 + (sign === 0 ? -26 : 0), (start.y + stop.y) / 2 + (back > 0 ? 9 : sign === 0 ? 0 : up));
   }
   for (const state of Object.keys(STATES)) {
     const { x, y } = place(state);

@@ -11,6 +11,8 @@ const KEY_EVERY = 20;
 const RECENT_MAX = 6;
 /** Worlds that are kept. */
 const KEYS_MAX = 64;
+/** Timesteps that came with their worlds, of which what happened in them is at hand. */
+const ALONE_MAX = 16;
 /** Numbers of timesteps that are kept. */
 const NUMBERS_MAX = 20000;
 
@@ -25,6 +27,8 @@ export class Track {
     this.keys = new Map();
     /** @type {Map<number, World>} */
     this.recent = new Map();
+    /** What happened in timesteps that were gone to. @type {Map<number, any>} */
+    this.alone = new Map();
     /** @type {Map<number, Numbers>} */
     this.numbers = new Map();
     /** The newest world, however far back somebody looks. @type {{time: number, world: World}|undefined} */
@@ -32,7 +36,7 @@ export class Track {
   }
 
   clear() {
-    for (const map of [this.frames, this.keys, this.recent, this.numbers]) map.clear();
+    for (const map of [this.frames, this.keys, this.recent, this.alone, this.numbers]) map.clear();
     this.bytes = 0;
     this.newest = undefined;
   }
@@ -43,6 +47,12 @@ export class Track {
     if (this.newest === undefined || time >= this.newest.time) this.newest = { time, world };
     this.count(time, world, score);
     this.trim(time);
+  }
+
+  /** What happened in a timestep whose world came with it: that is not kept for long. @param {number} time @param {any} record */
+  addAlone(time, { changes, commands }) {
+    this.alone.set(time, { changes, commands });
+    while (this.alone.size > ALONE_MAX) this.alone.delete(/** @type {number} */ (this.alone.keys().next().value));
   }
 
   /**
@@ -89,7 +99,7 @@ export class Track {
   /** What came of a timestep. @param {number} time @returns {any} */
   record(time) {
     const frame = this.frames.get(time);
-    return frame && readResult(frame).record;
+    return frame ? readResult(frame).record : this.alone.get(time);
   }
 
   /** The world of a time; none where something on the way to it is not here. @param {number} time @returns {World|undefined} */
