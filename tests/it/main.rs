@@ -62,6 +62,7 @@ mod manager_open;
 mod manager_worlds;
 #[cfg(feature = "daemon")]
 mod mistakes;
+mod mutated;
 #[cfg(feature = "daemon")]
 mod output_cli;
 mod overload;
