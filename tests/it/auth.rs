@@ -368,6 +368,25 @@ fn a_controller_says_who_it_is_by_function_6() {
 }
 
 #[test]
+fn nobody_writes_into_the_list_of_errors() {
+    let mut world = house(Access::All);
+    let stranger = world.connect_at(0, Door::Control, STRANGER).unwrap();
+    // An argument is missing, and the bytes behind are no request at all.
+    let (done, message) = control(&mut world, stranger, function(Function::Trigger));
+    assert!(!done && message.contains("this address needs a token (function 6)"), "{message}");
+    world.feed(stranger, &[0xc1; 9]);
+    assert!(world.clients[stranger].closed.is_some());
+    let boss = world.connect_at(0, Door::Control, BOSS).unwrap();
+    let errors = |world: &mut World| control(world, boss, function(Function::GetErrorList)).1;
+    let said = errors(&mut world);
+    assert!(!said.contains("controller"), "{said}");
+    let (done, message) = control(&mut world, boss, function(Function::Trigger));
+    assert!(!done && message.contains("is missing"), "{message}");
+    let said = errors(&mut world);
+    assert!(said.contains("a controller's request was refused"), "{said}");
+}
+
+#[test]
 fn where_nobody_is_asked_function_6_is_answered_and_means_nothing() {
     let mut world = World::plain();
     let controller = world.connect_at(0, Door::Control, STRANGER).unwrap();

@@ -31,6 +31,10 @@ use crate::hub::methods::{Method, Right};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::{Aftermath, Author, Reading, Said, Wish, is_system};
 
+/// What a nobody is told, and what is noted of it.
+const STRANGER: &str = "this address needs a token (function 6)";
+const TOKEN_NEEDED: &str = "a token is needed";
+
 impl Hub {
     // ---- The control port ----
 
@@ -78,19 +82,17 @@ impl Hub {
         let mut out = Vec::new();
         Reply::failure(&mut out, ReplyTo { id: 0, shape: Shape::Beside }, &error);
         self.peers.send_plain(key, &out);
-        self.peers.note_error(&format!("a controller was cut off: {error}"));
+        if self.is_somebody(key) {
+            self.peers.note_error(&format!("a controller was cut off: {error}"));
+        }
         self.peers.finish(key, Cause::Undecodable);
     }
 
     fn control_call(&mut self, key: PeerKey, body: &[u8]) -> Called {
         let Call { to, version, request, unknown } = request::decode(body);
         let to = &Asked { to, remark: unknown.to_string() };
-        if !version.is_ours()
-            && let Some(peer) = self.peers.get_mut(key)
-            && !core::mem::replace(&mut peer.has_other_version, true)
-        {
-            let line = format!("the controller at {} speaks another version of the protocol: {version}", peer.remote);
-            self.peers.note_error(&line);
+        if !version.is_ours() && self.is_somebody(key) {
+            self.note_version(key, &version);
         }
         let mut out = core::mem::take(&mut self.front.reply);
         out.clear();
@@ -141,8 +143,7 @@ impl Hub {
             }
             Err(error) => {
                 fatal = error.is_fatal();
-                self.peers.note_error(&format!("a controller's request was refused: {error}"));
-                to.fail(&mut out, &error.to_string());
+                to.fail(&mut out, &self.why_refused(key, &error));
             }
         }
         if called == Called::Later && !to.remark.is_empty() {
@@ -163,6 +164,31 @@ impl Hub {
         called
     }
 
+    /// A controller speaks another version: that is remarked on once.
+    fn note_version(&mut self, key: PeerKey, version: &impl core::fmt::Display) {
+        if let Some(peer) = self.peers.get_mut(key)
+            && !core::mem::replace(&mut peer.has_other_version, true)
+        {
+            let line = format!("the controller at {} speaks another version of the protocol: {version}", peer.remote);
+            self.peers.note_error(&line);
+        }
+    }
+
+    /// What a controller is told of a request that makes no sense.
+    fn why_refused(&mut self, key: PeerKey, error: &control::Error) -> String {
+        if !self.is_somebody(key) {
+            self.peers.note_stranger(key, "call", TOKEN_NEEDED);
+            return STRANGER.to_owned();
+        }
+        self.peers.note_error(&format!("a controller's request was refused: {error}"));
+        error.to_string()
+    }
+
+    /// Whether it is known who a controller is, or nobody is asked: errors of others are none that anybody here should read.
+    fn is_somebody(&self, key: PeerKey) -> bool {
+        self.peers.users.is_off() || self.peers.user(key).is_some()
+    }
+
     /// Why a controller may not call a function, if it may not. The session that it is about is asked for later.
     fn may_not_call(&mut self, key: PeerKey, function: Function) -> Option<String> {
         let method = Method::of_function(function);
@@ -176,8 +202,8 @@ impl Hub {
             return is_elsewhere.then(|| elsewhere(function));
         }
         if self.peers.user(key).is_none() {
-            self.peers.note_stranger(key, function.name(), "a token is needed");
-            return Some("this address needs a token (function 6)".to_owned());
+            self.peers.note_stranger(key, function.name(), TOKEN_NEEDED);
+            return Some(STRANGER.to_owned());
         }
         // A trigger is looked at by itself: some say something of a member and no more.
         let is_looked_at_later = matches!(function, Function::Trigger | Function::SendDocument);
