@@ -1,6 +1,8 @@
 //! What is left of a read: bytes that came in and do not yet make a whole message, or that nobody may read on yet, contiguous in
 //! one block of the [`super::pool`]. It grows in the pool's steps and gives its block back with its last byte.
 
+use zeroize::Zeroize as _;
+
 use super::pool::{Pool, Use};
 use crate::limits::BLOCK_BYTES_MIN;
 
@@ -128,6 +130,15 @@ impl Tail {
         }
     }
 
+    /// The same of bytes that must not lie in the block any longer.
+    pub fn consume_secret(&mut self, n: usize, pool: &mut Pool) {
+        let n = n.min(self.len());
+        if let Some(secret) = self.block.get_mut(self.start..self.start + n) {
+            secret.zeroize();
+        }
+        self.consume(n, pool);
+    }
+
     /// Takes `len` bytes out of the middle, `at` bytes behind the front.
     pub fn cut(&mut self, at: usize, len: usize, pool: &mut Pool) {
         let from = (self.start + at + len).min(self.end);
@@ -171,6 +182,23 @@ mod tests {
         pool.give(block, Use::Ring);
         assert_eq!(pool.in_use(), (0, 0));
         assert!(!Tail::default().append(&[0; 64 << 20], &mut pool), "more than its share");
+    }
+
+    #[test]
+    fn a_secret_does_not_stay_in_the_block() {
+        let mut pool = Pool::new(1 << 16);
+        let mut tail = Tail::default();
+        assert!(tail.append(b"before, a secret, and behind", &mut pool));
+        tail.consume(8, &mut pool);
+        tail.consume_secret(8, &mut pool);
+        assert_eq!(tail.bytes(), b", and behind");
+        assert_eq!(tail.block.get(..28).unwrap(), b"before, \0\0\0\0\0\0\0\0, and behind");
+        // What is given back is handed out as it is.
+        assert!(tail.append(b"; another one", &mut pool));
+        let bytes = tail.block_bytes();
+        tail.consume_secret(usize::MAX, &mut pool);
+        let block = pool.take(bytes, Use::Partial).unwrap();
+        assert!(!block.windows(7).any(|bytes| bytes == b"another"));
     }
 
     #[test]

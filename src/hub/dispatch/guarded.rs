@@ -86,7 +86,8 @@ impl Hub {
                 Shaking::On
             }
             Ok(Shaken::Who(len, shown)) => {
-                tail.consume(len, &mut self.peers.pool);
+                // A password lies there.
+                tail.consume_secret(len, &mut self.peers.pool);
                 self.who(key, guard, &shown)
             }
             Ok(Shaken::Done(len, done)) => {

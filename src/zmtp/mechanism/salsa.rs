@@ -15,6 +15,23 @@ pub(super) const LANES: usize = 4;
 /// A block of a keystream.
 pub(super) type Block = [u8; BLOCK_BYTES];
 
+/// Wipes a part of a keystream, also where nobody reads it again. Byte by byte it would take as long as all the rest.
+#[inline(always)]
+pub(super) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
+}
+
+/// Blocks that were made at once, which are wiped where they lie.
+struct Made([Block; LANES]);
+
+impl Drop for Made {
+    #[inline(always)]
+    fn drop(&mut self) {
+        wipe(self.0.as_flattened_mut());
+    }
+}
+
 /// "expand 32-byte k".
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
@@ -54,7 +71,7 @@ const fn words_of(nonce: u64) -> (u32, u32) {
 
 /// Four blocks of the keystream of `key`.
 #[inline(never)]
-fn four(key: &[u32; 8], places: [Place; LANES]) -> [Block; LANES] {
+fn four(key: &[u32; 8], places: [Place; LANES]) -> Made {
     let [c0, c1, c2, c3] = CONSTANTS.map(Word::splat);
     let [k0, k1, k2, k3, k4, k5, k6, k7] = key.map(Word::splat);
     let [one, two, three, four] = places;
@@ -81,7 +98,7 @@ fn four(key: &[u32; 8], places: [Place; LANES]) -> [Block; LANES] {
     let [e, f, g, h] = Word::transpose([e + k3, f + c1, g + low, h + high]);
     let [i, j, k, l] = Word::transpose([i + number, j, k + c2, l + k4]);
     let [m, n, o, p] = Word::transpose([m + k5, n + k6, o + k7, p + c3]);
-    [written([a, e, i, m]), written([b, f, j, n]), written([c, g, k, o]), written([d, h, l, p])]
+    Made([written([a, e, i, m]), written([b, f, j, n]), written([c, g, k, o]), written([d, h, l, p])])
 }
 
 /// A block by its words.
@@ -136,8 +153,8 @@ impl Keystream {
         match self.known(n) {
             Some(block) => block,
             None => {
-                let [first, ..] = self.made(n, 0, 1);
-                first
+                let Made([first, ..]) = &self.made(n, 0, 1);
+                *first
             }
         }
     }
@@ -145,16 +162,16 @@ impl Keystream {
     /// The first block of a number, and so many behind it, three at most.
     pub(super) fn blocks(&mut self, n: u64, behind: usize) -> (Block, [Block; LANES]) {
         match self.known(n) {
-            Some(first) => (first, self.made(n, 1, behind)),
+            Some(first) => (first, self.made(n, 1, behind).0),
             None => {
-                let [first, one, two, three] = self.made(n, 0, behind + 1);
-                (first, [one, two, three, [0; BLOCK_BYTES]])
+                let Made([first, one, two, three]) = &self.made(n, 0, behind + 1);
+                (*first, [*one, *two, *three, [0; BLOCK_BYTES]])
             }
         }
     }
 
     /// So many blocks of a number from this one on. In the other lanes, first blocks of the next numbers.
-    fn made(&mut self, n: u64, from: u32, count: usize) -> [Block; LANES] {
+    fn made(&mut self, n: u64, from: u32, count: usize) -> Made {
         let mut asked = (from..).take(count).map(|block| Place { nonce: n, block });
         let mut to_come = (1..=LANES as u64).map(|ahead| Place { nonce: n.wrapping_add(ahead), block: 0 });
         let unknown = |place: &Place| {
@@ -164,8 +181,8 @@ impl Keystream {
         let none = Place { nonce: NONE, block: 0 };
         let places = core::array::from_fn(|_| asked.next().or_else(|| to_come.find(unknown)).unwrap_or(none));
         let made = four(&self.key, places);
-        for (place, block) in places.iter().zip(made).skip(count).filter(|(place, _)| place.nonce != NONE) {
-            *self.slot(place.nonce) = (place.nonce, block);
+        for (place, block) in places.iter().zip(&made.0).skip(count).filter(|(place, _)| place.nonce != NONE) {
+            *self.slot(place.nonce) = (place.nonce, *block);
         }
         made
     }

@@ -189,7 +189,7 @@ impl Stream {
         }
         let blocks = Blocks::of(&mut self.keystream, n, text.len());
         blocks.mix(text);
-        poly::mac(&blocks.key, text)
+        blocks.mac(text)
     }
 
     /// Seals `clear` into `text`, which is as long, under the number `n`: for texts that would not be copied as fast.
@@ -210,7 +210,7 @@ impl Stream {
             return crypto_box_open_detached_afternm(text, sealed, mac, &nonce, &self.key.0.0).is_ok();
         }
         let blocks = Blocks::of(&mut self.keystream, n, sealed.len());
-        if text.len() != sealed.len() || !is_same_mac(&poly::mac(&blocks.key, sealed), mac) {
+        if text.len() != sealed.len() || !is_same_mac(&blocks.mac(sealed), mac) {
             return false;
         }
         text.copy_from_slice(sealed);
@@ -226,37 +226,61 @@ impl Stream {
     }
 }
 
-/// What one small text is sealed with.
+/// What one small text is sealed with. It is wiped where it lies.
 struct Blocks {
-    /// The first half of the first block: the key of what tells whether the text is whole.
-    key: [u8; KEY_BYTES],
-    /// Its second half, for the beginning of the text.
-    once: [u8; KEY_BYTES],
+    /// The first half of it is the key of what tells whether the text is whole, the second half is for the beginning of the text.
+    first: Block,
     /// For the rest, if there is one.
     behind: Option<[Block; salsa::LANES]>,
+}
+
+impl Drop for Blocks {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.wipe();
+    }
 }
 
 impl Blocks {
     #[inline(always)]
     fn of(keystream: &mut Keystream, n: u64, text: usize) -> Self {
         let behind = text.saturating_sub(KEY_BYTES).div_ceil(salsa::BLOCK_BYTES);
-        let (first, behind) = if behind == 0 {
-            (keystream.first(n), None)
-        } else {
-            let (first, behind) = keystream.blocks(n, behind);
-            (first, Some(behind))
-        };
-        let (mut key, mut once) = ([0; KEY_BYTES], [0; KEY_BYTES]);
-        let (front, back) = first.split_at(KEY_BYTES);
-        key.copy_from_slice(front);
-        once.copy_from_slice(back);
-        Self { key, once, behind }
+        if behind == 0 {
+            return Self { first: keystream.first(n), behind: None };
+        }
+        let (first, behind) = keystream.blocks(n, behind);
+        Self { first, behind: Some(behind) }
+    }
+
+    #[inline(always)]
+    fn wipe(&mut self) {
+        salsa::wipe(&mut self.first);
+        if let Some(blocks) = &mut self.behind {
+            salsa::wipe(blocks.as_flattened_mut());
+        }
+    }
+
+    /// What tells whether a sealed text is whole.
+    #[inline(always)]
+    fn mac(&self, sealed: &[u8]) -> Mac {
+        let [key, _] = self.halves();
+        poly::mac(key, sealed)
+    }
+
+    #[inline(always)]
+    fn halves(&self) -> [&[u8; KEY_BYTES]; 2] {
+        const { assert!(2 * KEY_BYTES == salsa::BLOCK_BYTES, "a block has two halves") };
+        match self.first.as_chunks().0 {
+            [key, once] => [key, once],
+            _ => [&[0; KEY_BYTES]; 2],
+        }
     }
 
     #[inline(always)]
     fn mix(&self, text: &mut [u8]) {
         let (front, rest) = text.split_at_mut(text.len().min(KEY_BYTES));
-        mix(front, &self.once);
+        let [_, once] = self.halves();
+        mix(front, once);
         if let Some(blocks) = &self.behind {
             mix(rest, blocks.as_flattened());
         }
@@ -280,4 +304,21 @@ fn mix(text: &mut [u8], key: &[u8]) {
 fn is_same_mac(a: &Mac, b: &Mac) -> bool {
     use subtle::ConstantTimeEq as _;
     u128::from_le_bytes(*a).ct_eq(&u128::from_le_bytes(*b)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_small_text_is_sealed_with_is_wiped() {
+        for len in [1, KEY_BYTES, KEY_BYTES + 1, SMALL_BYTES] {
+            let mut keystream = Keystream::new(&[7; KEY_BYTES]);
+            let mut blocks = Blocks::of(&mut keystream, 5, len);
+            assert!(blocks.first != [0; salsa::BLOCK_BYTES] && blocks.behind.is_some() == (len > KEY_BYTES));
+            blocks.wipe();
+            assert_eq!(blocks.first, [0; salsa::BLOCK_BYTES]);
+            assert!(blocks.behind.as_ref().is_none_or(|blocks| *blocks == [[0; salsa::BLOCK_BYTES]; salsa::LANES]));
+        }
+    }
 }
