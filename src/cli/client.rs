@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use instep::auth::Role;
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
 use instep::hub::Channel;
 use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
@@ -146,8 +147,15 @@ impl fmt::Display for Trouble {
                 } else if let (true, Some(needs)) =
                     (*code == i64::from(FORBIDDEN.code), data.get("needs").and_then(Value::as_str))
                 {
-                    let user = data.get("user").and_then(Value::as_str).unwrap_or_default();
-                    write!(f, "{by} does not let {user} {method}: it needs {needs} (error {code})")
+                    let word = |key: &str| data.get(key).and_then(Value::as_str);
+                    let (user, action) = (word("user").unwrap_or_default(), word("action").unwrap_or(method));
+                    // A role, or one of the lists that a user has.
+                    let needs = if Role::of_word(needs).is_some() {
+                        format!("it needs {needs}")
+                    } else {
+                        format!("it is not in the list {needs}")
+                    };
+                    write!(f, "{by} does not let {user} {action}: {needs} (error {code})")
                 } else if let (true, Some(why)) = (*code == i64::from(SESSION_REFUSED.code), refusal.reason()) {
                     write!(f, "{by} refuses {method}: {why}")
                 } else {

@@ -1,8 +1,6 @@
 //! `instep token` and `instep may`: what goes into the rules of users, and what comes of them.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read as _;
 
 use instep::auth::{hash_of, token_of};
 use instep::hub::judge;
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::credentials;
-use super::failure::{Failure, USAGE, in_words};
+use super::failure::{Failure, USAGE};
 use super::flags::no_flag;
 use super::print::say;
 use super::serve;
@@ -69,8 +67,8 @@ pub(super) fn token(words: Vec<OsString>) -> Result<(), Failure> {
 /// 32 bytes that nobody can guess.
 pub(super) fn chance() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
-    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(|error| Failure::other(format!("/dev/urandom: {}", in_words(&error))))?;
+    let filled = getrandom::fill(&mut bytes);
+    filled.map_err(|error| Failure::other(format!("the operating system has no chance to give: {error}")))?;
     Ok(bytes)
 }
 

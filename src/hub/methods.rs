@@ -356,7 +356,7 @@ pub(super) const METHODS: &[Method] = &[
     of_channel(Call::Channel(ChannelCall::Connect), "connect_to_gatherer", "Connects to the gatherer of another node, host:port, and stays connected.", &[("address", "string", true)], "null").needs(Right::Admin),
     of_channel(Call::Channel(ChannelCall::Disconnect), "disconnect_from_gatherer", "Disconnects from a gatherer.", &[("address", "string", true)], "null").needs(Right::Admin),
     of_channel(Call::Channel(ChannelCall::Gatherers), "list_gatherers", "The gatherers of other nodes that the channel is connected to, or tries to be.", &[], "array").question().needs(Right::Look),
-    of_channel(Call::Channel(ChannelCall::Addresses), "send_data_addresses", "The ports of the channel: of publishers, of other nodes, of subscribers.", &[], "object").question().needs(Right::Look),
+    of_channel(Call::Channel(ChannelCall::Addresses), "send_data_addresses", "The ports of the channel: of publishers, of other nodes, of subscribers. Who says under which topic it means to publish, or what it means to subscribe to, is told -32001 if it may not.", &[("publish", "string", false), ("subscribe", "string", false)], "object").question().needs(Right::Look),
     of_channel(Call::ChannelListing(ChannelListing::Traffic), "send_traffic", "Who publishes and who subscribes, to which topics, with numbers of messages and of drops.", &[], "object").question().needs(Right::Look),
     of_channel(Call::ChannelListing(ChannelListing::Discover), "rpc.discover", "Describes the methods.", &[], "object").question().needs(Right::Look),
 ];

@@ -136,3 +136,45 @@ fn a_recording_is_read_whenever_its_recorder_ended_and_is_published_again() {
     std::fs::write(path, "something else, which is longer").unwrap();
     assert!(run(&["replay", path, "--as", "json"]).error(1).ends_with("not a recording of a channel"));
 }
+
+#[test]
+#[cfg(unix)]
+fn who_may_not_is_told_on_the_terminal_what_is_needed() {
+    use instep::auth::{hash_of, token_of};
+    use instep::config::{Access, Role, UserRule};
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let token = token_of(&[7; 32]);
+    let file = std::env::temp_dir().join(format!("instep-channel-token-{}", std::process::id()));
+    let mut open = std::fs::OpenOptions::new();
+    let mut written = open.write(true).create(true).truncate(true).mode(0o600).open(&file).unwrap();
+    std::io::Write::write_all(&mut written, token.as_bytes()).unwrap();
+    let laser = UserRule {
+        token: vec![hash_of(&token)],
+        publish: vec!["N1.laser*".into()],
+        subscribe: vec!["N1.*".into()],
+        ..UserRule::of("laser", Role::Component)
+    };
+    let node = Node::start(
+        "N1",
+        Config { auth: Access::All, users: vec![laser], data_port: ChannelPort::At(0), ..Config::default() },
+    );
+    let asked = |words: &[&str]| {
+        let address = node.address.to_string();
+        let shown = ["--token-file", file.to_str().unwrap()];
+        run(&[&["ctl", "-a", &address], words, &shown].concat())
+    };
+    assert_eq!(asked(&["publish", "N1.laser_2", "1"]).good(), "published under N1.laser_2\n");
+    for (words, needs) in [
+        (&["publish", "N1.other", "1"][..], "publish"),
+        (&["subscribe", "N1.a", "N2"], "subscribe"),
+        (&["subscribe"], "subscribe"),
+        (&["record", "never.rec"], "subscribe"),
+    ] {
+        let said = asked(words);
+        let said = said.error(1);
+        assert!(said.contains(&format!("does not let laser {needs}: it is not in the list {needs}")), "{said}");
+    }
+    assert!(!std::path::Path::new("never.rec").exists());
+    std::fs::remove_file(file).unwrap();
+}

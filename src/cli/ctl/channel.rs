@@ -174,9 +174,41 @@ fn topics_table(told: &Value) -> String {
     text
 }
 
+/// What is meant to be done on a channel.
+#[derive(Clone, Copy)]
+pub(super) enum Meant<'a> {
+    /// To publish, under topics that are not known yet.
+    Publish,
+    /// To publish under this one.
+    PublishUnder(&'a str),
+    /// To subscribe to these; without any, to everything.
+    Subscribe(&'a [String]),
+}
+
+/// Where a channel is; or that we may not do there what we mean to.
+fn addresses(connection: &mut Connection, channel: &str, meant: Meant<'_>) -> Result<Value, Stop> {
+    let mut ask = |params: &Value| connection.ask(channel, "send_data_addresses", params);
+    let mut told = Value::Null;
+    let (key, topics) = match meant {
+        Meant::Publish => return Ok(ask(&Value::Null)?),
+        Meant::PublishUnder(topic) => ("publish", vec![topic]),
+        Meant::Subscribe([]) => ("subscribe", vec![""]),
+        Meant::Subscribe(topics) => ("subscribe", topics.iter().map(String::as_str).collect()),
+    };
+    for topic in topics {
+        told = match ask(&json!({key: topic})) {
+            // An older node cannot say it beforehand.
+            Err(trouble) if trouble.is_invalid() => return Ok(ask(&Value::Null)?),
+            answer => answer?,
+        };
+    }
+    Ok(told)
+}
+
 /// Connects to a port of a channel.
-pub(super) fn plug(connection: &mut Connection, channel: &str, publishes: bool) -> Result<Plug, Stop> {
-    let told = connection.ask(channel, "send_data_addresses", &Value::Null)?;
+pub(super) fn plug(connection: &mut Connection, channel: &str, meant: Meant<'_>) -> Result<Plug, Stop> {
+    let told = addresses(connection, channel, meant)?;
+    let publishes = !matches!(meant, Meant::Subscribe(_));
     let key = if publishes { "gatherer_xsub" } else { "distributor_xpub" };
     let at = told.get(key).and_then(Value::as_str).and_then(address::host_and_port).map(|(_, port)| port);
     let (Some(port), Some((host, _))) = (at, address::host_and_port(&connection.address)) else {
@@ -214,7 +246,7 @@ pub(super) fn publish(given: &Given, connection: &mut Connection) -> Result<Repo
         let why = format!("'{begins}{more}' is not JSON: {error} (text is in quotation marks: '\"on\"')");
         return Err(Stop::Usage(why));
     }
-    let mut plug = plug(connection, channel(given), true)?;
+    let mut plug = plug(connection, channel(given), Meant::PublishUnder(topic))?;
     let chance = u128::from(unix_ms()) << 32 | u128::from(std::process::id());
     let conversation = new_header(unix_ms(), chance);
     let header = [conversation.get(..HEADER_BYTES - 1).unwrap_or_default(), &[JSON]].concat();
@@ -269,7 +301,7 @@ fn watch(
     channel: &str,
     show: &mut dyn FnMut(&[u8]) -> Option<String>,
 ) -> Result<Report, Stop> {
-    let mut plug = plug(connection, channel, false)?;
+    let mut plug = plug(connection, channel, Meant::Subscribe(&given.words))?;
     subscribe_to(&mut plug, &given.words)?;
     let mut left = given.number("messages");
     let mut failed = None;

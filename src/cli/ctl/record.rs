@@ -19,7 +19,7 @@ use super::super::client::Trouble;
 use super::super::ending::Ending;
 use super::super::failure::{Failure, in_words};
 use super::super::print::print;
-use super::channel::{TICK, channel, in_json, not_taken, plug, subscribe_to};
+use super::channel::{Meant, TICK, channel, in_json, not_taken, plug, subscribe_to};
 use super::command::{Connection, Given, Report, Stop};
 
 /// What a recording begins with.
@@ -69,9 +69,10 @@ impl Recorder {
 /// `instep record`.
 pub(super) fn record(given: &Given, connection: &mut Connection) -> Result<Report, Stop> {
     let path = given.word(0).to_owned();
-    let mut plug = plug(connection, channel(given), false)?;
+    let topics = given.words.get(1..).unwrap_or_default();
+    let mut plug = plug(connection, channel(given), Meant::Subscribe(topics))?;
     let mut recorder = Recorder::make(&path).map_err(|error| failed(&path, &error))?;
-    subscribe_to(&mut plug, given.words.get(1..).unwrap_or_default())?;
+    subscribe_to(&mut plug, topics)?;
     if !connection.json && !print(&format!("recording into {path}, until Ctrl-C")).map_err(Stop::Failed)? {
         return Err(Stop::Said);
     }
@@ -170,7 +171,7 @@ pub(super) fn replay(given: &Given, connection: &mut Connection) -> Result<Repor
         }
         return Err(Stop::Said);
     }
-    let mut plug = plug(connection, channel(given), true)?;
+    let mut plug = plug(connection, channel(given), Meant::Publish)?;
     let (begun, mut first, mut messages) = (now(), None, 0_u64);
     while let Some(at) = reader.next(&mut wire)? {
         let since = at.saturating_sub(*first.get_or_insert(at));

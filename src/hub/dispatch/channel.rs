@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use crate::auth::{Action, Target};
 use crate::hub::Hub;
 use crate::hub::call::{Answer, Caller, Refused, none};
 use crate::hub::channel::Taken;
@@ -179,7 +180,7 @@ impl Hub {
                 channels.disconnect(peers, channel, &address).map(|()| Value::Null)
             }
             ChannelCall::Gatherers => none(params).map(|()| Value::from(channels.gatherers(channel))),
-            ChannelCall::Addresses => none(params).map(|()| self.channel_addresses(channel)),
+            ChannelCall::Addresses => self.channel_addresses(caller, channel, params),
         }
     }
 
@@ -206,14 +207,28 @@ impl Hub {
     }
 
     /// Where a channel's ports are, as others are told.
-    fn channel_addresses(&self, channel: Channel) -> Value {
+    /// Where to connect to. On a channel nobody can be answered: so who says what it is about to do there is told here that it may not.
+    fn channel_addresses(&mut self, caller: Caller<'_>, channel: Channel, params: Params) -> Answer {
+        let meant = params.take(["publish", "subscribe"])?;
+        for (topic, (what, action)) in
+            meant.into_iter().zip([("publish", Action::Publish), ("subscribe", Action::Subscribe)])
+        {
+            match topic {
+                None => {}
+                Some(Value::String(_)) if self.peers.users.is_off() => {}
+                Some(Value::String(topic)) => {
+                    self.peers.permit(caller.link, what, action, Target::Topic(topic.as_bytes()))?;
+                }
+                Some(_) => return Err((INVALID_PARAMS, Value::from("publish and subscribe are strings"))),
+            }
+        }
         let host = address::host_and_port(&self.names.address).map_or("localhost", |(host, _)| host);
-        let Some(ports) = self.channels.ports(channel) else { return Value::Null };
-        json!({
+        let Some(ports) = self.channels.ports(channel) else { return Ok(Value::Null) };
+        Ok(json!({
             "gatherer_xsub": address::join(host, ports.publishers),
             "gatherer_xpub": address::join(host, ports.distributors),
             "distributor_xpub": address::join(host, ports.subscribers),
-        })
+        }))
     }
 
     // ---- Gatherers of other nodes ----
