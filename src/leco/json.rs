@@ -170,7 +170,7 @@ impl Strings {
         self.text.len()
     }
 
-    /// Reads the next one, of those that there are; `None`: it is no string, or of more than [`ESCAPED_BYTES_MAX`] bytes with escapes among
+    /// Reads the next one, of those that there are; `None`: it is no string, or of more than `ESCAPED_BYTES_MAX` bytes with escapes among
     /// them, or what is around it is no JSON.
     pub fn read(&mut self) -> Option<String> {
         self.left = self.left.checked_sub(1)?;
