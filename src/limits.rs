@@ -115,8 +115,16 @@ pub const SESSIONS_MAX: usize = 1024;
 pub const SESSION_NAME_BYTES_MAX: usize = 64;
 /// Bytes of the name of a feed.
 pub const FEED_NAME_BYTES_MAX: usize = 255;
-/// Bytes of a record that the program around the server pushes: as many as a call may have. It is applied in one turn.
+/// Bytes of a record that a program pushes: as many as a call may have.
 pub const FEED_RECORD_BYTES_MAX: usize = 2 << 20;
+/// Bytes of such a record that are read in one turn of the loop, and the rest of what begins in them: an entity of a few takes a microsecond.
+pub const FEED_PIECE_BYTES: usize = 1 << 14;
+/// Bytes of one entity, area or action in such a record.
+pub const FEED_ITEM_BYTES_MAX: usize = 1 << 16;
+/// Entities of a feed's world: those of a city of 10,000 areas. Where a world is encoded it is done in one turn.
+pub const FEED_ENTITIES_MAX: usize = 1 << 14;
+/// Entities that change in one timestep of a feed: they are applied in one turn.
+pub const FEED_CHANGES_MAX: usize = 1 << 13;
 /// Records of such a feed that wait for the server.
 pub const RECORDS_WAITING_MAX: usize = 256;
 /// The bytes of those.

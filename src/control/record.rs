@@ -333,6 +333,21 @@ impl Entity<'_> {
         }
     }
 
+    /// The same, whose lists are another's.
+    #[must_use]
+    pub fn borrowed(&self) -> Entity<'_> {
+        Entity {
+            id: self.id,
+            kind: self.kind,
+            created: self.created,
+            deleted: self.deleted,
+            properties: self.properties,
+            history: self.history.as_deref().map(Cow::Borrowed),
+            blockades: self.blockades.as_deref().map(Cow::Borrowed),
+            apexes: self.apexes.as_deref().map(Cow::Borrowed),
+        }
+    }
+
     /// Whether a change says nothing but whose it is.
     #[must_use]
     pub fn is_silent(&self) -> bool {

@@ -72,7 +72,7 @@ impl<'a> Record<'a> {
 /// # Errors
 /// [`Error::BadField`] with the first field that cannot be used, or when there are more than [`RECORD_ITEMS_MAX`].
 pub fn entities(value: &[u8]) -> Result<Vec<Entity<'static>>, Error> {
-    list("entities", &mut Reader::new(value), &mut Budget::full(), entity)
+    list("entities", &mut Reader::new(value), &mut Budget::full(), |reader, _| entity(reader))
 }
 
 /// Decodes the value of a commands section.
@@ -80,7 +80,7 @@ pub fn entities(value: &[u8]) -> Result<Vec<Entity<'static>>, Error> {
 /// # Errors
 /// As [`entities`].
 pub fn actions(value: &[u8]) -> Result<Vec<Action<'static>>, Error> {
-    list("commands", &mut Reader::new(value), &mut Budget::full(), action)
+    list("commands", &mut Reader::new(value), &mut Budget::full(), |reader, _| action(reader))
 }
 
 /// Decodes the value of a map section.
@@ -113,22 +113,27 @@ pub fn map(value: &[u8]) -> Result<MapInfo<'static>, Error> {
 pub fn config(value: &[u8]) -> Result<Config, Error> {
     let mut budget = Budget::full();
     let mut config = Vec::new();
-    Reader::new(value).fields(|key, value| {
+    let mut reader = Reader::new(value);
+    for _ in 0..reader.map()?.unwrap_or(0) {
         budget.take("config")?;
-        let key = core::str::from_utf8(key)
-            .map_err(|_| Error::BadField { field: "config", problem: "has a key that is not UTF-8" })?;
-        let text = named("config", value.text())?.unwrap_or("");
-        config.push((key.to_owned(), text.to_owned()));
-        Ok(())
-    })?;
+        config.extend(pair(&mut reader)?.map(|(key, text)| (key.to_owned(), text.to_owned())));
+    }
     Ok(config)
 }
 
+/// Decodes a pair of a config section; `None` where its key is no text.
+pub(super) fn pair<'a>(reader: &mut Reader<'a>) -> Result<Option<(&'a str, &'a str)>, Error> {
+    let Some(key) = reader.key()? else { return reader.skip().map(|()| None) };
+    let problem = "has a key that is not UTF-8";
+    let key = core::str::from_utf8(key).map_err(|_| Error::BadField { field: "config", problem })?;
+    Ok(Some((key, named("config", reader.text())?.unwrap_or(""))))
+}
+
 /// How many more items may be decoded: a byte on the wire can become two hundred in memory.
-struct Budget(usize);
+pub(super) struct Budget(usize);
 
 impl Budget {
-    const fn full() -> Self {
+    pub(super) const fn full() -> Self {
         Self(RECORD_ITEMS_MAX)
     }
 
@@ -162,7 +167,8 @@ fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Error> {
     value.ok_or(Error::BadField { field, problem: "is missing" })
 }
 
-fn entity(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Entity<'static>, Error> {
+/// Decodes an entity.
+pub(super) fn entity(reader: &mut Reader<'_>) -> Result<Entity<'static>, Error> {
     let mut id = None;
     let mut entity = Entity::default();
     reader.fields(|key, value| {
@@ -194,7 +200,8 @@ fn undefined_is_empty(list: Option<Vec<i32>>) -> Option<Cow<'static, [i32]>> {
     Some(Cow::Owned(list.unwrap_or_default()))
 }
 
-fn action(reader: &mut Reader<'_>, _: &mut Budget) -> Result<Action<'static>, Error> {
+/// Decodes an action.
+pub(super) fn action(reader: &mut Reader<'_>) -> Result<Action<'static>, Error> {
     let mut id = None;
     let mut action = Action::new(0, ActionType::Unknown);
     reader.fields(|key, value| {
@@ -231,7 +238,8 @@ fn hex(reader: &mut Reader<'_>) -> Result<Option<Vec<u8>>, Error> {
     bytes.map(Some).ok_or(Error::BadField { field: "messageHex", problem: "is not hexadecimal" })
 }
 
-fn area(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<AreaInfo<'static>, Error> {
+/// Decodes an area.
+pub(super) fn area(reader: &mut Reader<'_>, budget: &mut Budget) -> Result<AreaInfo<'static>, Error> {
     let mut id = None;
     let (mut kind, mut centre, mut edges, mut neighbours) = (EntityType::Unknown, Point::default(), Vec::new(), None);
     reader.fields(|key, value| {

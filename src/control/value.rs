@@ -12,7 +12,7 @@ use super::Error;
 use crate::limits::MSGPACK_DEPTH_MAX;
 
 /// What a value that ends before its own end is reported as.
-const ENDS_EARLY: &str = "ends in the middle of a value";
+pub(super) const ENDS_EARLY: &str = "ends in the middle of a value";
 
 /// One step of reading: a scalar with its content, or the head of an array or map whose items come next.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -63,6 +63,7 @@ mod manager;
 mod methods;
 mod names;
 mod peers;
+pub(crate) mod push;
 pub mod recorder;
 mod rights;
 pub(crate) mod rulebook;

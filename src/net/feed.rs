@@ -13,6 +13,7 @@ use mio::Waker;
 use serde_json::Value;
 
 use crate::hub::Hub;
+use crate::hub::push::Push;
 use crate::limits::{FEED_RECORD_BYTES_MAX, RECORDS_WAITING_BYTES_MAX, RECORDS_WAITING_MAX};
 use crate::time::Tick;
 
@@ -232,17 +233,38 @@ impl Line {
             log::warn!("{refused} timesteps of a feed were not taken: {why}");
         }
         state.fed.refused += refused as u64;
-        (state.fed.waiting, state.bytes) = (0, 0);
+        // And what was being taken.
+        state.fed.refused += u64::from(state.fed.waiting > refused);
+        (state.fed.waiting, state.bytes, state.is_taking) = (0, 0, false);
         state.ended.get_or_insert_with(|| why.to_owned());
         drop(state);
         self.moved.notify_all();
     }
+
+    /// An item has been taken, or refused.
+    fn has_taken(&self, note: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        note(&mut state);
+        state.is_taking = false;
+        if state.items.is_empty() {
+            self.moved.notify_all();
+        }
+    }
+}
+
+/// The loop's end of a feed.
+#[derive(Debug)]
+struct Open {
+    id: i64,
+    line: Arc<Line>,
+    /// What is being taken, of so many bytes.
+    push: Option<(Push, usize)>,
 }
 
 /// The loop's end of all feeds.
 #[derive(Debug)]
 pub(super) struct Feeds {
-    open: Vec<(i64, Arc<Line>)>,
+    open: Vec<Open>,
     bell: Bell,
     /// Something waits that there was no time for.
     is_left: bool,
@@ -256,7 +278,7 @@ impl Feeds {
     /// A feed of that number.
     pub(super) fn add(&mut self, id: i64) -> Feed {
         let line = Arc::<Line>::default();
-        self.open.push((id, Arc::clone(&line)));
+        self.open.push(Open { id, line: Arc::clone(&line), push: None });
         Feed { id, line, bell: self.bell.clone() }
     }
 
@@ -274,7 +296,7 @@ impl Feeds {
         let mut goes_on = true;
         while goes_on {
             goes_on = false;
-            self.open.retain(|(id, line)| match step(now, hub, *id, line) {
+            self.open.retain_mut(|open| match open.step(now, hub) {
                 Step::Took if is_time() => {
                     goes_on = true;
                     true
@@ -293,8 +315,8 @@ impl Feeds {
 
     /// The server ends, and takes nothing more.
     pub(super) fn end(&mut self) {
-        for (_, line) in self.open.drain(..) {
-            line.end("the server has ended");
+        for open in self.open.drain(..) {
+            open.line.end("the server has ended");
         }
     }
 }
@@ -315,54 +337,61 @@ enum Step {
     Over,
 }
 
-/// Takes the next record of a feed.
-fn step(now: Tick, hub: &mut Hub, id: i64, line: &Line) -> Step {
-    if !hub.has_feed(id) {
-        line.end(&format!("provider {id} was closed"));
-        return Step::Over;
-    }
-    let mut state = line.lock();
-    if !state.items.is_empty() && hub.is_feed_busy(id) {
-        return Step::Busy;
-    }
-    let Some(item) = state.items.pop_front() else {
-        let (is_over, is_to_close) = (state.is_let_go, state.is_to_close);
-        drop(state);
-        if is_to_close {
-            hub.close_feed(now, id);
+impl Open {
+    /// Goes on with the record that is being taken, or takes the next.
+    fn step(&mut self, now: Tick, hub: &mut Hub) -> Step {
+        if !hub.has_feed(self.id) {
+            self.line.end(&format!("provider {} was closed", self.id));
+            return Step::Over;
         }
-        return if is_over { Step::Over } else { Step::Empty };
-    };
-    // The program may push on while the hub is at it.
-    state.is_taking = true;
-    drop(state);
-    let mut state = match item {
-        Item::End => {
-            hub.end_feed_run(now, id);
-            line.lock()
-        }
-        Item::Record(record) => {
-            let outcome = hub.push_timestep(now, id, &record);
-            let mut state = line.lock();
-            state.bytes -= record.len();
-            state.fed.waiting -= 1;
-            match outcome {
-                Ok((time, viewers)) => {
-                    state.fed.taken += 1;
-                    (state.fed.time, state.fed.viewers) = (Some(time), viewers);
+        if self.push.is_none() {
+            let mut state = self.line.lock();
+            if !state.items.is_empty() && hub.is_feed_busy(self.id) {
+                return Step::Busy;
+            }
+            let Some(item) = state.items.pop_front() else {
+                let (is_over, is_to_close) = (state.is_let_go, state.is_to_close);
+                drop(state);
+                if is_to_close {
+                    hub.close_feed(now, self.id);
                 }
-                Err(reason) => {
-                    log::warn!("a timestep of provider {id} was not taken: {reason}");
-                    state.fed.refused += 1;
-                    state.reason = Some(reason);
+                return if is_over { Step::Over } else { Step::Empty };
+            };
+            // The program may push on while the hub is at it.
+            state.is_taking = true;
+            drop(state);
+            match item {
+                Item::End => {
+                    hub.end_feed_run(now, self.id);
+                    self.line.has_taken(|_| {});
+                    return Step::Took;
+                }
+                Item::Record(record) => {
+                    let len = record.len();
+                    self.push = Some((Push::new(self.id, record, None, false), len));
                 }
             }
-            state
         }
-    };
-    state.is_taking = false;
-    if state.items.is_empty() {
-        line.moved.notify_all();
+        if let Some((push, len)) = &mut self.push
+            && let Some(outcome) = hub.push_timestep(now, push).transpose()
+        {
+            self.line.has_taken(|state| {
+                state.bytes -= *len;
+                state.fed.waiting -= 1;
+                match outcome {
+                    Ok((time, viewers)) => {
+                        state.fed.taken += 1;
+                        (state.fed.time, state.fed.viewers) = (Some(time), viewers);
+                    }
+                    Err(reason) => {
+                        log::warn!("a timestep of provider {} was not taken: {reason}", self.id);
+                        state.fed.refused += 1;
+                        state.reason = Some(reason);
+                    }
+                }
+            });
+            self.push = None;
+        }
+        Step::Took
     }
-    Step::Took
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::hub::Hub;
 use crate::hub::manager::{Manager, NotOpened};
-use crate::hub::peers::{Asker, Work};
+use crate::hub::peers::Asker;
+use crate::hub::push::Push;
 use crate::time::Tick;
 
 impl Hub {
@@ -36,11 +37,11 @@ impl Hub {
         self.manager.is_feed_busy(id)
     }
 
-    /// Takes a timestep of a feed; answers which it is, and how many viewers look on.
-    pub(crate) fn push_timestep(&mut self, now: Tick, id: i64, record: &[u8]) -> Result<(i32, usize), String> {
+    /// Does a piece of what there is to do for a timestep of a feed; answers which it is, and how many viewers look on, or `None` where
+    /// there is more to do.
+    pub(crate) fn push_timestep(&mut self, now: Tick, push: &mut Push) -> Result<Option<(i32, usize)>, String> {
         self.advance(now);
-        self.peers.spend(Work::Document(record.len()));
-        let pushed = self.manager.push_timestep(&mut self.peers, id, record, (None, false));
+        let pushed = self.manager.push_timestep(&mut self.peers, push);
         if let Err(reason) = &pushed {
             self.peers.note_error(reason);
         }

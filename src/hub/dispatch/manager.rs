@@ -18,7 +18,7 @@ use crate::hub::call::{Answer, Caller, Refused, none};
 use crate::hub::keys::SessionKey;
 use crate::hub::manager::{Chosen, Manager, NotOpened, ProviderRow, Shown, ViewerRow, is_chosen, these};
 use crate::hub::methods::ManagerCall;
-use crate::hub::peers::Work;
+use crate::hub::push::Push;
 use crate::hub::sessions::{DEFAULT, Session};
 use crate::hub::shelf::Logs;
 
@@ -173,7 +173,12 @@ impl Hub {
             }),
             ManagerCall::Play => self.rpc_play(params),
             ManagerCall::OpenFeed => self.rpc_open_feed(caller, params),
-            ManagerCall::PushTimestep => self.rpc_push(params),
+            // Read in pieces where it is called by itself, see `timestep_part`.
+            ManagerCall::PushTimestep => Self::push_of(params).and_then(|mut push| loop {
+                if let Some(answer) = self.push_piece(&mut push).transpose() {
+                    break answer;
+                }
+            }),
             ManagerCall::Exit => none(params).map(|()| {
                 self.exit();
                 Value::Null
@@ -241,8 +246,8 @@ impl Hub {
         opened.map_err(not_opened).and_then(|id| self.opened(id))
     }
 
-    /// Takes a timestep of a feed.
-    fn rpc_push(&mut self, params: Params) -> Answer {
+    /// The timestep of a feed that a call brings.
+    pub(super) fn push_of(params: Params) -> Result<Push, Refused> {
         let [provider, record, time, last] = params.take(["provider", "record", "time", "last"])?;
         let wrong = || {
             let words = "provider is an id, record an object or MsgPack in base64, time a timestep, last true or false";
@@ -253,10 +258,14 @@ impl Hub {
         let record = record.as_ref().and_then(crate::control::json::record).ok_or_else(wrong)?;
         let time = given(time).map(|time| time.as_i64().ok_or_else(wrong)).transpose()?;
         let is_last = given(last).map_or(Ok(false), |last| last.as_bool().ok_or_else(wrong))?;
-        self.peers.spend(Work::Document(record.len()));
-        let pushed = self.manager.push_timestep(&mut self.peers, id, &record, (time, is_last));
-        let (time, viewers) = pushed.map_err(|reason| (MANAGER_FAILED, Value::from(reason)))?;
-        Ok(json!({"time": time, "viewers": viewers}))
+        Ok(Push::new(id, record, time, is_last))
+    }
+
+    /// Does a piece of what there is to do for a timestep of a feed; `None`: there is more to do.
+    pub(super) fn push_piece(&mut self, push: &mut Push) -> Result<Option<Value>, Refused> {
+        let pushed = self.manager.push_timestep(&mut self.peers, push);
+        let pushed = self.note_failure(pushed.map_err(|reason| (MANAGER_FAILED, Value::from(reason))))?;
+        Ok(pushed.map(|(time, viewers)| json!({"time": time, "viewers": viewers})))
     }
 
     /// What there is to say of a provider that somebody has had opened.

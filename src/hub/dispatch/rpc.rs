@@ -22,6 +22,7 @@ use crate::hub::keys::{PeerKey, RequestKey, SessionKey};
 use crate::hub::methods::{Call, ManagerCall, Method};
 use crate::hub::names::{say_as, shown};
 use crate::hub::peers::{For, Outcome, Work};
+use crate::hub::push::Push;
 use crate::hub::sessions::{Aftermath, Said, Sessions};
 
 /// What one part of a request came to.
@@ -282,6 +283,7 @@ impl Hub {
     fn part(&mut self, request: &Request, part: Part, fresh: bool) -> PartOutcome {
         let item = match part {
             Part::Document(document) => return self.document_part(request, document, fresh),
+            Part::Timestep(id, push) => return self.timestep_part(id, push),
             Part::Item(item) => item,
         };
         match item {
@@ -310,6 +312,13 @@ impl Hub {
             Said::Now(aftermath) => PartOutcome::Answered(Some(Id::NULL), aftermath),
             Said::Later(key) => PartOutcome::Later(Some(Id::NULL), key),
             Said::Busy(key) => PartOutcome::Busy(key, Part::Document(document)),
+        }
+    }
+
+    fn timestep_part(&mut self, id: Option<Id>, mut push: Box<Push>) -> PartOutcome {
+        match self.push_piece(&mut push).transpose() {
+            Some(answer) => answered(id, answer),
+            None => PartOutcome::More(Part::Timestep(id, push)),
         }
     }
 
@@ -349,6 +358,12 @@ impl Hub {
         if let Some(method) = method.filter(|method| method.call == Call::Manager(ManagerCall::OpenProvider)) {
             return match self.has_right(request, method).and_then(|()| self.rpc_open(caller, params)) {
                 Ok(provider) => PartOutcome::Opening(call.id, provider),
+                Err(refused) => answered(call.id, Err(refused)),
+            };
+        }
+        if let Some(method) = method.filter(|method| method.call == Call::Manager(ManagerCall::PushTimestep)) {
+            return match self.has_right(request, method).and_then(|()| Self::push_of(params)) {
+                Ok(push) => self.timestep_part(call.id, Box::new(push)),
                 Err(refused) => answered(call.id, Err(refused)),
             };
         }
@@ -448,7 +463,7 @@ impl Hub {
     fn refuse_part(&mut self, request: &mut Request, part: Part) {
         self.peers.counters.session_refusals += 1;
         let id = match part {
-            Part::Item(Item::Call(call)) => call.id,
+            Part::Item(Item::Call(rpc::Call { id, .. })) | Part::Timestep(id, _) => id,
             Part::Document(_) | Part::Item(_) => Some(Id::NULL),
         };
         let reason = Value::from("too many requests wait for a change of this session to become durable");

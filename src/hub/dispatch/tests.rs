@@ -13,7 +13,7 @@ use crate::hub::{Channel, ChannelPorts, Door, Hub, Output, PeerKey, Start};
 use crate::leco::rpc::{
     DUPLICATE_NAME, INVALID_PARAMS, INVALID_REQUEST, MANAGER_FAILED, METHOD_NOT_FOUND, NOT_PERMITTED,
 };
-use crate::limits::CONTROL_RESULT_BYTES_MAX;
+use crate::limits::{CONTROL_RESULT_BYTES_MAX, FEED_PIECE_BYTES};
 use crate::time::Tick;
 use crate::zmtp::SocketType;
 
@@ -326,4 +326,38 @@ fn a_control_function_that_only_asks_succeeds_without_arguments() {
         let key = fixture.open(Door::Control, FAR);
         assert_eq!(fixture.control(key, function), Ok(()), "{}", function.name());
     }
+}
+
+#[test]
+fn a_large_timestep_is_taken_in_pieces_between_which_others_are_served() {
+    let mut fixture = Fixture::new(false);
+    let (feeder, other) = (fixture.component(NEAR, "FEEDER"), fixture.component(NEAR, "OTHER"));
+    let opened = fixture.call(feeder, "FEEDER", "COORDINATOR", "open_feed", &json!({"name": "city"}));
+    let provider = opened["result"]["provider"].as_i64().unwrap();
+    let entity = |id: Value| json!({"id": id, "type": "Road", "repairCost": 70_000});
+    // What is wrong at its end changes nothing, however much of it has been read.
+    for (last, answer) in [(Value::Null, MANAGER_FAILED.code), (json!(0), 0)] {
+        let entities: Vec<_> = (1..2400).map(|id| entity(json!(id))).chain([entity(last)]).collect();
+        let record = json!({"world": entities});
+        let mut packed = Vec::new();
+        crate::control::json::write(&mut packed, &record);
+        let pieces = packed.len() / FEED_PIECE_BYTES;
+        assert!(pieces >= 4, "{pieces}");
+        let params = json!({"provider": provider, "record": record});
+        let call = json!({"jsonrpc": "2.0", "id": 9, "method": "push_timestep", "params": params}).to_string();
+        fixture.0.handle_bytes(NOW, feeder, &leco("COORDINATOR", "FEEDER", call.as_bytes()));
+        for _ in 0..pieces {
+            assert_eq!(messages(&fixture.read(feeder)).len(), 0, "not all of it has been read");
+            let served = fixture.call(other, "OTHER", "COORDINATOR", "pong", &Value::Null);
+            assert_eq!(served["result"], Value::Null, "{served}");
+            assert_eq!(fixture.0.poll_timeout(), Some(NOW), "the rest is due at once");
+            fixture.0.handle_timeout(NOW);
+        }
+        fixture.0.handle_timeout(NOW);
+        fixture.0.handle_timeout(NOW);
+        let heard = messages(&fixture.read(feeder));
+        let said: Value = serde_json::from_slice(&heard[0][4]).unwrap();
+        assert_eq!(code(&said).unwrap_or(0), i64::from(answer), "{said}");
+    }
+    fixture.0.check_invariants().unwrap();
 }

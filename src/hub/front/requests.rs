@@ -10,6 +10,7 @@ use crate::hub::call::Caller;
 use crate::hub::doors::Channel;
 use crate::hub::keys::PeerKey;
 use crate::hub::methods::At;
+use crate::hub::push::Push;
 use crate::leco::message::{HEADER_BYTES, View};
 use crate::leco::route::{Place, Refusal};
 use crate::leco::rpc::{Document, Id, Item};
@@ -44,6 +45,8 @@ pub(in crate::hub) enum Part {
     Item(Item),
     /// A C2SIM document.
     Document(SharedBytes),
+    /// What is left to do of a call that brings a timestep of a feed.
+    Timestep(Option<Id>, Box<Push>),
 }
 
 /// A request on its way.
@@ -132,6 +135,7 @@ impl Request {
         let part = |part: &Part| match part {
             Part::Item(item) => item.weight(),
             Part::Document(document) => size_of::<Part>() + document.held_bytes(),
+            Part::Timestep(_, push) => size_of::<Part>() + push.bytes(),
         };
         size_of::<Self>() + self.text.len() + self.parts.iter().map(part).sum::<usize>()
     }

@@ -1,21 +1,23 @@
 //! Feeds: providers whose timesteps a program pushes, in the form that viewers' records have.
 //!
-//! A record with a world begins a run, also where there was one before; each other one is a timestep of it. What cannot be read changes nothing.
+//! A record with a world begins a run, also where there was one before; each other one is a timestep of it. It is read in pieces, a turn each,
+//! and applied in one when all of it has been read: what cannot be read changes nothing.
 
 use serde_json::Value;
 
 use crate::control::json;
-use crate::control::replay::{self, Record};
+use crate::control::reading::Reading;
 use crate::control::reply::{ProviderType, Status};
 use crate::control::section::Section;
-use crate::limits::FEED_NAME_BYTES_MAX;
+use crate::limits::{FEED_ENTITIES_MAX, FEED_NAME_BYTES_MAX};
 
 use super::jobs::Job;
-use super::provider::{NotOpened, Source};
-use super::world::Raw;
+use super::provider::{NotOpened, Provider, Source};
+use super::world::{ProviderWorld, Raw};
 use super::{Manager, tell};
 use crate::hub::keys::ProviderKey;
-use crate::hub::peers::{Asker, Peers};
+use crate::hub::peers::{Asker, Peers, Work};
+use crate::hub::push::Push;
 
 impl Manager {
     /// Opens a feed for whoever asks; answers its id.
@@ -39,26 +41,23 @@ impl Manager {
         Ok(id)
     }
 
-    /// Takes a timestep of a feed: a record as viewers are sent it and recordings have it, a MsgPack map. `time` is that of the record where it does
-    /// not say; with `is_last` the run is over. Answers which timestep it is, and how many viewers look on.
+    /// Reads on in a timestep of a feed and, where all of it has been read, takes it: answers which it is, and how many viewers look on.
+    /// `None`: there is more to do, in another turn.
     ///
     /// # Errors
     /// It is none, or cannot be taken, in words. Nothing has changed then.
     pub(in crate::hub) fn push_timestep(
         &mut self,
         peers: &mut Peers,
-        id: i64,
-        bytes: &[u8],
-        (time, is_last): (Option<i64>, bool),
-    ) -> Result<(i32, usize), String> {
-        let key = self.providers.key_of(id).ok_or_else(|| self.no_such_provider(id))?;
-        let entry = self.providers.entry(key).filter(|entry| matches!(entry.source, Source::Feed));
-        let provider = &entry.ok_or_else(|| format!("provider {id} is no feed"))?.provider;
-        if provider.status == Status::Errored {
-            return Err(format!("provider {id} has ended: {}", provider.reason));
+        push: &mut Push,
+    ) -> Result<Option<(i32, usize)>, String> {
+        self.feed(push.provider)?;
+        peers.spend(Work::Document(push.next_bytes()));
+        if !push.go_on()? {
+            return Ok(None);
         }
-        let record = Record::read(bytes).map_err(|error| error.to_string())?;
-        check(&record)?;
+        let (key, provider) = self.feed(push.provider)?;
+        let Push { record, is_last, .. } = &*push;
         let is_going = provider.status == Status::Online && (provider.loaded || provider.has_new_world());
         let begins = record.section(Section::World).is_some();
         if !begins && !is_going {
@@ -68,22 +67,36 @@ impl Manager {
             return Err("the world of this run is being made ready for viewers: push again in a moment".to_owned());
         }
         let next = if begins { 0 } else { i64::from(provider.time) + 1 };
-        let time = time.or(record.time).unwrap_or(next);
+        let time = push.time.or_else(|| record.time()).unwrap_or(next);
         let time = i32::try_from(time).ok().filter(|time| *time >= 0).ok_or("time is a whole number from 0 on")?;
         if i64::from(time) < next {
             let last = provider.time;
             return Err(format!("timestep {time} comes behind {last}: a run goes on, and a world begins another"));
         }
-        let raw = Raw::Replay { time, bytes: bytes.to_vec() };
+        let is_last = *is_last;
+        let record = push.take_record();
         if begins {
-            self.begin_run(peers, key, &record, raw)?;
+            self.begin_run(peers, key, time, record)?;
+        } else if provider.world.has_room_for(&record) {
+            self.advance(peers, key, Raw::Fed { time, record });
         } else {
-            self.advance(peers, key, raw);
+            return Err(format!("the world of a feed has at most {FEED_ENTITIES_MAX} entities"));
         }
         if is_last {
             self.end_provider(peers, key, Status::Closed, "the feed has ended");
         }
-        Ok((time, self.show_of(key).map_or(0, |show| show.viewers.len())))
+        Ok(Some((time, self.show_of(key).map_or(0, |show| show.viewers.len()))))
+    }
+
+    /// The feed of a number, unless it has ended by an error.
+    fn feed(&self, id: i64) -> Result<(ProviderKey, &Provider), String> {
+        let key = self.providers.key_of(id).ok_or_else(|| self.no_such_provider(id))?;
+        let entry = self.providers.entry(key).filter(|entry| matches!(entry.source, Source::Feed));
+        let provider = &entry.ok_or_else(|| format!("provider {id} is no feed"))?.provider;
+        match provider.status {
+            Status::Errored => Err(format!("provider {id} has ended: {}", provider.reason)),
+            Status::Online | Status::Closed => Ok((key, provider)),
+        }
     }
 
     /// The record that a value of JSON is.
@@ -99,7 +112,7 @@ impl Manager {
     /// # Errors
     /// They are none, in words.
     pub(in crate::hub) fn readable(bytes: &[u8]) -> Result<(), String> {
-        Record::read(bytes).map_err(|error| error.to_string()).and_then(|record| check(&record))
+        Reading::new(bytes.to_vec()).go_on(usize::MAX).map(drop)
     }
 
     /// Whether there is a feed of that number.
@@ -122,36 +135,27 @@ impl Manager {
     }
 
     /// A run begins: what was shown before is over, and the world is made ready for viewers.
-    fn begin_run(&mut self, peers: &mut Peers, key: ProviderKey, record: &Record<'_>, raw: Raw) -> Result<(), String> {
+    fn begin_run(
+        &mut self,
+        peers: &mut Peers,
+        key: ProviderKey,
+        time: i32,
+        mut record: Box<Reading>,
+    ) -> Result<(), String> {
         self.end_recording(peers, key);
         let Some(provider) = self.providers.get_mut(key) else { return Ok(()) };
         provider.reset();
-        (provider.time, provider.time_max, provider.stepped) = (raw.time(), raw.time(), Some(peers.now));
+        (provider.time, provider.time_max, provider.stepped) = (time, time, Some(peers.now));
         for section in [Section::Map, Section::Config] {
             if let Some(value) = record.section(section) {
                 provider.file_section(section, value);
             }
         }
-        provider.world.apply(raw)?;
+        provider.world = ProviderWorld::Replay(record.take_world());
+        provider.world.apply(Raw::Fed { time, record })?;
         peers.counters.timesteps += 1;
         self.account(peers, key);
         self.jobs.add(Job::Load(key));
         Ok(())
     }
-}
-
-/// Whether all of a record can be read.
-fn check(record: &Record<'_>) -> Result<(), String> {
-    for section in Section::ALL {
-        let Some(value) = record.section(section) else { continue };
-        let read = match section {
-            Section::World | Section::Changes => replay::entities(value).map(drop),
-            Section::Commands => replay::actions(value).map(drop),
-            Section::Map => replay::map(value).map(drop),
-            Section::Config => replay::config(value).map(drop),
-            Section::Perceptions => return Err("perceptions are not taken from a feed".to_owned()),
-        };
-        read.map_err(|error| format!("{}: {error}", section.key()))?;
-    }
-    Ok(())
 }

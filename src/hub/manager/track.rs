@@ -87,7 +87,7 @@ impl Track {
     pub(super) fn bytes(&self) -> usize {
         let next = match &self.next {
             Some(Raw::Replay { bytes, .. }) => bytes.len(),
-            Some(Raw::Kernel { .. }) | None => 0,
+            Some(Raw::Kernel { .. } | Raw::Fed { .. }) | None => 0,
         };
         self.held.len() + self.perceptions_bytes + next
     }

@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::control::reading::Reading;
 use crate::control::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, Point, Properties, Property};
 use crate::control::replay::{self, Record as ReplayRecord};
 use crate::control::section::{self, Section};
-use crate::limits::RECORD_ITEMS_MAX;
+use crate::limits::{FEED_ENTITIES_MAX, RECORD_ITEMS_MAX};
 use crate::rcrs::entity::Entity as KernelEntity;
 use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
 use crate::rcrs::score::Score;
@@ -58,12 +59,14 @@ pub(super) enum Raw {
     Kernel { time: i32, commands: Vec<Command>, perceptions: Vec<Perceived>, changes: ChangeSet },
     /// From a recording: the record's bytes.
     Replay { time: i32, bytes: Vec<u8> },
+    /// From a feed: a record that has been read.
+    Fed { time: i32, record: Box<Reading> },
 }
 
 impl Raw {
     pub(super) const fn time(&self) -> i32 {
         match self {
-            Self::Kernel { time, .. } | Self::Replay { time, .. } => *time,
+            Self::Kernel { time, .. } | Self::Replay { time, .. } | Self::Fed { time, .. } => *time,
         }
     }
 }
@@ -129,7 +132,7 @@ impl ProviderWorld {
         match self {
             Self::Empty => {}
             Self::Kernel(world) => section::world(&mut out, world.iter().map(|entity| whole(world, entity))),
-            Self::Replay(entities) => section::world(&mut out, entities.values().cloned()),
+            Self::Replay(entities) => section::world(&mut out, entities.values().map(Entity::borrowed)),
         }
         out
     }
@@ -196,6 +199,7 @@ impl ProviderWorld {
                 Ok(step)
             }
             Raw::Replay { time, bytes } => self.apply_replay(time, &bytes),
+            Raw::Fed { time, record } => Ok(self.apply_fed(time, &record)),
         }
     }
 
@@ -217,33 +221,56 @@ impl ProviderWorld {
         if matches!(self, Self::Empty) {
             *self = Self::Replay(BTreeMap::new());
         }
-        let mut step = Timestep { time, ..Timestep::default() };
+        if let (Some(changes), Self::Replay(world)) = (record.section(Section::Changes), &mut *self) {
+            // A record with a world has its changes in it already; applying them again changes nothing.
+            replay::entities(changes)
+                .map_err(|error| error.to_string())?
+                .iter()
+                .for_each(|change| apply(world, change));
+            if world.len() > RECORD_ITEMS_MAX {
+                return Err("the recording's world has too many entities".to_owned());
+            }
+        }
+        Ok(self.step_of(time, |section| record.section(section)))
+    }
+
+    /// Applies the changes of a feed's timestep, for which there is room.
+    fn apply_fed(&mut self, time: i32, record: &Reading) -> Timestep {
+        if let Self::Replay(world) = self {
+            record.changes().iter().for_each(|change| apply(world, change));
+        }
+        self.step_of(time, |section| record.section(section))
+    }
+
+    /// A timestep as it was told, with the score behind it.
+    fn step_of<'a>(&self, time: i32, told: impl Fn(Section) -> Option<&'a [u8]>) -> Timestep {
+        let mut step = Timestep { time, score: self.encode_score(), ..Timestep::default() };
         for (wanted, out) in [
             (Section::Commands, &mut step.commands),
             (Section::Changes, &mut step.changes),
             (Section::Perceptions, &mut step.perceptions),
         ] {
-            if let Some(value) = record.section(wanted) {
+            if let Some(value) = told(wanted) {
                 section::raw(out, wanted, value);
             }
         }
-        if let (Some(changes), Self::Replay(world)) = (record.section(Section::Changes), &mut *self) {
-            // A record with a world has its changes in it already; applying them again changes nothing.
-            for change in replay::entities(changes).map_err(|error| error.to_string())? {
-                if change.deleted {
-                    world.remove(&change.id);
-                } else {
-                    let entity =
-                        world.entry(change.id).or_insert_with(|| Entity { id: change.id, ..Entity::default() });
-                    entity.apply(&change);
-                }
-            }
-            if world.len() > RECORD_ITEMS_MAX {
-                return Err("the recording's world has too many entities".to_owned());
-            }
-        }
-        step.score = self.encode_score();
-        Ok(step)
+        step
+    }
+
+    /// Whether the changes of a feed's timestep leave it small enough.
+    pub(super) fn has_room_for(&self, record: &Reading) -> bool {
+        let Self::Replay(world) = self else { return true };
+        let news = record.changes().iter().filter(|change| !change.deleted && !world.contains_key(&change.id));
+        world.len() + news.count() <= FEED_ENTITIES_MAX
+    }
+}
+
+/// Applies what changes of one entity.
+fn apply(world: &mut BTreeMap<i32, Entity<'static>>, change: &Entity<'_>) {
+    if change.deleted {
+        world.remove(&change.id);
+    } else {
+        world.entry(change.id).or_insert_with(|| Entity { id: change.id, ..Entity::default() }).apply(change);
     }
 }
 

@@ -5,6 +5,7 @@ use instep::control::envelope::Shape;
 use instep::control::framing::{self, Frame};
 use instep::control::function::{Argument, Function};
 use instep::control::ids::Ids;
+use instep::control::reading::Reading;
 use instep::control::replay::{self, Record};
 use instep::control::request::{self, Call, NewSession, Request, SessionRef, Wanted, Which};
 use instep::control::section::Section;
@@ -19,6 +20,7 @@ pub(crate) fn run(bytes: &[u8]) {
     same_however_cut(bytes, frames);
     same_however_cut(bytes, play);
     same_however_cut(bytes, skim);
+    same_however_cut(bytes, pushed);
     check_request(bytes);
     check_viewer(bytes);
     if let Ok(record) = Record::read(bytes) {
@@ -83,6 +85,21 @@ fn play(bytes: &[u8], mut cut: Cut) -> Vec<String> {
         }
     }
     heard
+}
+
+/// What a record that is pushed comes to, read in pieces.
+fn pushed(bytes: &[u8], mut cut: Cut) -> String {
+    let mut reading = Reading::new(bytes.to_vec());
+    loop {
+        match reading.go_on(cut.next(bytes.len().max(1))) {
+            Ok(false) => {}
+            Ok(true) => {
+                let sections = Section::ALL.map(|section| reading.section(section));
+                return format!("{:?} {sections:?} {:?}", reading.time(), reading.changes());
+            }
+            Err(error) => return error,
+        }
+    }
 }
 
 /// Where the first value ends.
