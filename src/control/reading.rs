@@ -22,39 +22,26 @@ struct Open {
 /// What a record is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum List {
+    /// The record itself.
     Record,
-    World,
-    Changes,
-    Commands,
-    Map,
+    /// The value of a section.
+    Section(Section),
+    /// The areas of the map.
     Areas,
-    Config,
 }
 
 impl List {
-    /// The section whose value this is.
     const fn section(self) -> Option<Section> {
         match self {
-            Self::World => Some(Section::World),
-            Self::Changes => Some(Section::Changes),
-            Self::Commands => Some(Section::Commands),
-            Self::Map => Some(Section::Map),
-            Self::Config => Some(Section::Config),
+            Self::Section(section) => Some(section),
             Self::Record | Self::Areas => None,
         }
     }
-
-    const fn of(section: Section) -> Option<Self> {
-        match section {
-            Section::World => Some(Self::World),
-            Section::Changes => Some(Self::Changes),
-            Section::Commands => Some(Self::Commands),
-            Section::Map => Some(Self::Map),
-            Section::Config => Some(Self::Config),
-            Section::Perceptions => None,
-        }
-    }
 }
+
+/// Nobody sees or hears anything in a feed.
+const NO_PERCEPTIONS: Error =
+    Error::BadField { field: Section::Perceptions.key(), problem: "are not taken from a feed" };
 
 /// A record on its way in.
 #[derive(Debug)]
@@ -188,20 +175,21 @@ impl Reading {
     fn take(&mut self, list: List, reader: &mut Reader<'_>, len: usize) -> Result<Option<Open>, Error> {
         match list {
             List::Record => return self.member(reader, len),
-            List::Map => return map_member(reader),
-            List::World => {
+            List::Section(Section::Map) => return map_member(reader),
+            List::Section(Section::World) => {
                 let entity = replay::entity(&mut Reader::new(item(reader)?))?;
                 self.world.insert(entity.id, entity.standing());
             }
-            List::Changes => self.changes.push(replay::entity(&mut Reader::new(item(reader)?))?),
-            List::Commands => drop(replay::action(&mut Reader::new(item(reader)?))?),
+            List::Section(Section::Changes) => self.changes.push(replay::entity(&mut Reader::new(item(reader)?))?),
+            List::Section(Section::Commands) => drop(replay::action(&mut Reader::new(item(reader)?))?),
             List::Areas => drop(replay::area(&mut Reader::new(item(reader)?), &mut Budget::full())?),
-            List::Config => {
+            List::Section(Section::Config) => {
                 let mut both = *reader;
                 item(reader)?;
                 item(reader)?;
                 replay::pair(&mut both).map(drop)?;
             }
+            List::Section(Section::Perceptions) => return Err(NO_PERCEPTIONS),
         }
         let many = |problem| Err(Error::BadField { field: "entities", problem });
         if self.world.len() > FEED_ENTITIES_MAX {
@@ -216,7 +204,7 @@ impl Reading {
     /// Takes a member of the record itself.
     fn member(&mut self, reader: &mut Reader<'_>, len: usize) -> Result<Option<Open>, Error> {
         let Some(key) = key(reader)? else { return item(reader).map(|_| None) };
-        let Some(section) = Section::ALL.into_iter().find(|section| section.key().as_bytes() == key) else {
+        let Some(section) = Section::of_key(key) else {
             match key {
                 b"time" => self.time = reader.int().map_err(|error| error.in_field("time"))?,
                 _ if key == SCORE.as_bytes() => drop(reader.number().map_err(|error| error.in_field(SCORE))?),
@@ -229,19 +217,17 @@ impl Reading {
         if reader.peek()? == Token::Nil {
             return reader.pull().map(|_| None);
         }
-        let Some(list) = List::of(section) else {
-            return Err(Error::BadField { field, problem: "are not taken from a feed" });
-        };
-        let left = match list {
-            List::Map | List::Config => reader.map(),
-            List::World | List::Changes | List::Commands | List::Record | List::Areas => reader.array(),
+        let left = match section {
+            Section::Map | Section::Config => reader.map(),
+            Section::World | Section::Changes | Section::Commands => reader.array(),
+            Section::Perceptions => return Err(NO_PERCEPTIONS),
         };
         let left = left.map_err(|error| error.in_field(field))?.unwrap_or(0);
         match self.values.get_mut(section as usize) {
             Some(value) if value.is_none() => *value = Some(start..start),
             _ => return Err(Error::BadField { field, problem: "comes twice" }),
         }
-        Ok(Some(Open { list, left }))
+        Ok(Some(Open { list: List::Section(section), left }))
     }
 }
 

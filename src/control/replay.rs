@@ -43,9 +43,7 @@ impl<'a> Record<'a> {
                 return value.number().map(|score| record.score = score).map_err(|error| error.in_field(SCORE));
             }
             let span = value.span()?;
-            let known =
-                Section::ALL.into_iter().zip(&mut record.sections).find(|(section, _)| section.key().as_bytes() == key);
-            if let Some((_, slot)) = known {
+            if let Some(slot) = Section::of_key(key).and_then(|section| record.sections.get_mut(section as usize)) {
                 *slot = Some(span).filter(|span| *span != [0xc0]);
             }
             Ok(())
@@ -62,7 +60,7 @@ impl<'a> Record<'a> {
     /// The value of a section, without its key; `None` when it is absent or nil. [`super::section::raw`] makes it a section again.
     #[must_use]
     pub fn section(&self, wanted: Section) -> Option<&'a [u8]> {
-        Section::ALL.into_iter().zip(self.sections).find(|(section, _)| *section == wanted).and_then(|(_, span)| span)
+        self.sections.get(wanted as usize).copied().flatten()
     }
 }
 

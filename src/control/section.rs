@@ -53,6 +53,12 @@ impl Section {
             Self::Perceptions => "perceptions",
         }
     }
+
+    /// The section of a key.
+    #[must_use]
+    pub fn of_key(key: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.key().as_bytes() == key)
+    }
 }
 
 /// What one agent saw and heard in a step.
@@ -295,4 +301,16 @@ fn point(out: &mut Vec<u8>, at: Point) {
 fn pair(out: &mut Vec<u8>, key: &str, value: i32) {
     out.text(key);
     out.int(i64::from(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_section_has_the_place_of_its_number_and_is_found_by_its_key() {
+        assert!(Section::ALL.iter().enumerate().all(|(n, section)| n == *section as usize));
+        assert!(Section::ALL.iter().all(|section| Section::of_key(section.key().as_bytes()) == Some(*section)));
+        assert_eq!(Section::of_key(b"score"), None);
+    }
 }

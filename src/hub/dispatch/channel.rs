@@ -206,8 +206,7 @@ impl Hub {
             && (host.eq_ignore_ascii_case(ours) || address::is_loopback(host))
     }
 
-    /// Where a channel's ports are, as others are told.
-    /// Where to connect to. On a channel nobody can be answered: so who says what it is about to do there is told here that it may not.
+    /// Where a channel's ports are, as others are told. On a channel nobody can be answered: so who says what it is about to do there is told here that it may not.
     fn channel_addresses(&mut self, caller: Caller<'_>, channel: Channel, params: Params) -> Answer {
         let meant = params.take(["publish", "subscribe"])?;
         for (topic, (what, action)) in
