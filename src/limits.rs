@@ -99,8 +99,8 @@ pub const BATCH_MAX: usize = 1024;
 pub const RPC_BYTES_MAX: usize = 2 << 20;
 /// Values of such a document, those in others counted too: each takes up to 800 bytes and a tenth of a microsecond.
 pub const JSON_VALUES_MAX: usize = 1 << 14;
-/// What reading such a document may take: each byte outside of its strings 2, an escape in them 8, a value 32, a key 96 and an object 160, by
-/// which it is a nanosecond or two each. As much as [`BATCH_MAX`] calls of four named parameters.
+/// What reading such a document may take: each byte of a key or outside of strings 2, an escape in them 8, a value 32, a key 96 and an object
+/// 160, by which it is a nanosecond or two each. As much as [`BATCH_MAX`] calls of four named parameters.
 pub const JSON_WORK_MAX: usize = 3 << 19;
 /// Bytes from which on the names in what another node's Coordinator says are not read with the rest, but piece by piece.
 pub const LIST_AT_ONCE_BYTES: usize = 8 << 10;

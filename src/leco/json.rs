@@ -60,11 +60,13 @@ struct Walk<'a> {
     rest: &'a [u8],
     values: usize,
     work: usize,
+    /// Bytes of the last string, which is a key where a colon comes next.
+    string: usize,
 }
 
 impl<'a> Walk<'a> {
     const fn new(text: &'a [u8]) -> Self {
-        Self { rest: text, values: 1, work: 0 }
+        Self { rest: text, values: 1, work: 0, string: 0 }
     }
 
     fn next(&mut self) -> Option<Mark<'a>> {
@@ -81,10 +83,13 @@ impl<'a> Walk<'a> {
             b'"' => {
                 self.rest = behind_string(rest, &mut self.work);
                 let string = rest.get(..rest.len() - self.rest.len()).and_then(|it| it.strip_suffix(b"\""));
-                Mark::String(string.unwrap_or_default())
+                let string = string.unwrap_or_default();
+                self.string = string.len();
+                Mark::String(string)
             }
             b':' => {
-                self.work += KEY_WORK;
+                // It is compared with others.
+                self.work += KEY_WORK + BYTE_WORK * self.string;
                 Mark::Colon
             }
             b',' => {
@@ -468,12 +473,12 @@ mod tests {
     }
 
     #[test]
-    fn what_reading_takes_is_counted_for_all_that_is_not_in_a_string_and_for_escapes() {
+    fn what_reading_takes_is_counted_for_keys_for_all_that_is_not_in_a_string_and_for_escapes() {
         for (text, work) in [
             (r#""letters, [of] {no: matter}""#, 2),
             (r#""a\n\"b\\c\u0041\ud83d\ude00""#, 2 + 6 * ESCAPE_WORK),
             (r#"["a\n\"b", "\\", 123.25e-7  ]"#, 2 * 19 + 3 * VALUE_WORK + 3 * ESCAPE_WORK),
-            (r#"{"a":1,"b":{}}"#, 2 * 10 + 2 * (VALUE_WORK + KEY_WORK + OBJECT_WORK)),
+            (r#"{"a":1,"b":{}}"#, 2 * 12 + 2 * (VALUE_WORK + KEY_WORK + OBJECT_WORK)),
             ("[[],\n[ ]]", 2 * 9 + 2 * VALUE_WORK),
             (r#""no end, [1,2\"#, 2),
             ("     ", 10),

@@ -544,8 +544,11 @@ mod tests {
             let named = (0..count).map(|at| format!(r#""{at:06}":1"#)).collect::<Vec<_>>();
             call(&format!("{{{}}}", named.join(",")))
         };
-        assert!(parse(named(11_000)).is_ok());
+        assert!(parse(named(10_000)).is_ok());
         assert_eq!(parse(named(13_000)), Err(TOO_MUCH));
+        let long = |count| call(&format!("{{{}}}", vec![format!(r#""{}":1"#, "k".repeat(500)); count].join(",")));
+        assert!(parse(long(1300)).is_ok(), "long keys are compared byte by byte");
+        assert_eq!(parse(long(1500)), Err(TOO_MUCH));
         // All calls that a batch may have, of more parameters than any method of ours.
         let full = vec![r#"{"jsonrpc":"2.0","id":1024,"method":"m","params":{"a":1,"b":2,"c":3,"d":4}}"#; BATCH_MAX];
         assert!(

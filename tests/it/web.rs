@@ -332,8 +332,14 @@ fn turn_until_written(server: &mut Server) -> usize {
     panic!("nothing is written");
 }
 
-/// Asks, and has nothing written but the answer.
-fn ask(server: &mut Server, stream: &mut TcpStream, id: &str, path: &str, (kind, body): (&str, &str)) -> Answer {
+/// Asks; answers what is answered, and whether nothing else was written in that turn.
+fn ask(
+    server: &mut Server,
+    stream: &mut TcpStream,
+    id: &str,
+    path: &str,
+    (kind, body): (&str, &str),
+) -> (Answer, bool) {
     let (method, length) = (if body.is_empty() { "GET" } else { "POST" }, body.len());
     let text = format!(
         "{method} /api/c2sim/session/default/{path} HTTP/1.1\r\nHost: h\r\nclientId: {id}\r\nContent-Type: {kind}\r\n\
@@ -342,8 +348,9 @@ fn ask(server: &mut Server, stream: &mut TcpStream, id: &str, path: &str, (kind,
     stream.write_all(text.as_bytes()).unwrap();
     let written = turn_until_written(server);
     let answer = read_until(stream, &mut Vec::new(), take_answer);
-    assert_eq!((answer.status, answer.head.len() + answer.body.len()), (200, written), "{answer:?}");
-    answer
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let is_all = answer.head.len() + answer.body.len() == written;
+    (answer, is_all)
 }
 
 #[test]
@@ -361,9 +368,9 @@ fn a_stream_waits_for_more_events_only_while_there_is_other_work() {
     let (mut author, mut stream) = (connect(), connect());
     let words = ("application/json", r#"{"systemName": "A", "clientIdDisplayName": "A"}"#);
     for id in ["author", "hearer"] {
-        ask(&mut server, &mut author, id, "join", words);
+        assert!(ask(&mut server, &mut author, id, "join", words).1);
     }
-    let endpoints = ask(&mut server, &mut author, "hearer", "stream-endpoints", ("text/plain", "")).json();
+    let endpoints = ask(&mut server, &mut author, "hearer", "stream-endpoints", ("text/plain", "")).0.json();
     let path = endpoints["websocket"]["url"].as_str().unwrap().strip_prefix("ws://h").unwrap();
     let upgrade = format!(
         "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -375,18 +382,28 @@ fn a_stream_waits_for_more_events_only_while_there_is_other_work() {
     let upgraded = read_until(&mut stream, &mut read, take_answer);
     assert_eq!((upgraded.status, read.len()), (101, 0));
 
-    for document in ["SubmitInitialization", "ResetScenario", "SubmitInitialization"] {
-        ask(&mut server, &mut author, "author", "send", ("application/xml", &system("A", document)));
-        // No timer is waited for: the next turn begins at once, and finds nothing else to do.
-        assert_eq!(server.next_wake_up(), Some(Duration::ZERO));
-        turn_until_written(&mut server);
+    let mut has_waited = false;
+    for document in ["SubmitInitialization", "ResetScenario"].into_iter().cycle().take(200) {
+        let sent = ("application/xml", &*system("A", document));
+        let (_, waits) = ask(&mut server, &mut author, "author", "send", sent);
+        if waits {
+            // No timer is waited for: the next turn begins at once, and finds nothing else to do.
+            assert_eq!(server.next_wake_up(), Some(Duration::ZERO));
+            turn_until_written(&mut server);
+        }
         assert_ne!(server.next_wake_up(), Some(Duration::ZERO), "nothing is left");
         let frame = read_until(&mut stream, &mut read, |read| frames(read).pop());
         assert!(matches!(&frame, Frame::Text(text) if text.contains(document)), "{frame:?}");
+        has_waited |= waits;
+        // A turn of a busy machine may have taken so long that nothing was to wait any more; not each of them.
+        if has_waited && document == "ResetScenario" {
+            break;
+        }
     }
+    assert!(has_waited, "what is told waits behind the answer");
 
     // Several that come in while it waits leave in their order, none of them twice.
-    let both = ["ResetScenario", "SubmitInitialization"];
+    let both = ["SubmitInitialization", "ResetScenario"];
     for document in both {
         let body = system("A", document);
         let length = body.len();
