@@ -20,7 +20,9 @@ use crate::limits::{
     C2SIM_ATTRIBUTES_MAX, C2SIM_DEPTH_MAX, C2SIM_ELEMENTS_MAX, C2SIM_NAME_BYTES_MAX, C2SIM_NAMESPACES_MAX,
     C2SIM_PIECE_BYTES, C2SIM_TAG_BYTES_MAX,
 };
+use crate::store::name::same;
 
+mod plain;
 mod token;
 
 pub(super) use token::{Tag, Token};
@@ -138,7 +140,7 @@ impl<'a> TokenReader<'a> {
 
     /// The namespace that `prefix` (empty for none) stands for here; empty where it stands for none.
     pub(super) fn namespace(&self, prefix: &str) -> &'a str {
-        let is_it = |binding: &&Binding| binding.prefix.bytes_of(self.text) == prefix.as_bytes();
+        let is_it = |binding: &&Binding| same(binding.prefix.bytes_of(self.text), prefix.as_bytes());
         match self.at.bindings.iter().rev().find(is_it) {
             Some(binding) => binding.namespace.of(self.text),
             None if prefix == "xml" => XML_NAMESPACE,
@@ -178,6 +180,9 @@ impl<'a> TokenReader<'a> {
     /// As [`Self::next`].
     pub(super) fn next_outside(&mut self, depth: usize, until: usize) -> Result<Token<'a>, Defect> {
         loop {
+            if self.at.depth >= depth {
+                self.pass_over_plain(depth, until);
+            }
             let read = self.read();
             if self.at.depth < depth || self.at.cost >= until || read.is_err() {
                 return read;
@@ -394,8 +399,8 @@ impl<'a> TokenReader<'a> {
     fn end_tag(&mut self, start: usize, rest: &[u8]) -> Result<Token<'a>, Defect> {
         // Nearly all are what was opened, and nothing else.
         if let Some(opened) = self.at.open.last().map(|open| open.bytes_of(self.text))
-            && rest.get(opened.len()) == Some(&b'>')
-            && rest.starts_with(opened)
+            && let Some((name, [b'>', ..])) = rest.split_at_checked(opened.len())
+            && same(name, opened)
         {
             let end = start + 3 + opened.len();
             self.at.open.pop();

@@ -20,7 +20,8 @@ pub fn is_session(name: &[u8]) -> bool {
 /// The name, without namespace, under which the session called `text` is reached. No two sessions have the same.
 #[must_use]
 pub fn session_name(text: &str) -> Vec<u8> {
-    let mut name = SESSION_PREFIX.to_vec();
+    let mut name = Vec::with_capacity(SESSION_PREFIX.len() + text.len());
+    name.extend_from_slice(SESSION_PREFIX);
     for byte in text.bytes() {
         match byte {
             b'.' => name.extend_from_slice(b"%2E"),

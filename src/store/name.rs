@@ -13,7 +13,7 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     }
     // The first and the last eight bytes overlap, or meet; and so do fewer of fewer.
     match (ends::<8>(a), ends::<8>(b)) {
-        (Some(a_ends), Some(b_ends)) => a_ends == b_ends && (a.len() <= 16 || a == b),
+        (Some(a_ends), Some(b_ends)) => a_ends == b_ends && (a.len() <= 16 || same_long(a, b)),
         _ => match (ends::<4>(a), ends::<4>(b)) {
             (Some(a_ends), Some(b_ends)) => a_ends == b_ends,
             _ => match (ends::<2>(a), ends::<2>(b)) {
@@ -21,6 +21,14 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
                 _ => a.first() == b.first(),
             },
         },
+    }
+}
+
+/// The same for those of more than sixteen bytes.
+fn same_long(a: &[u8], b: &[u8]) -> bool {
+    match (ends::<16>(a), ends::<16>(b)) {
+        (Some(a_ends), Some(b_ends)) if a.len() <= 32 => a_ends == b_ends,
+        _ => a == b,
     }
 }
 

@@ -121,3 +121,59 @@ fn every_bound_is_kept() {
     assert!(check(bound(C2SIM_NAMESPACES_MAX / 2).as_bytes()).is_ok());
     assert_eq!(check(bound(C2SIM_NAMESPACES_MAX / 2 + 1).as_bytes()), Err(Defect::TooManyNamespaces));
 }
+
+#[test]
+fn what_is_passed_over_is_read_as_if_it_were_not() {
+    let long = format!("<a><b>{}</b></a>", "x".repeat(200));
+    let deep = format!("<a>{}</a>", "<b>".repeat(C2SIM_DEPTH_MAX));
+    let many = format!("<a><b>{}</b></a>", "<c></c>".repeat(C2SIM_ELEMENTS_MAX));
+    let name = "n".repeat(C2SIM_NAME_BYTES_MAX + 1);
+    let documents = [
+        "<a><b><c>1</c>\n<d><e>2.5</e></d></b><f>x</f></a>",
+        "<a><b><c>1</c>\n<d xmlns='u' e='1'><e>2.5</e></d><e/></b><f>x</f></a>",
+        "<a><p:b xmlns:p='u'><c><p:d>1</p:d></c></p:b><b></b></a>",
+        "<a><b>a&amp;b<!-- c --><![CDATA[<d>]]><?e?>]]</b></a>",
+        "<a><b><c></c ><\u{e9}>\u{e9}</\u{e9}></b></a>",
+        "<a><b><c>1</d></b></a>",
+        "<a><b><c>1</c></b></c>",
+        "<a><b><c>]]></c></b></a>",
+        "<a><b><c>1",
+        "<a><b><c",
+        "<a><b></b></a><b>",
+        "<a><b><9></9></b></a>",
+        "<a><b></></b></a>",
+        &long,
+        &deep,
+        &many,
+        &format!("<a><{name}></{name}></a>"),
+    ];
+    for text in documents {
+        for depth in 1..5 {
+            let (mut all, mut outside) = (TokenReader::new(text), TokenReader::new(text));
+            let last = loop {
+                let wanted = loop {
+                    let read = all.next();
+                    if all.depth() < depth || read.is_err() {
+                        break read;
+                    }
+                };
+                let read = outside.next_outside(depth, usize::MAX);
+                assert_eq!(format!("{read:?}"), format!("{wanted:?}"), "{depth}");
+                assert_eq!((outside.range(), outside.depth()), (all.range(), all.depth()), "{read:?}");
+                assert_eq!(outside.position().cost(), all.position().cost(), "{read:?}");
+                if matches!(read, Err(_) | Ok(Token::EndOfDocument)) {
+                    break format!("{read:?}");
+                }
+            };
+            // However little of it is read at a time, it comes to the same.
+            let mut pieces = TokenReader::new(text);
+            let end = loop {
+                let read = pieces.next_outside(depth, pieces.position().cost() + 1);
+                if matches!(read, Err(_) | Ok(Token::EndOfDocument)) {
+                    break format!("{read:?}");
+                }
+            };
+            assert_eq!((end, pieces.range()), (last, all.range()), "{depth}");
+        }
+    }
+}

@@ -216,8 +216,11 @@ impl Hub {
 
     /// Whether the guest of this identity is another user's; he is told so.
     pub(super) fn is_others_guest(&mut self, key: PeerKey, session: SessionKey, id: &GuestId) -> Option<Reply> {
+        if self.peers.users.is_off() {
+            return None;
+        }
         let (user, _) = self.sessions.user_of_guest(session, id)?;
-        if self.peers.users.is_off() || self.peers.user(key) == Some(user) {
+        if self.peers.user(key) == Some(user) {
             return None;
         }
         let refused = self.peers.forbid(key, "be this client", "a clientId of its own", Target::Nothing);
