@@ -54,6 +54,7 @@ pub const TURN_MICROS_OF_WAKING: u64 = 500;
 /// Connections accepted from one listener in one turn of the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
 /// Microseconds for which what a stream of a session is told may wait for more, while there is other work: several events then leave by one write.
+/// It is twice as long at the most, where whoever asks for something takes the time.
 pub const GATHER_MICROS: u64 = 1000;
-/// Bytes read from all peers after which it waits no longer: a stream's ring is to stay small.
+/// The same in bytes read from all peers: a stream's ring is to stay small.
 pub const GATHER_BYTES: usize = 64 << 10;

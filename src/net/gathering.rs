@@ -6,47 +6,57 @@ use std::collections::VecDeque;
 
 use crate::limits::{GATHER_BYTES, GATHER_MICROS};
 
-/// All of them. The first decides for all how long they wait.
+/// All of them, the one that has waited longest first.
 #[derive(Debug)]
 pub(super) struct Gathering<K> {
-    keys: VecDeque<K>,
-    /// When the first of them began to wait, in microseconds of the clock.
+    waiting: VecDeque<Waiting<K>>,
+    /// Bytes read from everybody so far.
+    read: u64,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Waiting<K> {
+    key: K,
+    /// When it began to wait, in microseconds of the clock.
     since: u64,
-    /// Bytes read from everybody since then.
-    read: usize,
+    /// What had been read by then.
+    read: u64,
 }
 
 impl<K> Default for Gathering<K> {
     fn default() -> Self {
-        Self { keys: VecDeque::new(), since: 0, read: 0 }
+        Self { waiting: VecDeque::new(), read: 0 }
     }
 }
 
 impl<K> Gathering<K> {
-    /// Has one more wait. What time it is, is asked only where that is the first.
-    pub(super) fn add(&mut self, key: K, at: impl FnOnce() -> u64) {
-        if self.keys.is_empty() {
-            (self.since, self.read) = (at(), 0);
-        }
-        self.keys.push_back(key);
+    /// Has one more wait.
+    pub(super) fn add(&mut self, key: K, since: u64) {
+        self.waiting.push_back(Waiting { key, since, read: self.read });
     }
 
     pub(super) fn note_read(&mut self, bytes: usize) {
-        self.read = self.read.saturating_add(bytes);
+        self.read = self.read.saturating_add(bytes as u64);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// Whether they have waited long enough, or for enough.
-    pub(super) fn is_over(&self, at: impl FnOnce() -> u64) -> bool {
-        !self.is_empty() && (self.read >= GATHER_BYTES || at().saturating_sub(self.since) >= GATHER_MICROS)
+        self.waiting.is_empty()
     }
 
     /// Takes out the one that has waited longest.
     pub(super) fn next(&mut self) -> Option<K> {
-        self.keys.pop_front()
+        self.waiting.pop_front().map(|waiting| waiting.key)
+    }
+
+    /// The same, if it has waited so many times as long, or for so many times as much, as it should.
+    pub(super) fn next_over(&mut self, at: u64, times: u64) -> Option<K> {
+        let Self { waiting, read } = self;
+        let is_over = |first: &mut Waiting<K>| {
+            let (bytes, micros) = (*read - first.read, at.saturating_sub(first.since));
+            bytes >= times * GATHER_BYTES as u64 || micros >= times * GATHER_MICROS
+        };
+        waiting.pop_front_if(is_over).map(|waiting| waiting.key)
     }
 }
 
@@ -57,26 +67,28 @@ mod tests {
     #[test]
     fn nobody_waits_for_ever_and_nobody_for_nothing() {
         let mut gathering = Gathering::default();
-        assert!(!gathering.is_over(|| u64::MAX), "nobody waits");
-        gathering.add(1, || 1000);
-        gathering.add(2, || 1000 + GATHER_MICROS - 1);
-        assert!(!gathering.is_over(|| 1000 + GATHER_MICROS - 1));
-        assert!(gathering.is_over(|| 1000 + GATHER_MICROS), "as long as the first may");
-        assert_eq!([gathering.next(), gathering.next(), gathering.next()], [Some(1), Some(2), None]);
+        assert_eq!(gathering.next_over(u64::MAX, 1), None, "nobody waits");
+        gathering.add(1, 1000);
+        gathering.add(2, 1001);
+        assert_eq!(gathering.next_over(1000 + GATHER_MICROS - 1, 1), None);
+        assert_eq!(gathering.next_over(1000 + GATHER_MICROS, 2), None, "not twice as long");
+        assert_eq!(gathering.next_over(1000 + GATHER_MICROS, 1), Some(1));
+        assert_eq!(gathering.next_over(1000 + GATHER_MICROS, 1), None, "the second has come later");
+        gathering.add(1, 1002);
+        assert_eq!([gathering.next(), gathering.next(), gathering.next()], [Some(2), Some(1), None]);
         assert!(gathering.is_empty());
-        gathering.add(1, || 5000);
-        assert!(!gathering.is_over(|| 5000), "its time begins anew");
     }
 
     #[test]
     fn what_comes_in_meanwhile_ends_it_too() {
         let mut gathering = Gathering::default();
         gathering.note_read(GATHER_BYTES);
-        gathering.add(1, || 0);
-        assert!(!gathering.is_over(|| 0), "what came before does not count");
+        gathering.add(1, 0);
+        assert_eq!(gathering.next_over(0, 1), None, "what came before does not count");
         gathering.note_read(GATHER_BYTES - 1);
-        assert!(!gathering.is_over(|| 0));
+        gathering.add(2, 0);
+        assert_eq!(gathering.next_over(0, 1), None);
         gathering.note_read(1);
-        assert!(gathering.is_over(|| 0));
+        assert_eq!([gathering.next_over(0, 1), gathering.next_over(0, 1)], [Some(1), None]);
     }
 }

@@ -4,9 +4,9 @@
 //! any byte means: it reads into one scratch buffer, hands the bytes to the hub, and does what the hub's outputs say.
 //!
 //! One turn: wait, read the clock once, accept, read a bounded number of bytes from every readable peer, let deadlines fire,
-//! then write once per peer and close what is to be closed. Both interests of a socket are registered once, edge-triggered:
-//! a peer with more to read stays on the ready list, and a peer whose socket took less than all waits for the next
-//! writable event.
+//! then write once per peer and close what is to be closed. What streams of sessions are told may wait for more of it, and comes behind all
+//! answers. Both interests of a socket are registered once, edge-triggered: a peer with more to read stays on the ready list, and a peer whose
+//! socket took less than all waits for the next writable event.
 //!
 //! # Example: the server inside a program
 //! ```

@@ -293,10 +293,8 @@ impl Server {
         self.hub.note_unread(is_unread);
         self.take_from_feeds(now);
         self.dials.expire(now, &mut self.hub, self.poll.registry());
-        if is_quiet || self.gathering.is_over(|| self.clock.micros()) {
-            self.write_gathered(now);
-        }
         let turn = self.work(now, is_unread);
+        self.write_gathered(now, is_quiet);
         self.hub.note_unknown_ends(self.lingers.turn(now, &mut self.scratch));
         #[cfg(feature = "daemon")]
         self.report(now);
@@ -526,7 +524,7 @@ impl Server {
         while let Some(output) = self.hub.poll_output(now) {
             match output {
                 Output::Flush(key) if self.hub.may_gather(key) && !self.stopping => {
-                    self.gathering.add(key, || self.clock.micros());
+                    self.gathering.add(key, self.turn_began);
                 }
                 Output::Flush(key) => self.write_by(TURN_MICROS, now, key),
                 Output::Read(key) => self.want_read(key.slot()),

@@ -9,10 +9,23 @@ use crate::net::wire::{ASKED_UNTIL_NOTHING, broken_by};
 use crate::time::Tick;
 
 impl Server {
-    /// Writes to the streams whose bytes have waited for more.
-    pub(super) fn write_gathered(&mut self, now: Tick) {
-        while let Some(key) = self.gathering.next() {
+    /// Writes to the streams whose bytes have waited for more: to all of them where there is nothing else to do. Otherwise those that have waited long
+    /// enough share the turn with those who ask for something, half as much time as it has taken for these till now, so that nobody who asks waits
+    /// behind all streams; whatever else there is, none waits twice as long.
+    pub(super) fn write_gathered(&mut self, now: Tick, is_quiet: bool) {
+        if self.gathering.is_empty() {
+            return;
+        }
+        let mut spent = self.spent();
+        let (at, until) = (self.turn_began + spent, spent + spent / 2);
+        while let Some(key) = if is_quiet { self.gathering.next() } else { self.gathering.next_over(at, 2) } {
             self.write_by(TURN_MICROS, now, key);
+        }
+        while spent < until
+            && let Some(key) = self.gathering.next_over(at, 1)
+        {
+            self.write_by(TURN_MICROS, now, key);
+            spent = self.spent();
         }
     }
 
