@@ -20,6 +20,7 @@ pub mod entity;
 pub mod kernel;
 mod legacy;
 pub mod log;
+pub mod merge;
 pub mod message;
 mod proto;
 pub mod score;

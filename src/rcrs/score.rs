@@ -25,6 +25,13 @@ impl Score {
         self.health += i64::from(hp);
     }
 
+    /// One civilian of this health less.
+    pub fn take(&mut self, hp: i32) {
+        self.civilians = self.civilians.saturating_sub(1);
+        self.living = self.living.saturating_sub(u32::from(hp > 0));
+        self.health -= i64::from(hp);
+    }
+
     /// The score; zero where there are no civilians.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the health of all is far below the integers that a float holds")]
