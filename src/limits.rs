@@ -288,11 +288,11 @@ pub const RCRS_RECORD_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one entity, one change, one command or one configuration pair: what is decoded in one go.
 pub const RCRS_UNIT_BYTES_MAX: usize = 1 << 20;
 
-/// Entities of one world, and entities, changes or deletions of one record (city maps have about 10,000).
-pub const RCRS_ENTITIES_MAX: usize = 1 << 17;
+/// Entities of one world, and entities, changes or deletions of one record (city maps have about 10,000). All of them are let go of in one turn.
+pub const RCRS_ENTITIES_MAX: usize = 1 << 16;
 
-/// 32-bit values in one world or one record.
-pub const RCRS_VALUES_MAX: usize = 1 << 23;
+/// 32-bit values in one world or one record (a city of 10,000 areas has some 400,000).
+pub const RCRS_VALUES_MAX: usize = 1 << 21;
 
 /// Values of one list: apexes, edges (five each), a path, ids.
 pub const RCRS_LIST_VALUES_MAX: usize = 1 << 16;
@@ -365,6 +365,9 @@ pub const CONTROL_KEYS_NAMED_MAX: usize = 8;
 /// Entities, actions, areas, edges and config entries together in one record that is decoded into owned data.
 /// An entity is the largest of them at about 200 bytes, so a hostile record costs about 110 MB at most.
 pub const RECORD_ITEMS_MAX: usize = 512 * 1024;
+
+/// Bytes of one entity, action, area or perception in a record of a recording: what is decoded in one go.
+pub const RECORD_ITEM_BYTES_MAX: usize = 1 << 20;
 
 /// Values in one result that is decoded for printing, at 32 bytes each and their text.
 pub const PRINTED_VALUES_MAX: usize = 4 * 1024 * 1024;

@@ -69,11 +69,35 @@ impl Pack for Vec<u8> {
     }
 
     fn counted(&mut self, items: impl FnOnce(&mut Self) -> usize) {
-        // The long form of the array head has room for every count, so it can be filled in afterwards.
-        let head = self.len();
-        self.extend_from_slice(&[0xdd, 0, 0, 0, 0]);
-        let count = len32(items(self));
-        put(self, head + 1, &count.to_be_bytes());
+        let mut list = Counted::new(self);
+        list.items = items(self);
+        list.put(self);
+    }
+}
+
+/// A list whose length is filled in afterwards: the long form of its head has room for every count.
+#[derive(Debug)]
+pub(super) struct Counted {
+    head: usize,
+    items: usize,
+}
+
+impl Counted {
+    /// Appends an empty list.
+    pub(super) fn new(out: &mut Vec<u8>) -> Self {
+        let head = out.len();
+        out.extend_from_slice(&[0xdd, 0, 0, 0, 0]);
+        Self { head, items: 0 }
+    }
+
+    /// One more item has been appended.
+    pub(super) fn add(&mut self, out: &mut [u8]) {
+        self.items += 1;
+        self.put(out);
+    }
+
+    fn put(&self, out: &mut [u8]) {
+        put(out, self.head + 1, &len32(self.items).to_be_bytes());
     }
 }
 

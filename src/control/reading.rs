@@ -1,4 +1,4 @@
-//! A record that a program pushes, read piece by piece: no piece takes long, and nothing of it counts before all has been looked into.
+//! A record, pushed by a program or read from a recording, piece by piece: no piece takes long, and nothing of it counts before all has been read.
 //!
 //! Owns the bytes, how far they have been read, and what is to be put into a world. Must not know which world that is, nor whose turn it is.
 
@@ -10,7 +10,9 @@ use super::record::Entity;
 use super::replay::{self, Budget};
 use super::section::{SCORE, Section};
 use super::value::{ENDS_EARLY, Reader, Skim, Token};
-use crate::limits::{FEED_CHANGES_MAX, FEED_ENTITIES_MAX, FEED_ITEM_BYTES_MAX};
+use crate::limits::{
+    FEED_CHANGES_MAX, FEED_ENTITIES_MAX, FEED_ITEM_BYTES_MAX, RECORD_ITEM_BYTES_MAX, RECORD_ITEMS_MAX,
+};
 
 /// What is being read, and how many members or items of it come still.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +45,29 @@ impl List {
 const NO_PERCEPTIONS: Error =
     Error::BadField { field: Section::Perceptions.key(), problem: "are not taken from a feed" };
 
+/// Where a record comes from, by which it may have more or less in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A program pushes it: all of it is looked into.
+    Feed,
+    /// A recording: what viewers are sent as it stands there is not.
+    Recording,
+}
+
+impl Origin {
+    const fn is_feed(self) -> bool {
+        matches!(self, Self::Feed)
+    }
+
+    const fn item_bytes_max(self) -> usize {
+        if self.is_feed() { FEED_ITEM_BYTES_MAX } else { RECORD_ITEM_BYTES_MAX }
+    }
+}
+
 /// A record on its way in.
 #[derive(Debug)]
 pub struct Reading {
+    origin: Origin,
     bytes: Vec<u8>,
     at: usize,
     /// What is open, the innermost last; `None` before the first byte.
@@ -57,10 +79,21 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Begins with a record, of which nothing has been read.
+    /// Begins with a record that a program pushes, of which nothing has been read.
     #[must_use]
     pub const fn new(bytes: Vec<u8>) -> Self {
+        Self::of(Origin::Feed, bytes)
+    }
+
+    /// Begins with a record of a recording.
+    #[must_use]
+    pub const fn recorded(bytes: Vec<u8>) -> Self {
+        Self::of(Origin::Recording, bytes)
+    }
+
+    const fn of(origin: Origin, bytes: Vec<u8>) -> Self {
         Self {
+            origin,
             bytes,
             at: 0,
             open: None,
@@ -173,42 +206,52 @@ impl Reading {
 
     /// Takes the next member or item of what is open; answers what begins with it.
     fn take(&mut self, list: List, reader: &mut Reader<'_>, len: usize) -> Result<Option<Open>, Error> {
+        let most = self.origin.item_bytes_max();
         match list {
             List::Record => return self.member(reader, len),
-            List::Section(Section::Map) => return map_member(reader),
             List::Section(Section::World) => {
-                let entity = replay::entity(&mut Reader::new(item(reader)?))?;
+                let entity = replay::entity(&mut Reader::new(item(reader, most)?))?;
                 self.world.insert(entity.id, entity.standing());
             }
-            List::Section(Section::Changes) => self.changes.push(replay::entity(&mut Reader::new(item(reader)?))?),
-            List::Section(Section::Commands) => drop(replay::action(&mut Reader::new(item(reader)?))?),
-            List::Areas => drop(replay::area(&mut Reader::new(item(reader)?), &mut Budget::full())?),
+            List::Section(Section::Changes) => {
+                self.changes.push(replay::entity(&mut Reader::new(item(reader, most)?))?);
+            }
+            List::Section(Section::Config | Section::Perceptions | Section::Map) if !self.origin.is_feed() => {
+                item(reader, most)?;
+                item(reader, most)?;
+            }
+            List::Section(Section::Commands) | List::Areas if !self.origin.is_feed() => drop(item(reader, most)?),
+            List::Section(Section::Map) => return map_member(reader, most),
+            List::Section(Section::Commands) => drop(replay::action(&mut Reader::new(item(reader, most)?))?),
+            List::Areas => drop(replay::area(&mut Reader::new(item(reader, most)?), &mut Budget::full())?),
             List::Section(Section::Config) => {
                 let mut both = *reader;
-                item(reader)?;
-                item(reader)?;
+                item(reader, most)?;
+                item(reader, most)?;
                 replay::pair(&mut both).map(drop)?;
             }
             List::Section(Section::Perceptions) => return Err(NO_PERCEPTIONS),
         }
         let many = |problem| Err(Error::BadField { field: "entities", problem });
-        if self.world.len() > FEED_ENTITIES_MAX {
-            return many("are more than 16,384");
+        match self.origin {
+            Origin::Feed if self.world.len() > FEED_ENTITIES_MAX => many("are more than 16,384"),
+            Origin::Feed if self.changes.len() > FEED_CHANGES_MAX => many("are more than 8,192 in one timestep"),
+            Origin::Recording if self.world.len() + self.changes.len() > RECORD_ITEMS_MAX => {
+                many("are more than 524,288")
+            }
+            Origin::Feed | Origin::Recording => Ok(None),
         }
-        if self.changes.len() > FEED_CHANGES_MAX {
-            return many("are more than 8,192 in one timestep");
-        }
-        Ok(None)
     }
 
     /// Takes a member of the record itself.
     fn member(&mut self, reader: &mut Reader<'_>, len: usize) -> Result<Option<Open>, Error> {
-        let Some(key) = key(reader)? else { return item(reader).map(|_| None) };
+        let most = self.origin.item_bytes_max();
+        let Some(key) = key(reader, most)? else { return item(reader, most).map(|_| None) };
         let Some(section) = Section::of_key(key) else {
             match key {
                 b"time" => self.time = reader.int().map_err(|error| error.in_field("time"))?,
                 _ if key == SCORE.as_bytes() => drop(reader.number().map_err(|error| error.in_field(SCORE))?),
-                _ => drop(item(reader)?),
+                _ => drop(item(reader, most)?),
             }
             return Ok(None);
         };
@@ -220,7 +263,8 @@ impl Reading {
         let left = match section {
             Section::Map | Section::Config => reader.map(),
             Section::World | Section::Changes | Section::Commands => reader.array(),
-            Section::Perceptions => return Err(NO_PERCEPTIONS),
+            Section::Perceptions if self.origin.is_feed() => return Err(NO_PERCEPTIONS),
+            Section::Perceptions => reader.map(),
         };
         let left = left.map_err(|error| error.in_field(field))?.unwrap_or(0);
         match self.values.get_mut(section as usize) {
@@ -232,39 +276,44 @@ impl Reading {
 }
 
 /// Takes a member of the map.
-fn map_member(reader: &mut Reader<'_>) -> Result<Option<Open>, Error> {
+fn map_member(reader: &mut Reader<'_>, most: usize) -> Result<Option<Open>, Error> {
     const NUMBERS: [&str; 4] = ["x", "y", "width", "height"];
-    let Some(key) = key(reader)? else { return item(reader).map(|_| None) };
+    let Some(key) = key(reader, most)? else { return item(reader, most).map(|_| None) };
     if let Some(field) = NUMBERS.into_iter().find(|name| name.as_bytes() == key) {
         return reader.number().map(|_| None).map_err(|error| error.in_field(field));
     }
     if key != b"entities" {
-        return item(reader).map(|_| None);
+        return item(reader, most).map(|_| None);
     }
     let left = reader.array().map_err(|error| error.in_field("entities"))?;
     Ok(left.map(|left| Open { list: List::Areas, left }))
 }
 
 /// The key of a member; `None` where it is no text, and has been skipped.
-fn key<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Error> {
+fn key<'a>(reader: &mut Reader<'a>, most: usize) -> Result<Option<&'a [u8]>, Error> {
     if let Token::Text(key) = reader.peek()? {
         return reader.pull().map(|_| Some(key));
     }
-    item(reader).map(|_| None)
+    item(reader, most).map(|_| None)
 }
 
 /// The bytes of the next value; a list or map must be short enough to be read at once.
-fn item<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Error> {
+fn item<'a>(reader: &mut Reader<'a>, most: usize) -> Result<&'a [u8], Error> {
     let rest = reader.rest();
     let mut ahead = *reader;
     if !matches!(ahead.pull()?, Token::Array(_) | Token::Map(_)) {
         *reader = ahead;
         return rest.get(..rest.len() - ahead.rest().len()).ok_or(Error::Malformed(ENDS_EARLY));
     }
-    let head = rest.get(..FEED_ITEM_BYTES_MAX).unwrap_or(rest);
+    let head = rest.get(..most).unwrap_or(rest);
     let Some(len) = Skim::new().run(head)? else {
         let is_long = head.len() < rest.len();
-        return Err(Error::Malformed(if is_long { "has an item of more than 64 KiB" } else { ENDS_EARLY }));
+        let problem = match is_long {
+            false => ENDS_EARLY,
+            true if most == FEED_ITEM_BYTES_MAX => "has an item of more than 64 KiB",
+            true => "has an item of more than 1 MiB",
+        };
+        return Err(Error::Malformed(problem));
     };
     let (value, rest) = rest.split_at_checked(len).ok_or(Error::Malformed(ENDS_EARLY))?;
     *reader = Reader::new(rest);

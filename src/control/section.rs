@@ -14,7 +14,7 @@
 //!
 //! Beside them a record that shows how things stand has its [`score`].
 
-use super::pack::Pack;
+use super::pack::{Counted, Pack};
 use super::record::{Action, AreaInfo, Edge, Entity, Point};
 
 /// The key of the score in a record.
@@ -134,23 +134,55 @@ pub fn config<'a>(out: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = (&'a
     }
 }
 
-/// Appends the perceptions section. Agent ids are text where they are keys. `agents` must not name one twice.
-pub fn perceptions<'a>(out: &mut Vec<u8>, agents: impl ExactSizeIterator<Item = Perception<'a>>) {
+/// Appends the beginning of the perceptions section of so many agents, which must follow one by one with [`perception`].
+pub fn perceptions_begin(out: &mut Vec<u8>, agents: usize) {
     out.text(Section::Perceptions.key());
-    out.map(agents.len());
-    for agent in agents {
-        out.text(&agent.id.to_string());
-        out.map(4);
-        pair(out, "id", agent.id);
-        out.text("updated");
-        out.ints(agent.updated);
-        out.text("deleted");
-        out.ints(agent.deleted);
-        out.text("heard");
-        out.array(agent.heard.len());
-        for heard in agent.heard {
-            action(out, heard);
-        }
+    out.map(agents);
+}
+
+/// Appends what one agent perceived. Agent ids are text where they are keys, and none may come twice.
+pub fn perception(out: &mut Vec<u8>, agent: &Perception<'_>) {
+    out.text(&agent.id.to_string());
+    out.map(4);
+    pair(out, "id", agent.id);
+    out.text("updated");
+    out.ints(agent.updated);
+    out.text("deleted");
+    out.ints(agent.deleted);
+    out.text("heard");
+    out.array(agent.heard.len());
+    for heard in agent.heard {
+        action(out, heard);
+    }
+}
+
+/// Appends the perceptions section. `agents` must not name one twice.
+pub fn perceptions<'a>(out: &mut Vec<u8>, agents: impl ExactSizeIterator<Item = Perception<'a>>) {
+    perceptions_begin(out, agents.len());
+    agents.for_each(|agent| perception(out, &agent));
+}
+
+/// A section that is a list and gets its items one by one: it is whole whenever none of them is being added.
+#[derive(Debug)]
+pub struct Growing(Counted);
+
+impl Growing {
+    /// Appends such a section, which has nothing in it.
+    pub fn new(out: &mut Vec<u8>, section: Section) -> Self {
+        out.text(section.key());
+        Self(Counted::new(out))
+    }
+
+    /// Adds an entity to a section of changes, or of a world, which must be the last thing of `out`.
+    pub fn entity(&mut self, out: &mut Vec<u8>, info: &Entity<'_>) {
+        entity(out, info);
+        self.0.add(out);
+    }
+
+    /// Adds an action to a section of commands, which must be the last thing of `out`.
+    pub fn action(&mut self, out: &mut Vec<u8>, info: &Action<'_>) {
+        action(out, info);
+        self.0.add(out);
     }
 }
 

@@ -58,3 +58,6 @@ pub const ACCEPTS_PER_TURN: usize = 64;
 pub const GATHER_MICROS: u64 = 1000;
 /// The same in bytes read from all peers: a stream's ring is to stay small.
 pub const GATHER_BYTES: usize = 64 << 10;
+
+/// Entities, changes or commands that are worked on in one turn for a provider, of a microsecond or so each; less of those with many values.
+pub const WORLD_PIECE: usize = 1000;

@@ -32,6 +32,13 @@ pub(super) fn is_behind_with_answers(results: &Results) -> bool {
     results.count(ResultKind::Answer) + results.promised >= ANSWERS_MAX
 }
 
+/// One answer that was promised is on its way.
+pub(super) fn keep_promise(peers: &mut Peers, viewer: PeerKey) {
+    if let Some(results) = peers.results_mut(viewer) {
+        results.promised = results.promised.saturating_sub(1);
+    }
+}
+
 /// Counts the bytes of a result, unless there is no memory for them.
 pub(super) fn charge(peers: &mut Peers, bytes: usize) -> bool {
     // Small words always find room; data may not.

@@ -12,6 +12,7 @@ use crate::control::section::Section;
 use crate::limits::{FEED_ENTITIES_MAX, FEED_NAME_BYTES_MAX};
 
 use super::jobs::Job;
+use super::making::Making;
 use super::provider::{NotOpened, Provider, Source};
 use super::world::{ProviderWorld, Raw};
 use super::{Manager, tell};
@@ -78,7 +79,9 @@ impl Manager {
         if begins {
             self.begin_run(peers, key, time, record)?;
         } else if provider.world.has_room_for(&record) {
+            self.finish_step(peers, key);
             self.advance(peers, key, Raw::Fed { time, record });
+            self.finish_step(peers, key);
         } else {
             return Err(format!("the world of a feed has at most {FEED_ENTITIES_MAX} entities"));
         }
@@ -152,7 +155,8 @@ impl Manager {
             }
         }
         provider.world = ProviderWorld::Replay(record.take_world());
-        provider.world.apply(Raw::Fed { time, record })?;
+        let mut making = Making::new(&provider.world, Raw::Fed { time, record })?;
+        while making.go_on(&mut provider.world)?.is_none() {}
         peers.counters.timesteps += 1;
         self.account(peers, key);
         self.jobs.add(Job::Load(key));

@@ -193,6 +193,9 @@ impl Manager {
         if let Some(session) = provider.session {
             self.provider_left(peers, session);
         }
+        for latecomer in provider.latecomers {
+            self.serve_latecomer(peers, None, latecomer);
+        }
     }
 
     /// Connects live kernels anew: those that are named, or all that have not ended in good order. Logs have nothing to renew: passed over

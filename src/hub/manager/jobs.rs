@@ -11,6 +11,10 @@ pub(super) enum Job {
     Play(ProviderKey),
     /// Encode what a provider is shown with at first.
     Load(ProviderKey),
+    /// Go on with a provider's timestep in the making.
+    Step(ProviderKey),
+    /// Go on with a world that a kernel was asked for once more.
+    Look(ProviderKey),
     /// Read on in a log for somebody who wants an old timestep.
     Seek(ProviderKey),
     /// Lead an old world of a live kernel on, for somebody who wants it.

@@ -5,7 +5,6 @@ use core::net::SocketAddr;
 use crate::control::reply::Status;
 use crate::leco::address;
 use crate::rcrs::kernel::{Dialect, Event, KernelViewer, Poll};
-use crate::rcrs::world::World;
 use crate::time::Span;
 
 use super::jobs::Job;
@@ -201,8 +200,8 @@ impl Manager {
                 return (bytes.len(), false);
             }
             let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return (bytes.len(), false) };
-            // No timestep before the world has been shown.
-            if provider.has_new_world() {
+            // No timestep before the world, and the timestep before it, have been shown.
+            if provider.is_busy() || kernel.is_exchanging() {
                 self.jobs.add(Job::Kernel(link));
                 return (used, true);
             }
@@ -250,18 +249,16 @@ impl Manager {
     fn kernel_event(&mut self, peers: &mut Peers, link: PeerKey, key: ProviderKey, event: Event) {
         match event {
             Event::Connected { entities, config, .. } => {
-                let world = match World::new(entities) {
+                let world = match ProviderWorld::coming(entities) {
                     Ok(world) => world,
-                    Err(error) => {
-                        return self.give_up_kernel(peers, link, key, Status::Errored, &error.to_string());
-                    }
+                    Err(reason) => return self.give_up_kernel(peers, link, key, Status::Errored, &reason),
                 };
                 let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
                 kernel.was_reached();
                 kernel.has_world = true;
                 // What an earlier connection has brought was shown until now.
                 provider.reset();
-                provider.world = ProviderWorld::Kernel(world);
+                provider.world = world;
                 provider.statics.map = Vec::new();
                 provider.file_config(&config);
                 self.account(peers, key);
@@ -276,10 +273,10 @@ impl Manager {
                     peers.note_error(&format!("{ids}: {}", gap(due, time)));
                 }
                 self.keep_for_look(peers, key, &changes);
-                self.advance(peers, key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
-                if missed_from.is_some() {
-                    self.look_again(peers, key);
+                if let Some((_, kernel)) = self.providers.kernel_mut(key) {
+                    kernel.has_lost |= missed_from.is_some();
                 }
+                self.advance(peers, key, Raw::Kernel { time, commands, perceptions: Vec::new(), changes });
             }
             Event::Shutdown => self.give_up_kernel(peers, link, key, Status::Closed, "the simulation has ended"),
         }

@@ -10,15 +10,15 @@
 use core::net::SocketAddr;
 
 use crate::control::reply::Status;
-use crate::limits::KERNEL_LOOKS_MAX;
+use crate::limits::{KERNEL_LOOKS_MAX, WORLD_PIECE};
 use crate::rcrs::entity::Entity;
 use crate::rcrs::kernel::{Event, KernelViewer, Poll};
 use crate::rcrs::message::ChangeSet;
-use crate::rcrs::world::World;
 use crate::time::Span;
 
 use super::jobs::Job;
 use super::kernel::send_frame;
+use super::making::Making;
 use super::second_look::SecondLook;
 use super::world::ProviderWorld;
 use super::{Manager, Timer};
@@ -26,6 +26,9 @@ use crate::hub::cause::Cause;
 use crate::hub::doors::Output;
 use crate::hub::keys::{PeerKey, ProviderKey};
 use crate::hub::peers::{Peers, Role};
+
+/// Pieces that are done at once with a small world: it is taken in, two timesteps are merged into it, and it is compared.
+const PIECES_AT_ONCE: usize = 7;
 
 impl Manager {
     /// Timesteps were lost: the kernel is asked for its world once more.
@@ -96,36 +99,64 @@ impl Manager {
                 }
                 Ok(Poll::Idle) if used < bytes.len() => {}
                 Ok(Poll::Idle) => return (used, false),
-                Ok(Poll::Event(Event::Connected { entities, .. })) => self.adopt(peers, key, entities),
+                Ok(Poll::Event(Event::Connected { entities, .. })) => {
+                    self.look_has_come(peers, key, entities);
+                    return (bytes.len(), false);
+                }
                 Ok(Poll::Event(_)) => self.look_failed(peers, key, "the kernel does not send its world"),
                 Err(error) => self.look_failed(peers, key, &error.to_string()),
             }
         }
     }
 
-    /// The kernel's world has come: it takes the place of ours, and everybody is told what is different.
-    fn adopt(&mut self, peers: &mut Peers, key: ProviderKey, entities: Vec<Entity>) {
-        let Some(look) = self.end_look(peers, key) else { return };
-        let whole = World::new(entities).and_then(|mut whole| {
-            look.changes.into_iter().try_for_each(|changes| whole.apply(changes).map(|_| ()))?;
-            Ok(whole)
-        });
-        let whole = match whole {
-            Ok(whole) => whole,
-            Err(error) => return self.look_failed(peers, key, &error.to_string()),
-        };
-        let Some(provider) = self.providers.get_mut(key) else { return };
-        let ProviderWorld::Kernel(world) = &mut provider.world else { return };
-        let difference = world.replace(whole);
-        provider.forget_encoded();
-        provider.remember_world(peers.config.history_bytes_max);
-        let step = provider.world.corrected(provider.time, &difference);
-        log::info!("provider {} ({}) has the world of its kernel again", provider.id, provider.ids);
-        if !difference.is_empty() {
-            self.show_step(peers, key, &step);
+    /// The kernel's world has come, and its connection is of no use any more.
+    fn look_has_come(&mut self, peers: &mut Peers, key: ProviderKey, entities: Vec<Entity>) {
+        self.close_look(peers, key);
+        let is_small = entities.len() <= WORLD_PIECE;
+        let found = self.providers.kernel_mut(key).and_then(|(_, kernel)| kernel.second_look.as_mut());
+        match found.map(|look| look.has_come(entities)) {
+            // A small one is there before the kernel's next timestep.
+            Some(Ok(())) if is_small && !(0..PIECES_AT_ONCE).all(|_| self.look_piece(peers, key)) => {}
+            Some(Ok(())) => self.jobs.add(Job::Look(key)),
+            Some(Err(error)) => self.look_failed(peers, key, &error.to_string()),
+            None => {}
         }
         self.account(peers, key);
-        if look.is_late {
+    }
+
+    /// Does a piece of what the kernel's world takes; answers whether there is more to do.
+    pub(super) fn look_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return false };
+        let Some(look) = &mut kernel.second_look else { return false };
+        let ProviderWorld::Kernel(ours) = &provider.world else { return false };
+        match look.go_on(ours, provider.making.is_none()) {
+            Ok(false) => return true,
+            Ok(true) => self.adopt(peers, key),
+            Err(error) => self.look_failed(peers, key, &error.to_string()),
+        }
+        false
+    }
+
+    /// The kernel's world takes the place of ours, and everybody is told what is different.
+    fn adopt(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some(look) = self.end_look(peers, key) else { return };
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        let ProviderWorld::Kernel(world) = &mut provider.world else { return };
+        let is_late = look.is_late;
+        let difference = look.take_place_of(world);
+        provider.forget_encoded();
+        provider.past.distrust();
+        log::info!("provider {} ({}) has the world of its kernel again", provider.id, provider.ids);
+        if difference.is_empty() {
+            self.keep_world(peers, key);
+            self.account(peers, key);
+        } else {
+            provider.making = Some(Box::new(Making::corrected(provider.time, difference)));
+            if self.step_piece(peers, key) {
+                self.jobs.add(Job::Step(key));
+            }
+        }
+        if is_late {
             self.look_again(peers, key);
         }
     }
@@ -138,14 +169,24 @@ impl Manager {
         peers.note_error(&line);
     }
 
-    /// Ends a second look, whatever it has come to, and the connection with it.
-    pub(super) fn end_look(&mut self, peers: &mut Peers, key: ProviderKey) -> Option<SecondLook> {
-        let (_, kernel) = self.providers.kernel_mut(key)?;
-        let mut look = kernel.second_look.take()?;
+    /// Closes the connection of a second look, if there is one.
+    fn close_look(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.timers.cancel(key.slot(), Timer::Look as usize);
+        let found = self.providers.kernel_mut(key).and_then(|(_, kernel)| kernel.second_look.as_mut());
+        let Some(look) = found else { return };
+        look.machine = None;
         if let Some(link) = look.peer.take() {
             peers.close(link, Cause::Provider);
         }
+    }
+
+    /// Ends a second look, whatever it has come to, and the connection with it.
+    pub(super) fn end_look(&mut self, peers: &mut Peers, key: ProviderKey) -> Option<SecondLook> {
+        let (_, kernel) = self.providers.kernel_mut(key)?;
+        kernel.second_look.as_ref()?;
+        self.close_look(peers, key);
+        let (_, kernel) = self.providers.kernel_mut(key)?;
+        let look = kernel.second_look.take()?;
         self.account(peers, key);
         Some(*look)
     }

@@ -13,6 +13,7 @@ mod functions;
 mod jobs;
 mod kernel;
 mod look;
+mod making;
 mod memory;
 mod past;
 mod play;
@@ -25,6 +26,7 @@ mod seek;
 mod show;
 mod shows;
 mod step;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -176,6 +178,8 @@ impl Manager {
         let (key, goes_on) = match job {
             Job::Play(key) => (key, self.play_piece(peers, key)),
             Job::Load(key) => (key, self.load_piece(peers, key)),
+            Job::Step(key) => (key, self.step_piece(peers, key)),
+            Job::Look(key) => (key, self.look_piece(peers, key)),
             Job::Seek(key) => (key, self.seek_piece(peers, key)),
             Job::Past(key) => (key, self.past_piece(peers, key)),
             Job::Kernel(link) => return peers.resume(link),

@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 
 use crate::control::viewer::Bits;
 
-use super::world::{ProviderWorld, Raw, Timestep};
+use super::making::Making;
+use super::world::{ProviderWorld, Raw, Timestep, WorldDraft};
 use crate::hub::keys::PeerKey;
+use crate::limits::WORLD_PIECE;
 
 /// So many times the bytes of the last whole world are kept in changes before the next one is.
 const CHANGES_PER_WORLD: usize = 2;
@@ -37,6 +39,29 @@ struct Whole {
 struct Rebuilt {
     number: u64,
     world: ProviderWorld,
+    /// What is being applied to it: the whole world at first, then what each timestep has changed.
+    making: Option<Box<Making>>,
+    /// Its section.
+    draft: WorldDraft,
+}
+
+impl Rebuilt {
+    /// Begins to apply a section.
+    fn begin(&mut self, section: &[u8]) -> Result<(), String> {
+        self.draft = WorldDraft::default();
+        self.making = Some(Box::new(Making::new(&self.world, record(section))?));
+        Ok(())
+    }
+
+    /// Goes on with what is being applied; answers whether that is done.
+    fn go_on(&mut self) -> Result<bool, String> {
+        if let Some(making) = &mut self.making
+            && making.go_on(&mut self.world)?.is_some()
+        {
+            self.making = None;
+        }
+        Ok(self.making.is_none())
+    }
 }
 
 /// How far the way to an old world has led.
@@ -63,6 +88,8 @@ pub(super) struct Past {
     /// Bytes of timesteps since the last whole world.
     since_world: usize,
     rebuilt: Option<Rebuilt>,
+    /// The world was put right: those that are kept do not lead to it.
+    is_astray: bool,
     /// Who waits for an old world.
     pub(super) questions: VecDeque<Question>,
 }
@@ -70,7 +97,8 @@ pub(super) struct Past {
 impl Past {
     /// Memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.world_bytes + self.rebuilt.as_ref().map_or(0, |rebuilt| rebuilt.world.bytes())
+        let rebuilt = |rebuilt: &Rebuilt| rebuilt.world.bytes() + rebuilt.draft.out.len();
+        self.bytes + self.world_bytes + self.rebuilt.as_ref().map_or(0, rebuilt)
     }
 
     /// Forgets everything but who waits, who is to be told so; answers whether there was anything.
@@ -104,7 +132,14 @@ impl Past {
     /// Whether it is time to keep a whole world.
     pub(super) fn wants_world(&self) -> bool {
         let last = self.worlds.back().map(|whole| whole.world.len());
-        !self.steps.is_empty() && last.is_none_or(|last| self.since_world >= last * CHANGES_PER_WORLD)
+        !self.steps.is_empty()
+            && (self.is_astray || last.is_none_or(|last| self.since_world >= last * CHANGES_PER_WORLD))
+    }
+
+    /// The world was put right by another way than a timestep: it is to be kept as it is now.
+    pub(super) fn distrust(&mut self) {
+        self.is_astray = true;
+        self.rebuilt = None;
     }
 
     /// Keeps the whole world behind the last timestep, if there is one that is kept, within its part of `bytes_max`.
@@ -117,6 +152,7 @@ impl Past {
         // What was made of another one is not what the timesteps to come change.
         self.rebuilt = None;
         self.since_world = 0;
+        self.is_astray = false;
         self.world_bytes += world.len();
         self.worlds.push_back(Whole { number, world: world.to_vec() });
         while self.world_bytes > bytes_max / WORLDS_SHARE {
@@ -139,9 +175,14 @@ impl Past {
         let Some(at) = self.steps.iter().position(|step| i64::from(step.time) == time) else { return Sought::Nowhere };
         let outcome = self.lead_on(self.first + at as u64);
         let Some(step) = self.steps.get(at) else { return Sought::Nowhere };
-        match (outcome, &self.rebuilt) {
+        match (outcome, &mut self.rebuilt) {
             (Ok(false), _) => Sought::NotYet,
-            (Ok(true), Some(rebuilt)) => Sought::There(step, rebuilt.world.encode_world()),
+            (Ok(true), Some(Rebuilt { world, draft, .. })) => {
+                if !draft.go_on(world, &mut { WORLD_PIECE }) {
+                    return Sought::NotYet;
+                }
+                Sought::There(step, core::mem::take(draft).out)
+            }
             (Ok(true), None) | (Err(_), _) => {
                 self.rebuilt = None;
                 Sought::There(step, Vec::new())
@@ -155,18 +196,22 @@ impl Past {
         let least = start.map_or(0, |whole| whole.number);
         let is_on_its_way = |rebuilt: &&mut Rebuilt| (least..=wanted).contains(&rebuilt.number);
         if let Some(rebuilt) = self.rebuilt.as_mut().filter(is_on_its_way) {
+            if !rebuilt.go_on()? {
+                return Ok(false);
+            }
             if rebuilt.number == wanted {
                 return Ok(true);
             }
             rebuilt.number += 1;
             let next = usize::try_from(rebuilt.number - self.first).unwrap_or(usize::MAX);
             let changes = self.steps.get(next).map_or(&[][..], |step| &step.changes);
-            return rebuilt.world.apply(record(changes)).map(|_| false);
+            return rebuilt.begin(changes).map(|()| false);
         }
         let Some(whole) = start else { return Err("no world is kept that leads there".to_owned()) };
-        let mut world = ProviderWorld::Empty;
-        world.apply(record(&whole.world))?;
-        self.rebuilt = Some(Rebuilt { number: whole.number, world });
+        let (number, world, draft) = (whole.number, ProviderWorld::Empty, WorldDraft::default());
+        let mut rebuilt = Rebuilt { number, world, making: None, draft };
+        rebuilt.begin(&whole.world)?;
+        self.rebuilt = Some(rebuilt);
         Ok(false)
     }
 }

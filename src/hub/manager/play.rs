@@ -7,7 +7,7 @@ use crate::time::Span;
 
 use super::jobs::Job;
 use super::track::{Found, Track};
-use super::world::{ProviderWorld, Raw, Timestep};
+use super::world::{ProviderWorld, Timestep};
 use super::{Manager, Timer, tell};
 use crate::hub::keys::ProviderKey;
 use crate::hub::peers::{Peers, cut};
@@ -46,14 +46,27 @@ impl Manager {
         let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.has_new_world()) else {
             return false;
         };
+        match provider.world.take_in() {
+            Ok(true) => {}
+            Ok(false) => return true,
+            Err(reason) => {
+                self.fail(peers, key, &reason);
+                return false;
+            }
+        }
         if provider.statics.map.is_empty() && matches!(provider.world, ProviderWorld::Kernel(_)) {
             if provider.world.encode_map(&mut provider.map_draft) {
                 provider.statics.map = core::mem::take(&mut provider.map_draft).out;
             }
             return true;
         }
-        if provider.encoded_world.is_none() && provider.session.is_some() {
-            provider.world_section();
+        if provider.encoded_world.is_none() && (provider.session.is_some() || self.recordings.is_wanted()) {
+            if self.must_make_world(key) {
+                return false;
+            }
+            if let Some(provider) = self.providers.get_mut(key) {
+                provider.world_section();
+            }
             return true;
         }
         provider.loaded = true;
@@ -78,13 +91,7 @@ impl Manager {
             && let Some(first) = play.track.next.take()
         {
             // The first record of a recording is its world, not a step of it.
-            match provider.world.apply(first) {
-                Ok(step) => {
-                    provider.time = step.time;
-                    self.jobs.add(Job::Play(key));
-                }
-                Err(reason) => return self.end_provider(peers, key, Status::Errored, &reason),
-            }
+            return self.advance(peers, key, first);
         }
         if !provider.loaded {
             self.jobs.add(Job::Load(key));
@@ -114,7 +121,7 @@ impl Manager {
     }
 
     /// All of a log has been shown.
-    fn end_log(&mut self, peers: &mut Peers, key: ProviderKey) {
+    pub(super) fn end_log(&mut self, peers: &mut Peers, key: ProviderKey) {
         let Some((_, play)) = self.providers.log_mut(key) else { return };
         if play.skips_to.take().is_some() {
             self.begin_anew_for_all(peers, key);
@@ -125,7 +132,7 @@ impl Manager {
         }
         let reason = match provider.world {
             ProviderWorld::Empty => "the log is cut short before its first world".to_owned(),
-            ProviderWorld::Kernel(_) | ProviderWorld::Replay(_) => {
+            ProviderWorld::Coming(_) | ProviderWorld::Kernel(_) | ProviderWorld::Replay(_) => {
                 format!("cut at {}: the log is cut short, what is whole has been played", provider.time)
             }
         };
@@ -270,50 +277,18 @@ impl Manager {
             return;
         }
         let pace = if skips { Span(0) } else { self.pace(peers, key) };
-        let Some((_, play)) = self.providers.log_mut(key) else { return };
+        // The clock is wound again when what is being made is done.
+        let Some((_, play)) = self.providers.log_mut(key).filter(|(provider, _)| provider.making.is_none()) else {
+            return;
+        };
         let Some(raw) = play.track.next.take() else { return };
         // The recorded pace is kept without drift, unless reading was slower than it.
         let due = play.due.unwrap_or(peers.now) + pace;
         play.due = Some(due.max(peers.now));
-        let (ended, time) = (play.track.ended, raw.time());
         self.advance(peers, key, raw);
-        if self.providers.log_mut(key).is_some_and(|(_, play)| play.has_skipped_to(time)) {
-            self.begin_anew_for_all(peers, key);
-        }
-        if ended {
-            self.end_log(peers, key);
-        } else {
-            self.jobs.add(Job::Play(key));
-        }
     }
 
     // ---- Timesteps ----
-
-    /// Applies a timestep and sends it to the session's viewers.
-    pub(super) fn advance(&mut self, peers: &mut Peers, key: ProviderKey, raw: Raw) {
-        let Some(provider) = self.providers.get_mut(key) else { return };
-        provider.forget_encoded();
-        match provider.world.apply(raw) {
-            Ok(step) => {
-                provider.time = step.time;
-                provider.stepped = Some(peers.now);
-                provider.time_max = provider.time_max.max(step.time);
-                peers.counters.timesteps += 1;
-                self.show_step(peers, key, &step);
-                // Of a log each timestep can be read again.
-                if self.providers.log(key).is_none()
-                    && let Some(provider) = self.providers.get_mut(key)
-                {
-                    provider.remember(step, peers.config.history_bytes_max);
-                }
-            }
-            Err(reason) => match self.kernel_link(key) {
-                Some(link) => self.give_up_kernel(peers, link, key, Status::Errored, &reason),
-                None => self.end_provider(peers, key, Status::Errored, &reason),
-            },
-        }
-        self.account(peers, key);
-    }
 
     /// What has changed goes to the recording, and to the viewers if they see it now.
     pub(super) fn show_step(&mut self, peers: &mut Peers, key: ProviderKey, step: &Timestep) {

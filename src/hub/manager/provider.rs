@@ -14,10 +14,11 @@ use crate::rcrs::message::Config;
 use crate::store::table::Table;
 use crate::time::{Span, Tick};
 
+use super::making::Making;
 use super::past::{Past, Question};
 use super::second_look::SecondLook;
 use super::track::{Static, Track};
-use super::world::{self, MapDraft, ProviderWorld, Statics, Timestep};
+use super::world::{self, MapDraft, ProviderWorld, Statics};
 use crate::hub::call::ReplyTo;
 use crate::hub::keys::{OfProviders, PeerKey, ProviderKey, SessionKey};
 use crate::hub::peers::Asker;
@@ -52,6 +53,8 @@ pub(super) struct Kernel {
     /// Its world, asked for once more because timesteps were lost; and how often that was done on this connection.
     pub(super) second_look: Option<Box<SecondLook>>,
     pub(super) looks: u32,
+    /// Timesteps were lost before the one that is being applied.
+    pub(super) has_lost: bool,
 }
 
 impl Kernel {
@@ -69,12 +72,18 @@ impl Kernel {
             is_kept,
             second_look: None,
             looks: 0,
+            has_lost: false,
         }
     }
 
     /// Whether a connection is that of a second look.
     pub(super) fn is_look(&self, link: PeerKey) -> bool {
         self.second_look.as_ref().is_some_and(|look| look.peer == Some(link))
+    }
+
+    /// Whether its world, asked for once more, is being compared with ours.
+    pub(super) fn is_exchanging(&self) -> bool {
+        self.second_look.as_ref().is_some_and(|look| look.is_exchanging())
     }
 
     /// How long to wait until the next attempt; longer each time.
@@ -86,7 +95,7 @@ impl Kernel {
 
     /// Nothing comes by the present connection any more.
     pub(super) fn forget_link(&mut self) -> Option<PeerKey> {
-        (self.machine, self.answered, self.has_world) = (None, false, false);
+        (self.machine, self.answered, self.has_world, self.has_lost) = (None, false, false, false);
         self.peer.take()
     }
 
@@ -101,6 +110,8 @@ impl Kernel {
 pub(super) struct Seek {
     pub(super) track: Track,
     pub(super) world: ProviderWorld,
+    /// The timestep that is being applied to the world.
+    pub(super) making: Option<Box<Making>>,
     /// The timestep that the world shows.
     pub(super) time: i32,
     pub(super) questions: VecDeque<Question>,
@@ -109,7 +120,12 @@ pub(super) struct Seek {
 impl Seek {
     /// Begins at the beginning of a file.
     pub(super) fn new(file: FileId, content: Content, questions: VecDeque<Question>) -> Self {
-        Self { track: Track::new(file, content), world: ProviderWorld::Empty, time: 0, questions }
+        Self { track: Track::new(file, content), world: ProviderWorld::Empty, making: None, time: 0, questions }
+    }
+
+    /// Memory it takes, about.
+    fn bytes(&self) -> usize {
+        self.world.bytes() + self.track.bytes() + self.making.as_ref().map_or(0, |making| making.bytes())
     }
 }
 
@@ -198,6 +214,22 @@ pub(super) struct Initial {
     pub(super) bytes: Weak<Vec<u8>>,
 }
 
+/// A viewer that waits for a fresh start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Latecomer {
+    pub(super) viewer: PeerKey,
+    pub(super) wish: Wish,
+}
+
+/// Why a viewer gets a fresh start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// It has asked for one, in these words.
+    Asked(Bits),
+    /// What it sees is another thing now; or it has lost timesteps, which it is told then.
+    Unasked { behind: bool },
+}
+
 /// What is known of a provider, wherever its data comes from.
 #[derive(Debug)]
 pub(super) struct Provider {
@@ -217,6 +249,10 @@ pub(super) struct Provider {
     pub(super) world: ProviderWorld,
     pub(super) statics: Statics,
     pub(super) map_draft: MapDraft,
+    /// The timestep that is being applied to the world: until that is done the world is shown to nobody.
+    pub(super) making: Option<Box<Making>>,
+    /// Who waits for a fresh start until then.
+    pub(super) latecomers: Vec<Latecomer>,
     /// World and map are there: viewers can be served.
     pub(super) loaded: bool,
     /// The world section of `time`, once somebody wanted it.
@@ -256,6 +292,8 @@ impl Provider {
             world: ProviderWorld::Empty,
             statics: Statics::default(),
             map_draft: MapDraft::default(),
+            making: None,
+            latecomers: Vec::new(),
             loaded: false,
             encoded_world: None,
             initials: Vec::new(),
@@ -267,6 +305,11 @@ impl Provider {
             opener: ReplyTo::Nobody,
             accounted: 0,
         }
+    }
+
+    /// Whether its world is not to be changed, nor shown, before something else has been done.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.has_new_world() || self.making.is_some()
     }
 
     /// Whether there is a world that is yet to be made ready for viewers.
@@ -294,14 +337,6 @@ impl Provider {
         self.encoded_world.as_deref().unwrap_or_default()
     }
 
-    /// Keeps a timestep for those who ask for it later, within `bytes_max`.
-    pub(super) fn remember(&mut self, step: Timestep, bytes_max: usize) {
-        self.past.keep(step, bytes_max);
-        if self.past.wants_world() {
-            self.remember_world(bytes_max);
-        }
-    }
-
     /// Keeps the world as it is now, for those who ask for it later.
     pub(super) fn remember_world(&mut self, bytes_max: usize) {
         let world = self.encoded_world.take().unwrap_or_else(|| self.world.encode_world());
@@ -315,6 +350,7 @@ impl Provider {
         self.stepped = None;
         self.time_max = 0;
         self.world = ProviderWorld::Empty;
+        self.making = None;
         self.loaded = false;
         self.forget_encoded();
         self.past.forget();
@@ -416,12 +452,11 @@ impl ProviderEntry {
         let encoded = provider.statics.map.len()
             + provider.statics.config.len()
             + provider.map_draft.out.len()
-            + provider.encoded_world.as_ref().map_or(0, Vec::len);
+            + provider.encoded_world.as_ref().map_or(0, Vec::len)
+            + provider.making.as_ref().map_or(0, |making| making.bytes());
         let log = match source {
             Source::Kernel(kernel) => kernel.second_look.as_ref().map_or(0, |look| look.bytes()),
-            Source::Log(play) => {
-                play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.world.bytes() + seek.track.bytes())
-            }
+            Source::Log(play) => play.track.bytes() + play.seek.as_ref().map_or(0, |seek| seek.bytes()),
             Source::Feed => 0,
         };
         provider.world.bytes() + encoded + provider.past.bytes() + log

@@ -1,11 +1,14 @@
 //! Old timesteps: those of a live kernel as far as they are kept, those of a log by reading its file once more.
 
+use core::cmp::Ordering;
+
 use crate::control::reply::Status;
 use crate::control::viewer::{Bits, Head};
 
 use super::Manager;
-use super::answers::{answer, chosen_sections};
+use super::answers::{answer, chosen_sections, keep_promise};
 use super::jobs::Job;
+use super::making::Making;
 use super::past::{self, Past, Question};
 use super::provider::{Provider, Seek};
 use super::track::Found;
@@ -126,12 +129,10 @@ impl Manager {
         let Some((provider, play)) = self.providers.log_mut(key) else { return false };
         let Some(seek) = &mut play.seek else { return false };
         let Some(question) = seek.questions.front().copied() else { return false };
-        match read_on(self.shelf.as_mut(), seek, question.time) {
+        match read_on(self.shelf.as_mut(), seek, question) {
             Sought::NotYet => {}
-            Sought::There(step) => {
+            Sought::There(step, world) => {
                 seek.questions.pop_front();
-                let with_world = question.bits.has(Bits::WORLD);
-                let world = if with_world { seek.world.encode_world() } else { Vec::new() };
                 answer_question(peers, &provider.statics, question, &step, &world);
             }
             Sought::Nowhere(reason) => {
@@ -167,15 +168,15 @@ fn answer_from_past(
 /// Where the search for a timestep has come to.
 enum Sought {
     NotYet,
-    /// The second reader's world shows it.
-    There(Timestep),
+    /// The second reader's world shows it; with its section, if that is wanted.
+    There(Timestep, Vec<u8>),
     /// There is no such timestep, or none that can be read.
     Nowhere(String),
 }
 
-/// Reads one piece on the way to the timestep of `time`, from the beginning where it has been passed.
-fn read_on(shelf: &mut dyn Shelf, seek: &mut Seek, time: i64) -> Sought {
-    if i64::from(seek.time) >= time {
+/// Reads one piece on the way to the timestep of a question, from the beginning where it has been passed.
+fn read_on(shelf: &mut dyn Shelf, seek: &mut Seek, question: Question) -> Sought {
+    if i64::from(seek.time) >= question.time {
         let (file, content) = (seek.track.file, seek.track.content);
         match shelf.again(file) {
             Ok(again) => {
@@ -185,34 +186,42 @@ fn read_on(shelf: &mut dyn Shelf, seek: &mut Seek, time: i64) -> Sought {
             Err(reason) => return Sought::Nowhere(reason),
         }
     }
-    match seek.track.read_piece(shelf, &mut seek.world).0 {
-        Ok(Found::More) => Sought::NotYet,
-        Ok(Found::Timestep) => {
-            let Some(raw) = seek.track.next.take() else { return Sought::NotYet };
-            seek.time = raw.time();
-            match seek.world.apply(raw) {
-                Ok(step) if i64::from(step.time) < time => Sought::NotYet,
-                Ok(step) if i64::from(step.time) == time => Sought::There(step),
-                Ok(_) => Sought::Nowhere("the log has no such timestep".to_owned()),
-                Err(reason) => {
-                    seek.time = i32::MAX;
-                    Sought::Nowhere(reason)
-                }
-            }
-        }
-        Ok(Found::Ended(_)) | Err(_) => {
-            // Whatever is asked next starts from the beginning.
-            seek.time = i32::MAX;
-            Sought::Nowhere("the log ends before this timestep".to_owned())
-        }
-    }
+    apply_on(shelf, seek, question).unwrap_or_else(|reason| {
+        // Whatever is asked next starts from the beginning.
+        seek.time = i32::MAX;
+        Sought::Nowhere(reason)
+    })
 }
 
-/// One answer that was promised is on its way.
-fn keep_promise(peers: &mut Peers, viewer: PeerKey) {
-    if let Some(results) = peers.results_mut(viewer) {
-        results.promised = results.promised.saturating_sub(1);
+/// The same, where it has not been passed.
+fn apply_on(shelf: &mut dyn Shelf, seek: &mut Seek, question: Question) -> Result<Sought, String> {
+    if !seek.world.take_in()? {
+        return Ok(Sought::NotYet);
     }
+    if let Some(making) = &mut seek.making {
+        let Some(made) = making.go_on(&mut seek.world)? else { return Ok(Sought::NotYet) };
+        let shown = i64::from(made.step.time);
+        if shown == question.time && question.bits.has(Bits::WORLD) && made.world.is_none() {
+            seek.making = Some(Box::new(Making::and_world(made)));
+            return Ok(Sought::NotYet);
+        }
+        (seek.making, seek.time) = (None, made.step.time);
+        return Ok(match shown.cmp(&question.time) {
+            Ordering::Less => Sought::NotYet,
+            Ordering::Equal => Sought::There(made.step, made.world.unwrap_or_default()),
+            Ordering::Greater => Sought::Nowhere("the log has no such timestep".to_owned()),
+        });
+    }
+    match seek.track.read_piece(shelf, &mut seek.world).0 {
+        Ok(Found::More) => {}
+        Ok(Found::Timestep) => {
+            if let Some(raw) = seek.track.next.take() {
+                seek.making = Some(Box::new(Making::new(&seek.world, raw)?));
+            }
+        }
+        Ok(Found::Ended(_)) | Err(_) => return Err("the log ends before this timestep".to_owned()),
+    }
+    Ok(Sought::NotYet)
 }
 
 fn answer_question(peers: &mut Peers, statics: &Statics, question: Question, step: &Timestep, world: &[u8]) {

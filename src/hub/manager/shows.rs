@@ -132,7 +132,7 @@ impl Manager {
     pub(super) fn leave_session(&mut self, peers: &Peers, key: PeerKey) {
         let Some(viewer) = self.viewers.get_mut(key) else { return };
         let Some(session) = viewer.session.take() else { return };
-        viewer.behind = false;
+        (viewer.behind, viewer.waits) = (false, false);
         let Some(show) = self.shows.get_mut(&session) else { return };
         show.viewers.retain(|viewer| *viewer != key);
         if show.viewers.is_empty()

@@ -25,7 +25,8 @@ impl Manager {
         for &key in &show.viewers {
             let Some(viewer) = viewers.get_mut(key) else { continue };
             let selection = viewer.selection;
-            if !viewer.open || viewer.behind || selection == Bits::NONE {
+            // A fresh start that it waits for comes behind this timestep.
+            if !viewer.open || viewer.waits || viewer.behind || selection == Bits::NONE {
                 continue;
             }
             if peers.results(key).is_some_and(|results| results.count(ResultKind::Step) >= RESULTS_MAX) {

@@ -7,7 +7,6 @@ use crate::control::vlog::{self, Player};
 use crate::limits::STEP_PERCEPTION_BYTES_MAX;
 use crate::rcrs::log::Ending;
 use crate::rcrs::message::{ChangeSet, Command, Config, Perception, Record};
-use crate::rcrs::world::World;
 
 use super::world::{Perceived, ProviderWorld, Raw};
 use crate::hub::shelf::{Advance, Content, FileId, Shelf};
@@ -119,7 +118,9 @@ impl Track {
             }
         };
         let read = match read {
-            Ok(Found::Ended(Ok(ending))) if !self.has_stepped && matches!(world, ProviderWorld::Kernel(_)) => {
+            Ok(Found::Ended(Ok(ending)))
+                if !self.has_stepped && matches!(world, ProviderWorld::Coming(_) | ProviderWorld::Kernel(_)) =>
+            {
                 // It ends before its first timestep: there is its first world to be seen, in which nothing changes.
                 self.over = Some(ending);
                 self.end_timestep(0, ChangeSet::default());
@@ -154,7 +155,7 @@ impl Track {
         match record {
             Record::Start => Ok(Found::More),
             Record::Initial(entities) => {
-                *world = ProviderWorld::Kernel(World::new(entities).map_err(|error| error.to_string())?);
+                *world = ProviderWorld::coming(entities)?;
                 Ok(Found::More)
             }
             Record::Config(config) => {

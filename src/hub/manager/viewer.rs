@@ -24,6 +24,8 @@ pub(super) struct Viewer {
     pub(super) session: Option<SessionKey>,
     /// It has lost timesteps: an initial result is due when the queue is empty.
     pub(super) behind: bool,
+    /// It waits for a fresh start of its session's provider, behind which the timesteps are that it is sent.
+    pub(super) waits: bool,
 }
 
 /// A viewer that has left, as the information functions still show it.
@@ -54,7 +56,8 @@ impl Viewers {
         let id = self.next_id;
         self.next_id += 1;
         let (selection, initial) = (Bits::NONE, Bits::NONE);
-        self.all.insert(key, Viewer { id, remote, open: false, selection, initial, session: None, behind: false });
+        let (open, session, behind, waits) = (false, None, false, false);
+        self.all.insert(key, Viewer { id, remote, open, selection, initial, session, behind, waits });
         self.ids.insert(id, key);
         id
     }

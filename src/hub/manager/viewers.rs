@@ -13,8 +13,8 @@ use crate::control::reply::Status;
 use crate::control::viewer::{self, Beside, Bits, Head, ViewerRequest};
 
 use super::Manager;
-use super::answers::{self, answer, no_memory, say};
-use super::provider::Initial;
+use super::answers::{self, answer, keep_promise, no_memory, say};
+use super::provider::{Initial, Latecomer, Wish};
 use crate::hub::cause::Cause;
 use crate::hub::keys::{PeerKey, ProviderKey};
 use crate::hub::peers::{Peer, Peers, QueuedResult, ResultKind};
@@ -156,6 +156,9 @@ impl Manager {
     pub(super) fn send_initial(&mut self, peers: &mut Peers, key: PeerKey, behind: bool) {
         let Some(viewer) = self.viewers.get(key).filter(|viewer| viewer.open) else { return };
         let echoed = viewer.initial;
+        if self.comes_late(peers, key, Wish::Unasked { behind }) {
+            return;
+        }
         match self.initial(peers, key, echoed, behind) {
             Some(bytes) => peers.queue_result(key, QueuedResult { bytes, kind: ResultKind::Step }),
             None => {
@@ -168,9 +171,65 @@ impl Manager {
 
     /// Answers OPEN with a fresh start.
     fn answer_initial(&mut self, peers: &mut Peers, key: PeerKey, echoed: Bits) {
+        if self.comes_late(peers, key, Wish::Asked(echoed)) {
+            return;
+        }
         match self.initial(peers, key, echoed, false) {
             Some(bytes) => peers.queue_result(key, QueuedResult { bytes, kind: ResultKind::Answer }),
             None => answer(peers, key, no_memory(echoed), &[]),
+        }
+    }
+
+    /// Whether a fresh start must wait until a timestep has been applied; then it is given by [`Self::serve_latecomers`].
+    fn comes_late(&mut self, peers: &mut Peers, key: PeerKey, wish: Wish) -> bool {
+        let wants_world = self.viewers.get(key).is_some_and(|viewer| viewer.initial.has(Bits::WORLD));
+        let Some(provider) = self.provider_of(key) else { return false };
+        if !self.providers.get(provider).is_some_and(|found| found.loaded) {
+            return false;
+        }
+        if wants_world {
+            self.must_make_world(provider);
+        }
+        let found = self.providers.get_mut(provider);
+        let Some(provider) = found.filter(|found| found.making.is_some()) else { return false };
+        let latecomer = Latecomer { viewer: key, wish };
+        match wish {
+            Wish::Asked(_) => {
+                if let Some(results) = peers.results_mut(key) {
+                    results.promised += 1;
+                }
+            }
+            Wish::Unasked { .. } => {}
+        }
+        let waited = self.viewers.get_mut(key).is_some_and(|viewer| core::mem::replace(&mut viewer.waits, true));
+        if !(waited && provider.latecomers.contains(&latecomer)) || matches!(wish, Wish::Asked(_)) {
+            provider.latecomers.push(latecomer);
+        }
+        true
+    }
+
+    /// Gives a fresh start to those who have waited for it.
+    pub(super) fn serve_latecomers(&mut self, peers: &mut Peers, key: ProviderKey) {
+        let Some(provider) = self.providers.get_mut(key) else { return };
+        for latecomer in core::mem::take(&mut provider.latecomers) {
+            self.serve_latecomer(peers, Some(key), latecomer);
+        }
+    }
+
+    /// Gives a fresh start to one who has waited for that of a provider, of what it sees by now. Who sees another one was given a start already,
+    /// and needs an answer only if it has asked.
+    pub(super) fn serve_latecomer(&mut self, peers: &mut Peers, of: Option<ProviderKey>, latecomer: Latecomer) {
+        let Latecomer { viewer, wish } = latecomer;
+        let sees = self.provider_of(viewer);
+        let Some(waiting) = self.viewers.get_mut(viewer) else { return };
+        waiting.waits &= sees != of;
+        match wish {
+            Wish::Asked(echoed) => {
+                keep_promise(peers, viewer);
+                self.answer_initial(peers, viewer, echoed);
+            }
+            Wish::Unasked { behind } if of.is_some() && sees == of => self.send_initial(peers, viewer, behind),
+            Wish::Unasked { .. } => {}
         }
     }
 

@@ -3,15 +3,16 @@
 //! The kernel's entities and properties are translated into those of the viewer protocol here, and nowhere else: `rcrs` and
 //! `control` do not know each other. A step's sections are encoded once, whoever wants them.
 
+use core::ops::Bound;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::control::reading::Reading;
 use crate::control::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, Point, Properties, Property};
-use crate::control::replay::{self, Record as ReplayRecord};
-use crate::control::section::{self, Section};
-use crate::limits::{FEED_ENTITIES_MAX, RECORD_ITEMS_MAX};
+use crate::control::section::{self, Growing, Section};
+use crate::limits::{FEED_ENTITIES_MAX, WORLD_PIECE};
 use crate::rcrs::entity::Entity as KernelEntity;
+use crate::rcrs::merge::Arrival;
 use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
 use crate::rcrs::score::Score;
 use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
@@ -42,14 +43,51 @@ pub(super) struct Statics {
     pub(super) map_name: String,
 }
 
-/// Areas encoded in one piece: those of a city take longer than a turn of the loop may.
-const AREAS_PER_PIECE: usize = 2000;
+/// Values of a world whose section is made in one piece.
+const VALUES_AT_ONCE: usize = 1 << 16;
 
 /// A map section in the making. The world must stay as it is meanwhile.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MapDraft {
     pub(super) out: Vec<u8>,
-    areas: usize,
+    /// The last entity that was looked at.
+    behind: Option<i32>,
+}
+
+/// A world section in the making. The world must stay as it is meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct WorldDraft {
+    pub(super) out: Vec<u8>,
+    list: Option<Growing>,
+    /// The last entity that is in it.
+    behind: Option<i32>,
+}
+
+impl WorldDraft {
+    /// Writes down so many entities, less of those with many values; answers whether those were all.
+    pub(super) fn go_on(&mut self, world: &ProviderWorld, left: &mut usize) -> bool {
+        let Self { out, list, behind } = self;
+        if matches!(world, ProviderWorld::Empty | ProviderWorld::Coming(_)) {
+            return true;
+        }
+        let list = list.get_or_insert_with(|| Growing::new(out, Section::World));
+        while *left > 0 {
+            let Some(entity) = world.entity_behind(*behind) else { return true };
+            let before = out.len();
+            list.entity(out, &entity);
+            *behind = Some(entity.id);
+            spend(left, out.len() - before);
+        }
+        false
+    }
+}
+
+/// Bytes that are written down in the time that one entity takes.
+const BYTES_OF_ONE: usize = 256;
+
+/// Uses up what an item takes that was written down in so many bytes.
+pub(super) const fn spend(left: &mut usize, bytes: usize) {
+    *left = left.saturating_sub(1 + bytes / BYTES_OF_ONE);
 }
 
 /// A timestep as it came, not yet applied.
@@ -119,6 +157,8 @@ pub(super) enum ProviderWorld {
     /// Nothing has come yet.
     #[default]
     Empty,
+    /// A kernel's world of which not all has been taken in.
+    Coming(Box<Arrival>),
     /// A kernel's world.
     Kernel(World),
     /// The world of a recording.
@@ -126,26 +166,64 @@ pub(super) enum ProviderWorld {
 }
 
 impl ProviderWorld {
+    /// A kernel's world of these entities, none of which has been taken in.
+    ///
+    /// # Errors
+    /// They are too many, in words.
+    pub(super) fn coming(entities: Vec<KernelEntity>) -> Result<Self, String> {
+        Arrival::new(entities).map(|arrival| Self::Coming(Box::new(arrival))).map_err(|error| error.to_string())
+    }
+
+    /// Takes in some of a kernel's world that is coming; answers whether nothing is coming any more.
+    ///
+    /// # Errors
+    /// They have too many values, in words.
+    pub(super) fn take_in(&mut self) -> Result<bool, String> {
+        let Self::Coming(arrival) = self else { return Ok(true) };
+        if arrival.go_on(WORLD_PIECE).map_err(|error| error.to_string())?
+            && let Self::Coming(arrival) = core::mem::take(self)
+        {
+            *self = Self::Kernel(arrival.into_world());
+        }
+        Ok(false)
+    }
+
     /// The world section.
     pub(super) fn encode_world(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut draft = WorldDraft::default();
+        draft.go_on(self, &mut { usize::MAX });
+        draft.out
+    }
+
+    /// Whether its section takes so long that it is made in pieces.
+    pub(super) fn is_large(&self) -> bool {
+        let (entities, values) = match self {
+            Self::Empty | Self::Coming(_) => (0, 0),
+            Self::Kernel(world) => (world.len(), world.values()),
+            Self::Replay(world) => (world.len(), 0),
+        };
+        entities > 2 * WORLD_PIECE || values > VALUES_AT_ONCE
+    }
+
+    /// The entity of the next higher id, as viewers are told it.
+    fn entity_behind(&self, id: Option<i32>) -> Option<Entity<'_>> {
         match self {
-            Self::Empty => {}
-            Self::Kernel(world) => section::world(&mut out, world.iter().map(|entity| whole(world, entity))),
-            Self::Replay(entities) => section::world(&mut out, entities.values().map(Entity::borrowed)),
+            Self::Empty | Self::Coming(_) => None,
+            Self::Kernel(world) => world.next_behind(id).map(|entity| whole(world, entity)),
+            Self::Replay(world) => {
+                let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+                let (_, entity) = world.range((from, Bound::Unbounded)).next()?;
+                Some(Entity { created: false, deleted: false, ..entity.borrowed() })
+            }
         }
-        out
     }
 
     /// The score, as it stands in a record; nothing before there is a world.
     pub(super) fn encode_score(&self) -> Vec<u8> {
         let (mut out, mut score) = (Vec::new(), Score::default());
         match self {
-            Self::Empty => return out,
-            Self::Kernel(world) => {
-                let civilians = world.iter().filter(|entity| entity.kind == EntityKind::Civilian);
-                civilians.filter_map(|found| found.properties.number(PropertyKind::Hp)).for_each(|hp| score.add(hp));
-            }
+            Self::Empty | Self::Coming(_) => return out,
+            Self::Kernel(world) => score = world.score(),
             Self::Replay(world) => {
                 let civilians = world.values().filter(|entity| entity.kind == Some(EntityType::Civilian));
                 civilians.filter_map(|found| found.properties.get(Property::Hp)).for_each(|hp| score.add(hp));
@@ -158,99 +236,45 @@ impl ProviderWorld {
     /// Makes a bounded piece of the map section; answers whether it is whole.
     pub(super) fn encode_map(&self, draft: &mut MapDraft) -> bool {
         let Self::Kernel(world) = self else { return true };
-        let areas = || world.iter().filter(|entity| entity.kind.is_area());
         if draft.out.is_empty() {
             let corner = |(x, y): (i32, i32)| [f64::from(x), f64::from(y)];
             let corners = world.bounds().map(|bounds| (corner(bounds.low), corner(bounds.high)));
             let (low, high) = corners.unwrap_or_default();
-            section::map_begin(&mut draft.out, low, high, areas().count());
+            let areas = world.iter().filter(|entity| entity.kind.is_area()).count();
+            section::map_begin(&mut draft.out, low, high, areas);
         }
-        let mut made = 0;
-        for entity in areas().skip(draft.areas).take(AREAS_PER_PIECE) {
-            section::map_area(&mut draft.out, &area(entity));
-            made += 1;
+        let mut left = WORLD_PIECE;
+        while left > 0 {
+            let Some(entity) = world.next_behind(draft.behind) else { return true };
+            let before = draft.out.len();
+            if entity.kind.is_area() {
+                section::map_area(&mut draft.out, &area(entity));
+            }
+            draft.behind = Some(entity.id);
+            spend(&mut left, draft.out.len() - before);
         }
-        draft.areas += made;
-        made < AREAS_PER_PIECE
+        false
     }
 
     /// Memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Empty => 0,
+            Self::Coming(arrival) => arrival.bytes(),
             Self::Kernel(world) => world.bytes(),
             Self::Replay(world) => world.len() * (size_of::<Entity<'_>>() + REPLAY_OVERHEAD),
         }
     }
 
-    /// Applies a timestep and encodes its sections.
-    pub(super) fn apply(&mut self, raw: Raw) -> Result<Timestep, String> {
-        match raw {
-            Raw::Kernel { time, commands, perceptions, changes } => {
-                let Self::Kernel(world) = self else { return Err("a step came before the world".to_owned()) };
-                let difference = world.apply(changes).map_err(|error| error.to_string())?;
-                let mut step = Timestep { time, ..Timestep::default() };
-                section::commands(&mut step.commands, commands.iter().map(action));
-                encode_changes(&mut step.changes, world, &difference);
-                if !perceptions.is_empty() {
-                    encode_perceptions(&mut step.perceptions, &perceptions);
-                }
-                step.score = self.encode_score();
-                Ok(step)
-            }
-            Raw::Replay { time, bytes } => self.apply_replay(time, &bytes),
-            Raw::Fed { time, record } => Ok(self.apply_fed(time, &record)),
-        }
-    }
-
-    /// The timestep that tells how the world was put right at `time`.
-    pub(super) fn corrected(&self, time: i32, difference: &Difference) -> Timestep {
-        let mut step = Timestep { time, score: self.encode_score(), ..Timestep::default() };
-        if let Self::Kernel(world) = self {
-            encode_changes(&mut step.changes, world, difference);
-        }
-        step
-    }
-
-    fn apply_replay(&mut self, time: i32, bytes: &[u8]) -> Result<Timestep, String> {
-        let record = ReplayRecord::read(bytes).map_err(|error| error.to_string())?;
-        if let Some(world) = record.section(Section::World) {
-            let entities = replay::entities(world).map_err(|error| error.to_string())?;
-            *self = Self::Replay(entities.into_iter().map(|entity| (entity.id, entity.standing())).collect());
-        }
-        if matches!(self, Self::Empty) {
-            *self = Self::Replay(BTreeMap::new());
-        }
-        if let (Some(changes), Self::Replay(world)) = (record.section(Section::Changes), &mut *self) {
-            // A record with a world has its changes in it already; applying them again changes nothing.
-            replay::entities(changes)
-                .map_err(|error| error.to_string())?
-                .iter()
-                .for_each(|change| apply(world, change));
-            if world.len() > RECORD_ITEMS_MAX {
-                return Err("the recording's world has too many entities".to_owned());
-            }
-        }
-        Ok(self.step_of(time, |section| record.section(section)))
-    }
-
-    /// Applies the changes of a feed's timestep, for which there is room.
-    fn apply_fed(&mut self, time: i32, record: &Reading) -> Timestep {
-        if let Self::Replay(world) = self {
-            record.changes().iter().for_each(|change| apply(world, change));
-        }
-        self.step_of(time, |section| record.section(section))
-    }
-
     /// A timestep as it was told, with the score behind it.
-    fn step_of<'a>(&self, time: i32, told: impl Fn(Section) -> Option<&'a [u8]>) -> Timestep {
+    pub(super) fn step_of(&self, time: i32, record: &Reading) -> Timestep {
         let mut step = Timestep { time, score: self.encode_score(), ..Timestep::default() };
         for (wanted, out) in [
             (Section::Commands, &mut step.commands),
             (Section::Changes, &mut step.changes),
             (Section::Perceptions, &mut step.perceptions),
         ] {
-            if let Some(value) = told(wanted) {
+            if let Some(value) = record.section(wanted) {
                 section::raw(out, wanted, value);
             }
         }
@@ -266,7 +290,7 @@ impl ProviderWorld {
 }
 
 /// Applies what changes of one entity.
-fn apply(world: &mut BTreeMap<i32, Entity<'static>>, change: &Entity<'_>) {
+pub(super) fn apply_told(world: &mut BTreeMap<i32, Entity<'static>>, change: &Entity<'_>) {
     if change.deleted {
         world.remove(&change.id);
     } else {
@@ -400,37 +424,41 @@ fn anew<'a>(world: &World, entity: &'a KernelEntity) -> Entity<'a> {
     told
 }
 
-fn encode_changes(out: &mut Vec<u8>, world: &World, difference: &Difference) {
-    let created = difference.created.iter().filter_map(|id| {
-        let entity = world.get(*id)?;
-        Some(Entity { created: true, ..whole(world, entity) })
-    });
-    let boarded = |id: i32| difference.boarded.iter().find(|(team, _)| *team == id).map(|(_, civilian)| *civilian);
-    let changed = difference.changed.iter().filter_map(|(id, wanted)| {
+/// What is told of the item of this number in a difference, if anything is.
+pub(super) fn difference_entity<'a>(world: &'a World, difference: &Difference, number: usize) -> Option<Entity<'a>> {
+    let Difference { created, changed, replaced, boarded, deleted } = difference;
+    let mut at = number;
+    if let Some(id) = created.get(at) {
+        return world.get(*id).map(|entity| Entity { created: true, ..whole(world, entity) });
+    }
+    at -= created.len();
+    if let Some((id, wanted)) = changed.get(at) {
         let mut change = differing(world.get(*id)?, *wanted);
-        if let Some(civilian) = boarded(*id) {
-            tell(&mut change.properties, Property::Board, civilian);
+        if let Ok(found) = boarded.binary_search_by_key(id, |(team, _)| *team)
+            && let Some((_, civilian)) = boarded.get(found)
+        {
+            tell(&mut change.properties, Property::Board, *civilian);
         }
-        (!change.is_silent()).then_some(change)
-    });
-    // Teams whose passenger changed although nothing of themselves did.
-    let boarding = difference.boarded.iter().filter_map(|(team, civilian)| {
-        let known = difference.changed.iter().any(|(id, _)| id == team)
-            || difference.created.contains(team)
-            || difference.replaced.contains(team);
-        let entity = world.get(*team).filter(|_| !known)?;
+        return Some(change).filter(|change| !change.is_silent());
+    }
+    at -= changed.len();
+    if let Some(id) = replaced.get(at) {
+        return world.get(*id).map(|entity| anew(world, entity));
+    }
+    at -= replaced.len();
+    if let Some((team, civilian)) = boarded.get(at) {
+        // Teams whose passenger changed although nothing of themselves did.
+        let is_known = changed.binary_search_by_key(team, |(id, _)| *id).is_ok()
+            || created.binary_search(team).is_ok()
+            || replaced.binary_search(team).is_ok();
+        let entity = world.get(*team).filter(|_| !is_known)?;
         let mut properties = Properties::default();
         tell(&mut properties, Property::Board, *civilian);
-        Some(Entity { id: *team, kind: Some(kind_of(entity.kind)), properties, ..Entity::default() })
-    });
-    let deleted = difference.deleted.iter().map(|(id, kind)| Entity {
-        id: *id,
-        kind: Some(kind_of(*kind)),
-        deleted: true,
-        ..Entity::default()
-    });
-    let replaced = difference.replaced.iter().filter_map(|id| Some(anew(world, world.get(*id)?)));
-    section::changes(out, created.chain(changed).chain(replaced).chain(boarding).chain(deleted));
+        return Some(Entity { id: *team, kind: Some(kind_of(entity.kind)), properties, ..Entity::default() });
+    }
+    at -= boarded.len();
+    let (id, kind) = deleted.get(at)?;
+    Some(Entity { id: *id, kind: Some(kind_of(*kind)), deleted: true, ..Entity::default() })
 }
 
 fn area(entity: &KernelEntity) -> AreaInfo<'_> {
@@ -458,7 +486,7 @@ fn area(entity: &KernelEntity) -> AreaInfo<'_> {
     }
 }
 
-fn action(command: &Command) -> Action<'_> {
+pub(super) fn action(command: &Command) -> Action<'_> {
     let plain = |kind| Action::new(command.agent, kind);
     let saying = |kind, channel, message| {
         let message_size = i32::try_from(<[u8]>::len(message)).ok();
@@ -489,14 +517,9 @@ fn heard(command: &Command) -> Action<'_> {
     Action { message: None, time: Some(command.time), ..action(command) }
 }
 
-fn encode_perceptions(out: &mut Vec<u8>, perceptions: &[Perceived]) {
-    let heard: Vec<Vec<Action<'_>>> =
-        perceptions.iter().map(|perceived| perceived.heard.iter().map(heard).collect()).collect();
-    let agents = perceptions.iter().zip(&heard).map(|(perceived, heard)| section::Perception {
-        id: perceived.agent,
-        updated: &perceived.updated,
-        deleted: &perceived.deleted,
-        heard,
-    });
-    section::perceptions(out, agents);
+/// Appends what an agent perceived.
+pub(super) fn perceived(out: &mut Vec<u8>, perceived: &Perceived) {
+    let heard: Vec<Action<'_>> = perceived.heard.iter().map(heard).collect();
+    let Perceived { agent: id, updated, deleted, .. } = perceived;
+    section::perception(out, &section::Perception { id: *id, updated, deleted, heard: &heard });
 }
