@@ -7,6 +7,8 @@ mod feeding;
 #[cfg(feature = "tls")]
 mod secret;
 mod supervised;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 use std::collections::VecDeque;
@@ -24,6 +26,7 @@ use crate::limits::{
     READ_BYTES_MAX, READ_BYTES_OF_ALL, READS_IN_A_ROW, TURN_MICROS, TURN_MICROS_OF_MORE, TURN_MICROS_OF_READS,
     TURN_MICROS_OF_WAKING,
 };
+use crate::store::wipe;
 use crate::time::Tick;
 
 use super::audit_log::AuditLog;
@@ -492,8 +495,12 @@ impl Server {
             Ok(n) => {
                 // A short read has emptied the socket, unless its end has been announced behind the bytes.
                 let more = n == buffer.len() || wire.ends || ASKED_UNTIL_NOTHING;
-                if let Some(bytes) = self.scratch.get(..n) {
+                let is_secret = self.hub.may_say_secrets(key);
+                if let Some(bytes) = self.scratch.get_mut(..n) {
                     self.hub.handle_bytes(now, key, bytes);
+                    if is_secret {
+                        wipe(bytes);
+                    }
                 }
                 return (n, more);
             }

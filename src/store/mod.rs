@@ -17,3 +17,10 @@ pub mod table;
 pub mod tail;
 pub mod tally;
 pub mod timers;
+
+/// Wipes what must not be found where it lay, also where nobody reads that again. Byte by byte it would take as long as to make it.
+#[inline(always)]
+pub fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
+}

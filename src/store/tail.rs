@@ -1,9 +1,8 @@
 //! What is left of a read: bytes that came in and do not yet make a whole message, or that nobody may read on yet, contiguous in
 //! one block of the [`super::pool`]. It grows in the pool's steps and gives its block back with its last byte.
 
-use zeroize::Zeroize as _;
-
 use super::pool::{Pool, Use};
+use super::wipe;
 use crate::limits::BLOCK_BYTES_MIN;
 
 /// A block of so many bytes is not copied when it grows.
@@ -93,6 +92,27 @@ impl Tail {
         true
     }
 
+    /// The same of bytes that must lie nowhere but here, as those before them: where those lay is wiped if they have to move.
+    #[must_use]
+    pub fn append_secret(&mut self, more: &[u8], pool: &mut Pool) -> bool {
+        let needed = self.len() + more.len();
+        if needed > self.block.capacity() {
+            let mut larger = Self::default();
+            if !larger.grow(needed, pool) || !larger.append(self.bytes(), pool) {
+                larger.clear(pool);
+                return false;
+            }
+            self.clear_secret(pool);
+            *self = larger;
+        } else if self.end + more.len() > self.block.capacity() {
+            let old = self.end;
+            self.block.copy_within(self.start..old, 0);
+            (self.start, self.end) = (0, self.len());
+            wipe(self.block.get_mut(self.end..old).unwrap_or_default());
+        }
+        self.append(more, pool)
+    }
+
     /// Takes a block of at least so many bytes in place of the one that it has.
     fn grow(&mut self, bytes: usize, pool: &mut Pool) -> bool {
         if self.block.capacity() >= LARGE_BYTES {
@@ -134,9 +154,14 @@ impl Tail {
     pub fn consume_secret(&mut self, n: usize, pool: &mut Pool) {
         let n = n.min(self.len());
         if let Some(secret) = self.block.get_mut(self.start..self.start + n) {
-            secret.zeroize();
+            wipe(secret);
         }
         self.consume(n, pool);
+    }
+
+    /// Drops what waits, of which nothing must lie in the block any longer.
+    pub fn clear_secret(&mut self, pool: &mut Pool) {
+        self.consume_secret(self.len(), pool);
     }
 
     /// Takes `len` bytes out of the middle, `at` bytes behind the front.
@@ -199,6 +224,31 @@ mod tests {
         tail.consume_secret(usize::MAX, &mut pool);
         let block = pool.take(bytes, Use::Partial).unwrap();
         assert!(!block.windows(7).any(|bytes| bytes == b"another"));
+    }
+
+    #[test]
+    fn a_secret_that_comes_in_parts_stays_nowhere_that_it_has_lain() {
+        let mut pool = Pool::new(1 << 16);
+        let mut tail = Tail::default();
+        assert!(tail.append_secret(&[b'-'; 1000], &mut pool) && tail.block_bytes() == 1024);
+        tail.consume(1000, &mut pool);
+        assert!(tail.append_secret(b"------", &mut pool));
+        tail.consume(3, &mut pool);
+        assert!(tail.append_secret(&[b'-'; 1000], &mut pool));
+        tail.consume(997, &mut pool);
+        assert!(tail.append_secret(b"the first part, ", &mut pool));
+        assert_eq!(tail.block.get(..1019).unwrap().iter().filter(|byte| **byte == b't').count(), 3, "it lies there");
+        // It moves in its block, into another one, and goes.
+        tail.consume(4, &mut pool);
+        assert!(tail.append_secret(&[b'2'; 50], &mut pool));
+        assert_eq!(tail.bytes(), [b"--the first part, ".as_slice(), &[b'2'; 50]].concat());
+        assert!(tail.block.windows(9).filter(|bytes| bytes == b"the first").count() == 1);
+        assert!(tail.append_secret(&[b'3'; 2000], &mut pool));
+        let small = pool.take(1024, Use::Partial).unwrap();
+        assert!(!small.iter().any(|byte| b"thefirspa23".contains(byte)));
+        tail.clear_secret(&mut pool);
+        let large = pool.take(4096, Use::Partial).unwrap();
+        assert!(!large.iter().any(|byte| b"thefirspa23".contains(byte)));
     }
 
     #[test]

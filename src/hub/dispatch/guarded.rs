@@ -23,11 +23,17 @@ enum Shaking {
 }
 
 impl Hub {
+    /// Whether what this peer says next may be a password: whoever reads that wipes what it was read into, once it is handed in.
+    #[must_use]
+    pub fn may_say_secrets(&self, key: PeerKey) -> bool {
+        self.peers.get(key).is_some_and(|peer| peer.guard.is_some())
+    }
+
     /// Bytes have come from a peer with a guard, or on a sealed link; or there may be more to do with what came before.
     #[cold]
     pub(in crate::hub) fn feed_guarded(&mut self, key: PeerKey, input: &[u8]) {
         if self.peers.get(key).is_some_and(|peer| peer.guard.is_some()) {
-            self.peers.buffer(key, input);
+            self.peers.buffer_secret(key, input);
             self.shake(key);
         } else {
             self.open_sealed(key, input);
@@ -45,7 +51,7 @@ impl Hub {
             let mut tail = core::mem::take(&mut peer.tail);
             let goes_on = self.shake_once(key, &mut guard, &mut tail);
             let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_open()) else {
-                tail.clear(&mut self.peers.pool);
+                tail.clear_secret(&mut self.peers.pool);
                 return;
             };
             let is_ready = peer.is_ready();
@@ -289,5 +295,69 @@ impl Hub {
         if !is_kept {
             self.peers.close(key, Cause::Memory);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::auth::hash_of;
+    use crate::config::{Access, Config, UserRule};
+    use crate::hub::fixture::NEAR;
+    use crate::hub::{Cause, Hub, Start};
+    use crate::limits::BLOCK_BYTES_MIN;
+    use crate::store::pool::Use;
+    use crate::time::Tick;
+    use crate::zmtp::greeting;
+
+    const NOW: Tick = Tick(1000);
+    const PASSWORD: &[u8] = b"a password that nobody else must read";
+
+    /// A hub at which somebody comes with that password by PLAIN, in these pieces, and goes.
+    fn asked(pieces: &[&[u8]], is_judged: bool) -> Hub {
+        let user = UserRule { name: "CA".to_owned(), token: vec![hash_of("another one")], ..UserRule::default() };
+        let (namespace, host) = ("N1".to_owned(), "n1".to_owned());
+        let config = Config { auth: Access::All, users: vec![user], namespace, host, ..Config::default() };
+        let mut hub = Hub::new(config, Start { seed: 7, now: NOW, unix_ms: 1_700_000_000_000 }).unwrap();
+        let key = hub.open(NOW, NEAR.parse().unwrap()).unwrap();
+        for bytes in pieces {
+            assert!(hub.may_say_secrets(key));
+            hub.handle_bytes(NOW, key, bytes);
+        }
+        assert_eq!(hub.may_say_secrets(key), !is_judged, "it is nobody");
+        hub.handle_closed(NOW, key, Cause::Peer);
+        assert_eq!(hub.peers.pool.in_use().1, 0);
+        hub
+    }
+
+    /// No part of the password is left in blocks of so many bytes that were given back.
+    fn look_for_it(hub: &mut Hub, bytes: usize) {
+        // What we have said lay in others.
+        let blocks: Vec<Box<[u8]>> = (0..4).map(|_| hub.peers.pool.take(bytes, Use::Partial).unwrap()).collect();
+        let has_part = |part: &[u8]| blocks.iter().any(|block| block.windows(part.len()).any(|bytes| bytes == part));
+        assert!(!PASSWORD.windows(4).any(has_part), "{bytes}");
+    }
+
+    #[test]
+    fn a_password_stays_in_no_block() {
+        let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+        let login = [b"\x05HELLO\x02CA", &[length(PASSWORD)][..], PASSWORD].concat();
+        let said = [&greeting::ours("PLAIN", false), &[4, length(&login)][..], &login].concat();
+        for len in [said.len(), said.len() - 1, said.len() - 5] {
+            for piece in [1, 7, 90, 1000] {
+                let pieces: Vec<&[u8]> = said.get(..len).unwrap().chunks(piece).collect();
+                let mut hub = asked(&pieces, len == said.len());
+                look_for_it(&mut hub, BLOCK_BYTES_MIN);
+            }
+        }
+        // With the end of it so much comes that another block is needed.
+        let (front, end) = said.split_at(said.len() - 9);
+        let mut hub = asked(&[front, &[end, &[0; 2 * BLOCK_BYTES_MIN]].concat()], true);
+        look_for_it(&mut hub, BLOCK_BYTES_MIN);
+        look_for_it(&mut hub, 4 * BLOCK_BYTES_MIN);
+        // What is no HELLO ends the link, and is wiped.
+        let hello = [b"\x05HALLO", PASSWORD].concat();
+        let wrong = [&[4, length(&hello)][..], &hello].concat();
+        let mut hub = asked(&[&greeting::ours("PLAIN", false), &wrong], true);
+        look_for_it(&mut hub, BLOCK_BYTES_MIN);
     }
 }

@@ -199,7 +199,7 @@ impl Peers {
         self.audit_failure(doer, &message, needs);
         if self.may_log() {
             let at = address.map_or_else(String::new, |address| format!(" at {address}"));
-            log::warn!("{user}{at} may not {what} {target}: it needs {needs}");
+            log::warn!("{user}{at} may not {message}: it needs {needs}");
         }
         let denial = Denial { user, address, action: what.to_owned(), target, needs: needs.to_owned() };
         self.denials.note(denial, self.now);

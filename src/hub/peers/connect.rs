@@ -299,8 +299,8 @@ impl Peers {
         self.note_broken_handshake(key, cause);
         *cause.counter(&mut self.counters) += 1;
         let Some(peer) = self.table.get_mut(key) else { return };
+        peer.drop_input(&mut self.pool);
         peer.guard = None;
-        peer.tail.clear(&mut self.pool);
         peer.ring.clear(&mut self.pool);
         (peer.left, peer.opening, peer.life) = (0, 0, Life::Tarpit);
         if let Some(share) = peer.share.take() {
@@ -353,11 +353,8 @@ impl Peers {
             self.handshakes -= 1;
         }
         peer.life = Life::Finishing(cause);
+        peer.drop_input(&mut self.pool);
         peer.guard = None;
-        peer.tail.clear(&mut self.pool);
-        if let Some(sealed) = peer.sealed_mut() {
-            sealed.raw.clear(&mut self.pool);
-        }
         self.want_flush(key);
         self.set_peer_timer(key, PeerTimer::Life, FAREWELL);
     }
@@ -386,7 +383,7 @@ impl Peers {
         if let Some(share) = peer.share.take() {
             self.shares.take_connection(share);
         }
-        peer.tail.clear(&mut self.pool);
+        peer.drop_input(&mut self.pool);
         if let Some(results) = peer.results_mut() {
             self.pool.refund(results.clear());
         }
@@ -407,7 +404,8 @@ impl Peers {
         if cause != Cause::Refused {
             *cause.counter(&mut self.counters) += 1;
         }
-        if is_shaking || !cause.is_warning() {
+        // Of whom the tarpit has held it was told why, when it went in.
+        if is_shaking || peer.life == Life::Tarpit || !cause.is_warning() {
             log::debug!("{} closed: {cause}", peer.remote);
         } else if self.may_log() {
             log::warn!("{} closed: {cause}", peer.remote);

@@ -59,6 +59,14 @@ impl Peers {
         }
     }
 
+    /// The same of bytes of a handshake, among which a password may be.
+    pub(in crate::hub) fn buffer_secret(&mut self, key: PeerKey, bytes: &[u8]) {
+        let Some(peer) = self.table.get_mut(key) else { return };
+        if !bytes.is_empty() && !peer.tail.append_secret(bytes, &mut self.pool) {
+            self.close(key, Cause::Memory);
+        }
+    }
+
     /// A peer's bytes have been walked through, by which the counter of messages has gone up from `before`. A half-sent message must go on: sets the
     /// deadline unless there is one.
     pub(in crate::hub) fn walked(&mut self, key: PeerKey, before: u64) {

@@ -37,6 +37,18 @@ impl Peer {
         self.tail.block_bytes() + self.sealed().map_or(0, |sealed| sealed.raw.block_bytes())
     }
 
+    /// Lets go of what has come in and was not dealt with. Of a handshake, that may be a part of a password.
+    pub(super) fn drop_input(&mut self, pool: &mut Pool) {
+        if self.guard.is_some() {
+            self.tail.clear_secret(pool);
+        } else {
+            self.tail.clear(pool);
+        }
+        if let Some(sealed) = self.sealed_mut() {
+            sealed.raw.clear(pool);
+        }
+    }
+
     /// Whether all on it is sealed.
     pub(in crate::hub) fn is_sealed(&self) -> bool {
         self.sealed().is_some()

@@ -7,6 +7,8 @@
 use wide::u32x4;
 use zeroize::Zeroize;
 
+use crate::store::wipe;
+
 /// Bytes of a block.
 pub(super) const BLOCK_BYTES: usize = 64;
 /// Blocks that are made at once.
@@ -14,13 +16,6 @@ pub(super) const LANES: usize = 4;
 
 /// A block of a keystream.
 pub(super) type Block = [u8; BLOCK_BYTES];
-
-/// Wipes a part of a keystream, also where nobody reads it again. Byte by byte it would take as long as all the rest.
-#[inline(always)]
-pub(super) fn wipe(bytes: &mut [u8]) {
-    bytes.fill(0);
-    zeroize::optimization_barrier(bytes);
-}
 
 /// Blocks that were made at once, which are wiped where they lie.
 struct Made([Block; LANES]);

@@ -14,6 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::poly;
 use super::salsa::{self, Block, Keystream};
+use crate::store::wipe;
 
 /// Bytes of a key, public or secret.
 pub const KEY_BYTES: usize = 32;
@@ -254,9 +255,9 @@ impl Blocks {
 
     #[inline(always)]
     fn wipe(&mut self) {
-        salsa::wipe(&mut self.first);
+        wipe(&mut self.first);
         if let Some(blocks) = &mut self.behind {
-            salsa::wipe(blocks.as_flattened_mut());
+            wipe(blocks.as_flattened_mut());
         }
     }
 
