@@ -13,7 +13,7 @@ use crate::rcrs::message::ChangeSet;
 use crate::rcrs::world::{Difference, World};
 
 /// Values in the changes that are kept meanwhile: more than any timestep of a kernel that is well.
-const VALUES_MAX: usize = RCRS_VALUES_MAX / 8;
+const VALUES_MAX: usize = RCRS_VALUES_MAX / 2;
 
 /// A second look in the making.
 #[derive(Debug, Default)]
