@@ -106,22 +106,23 @@ where
 
 /// Appends the world section: whole entities.
 pub fn world<'a>(out: &mut Vec<u8>, entities: impl IntoIterator<Item = Entity<'a>>) {
-    out.text(Section::World.key());
-    // Both flags belong to changes alone.
-    let whole = |info| Entity { created: false, deleted: false, ..info };
-    out.counted(|out| entities.into_iter().map(|info| entity(out, &whole(info))).count());
+    let mut list = Growing::new(out, Section::World);
+    for info in entities {
+        // Both flags belong to changes alone.
+        list.entity(out, &Entity { created: false, deleted: false, ..info });
+    }
 }
 
 /// Appends the commands section.
 pub fn commands<'a>(out: &mut Vec<u8>, actions: impl IntoIterator<Item = Action<'a>>) {
-    out.text(Section::Commands.key());
-    out.counted(|out| actions.into_iter().map(|info| action(out, &info)).count());
+    let mut list = Growing::new(out, Section::Commands);
+    actions.into_iter().for_each(|info| list.action(out, &info));
 }
 
 /// Appends the changes section: of each entity that changed, id, type and what differs; nil for what has become undefined.
 pub fn changes<'a>(out: &mut Vec<u8>, entities: impl IntoIterator<Item = Entity<'a>>) {
-    out.text(Section::Changes.key());
-    out.counted(|out| entities.into_iter().map(|info| entity(out, &info)).count());
+    let mut list = Growing::new(out, Section::Changes);
+    entities.into_iter().for_each(|info| list.entity(out, &info));
 }
 
 /// Appends the config section. `entries` must not name a key twice.
@@ -154,12 +155,6 @@ pub fn perception(out: &mut Vec<u8>, agent: &Perception<'_>) {
     for heard in agent.heard {
         action(out, heard);
     }
-}
-
-/// Appends the perceptions section. `agents` must not name one twice.
-pub fn perceptions<'a>(out: &mut Vec<u8>, agents: impl ExactSizeIterator<Item = Perception<'a>>) {
-    perceptions_begin(out, agents.len());
-    agents.for_each(|agent| perception(out, &agent));
 }
 
 /// A section that is a list and gets its items one by one: it is whole whenever none of them is being added.

@@ -51,13 +51,6 @@ impl World {
         merge.go_on(self, &mut most);
         Ok(merge.finish())
     }
-
-    /// Takes over another world as a whole; says what is different.
-    pub fn replace(&mut self, newer: Self) -> Difference {
-        let mut exchange = Exchange::new(newer);
-        exchange.go_on(self, usize::MAX);
-        exchange.finish(self)
-    }
 }
 
 /// A world whose first entities are being taken in.
@@ -388,6 +381,12 @@ mod tests {
         assert_eq!(world.passenger(7), None);
     }
 
+    fn replace(world: &mut World, newer: World) -> Difference {
+        let mut exchange = Exchange::new(newer);
+        assert!(exchange.go_on(world, usize::MAX));
+        exchange.finish(world)
+    }
+
     #[test]
     fn another_world_taken_over_says_what_is_different() {
         let civilian = |place| entity(5, EntityKind::Civilian, &[(PropertyKind::Position, place)]);
@@ -395,15 +394,15 @@ mod tests {
         let road = |x| entity(1, EntityKind::Road, &[(PropertyKind::X, x)]);
         let mut world = World::new(vec![road(1), civilian(1), team(), entity(8, EntityKind::Blockade, &[])]).unwrap();
         let newer = World::new(vec![road(1), civilian(7), team(), entity(9, EntityKind::Blockade, &[])]).unwrap();
-        let difference = world.replace(newer.clone());
+        let difference = replace(&mut world, newer.clone());
         assert_eq!(world, newer);
         assert_eq!(difference.created, [9]);
         assert_eq!(difference.changed, [(5, PropertySet::EMPTY.with(PropertyKind::Position))]);
         assert_eq!(difference.deleted, [(8, EntityKind::Blockade)]);
         assert_eq!(difference.boarded, [(7, Some(5))]);
-        assert!(world.replace(newer).is_empty());
+        assert!(replace(&mut world, newer).is_empty());
         let bare = World::new(vec![entity(1, EntityKind::Building, &[])]).unwrap();
-        let difference = world.replace(bare);
+        let difference = replace(&mut world, bare);
         assert_eq!((difference.replaced, difference.changed), (vec![1], vec![]));
     }
 

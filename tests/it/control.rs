@@ -449,7 +449,8 @@ fn sections() -> [Vec<u8>; 6] {
     section::config(&mut all[4], CONFIG.into_iter());
     let heard = [the_commands()[3].clone()];
     let seen = Perception { id: 11, updated: &[13], deleted: &[16], heard: &heard };
-    section::perceptions(&mut all[5], [seen].into_iter());
+    section::perceptions_begin(&mut all[5], 1);
+    section::perception(&mut all[5], &seen);
     all
 }
 

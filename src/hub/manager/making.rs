@@ -11,7 +11,7 @@ use crate::rcrs::message::Command;
 use crate::rcrs::world::{Difference, World};
 
 use super::world::{
-    Perceived, ProviderWorld, Raw, Timestep, WorldDraft, action, apply_told, difference_entity, perceived, spend,
+    Perceived, ProviderWorld, Raw, Timestep, WorldDraft, action, apply_told, difference_entity, perceived, write_on,
 };
 
 /// What is made.
@@ -105,10 +105,14 @@ impl Making {
         Self { kind, step, ..Self::world() }
     }
 
-    /// Memory it takes, about: what has been written down.
+    /// Memory it takes, about: what has been written down, and what is read of a record.
     pub(super) fn bytes(&self) -> usize {
-        let world = if let Stage::World(draft) = &self.stage { draft.out.len() } else { 0 };
-        self.step.bytes() + world
+        let held = match &self.stage {
+            Stage::World(draft) => draft.out.len(),
+            Stage::Record(record) | Stage::Told(record, _) => record.held_bytes(),
+            Stage::Merge(_) | Stage::Changes(..) | Stage::Commands(..) | Stage::Perceptions(_) | Stage::Done => 0,
+        };
+        self.step.bytes() + held
     }
 
     /// Does a piece of it; answers what was made once that is whole.
@@ -137,26 +141,20 @@ impl Making {
                 return Ok(tell_changes(world, difference, (told, list), &mut step.changes, left));
             }
             (Stage::Commands(told, list), _) => {
-                while let Some(command) = commands.get(*told) {
-                    if *left == 0 {
-                        return Ok(false);
-                    }
-                    let before = step.commands.len();
-                    list.action(&mut step.commands, &action(command));
+                return Ok(write_on(&mut step.commands, left, |out| {
+                    let Some(command) = commands.get(*told) else { return false };
+                    list.action(out, &action(command));
                     *told += 1;
-                    spend(left, step.commands.len() - before);
-                }
+                    true
+                }));
             }
             (Stage::Perceptions(told), _) => {
-                while let Some(agent) = perceptions.get(*told) {
-                    if *left == 0 {
-                        return Ok(false);
-                    }
-                    let before = step.perceptions.len();
-                    perceived(&mut step.perceptions, agent);
+                return Ok(write_on(&mut step.perceptions, left, |out| {
+                    let Some(agent) = perceptions.get(*told) else { return false };
+                    perceived(out, agent);
                     *told += 1;
-                    spend(left, step.perceptions.len() - before);
-                }
+                    true
+                }));
             }
             (Stage::Record(record), _) => {
                 if *left == 0 {
@@ -175,7 +173,7 @@ impl Making {
                         return Err("the recording's world has too many entities".to_owned());
                     }
                     *applied += 1;
-                    spend(left, 0);
+                    *left -= 1;
                 }
             }
             (Stage::World(draft), world) => return Ok(draft.go_on(world, left)),
@@ -238,16 +236,14 @@ fn tell_changes(
     out: &mut Vec<u8>,
     left: &mut usize,
 ) -> bool {
-    while *left > 0 {
+    write_on(out, left, |out| {
         if *told >= difference.items() {
-            return true;
+            return false;
         }
-        let before = out.len();
         if let Some(entity) = difference_entity(world, difference, *told) {
             list.entity(out, &entity);
         }
         *told += 1;
-        spend(left, out.len() - before);
-    }
-    *told >= difference.items()
+        true
+    })
 }

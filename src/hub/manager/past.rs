@@ -46,6 +46,11 @@ struct Rebuilt {
 }
 
 impl Rebuilt {
+    /// Memory it takes, about.
+    fn bytes(&self) -> usize {
+        self.world.bytes() + self.draft.out.len() + self.making.as_ref().map_or(0, |making| making.bytes())
+    }
+
     /// Begins to apply a section.
     fn begin(&mut self, section: &[u8]) -> Result<(), String> {
         self.draft = WorldDraft::default();
@@ -97,8 +102,7 @@ pub(super) struct Past {
 impl Past {
     /// Memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
-        let rebuilt = |rebuilt: &Rebuilt| rebuilt.world.bytes() + rebuilt.draft.out.len();
-        self.bytes + self.world_bytes + self.rebuilt.as_ref().map_or(0, rebuilt)
+        self.bytes + self.world_bytes + self.rebuilt.as_ref().map_or(0, Rebuilt::bytes)
     }
 
     /// Forgets everything but who waits, who is to be told so; answers whether there was anything.

@@ -60,7 +60,8 @@ impl Manager {
             }
             return true;
         }
-        if provider.encoded_world.is_none() && (provider.session.is_some() || self.recordings.is_wanted()) {
+        let (is_encoded, is_shown) = (provider.encoded_world.is_some(), provider.session.is_some());
+        if !is_encoded && (is_shown || self.is_to_be_recorded(key)) {
             if self.must_make_world(key) {
                 return false;
             }
@@ -69,6 +70,7 @@ impl Manager {
             }
             return true;
         }
+        let Some(provider) = self.providers.get_mut(key) else { return false };
         provider.loaded = true;
         let time = provider.time;
         log::info!("provider {} ({}) has its world", provider.id, provider.ids);

@@ -16,12 +16,8 @@ impl Manager {
     /// Has a provider recorded from here on, if recordings are wanted.
     pub(super) fn begin_recording(&mut self, peers: &mut Peers, key: ProviderKey) {
         let unix_ms = peers.unix_ms();
-        let Some(provider) = self.providers.get_mut(key) else { return };
-        let ended = provider.status != Status::Online;
-        let is_recording = provider.kind == ProviderType::ViewerLog;
-        if !self.recordings.is_wanted() || is_recording || provider.recording.is_some() || ended {
-            return;
-        }
+        let is_due = self.is_to_be_recorded(key);
+        let Some(provider) = self.providers.get_mut(key).filter(|_| is_due) else { return };
         provider.unrecorded = String::new();
         let heading = heading(provider);
         let id = self.recordings.add(key);
@@ -36,6 +32,16 @@ impl Manager {
         peers.counters.recordings += 1;
         self.hand_over(peers, id, Deed::Begin { map_name, unix_ms });
         self.hand_over(peers, id, Deed::Append(heading));
+    }
+
+    /// Whether a provider is to be recorded, and is not.
+    pub(super) fn is_to_be_recorded(&self, key: ProviderKey) -> bool {
+        let is_one = |provider: &Provider| {
+            provider.status == Status::Online
+                && provider.kind != ProviderType::ViewerLog
+                && provider.recording.is_none()
+        };
+        self.recordings.is_wanted() && self.providers.get(key).is_some_and(is_one)
     }
 
     pub(super) fn record_step(&mut self, peers: &mut Peers, key: ProviderKey, step: &Timestep) {

@@ -74,8 +74,8 @@ impl Manager {
     /// Whether a viewer of a provider's session wants the whole world with each timestep.
     fn is_world_awaited(&self, key: ProviderKey) -> bool {
         let viewers = self.show_of(key).map_or(&[][..], |show| &show.viewers);
-        let selections = viewers.iter().filter_map(|viewer| self.viewers.get(*viewer));
-        selections.into_iter().any(|viewer| viewer.open && viewer.selection.has(Bits::WORLD))
+        let mut viewers = viewers.iter().filter_map(|viewer| self.viewers.get(*viewer));
+        viewers.any(|viewer| viewer.open && viewer.selection.has(Bits::WORLD))
     }
 
     /// Has the section of a large world made, unless it is there or being made; answers whether that is still to be done.
@@ -111,7 +111,7 @@ impl Manager {
             // The world of a recording.
             self.jobs.add(Job::Play(key));
             self.jobs.add(Job::Load(key));
-            return self.wind_clock(peers, key);
+            return;
         }
         provider.stepped = Some(peers.now);
         provider.time_max = provider.time_max.max(time);
@@ -124,7 +124,6 @@ impl Manager {
             provider.past.keep(step, peers.config.history_bytes_max);
             self.keep_world(peers, key);
         }
-        self.account(peers, key);
         self.serve_latecomers(peers, key);
         if self.providers.kernel_mut(key).is_some_and(|(_, kernel)| core::mem::take(&mut kernel.has_lost)) {
             self.look_again(peers, key);

@@ -71,23 +71,28 @@ impl WorldDraft {
             return true;
         }
         let list = list.get_or_insert_with(|| Growing::new(out, Section::World));
-        while *left > 0 {
-            let Some(entity) = world.entity_behind(*behind) else { return true };
-            let before = out.len();
+        write_on(out, left, |out| {
+            let Some(entity) = world.entity_behind(*behind) else { return false };
             list.entity(out, &entity);
             *behind = Some(entity.id);
-            spend(left, out.len() - before);
-        }
-        false
+            true
+        })
     }
 }
 
 /// Bytes that are written down in the time that one entity takes.
 const BYTES_OF_ONE: usize = 256;
 
-/// Uses up what an item takes that was written down in so many bytes.
-pub(super) const fn spend(left: &mut usize, bytes: usize) {
-    *left = left.saturating_sub(1 + bytes / BYTES_OF_ONE);
+/// Writes one item after the other, until `next` says that there was none or so much has been done; answers whether there was none.
+pub(super) fn write_on(out: &mut Vec<u8>, left: &mut usize, mut next: impl FnMut(&mut Vec<u8>) -> bool) -> bool {
+    while *left > 0 {
+        let before = out.len();
+        if !next(out) {
+            return true;
+        }
+        *left = left.saturating_sub(1 + (out.len() - before) / BYTES_OF_ONE);
+    }
+    false
 }
 
 /// A timestep as it came, not yet applied.
@@ -243,17 +248,15 @@ impl ProviderWorld {
             let areas = world.iter().filter(|entity| entity.kind.is_area()).count();
             section::map_begin(&mut draft.out, low, high, areas);
         }
-        let mut left = WORLD_PIECE;
-        while left > 0 {
-            let Some(entity) = world.next_behind(draft.behind) else { return true };
-            let before = draft.out.len();
+        let MapDraft { out, behind } = draft;
+        write_on(out, &mut { WORLD_PIECE }, |out| {
+            let Some(entity) = world.next_behind(*behind) else { return false };
             if entity.kind.is_area() {
-                section::map_area(&mut draft.out, &area(entity));
+                section::map_area(out, &area(entity));
             }
-            draft.behind = Some(entity.id);
-            spend(&mut left, draft.out.len() - before);
-        }
-        false
+            *behind = Some(entity.id);
+            true
+        })
     }
 
     /// Memory it takes, about.
