@@ -18,7 +18,7 @@ use super::world::{Difference, World, place};
 use crate::limits::{RCRS_ENTITIES_MAX, RCRS_VALUES_MAX};
 
 /// Values of an entity that take as long as the entity itself.
-const VALUES_OF_ONE: usize = 32;
+pub const VALUES_OF_ONE: usize = 32;
 
 /// What an entity takes, beside others.
 fn work(entity: &Entity) -> usize {
@@ -48,7 +48,7 @@ impl World {
     pub fn apply(&mut self, changes: ChangeSet) -> Result<Difference, Error> {
         let mut merge = Merge::new(self, changes)?;
         let mut most = usize::MAX;
-        merge.go_on(self, &mut most);
+        merge.go_on(self, &mut most)?;
         Ok(merge.finish())
     }
 }
@@ -107,48 +107,57 @@ impl Arrival {
 pub struct Merge {
     changed: vec::IntoIter<Change>,
     deleted: vec::IntoIter<i32>,
+    /// How many of the changes, before any of them is made, are yet to be looked at whether there is room for them; and how many are of unknown ids.
+    unseen: usize,
+    unknown: usize,
     created: BTreeSet<i32>,
     differing: BTreeMap<i32, PropertySet>,
-    gone: Vec<(i32, EntityKind)>,
     /// Who was aboard of each place that a civilian has left or reached, and of each team that is new.
     before: BTreeMap<i32, Option<i32>>,
-    boarded: Vec<(i32, Option<i32>)>,
+    difference: Difference,
 }
 
 impl Merge {
     /// Begins with what a step changes.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] if the world could outgrow its bounds.
+    /// [`Error::TooLarge`] if the world could outgrow its bound on values.
     pub fn new(world: &World, changes: ChangeSet) -> Result<Self, Error> {
         let ChangeSet { changed, deleted, .. } = changes;
-        let is_unknown = |change: &&Change| world.get(change.entity.id).is_none();
-        // Where all of them may be new nobody needs to know which are.
-        if world.len() + changed.len() > RCRS_ENTITIES_MAX
-            && world.len() + changed.iter().filter(is_unknown).count() > RCRS_ENTITIES_MAX
-        {
-            return Err(Error::TooLarge("the number of entities in the world"));
-        }
         let values: usize = changed.iter().map(|change| change.entity.properties.values()).sum();
         if world.values() + values > RCRS_VALUES_MAX {
             return Err(Error::TooLarge("the properties in the world"));
         }
+        // Where all of them may be new nobody needs to know which are.
+        let may_all_be_new = world.len() + changed.len() <= RCRS_ENTITIES_MAX;
         Ok(Self {
+            unseen: if may_all_be_new { 0 } else { changed.len() },
+            unknown: 0,
             changed: changed.into_iter(),
             deleted: deleted.into_iter(),
             created: BTreeSet::new(),
             differing: BTreeMap::new(),
-            gone: Vec::new(),
             before: BTreeMap::new(),
-            boarded: Vec::new(),
+            difference: Difference::default(),
         })
     }
 
-    /// Merges so many changes, less of those with many values, and then looks who has boarded; `most` is what is left of it. Answers whether
-    /// that is all.
-    pub fn go_on(&mut self, world: &mut World, most: &mut usize) -> bool {
+    /// Looks whether there is room, merges so many changes, less of those with many values, and then looks who has boarded; `most` is what is left
+    /// of it. Answers whether that is all.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if the world could outgrow its bound on entities; nothing has been merged then.
+    pub fn go_on(&mut self, world: &mut World, most: &mut usize) -> Result<bool, Error> {
         while *most > 0 {
-            if let Some(change) = self.changed.next() {
+            if let Some(left) = self.unseen.checked_sub(1) {
+                let change = self.changed.as_slice().get(left);
+                self.unknown += usize::from(change.is_some_and(|change| world.get(change.entity.id).is_none()));
+                if world.len() + self.unknown > RCRS_ENTITIES_MAX {
+                    return Err(Error::TooLarge("the number of entities in the world"));
+                }
+                self.unseen = left;
+                spend(most, 1);
+            } else if let Some(change) = self.changed.next() {
                 spend(most, work(&change.entity));
                 self.change(world, change);
             } else if let Some(id) = self.deleted.next() {
@@ -157,25 +166,25 @@ impl Merge {
             } else if let Some((place, before)) = self.before.pop_first() {
                 spend(most, 1);
                 if world.is_team(place) && world.passenger(place) != before {
-                    self.boarded.push((place, world.passenger(place)));
+                    self.difference.boarded.push((place, world.passenger(place)));
                 }
+            } else if let Some(id) = self.created.pop_first() {
+                spend(most, 1);
+                self.difference.created.push(id);
+            } else if let Some(changed) = self.differing.pop_first() {
+                spend(most, 1);
+                self.difference.changed.push(changed);
             } else {
-                return true;
+                return Ok(true);
             }
         }
-        self.changed.as_slice().is_empty() && self.deleted.as_slice().is_empty() && self.before.is_empty()
+        Ok(false)
     }
 
     /// Says what it has done. All of it must have been merged.
     #[must_use]
     pub fn finish(self) -> Difference {
-        Difference {
-            created: self.created.into_iter().collect(),
-            changed: self.differing.into_iter().collect(),
-            replaced: Vec::new(),
-            deleted: self.gone,
-            boarded: self.boarded,
-        }
+        self.difference
     }
 
     fn change(&mut self, world: &mut World, change: Change) {
@@ -209,7 +218,7 @@ impl Merge {
         self.differing.remove(&id);
         // What came and went within one step was never there for anybody.
         if !self.created.remove(&id) {
-            self.gone.push((id, entity.kind));
+            self.difference.deleted.push((id, entity.kind));
         }
     }
 
@@ -498,7 +507,7 @@ mod tests {
                 let (changes, before) = (some_changes(&mut below), whole.clone());
                 let difference = whole.apply(changes.clone()).unwrap();
                 let mut merge = Merge::new(&pieces, changes).unwrap();
-                while !merge.go_on(&mut pieces, &mut { 1 }) {}
+                while !merge.go_on(&mut pieces, &mut { 1 }).unwrap() {}
                 assert_eq!((merge.finish(), &pieces), (difference.clone(), &whole));
                 check(&whole);
                 let (was, now) = (seen(&before).0, seen(&whole).0);

@@ -60,6 +60,29 @@ pub struct Bounds {
     pub high: (i32, i32),
 }
 
+impl Bounds {
+    /// Widens the rectangle, if there is one yet, so that it holds the edges of an entity, its apexes if it is a blockade, and where it is if it is a person.
+    pub fn widen(bounds: &mut Option<Self>, entity: &Entity) {
+        let mut take = |(x, y): (i32, i32)| {
+            *bounds = Some(bounds.map_or(Self { low: (x, y), high: (x, y) }, |held| Self {
+                low: (held.low.0.min(x), held.low.1.min(y)),
+                high: (held.high.0.max(x), held.high.1.max(y)),
+            }));
+        };
+        let properties = &entity.properties;
+        properties.edges().for_each(|edge| {
+            take(edge.start);
+            take(edge.end);
+        });
+        properties.points(PropertyKind::Apexes).for_each(&mut take);
+        if entity.kind.is_human()
+            && let (Some(x), Some(y)) = (properties.number(PropertyKind::X), properties.number(PropertyKind::Y))
+        {
+            take((x, y));
+        }
+    }
+}
+
 impl World {
     /// How many entities there are.
     #[must_use]
@@ -111,26 +134,8 @@ impl World {
     /// The rectangle around all edges, blockades and people; `None` for a world without any.
     #[must_use]
     pub fn bounds(&self) -> Option<Bounds> {
-        let mut bounds: Option<Bounds> = None;
-        let mut take = |(x, y): (i32, i32)| {
-            bounds = Some(bounds.map_or(Bounds { low: (x, y), high: (x, y) }, |held| Bounds {
-                low: (held.low.0.min(x), held.low.1.min(y)),
-                high: (held.high.0.max(x), held.high.1.max(y)),
-            }));
-        };
-        for entity in self.iter() {
-            let properties = &entity.properties;
-            properties.edges().for_each(|edge| {
-                take(edge.start);
-                take(edge.end);
-            });
-            properties.points(PropertyKind::Apexes).for_each(&mut take);
-            if entity.kind.is_human()
-                && let (Some(x), Some(y)) = (properties.number(PropertyKind::X), properties.number(PropertyKind::Y))
-            {
-                take((x, y));
-            }
-        }
+        let mut bounds = None;
+        self.iter().for_each(|entity| Bounds::widen(&mut bounds, entity));
         bounds
     }
 

@@ -136,7 +136,9 @@ impl Making {
     fn piece(&mut self, world: &mut ProviderWorld, left: &mut usize) -> Result<bool, String> {
         let Self { step, stage, commands, perceptions, .. } = self;
         match (stage, world) {
-            (Stage::Merge(merge), ProviderWorld::Kernel(world)) => return Ok(merge.go_on(world, left)),
+            (Stage::Merge(merge), ProviderWorld::Kernel(world)) => {
+                return merge.go_on(world, left).map_err(|error| error.to_string());
+            }
             (Stage::Changes(difference, told, list), ProviderWorld::Kernel(world)) => {
                 return Ok(tell_changes(world, difference, (told, list), &mut step.changes, left));
             }

@@ -93,7 +93,7 @@ impl SecondLook {
                 }
             }
             Seen::World(mut world, Some(mut merge)) => {
-                let is_merged = merge.go_on(&mut world, &mut { WORLD_PIECE });
+                let is_merged = merge.go_on(&mut world, &mut { WORLD_PIECE })?;
                 Seen::World(world, Some(merge).filter(|_| !is_merged))
             }
             Seen::World(world, None) => match changes.pop_front() {

@@ -12,11 +12,11 @@ use crate::control::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityT
 use crate::control::section::{self, Growing, Section};
 use crate::limits::{FEED_ENTITIES_MAX, WORLD_PIECE};
 use crate::rcrs::entity::Entity as KernelEntity;
-use crate::rcrs::merge::Arrival;
+use crate::rcrs::merge::{Arrival, VALUES_OF_ONE};
 use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
 use crate::rcrs::score::Score;
 use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
-use crate::rcrs::world::{Difference, World};
+use crate::rcrs::world::{Bounds, Difference, World};
 
 /// The sections of one timestep, encoded. An empty vector is a section that there is not.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,10 @@ const VALUES_AT_ONCE: usize = 1 << 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct MapDraft {
     pub(super) out: Vec<u8>,
-    /// The last entity that was looked at.
+    /// What its head tells, of the entities that were looked at.
+    bounds: Option<Bounds>,
+    areas: usize,
+    /// The last entity that was looked at, for that or to be written down.
     behind: Option<i32>,
 }
 
@@ -241,15 +244,26 @@ impl ProviderWorld {
     /// Makes a bounded piece of the map section; answers whether it is whole.
     pub(super) fn encode_map(&self, draft: &mut MapDraft) -> bool {
         let Self::Kernel(world) = self else { return true };
-        if draft.out.is_empty() {
+        let MapDraft { out, bounds, areas, behind } = draft;
+        let mut left = WORLD_PIECE;
+        if out.is_empty() {
+            // Its head says how large it is.
+            while let Some(entity) = world.next_behind(*behind) {
+                if left == 0 {
+                    return false;
+                }
+                Bounds::widen(bounds, entity);
+                *areas += usize::from(entity.kind.is_area());
+                *behind = Some(entity.id);
+                left = left.saturating_sub(1 + entity.properties.values() / VALUES_OF_ONE);
+            }
             let corner = |(x, y): (i32, i32)| [f64::from(x), f64::from(y)];
-            let corners = world.bounds().map(|bounds| (corner(bounds.low), corner(bounds.high)));
+            let corners = bounds.map(|bounds| (corner(bounds.low), corner(bounds.high)));
             let (low, high) = corners.unwrap_or_default();
-            let areas = world.iter().filter(|entity| entity.kind.is_area()).count();
-            section::map_begin(&mut draft.out, low, high, areas);
+            section::map_begin(out, low, high, *areas);
+            *behind = None;
         }
-        let MapDraft { out, behind } = draft;
-        write_on(out, &mut { WORLD_PIECE }, |out| {
+        write_on(out, &mut left, |out| {
             let Some(entity) = world.next_behind(*behind) else { return false };
             if entity.kind.is_area() {
                 section::map_area(out, &area(entity));
