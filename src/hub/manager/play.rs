@@ -6,6 +6,7 @@ use crate::rcrs::log::Ending;
 use crate::time::Span;
 
 use super::jobs::Job;
+use super::provider::Provider;
 use super::track::{Found, Track};
 use super::world::{ProviderWorld, Timestep};
 use super::{Manager, Timer, tell};
@@ -43,9 +44,9 @@ impl Manager {
     /// The world is there: encodes map and world, one in a turn as those of a city take milliseconds, then serves whoever waits in
     /// the session. Answers whether there is more to do.
     pub(super) fn load_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
-        let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.has_new_world()) else {
-            return false;
-        };
+        // Where something is being made, that goes on from here when it is done.
+        let is_ready = |provider: &&mut Provider| provider.has_new_world() && provider.making.is_none();
+        let Some(provider) = self.providers.get_mut(key).filter(is_ready) else { return false };
         match provider.world.take_in() {
             Ok(true) => {}
             Ok(false) => return true,

@@ -46,7 +46,12 @@ impl Manager {
             Err(reason) => self.fail(peers, key, &reason),
         }
         self.account(peers, key);
-        self.providers.get(key).is_some_and(|provider| provider.making.is_some())
+        let goes_on = self.providers.get(key).is_some_and(|provider| provider.making.is_some());
+        if !goes_on {
+            // Also where there was no memory for it.
+            self.serve_latecomers(peers, key);
+        }
+        goes_on
     }
 
     /// Something was made. Where the world is large and somebody wants it beside a timestep, that is written down before.

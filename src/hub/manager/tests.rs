@@ -1,15 +1,16 @@
 //! The Manager alone: nobody answers its events, and files are a few recordings in memory.
 
+mod large;
+
 use std::sync::{Arc, Mutex};
 
-use super::world::{ProviderWorld, Raw};
 use super::*;
 use crate::c2sim::state::State;
-use crate::control::record::{Entity, EntityType, Property};
+use crate::control::record::{Entity, EntityType};
 use crate::control::reply::Status;
 use crate::control::request::Wanted;
 use crate::control::viewer::{Bits, ViewerRequest};
-use crate::control::{replay, section, vlog};
+use crate::control::{section, vlog};
 use crate::hub::cause::Cause;
 use crate::hub::doors::{Door, Output, Start};
 use crate::hub::events::Event;
@@ -18,10 +19,7 @@ use crate::hub::ledger::Ticket;
 use crate::hub::peers::{Asker, Role};
 use crate::hub::recorder::{Deed, RecordingId};
 use crate::hub::shelf::{Advance, Content, FileId};
-use crate::rcrs::entity::{Change, Entity as KernelEntity, Properties as KernelProperties};
 use crate::rcrs::log::Ending;
-use crate::rcrs::message::ChangeSet;
-use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 use crate::store::table::Table;
 use crate::time::Span;
 
@@ -504,85 +502,4 @@ fn what_was_played_is_recorded_up_to_the_end_of_its_provider() {
     }
     assert_eq!(fixture.peers.counters.recordings_whole, 1);
     assert_eq!(fixture.manager.written(&mut fixture.peers, Ticket(99), Ok(())), Err(Ok(())), "it is somebody else's");
-}
-
-/// Civilians with these ids, all at one place.
-fn crowd(ids: core::ops::Range<i32>, x: i32) -> impl Iterator<Item = KernelEntity> {
-    ids.map(move |id| {
-        let mut properties = KernelProperties::default();
-        properties.set_number(PropertyKind::X, x);
-        properties.set_number(PropertyKind::Hp, 10_000);
-        KernelEntity { id, kind: EntityKind::Civilian, properties }
-    })
-}
-
-/// A timestep in which a crowd is at another place.
-fn moves(time: i32, ids: core::ops::Range<i32>) -> Raw {
-    let changed = crowd(ids, time).map(|entity| Change { entity, undefined: PropertySet::EMPTY }).collect();
-    let changes = ChangeSet { changed, deleted: Vec::new(), skipped: 0 };
-    Raw::Kernel { time, commands: Vec::new(), perceptions: Vec::new(), changes }
-}
-
-#[test]
-fn a_large_timestep_takes_several_turns_and_until_then_its_world_is_shown_to_nobody() {
-    const PEOPLE: i32 = 6000;
-    let mut fixture = Fixture::new();
-    let (session, key) = (fixture.session(), fixture.kernel());
-    let [viewer, late] = [(); 2].map(|()| fixture.open_viewer());
-    fixture.choose(session, key, State::Running);
-    fixture.manager.connect_viewer(&mut fixture.peers, (key, viewer), session);
-    fixture.manager.connect_viewer(&mut fixture.peers, (key, late), session);
-    let provider = fixture.manager.providers.get_mut(key).unwrap();
-    provider.world = ProviderWorld::coming(crowd(1..PEOPLE + 1, 0).collect()).unwrap();
-    fixture.manager.jobs.add(Job::Load(key));
-    fixture.work();
-    assert!([viewer, late].map(|viewer| fixture.hear(viewer)).iter().all(|heard| heard.contains("world")));
-
-    // A small one is there at once.
-    fixture.manager.advance(&mut fixture.peers, key, moves(1, 1..100));
-    assert!([viewer, late].map(|viewer| fixture.hear(viewer)).iter().all(|heard| heard.contains("changes")));
-    fixture.work();
-
-    fixture.manager.advance(&mut fixture.peers, key, moves(2, 1..PEOPLE + 1));
-    fixture.ask(late, Bits::OPEN | Bits::WORLD, None);
-    assert_eq!((fixture.time(key), fixture.hear(viewer), fixture.hear(late)), (1, String::new(), String::new()));
-    let mut turns = 0;
-    while fixture.manager.has_jobs() {
-        assert!(fixture.hear(late).is_empty());
-        fixture.manager.do_one_job(&mut fixture.peers);
-        fixture.check();
-        turns += 1;
-    }
-    // Merged, told, and written down as a whole for who has come.
-    assert!(turns >= 3 * PEOPLE / 1000 - 2, "{turns}");
-    let heard = fixture.hear(viewer);
-    assert!(fixture.time(key) == 2 && heard.matches("changes").count() == 1, "{heard:.200}");
-    let heard = fixture.hear(late);
-    assert!(heard.contains("world") && heard.matches("result").count() == 1, "{heard:.200}");
-    assert_eq!(fixture.peers.results(late).map(|results| results.promised), Some(0));
-    let section = fixture.manager.providers.get_mut(key).unwrap().world_section().to_vec();
-    let told = replay::entities(section.strip_prefix(b"\xa5world").unwrap()).unwrap();
-    assert_eq!(told.len(), usize::try_from(PEOPLE).unwrap());
-    assert!(told.iter().all(|entity| entity.properties.get(Property::X) == Some(2)));
-}
-
-#[test]
-fn who_waits_for_a_world_is_answered_when_its_provider_is_closed() {
-    let mut fixture = Fixture::new();
-    let (session, key, viewer) = (fixture.session(), fixture.kernel(), fixture.open_viewer());
-    fixture.choose(session, key, State::Running);
-    fixture.manager.connect_viewer(&mut fixture.peers, (key, viewer), session);
-    let provider = fixture.manager.providers.get_mut(key).unwrap();
-    provider.world = ProviderWorld::coming(crowd(1..6000, 0).collect()).unwrap();
-    fixture.manager.jobs.add(Job::Load(key));
-    fixture.work();
-    fixture.hear(viewer);
-    fixture.manager.advance(&mut fixture.peers, key, moves(1, 1..6000));
-    fixture.ask(viewer, Bits::OPEN | Bits::WORLD, None);
-    let id = fixture.manager.shown(session).provider.unwrap();
-    assert!(fixture.manager.close_providers(&mut fixture.peers, &[id]).outcome().is_ok());
-    fixture.work();
-    let heard = fixture.hear(viewer);
-    assert!(heard.contains("the session has no provider") && !heard.contains("changes"), "{heard}");
-    assert_eq!(fixture.peers.results(viewer).map(|results| results.promised), Some(0));
 }

@@ -193,14 +193,16 @@ impl Manager {
         let found = self.providers.get_mut(provider);
         let Some(provider) = found.filter(|found| found.making.is_some()) else { return false };
         let latecomer = Latecomer { viewer: key, wish };
-        let waited = self.viewers.get_mut(key).is_some_and(|viewer| core::mem::replace(&mut viewer.waits, true));
+        if let Some(viewer) = self.viewers.get_mut(key) {
+            viewer.waits = true;
+        }
         match wish {
             Wish::Asked(_) => {
                 if let Some(results) = peers.results_mut(key) {
                     results.promised += 1;
                 }
             }
-            Wish::Unasked { .. } if waited && provider.latecomers.contains(&latecomer) => return true,
+            Wish::Unasked { .. } if provider.latecomers.contains(&latecomer) => return true,
             Wish::Unasked { .. } => {}
         }
         provider.latecomers.push(latecomer);
