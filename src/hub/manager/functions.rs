@@ -146,6 +146,7 @@ impl Manager {
         let keys: Vec<ProviderKey> = self.providers.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.answer_opener(peers, key);
+            self.finish_step(peers, key);
             self.end_recording(peers, key);
         }
     }
@@ -167,6 +168,9 @@ impl Manager {
     }
 
     fn close_provider(&mut self, peers: &mut Peers, key: ProviderKey) {
+        if let Some(provider) = self.providers.get_mut(key) {
+            provider.making = None;
+        }
         self.end_recording(peers, key);
         self.answer_opener(peers, key);
         let Some(ProviderEntry { provider, source, .. }) = self.providers.remove(key) else { return };

@@ -265,6 +265,8 @@ pub(super) struct Provider {
     /// Timesteps of a live simulation went by while the session did not run.
     pub(super) unseen: bool,
     pub(super) recording: Option<RecordingId>,
+    /// It ends with the timestep that is being applied.
+    pub(super) ends_recording: bool,
     /// Why it is not recorded, or not to its end; empty where all is well.
     pub(super) unrecorded: String,
     /// Who has had it opened and is answered once it can be shown, or cannot.
@@ -301,6 +303,7 @@ impl Provider {
             session: None,
             unseen: false,
             recording: None,
+            ends_recording: false,
             unrecorded: String::new(),
             opener: ReplyTo::Nobody,
             accounted: 0,

@@ -75,7 +75,14 @@ impl Manager {
         self.recordings.hand_over(ticket, id, deed);
     }
 
+    /// Ends the recording of a provider, if there is one; not before what has come is in it.
     pub(super) fn end_recording(&mut self, peers: &mut Peers, key: ProviderKey) {
+        if let Some(provider) = self.providers.get_mut(key) {
+            provider.ends_recording = provider.making.is_some();
+            if provider.ends_recording {
+                return;
+            }
+        }
         if let Some(id) = self.providers.get_mut(key).and_then(|found| found.recording.take()) {
             if self.recordings.goes_on(id) {
                 let mut end = Vec::new();

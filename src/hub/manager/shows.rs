@@ -250,8 +250,7 @@ impl Manager {
         }
         for key in show.viewers {
             let Some(viewer) = self.viewers.get_mut(key) else { continue };
-            viewer.session = None;
-            viewer.behind = false;
+            (viewer.session, viewer.behind, viewer.waits) = (None, false, false);
             if viewer.open {
                 say(peers, viewer, key, word("the session was closed", 0));
             }

@@ -24,7 +24,7 @@ impl Manager {
         }
     }
 
-    /// Does all of a feed's timestep that is left to do: it is small.
+    /// Does all that is left to do of what is being made: of a feed, whose timesteps are small, or at the end of the process.
     pub(super) fn finish_step(&mut self, peers: &mut Peers, key: ProviderKey) {
         while self.step_piece(peers, key) {}
     }
@@ -32,10 +32,7 @@ impl Manager {
     /// Does a piece of the timestep in the making; answers whether there is more to do.
     pub(super) fn step_piece(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
         let Some(provider) = self.providers.get_mut(key) else { return false };
-        let Some(making) = &mut provider.making else {
-            self.serve_latecomers(peers, key);
-            return false;
-        };
+        let Some(making) = &mut provider.making else { return self.rest(peers, key) };
         match making.go_on(&mut provider.world) {
             Ok(None) => {}
             Ok(Some(made)) => {
@@ -46,12 +43,20 @@ impl Manager {
             Err(reason) => self.fail(peers, key, &reason),
         }
         self.account(peers, key);
-        let goes_on = self.providers.get(key).is_some_and(|provider| provider.making.is_some());
-        if !goes_on {
-            // Also where there was no memory for it.
-            self.serve_latecomers(peers, key);
+        self.rest(peers, key)
+    }
+
+    /// Does what has waited until nothing is being made any more, also where that came to nothing; answers whether something is.
+    fn rest(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some(provider) = self.providers.get(key) else { return false };
+        if provider.making.is_some() {
+            return true;
         }
-        goes_on
+        if provider.ends_recording {
+            self.end_recording(peers, key);
+        }
+        self.serve_latecomers(peers, key);
+        false
     }
 
     /// Something was made. Where the world is large and somebody wants it beside a timestep, that is written down before.

@@ -122,3 +122,43 @@ fn who_waits_for_a_world_is_answered_when_its_provider_is_closed() {
     assert!(heard.contains("the session has no provider") && !heard.contains("changes"), "{heard}");
     assert_eq!(fixture.peers.results(viewer).map(|results| results.promised), Some(0));
 }
+
+#[test]
+fn who_has_waited_in_a_session_that_ended_sees_timesteps_in_the_next() {
+    let (mut fixture, session, key, viewer) = waiting();
+    fixture.sessions.remove(session);
+    fixture.manager.session_ended(&mut fixture.peers, session, State::Running);
+    fixture.work();
+    fixture.hear(viewer);
+    let next = fixture.session();
+    fixture.choose(next, key, State::Running);
+    fixture.manager.connect_viewer(&mut fixture.peers, (key, viewer), next);
+    fixture.work();
+    assert!(fixture.hear(viewer).contains("world"));
+    fixture.manager.advance(&mut fixture.peers, key, moves(2, 1..100));
+    fixture.work();
+    assert!(fixture.hear(viewer).contains("world"), "which it wants with each of them");
+}
+
+#[test]
+fn a_timestep_that_has_come_before_its_provider_ended_is_recorded() {
+    let mut fixture = Fixture::new();
+    let written = Handed::default();
+    fixture.manager.set_recorder(Box::new(written.clone()));
+    let (session, key) = (fixture.session(), fixture.kernel());
+    fixture.choose(session, key, State::Running);
+    let provider = fixture.manager.providers.get_mut(key).unwrap();
+    provider.world = ProviderWorld::coming(crowd(1..6000, 0).collect()).unwrap();
+    fixture.manager.jobs.add(Job::Load(key));
+    fixture.work();
+    fixture.manager.advance(&mut fixture.peers, key, moves(1, 1..6000));
+    fixture.manager.end_provider(&mut fixture.peers, key, Status::Errored, "the connection was lost");
+    fixture.work();
+    let deeds = written.0.lock().unwrap();
+    let holds =
+        |deed: &Deed, key: &[u8]| matches!(deed, Deed::Append(all) if all.windows(key.len()).any(|it| it == key));
+    let steps = deeds.iter().filter(|(_, deed)| holds(deed, b"changes")).count();
+    assert!(steps == 1 && matches!(deeds.last(), Some((_, Deed::End))), "{steps}");
+    assert!(matches!(deeds.iter().rev().nth(2), Some((_, deed)) if holds(deed, b"changes")), "the end comes behind it");
+    assert_eq!(deeds.iter().filter(|(_, deed)| matches!(deed, Deed::End)).count(), 1);
+}
