@@ -130,6 +130,15 @@ pub fn may(user: &User, action: Action, target: Target<'_>) -> bool {
     lacks(user, action, target).is_none()
 }
 
+/// What somebody who may not lacks, in words: `needs` is a list of a user by its key, or else what would be needed.
+#[must_use]
+pub fn wanted(needs: &str) -> String {
+    match needs {
+        "names" | "to" | "sessions" | "send" | "publish" | "subscribe" => format!("it is not in the list {needs}"),
+        _ => format!("it needs {needs}"),
+    }
+}
+
 /// The line that decides whether it may, in words.
 #[must_use]
 pub fn why(user: &User, action: Action, target: Target<'_>) -> String {

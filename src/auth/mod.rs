@@ -21,7 +21,7 @@ mod users;
 
 pub use jwt::JwtRule;
 pub use key::{Key, KeyFile, public_key, secret_key, wipe};
-pub use may::{Action, Target, may, why};
+pub use may::{Action, Target, may, wanted, why};
 pub use pattern::{Pattern, Patterns};
 pub use role::Role;
 pub use rule::UserRule;

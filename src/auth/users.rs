@@ -318,6 +318,16 @@ impl Users {
         name.is_none_or(is_named).then_some(login)
     }
 
+    /// Why a token lets nobody in who has come with it, and with this name.
+    #[must_use]
+    pub fn stranger(name: Option<&str>) -> &'static str {
+        if name.is_none_or(|name| name == ANYBODY) {
+            "no user has this token"
+        } else {
+            "no user of that name has this token"
+        }
+    }
+
     /// Whose JWT this is, at this second since 1970.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use instep::auth::Role;
+use instep::auth::wanted;
 use instep::client::{self, Error, ErrorObject, Loss, Options, blocking};
 use instep::hub::Channel;
 use instep::leco::message::{TYPE_C2SIM, TYPE_JSON};
@@ -149,13 +149,7 @@ impl fmt::Display for Trouble {
                 {
                     let word = |key: &str| data.get(key).and_then(Value::as_str);
                     let (user, action) = (word("user").unwrap_or_default(), word("action").unwrap_or(method));
-                    // A role, or one of the lists that a user has.
-                    let needs = if Role::of_word(needs).is_some() {
-                        format!("it needs {needs}")
-                    } else {
-                        format!("it is not in the list {needs}")
-                    };
-                    write!(f, "{by} does not let {user} {action}: {needs} (error {code})")
+                    write!(f, "{by} does not let {user} {action}: {} (error {code})", wanted(needs))
                 } else if let (true, Some(why)) = (*code == i64::from(SESSION_REFUSED.code), refusal.reason()) {
                     write!(f, "{by} refuses {method}: {why}")
                 } else {

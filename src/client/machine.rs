@@ -4,6 +4,7 @@
 //! [`Machine::unsent`] shows, and calls [`Machine::handle_timeout`] at [`Machine::poll_timeout`]; what has come is fed first, so that a
 //! loop which was held up does not take its own delay for the Coordinator's silence.
 
+mod entrance;
 mod life;
 #[cfg(feature = "internals")]
 mod released;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use super::error::{Error, ErrorObject, Loss, Stage};
 use super::event::{Event, Events};
-use super::identity::{AfterRefusal, Identity};
+use super::identity::Identity;
 use super::ids::Ids;
 use super::line::Line;
 use super::message::{Call, Conversation, Message, Reply, call, encode};
@@ -24,8 +25,8 @@ use super::outbox::Outbox;
 use super::questions::{Asked, Questions};
 use super::state::State;
 use crate::leco::message::{HEADER_BYTES, TYPE_JSON, answer_header};
-use crate::leco::name::{COORDINATOR, is_legal};
-use crate::leco::rpc::{DUPLICATE_NAME, FORBIDDEN, METHOD_NOT_FOUND, NOT_SIGNED_IN};
+use crate::leco::name::is_legal;
+use crate::leco::rpc::METHOD_NOT_FOUND;
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, SEALED_FRAME_BYTES_MAX};
 use crate::time::{Span, Tick};
 use crate::zmtp::command::{Built, Command};
@@ -163,9 +164,12 @@ impl Machine {
         match self.state {
             State::Resting(_) | State::Ended => {}
             State::SigningOut(..) => self.lose(Loss::SignedOut),
-            State::Connecting | State::Shaking(_) | State::SigningIn(..) | State::Taken(_) | State::In => {
-                self.lose(loss)
-            }
+            State::Connecting
+            | State::Shaking(_)
+            | State::LookingIn(..)
+            | State::SigningIn(..)
+            | State::Taken(_)
+            | State::In => self.lose(loss),
         }
         // Who reports that it has ended does not need to be told to close it.
         self.outputs.retain(|output| *output != Output::Close);
@@ -204,7 +208,7 @@ impl Machine {
                             return self.lose(Loss::Fault(fault));
                         }
                     }
-                    self.sign_in();
+                    self.enter();
                 }
                 Ok(Step::Command { at: within, len, command }) => {
                     let pong =
@@ -257,7 +261,7 @@ impl Machine {
                 self.state = State::Connecting;
                 self.outputs.push_back(Output::Connect);
             }
-            State::Shaking(_) | State::SigningIn(..) => self.lose(Loss::Late),
+            State::Shaking(_) | State::LookingIn(..) | State::SigningIn(..) => self.lose(Loss::Late),
             State::Taken(_) => self.sign_in(),
             State::SigningOut(..) => self.lose(Loss::SignedOut),
             State::In if self.life_due().is_some_and(|at| at <= self.now) => self.ask_for_life(),
@@ -409,51 +413,6 @@ impl Machine {
         }
     }
 
-    // ---- Signing in ----
-
-    fn sign_in(&mut self) {
-        let header = self.ids.header(self.now, TYPE_JSON);
-        let document = call(Some(1), "sign_in", &self.identity.wishes()).to_string();
-        // By its bare name: the Coordinator that is there now may have another namespace than the last.
-        encode(self.outbox.end(), COORDINATOR, self.identity.name().as_bytes(), &header, &[document.as_bytes()]);
-        self.spoke_at = self.now;
-        self.state = State::SigningIn(Conversation::of(&header), self.now + self.options.timeout);
-        self.seal();
-    }
-
-    fn signed_in(&mut self, answer: Message) {
-        let by = answer.sender.clone();
-        let looks_on =
-            self.options.look_on && answer.error().is_some_and(|error| error.code == i64::from(FORBIDDEN.code));
-        let error = match answer.into_result() {
-            // An onlooker has no name, and goes on as if it had.
-            _ if looks_on => return self.come_in(&by),
-            Ok(_) => return self.come_in(&by),
-            Err(Error::Rpc { error, .. }) => error,
-            Err(_) => return self.lose(Loss::Nonsense { by }),
-        };
-        match self.identity.refused(&error) {
-            AfterRefusal::Again => self.sign_in(),
-            AfterRefusal::Later if self.options.reconnect => self.state = State::Taken(self.now + self.ids.pause()),
-            AfterRefusal::Later | AfterRefusal::Final => self.lose(Loss::Refused { by, error }),
-        }
-    }
-
-    fn come_in(&mut self, by: &str) {
-        self.identity.accepted(by);
-        self.state = State::In;
-        self.ids.reset_pause();
-        let full_name = self.full_name();
-        self.tell(Event::SignedIn { full_name });
-    }
-
-    /// Whether this is our Coordinator's word that it does not know us by our name: the message that it is about was not delivered.
-    pub(super) fn is_unknown_here(&self, message: &Message) -> bool {
-        let codes = [NOT_SIGNED_IN, DUPLICATE_NAME].map(|error| i64::from(error.code));
-        self.identity.is_coordinator(&message.sender)
-            && message.error().is_some_and(|error| codes.contains(&error.code))
-    }
-
     // ---- Losing ----
 
     /// The connection is of no use any more, or there is none.
@@ -492,6 +451,8 @@ impl Machine {
         let conversation = message.conversation();
         if self.state.is_signing_in(conversation) {
             self.signed_in(message);
+        } else if self.state.is_looking_in(conversation) {
+            self.looked_in(message);
         } else if self.state.is_signing_out(conversation) {
             self.lose(Loss::SignedOut);
         } else {

@@ -21,8 +21,9 @@ pub struct Options {
     /// Requests of others come as events and must be answered. Off: each is told that there is no such method. On. `pong` is always
     /// answered by the client itself.
     pub serve: bool,
-    /// Where the user may not sign in (-32001): stay without a name, and ask what the user may look at. [`crate::client::Event::SignedIn`]
-    /// comes all the same, with the name that was wished for; nobody can send to it. Off: the sign-in is refused.
+    /// Where the user may not sign in: stay without a name, and ask what the user may look at. [`crate::client::Event::SignedIn`]
+    /// comes all the same, with the name that was wished for; nobody can send to it. Who shows keys or a token asks for its rights first, so that
+    /// no refusal is noted there. Off: the sign-in is refused (-32001).
     pub look_on: bool,
     /// Whose it is, where that is asked.
     pub(super) login: Option<Login>,

@@ -13,6 +13,8 @@ pub(super) enum State {
     Connecting,
     /// The handshake must end until then.
     Shaking(Tick),
+    /// Who we are and may be must be answered until then.
+    LookingIn(Conversation, Tick),
     /// The sign-in must be answered until then.
     SigningIn(Conversation, Tick),
     /// The name that we had is still somebody's, perhaps our own lost connection's: signs in again at that moment.
@@ -31,7 +33,7 @@ impl State {
         match self {
             Self::Resting(_) | Self::Connecting | Self::Ended => Stage::Connecting,
             Self::Shaking(_) => Stage::Handshake,
-            Self::SigningIn(..) | Self::Taken(_) => Stage::SigningIn,
+            Self::LookingIn(..) | Self::SigningIn(..) | Self::Taken(_) => Stage::SigningIn,
             Self::In | Self::SigningOut(..) => Stage::SignedIn,
         }
     }
@@ -40,7 +42,10 @@ impl State {
     pub(super) const fn deadline(self) -> Option<Tick> {
         match self {
             Self::Resting(at) | Self::Taken(at) => Some(at),
-            Self::Shaking(until) | Self::SigningIn(_, until) | Self::SigningOut(_, until) => Some(until),
+            Self::Shaking(until)
+            | Self::LookingIn(_, until)
+            | Self::SigningIn(_, until)
+            | Self::SigningOut(_, until) => Some(until),
             Self::Connecting | Self::In | Self::Ended => None,
         }
     }
@@ -48,6 +53,11 @@ impl State {
     /// Whether the answer to our sign-in is waited for in this conversation.
     pub(super) fn is_signing_in(self, conversation: Conversation) -> bool {
         matches!(self, Self::SigningIn(ours, _) if ours == conversation)
+    }
+
+    /// Whether the answer to who we are is waited for in this conversation.
+    pub(super) fn is_looking_in(self, conversation: Conversation) -> bool {
+        matches!(self, Self::LookingIn(ours, _) if ours == conversation)
     }
 
     /// Whether the answer to our sign-out is waited for in this conversation.

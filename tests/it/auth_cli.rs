@@ -149,6 +149,11 @@ fn a_viewer_looks_on_by_ctl_and_reads_what_it_lacks() {
         let said = ctl(words);
         assert!(said.error(1).contains(why), "{words:?}: {said:?}");
     }
+    // It has tried nothing else: no name, either.
+    server.signal("-TERM");
+    let log = server.lines_to("has ended after");
+    let denied = log.iter().filter(|line| line.contains(" may not ")).collect::<Vec<_>>();
+    assert!(denied.len() == 2 && denied[0].contains("Trigger") && denied[1].contains("shut_down"), "{log:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::auth::{Action, Login, Origin, Target};
 use crate::c2sim::state::Trigger;
 use crate::http::target::encoded;
 use crate::hub::Hub;
-use crate::hub::call::{Answer, Refused};
+use crate::hub::call::{Answer, Caller, Refused};
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::Peer;
 use crate::hub::rights::judge;
@@ -60,7 +60,8 @@ impl Hub {
     }
 
     /// Who the caller is.
-    pub(super) fn whoami(&self, link: PeerKey) -> Value {
+    pub(super) fn whoami(&self, caller: Caller<'_>) -> Value {
+        let link = caller.link;
         let address = self.peers.get(link).map(Peer::address);
         let user = self.peers.user(link).and_then(|user| self.peers.users.get(user));
         if self.peers.users.is_off() {
@@ -72,6 +73,12 @@ impl Hub {
             None => "address".to_owned(),
         };
         let list = |list: &dyn ToString| list.to_string();
+        let may_sign_in = match caller.sender {
+            Place::Here(name) => {
+                Some(self.peers.lacks(link, Action::SignIn, Target::Name(&self.names.named_here(name))).is_none())
+            }
+            Place::There { .. } => None,
+        };
         json!({
             "user": user.map(|user| &*user.name),
             "role": user.map(|user| user.role.word()),
@@ -84,6 +91,7 @@ impl Hub {
             "send": user.map(|user| list(&user.send)),
             "publish": user.map(|user| list(&user.publish)),
             "subscribe": user.map(|user| list(&user.subscribe)),
+            "may_sign_in": may_sign_in,
         })
     }
 

@@ -134,7 +134,7 @@ impl Hub {
             }
             OwnCall::SendNodes => none(params).map(|()| Coordinator::nodes_as_json(names)),
             OwnCall::SendLinks => none(params).map(|()| Coordinator::links_as_json(peers, names)),
-            OwnCall::WhoAmI => none(params).map(|()| self.whoami(caller.link)),
+            OwnCall::WhoAmI => none(params).map(|()| self.whoami(caller)),
             OwnCall::May => self.may_of(params),
             OwnCall::Denials => none(params).and_then(|()| self.denials()),
             OwnCall::Reload => none(params).and_then(|()| self.reload_by_call()),

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use serde_json::json;
 
-use crate::auth::{Action, Credential, Login, Origin, Target, UserId, Users};
+use crate::auth::{Action, Credential, Login, Origin, Target, UserId, Users, wanted};
 use crate::hub::call::Refused;
 use crate::hub::keys::PeerKey;
 use crate::leco::name;
@@ -103,7 +103,7 @@ impl Peers {
             let is_named = |name: &str| self.users.goes_by(login.user, name);
             return if name.is_none_or(is_named) { Ok(login) } else { Err("the JWT is another system's") };
         }
-        self.users.by_token(name, token).ok_or("no user has this token")
+        self.users.by_token(name, token).ok_or_else(|| Users::stranger(name))
     }
 
     /// Who asks on this connection for something of which there is only so much.
@@ -199,7 +199,7 @@ impl Peers {
         self.audit_failure(doer, &message, needs);
         if self.may_log() {
             let at = address.map_or_else(String::new, |address| format!(" at {address}"));
-            log::warn!("{user}{at} may not {message}: it needs {needs}");
+            log::warn!("{user}{at} may not {message}: {}", wanted(needs));
         }
         let denial = Denial { user, address, action: what.to_owned(), target, needs: needs.to_owned() };
         self.denials.note(denial, self.now);
