@@ -156,6 +156,30 @@ fn what_is_no_timestep_changes_nothing() {
     assert!(feeder.call("open_feed", &json!({"name": "third"})).unwrap_err().contains("providers_max"));
 }
 
+#[test]
+fn a_timestep_for_which_there_is_no_memory_is_not_said_to_be_shown() {
+    let house = House::with(|config| {
+        config.memory_max = 8 << 20;
+        (config.frame_bytes_max, config.message_bytes_max) = (1 << 20, 1 << 20);
+    });
+    let feeder = Feeder { house };
+    feeder.call("open_feed", &json!({"name": "traffic"})).unwrap();
+    feeder.push(&begin()).unwrap();
+    wait_until("its world is ready", || feeder.push(&step(4)).is_ok());
+    let mut controller = feeder.house.controller();
+    let apexes = vec![json!({"x": 1, "y": 2}); 40];
+    let more = |from: i32| {
+        let blockade = |id: i32| json!({"id": id, "type": "Blockade", "apexes": apexes});
+        json!({"changes": (from..from + 60).map(blockade).collect::<Vec<_>>()})
+    };
+    let refusal = (0..150).map(|n| feeder.push(&more(100 * (n + 1)))).find_map(|said| {
+        let status = controller.provider(1)["status"].clone();
+        assert_eq!(status, if said.is_ok() { "online" } else { "errored" }, "{said:?}");
+        said.err()
+    });
+    assert!(refusal.is_some_and(|why| why.contains("provider 1 has ended: no memory is left")), "it has an end");
+}
+
 /// A feed of the program that the server runs in.
 fn own(server: &mut Server) -> Feed {
     server.provider("traffic").unwrap()

@@ -46,7 +46,7 @@ impl Manager {
     /// `None`: there is more to do, in another turn.
     ///
     /// # Errors
-    /// It is none, or cannot be taken, in words. Nothing has changed then.
+    /// It is none, or cannot be taken, in words. Nothing has changed then, but where there is no memory for it: the feed has ended with that.
     pub(in crate::hub) fn push_timestep(
         &mut self,
         peers: &mut Peers,
@@ -82,6 +82,8 @@ impl Manager {
             self.finish_step(peers, key);
             self.advance(peers, key, Raw::Fed { time, record });
             self.finish_step(peers, key);
+            // Memory may have ended with it, and the feed with that.
+            self.feed(push.provider)?;
         } else {
             return Err(format!("the world of a feed has at most {FEED_ENTITIES_MAX} entities"));
         }
