@@ -13,7 +13,7 @@ mod town;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use instep::c2sim::state::Trigger;
 use instep::config::Config;
 use instep::hub::Door;
 use instep::leco::route::session_name;
+use instep::net::queue::{Receiver, channel};
 use instep::net::{Server, Stopper};
 use lexopt::prelude::{Long, Short};
 use serde_json::{Value, json};
@@ -169,15 +170,17 @@ impl TemporaryServer {
         let usual = Config { http_bind: vec![PAGE.to_owned()], ..config.clone() };
         let usual = scene.has_page.then(|| Server::bind(usual).ok()).flatten();
         let bound = made.and_then(|()| usual.map_or_else(|| Server::bind(config), Ok));
-        let mut server = bound.map_err(|error| {
+        let abandoned = |error: std::io::Error| {
             drop(std::fs::remove_dir_all(&folder));
             failed(&error)
-        })?;
+        };
+        let mut server = bound.map_err(abandoned)?;
         let address = |door| server.addresses(door).next().map_or_else(String::new, |address| address.to_string());
         let (coordinator, control, viewer) = (address(Door::Leco), address(Door::Control), address(Door::Viewer));
         let page = format!("http://{}/", address(Door::Http));
         let stopper = server.stopper();
-        let thread = Some(std::thread::spawn(move || server.run()));
+        let thread = std::thread::Builder::new().spawn(move || server.run()).map_err(abandoned)?;
+        let thread = Some(thread);
         Ok(Self { stopper, thread, folder, coordinator, control, viewer, page, scene })
     }
 }

@@ -71,12 +71,12 @@ impl Drop for Keys {
 /// The first letters of the lines that are typed.
 #[cfg(windows)]
 #[derive(Debug)]
-pub(super) struct Keys(std::sync::mpsc::Receiver<char>);
+pub(super) struct Keys(instep::net::queue::Receiver<char>);
 
 #[cfg(windows)]
 impl Keys {
     pub(super) fn take() -> Self {
-        let (pressed, keys) = std::sync::mpsc::channel();
+        let (pressed, keys) = instep::net::queue::channel();
         let listen = move || {
             for line in std::io::stdin().lines().map_while(Result::ok) {
                 let Some(key) = line.chars().next() else { continue };

@@ -78,6 +78,10 @@ pub mod modes;
 mod notify;
 mod open;
 mod passed;
+#[cfg(not(feature = "internals"))]
+mod queue;
+#[cfg(feature = "internals")]
+pub mod queue;
 mod recordings;
 mod resolve;
 #[cfg(all(feature = "ledger", feature = "daemon"))]

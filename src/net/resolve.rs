@@ -6,11 +6,11 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
 
+use super::queue::{Receiver, Sender, channel};
 use super::target::Target;
 use crate::leco::address;
 

@@ -6,10 +6,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::queue::{Receiver, Sender, channel};
 use crate::hub::ledger::Ticket;
 
 /// Bytes after which no further job is taken into the same batch.

@@ -66,23 +66,17 @@ impl Connection {
         arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
     ) -> Result<Value, Stop> {
         if let Some(token) = credentials::token().map_err(Stop::Failed)? {
-            self.exchange(&mut line, Function::Authenticate, |request| request.text(Argument::Token, token))?;
+            let function = Function::Authenticate;
+            self.exchange(&mut line, function, &written(function, |request| request.text(Argument::Token, token)))?;
         }
-        self.exchange(&mut line, function, arguments)
+        self.exchange(&mut line, function, &written(function, arguments))
     }
 
     /// One request and its result.
-    fn exchange(
-        &self,
-        line: &mut Framed,
-        function: Function,
-        arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>,
-    ) -> Result<Value, Stop> {
+    fn exchange(&self, line: &mut Framed, function: Function, request: &[u8]) -> Result<Value, Stop> {
         let address = line.address().to_owned();
         let name = function.name();
-        let mut request = Vec::new();
-        arguments(ControlRequest::begin(&mut request, Shape::Beside, function)).finish();
-        line.send(&request)?;
+        line.send(request)?;
         let nobody = |what: &str| Trouble::Nobody(format!("the Manager at {address} {what} {name}"));
         let broken = |what: &str| Trouble::Broken(format!("{address} is no Manager's control port: {what}"));
         let body = line.next(Some(now() + self.timeout)).map_err(|silence| match silence {
@@ -105,6 +99,13 @@ impl Connection {
         let message = message.map_or_else(|| format!("the Manager refused {name}"), str::to_owned);
         Err(Trouble::Denied(Box::new(Denial { message, data })).into())
     }
+}
+
+/// A request, to which `arguments` adds what it asks for.
+fn written(function: Function, arguments: impl for<'o> FnOnce(ControlRequest<'o>) -> ControlRequest<'o>) -> Vec<u8> {
+    let mut request = Vec::new();
+    arguments(ControlRequest::begin(&mut request, Shape::Beside, function)).finish();
+    request
 }
 
 /// The words from `first` on as ids.

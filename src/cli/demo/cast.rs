@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use instep::control::client::{ControlRequest, decode_control, decode_viewer, enc
 use instep::control::envelope::Shape;
 use instep::control::function::Function;
 use instep::control::viewer::Bits;
+use instep::net::queue::Sender;
 use serde_json::{Value, json};
 
 use super::super::client::{Client, Event, Trouble, now};
@@ -66,12 +66,13 @@ impl Cast {
         let client = Client::connect(coordinator, "simulator", PATIENCE).map_err(Failure::other)?;
         let (told, ends, session) = (self.told.clone(), Arc::clone(&self.ends), session.to_owned());
         let mut simulator = Simulator { client, session, told, last: 0, own: Vec::new() };
-        self.threads.push(thread::spawn(move || {
+        let play = move || {
             if let Err(why) = simulator.run(&ends) {
                 simulator.tell(What::Gone(why));
             }
             simulator.client.leave();
-        }));
+        };
+        self.threads.push(thread::Builder::new().spawn(play).map_err(Failure::other)?);
         Ok(())
     }
 
@@ -83,12 +84,13 @@ impl Cast {
         line.send(&request).map_err(Failure::other)?;
         let own = line.own_address();
         let (told, ends, last_step) = (self.told.clone(), Arc::clone(&self.ends), Arc::clone(&self.last_step));
-        self.threads.push(thread::spawn(move || {
+        let look_on = move || {
             if let Err(why) = watch(&mut line, &told, &ends, &last_step) {
                 // Nobody listens any more once the demonstration has ended.
                 drop(told.send(Heard { at: now(), who: "viewer", what: What::Gone(why) }));
             }
-        }));
+        };
+        self.threads.push(thread::Builder::new().spawn(look_on).map_err(Failure::other)?);
         Ok(own)
     }
 
