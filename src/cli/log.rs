@@ -222,7 +222,7 @@ fn scores(digest: &Digest) -> String {
     let row = |(time, census): (&i64, &Census)| {
         [time.to_string()].into_iter().chain(standing(census).map(|(_, value)| cell(value))).collect::<Vec<_>>()
     };
-    grid(&heads, &digest.scores.iter().map(row).collect::<Vec<_>>())
+    grid(&heads, &digest.scores.iter().map(|(time, census)| row((time, census))).collect::<Vec<_>>())
 }
 
 fn properties(found: &Map<String, Value>) -> String {
@@ -234,7 +234,7 @@ fn kinds(digest: &Digest) -> (Counts, Vec<&'static str>) {
     let (mut constant, mut varying): (Counts, Vec<&'static str>) = (Vec::new(), Vec::new());
     let count =
         |step: &Timestep, kind: &str| step.entities.iter().find(|(known, _)| *known == kind).map_or(0, |(_, n)| *n);
-    let merged: Vec<&Timestep> = digest.steps.values().filter(|step| !step.is_cut()).collect();
+    let merged: Vec<&Timestep> = digest.steps.values().map(Box::as_ref).filter(|step| !step.is_cut()).collect();
     for (kind, first) in merged.iter().flat_map(|step| &step.entities) {
         if constant.iter().any(|(known, _)| known == kind) || varying.contains(kind) {
             continue;
@@ -263,7 +263,7 @@ fn steps(digest: &Digest, varying: &[&'static str]) -> String {
         row.push(listed(&step.commands));
         row
     };
-    grid(&columns, &digest.steps.iter().map(row).collect::<Vec<_>>())
+    grid(&columns, &digest.steps.iter().map(|(time, step)| row((time, step))).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -276,9 +276,9 @@ mod tests {
         let step = |entities: &[(&'static str, usize)]| Timestep { entities: entities.to_vec(), ..Timestep::default() };
         let digest = Digest {
             steps: BTreeMap::from([
-                (0, step(&[("road", 2)])),
-                (1, step(&[("road", 2), ("blockade", 1)])),
-                (2, step(&[])),
+                (0, Box::new(step(&[("road", 2)]))),
+                (1, Box::new(step(&[("road", 2), ("blockade", 1)]))),
+                (2, Box::new(step(&[]))),
             ]),
             ..Digest::default()
         };

@@ -397,6 +397,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// The score of a world, as the league counts.
+#[expect(clippy::disallowed_methods, reason = "the program has to come to the same by its own exp")]
 fn score_of(world: &Fields) -> f64 {
     let is_civilian = |entity: &&serde_json::Map<String, Value>| entity["type"] == "Civilian";
     let healths: Vec<f64> =

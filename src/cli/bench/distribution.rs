@@ -10,7 +10,7 @@ use super::histogram::Histogram;
 use super::options::Options;
 
 /// Bars from the shortest time to the longest.
-const BARS: u32 = 12;
+const BARS: i32 = 12;
 /// Letters of the longest bar.
 const BAR: u64 = 48;
 /// Lines of percentiles for each halving of what is left above them, as HdrHistogram has them where nothing is said.
@@ -64,6 +64,8 @@ fn percentiles(times: &Histogram) -> String {
         debug_assert!(written.is_ok(), "a String takes everything");
     };
     let mut level = 0.0_f64;
+    // How many times what is left above them has been halved, as a power of two.
+    let mut halves = 2.0;
     loop {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a count below 2^53")]
         let rank = ((level * real(total)).ceil() as u64).max(1);
@@ -73,8 +75,10 @@ fn percentiles(times: &Histogram) -> String {
             break;
         }
         put(format_args!("{:>12.3} {level:>2.12} {seen:>10} {:>14.2}\n", micros(value), 1.0 / (1.0 - level)));
-        let half = (1.0 / (1.0 - level)).log2().floor() + 1.0;
-        level += 1.0 / (TICKS * half.exp2());
+        while 1.0 / (1.0 - level) >= halves {
+            halves *= 2.0;
+        }
+        level += 1.0 / (TICKS * halves);
     }
     let mean = micros(times.mean());
     // The middle of a part stands for all in it.
@@ -87,17 +91,32 @@ fn percentiles(times: &Histogram) -> String {
     text
 }
 
+/// How many times longer each of the [`BARS`] is, so that all of them are so many times longer; at least once.
+fn twelfth_root(all: f64) -> f64 {
+    let (mut low, mut high) = (1.0, all.max(1.0));
+    // Halved until two floats are left of it.
+    for _ in 0..128 {
+        let middle = f64::midpoint(low, high);
+        if middle.powi(BARS) < all {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
+}
+
 /// A line for each of a dozen ranges from the shortest time to the longest, each as many times longer than the one before.
 pub(super) fn bars(times: &Histogram) -> String {
     let runs: Vec<(u64, u64)> = times.runs().collect();
     let (Some((least, _)), Some((most, _))) = (runs.first(), runs.last()) else { return String::new() };
     let least = micros(*least).max(0.001);
-    let step = (micros(*most) / least).powf(1.0 / f64::from(BARS)).max(1.001);
+    let step = twelfth_root(micros(*most) / least).max(1.001);
     let mut ranges = vec![0; 1];
     let mut end = least;
     for (value, count) in &runs {
         // A value at the edge belongs to the range below it, whatever rounding says.
-        while micros(*value) > end * step * 1.000_001 && ranges.len() < BARS as usize {
+        while micros(*value) > end * step * 1.000_001 && ranges.len() < BARS.unsigned_abs() as usize {
             end *= step;
             ranges.push(0);
         }
@@ -147,6 +166,14 @@ mod tests {
         assert!(text.contains("#[Max     =     1000.000, Total count    =         1000]\n"), "{text}");
         assert!(text.contains(", StdDeviation   =      28"), "of numbers up to 1000: {text}");
         assert!(percentiles(&Histogram::new()).contains("       0.000 1.000000000000          0\n"));
+    }
+
+    #[test]
+    fn bars_are_as_much_longer_each_as_all_of_them() {
+        for all in [1.0, 1.5, 2.0, 4096.0, 1e6, 1e13] {
+            assert!((twelfth_root(all).powi(12) / all - 1.0).abs() < 1e-14, "{all}");
+        }
+        assert_eq!((twelfth_root(4096.0), twelfth_root(0.5)), (2.0, 1.0));
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(super) struct Wanted {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     wanted: Wanted,
-    pub(super) scores: BTreeMap<i64, Census>,
+    pub(super) scores: BTreeMap<i64, Box<Census>>,
     /// The wanted entities as they were seen last.
     last: BTreeMap<i32, Properties>,
     /// What has changed of them: nil where a property has no value any more.
@@ -102,7 +102,7 @@ impl Seen {
             return;
         }
         if self.wanted.scores {
-            self.scores.insert(time, census());
+            self.scores.insert(time, Box::new(census()));
         }
         for id in &self.wanted.entities {
             let now = about(*id);

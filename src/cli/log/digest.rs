@@ -33,7 +33,7 @@ pub(super) struct Digest {
     pub(super) undefined: Counts,
     /// What was passed over as not known.
     pub(super) skipped: usize,
-    pub(super) steps: BTreeMap<i64, Timestep>,
+    pub(super) steps: BTreeMap<i64, Box<Timestep>>,
     /// What was asked of entities, as it stands after the last timestep; `None` where there is no such entity.
     pub(super) entities: Vec<(i32, Option<Map<String, Value>>)>,
     /// All is of one timestep: so are the entities.
@@ -41,7 +41,7 @@ pub(super) struct Digest {
     /// What changed of them, by id, in the order of time.
     pub(super) history: History,
     /// How the run stood, by time, where that is wanted.
-    pub(super) scores: BTreeMap<i64, Census>,
+    pub(super) scores: BTreeMap<i64, Box<Census>>,
 }
 
 impl Digest {

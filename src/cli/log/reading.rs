@@ -129,7 +129,7 @@ fn read_log(source: Watched, seen: &mut Seen, bar: &mut Bar) -> Result<Digest, S
         deleted: step.deleted,
         perceptions: step.perceptions,
     };
-    digest.steps = order::filled(summary.steps.iter().map(|(time, counts)| (i64::from(*time), step(counts))));
+    digest.steps = order::filled(summary.steps.iter().map(|(time, counts)| (i64::from(*time), Box::new(step(counts)))));
     Ok(digest)
 }
 
@@ -328,7 +328,7 @@ fn add_record(
         None => world.change(sections.changes)?,
     }
     let step = Timestep { entities: world.counts(), commands, changed, deleted, perceptions: sections.perceptions };
-    digest.steps.insert(time, step);
+    digest.steps.insert(time, Box::new(step));
     Ok(())
 }
 

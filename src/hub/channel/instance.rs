@@ -47,7 +47,7 @@ pub(super) struct Instance {
     /// Its ports, while it is on.
     pub(super) ports: Option<ChannelPorts>,
     pub(super) topics: Topics,
-    pub(super) links: BTreeMap<PeerKey, Link>,
+    pub(super) links: BTreeMap<PeerKey, Box<Link>>,
     changes: Changes,
     /// Something was added to the changes that not all have been asked to hear.
     is_changed: bool,
@@ -96,7 +96,7 @@ impl Instance {
             link.is_behind = true;
             self.behind.push_back(key);
         }
-        self.links.insert(key, link);
+        self.links.insert(key, Box::new(link));
     }
 
     /// A peer has left.

@@ -25,7 +25,7 @@ struct Last {
 /// All of them. See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Lasts {
-    by_topic: BTreeMap<Box<[u8]>, Last>,
+    by_topic: BTreeMap<Box<[u8]>, Box<Last>>,
     number: u64,
     bytes: usize,
     /// Up to which topic those were looked at that may go.
@@ -79,7 +79,7 @@ impl Lasts {
         kept.reserve_exact(wire.len());
         kept.extend_from_slice(wire);
         debug_assert_eq!(kept.capacity(), wire.len(), "what is reserved exactly is that");
-        self.by_topic.insert(topic.into(), Last { wire: kept, number: self.number, is_new: was_there });
+        self.by_topic.insert(topic.into(), Box::new(Last { wire: kept, number: self.number, is_new: was_there }));
         gone
     }
 

@@ -10,6 +10,7 @@ use crate::leco::methods;
 use crate::leco::name;
 use crate::leco::nodes::Dealer;
 use crate::limits::DIRECTORY_RECENT_MAX;
+use crate::store::sorted::Sorted;
 
 /// What other nodes have been told last.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ pub(super) struct Published {
     /// All of them behind this number are.
     recent_since: u64,
     /// Addresses of the nodes that could be reached.
-    nodes: BTreeMap<Box<[u8]>, Box<str>>,
+    nodes: Sorted<Box<[u8]>, Box<str>>,
 }
 
 impl Published {
@@ -91,7 +92,7 @@ impl Published {
 
     /// The nodes that have been reached since the last time, or have moved.
     pub(super) fn news(&mut self, names: &Names) -> Map<String, Value> {
-        let mut reached = BTreeMap::new();
+        let mut reached = Sorted::new();
         for (_, node) in names.nodes.iter() {
             if let (Some(namespace), Some(address), Dealer::Up(_)) = (&node.namespace, &node.address, node.dealer) {
                 reached.insert(namespace.clone(), address.clone());

@@ -10,6 +10,7 @@ use crate::hub::keys::PeerKey;
 use crate::leco::message::{Conversation, HEADER_BYTES, conversation};
 use crate::leco::name::{COORDINATOR, FullName};
 use crate::leco::rpc::{self, Id, RpcError};
+use crate::store::sorted::Sorted;
 use crate::time::Tick;
 
 use super::requests::{begin_answer, end_answers};
@@ -48,13 +49,13 @@ impl Call {
 /// Calls on their way; each connection has one at the most.
 #[derive(Debug)]
 pub(in crate::hub) struct Calls {
-    by_peer: BTreeMap<PeerKey, (Conversation, Call)>,
-    peers: BTreeMap<Conversation, PeerKey>,
+    by_peer: BTreeMap<PeerKey, Box<(Conversation, Call)>>,
+    peers: Sorted<Conversation, PeerKey>,
 }
 
 impl Calls {
     pub(super) const fn new() -> Self {
-        Self { by_peer: BTreeMap::new(), peers: BTreeMap::new() }
+        Self { by_peer: BTreeMap::new(), peers: Sorted::new() }
     }
 
     /// A call has gone out for the client at `peer`, under this header.
@@ -62,12 +63,12 @@ impl Calls {
         let conversation = conversation(header);
         drop(self.take(peer));
         self.peers.insert(conversation, peer);
-        self.by_peer.insert(peer, (conversation, call));
+        self.by_peer.insert(peer, Box::new((conversation, call)));
     }
 
     /// The call of a client, which waits no more.
     pub(in crate::hub) fn take(&mut self, peer: PeerKey) -> Option<Call> {
-        let (conversation, call) = self.by_peer.remove(&peer)?;
+        let (conversation, call) = *self.by_peer.remove(&peer)?;
         self.peers.remove(&conversation);
         Some(call)
     }
@@ -79,14 +80,14 @@ impl Calls {
             return None;
         }
         let peer = self.peers.get(&conversation(header))?;
-        let (_, call) = self.by_peer.get(peer)?;
+        let (_, call) = &**self.by_peer.get(peer)?;
         call.is_answered_by(sender).then_some(*peer)
     }
 
     /// Everybody who waits for an answer of `receiver`; of whomever, where there is none.
     pub(in crate::hub) fn waiting_for(&self, receiver: Option<&[u8]>) -> Vec<PeerKey> {
         let is_asked = |call: &Call| receiver.is_none_or(|receiver| *call.receiver == *receiver);
-        self.by_peer.iter().filter(|(_, (_, call))| is_asked(call)).map(|(peer, _)| *peer).collect()
+        self.by_peer.iter().filter(|(_, called)| is_asked(&called.1)).map(|(peer, _)| *peer).collect()
     }
 
     pub(in crate::hub) fn is_empty(&self) -> bool {

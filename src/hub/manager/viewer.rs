@@ -40,7 +40,7 @@ pub(super) struct Departed {
 /// Connected viewers, and the last of those that have left. Ids are never given twice.
 #[derive(Debug)]
 pub(super) struct Viewers {
-    all: BTreeMap<PeerKey, Viewer>,
+    all: BTreeMap<PeerKey, Box<Viewer>>,
     ids: Sorted<i64, PeerKey>,
     departed: VecDeque<Departed>,
     next_id: i64,
@@ -57,7 +57,7 @@ impl Viewers {
         self.next_id += 1;
         let (selection, initial) = (Bits::NONE, Bits::NONE);
         let (open, session, behind, waits) = (false, None, false, false);
-        self.all.insert(key, Viewer { id, remote, open, selection, initial, session, behind, waits });
+        self.all.insert(key, Box::new(Viewer { id, remote, open, selection, initial, session, behind, waits }));
         self.ids.insert(id, key);
         id
     }
@@ -89,15 +89,15 @@ impl Viewers {
     }
 
     pub(super) fn get(&self, key: PeerKey) -> Option<&Viewer> {
-        self.all.get(&key)
+        self.all.get(&key).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, key: PeerKey) -> Option<&mut Viewer> {
-        self.all.get_mut(&key)
+        self.all.get_mut(&key).map(Box::as_mut)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerKey, &Viewer)> {
-        self.all.iter().map(|(key, viewer)| (*key, viewer))
+        self.all.iter().map(|(key, viewer)| (*key, &**viewer))
     }
 
     pub(super) fn departed(&self) -> impl Iterator<Item = &Departed> {

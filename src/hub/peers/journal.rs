@@ -2,9 +2,10 @@
 
 use core::net::IpAddr;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::limits::{ERROR_LINE_BYTES_MAX, ERRORS_MAX, LOG_LINES_PER_SECOND, LOG_MACHINES_PER_MINUTE};
+use crate::store::sorted::Sorted;
 use crate::time::{Tick, Utc};
 
 /// What a line that is told once is about.
@@ -23,7 +24,7 @@ pub(in crate::hub) enum About {
 pub(in crate::hub) struct Journal {
     minute: u64,
     /// What has been told within this minute, and of which machine.
-    told: BTreeSet<(IpAddr, About)>,
+    told: Sorted<(IpAddr, About), ()>,
     second: u64,
     lines: u32,
     errors: VecDeque<String>,
@@ -49,9 +50,9 @@ impl Journal {
         let minute = now.0 / 60_000;
         if self.minute != minute {
             self.minute = minute;
-            self.told.clear();
+            self.told = Sorted::new();
         }
-        self.told.len() < LOG_MACHINES_PER_MINUTE && self.told.insert((address, about))
+        self.told.len() < LOG_MACHINES_PER_MINUTE && self.told.insert((address, about), ()).is_none()
     }
 
     /// Adds a line to the error list, with the moment; the oldest line goes when the list is full.

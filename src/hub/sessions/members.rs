@@ -39,11 +39,11 @@ impl Sessions {
 
     /// A member of a session, there or away.
     pub(super) fn member(&self, key: SessionKey, full_name: &[u8]) -> Option<&Member> {
-        self.table.get(key)?.members.get(full_name)
+        self.table.get(key)?.members.get(full_name).map(Box::as_ref)
     }
 
     pub(super) fn member_mut(&mut self, key: SessionKey, full_name: &[u8]) -> Option<&mut Member> {
-        self.table.get_mut(key)?.members.get_mut(full_name)
+        self.table.get_mut(key)?.members.get_mut(full_name).map(Box::as_mut)
     }
 
     /// Whether the component of this name is in the session: itself, not one that had the name before.
@@ -82,7 +82,7 @@ impl Sessions {
         member.home = Some(home);
         member.listed = is_listed(names, home, full_name);
         member.has_joined = true;
-        session.members.insert(full_name.into(), member);
+        session.members.insert(full_name.into(), Box::new(member));
         self.note_home(names, home, full_name);
         self.account(peers, 0, MEMBER_BYTES);
         self.enter_membership(full_name, key);

@@ -215,7 +215,7 @@ impl Sessions {
     pub(super) fn lag(&self) -> usize {
         let lags = self.table.iter().flat_map(|(_, session)| {
             let of = |member: &session::Member| session.seq.saturating_sub(member.acked);
-            session.members.values().filter(|member| member.acked > 0).map(of)
+            session.members.values().map(Box::as_ref).filter(|member| member.acked > 0).map(of)
         });
         usize::try_from(lags.max().unwrap_or(0)).unwrap_or(usize::MAX)
     }

@@ -85,7 +85,7 @@ impl Sessions {
         for RestoredMember { full_name, system, voice, joined, acked } in members {
             let member = Member::away(system, voice, joined, acked, peers.now);
             let Some(session) = self.table.get_mut(key) else { return };
-            session.members.insert(full_name.clone(), member);
+            session.members.insert(full_name.clone(), Box::new(member));
             self.enter_membership(&full_name, key);
         }
         self.account(peers, 0, count * MEMBER_BYTES);

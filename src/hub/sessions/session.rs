@@ -49,7 +49,7 @@ pub(in crate::hub) struct Session {
     /// The number of the event by which its initialization was shared last.
     pub(super) shared_seq: u64,
     /// By full name.
-    pub(super) members: BTreeMap<Box<[u8]>, Member>,
+    pub(super) members: BTreeMap<Box<[u8]>, Box<Member>>,
     pub(super) guests: Guests,
     pub(super) history: History,
     /// The source of the provider that it was made for, if it was.

@@ -70,7 +70,7 @@ pub(super) struct Subscription {
 /// All connections of this kind. See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Topic {
-    connections: BTreeMap<PeerKey, Connection>,
+    connections: BTreeMap<PeerKey, Box<Connection>>,
     /// What a client that has a passcode must have for one; empty: anything.
     passcode: Box<str>,
     /// How many there have been.
@@ -88,7 +88,7 @@ impl Topic {
     pub(super) fn came(&mut self, peers: &mut Peers, key: PeerKey) {
         let crowd = self.crowd(peers, key);
         self.made += 1;
-        self.connections.insert(key, Connection::new(self.made));
+        self.connections.insert(key, Box::new(Connection::new(self.made)));
         if let Some(crowd) = crowd {
             peers.counters.connections_refused += 1;
             self.fail(peers, key, crowd, "", None);

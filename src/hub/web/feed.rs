@@ -31,7 +31,7 @@ struct Feed {
 /// All clients that are told.
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
-    feeds: BTreeMap<PeerKey, Feed>,
+    feeds: BTreeMap<PeerKey, Box<Feed>>,
     /// All that do not wait have been told up to here.
     told: u64,
     /// Who was told last: the others come first.
@@ -64,7 +64,7 @@ impl Feeds {
         let (reach, last) = (peers.news.reach(), peers.news.last());
         let is_known = since.is_none_or(|since| (reach..=last).contains(&since));
         let told = if is_known { since.unwrap_or(last) } else { reach };
-        self.feeds.insert(key, Feed { told, greets: Some(!is_known), waits: false });
+        self.feeds.insert(key, Box::new(Feed { told, greets: Some(!is_known), waits: false }));
         self.told = 0;
         peers.set_peer_timer(key, PeerTimer::Life, Span(FEED_PAUSE_MS));
     }

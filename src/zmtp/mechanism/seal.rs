@@ -9,7 +9,7 @@ use dryoc::classic::crypto_box::{
     crypto_box_beforenm, crypto_box_detached_afternm, crypto_box_detached_afternm_inplace, crypto_box_easy_afternm,
     crypto_box_open_detached_afternm, crypto_box_open_detached_afternm_inplace, crypto_box_open_easy_afternm,
 };
-use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult_base};
+use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::poly;
@@ -18,6 +18,12 @@ use crate::store::wipe;
 
 /// Bytes of a key, public or secret.
 pub const KEY_BYTES: usize = 32;
+/// The point that public keys are multiples of (RFC 7748, 4.1).
+const BASE: Public = {
+    let mut base = [0; KEY_BYTES];
+    base[0] = 9;
+    base
+};
 /// Bytes that a box is longer than what is in it.
 pub const MAC_BYTES: usize = 16;
 /// Bytes of a nonce.
@@ -95,10 +101,14 @@ impl Secret {
     }
 
     /// The key that others may know.
+    ///
+    /// By the same ladder as [`Secret::shared`]: what the crate has for the base point alone is faster by some twenty microseconds, and takes a thirtieth of
+    /// the program for its tables.
     #[must_use]
     pub fn public(&self) -> Public {
         let mut public = [0; KEY_BYTES];
-        crypto_scalarmult_base(&mut public, &self.0.0);
+        let made = crypto_scalarmult(&mut public, &self.0.0, &BASE);
+        debug_assert!(made.is_ok(), "no multiple of the base point is zero");
         public
     }
 
