@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// nobody catches a panic, and without names there is nothing to see. A panic still says what it is and where. What a server seldom needs lies together,
 /// behind all else: what comes into memory comes by pages, sixteen at a time.
 ///
-/// A sixth of the program less. Not every linker can: a small program of the same target and flags is linked first, and where that fails, or it
+/// A ninth of the program less. Not every linker can: a small program of the same target and flags is linked first, and where that fails, or it
 /// does not run, or was linked by another than LLD, all stays as it would be.
 fn link_small(out: &Path) -> Result<(), Box<dyn Error>> {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);

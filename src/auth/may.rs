@@ -2,6 +2,7 @@
 
 use super::pattern::Patterns;
 use super::role::Role;
+use super::rule::UserRule;
 use super::user::User;
 
 /// What is to be done.
@@ -133,9 +134,10 @@ pub fn may(user: &User, action: Action, target: Target<'_>) -> bool {
 /// What somebody who may not lacks, in words: `needs` is a list of a user by its key, or else what would be needed.
 #[must_use]
 pub fn wanted(needs: &str) -> String {
-    match needs {
-        "names" | "to" | "sessions" | "send" | "publish" | "subscribe" => format!("it is not in the list {needs}"),
-        _ => format!("it needs {needs}"),
+    if UserRule::LISTS.contains(&needs) {
+        format!("it is not in the list {needs}")
+    } else {
+        format!("it needs {needs}")
     }
 }
 

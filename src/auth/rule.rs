@@ -54,7 +54,8 @@ impl UserRule {
     pub const KINDS: [&str; 4] = ["initialization", "orders", "reports", "other"];
 
     /// The keys whose values are lists, or one word.
-    const LISTS: [&str; 9] = ["key", "token", "address", "names", "to", "sessions", "send", "publish", "subscribe"];
+    pub(super) const LISTS: [&str; 9] =
+        ["key", "token", "address", "names", "to", "sessions", "send", "publish", "subscribe"];
 
     /// A user without credentials, and with every list at its default.
     #[must_use]

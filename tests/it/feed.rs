@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::manager::{Directory, House, PATIENCE, wait_until};
 use crate::common::program::run;
+use instep::config::Config;
 use instep::control::record::Property;
 use instep::control::section::Section;
 use instep::control::viewer::Bits;
@@ -156,12 +157,15 @@ fn what_is_no_timestep_changes_nothing() {
     assert!(feeder.call("open_feed", &json!({"name": "third"})).unwrap_err().contains("providers_max"));
 }
 
+/// Worlds may have 2 MiB.
+fn with_little_memory(config: &mut Config) {
+    config.memory_max = 8 << 20;
+    (config.frame_bytes_max, config.message_bytes_max) = (1 << 20, 1 << 20);
+}
+
 #[test]
 fn a_timestep_for_which_there_is_no_memory_is_not_said_to_be_shown() {
-    let house = House::with(|config| {
-        config.memory_max = 8 << 20;
-        (config.frame_bytes_max, config.message_bytes_max) = (1 << 20, 1 << 20);
-    });
+    let house = House::with(with_little_memory);
     let feeder = Feeder { house };
     feeder.call("open_feed", &json!({"name": "traffic"})).unwrap();
     feeder.push(&begin()).unwrap();
@@ -178,6 +182,18 @@ fn a_timestep_for_which_there_is_no_memory_is_not_said_to_be_shown() {
         said.err()
     });
     assert!(refusal.is_some_and(|why| why.contains("provider 1 has ended: no memory is left")), "it has an end");
+}
+
+#[test]
+fn a_run_for_whose_world_there_is_no_memory_is_not_said_to_have_begun() {
+    let (house, feed) = House::before(with_little_memory, own);
+    let mut record = begin();
+    record["world"] = (1..=16_000).map(|id| json!({"id": id, "type": "Civilian"})).collect();
+    feed.push(&record).unwrap();
+    let Err(FeedError::Refused(said)) = feed.wait(PATIENCE) else { panic!("it has begun") };
+    assert!(said.contains("provider 1 has ended: no memory is left"), "{said}");
+    assert_eq!((feed.fed().taken, feed.fed().refused), (0, 1));
+    house.stop();
 }
 
 /// A feed of the program that the server runs in.
@@ -266,14 +282,14 @@ fn what_cannot_be_taken_from_the_program_around_is_said_or_counted() {
 #[test]
 fn as_much_waits_for_the_server_as_may() {
     let directory = Directory::new();
-    let config = instep::config::Config {
+    let config = Config {
         namespace: "N1".into(),
         bind: vec!["127.0.0.1:0".into()],
         control_bind: vec!["off".into()],
         viewer_bind: vec!["off".into()],
         log_dir: vec![directory.path().display().to_string()],
         providers_max: 2,
-        ..instep::config::Config::default()
+        ..Config::default()
     };
     let mut server = Server::bind(config).unwrap();
     assert!(server.provider("").unwrap_err().to_string().contains("the name of a feed"));

@@ -82,11 +82,11 @@ impl Manager {
             self.finish_step(peers, key);
             self.advance(peers, key, Raw::Fed { time, record });
             self.finish_step(peers, key);
-            // Memory may have ended with it, and the feed with that.
-            self.feed(push.provider)?;
         } else {
             return Err(format!("the world of a feed has at most {FEED_ENTITIES_MAX} entities"));
         }
+        // Memory may have ended with it, and the feed with that.
+        self.feed(push.provider)?;
         if is_last {
             self.end_provider(peers, key, Status::Closed, "the feed has ended");
         }

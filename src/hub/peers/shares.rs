@@ -3,10 +3,10 @@
 //! Programs of this machine share one address and are not counted, nor are administrators.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use crate::auth::UserId;
 use crate::limits::ADDRESS_SHARE;
-use crate::store::sorted::Sorted;
 
 /// Whose share something counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ struct Held {
 /// What each of them has. One without anything has no entry, so there are never more than connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::hub) struct Shares {
-    of: Sorted<Share, Held>,
+    of: BTreeMap<Share, Held>,
 }
 
 /// How many of `all` one other machine, or one user, may have.
@@ -79,7 +79,7 @@ impl Shares {
             Share::Machine(address) if address.is_loopback() => return,
             Share::Machine(_) | Share::User(_) => {}
         }
-        let held = self.of.or_insert_with(share, Held::default);
+        let held = self.of.entry(share).or_default();
         change(held);
         if *held == Held::default() {
             self.of.remove(&share);
