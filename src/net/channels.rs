@@ -42,6 +42,23 @@ pub(super) fn open(
     open_at(config, asked, places, passed, None)
 }
 
+/// What would be opened of them beside Components, without opening anything.
+pub(super) fn planned(config: &Config) -> io::Result<Vec<(Door, SocketAddr)>> {
+    let asked = door::asked_port(config)?;
+    let hosts = door::hosts(&door::chosen(config)?);
+    let hosts = if config.bind.is_empty() { EVERYWHERE[0] } else { &hosts };
+    let mut all = Vec::new();
+    for usual in &USUAL {
+        let Some((port, _)) = usual.port(config, asked) else { continue };
+        let doors = [(0, Door::Publisher(usual.channel)), (usual.subscribers, Door::Subscriber(usual.channel))];
+        for (distance, door) in doors.into_iter().chain([(usual.distributors, Door::Distributor(usual.channel))]) {
+            let port = u16::try_from(port + distance).unwrap_or(0);
+            all.extend(hosts.iter().map(|ip| (door, SocketAddr::new(*ip, port))));
+        }
+    }
+    Ok(all)
+}
+
 /// Of a server that cannot start because somebody has the port of Components: a sentence for each channel that would be off if that one were gone.
 pub(super) fn off_besides(config: &Config) -> io::Result<Vec<String>> {
     let asked = door::asked_port(config)?;
@@ -70,22 +87,13 @@ fn open_at(
             all.extend(theirs);
             continue;
         }
-        let chosen = match usual.channel {
-            Channel::Data => config.data_port,
-            Channel::Log => config.log_channel_port,
-        };
-        let port = match chosen {
-            ChannelPort::Off => continue,
-            ChannelPort::Usual if asked == 0 => continue,
-            ChannelPort::Usual => i32::from(usual.publishers) + i32::from(asked) - i32::from(DEFAULT_PORT),
-            ChannelPort::At(port) => i32::from(port),
-        };
+        let Some((port, is_usual)) = usual.port(config, asked) else { continue };
         match usual.open(port, places) {
             Ok(listeners) => all.extend(listeners),
             Err(_) if before.is_some() && usual.holders(port).next().map(|(_, pid)| pid) == before => {}
             Err(error) => {
                 let (channel, key) = (usual.channel, usual.key);
-                let is_moved = chosen == ChannelPort::Usual && error.kind() == io::ErrorKind::AddrInUse;
+                let is_moved = is_usual && error.kind() == io::ErrorKind::AddrInUse;
                 let mut advice = || usual.end_proxy(port).unwrap_or_else(|| free_neighbour(asked, places));
                 let cure = if is_moved { cure.get_or_insert_with(&mut advice) } else { "" };
                 off.push(format!("the {channel} channel is off: {error} ({cure}{key} chooses another port, or off)"));
@@ -120,6 +128,20 @@ fn free_neighbour(asked: u16, places: Places<'_>) -> String {
 }
 
 impl Usual {
+    /// The port of publishers beside the port `asked` of Components, and whether nobody has chosen it. Nothing, if the channel is off.
+    fn port(&self, config: &Config, asked: u16) -> Option<(i32, bool)> {
+        let chosen = match self.channel {
+            Channel::Data => config.data_port,
+            Channel::Log => config.log_channel_port,
+        };
+        match chosen {
+            ChannelPort::Off => None,
+            ChannelPort::Usual if asked == 0 => None,
+            ChannelPort::Usual => Some((i32::from(self.publishers) + i32::from(asked) - i32::from(DEFAULT_PORT), true)),
+            ChannelPort::At(port) => Some((i32::from(port), false)),
+        }
+    }
+
     /// What its three ports are for, the lowest first.
     fn doors(&self) -> [Door; 3] {
         let mut doors = [

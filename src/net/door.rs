@@ -66,24 +66,10 @@ pub(super) fn open(config: &Config, passed: &mut Passed) -> io::Result<(Vec<List
         listeners = open_leco(config)?;
     }
     let port = listeners.first().map_or(config.port, |listener| listener.address.port());
-    let near = near(if is_chosen { &listeners } else { &[] });
-    // Whoever keeps Components to some addresses means viewers too.
     let chosen: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
-    let chosen = hosts(&chosen);
-    let viewers = if is_chosen { [&chosen[..], &chosen[..]] } else { EVERYWHERE };
-    let doors = [
-        Beside {
-            door: Door::Control,
-            key: "control_bind",
-            who: "controllers",
-            places: [&near, &NEAR[1..]],
-            offset: 10,
-        },
-        Beside { door: Door::Viewer, key: "viewer_bind", who: "viewers", places: viewers, offset: 11 },
-        Beside { door: Door::Http, key: "http_bind", who: "clients of HTTP", places: [&near, &NEAR[1..]], offset: 12 },
-    ];
+    let (near, hosts) = (near(if is_chosen { &chosen } else { &[] }), hosts(&chosen));
     let mut elsewhere = Vec::new();
-    for (beside, texts) in doors.iter().zip([&config.control_bind, &config.viewer_bind, &config.http_bind]) {
+    for (beside, texts) in Beside::all(config, is_chosen, &near, &hosts) {
         let port = port.checked_add(beside.offset);
         let passed = taken(passed, beside.key, beside.door);
         if !passed.is_empty() {
@@ -108,6 +94,30 @@ pub(super) fn open(config: &Config, passed: &mut Passed) -> io::Result<(Vec<List
         }
     }
     Ok((listeners, elsewhere))
+}
+
+/// What would be opened where nobody has opened anything for us, without opening it: a port that is left to the system is 0.
+pub(super) fn planned(config: &Config) -> io::Result<Vec<(Door, SocketAddr)>> {
+    let is_chosen = !config.bind.is_empty();
+    let at = |ips: &[IpAddr], port| ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect::<Vec<_>>();
+    let each = |texts: &[String], key, port| -> io::Result<Vec<SocketAddr>> {
+        let is_off = texts.iter().any(|text| text == "off");
+        texts.iter().filter(|_| !is_off).map(|text| address(key, text, port)).collect()
+    };
+    let components = if is_chosen { chosen(config)? } else { at(EVERYWHERE[0], config.port) };
+    let port = components.first().map_or(config.port, SocketAddr::port);
+    let (near, hosts) = (near(if is_chosen { &components } else { &[] }), hosts(&components));
+    let mut all = vec![(Door::Leco, components)];
+    for (beside, texts) in Beside::all(config, is_chosen, &near, &hosts) {
+        let port = if port == 0 { 0 } else { port.saturating_add(beside.offset) };
+        let usual = texts.is_empty().then(|| at(beside.places[0], port));
+        all.push((beside.door, usual.map_or_else(|| each(texts, beside.key, port), Ok)?));
+    }
+    all.push((Door::Stomp, each(&config.stomp_bind, "stomp_bind", STOMP_PORT)?));
+    if config.c2sim {
+        all.extend(REFERENCE.map(|(port, door)| (door, at(EVERYWHERE[0], port))));
+    }
+    Ok(all.into_iter().flat_map(|(door, addresses)| addresses.into_iter().map(move |one| (door, one))).collect())
 }
 
 /// What was opened for a setting by whoever has started us.
@@ -139,8 +149,8 @@ pub(super) const EVERYWHERE: Places<'_> = [&[IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
 const NEAR: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// The loopback addresses of those kinds that Components use, where somebody has chosen those.
-fn near(chosen: &[Listener]) -> Vec<IpAddr> {
-    let ips = || chosen.iter().map(|listener| listener.address.ip());
+fn near(chosen: &[SocketAddr]) -> Vec<IpAddr> {
+    let ips = || chosen.iter().map(SocketAddr::ip);
     let takes_v4 = chosen.is_empty() || ips().any(|ip| ip.is_ipv4() || ip.is_unspecified());
     let takes_v6 = ips().any(|ip| ip.is_ipv6());
     NEAR.into_iter().filter(|ip| if ip.is_ipv4() { takes_v4 } else { takes_v6 }).collect()
@@ -165,7 +175,20 @@ struct Beside<'a> {
     offset: u16,
 }
 
-impl Beside<'_> {
+impl<'a> Beside<'a> {
+    /// All of them, each with the addresses that somebody has chosen for it. `hosts` are those of Components, and those on loopback that are `near`.
+    fn all(config: &'a Config, is_chosen: bool, near: &'a [IpAddr], hosts: &'a [IpAddr]) -> [(Self, &'a [String]); 3] {
+        let near = [near, &NEAR[1..]];
+        // Whoever keeps Components to some addresses means viewers too.
+        let viewers = if is_chosen { [hosts, hosts] } else { EVERYWHERE };
+        let one = |door, key, who, places, offset| Self { door, key, who, places, offset };
+        [
+            (one(Door::Control, "control_bind", "controllers", near, 10), &config.control_bind),
+            (one(Door::Viewer, "viewer_bind", "viewers", viewers, 11), &config.viewer_bind),
+            (one(Door::Http, "http_bind", "clients of HTTP", near, 12), &config.http_bind),
+        ]
+    }
+
     /// Opens it where nobody has chosen an address. Two servers with neighbouring ports are no reason not to start: if the port is taken,
     /// any other will do, since clients are told. What people must know of it goes into `elsewhere`.
     fn open(&self, port: Option<u16>, elsewhere: &mut Vec<String>) -> Vec<Listener> {
@@ -331,6 +354,39 @@ mod tests {
         for code in [EMFILE, ENFILE, ENOBUFS] {
             assert_eq!(accept_failure(&io::Error::from_raw_os_error(code)), AcceptFailure::Pause);
         }
+    }
+
+    #[test]
+    fn what_is_planned_is_what_is_opened() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let of = |bind: &[&str], stomp: &[&str]| Config {
+            bind: words(bind),
+            stomp_bind: words(stomp),
+            port: 0,
+            ..Config::default()
+        };
+        let off = Config { control_bind: words(&["off"]), ..of(&["127.0.0.1:0", "[::1]:0"], &["127.0.0.1:0"]) };
+        let beside = Config {
+            viewer_bind: words(&["127.0.0.1:0"]),
+            http_bind: words(&["0.0.0.0:0", "off"]),
+            ..of(&["127.0.0.1:0"], &["off"])
+        };
+        for config in [of(&[], &[]), of(&["127.0.0.1:0"], &["127.0.0.1:0"]), off, beside] {
+            let without_port = |(door, address): (Door, SocketAddr)| (door, address.ip());
+            let planned: Vec<_> = planned(&config).unwrap().into_iter().map(without_port).collect();
+            let (opened, _) = open(&config, &mut Passed::default()).unwrap();
+            let opened: Vec<_> = opened.iter().map(|one| without_port((one.door, one.address))).collect();
+            // A machine without IPv6 has other addresses.
+            if opened.iter().any(|(_, ip)| ip.is_ipv6()) || config.bind.iter().all(|text| text.starts_with("127")) {
+                assert_eq!(planned, opened, "{:?}", config.bind);
+            }
+        }
+        let all = Config { c2sim: true, ..Config::default() };
+        let planned: Vec<String> =
+            planned(&all).unwrap().iter().map(|(door, address)| format!("{door:?} {address}")).collect();
+        let reference = ["Http [::]:7777", "Http [::]:8080", "Stomp [::]:61613"];
+        assert!(reference.iter().all(|one| planned.iter().any(|other| other == one)), "{planned:?}");
+        assert!(planned.iter().any(|one| one == "Http 127.0.0.1:12312"), "{planned:?}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::store::wipe;
 use crate::time::Tick;
 
 use super::audit_log::AuditLog;
+use super::channels;
 use super::clock::{self, Clock};
 use super::dial::Dials;
 use super::door::{self, Listener};
@@ -174,6 +175,17 @@ impl Server {
     /// [`io::ErrorKind::InvalidInput`], naming the address that is none.
     pub fn check_addresses(config: &Config) -> io::Result<()> {
         door::check(config)
+    }
+
+    /// All that would be listened on, each with what it is for, without opening anything; port 0 is left to the system. What whoever starts the
+    /// server may have opened for it is not known here.
+    ///
+    /// # Errors
+    /// As for [`check_addresses`](Self::check_addresses).
+    pub fn planned_addresses(config: &Config) -> io::Result<Vec<(Door, SocketAddr)>> {
+        let mut all = door::planned(config)?;
+        all.extend(channels::planned(config)?);
+        Ok(all)
     }
 
     /// Whether the files and directories that the configuration names are there, without starting anything. The state directory may be

@@ -93,6 +93,28 @@ fn a_check_says_which_channel_would_be_off() {
     assert!(said.good().contains("the log channel is off: ") && !said.good().contains("data channel"), "{said:?}");
 }
 
+#[test]
+fn a_check_and_a_start_tell_every_door_that_is_open_to_other_machines() {
+    let open = ["--viewer-bind", "0.0.0.0:0", "--http-bind", "*:0", "--stomp-bind", "0.0.0.0:61999"];
+    let line = |text: &str| text.lines().find(|line| line.contains("nobody is asked who he is")).unwrap().to_owned();
+    let said = program().args([&["--check", "--bind", "127.0.0.1:0"][..], &open].concat()).output().unwrap();
+    let told = line(Said::from(said).good());
+    assert!(told.contains("reaches 0.0.0.0:0 (viewers), [::]:0 (HTTP), 0.0.0.0:61999 (STOMP) may do"), "{told}");
+    let said = check(&["--c2sim", "--http-bind", "off"]);
+    let told = line(&said.out);
+    assert!(told.contains("[::]:7777 (HTTP), [::]:8080 (HTTP), [::]:61613 (STOMP) may do"), "{told}");
+    let said = check(&["--bind", "*:41", "--viewer-bind", "off", "--data-port", "42", "--log-channel-port", "off"]);
+    let all = ["(Components)", "[::]:42 (publishers)", "[::]:41 (subscribers)", "[::]:43 (other nodes' subscribers)"];
+    assert!(all.iter().all(|one| said.out.contains(one)), "{said:?}");
+    assert!(!check(&[]).good().contains("nobody is asked"), "this machine alone");
+    let mut server = Running::start(&["--viewer-bind", "0.0.0.0:0", "--http-bind", "127.0.0.1:0,0.0.0.0:0"]);
+    let told = server.line("nobody is asked who he is");
+    assert!(told.contains("(viewers), 0.0.0.0:") && told.contains("(HTTP) may do"), "{told}");
+    assert!(!told.contains("127.0.0.1") && !told.contains("(Components)"), "{told}");
+    server.signal("-TERM");
+    assert_eq!(server.end(), Some(0));
+}
+
 /// Only Linux tells who has a port.
 #[cfg(target_os = "linux")]
 #[test]

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use instep::auth::{Access, Users};
 use instep::config::Config;
 use instep::hub::{Channel, Door};
-use instep::net::{host, keys};
+use instep::net::{Server, host, keys};
 
-use super::super::failure::Failure;
+use super::super::failure::{Failure, in_words};
 
 /// What of the settings says who is asked who he is.
 #[derive(Clone, Copy, Debug)]
@@ -98,10 +98,9 @@ pub(super) fn told(config: &Config) -> Result<Vec<String>, Failure> {
         lines.push(format!("who is asked who he is (auth): {}", config.auth.word()));
         lines.extend(users.told());
     }
-    // Nothing is open yet: what has no address of its own in the settings is so on all of them, or on loopback.
-    let texts = if config.bind.is_empty() { vec![format!("[::]:{}", config.port)] } else { config.bind.clone() };
-    let open = texts.iter().filter_map(|text| text.parse().ok()).map(|address| (Door::Leco, address));
-    lines.extend(warnings(&asked, open));
+    // Nothing is open yet.
+    let open = Server::planned_addresses(config).map_err(|error| Failure::usage(in_words(&error)))?;
+    lines.extend(warnings(&asked, open.into_iter()));
     Ok(lines)
 }
 
