@@ -434,15 +434,15 @@ fn http_is_401_for_whom_nobody_knows_and_403_for_what_he_may_not() {
     for line in ["GET /", "GET /health", "GET /openapi.yaml", "GET /page/main.js", "GET /nowhere"] {
         assert_ne!(ask(NEAR, line, "", "").status, 401, "{line}");
     }
-    for line in
-        ["GET /metrics", "GET /events", "GET /openrpc.json", "POST /rpc", "POST /rpc/CA", "GET /C2SIMServer/status"]
-    {
+    for line in ["GET /metrics", "GET /events", "GET /openrpc.json", "POST /rpc", "POST /rpc/CA"] {
         let answer = ask(NEAR, line, "", "");
         assert_eq!(answer.status, 401, "{line}");
         assert_eq!(answer.field("WWW-Authenticate"), Some("Bearer, Basic realm=\"instep\""));
     }
     let answer = ask(NEAR, "GET /api/c2sim/session/list", "clientId: a\r\n", "");
-    assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("AUTHORIZATION_FAILURE")));
+    let body =
+        r#"{"code":"AUTHORIZATION_FAILURE","message":"this needs a token: Authorization: Bearer TOKEN","details":{}}"#;
+    assert_eq!((answer.status, answer.body.as_str()), (401, body), "the members in this order");
     // Bearer, Basic with its name or ?, an address; what is wrong is not as good as nothing.
     assert_eq!(ask(NEAR, "GET /metrics", &bearer("wall"), "").status, 200);
     assert_eq!(ask(WALL, "GET /metrics", "", "").status, 200);
@@ -455,10 +455,15 @@ fn http_is_401_for_whom_nobody_knows_and_403_for_what_he_may_not() {
     let create = r#"{"data": {"c2simSchemaVersion": "1.0.2", "displayName": "a", "description": ""}}"#;
     let client = |user: &str| format!("clientId: a\r\n{}", bearer(user));
     let answer = ask(NEAR, "PUT /api/c2sim/session/other/create", &client("chief"), create);
-    assert_eq!((answer.status, &answer.json()["needs"]), (403, &json!("sessions")));
+    assert_eq!(
+        answer.body,
+        r#"{"code":"AUTHORIZATION_FAILURE","message":"chief may not create_session: it is not in the list sessions","details":{"action":"create_session","needs":"sessions","user":"chief"}}"#
+    );
+    let challenge = "Bearer realm=\"instep\", error=\"insufficient_scope\"";
+    assert_eq!((answer.status, answer.field("WWW-Authenticate")), (401, Some(challenge)));
     assert_eq!(ask(NEAR, "PUT /api/c2sim/session/drill9/create", &client("chief"), create).status, 200);
-    assert_eq!(ask(NEAR, "PUT /api/c2sim/session/drill9/create", &client("wall"), create).status, 403);
-    assert_eq!(ask(NEAR, "DELETE /api/c2sim/session/drill9?force=true", &client("wall"), "").status, 403);
+    assert_eq!(ask(NEAR, "PUT /api/c2sim/session/drill9/create", &client("wall"), create).status, 401);
+    assert_eq!(ask(NEAR, "DELETE /api/c2sim/session/drill9?force=true", &client("wall"), "").status, 401);
     let shut_down = json!({"jsonrpc": "2.0", "id": 1, "method": "shut_down"}).to_string();
     assert_eq!(refused(&ask(NEAR, "POST /rpc", &bearer("chief"), &shut_down).json()), ["shut_down", "admin", "chief"]);
 }
@@ -535,7 +540,7 @@ fn a_stream_without_a_token_is_its_guests_from_there_and_nobody_takes_a_guest_ov
     assert_eq!(http(&mut world, STRANGER, stream, UPGRADE, "").1.status, 401, "it has joined elsewhere");
     assert_eq!(http(&mut world, NEAR, stream, UPGRADE, "").1.status, 101);
     for line in ["POST /api/c2sim/session/default/resign", "POST /api/c2sim/session/default/join"] {
-        assert_eq!(http(&mut world, NEAR, line, &client("chief"), body).1.status, 403, "{line}");
+        assert_eq!(http(&mut world, NEAR, line, &client("chief"), body).1.status, 401, "{line}");
     }
     let fields = format!("{UPGRADE}{}", bearer("chief"));
     assert_eq!(http(&mut world, NEAR, stream, &fields, "").1.status, 403);
@@ -546,20 +551,36 @@ fn a_stream_without_a_token_is_its_guests_from_there_and_nobody_takes_a_guest_ov
         &client("laser"),
         &c2sim::domain("A", "OrderBody", 5),
     );
-    assert_eq!((sent.1.status, &sent.1.json()["needs"]), (403, &json!("send")));
+    assert_eq!((sent.1.status, &sent.1.json()["details"]["needs"]), (401, &json!("send")));
     let war = http(&mut world, NEAR, "POST /api/c2sim/session/war/join", &client("laser"), body).1;
-    assert_eq!((war.status, &war.json()["needs"]), (403, &json!("sessions")));
+    assert_eq!((war.status, &war.json()["details"]["needs"]), (401, &json!("sessions")));
 }
 
 #[test]
 fn clients_of_gmus_interface_are_users_too() {
     let mut world = house(Access::All);
-    let mut command = |user: &str, word: &str| {
-        let line = format!("POST /C2SIMServer/command?submitterID=x&command={word}");
-        http(&mut world, NEAR, &line, &bearer(user), "").1.status
+    let mut ask = |user: &str, line: &str| {
+        let answer = http(&mut world, NEAR, line, &bearer(user), "").1;
+        assert_eq!(answer.status, 200, "its clients read nothing of any other: {answer:?}");
+        let word = |element: &str| {
+            let begun = answer.body.split_once(&format!("<{element}>")).map(|(_, rest)| rest);
+            begun.and_then(|rest| rest.split_once("</")).map_or("", |(text, _)| text).to_owned()
+        };
+        (word("status"), word("error"), answer.field("WWW-Authenticate").is_some())
     };
-    assert_eq!(["laser", "wall"].map(|user| command(user, "INITIALIZE")), [403, 403]);
-    assert_eq!((command("chief", "INITIALIZE"), command("nobody", "STATUS")), (200, 401));
+    let initialize = "POST /C2SIMServer/command?submitterID=x&command=INITIALIZE";
+    let document = "POST /C2SIMServer/c2sim?submitterID=x&protocol=SISO-STD-C2SIM";
+    let refusal = |why: &str| ("ERROR".to_owned(), why.to_owned(), false);
+    let why = "laser may not submit_initialization: it needs controller";
+    assert_eq!(ask("laser", initialize), refusal(why));
+    assert_eq!(ask("wall", initialize), refusal("wall may not send a document: it needs component"));
+    assert_eq!(ask("wall", document), refusal("wall may not send a document: it needs component"));
+    let stranger = ("ERROR".to_owned(), "no user has this token".to_owned(), true);
+    for line in ["GET /C2SIMServer/status", "POST /C2SIMServer/stats", initialize, document] {
+        assert_eq!(ask("nobody", line), stranger, "{line}");
+    }
+    assert_eq!(ask("chief", initialize).1, "");
+    assert_eq!(ask("chief", "GET /C2SIMServer/status").0, "OK");
 }
 
 // ---- STOMP ----

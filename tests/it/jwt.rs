@@ -73,7 +73,7 @@ fn a_client_with_a_jwt_may_what_it_grants_and_only_for_its_system() {
     }
     // What it grants to hand in it grants to read.
     let refused = ask(&address, "GET /api/c2sim/session/default/initialization", TOKEN, "");
-    assert!(refused.0 == 403 && refused.1.contains(r#""needs":"send""#), "{refused:?}");
+    assert!(refused.0 == 401 && refused.1.contains(r#""needs":"send""#), "{refused:?}");
     let line = server.line("clients of STOMP connect to ");
     let topic = line.rsplit(' ').next().unwrap();
     for (login, passcode, answer) in [
@@ -92,9 +92,15 @@ fn a_client_with_a_jwt_may_what_it_grants_and_only_for_its_system() {
     let join = "POST /api/c2sim/session/default/join";
     let body = |system: &str| format!(r#"{{"clientIdDisplayName":"x"{system}}}"#);
     let foreign = ask(&address, join, TOKEN, &body(r#","systemName":"OTHER""#));
-    assert!(foreign.0 == 400 && foreign.1.contains(r#""code":"AUTHORIZATION_FAILURE""#), "{foreign:?}");
+    assert!(
+        foreign.0 == 400
+            && foreign.1.contains(
+                r#"{"code":"AUTHORIZATION_FAILURE","message":"The token is not of system 'OTHER'","details":"#
+            ),
+        "{foreign:?}"
+    );
     assert_eq!(ask(&address, join, TOKEN, &body("")).0, 200, "it is its own system where it names none");
-    assert_eq!(ask(&address, "POST /api/c2sim/session/war/join", TOKEN, &body("")).0, 403);
+    assert_eq!(ask(&address, "POST /api/c2sim/session/war/join", TOKEN, &body("")).0, 401);
     let create = r#"{"data":{"c2simSchemaVersion":"1.0.2","displayName":"d","description":"d"}}"#;
     assert_eq!(ask(&address, "PUT /api/c2sim/session/drill7/create", TOKEN, create).0, 200);
 
@@ -105,7 +111,7 @@ fn a_client_with_a_jwt_may_what_it_grants_and_only_for_its_system() {
     };
     settings("viewer");
     reloaded("were read anew");
-    assert_eq!(ask(&address, join, TOKEN, &body("")).0, 403);
+    assert_eq!(ask(&address, join, TOKEN, &body("")).0, 401);
     assert_eq!(ask(&address, list, TOKEN, "").0, 200);
     fs::write(&pem, "nothing").unwrap();
     reloaded("stay as they were: users: jwt: public_key ");

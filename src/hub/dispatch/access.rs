@@ -1,6 +1,6 @@
 //! Users: who says who he is at the doors that speak neither ZMTP nor HTTP, and what is asked about users and their rights.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::auth::{Action, Login, Origin, Target};
 use crate::c2sim::state::Trigger;
@@ -11,10 +11,13 @@ use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::Peer;
 use crate::hub::rights::judge;
 use crate::hub::sessions::GuestId;
-use crate::hub::web::{Action as Action_, Asked, Reply, Route, Task};
+use crate::hub::web::{
+    Action as Action_, Asked, Reply, Route, Standing, Task, not_permitted, unauthorized as not_authorized,
+};
 use crate::leco::name::COORDINATOR;
 use crate::leco::route::{Place, is_session};
 use crate::leco::rpc::{INVALID_PARAMS, Params};
+use crate::store::order;
 
 use super::guests::client_id;
 
@@ -133,7 +136,7 @@ impl Hub {
             Wanted::Session(name) => Target::Session(name),
         };
         let permitted = self.peers.permit(key, what, action, target);
-        permitted.and_then(|()| self.may_read(key, asked, target)).err().map(|refused| forbidden(&refused))
+        permitted.and_then(|()| self.may_read(key, asked, target)).err().map(|refused| forbidden(asked, &refused))
     }
 
     /// Whoever has a JWT reads an initialization if it grants that kind of document.
@@ -223,7 +226,13 @@ impl Hub {
     }
 
     /// Whether the guest of this identity is another user's; he is told so.
-    pub(super) fn is_others_guest(&mut self, key: PeerKey, session: SessionKey, id: &GuestId) -> Option<Reply> {
+    pub(super) fn is_others_guest(
+        &mut self,
+        key: PeerKey,
+        asked: &Asked,
+        session: SessionKey,
+        id: &GuestId,
+    ) -> Option<Reply> {
         if self.peers.users.is_off() {
             return None;
         }
@@ -232,7 +241,7 @@ impl Hub {
             return None;
         }
         let refused = self.peers.forbid(key, "be this client", "a clientId of its own", Target::Nothing);
-        Some(forbidden(&refused))
+        Some(forbidden(asked, &refused))
     }
 }
 
@@ -241,8 +250,8 @@ impl Hub {
     pub(super) fn foreign_system(&mut self, key: PeerKey, system: &str) -> Reply {
         self.peers.forbid(key, "join", "a JWT of that system (fromSendingSystem)", Target::Session(system));
         let why = format!("The token is not of system '{system}'");
-        let body = json!({"code": "AUTHORIZATION_FAILURE", "message": why, "details": {"systemName": system}});
-        Reply::json(400, body.to_string())
+        let details = order::filled([("systemName".to_owned(), Value::from(system))]);
+        not_authorized(400, &why, &details)
     }
 }
 
@@ -257,16 +266,25 @@ enum Wanted {
 /// The answer to whom nobody knows.
 fn unauthorized(asked: &Asked) -> Reply {
     let why = asked.denied.unwrap_or("this needs a token: Authorization: Bearer TOKEN");
-    let reply = if matches!(asked.route, Route::Sessions | Route::Create(_) | Route::Session(..)) {
-        let body = json!({"code": "AUTHORIZATION_FAILURE", "message": why, "details": {}});
-        Reply::json(401, body.to_string())
-    } else {
-        Reply::text(401, why)
+    let reply = match &asked.route {
+        // Its clients take any other status than 200 for a line that is down, and show nobody why.
+        Route::Task(task) => Standing::NOWHERE.failed(task.failure(), why, ""),
+        route if is_of_sessions(route) => not_authorized(401, why, &Map::new()),
+        _ => Reply::text(401, why),
     };
     reply.with("WWW-Authenticate", "Bearer, Basic realm=\"instep\"")
 }
 
-/// The answer to who may not do this.
-pub(super) fn forbidden((_, data): &Refused) -> Reply {
-    Reply::json(403, data.to_string())
+/// The answer to who may not do this, as the clients of this path take it.
+fn forbidden(asked: &Asked, refused: &Refused) -> Reply {
+    match &asked.route {
+        Route::Task(task) => Standing::NOWHERE.refused(*task, "", refused, ""),
+        route if is_of_sessions(route) => not_permitted(&refused.1),
+        _ => Reply::json(403, refused.1.to_string()),
+    }
+}
+
+/// Whether it belongs to the interface of sessions, whose clients know bodies of one form.
+const fn is_of_sessions(route: &Route) -> bool {
+    matches!(route, Route::Sessions | Route::Create(_) | Route::Session(..))
 }

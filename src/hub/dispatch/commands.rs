@@ -18,7 +18,7 @@ use crate::hub::web::{Asked, Command, Reply, Standing, Task, duplicate, multiple
 use crate::leco::address;
 use crate::limits::CLIENT_ID_BYTES_MAX;
 
-use super::access::{action_of_trigger, forbidden};
+use super::access::action_of_trigger;
 use super::web::Served;
 
 /// Who these documents are from that the server writes for a command.
@@ -206,7 +206,7 @@ impl Hub {
         if let Err(refused) =
             self.peers.permit(key, trigger.method(), action_of_trigger(trigger), Target::Session(&name))
         {
-            return forbidden(&refused).into();
+            return self.task_refused(asked, (Task::Command, session), &refused).into();
         }
         let Some(found) = self.sessions.get(session) else { return Reply::bare(500).into() };
         if found.is_busy(false) {

@@ -11,8 +11,8 @@ use crate::hub::events::Parting;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::sessions::{Aftermath, Arrival, GuestId, Reading, Said, Tracked, Wish, tracking_id};
 use crate::hub::web::{
-    Action, Asked, Described, Farewell, Reply, Route, described, joining, no_client_id, refused, resigning, shown_name,
-    too_long, unreadable,
+    Action, Asked, Described, Farewell, Reply, Route, described, joining, no_client_id, nowhere, refused, resigning,
+    shown_name, too_long, unreadable,
 };
 use crate::leco::rpc::{NOT_PERMITTED, Params, RECEIVER_OVERLOADED};
 use crate::limits::CLIENT_ID_BYTES_MAX;
@@ -52,7 +52,7 @@ impl Hub {
         let Some(session) = self.session_meant(name) else {
             return refused(&self.sessions.no_such(), name).into();
         };
-        if let Some(refused) = self.is_others_guest(key, session, &id) {
+        if let Some(refused) = self.is_others_guest(key, asked, session, &id) {
             return refused.into();
         }
         let doer = self.peers.doer_from(key, Some(asked.remote));
@@ -74,7 +74,7 @@ impl Hub {
     /// What the interface does not have: who asks comes first, as with everything.
     pub(super) fn unknown_over_web(asked: &Asked) -> Reply {
         match client_id(asked.client.as_deref()) {
-            Some(_) => Reply::text(404, "there is no such path in this interface"),
+            Some(_) => nowhere(asked),
             None => no_client_id(),
         }
     }
@@ -339,7 +339,7 @@ impl Hub {
             (None, _) => Err("the query has no clientId".to_owned()),
             (_, None) => Err(format!("Shared session '{name}' doesn't exist.")),
             (Some(id), Some(session)) => {
-                if let Some(refused) = self.is_others_guest(key, session, &id) {
+                if let Some(refused) = self.is_others_guest(key, asked, session, &id) {
                     return refused.into();
                 }
                 Ok((session, id))

@@ -15,7 +15,7 @@ use crate::hub::halt::Halt;
 use crate::hub::keys::{PeerKey, SessionKey};
 use crate::hub::peers::{For, Peer, Work};
 use crate::hub::sessions::GuestId;
-use crate::hub::web::{Asked, Came, Pulse, Reply, Route, file, home, openapi};
+use crate::hub::web::{Asked, Came, Pulse, Reply, Route, file, home, nowhere, openapi};
 use crate::limits::WEB_STEPS_PER_TURN;
 
 /// What becomes of a request.
@@ -175,11 +175,7 @@ impl Hub {
             Route::OnlyBy(methods) => Reply::text(405, &format!("this takes {methods}")).with("Allow", *methods),
             Route::Malformed => Reply::text(400, "malformed escape in the path"),
             Route::UnknownOfApi => Self::unknown_over_web(asked),
-            Route::Unknown => Reply::of(
-                404,
-                "text/html; charset=utf-8",
-                b"<!DOCTYPE html>\n<title>not found</title>\n<p>There is no such page. <a href=\"/\">Home</a>\n".into(),
-            ),
+            Route::Unknown => nowhere(asked),
         };
         reply.into()
     }

@@ -13,7 +13,7 @@ use crate::hub::call::Refused;
 use crate::leco::rpc::{RECEIVER_OVERLOADED, SESSION_REFUSED};
 
 use super::reply::Reply;
-use super::session::message;
+use super::session::{may_not, message};
 
 /// The version of GMU's server whose answers these are.
 const SERVER_VERSION: &str = "4.8.3.2";
@@ -274,11 +274,12 @@ impl Standing {
         }
         let code = data.get("code").and_then(Value::as_str).and_then(Code::from_name);
         let Some(code) = code.filter(|_| reason.code == SESSION_REFUSED.code) else {
-            return self.failed(task.failure(), data.as_str().unwrap_or(reason.message), "");
+            let cause = may_not(data).map(|_| lines(data.as_object()));
+            let error = may_not(data).unwrap_or_else(|| data.as_str().unwrap_or(reason.message).to_owned());
+            return self.failed(task.failure(), &error, &cause.unwrap_or_default());
         };
         let none = Map::new();
         let details = data.get("details").and_then(Value::as_object).unwrap_or(&none);
-        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let is_of_state = matches!(code, Code::StateTransitionNotAllowed | Code::C2simMsgNotAllowedInState)
             || (code == Code::InitializationNotCompleted && self.state != Some(State::Initializing));
         let error = match code {
@@ -290,11 +291,20 @@ impl Standing {
                 format!("{} ({})", message(code, reason, details, session), code.name())
             }
         };
-        let cause: Vec<String> = details.iter().map(|(key, value)| format!("{key}: {}", word(value))).collect();
         let is_said = code == Code::AuthorizationFailure || (task == Task::Command && is_of_state);
-        let cause = if is_said { String::new() } else { cause.join("\n") };
+        let cause = if is_said { String::new() } else { lines(Some(details)) };
         self.failed(task.failure(), &error, &cause)
     }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Particulars, a line each.
+fn lines(details: Option<&Map<String, Value>>) -> String {
+    let lines = details.into_iter().flatten().map(|(key, value)| format!("{key}: {}", word(value)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A command that the state does not permit. There are tools that look for these words.

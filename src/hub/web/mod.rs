@@ -41,11 +41,12 @@ use super::tally::DocumentTally;
 pub(super) use command::{Command, Standing, Task, duplicate, multiple_is, probe, unknown_command};
 pub(super) use connection::Asked;
 pub(super) use metrics::Pulse;
-pub(super) use page::{file, home, openapi};
+pub(super) use page::{file, home, nowhere, openapi};
 pub(super) use reply::{Body, Reply};
 pub(super) use route::{Action, Route};
 pub(super) use session::{
-    Described, described, joining, no_client_id, refused, resigning, shown_name, too_long, unreadable,
+    Described, described, joining, no_client_id, not_permitted, refused, resigning, shown_name, too_long, unauthorized,
+    unreadable,
 };
 pub(super) use stream::{Came, Farewell};
 

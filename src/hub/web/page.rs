@@ -20,9 +20,22 @@ pub(in crate::hub) fn home(asked: &Asked) -> Reply {
         .map_or_else(|| Reply::bare(404), |index| file(asked, index).with("Content-Security-Policy", POLICY))
 }
 
+/// There is no such page.
+pub(in crate::hub) fn nowhere(asked: &Asked) -> Reply {
+    let home = escaped(&asked.prefix);
+    let text =
+        format!("<!DOCTYPE html>\n<title>not found</title>\n<p>There is no such page. <a href=\"{home}/\">Home</a>\n");
+    Reply::of(404, "text/html; charset=utf-8", text.into())
+}
+
+/// A path as it stands in an attribute.
+fn escaped(path: &str) -> String {
+    path.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
+}
+
 /// The page below a path: it may have been asked for without the slash behind that, so its files are named from the root on.
 fn home_below(prefix: &str) -> Reply {
-    let prefix = prefix.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let prefix = escaped(prefix);
     let index = File::find(INDEX).map(File::plain).unwrap_or_default();
     let index = String::from_utf8_lossy(&index).replace("=\"page/", &format!("=\"{prefix}/page/"));
     Reply::of(200, "text/html; charset=utf-8", index.into())

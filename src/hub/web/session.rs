@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::auth::wanted;
 use crate::c2sim::code::Code;
 use crate::c2sim::notice::IsoDateTime;
 use crate::http::target::unescaped;
@@ -106,6 +107,11 @@ pub(in crate::hub) fn resigning(body: &[u8]) -> Result<Option<String>, String> {
 // ---- Refusals ----
 
 fn error(code: Code, message: &str, details: &Map<String, Value>) -> Reply {
+    with_status(400, code, message, details)
+}
+
+/// The members come in this order.
+fn with_status(status: u16, code: Code, message: &str, details: &Map<String, Value>) -> Reply {
     let mut text = format!(r#"{{"code":"{}","message":{},"details":{{"#, code.name(), quoted(message));
     for (n, (key, value)) in details.iter().enumerate() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -114,7 +120,26 @@ fn error(code: Code, message: &str, details: &Map<String, Value>) -> Reply {
         debug_assert!(written.is_ok(), "a String takes everything");
     }
     text.push_str("}}");
-    Reply::json(400, text)
+    Reply::json(status, text)
+}
+
+/// Whoever asks is nobody, or none who may.
+pub(in crate::hub) fn unauthorized(status: u16, message: &str, details: &Map<String, Value>) -> Reply {
+    with_status(status, Code::AuthorizationFailure, message, details)
+}
+
+/// What a user may not do, and what that takes, in words; nothing if this is no such refusal.
+pub(super) fn may_not(data: &Value) -> Option<String> {
+    let word = |key: &str| data.get(key).and_then(Value::as_str);
+    let user = word("user").filter(|user| !user.is_empty()).unwrap_or("whoever this is");
+    Some(format!("{user} may not {}: {}", word("action")?, wanted(word("needs")?)))
+}
+
+/// The answer to a known user who may not do what was asked for. A page need not ask who he is because of it.
+pub(in crate::hub) fn not_permitted(data: &Value) -> Reply {
+    let none = Map::new();
+    let reply = unauthorized(401, &may_not(data).unwrap_or_default(), data.as_object().unwrap_or(&none));
+    reply.with("WWW-Authenticate", "Bearer realm=\"instep\", error=\"insufficient_scope\"")
 }
 
 /// The request does not say who asks.
@@ -150,7 +175,7 @@ pub(in crate::hub) fn refused((reason, data): &Refused, name: &str) -> Reply {
             Reply::text(503, why).with("Retry-After", "1")
         }
         code if code == INVALID_PARAMS.code => unreadable(&plain(data)),
-        code if code == NOT_PERMITTED.code && data.is_object() => Reply::json(403, data.to_string()),
+        code if code == NOT_PERMITTED.code && data.is_object() => not_permitted(data),
         code if code == NOT_PERMITTED.code => {
             error(Code::NotImplemented, &Code::NotImplemented.to_string(), &Map::new())
         }

@@ -38,7 +38,8 @@ export async function fetchAs(place, more = {}) {
     const headers = { ...more.headers, ...(shown ? { Authorization: `Bearer ${shown}` } : {}) };
     // Without `omit` the browser would ask by itself, and keep what it is told.
     const response = await fetch(place, { ...more, headers, credentials: 'omit' });
-    if (response.status !== 401) return response;
+    // Whom the server knows, and who may not do this, is not asked who he is.
+    if (response.status !== 401 || response.headers.get('WWW-Authenticate')?.includes('insufficient_scope')) return response;
     const why = (await response.clone().text()).slice(0, 200);
     if (token() === shown && !(await login(shown ? `That token is not taken: ${why}` : why))) return response;
   }
