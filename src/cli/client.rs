@@ -72,7 +72,7 @@ pub(super) enum Trouble {
     Refused(Box<Refusal>),
     /// The Manager refused.
     Denied(Box<Denial>),
-    /// What was answered makes no sense; says whose answer.
+    /// What was answered makes no sense, or is that we are not let in; says whose answer.
     Broken(String),
 }
 
@@ -311,6 +311,8 @@ fn outside(address: &str, name: &str, timeout: Duration, error: Error) -> Troubl
                 loss => format!("{} during the handshake", reason(loss)),
             };
             match credentials::cure(&loss) {
+                // Somebody is there, and says no.
+                Some(cure) if matches!(loss, Loss::Fault(_)) => Trouble::Broken(format!("{address}: {why}: {cure}")),
                 Some(cure) => Trouble::Nobody(format!("{address}: {why}: {cure}")),
                 None => Trouble::Nobody(format!("no Coordinator at {address}: {why} (is that its port? -a HOST:PORT)")),
             }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::credentials;
-use super::failure::{Failure, USAGE};
+use super::failure::Failure;
 use super::flags::no_flag;
 use super::print::say;
 use super::serve;
@@ -43,7 +43,8 @@ Usage: instep may [options] USER|KEY ACTION [TARGET]
       --key FILE           there, as the administrator whose secret key is in this file (also: INSTEP_KEY)
       --server-key KEY     and the public key that is there, or a file with it (also: INSTEP_SERVER_KEY)
 
-Exit codes: 0 yes; 1 no, or it cannot be told; 2 there is no such user or action, or the command line is wrong.
+Exit codes: 0 yes; 1 no, or it cannot be told; 2 there is no such user or action, or the command line is wrong; 3 nobody is
+there or answers in time.
 ";
 
 /// Makes a token.
@@ -127,13 +128,14 @@ pub(super) fn may(words: Vec<OsString>) -> Result<(), Failure> {
 fn ask(place: &str, [user, action, target]: [&str; 3]) -> Result<(bool, String), Failure> {
     let timeout = std::time::Duration::from_secs(5);
     let mut client = Client::connect(place, &of_visitor(std::process::id()), timeout)
-        .map_err(|trouble| Failure::nobody(trouble.to_string()))?;
+        .map_err(|trouble| if trouble.is_absence() { Failure::nobody(trouble) } else { Failure::other(trouble) })?;
     let params = json!({"user": user, "action": action, "target": target});
     let answer = client.ask("COORDINATOR", "may", &params);
     client.leave();
-    let answer = answer.map_err(|trouble| {
-        let code = if trouble.is_invalid() { USAGE } else { 1 };
-        Failure { code, ..Failure::other(trouble) }
+    let answer = answer.map_err(|trouble| match trouble {
+        invalid if invalid.is_invalid() => Failure::usage(invalid),
+        absence if absence.is_absence() => Failure::nobody(absence),
+        other => Failure::other(other),
     })?;
     let line = answer.get("line").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok((answer.get("may").and_then(Value::as_bool).unwrap_or(false), line))

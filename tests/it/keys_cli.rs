@@ -93,19 +93,21 @@ fn every_command_that_talks_to_a_coordinator_takes_keys() {
 #[test]
 fn what_does_not_fit_is_said_with_its_cure() {
     let lab = Lab::new("wrong", &["server", "boss", "stranger", "other"]);
-    let (_server, address) = lab.serve(&["boss"]);
+    let (server, address) = lab.serve(&["boss"]);
     let whoami = ["ctl", "-a", &address, "whoami"];
     let public = lab.text("stranger.public");
     let said = lab.run(&whoami, "stranger", "server");
-    assert!(said.error(3).contains(&format!("give a user there our public key, {public}, and reload")), "{said:?}");
+    assert!(said.error(1).contains(&format!("give a user there our public key, {public}, and reload")), "{said:?}");
     let said = lab.run(&whoami, "boss", "other");
     assert!(
         said.error(3).contains(&format!("with the key of --server-key, {}?", lab.text("other.public"))),
         "{said:?}"
     );
+    let line = server.line("has another public key for this server");
+    assert!(line.ends_with(&format!("; give it this node's key, {}", lab.text("server.public"))), "{line}");
     let said = run(&whoami);
     assert!(
-        said.error(3)
+        said.error(1)
             .ends_with("the peer speaks CURVE, and NULL is to be spoken: show a key (--key FILE, --server-key KEY)")
     );
     let (secret, server) = (lab.path("boss.secret"), lab.path("server.public"));
@@ -124,7 +126,12 @@ fn what_does_not_fit_is_said_with_its_cure() {
     let said = lab.run(&["ctl", "-a", line.rsplit(' ').next().unwrap(), "whoami"], "boss", "server");
     // It may have closed the connection before its greeting was seen.
     let cures = ["does it speak CURVE (server_key)", "it asks nobody who he is: without --key and --token-file"];
-    assert!(cures.iter().any(|cure| said.error(3).contains(cure)), "{said:?}");
+    assert!([3, 1].into_iter().zip(cures).any(|(code, cure)| said.code == code && said.err.contains(cure)), "{said:?}");
+    let may = |words: &[&str]| run(&[&["may", "-a", &address, "boss", "shut_down"], words].concat());
+    let said = may(&[]);
+    assert!(said.error(1).ends_with("show a key (--key FILE, --server-key KEY)"), "{said:?}");
+    let said = lab.run(&["may", "-a", "127.0.0.1:1", "boss", "shut_down"], "boss", "server");
+    assert!(said.error(3).contains("connection refused"), "{said:?}");
 }
 
 #[test]

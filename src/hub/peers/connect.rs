@@ -428,8 +428,8 @@ impl Peers {
         };
         // Who connects and leaves without a word looks whether somebody listens.
         let has_spoken = peer.link.as_ref().is_some_and(|link| link.has_begun()) || !peer.tail.is_empty() || is_dialled;
-        let cure = if let (true, Cause::Zmtp(fault)) = (is_dialled, cause) { self.keyring.cure(fault) } else { None };
-        if let Some(cure) = cure {
+        let cure = if let Cause::Zmtp(fault) = cause { self.keyring.cure(fault, is_dialled) } else { None };
+        if let Some(cure) = cure.as_ref().filter(|_| is_dialled) {
             if self.may_log_of(key, About::Handshake) {
                 log::error!("no link with the node at {remote}: {cause}; {cure}");
             }
@@ -439,7 +439,8 @@ impl Peers {
                 log::warn!("{remote} left during the handshake: {may_be}");
             }
         } else if cause.is_warning() && self.may_log_of(key, About::Handshake) {
-            log::warn!("{remote} closed: {cause}");
+            let cure = cure.map_or_else(String::new, |cure| format!("; {cure}"));
+            log::warn!("{remote} closed: {cause}{cure}");
         }
     }
 

@@ -53,8 +53,12 @@ impl Keyring {
         move |place: &mut [u8]| *is_dry |= !chance.as_mut().is_some_and(|chance| chance(place))
     }
 
-    /// What is to be done where a node whom we dial and we do not come together.
-    pub(super) fn cure(&self, fault: Fault) -> Option<String> {
+    /// What is to be done where whoever has come, or a node whom we dial, and we do not come together.
+    pub(super) fn cure(&self, fault: Fault, is_dialled: bool) -> Option<String> {
+        if !is_dialled {
+            let ours = self.public().filter(|_| fault == Fault::CurveHello);
+            return ours.map(|ours| format!("give it this node's key, {ours}"));
+        }
         if let Fault::RefusedByPeer(_) = fault {
             let ours = self.client.as_ref().map_or_else(String::new, |pair| Key(pair.public).to_string());
             return Some(format!("there must be a user of the role node there with this node's key, {ours}"));
