@@ -38,6 +38,21 @@ pub struct UserRule {
     pub subscribe: Vec<String>,
 }
 
+/// What is wrong with a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    /// The key that it is about; empty, if it is about none.
+    pub(crate) key: String,
+    /// In words.
+    pub(crate) why: String,
+}
+
+impl Flaw {
+    pub(super) fn of(key: &str, why: impl Into<String>) -> Self {
+        Self { key: key.to_owned(), why: why.into() }
+    }
+}
+
 /// The names under which commands sign in.
 const VISITORS: &str = "ctl-*";
 
@@ -101,10 +116,10 @@ impl UserRule {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(crate) fn from_table(table: &Map<String, Value>) -> Result<Self, String> {
+    pub(crate) fn from_table(table: &Map<String, Value>) -> Result<Self, Flaw> {
         let mut one = Self::default();
         if !table.contains_key("role") {
-            return Err(format!("role is missing: {}", Role::ALL.map(Role::word).join(", ")));
+            return Err(Flaw::of("", format!("role is missing: {}", Role::ALL.map(Role::word).join(", "))));
         }
         for (key, value) in table {
             match (key.as_str(), value) {
@@ -112,26 +127,29 @@ impl UserRule {
                 ("role", Value::String(word)) => {
                     one.role = Role::of_word(word).ok_or_else(|| {
                         let meant = meant(word, Role::ALL.map(Role::word));
-                        format!("there is no role '{word}'{meant} ({})", Role::ALL.map(Role::word).join(", "))
+                        let all = Role::ALL.map(Role::word).join(", ");
+                        Flaw::of(key, format!("there is no role '{word}'{meant} ({all})"))
                     })?;
                 }
-                ("name" | "role", _) => return Err(format!("{key} is a string")),
+                ("name" | "role", _) => return Err(Flaw::of(key, format!("{key} is a string"))),
                 (key, value) if Self::LISTS.contains(&key) => {
                     let words = match value {
                         Value::String(word) => Some(vec![word.clone()]),
                         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
                         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
                     };
-                    let words = words.ok_or_else(|| format!("{key} is a string, or a list of strings"))?;
+                    let words =
+                        words.ok_or_else(|| Flaw::of(key, format!("{key} is a string, or a list of strings")))?;
                     if words.is_empty() {
-                        return Err(format!("{key} is empty: leave it out for its default"));
+                        return Err(Flaw::of(key, format!("{key} is empty: leave it out for its default")));
                     }
                     *one.list_mut(key) = words;
                 }
                 (key, _) => {
                     let meant = meant(key, ["name", "role"].into_iter().chain(Self::LISTS));
                     let before = "; a setting stands in front of the first [[users]]";
-                    return Err(format!("a user has no '{key}'{}", if meant.is_empty() { before } else { &meant }));
+                    let meant = if meant.is_empty() { before } else { &meant };
+                    return Err(Flaw::of(key, format!("a user has no '{key}'{meant}")));
                 }
             }
         }
@@ -155,22 +173,23 @@ impl UserRule {
     }
 
     /// The user that is meant, at the node `namespace`, and what it is known by.
-    pub(super) fn judge(&self, namespace: &str) -> Result<(User, Credentials), String> {
+    pub(super) fn judge(&self, namespace: &str) -> Result<(User, Credentials), Flaw> {
         let is_letter = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
         if self.name.is_empty() || self.name.len() > 2 * NAME_BYTES_MAX + 1 || !self.name.bytes().all(is_letter) {
-            return Err("a name has letters, digits and marks, and no blanks".to_owned());
+            return Err(Flaw::of("name", "a name has letters, digits and marks, and no blanks"));
         }
         if self.name == "?" {
-            return Err("the name ? stands for whoever has the password".to_owned());
+            return Err(Flaw::of("name", "the name ? stands for whoever has the password"));
         }
         if self.name.starts_with(super::jwt::PREFIX) {
-            return Err("names with jwt: are of those who have a JWT".to_owned());
+            return Err(Flaw::of("name", "names with jwt: are of those who have a JWT"));
         }
         let is_local = self.name == LOCAL;
-        if is_local && !(self.key.is_empty() && self.token.is_empty() && self.address.is_empty()) {
-            return Err("local is whoever comes over loopback without a key or a token: it has none".to_owned());
+        if let Some(key) = ["key", "token", "address"].into_iter().find(|key| is_local && !self.list(key).is_empty()) {
+            let why = "local is whoever comes over loopback without a key or a token: it has none";
+            return Err(Flaw::of(key, why));
         }
-        let told = |key: &'static str| move |why: String| format!("{key}: {why}");
+        let told = |key: &'static str| move |why: String| Flaw::of(key, format!("{key}: {why}"));
         // Beside its own name, those of our own commands, which are nobody's for long.
         let own = [self.name.clone(), VISITORS.to_owned()];
         let names = match (self.names.as_slice(), self.role) {
@@ -183,11 +202,12 @@ impl UserRule {
             if given.is_empty() { Ok(Patterns::all()) } else { read }
         };
         if let Some(other) = self.send.iter().find(|word| !Self::KINDS.contains(&word.as_str())) {
-            return Err(format!("send: there is no kind '{other}', but {}", Self::KINDS.join(", ")));
+            return Err(Flaw::of("send", format!("send: there is no kind '{other}', but {}", Self::KINDS.join(", "))));
         }
         if let Some(whole) = self.subscribe.iter().find(|word| !word.ends_with('*')) {
-            return Err(format!(
-                "subscribe: '{whole}' has no star at its end: whoever subscribes gets all that begins so"
+            return Err(Flaw::of(
+                "subscribe",
+                format!("subscribe: '{whole}' has no star at its end: whoever subscribes gets all that begins so"),
             ));
         }
         let user = User {
@@ -205,26 +225,28 @@ impl UserRule {
         Ok((user, self.credentials()?))
     }
 
-    fn credentials(&self) -> Result<Credentials, String> {
+    fn credentials(&self) -> Result<Credentials, Flaw> {
         for key in ["key", "token", "address"] {
             if self.list(key).len() > CREDENTIALS_MAX {
-                return Err(format!("{key}: there are more than {CREDENTIALS_MAX}"));
+                return Err(Flaw::of(key, format!("{key}: there are more than {CREDENTIALS_MAX}")));
             }
         }
         let key = |word: &String| {
-            Key::parse(word).ok_or_else(|| format!("key: '{word}' is no public key: 40 letters of Z85 are one"))
+            let why = || Flaw::of("key", format!("key: '{word}' is no public key: 40 letters of Z85 are one"));
+            Key::parse(word).ok_or_else(why)
         };
         let token = |word: &String| {
             read_hash(word).ok_or_else(|| {
                 // A token is not repeated anywhere.
                 let what =
                     if is_token(word) { "is a token itself, which nobody else should see" } else { "is no hash" };
-                format!("token: what stands there {what}: write sha256: and 64 digits (instep token new)")
+                let why = format!("token: what stands there {what}: write sha256: and 64 digits (instep token new)");
+                Flaw::of("token", why)
             })
         };
         let network = |word: &String| {
-            Network::parse(word)
-                .ok_or_else(|| format!("address: '{word}' is no address and no network like 10.0.0.0/8"))
+            let why = || Flaw::of("address", format!("address: '{word}' is no address and no network like 10.0.0.0/8"));
+            Network::parse(word).ok_or_else(why)
         };
         Ok(Credentials {
             keys: self.key.iter().map(key).collect::<Result<_, _>>()?,

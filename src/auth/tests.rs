@@ -65,9 +65,15 @@ fn rules_that_do_not_hold_are_told_by_name() {
     let tokened = |name| UserRule { token: vec![token.clone()], ..plain(name) };
     let placed = |name| UserRule { address: words(&["10.0.0.0/8"]), ..plain(name) };
     assert_eq!(said(&[plain("a"), plain("a")]), "a: two users have this name");
-    assert_eq!(said(&[keyed("a"), keyed("b")]), format!("b: key {KEY}: a has it too"));
-    assert_eq!(said(&[tokened("a"), tokened("b")]), "b: token: a has it too");
-    assert_eq!(said(&[placed("a"), placed("b")]), "b: address 10.0.0.0/8: a has it too");
+    assert_eq!(
+        said(&[keyed("a"), keyed("b")]),
+        format!("b: key {KEY}: a has it too: make one of them another pair (instep key new)")
+    );
+    assert_eq!(
+        said(&[tokened("a"), tokened("b")]),
+        "b: token: a has it too: make one of them another (instep token new)"
+    );
+    assert_eq!(said(&[placed("a"), placed("b")]), "b: address 10.0.0.0/8: a has it too: let one of them have it");
     assert_eq!(
         said(&[UserRule { names: words(&["a*b"]), ..plain("a") }]),
         "a: names: 'a*b': a star stands only at the end"

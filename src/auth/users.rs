@@ -8,7 +8,7 @@ use super::key::Key;
 use super::may::{Action, Target, lacks};
 use super::pattern::Patterns;
 use super::role::Role;
-use super::rule::{Credentials, UserRule};
+use super::rule::{Credentials, Flaw, UserRule};
 use super::token::{hash, is_same, is_token};
 use super::user::{LOCAL, User, UserId};
 use crate::http::forwarded::Network;
@@ -107,6 +107,8 @@ impl Origin {
 pub struct Wrong {
     /// The place of the rule in the list.
     pub rule: usize,
+    /// The key in it that is wrong; empty, if it is none in particular.
+    pub key: String,
     /// The name in it, and what is wrong.
     pub reason: String,
 }
@@ -180,12 +182,13 @@ impl Users {
             issuer: None,
         };
         if rules.len() > USERS_MAX {
-            return Err(Wrong { rule: USERS_MAX, reason: format!("there are more than {USERS_MAX} users") });
+            let reason = format!("there are more than {USERS_MAX} users");
+            return Err(Wrong { rule: USERS_MAX, key: String::new(), reason });
         }
         for (rule, one) in rules.iter().enumerate() {
-            users.add(one, namespace, rules.get(..rule).unwrap_or_default()).map_err(|why| {
+            users.add(one, namespace, rules.get(..rule).unwrap_or_default()).map_err(|Flaw { key, why }| {
                 let whose = if one.name.is_empty() { "a user" } else { &one.name };
-                Wrong { rule, reason: format!("{whose}: {why}") }
+                Wrong { rule, key, reason: format!("{whose}: {why}") }
             })?;
         }
         order::sort_by_key(&mut users.networks, |(network, _)| core::cmp::Reverse(network.bits()));
@@ -209,10 +212,10 @@ impl Users {
         Ok(())
     }
 
-    fn add(&mut self, rule: &UserRule, namespace: &str, earlier: &[UserRule]) -> Result<(), String> {
+    fn add(&mut self, rule: &UserRule, namespace: &str, earlier: &[UserRule]) -> Result<(), Flaw> {
         let (user, credentials) = rule.judge(namespace)?;
         if earlier.iter().any(|other| other.name == rule.name) {
-            return Err("two users have this name".to_owned());
+            return Err(Flaw::of("name", "two users have this name"));
         }
         let id = match self.all.iter().position(|known| known.name == user.name) {
             Some(place) => {
@@ -226,26 +229,26 @@ impl Users {
                 self.all.len() - 1
             }
         };
-        let id = UserId(u32::try_from(id).map_err(|_| "there have been too many users".to_owned())?);
+        let id = UserId(u32::try_from(id).map_err(|_| Flaw::of("", "there have been too many users"))?);
         let Credentials { keys, tokens, networks } = credentials;
-        let taken = |other: UserId| match self.get(other) {
-            _ if other == id => "it stands there twice".to_owned(),
-            Some(other) => format!("{} has it too", other.name),
-            None => String::new(),
+        let taken = |other: UserId, key: &str, shown: &str, cure: &str| match self.get(other) {
+            _ if other == id => Flaw::of(key, format!("{key}{shown}: it stands there twice: once is enough")),
+            Some(other) => Flaw::of(key, format!("{key}{shown}: {} has it too: {cure}", other.name)),
+            None => Flaw::of(key, ""),
         };
         for key in &keys {
             if let Some(other) = self.keys.get(key) {
-                return Err(format!("key {key}: {}", taken(*other)));
+                return Err(taken(*other, "key", &format!(" {key}"), "make one of them another pair (instep key new)"));
             }
         }
         for hash in &tokens {
             if let Some((_, other)) = self.tokens.iter().find(|(known, _)| known == hash) {
-                return Err(format!("token: {}", taken(*other)));
+                return Err(taken(*other, "token", "", "make one of them another (instep token new)"));
             }
         }
         for (network, word) in networks.iter().zip(&rule.address) {
             if let Some((_, other)) = self.networks.iter().find(|(known, _)| known == network) {
-                return Err(format!("address {word}: {}", taken(*other)));
+                return Err(taken(*other, "address", &format!(" {word}"), "let one of them have it"));
             }
         }
         self.keys.extend(keys.into_iter().map(|key| (key, id)));

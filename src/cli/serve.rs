@@ -10,9 +10,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use instep::auth::{Key, Users};
-use instep::config::{Config, SETTINGS, Setting, Value};
+use instep::config::{Config, SETTINGS, Setting, Value, line_of};
 use instep::hub::{Channel, Door};
-use instep::net::{Server, Turn, host};
+use instep::net::{Server, Turn, host, keys};
 use instep::spelling::meant;
 use lexopt::prelude::{Long, Short, Value as Word};
 use log::LevelFilter;
@@ -56,7 +56,7 @@ fn carry_out(words: Vec<OsString>) -> Result<(), Failure> {
         Task::Run | Task::Print | Task::Check => {}
     }
     let Words { file, set, louder, .. } = words;
-    let (config, strangers) = configure(file.as_deref(), &set, louder)?;
+    let (mut config, strangers) = configure(file.as_deref(), &set, louder)?;
     let stranger = |name: &String| {
         let keys: Vec<String> =
             SETTINGS.iter().map(|setting| format!("INSTEP_{}", setting.key.to_uppercase())).collect();
@@ -66,11 +66,13 @@ fn carry_out(words: Vec<OsString>) -> Result<(), Failure> {
     match words.task {
         Task::Print => return say(&config.to_toml()),
         Task::Check => {
+            read_issuer(&mut config, file.as_deref())?;
             strangers.iter().try_for_each(|name| say(&format!("{}\n", stranger(name))))?;
             return check(&config);
         }
         Task::Run | Task::Help | Task::Version => {}
     }
+    read_issuer(&mut config, file.as_deref())?;
     let passed = passed::of_environment()?;
     let reopen = logger::start(config.log_level, &config.log_file)?;
     for name in &strangers {
@@ -143,22 +145,42 @@ fn config_reader(
     set: Vec<(String, String)>,
     steps: i32,
 ) -> impl FnMut() -> Result<Config, Failure> + Send {
-    move || configure(file.as_deref(), &set, steps).map(|(config, _)| config)
+    move || {
+        let (mut config, _) = configure(file.as_deref(), &set, steps)?;
+        read_issuer(&mut config, file.as_deref())?;
+        Ok(config)
+    }
 }
 
 /// The users that a file, or the environment, describes, and the namespace of the node.
 pub(super) fn users(file: Option<String>) -> Result<(Users, String), Failure> {
-    let (config, _) = configure(file.as_deref(), &[], 0)?;
+    let (mut config, _) = configure(file.as_deref(), &[], 0)?;
+    read_issuer(&mut config, file.as_deref())?;
     access::users(&config)
+}
+
+/// The file of settings, and by what it is named.
+fn settings_file(file: Option<&str>) -> Option<(&'static str, String)> {
+    let variable = || std::env::var("INSTEP_CONFIG").ok().filter(|path| !path.is_empty());
+    file.map(|path| ("--config", path.to_owned())).or_else(|| Some(("INSTEP_CONFIG", variable()?)))
+}
+
+/// Reads the key that JWTs are signed by, which stands in a file of its own; what is wrong is told with the line that names it.
+fn read_issuer(config: &mut Config, file: Option<&str>) -> Result<(), Failure> {
+    let Some(jwt) = &mut config.jwt else { return Ok(()) };
+    keys::read_issuer(jwt).map_err(|why| {
+        let path = settings_file(file).map_or_else(String::new, |(_, path)| path);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = line_of(&text, "[jwt]", 0, "public_key").unwrap_or_default();
+        Failure::usage(format!("{path}: jwt: line {line}: {why}"))
+    })
 }
 
 /// File, then environment, then flags, then the check of the whole. Says which variables look like settings and are none.
 fn configure(file: Option<&str>, set: &[(String, String)], steps: i32) -> Result<(Config, Vec<String>), Failure> {
     let fresh = topics::fresh();
     let mut config = fresh.clone();
-    let variable = || std::env::var("INSTEP_CONFIG").ok().filter(|path| !path.is_empty());
-    let file = file.map(|path| ("--config", path.to_owned())).or_else(|| Some(("INSTEP_CONFIG", variable()?)));
-    if let Some((source, path)) = file {
+    if let Some((source, path)) = settings_file(file) {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::usage(format!("{source} {path}: {}", in_words(&error))))?;
         config.apply_toml(&text).map_err(|error| {

@@ -5,6 +5,7 @@
 //! defaults, simply by the order in which the sources are applied.
 
 mod channel;
+mod lines;
 mod live;
 mod node;
 mod predefined;
@@ -12,6 +13,7 @@ mod settings;
 mod values;
 
 pub use channel::{ChannelPort, Drops};
+pub use lines::line_of;
 pub use log::LevelFilter;
 pub use node::NodeRule;
 pub use predefined::Predefined;

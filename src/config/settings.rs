@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::channel::{ChannelPort, Drops};
+use super::lines::line_of;
 use super::node::NodeRule;
 use super::predefined::Predefined;
 use super::values::{Config, Invalid, as_u64, invalid};
@@ -376,18 +377,18 @@ impl Config {
 
     /// Reads the tables `[[users]]`, and judges them together: here it is known on which lines they stand.
     fn read_users(&self, text: &str, value: &serde_json::Value) -> Result<Vec<UserRule>, Invalid> {
-        let line = |rule: usize| {
-            let mut lines = (1..).zip(text.lines()).filter(|(_, line)| line.trim_start().starts_with("[[users]]"));
-            lines.nth(rule).map_or(0, |(line, _): (usize, _)| line)
+        let told = |rule: usize, key: &str, why: &str| {
+            let line = line_of(text, "[[users]]", rule, key).map_or_else(String::new, |line| format!("line {line}: "));
+            invalid("users", format!("{line}{why}"))
         };
-        let told = |rule: usize, why: &str| invalid("users", format!("line {}: {why}", line(rule)));
         let tables = value.as_array().map(Vec::as_slice).filter(|items| items.iter().all(serde_json::Value::is_object));
         let tables = tables.ok_or_else(|| invalid("users", "each user is a table [[users]]"))?;
         let tables = tables.iter().filter_map(serde_json::Value::as_object).enumerate();
-        let rules = tables.map(|(rule, table)| UserRule::from_table(table).map_err(|why| told(rule, &why)));
+        let rules =
+            tables.map(|(rule, table)| UserRule::from_table(table).map_err(|flaw| told(rule, &flaw.key, &flaw.why)));
         let rules: Vec<UserRule> = rules.collect::<Result<_, _>>()?;
         Users::judge(self.auth, self.plain_remote, &self.namespace, &rules, None)
-            .map_err(|wrong| told(wrong.rule, &wrong.reason))?;
+            .map_err(|wrong| told(wrong.rule, &wrong.key, &wrong.reason))?;
         Ok(rules)
     }
 

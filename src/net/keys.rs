@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::auth::{KeyFile, UserRule};
+use crate::auth::{Access, JwtRule, KeyFile, UserRule, Users};
 use crate::config::Config;
 use crate::limits::{KEY_FILE_BYTES_MAX, USERS_MAX};
 use crate::store::order;
@@ -15,8 +15,7 @@ use crate::store::order;
 /// What is wrong with the directory or one of its files, in one line that names it.
 pub fn with_keys(mut config: Config) -> Result<Config, String> {
     if let Some(jwt) = config.jwt.as_mut().filter(|jwt| jwt.pem.is_empty()) {
-        let path = Path::new(&jwt.public_key);
-        jwt.pem = text_of(path).map_err(|error| format!("jwt: public_key {}: {error}", path.display()))?;
+        read_issuer(jwt).map_err(|why| format!("jwt: {why}"))?;
     }
     if config.keys_dir.is_empty() {
         return Ok(config);
@@ -43,6 +42,23 @@ pub fn with_keys(mut config: Config) -> Result<Config, String> {
         }
     }
     Ok(config)
+}
+
+/// Reads the key that JWTs are signed by, and judges it.
+///
+/// # Errors
+/// It cannot be read, or is none: says what to do.
+pub fn read_issuer(jwt: &mut JwtRule) -> Result<(), String> {
+    let told = |why: String| {
+        let cure = "name the file of the issuer's public key, which begins with -----BEGIN PUBLIC KEY-----";
+        format!("public_key {}: {why}: {cure}", jwt.public_key)
+    };
+    let pem = text_of(Path::new(&jwt.public_key)).map_err(|error| told(error.to_string()))?;
+    let rule = JwtRule { pem, ..jwt.clone() };
+    let mut nobody = Users::judge(Access::Off, false, "", &[], None).map_err(|wrong| wrong.to_string())?;
+    nobody.believe(&rule, None).map_err(|why| format!("{why}: name the file of the issuer's public key"))?;
+    *jwt = rule;
+    Ok(())
 }
 
 /// The text of a small file.

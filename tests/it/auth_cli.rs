@@ -79,11 +79,15 @@ fn check_tells_who_may_what_and_a_wrong_rule_with_its_line() {
         assert!(said.good().lines().any(|line| line == wanted), "{wanted}: {said:?}");
     }
     for (more, wanted) in [
-        ("[[users]]\nname = 'x'\nrole = 'king'\n", "line 8: there is no role 'king' (viewer,"),
+        ("[[users]]\nname = 'x'\nrole = 'king'\n", "line 10: there is no role 'king' (viewer,"),
         ("[[users]]\nname = 'x'\n", "line 8: role is missing"),
-        ("[[users]]\nname = 'chief'\nrole = 'viewer'\n", "line 8: chief: two users have this name"),
-        ("[[users]]\nname = 'x'\nrole = 'viewer'\nto = []\n", "line 8: to is empty: leave it out for its default"),
-        ("[[users]]\nname = 'x'\nrole = 'viewer'\nfrom = 'y'\n", "line 8: a user has no 'from'"),
+        ("[[users]]\nname = 'chief'\nrole = 'viewer'\n", "line 9: chief: two users have this name"),
+        ("[[users]]\nname = 'x'\nrole = 'viewer'\nto = []\n", "line 11: to is empty: leave it out for its default"),
+        ("[[users]]\nname = 'x'\nrole = 'viewer'\nfrom = 'y'\n", "line 11: a user has no 'from'"),
+        (
+            "[[users]]\nname = 'x'\nrole = 'viewer'\n\nkey = [\n  'short',\n]\n",
+            "line 12: x: key: 'short' is no public key",
+        ),
     ] {
         let said = check(&format!("{USERS}\n{more}"));
         assert!(said.error(2).contains(&format!("users: {wanted}")), "{more}: {said:?}");

@@ -114,6 +114,14 @@ fn a_client_with_a_jwt_may_what_it_grants_and_only_for_its_system() {
     assert_eq!(ask(&address, join, TOKEN, &body("")).0, 401);
     assert_eq!(ask(&address, list, TOKEN, "").0, 200);
     fs::write(&pem, "nothing").unwrap();
-    reloaded("stay as they were: users: jwt: public_key ");
+    reloaded("instep.toml: jwt: line ");
+    fs::remove_file(&pem).unwrap();
+    reloaded("instep.toml: jwt: line ");
+    let said = run(&[&["--check"], &words[..]].concat());
+    let at = format!("jwt: line 4: public_key {}: ", pem.display());
+    let cure = "name the file of the issuer's public key, which begins with -----BEGIN PUBLIC KEY-----";
+    assert!(said.error(2).contains(&at) && said.error(2).ends_with(cure), "{said:?}");
+    let said = run(&words);
+    assert!(said.error(2).contains(&at) && said.error(2).ends_with(cure), "at a start too: {said:?}");
     until("who has one is somebody still", || ask(&address, list, TOKEN, "").0 == 200);
 }
