@@ -366,6 +366,11 @@ pub const CONTROL_KEYS_NAMED_MAX: usize = 8;
 /// An entity is the largest of them at about 200 bytes, so a hostile record costs about 110 MB at most.
 pub const RECORD_ITEMS_MAX: usize = 512 * 1024;
 
+/// Entities of the world of a recording, and changes of one of its records: as many as a kernel's world and records have.
+pub const RECORD_ENTITIES_MAX: usize = RCRS_ENTITIES_MAX;
+/// 32-bit values in the lists of such a world, or of one that a feed tells of: as many as in a kernel's world.
+pub const RECORD_VALUES_MAX: usize = RCRS_VALUES_MAX;
+
 /// Bytes of one entity, action, area or perception in a record of a recording: what is decoded in one go.
 pub const RECORD_ITEM_BYTES_MAX: usize = 1 << 20;
 

@@ -14,7 +14,7 @@
 //!   result, time, record}` the other. A viewer sends one request and then gets a result for each timestep, unasked.
 //!
 //! A `record` is a map of *sections* ([`section`]): map, world, commands, changes, config, perceptions. Its data are entities,
-//! actions and areas ([`record`]); [`replay`] reads them back, [`reading`] piece by piece, and [`vlog`] keeps records in a file.
+//! actions and areas ([`record`]); [`replay`] reads them back, [`reading`] piece by piece into a [`told`] world, and [`vlog`] keeps records in a file.
 //! [`client`] is the other end of both doors, for the command line.
 //!
 //! # Reading and trust
@@ -38,6 +38,7 @@ pub mod replay;
 pub mod reply;
 pub mod request;
 pub mod section;
+pub mod told;
 pub mod value;
 pub mod viewer;
 pub mod vlog;

@@ -2,17 +2,17 @@
 //!
 //! Owns the bytes, how far they have been read, and what is to be put into a world. Must not know which world that is, nor whose turn it is.
 
-use core::ops::Range;
-use std::collections::BTreeMap;
-
 use super::Error;
 use super::record::Entity;
 use super::replay::{self, Budget};
 use super::section::{SCORE, Section};
+use super::told::ToldWorld;
 use super::value::{ENDS_EARLY, Reader, Skim, Token};
 use crate::limits::{
-    FEED_CHANGES_MAX, FEED_ENTITIES_MAX, FEED_ITEM_BYTES_MAX, RECORD_ITEM_BYTES_MAX, RECORD_ITEMS_MAX,
+    FEED_CHANGES_MAX, FEED_ENTITIES_MAX, FEED_ITEM_BYTES_MAX, RECORD_ENTITIES_MAX, RECORD_ITEM_BYTES_MAX,
+    RECORD_VALUES_MAX,
 };
+use core::ops::Range;
 
 /// What is being read, and how many members or items of it come still.
 #[derive(Clone, Copy, Debug)]
@@ -74,24 +74,26 @@ pub struct Reading {
     open: Option<Vec<Open>>,
     values: [Option<Range<usize>>; Section::ALL.len()],
     time: Option<i64>,
-    world: BTreeMap<i32, Entity<'static>>,
+    world: ToldWorld,
     changes: Vec<Entity<'static>>,
+    /// Values in the lists of what changes.
+    change_values: usize,
 }
 
 impl Reading {
     /// Begins with a record that a program pushes, of which nothing has been read.
     #[must_use]
-    pub const fn new(bytes: Vec<u8>) -> Self {
+    pub fn new(bytes: Vec<u8>) -> Self {
         Self::of(Origin::Feed, bytes)
     }
 
     /// Begins with a record of a recording.
     #[must_use]
-    pub const fn recorded(bytes: Vec<u8>) -> Self {
+    pub fn recorded(bytes: Vec<u8>) -> Self {
         Self::of(Origin::Recording, bytes)
     }
 
-    const fn of(origin: Origin, bytes: Vec<u8>) -> Self {
+    fn of(origin: Origin, bytes: Vec<u8>) -> Self {
         Self {
             origin,
             bytes,
@@ -99,8 +101,9 @@ impl Reading {
             open: None,
             values: [const { None }; Section::ALL.len()],
             time: None,
-            world: BTreeMap::new(),
+            world: ToldWorld::default(),
             changes: Vec::new(),
+            change_values: 0,
         }
     }
 
@@ -128,8 +131,14 @@ impl Reading {
         self.bytes.get(self.values.get(wanted as usize)?.clone()?)
     }
 
-    /// The entities of its world, once, by their ids.
-    pub fn take_world(&mut self) -> BTreeMap<i32, Entity<'static>> {
+    /// Its world, which is empty where it tells of none.
+    #[must_use]
+    pub const fn world(&self) -> &ToldWorld {
+        &self.world
+    }
+
+    /// Takes its world, once.
+    pub fn take_world(&mut self) -> ToldWorld {
         core::mem::take(&mut self.world)
     }
 
@@ -137,6 +146,12 @@ impl Reading {
     #[must_use]
     pub fn changes(&self) -> &[Entity<'static>] {
         &self.changes
+    }
+
+    /// 32-bit values in the lists of what changes.
+    #[must_use]
+    pub const fn change_values(&self) -> usize {
+        self.change_values
     }
 
     /// Bytes of the record.
@@ -148,7 +163,8 @@ impl Reading {
     /// Memory it takes, about.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.bytes.len() + (self.world.len() + self.changes.len()) * size_of::<Entity<'_>>()
+        let changes = self.changes.len() * size_of::<Entity<'_>>() + self.change_values * size_of::<i32>();
+        self.bytes.len() + self.world.bytes() + changes
     }
 
     fn read(&mut self, all: &[u8], until: usize) -> Result<bool, String> {
@@ -211,10 +227,12 @@ impl Reading {
             List::Record => return self.member(reader, len),
             List::Section(Section::World) => {
                 let entity = replay::entity(&mut Reader::new(item(reader, most)?))?;
-                self.world.insert(entity.id, entity.standing());
+                self.world.put(entity.standing());
             }
             List::Section(Section::Changes) => {
-                self.changes.push(replay::entity(&mut Reader::new(item(reader, most)?))?);
+                let change = replay::entity(&mut Reader::new(item(reader, most)?))?;
+                self.change_values += change.list_values();
+                self.changes.push(change);
             }
             List::Section(Section::Config | Section::Perceptions | Section::Map) if !self.origin.is_feed() => {
                 item(reader, most)?;
@@ -236,8 +254,11 @@ impl Reading {
         match self.origin {
             Origin::Feed if self.world.len() > FEED_ENTITIES_MAX => many("are more than 16,384"),
             Origin::Feed if self.changes.len() > FEED_CHANGES_MAX => many("are more than 8,192 in one timestep"),
-            Origin::Recording if self.world.len() + self.changes.len() > RECORD_ITEMS_MAX => {
-                many("are more than 524,288")
+            Origin::Recording if self.world.len().max(self.changes.len()) > RECORD_ENTITIES_MAX => {
+                many("are more than 65,536")
+            }
+            _ if self.world.values() + self.change_values > RECORD_VALUES_MAX => {
+                many("have more than 2,097,152 values in lists")
             }
             Origin::Feed | Origin::Recording => Ok(None),
         }
@@ -373,8 +394,8 @@ mod tests {
             let changes = replay::entities(whole.section(Section::Changes).unwrap()).unwrap();
             assert_eq!(reading.changes(), changes);
             let world = reading.take_world();
-            assert_eq!(world.keys().copied().collect::<Vec<_>>(), [1, 9]);
-            assert_eq!(world.get(&9).and_then(|civilian| civilian.properties.get(Property::Hp)), Some(100));
+            assert_eq!(world.iter().map(|entity| entity.id).collect::<Vec<_>>(), [1, 9]);
+            assert_eq!(world.get(9).and_then(|civilian| civilian.properties.get(Property::Hp)), Some(100));
             assert!(reading.take_world().is_empty());
         }
     }

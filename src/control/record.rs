@@ -333,6 +333,12 @@ impl Entity<'_> {
         }
     }
 
+    /// 32-bit values in its lists.
+    #[must_use]
+    pub fn list_values(&self) -> usize {
+        [&self.history, &self.blockades, &self.apexes].into_iter().flatten().map(|list| list.len()).sum()
+    }
+
     /// The same, whose lists are another's.
     #[must_use]
     pub fn borrowed(&self) -> Entity<'_> {

@@ -196,6 +196,34 @@ fn a_run_for_whose_world_there_is_no_memory_is_not_said_to_have_begun() {
     house.stop();
 }
 
+#[test]
+fn the_world_of_a_feed_has_an_end_by_entities_and_by_what_is_in_their_lists() {
+    let (house, feed) = House::before(|_| (), own);
+    let taken = |record: &Value| {
+        feed.push(record).unwrap();
+        feed.wait(PATIENCE).map(drop)
+    };
+    let refused = |record: Value, why: &str| match taken(&record) {
+        Err(FeedError::Refused(said)) => assert!(said.contains(why), "{said}"),
+        other => panic!("{why}: {other:?}"),
+    };
+    let people = |ids: core::ops::RangeInclusive<i32>| -> Value { ids.map(|id| json!({"id": id})).collect() };
+    // A run that could not go on does not begin.
+    let why = "the world of a feed has at most 16384 entities";
+    refused(json!({"world": people(1..=10_000), "changes": people(10_001..=16_385)}), why);
+    taken(&json!({"world": people(1..=10_000), "changes": people(9_000..=16_384)})).unwrap();
+    refused(json!({"changes": people(20_000..=20_000)}), why);
+
+    let line = vec![7; 60_000];
+    let lists = |ids: core::ops::Range<i32>| -> Value { ids.map(|id| json!({"id": id, "blockades": line})).collect() };
+    taken(&json!({"world": lists(1..31)})).unwrap();
+    refused(json!({"changes": lists(31..36)}), "the lists in the world of a feed have at most 2097152 values");
+    wait_until("its world is ready", || taken(&json!({"changes": lists(31..33)})).is_ok());
+    refused(json!({"changes": lists(33..36)}), "the lists in the world of a feed");
+    let held = house.stop().hub().data_in_use();
+    assert!(held > 4 * 32 * 60_000, "what is in lists is counted: {held}");
+}
+
 /// A feed of the program that the server runs in.
 fn own(server: &mut Server) -> Feed {
     server.provider("traffic").unwrap()

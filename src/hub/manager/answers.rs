@@ -18,8 +18,11 @@ const ANSWERS_MAX: usize = 16;
 const SMALL_BYTES: usize = 4096;
 
 /// What a viewer is told instead of data that there is no memory for.
+const NO_MEMORY: &str = "no memory is left for this (memory_max)";
+
+/// A result that says so, of no timestep.
 pub(super) const fn no_memory(request: Bits) -> Head<'static> {
-    Head { request, message: "no memory is left for this (memory_max)", result: false, time: 0 }
+    Head { request, message: NO_MEMORY, result: false, time: 0 }
 }
 
 /// Word that comes with no data, unasked.
@@ -69,7 +72,7 @@ pub(super) fn answer(peers: &mut Peers, key: PeerKey, head: Head<'_>, sections: 
     if !charge(peers, out.len()) {
         peers.counters.results_without_memory += 1;
         out.clear();
-        viewer::write_result(&mut out, no_memory(Bits::NONE), &[]);
+        viewer::write_result(&mut out, Head { message: NO_MEMORY, result: false, ..head }, &[]);
         peers.pool.charge_small(out.len());
     }
     peers.queue_result(key, QueuedResult { bytes: Arc::new(out), kind: ResultKind::Answer });

@@ -9,7 +9,8 @@ use crate::control::json;
 use crate::control::reading::Reading;
 use crate::control::reply::{ProviderType, Status};
 use crate::control::section::Section;
-use crate::limits::{FEED_ENTITIES_MAX, FEED_NAME_BYTES_MAX};
+use crate::control::told::ToldWorld;
+use crate::limits::{FEED_ENTITIES_MAX, FEED_NAME_BYTES_MAX, RECORD_VALUES_MAX};
 
 use super::jobs::Job;
 use super::making::Making;
@@ -74,16 +75,16 @@ impl Manager {
             let last = provider.time;
             return Err(format!("timestep {time} comes behind {last}: a run goes on, and a world begins another"));
         }
+        let world = if begins { Some(record.world()) } else { provider.world.told() };
+        world.map_or(Ok(()), |world| room_for(world, record))?;
         let is_last = *is_last;
         let record = push.take_record();
         if begins {
             self.begin_run(peers, key, time, record)?;
-        } else if provider.world.has_room_for(&record) {
+        } else {
             self.finish_step(peers, key);
             self.advance(peers, key, Raw::Fed { time, record });
             self.finish_step(peers, key);
-        } else {
-            return Err(format!("the world of a feed has at most {FEED_ENTITIES_MAX} entities"));
         }
         // Memory may have ended with it, and the feed with that.
         self.feed(push.provider)?;
@@ -156,7 +157,7 @@ impl Manager {
                 provider.file_section(section, value);
             }
         }
-        provider.world = ProviderWorld::Replay(record.take_world());
+        provider.world = ProviderWorld::Told(record.take_world());
         let mut making = Making::new(&provider.world, Raw::Fed { time, record })?;
         while making.go_on(&mut provider.world)?.is_none() {}
         peers.counters.timesteps += 1;
@@ -164,4 +165,19 @@ impl Manager {
         self.jobs.add(Job::Load(key));
         Ok(())
     }
+}
+
+/// Whether the changes of a record leave a world small enough.
+///
+/// # Errors
+/// They do not, in words.
+fn room_for(world: &ToldWorld, record: &Reading) -> Result<(), String> {
+    let news = record.changes().iter().filter(|change| !change.deleted && world.get(change.id).is_none());
+    if world.len() + news.count() > FEED_ENTITIES_MAX {
+        return Err(format!("the world of a feed has at most {FEED_ENTITIES_MAX} entities"));
+    }
+    if world.values() + record.change_values() > RECORD_VALUES_MAX {
+        return Err(format!("the lists in the world of a feed have at most {RECORD_VALUES_MAX} values"));
+    }
+    Ok(())
 }

@@ -44,7 +44,7 @@ impl Manager {
     /// Tries to connect to a kernel; or sees that one which is connected has not said a word.
     pub(super) fn dial_kernel(&mut self, peers: &mut Peers, key: ProviderKey) {
         let Some((provider, kernel)) = self.providers.kernel(key) else { return };
-        if provider.status != Status::Online {
+        if provider.status != Status::Online || peers.stopping {
             return;
         }
         let Some(link) = kernel.peer else {
@@ -86,7 +86,7 @@ impl Manager {
             }
         };
         let (provider, kernel) = self.providers.kernel_mut(key)?;
-        if provider.status != Status::Online {
+        if provider.status != Status::Online || peers.stopping {
             return None;
         }
         if kernel.peer.is_some() {
@@ -124,6 +124,11 @@ impl Manager {
         let patience = Span::seconds(peers.config.kernel_connect_s);
         self.end_look(peers, key);
         let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
+        if peers.stopping {
+            // Nobody is connected to any more, and whoever looked on has been told why it ends.
+            kernel.forget_link();
+            return;
+        }
         if kernel.has_world && provider.status == Status::Online {
             let reason = format!("the connection was lost at time {}: {reason}", provider.time);
             self.end_run(peers, key, Status::Errored, &reason);
@@ -253,9 +258,12 @@ impl Manager {
                     Ok(world) => world,
                     Err(reason) => return self.give_up_kernel(peers, link, key, Status::Errored, &reason),
                 };
-                let Some((provider, kernel)) = self.providers.kernel_mut(key) else { return };
+                let Some((_, kernel)) = self.providers.kernel_mut(key) else { return };
                 kernel.was_reached();
                 kernel.has_world = true;
+                // Where one is recorded still it was not shown as a whole.
+                self.end_recording(peers, key);
+                let Some(provider) = self.providers.get_mut(key) else { return };
                 // What an earlier connection has brought was shown until now.
                 provider.reset();
                 provider.world = world;

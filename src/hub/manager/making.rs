@@ -5,13 +5,13 @@
 
 use crate::control::reading::Reading;
 use crate::control::section::{self, Growing, Section};
-use crate::limits::{FEED_PIECE_BYTES, RECORD_ITEMS_MAX, WORLD_PIECE};
-use crate::rcrs::merge::Merge;
+use crate::limits::{FEED_PIECE_BYTES, RECORD_ENTITIES_MAX, RECORD_VALUES_MAX, WORLD_PIECE};
+use crate::rcrs::merge::{Merge, VALUES_OF_ONE};
 use crate::rcrs::message::Command;
 use crate::rcrs::world::{Difference, World};
 
 use super::world::{
-    Perceived, ProviderWorld, Raw, Timestep, WorldDraft, action, apply_told, difference_entity, perceived, write_on,
+    Perceived, ProviderWorld, Raw, Timestep, WorldDraft, action, difference_entity, perceived, write_on,
 };
 
 /// What is made.
@@ -165,17 +165,17 @@ impl Making {
                 *left = 0;
                 return record.go_on(FEED_PIECE_BYTES);
             }
-            (Stage::Told(record, applied), ProviderWorld::Replay(world)) => {
+            (Stage::Told(record, applied), ProviderWorld::Told(world)) => {
                 while let Some(change) = record.changes().get(*applied) {
                     if *left == 0 {
                         return Ok(false);
                     }
-                    apply_told(world, change);
-                    if world.len() > RECORD_ITEMS_MAX {
-                        return Err("the recording's world has too many entities".to_owned());
+                    world.apply(change);
+                    if world.len() > RECORD_ENTITIES_MAX || world.values() > RECORD_VALUES_MAX {
+                        return Err("its world has too many entities, or values in their lists".to_owned());
                     }
                     *applied += 1;
-                    *left -= 1;
+                    *left = left.saturating_sub(1 + change.list_values() / VALUES_OF_ONE);
                 }
             }
             (Stage::World(draft), world) => return Ok(draft.go_on(world, left)),
@@ -216,7 +216,7 @@ impl Making {
             (Stage::Record(mut record), world) => {
                 // A record with a world has its changes in it already; applying them again changes nothing.
                 if record.section(Section::World).is_some() || matches!(world, ProviderWorld::Empty) {
-                    *world = ProviderWorld::Replay(record.take_world());
+                    *world = ProviderWorld::Told(record.take_world());
                 }
                 Stage::Told(record, 0)
             }

@@ -22,11 +22,28 @@ impl Manager {
             peers.pool.refund(before - now);
         } else if peers.pool.charge(now - before) {
             provider.accounted = now;
-        } else if provider.loaded && provider.forget_past() {
+        } else if (provider.loaded && provider.forget_past()) || self.forget_second(peers, key) {
             // What can be made again, or was only kept for questions, goes first.
             self.account(peers, key);
         } else {
             self.exhaust(peers, key);
+        }
+    }
+
+    /// Gives back what a provider's source is read or asked for once more; answers whether there was such a thing.
+    fn forget_second(&mut self, peers: &mut Peers, key: ProviderKey) -> bool {
+        let Some(entry) = self.providers.entry_mut(key) else { return false };
+        match &mut entry.source {
+            Source::Kernel(kernel) if kernel.second_look.is_some() => {
+                self.look_failed(peers, key, "no memory is left for its world once more (memory_max)");
+                true
+            }
+            Source::Log(play) => {
+                let Some(seek) = play.seek.take() else { return false };
+                self.end_seek(peers, *seek, super::seek::NO_MEMORY);
+                true
+            }
+            Source::Kernel(_) | Source::Feed => false,
         }
     }
 
@@ -36,18 +53,15 @@ impl Manager {
         self.timers.cancel_all(key.slot());
         let Some(ProviderEntry { provider, source, .. }) = self.providers.entry_mut(key) else { return };
         provider.give_back();
-        let (link, seek) = match source {
-            Source::Kernel(kernel) => (kernel.peer, None),
+        let link = match source {
+            Source::Kernel(kernel) => kernel.peer,
             Source::Log(play) => {
                 play.track.forget();
-                (None, play.seek.take())
+                None
             }
-            Source::Feed => (None, None),
+            Source::Feed => None,
         };
         self.account(peers, key);
-        if let Some(seek) = seek {
-            self.end_seek(peers, *seek, "no memory is left for this provider (memory_max)");
-        }
         if let Some(link) = link {
             peers.close(link, Cause::Provider);
         }

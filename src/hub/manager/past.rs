@@ -114,12 +114,12 @@ impl Past {
 
     /// Keeps a timestep, within `bytes_max`.
     pub(super) fn keep(&mut self, step: Timestep, bytes_max: usize) {
-        self.bytes += step.bytes();
+        self.bytes += held(&step);
         self.since_world += step.bytes();
         self.steps.push_back(step);
         while self.bytes > bytes_max {
             let Some(oldest) = self.steps.pop_front() else { break };
-            self.bytes -= oldest.bytes();
+            self.bytes -= held(&oldest);
             self.first += 1;
         }
         // From one before these no way leads on.
@@ -220,6 +220,11 @@ impl Past {
     }
 }
 
+/// Memory that a timestep takes which is kept, about.
+fn held(step: &Timestep) -> usize {
+    size_of::<Timestep>() + step.bytes()
+}
+
 /// One section as the record of a recording has it.
 fn record(section: &[u8]) -> Raw {
     let mut bytes = vec![0x80 | u8::from(!section.is_empty())];
@@ -309,6 +314,15 @@ mod tests {
         assert_eq!(found(&mut past, 1), Some(world(1)));
         past.keep_world(&world(99), BYTES_MAX);
         assert_eq!((past.worlds.len(), found(&mut past, 1)), (1, Some(world(99))));
+    }
+
+    #[test]
+    fn timesteps_in_which_nothing_happens_are_counted_too() {
+        let mut past = Past::default();
+        for time in 1..1000 {
+            past.keep(Timestep { time, ..Timestep::default() }, BYTES_MAX);
+        }
+        assert!(past.steps.len() > 1 && past.steps.len() * size_of::<Timestep>() <= BYTES_MAX, "{}", past.steps.len());
     }
 
     #[test]

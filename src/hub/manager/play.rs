@@ -135,7 +135,7 @@ impl Manager {
         }
         let reason = match provider.world {
             ProviderWorld::Empty => "the log is cut short before its first world".to_owned(),
-            ProviderWorld::Coming(_) | ProviderWorld::Kernel(_) | ProviderWorld::Replay(_) => {
+            ProviderWorld::Coming(_) | ProviderWorld::Kernel(_) | ProviderWorld::Told(_) => {
                 format!("cut at {}: the log is cut short, what is whole has been played", provider.time)
             }
         };
@@ -206,7 +206,7 @@ impl Manager {
     }
 
     /// Whether the session that a provider is in runs.
-    fn runs(&self, key: ProviderKey) -> bool {
+    pub(super) fn runs(&self, key: ProviderKey) -> bool {
         self.show_of(key).is_some_and(|show| show.state == State::Running)
     }
 
@@ -216,7 +216,7 @@ impl Manager {
     }
 
     /// Whether a log goes on to a timestep at which it is to be seen again.
-    fn skips(&self, key: ProviderKey) -> bool {
+    pub(super) fn skips(&self, key: ProviderKey) -> bool {
         self.providers.log(key).is_some_and(|(_, play)| play.skips_to.is_some())
     }
 

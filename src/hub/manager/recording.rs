@@ -16,7 +16,7 @@ impl Manager {
     /// Has a provider recorded from here on, if recordings are wanted.
     pub(super) fn begin_recording(&mut self, peers: &mut Peers, key: ProviderKey) {
         let unix_ms = peers.unix_ms();
-        let is_due = self.is_to_be_recorded(key);
+        let is_due = self.is_to_be_recorded(key) && !peers.stopping;
         let Some(provider) = self.providers.get_mut(key).filter(|_| is_due) else { return };
         provider.unrecorded = String::new();
         let heading = heading(provider);
@@ -117,12 +117,11 @@ impl Manager {
     fn recording_failed(&mut self, peers: &mut Peers, key: ProviderKey, id: RecordingId, line: &str) {
         peers.counters.recordings_failed += 1;
         peers.note_error(line);
-        if self.providers.get(key).is_some_and(|provider| provider.recording == Some(id)) {
-            self.end_recording(peers, key);
-        }
+        let Some(provider) = self.providers.get_mut(key) else { return };
         // One that has begun anew is recorded in another file.
-        if let Some(provider) = self.providers.get_mut(key).filter(|provider| provider.recording.is_none()) {
+        if provider.recording.is_none_or(|own| own == id) {
             provider.unrecorded = cut(line).into_owned();
+            self.end_recording(peers, key);
         }
     }
 }

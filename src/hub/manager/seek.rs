@@ -20,6 +20,9 @@ use crate::hub::shelf::Shelf;
 /// Old timesteps that may be asked for at a time of one provider.
 const QUESTIONS_MAX: usize = 64;
 
+/// What is answered where another reading of a log takes more memory than there is.
+pub(super) const NO_MEMORY: &str = "no memory is left for an old timestep (memory_max)";
+
 const NOT_KEPT: &str = "this timestep of a live simulation is not kept any more";
 
 impl Manager {
@@ -110,7 +113,7 @@ impl Manager {
             }
             Some(seek) => seek.questions.push_back(question),
             None if provider.world.bytes() > peers.pool.data_room() => {
-                return Err("no memory is left for an old timestep (memory_max)");
+                return Err(NO_MEMORY);
             }
             None => {
                 let file = self.shelf.again(play.track.file).map_err(|_| "the log cannot be opened once more")?;

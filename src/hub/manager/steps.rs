@@ -81,8 +81,11 @@ impl Manager {
         }
     }
 
-    /// Whether a viewer of a provider's session wants the whole world with each timestep.
+    /// Whether a viewer of a provider's session, which shows timesteps, wants the whole world with each of them.
     fn is_world_awaited(&self, key: ProviderKey) -> bool {
+        if !self.runs(key) || self.skips(key) {
+            return false;
+        }
         let viewers = self.show_of(key).map_or(&[][..], |show| &show.viewers);
         let mut viewers = viewers.iter().filter_map(|viewer| self.viewers.get(*viewer));
         viewers.any(|viewer| viewer.open && viewer.selection.has(Bits::WORLD))

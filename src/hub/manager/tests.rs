@@ -1,5 +1,6 @@
 //! The Manager alone: nobody answers its events, and files are a few recordings in memory.
 
+mod ends;
 mod large;
 
 use std::sync::{Arc, Mutex};

@@ -3,14 +3,13 @@
 //! The kernel's entities and properties are translated into those of the viewer protocol here, and nowhere else: `rcrs` and
 //! `control` do not know each other. A step's sections are encoded once, whoever wants them.
 
-use core::ops::Bound;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use crate::control::reading::Reading;
 use crate::control::record::{Action, ActionType, AreaInfo, Edge, Entity, EntityType, Point, Properties, Property};
 use crate::control::section::{self, Growing, Section};
-use crate::limits::{FEED_ENTITIES_MAX, WORLD_PIECE};
+use crate::control::told::ToldWorld;
+use crate::limits::WORLD_PIECE;
 use crate::rcrs::entity::Entity as KernelEntity;
 use crate::rcrs::merge::{Arrival, VALUES_OF_ONE};
 use crate::rcrs::message::{self, ChangeSet, Command, Config, Perception};
@@ -156,9 +155,6 @@ impl Perceived {
     }
 }
 
-/// Bytes that an entity of a recording takes beside itself: its place in the tree and its lists.
-const REPLAY_OVERHEAD: usize = 160;
-
 /// The world of a provider.
 #[derive(Debug, Default)]
 pub(super) enum ProviderWorld {
@@ -169,8 +165,8 @@ pub(super) enum ProviderWorld {
     Coming(Box<Arrival>),
     /// A kernel's world.
     Kernel(World),
-    /// The world of a recording.
-    Replay(BTreeMap<i32, Entity<'static>>),
+    /// The world of a recording, or of a feed.
+    Told(ToldWorld),
 }
 
 impl ProviderWorld {
@@ -203,12 +199,17 @@ impl ProviderWorld {
         draft.out
     }
 
+    /// The world, if records tell of it.
+    pub(super) const fn told(&self) -> Option<&ToldWorld> {
+        if let Self::Told(world) = self { Some(world) } else { None }
+    }
+
     /// Whether its section takes so long that it is made in pieces.
     pub(super) fn is_large(&self) -> bool {
         let (entities, values) = match self {
             Self::Empty | Self::Coming(_) => (0, 0),
             Self::Kernel(world) => (world.len(), world.values()),
-            Self::Replay(world) => (world.len(), 0),
+            Self::Told(world) => (world.len(), world.values()),
         };
         entities > 2 * WORLD_PIECE || values > VALUES_AT_ONCE
     }
@@ -218,10 +219,8 @@ impl ProviderWorld {
         match self {
             Self::Empty | Self::Coming(_) => None,
             Self::Kernel(world) => world.next_behind(id).map(|entity| whole(world, entity)),
-            Self::Replay(world) => {
-                let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-                let (_, entity) = world.range((from, Bound::Unbounded)).next()?;
-                Some(Entity { created: false, deleted: false, ..entity.borrowed() })
+            Self::Told(world) => {
+                world.next_behind(id).map(|entity| Entity { created: false, deleted: false, ..entity.borrowed() })
             }
         }
     }
@@ -232,8 +231,8 @@ impl ProviderWorld {
         match self {
             Self::Empty | Self::Coming(_) => return out,
             Self::Kernel(world) => score = world.score(),
-            Self::Replay(world) => {
-                let civilians = world.values().filter(|entity| entity.kind == Some(EntityType::Civilian));
+            Self::Told(world) => {
+                let civilians = world.iter().filter(|entity| entity.kind == Some(EntityType::Civilian));
                 civilians.filter_map(|found| found.properties.get(Property::Hp)).for_each(|hp| score.add(hp));
             }
         }
@@ -279,7 +278,7 @@ impl ProviderWorld {
             Self::Empty => 0,
             Self::Coming(arrival) => arrival.bytes(),
             Self::Kernel(world) => world.bytes(),
-            Self::Replay(world) => world.len() * (size_of::<Entity<'_>>() + REPLAY_OVERHEAD),
+            Self::Told(world) => world.bytes(),
         }
     }
 
@@ -296,22 +295,6 @@ impl ProviderWorld {
             }
         }
         step
-    }
-
-    /// Whether the changes of a feed's timestep leave it small enough.
-    pub(super) fn has_room_for(&self, record: &Reading) -> bool {
-        let Self::Replay(world) = self else { return true };
-        let news = record.changes().iter().filter(|change| !change.deleted && !world.contains_key(&change.id));
-        world.len() + news.count() <= FEED_ENTITIES_MAX
-    }
-}
-
-/// Applies what changes of one entity.
-pub(super) fn apply_told(world: &mut BTreeMap<i32, Entity<'static>>, change: &Entity<'_>) {
-    if change.deleted {
-        world.remove(&change.id);
-    } else {
-        world.entry(change.id).or_insert_with(|| Entity { id: change.id, ..Entity::default() }).apply(change);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::rcrs::message::ChangeSet;
 use crate::rcrs::urn::{EntityKind, PropertyKind, PropertySet};
 
 /// Civilians with these ids, all at one place.
-fn crowd(ids: core::ops::Range<i32>, x: i32) -> impl Iterator<Item = KernelEntity> {
+pub(super) fn crowd(ids: core::ops::Range<i32>, x: i32) -> impl Iterator<Item = KernelEntity> {
     ids.map(move |id| {
         let mut properties = KernelProperties::default();
         properties.set_number(PropertyKind::X, x);
@@ -19,7 +19,7 @@ fn crowd(ids: core::ops::Range<i32>, x: i32) -> impl Iterator<Item = KernelEntit
 }
 
 /// A timestep in which a crowd is at another place.
-fn moves(time: i32, ids: core::ops::Range<i32>) -> Raw {
+pub(super) fn moves(time: i32, ids: core::ops::Range<i32>) -> Raw {
     let changed = crowd(ids, time).map(|entity| Change { entity, undefined: PropertySet::EMPTY }).collect();
     let changes = ChangeSet { changed, deleted: Vec::new(), skipped: 0 };
     Raw::Kernel { time, commands: Vec::new(), perceptions: Vec::new(), changes }
