@@ -288,7 +288,7 @@ pub const RCRS_RECORD_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one entity, one change, one command or one configuration pair: what is decoded in one go.
 pub const RCRS_UNIT_BYTES_MAX: usize = 1 << 20;
 
-/// Entities of one world, and entities, changes or deletions of one record (city maps have about 10,000). All of them are let go of in one turn.
+/// Entities of one world, and entities, changes or deletions of one record (city maps have about 10,000).
 pub const RCRS_ENTITIES_MAX: usize = 1 << 16;
 
 /// 32-bit values in one world or one record (a city of 10,000 areas has some 400,000).

@@ -60,6 +60,13 @@ impl ToldWorld {
         self.entities.range((from, Bound::Unbounded)).next().map(|(_, entity)| entity)
     }
 
+    /// Takes an entity out, if there is one: the world is let go of one by one.
+    pub fn pop(&mut self) -> Option<Entity<'static>> {
+        let (_, entity) = self.entities.pop_first()?;
+        self.values -= entity.list_values();
+        Some(entity)
+    }
+
     /// Puts in an entity as it stands there, in the place of one with its id.
     pub(super) fn put(&mut self, entity: Entity<'static>) {
         self.values += entity.list_values();
@@ -127,5 +134,7 @@ mod tests {
         }
         assert_eq!(ids, [-3, 2, 7]);
         assert_eq!(world.get(2).map(|entity| entity.id), Some(2));
+        let popped: Vec<_> = core::iter::from_fn(|| world.pop().map(|entity| entity.id)).collect();
+        assert_eq!((popped, world.is_empty()), (vec![-3, 2, 7], true));
     }
 }

@@ -30,6 +30,15 @@ const fn spend(left: &mut usize, work: usize) {
     *left = left.saturating_sub(work);
 }
 
+/// Drops what comes, until nothing does or so much has been done; answers whether nothing comes any more.
+fn let_go(left: &mut usize, mut next: impl FnMut() -> Option<Entity>) -> bool {
+    while *left > 0 {
+        let Some(entity) = next() else { return true };
+        spend(left, work(&entity));
+    }
+    false
+}
+
 impl World {
     /// The world of a starting list; of two entities with one id the later counts.
     ///
@@ -39,6 +48,11 @@ impl World {
         let mut arrival = Arrival::new(entities)?;
         arrival.go_on(usize::MAX)?;
         Ok(arrival.into_world())
+    }
+
+    /// Lets go of so many entities, less of those with many values; answers whether those were all. It is a world no more from then on.
+    pub fn let_go(&mut self, left: &mut usize) -> bool {
+        let_go(left, || self.pop())
     }
 
     /// Merges one step.
@@ -93,6 +107,11 @@ impl Arrival {
     #[must_use]
     pub fn into_world(self) -> World {
         self.world
+    }
+
+    /// Lets go of so many entities, less of those with many values; answers whether those were all.
+    pub fn let_go(&mut self, left: &mut usize) -> bool {
+        let_go(left, || self.rest.next()) && self.world.let_go(left)
     }
 
     /// Memory it takes, about; values of what has not been taken in are not counted.
@@ -271,10 +290,16 @@ impl Exchange {
         false
     }
 
-    /// The newer world takes its place; says what is different. All of it must have been compared.
-    pub fn finish(self, world: &mut World) -> Difference {
-        *world = self.newer;
-        self.difference
+    /// The newer world takes its place; says what is different, and gives the world that was there. All of it must have been compared.
+    pub fn finish(self, world: &mut World) -> (Difference, World) {
+        let Self { newer, difference, .. } = self;
+        (difference, core::mem::replace(world, newer))
+    }
+
+    /// The world that was to take another's place, and is not any more.
+    #[must_use]
+    pub fn into_world(self) -> World {
+        self.newer
     }
 
     /// Memory it takes, about.
@@ -393,7 +418,7 @@ mod tests {
     fn replace(world: &mut World, newer: World) -> Difference {
         let mut exchange = Exchange::new(newer);
         assert!(exchange.go_on(world, usize::MAX));
-        exchange.finish(world)
+        exchange.finish(world).0
     }
 
     #[test]
@@ -518,7 +543,8 @@ mod tests {
                 let mut exchange = Exchange::new(whole.clone());
                 let mut other = before.clone();
                 while !exchange.go_on(&other, 1) {}
-                let exchanged = exchange.finish(&mut other);
+                let (exchanged, left) = exchange.finish(&mut other);
+                assert_eq!(left, before);
                 assert_eq!(other, whole);
                 assert_eq!((&exchanged.boarded, exchanged.replaced.len()), (&boarded, 0));
                 let ids = |one: &World, other: &World| {

@@ -139,6 +139,14 @@ impl World {
         bounds
     }
 
+    /// Takes an entity out, if there is one: a world that nobody needs any more is let go of one by one. Who was aboard, and the score, stay as
+    /// they were.
+    pub(super) fn pop(&mut self) -> Option<Entity> {
+        let (_, entity) = self.entities.pop_first()?;
+        self.values = self.values.saturating_sub(entity.properties.values());
+        Some(entity)
+    }
+
     // ---- One entity ----
 
     /// Puts an entity in, in the place of one with its id.

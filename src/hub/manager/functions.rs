@@ -169,19 +169,20 @@ impl Manager {
 
     fn close_provider(&mut self, peers: &mut Peers, key: ProviderKey) {
         if let Some(provider) = self.providers.get_mut(key) {
-            provider.making = None;
+            provider.give_up_making();
         }
         self.end_recording(peers, key);
         self.answer_opener(peers, key);
-        let Some(ProviderEntry { provider, source, .. }) = self.providers.remove(key) else { return };
+        self.end_look(peers, key);
+        let Some(ProviderEntry { mut provider, source, .. }) = self.providers.remove(key) else { return };
         peers.pool.refund(provider.accounted);
+        provider.reset();
         self.timers.cancel_all(key.slot());
         log::info!("provider {} closed: {}", provider.id, provider.ids);
         tell(peers, provider.id, &provider.ids, "closed");
         match source {
             Source::Kernel(kernel) => {
-                let look = kernel.second_look.and_then(|look| look.peer);
-                for peer in kernel.peer.into_iter().chain(look) {
+                if let Some(peer) = kernel.peer {
                     peers.close(peer, Cause::Provider);
                 }
             }
@@ -193,6 +194,7 @@ impl Manager {
                 }
             }
         }
+        provider.take_unused().for_each(|world| self.remains.add(&mut self.jobs, world));
         Self::end_past(peers, provider.past, "the provider was closed");
         if let Some(session) = provider.session {
             self.provider_left(peers, session);

@@ -19,6 +19,8 @@ pub(super) enum Job {
     Seek(ProviderKey),
     /// Lead an old world of a live kernel on, for somebody who wants it.
     Past(ProviderKey),
+    /// Let go of a world that nobody needs any more.
+    LetGo,
     /// Go on decoding what a kernel sent.
     Kernel(PeerKey),
 }

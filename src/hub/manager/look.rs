@@ -139,11 +139,13 @@ impl Manager {
 
     /// The kernel's world takes the place of ours, and everybody is told what is different.
     fn adopt(&mut self, peers: &mut Peers, key: ProviderKey) {
-        let Some(look) = self.end_look(peers, key) else { return };
-        let Some(provider) = self.providers.get_mut(key) else { return };
+        let Some(look) = self.take_look(peers, key) else { return };
+        let Self { providers, remains, jobs, .. } = self;
+        let Some(provider) = providers.get_mut(key) else { return };
         let ProviderWorld::Kernel(world) = &mut provider.world else { return };
         let is_late = look.is_late;
-        let difference = look.take_place_of(world);
+        let (difference, before) = look.take_place_of(world);
+        remains.add(jobs, ProviderWorld::Kernel(before));
         provider.forget_encoded();
         provider.past.distrust();
         log::info!("provider {} ({}) has the world of its kernel again", provider.id, provider.ids);
@@ -181,7 +183,14 @@ impl Manager {
     }
 
     /// Ends a second look, whatever it has come to, and the connection with it.
-    pub(super) fn end_look(&mut self, peers: &mut Peers, key: ProviderKey) -> Option<SecondLook> {
+    pub(super) fn end_look(&mut self, peers: &mut Peers, key: ProviderKey) {
+        if let Some(look) = self.take_look(peers, key) {
+            self.remains.add(&mut self.jobs, look.into_world());
+        }
+    }
+
+    /// Takes what a second look has come to, and closes its connection.
+    fn take_look(&mut self, peers: &mut Peers, key: ProviderKey) -> Option<SecondLook> {
         let (_, kernel) = self.providers.kernel_mut(key)?;
         kernel.second_look.as_ref()?;
         self.close_look(peers, key);

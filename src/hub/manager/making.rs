@@ -42,6 +42,8 @@ pub(super) struct Making {
     stage: Stage,
     commands: Vec<Command>,
     perceptions: Vec<Perceived>,
+    /// What is left of a world in whose place another one has come.
+    old: ProviderWorld,
 }
 
 /// What is being done.
@@ -83,7 +85,7 @@ impl Making {
             Raw::Replay { bytes, .. } => (Stage::Record(Box::new(Reading::recorded(bytes))), Vec::new(), Vec::new()),
             Raw::Fed { record, .. } => (Stage::Told(record, 0), Vec::new(), Vec::new()),
         };
-        Ok(Self { kind: Kind::Step, step, stage, commands, perceptions })
+        Ok(Self { kind: Kind::Step, step, stage, commands, perceptions, old: ProviderWorld::Empty })
     }
 
     /// Begins with what is different since a world has taken the place of another.
@@ -91,13 +93,13 @@ impl Making {
         let mut step = Timestep { time, ..Timestep::default() };
         let list = Growing::new(&mut step.changes, Section::Changes);
         let stage = Stage::Changes(difference, 0, list);
-        Self { kind: Kind::Correction, step, stage, commands: Vec::new(), perceptions: Vec::new() }
+        Self { kind: Kind::Correction, step, stage, ..Self::world() }
     }
 
     /// Begins with the section of a world.
     pub(super) fn world() -> Self {
         let (kind, step, stage) = (Kind::World, Timestep::default(), Stage::World(WorldDraft::default()));
-        Self { kind, step, stage, commands: Vec::new(), perceptions: Vec::new() }
+        Self { kind, step, stage, commands: Vec::new(), perceptions: Vec::new(), old: ProviderWorld::Empty }
     }
 
     /// Goes on with the section of the world, behind what was made.
@@ -113,6 +115,20 @@ impl Making {
             Stage::Merge(_) | Stage::Changes(..) | Stage::Commands(..) | Stage::Perceptions(_) | Stage::Done => 0,
         };
         self.step.bytes() + held
+    }
+
+    /// Worlds that it has: of a record that is read, and what is left of the one before. It is of no use any more.
+    pub(super) fn into_worlds(self) -> [ProviderWorld; 2] {
+        let told = match self.stage {
+            Stage::Record(mut record) | Stage::Told(mut record, _) => ProviderWorld::Told(record.take_world()),
+            Stage::Merge(_)
+            | Stage::Changes(..)
+            | Stage::Commands(..)
+            | Stage::Perceptions(_)
+            | Stage::World(_)
+            | Stage::Done => ProviderWorld::Empty,
+        };
+        [told, self.old]
     }
 
     /// Does a piece of it; answers what was made once that is whole.
@@ -134,7 +150,10 @@ impl Making {
 
     /// Goes on with what is being done; answers whether that is through.
     fn piece(&mut self, world: &mut ProviderWorld, left: &mut usize) -> Result<bool, String> {
-        let Self { step, stage, commands, perceptions, .. } = self;
+        let Self { step, stage, commands, perceptions, old, .. } = self;
+        if !old.let_go(left) {
+            return Ok(false);
+        }
         match (stage, world) {
             (Stage::Merge(merge), ProviderWorld::Kernel(world)) => {
                 return merge.go_on(world, left).map_err(|error| error.to_string());
@@ -189,7 +208,7 @@ impl Making {
 
     /// What was being done is through: goes over to what comes next; answers whether nothing does.
     fn next_stage(&mut self, world: &mut ProviderWorld) -> bool {
-        let Self { kind, step, stage, commands, perceptions } = self;
+        let Self { kind, step, stage, commands, perceptions, old } = self;
         *stage = match (core::mem::replace(stage, Stage::Done), world) {
             (Stage::Merge(merge), _) => {
                 let list = Growing::new(&mut step.changes, Section::Changes);
@@ -216,7 +235,7 @@ impl Making {
             (Stage::Record(mut record), world) => {
                 // A record with a world has its changes in it already; applying them again changes nothing.
                 if record.section(Section::World).is_some() || matches!(world, ProviderWorld::Empty) {
-                    *world = ProviderWorld::Told(record.take_world());
+                    *old = core::mem::replace(world, ProviderWorld::Told(record.take_world()));
                 }
                 Stage::Told(record, 0)
             }

@@ -13,7 +13,9 @@ use crate::hub::peers::{Peers, QueuedResult, Role};
 impl Manager {
     /// Counts what a provider holds now. One that holds more than there is memory for ends.
     pub(super) fn account(&mut self, peers: &mut Peers, key: ProviderKey) {
-        let Some(entry) = self.providers.entry_mut(key) else { return };
+        let Self { providers, remains, jobs, .. } = self;
+        let Some(entry) = providers.entry_mut(key) else { return };
+        entry.provider.take_unused().for_each(|world| remains.add(jobs, world));
         let now = entry.bytes();
         let provider = &mut entry.provider;
         let before = provider.accounted;
@@ -48,7 +50,7 @@ impl Manager {
     }
 
     /// There is no memory for what a provider brings: it ends with what it had, and gives that back.
-    fn exhaust(&mut self, peers: &mut Peers, key: ProviderKey) {
+    pub(super) fn exhaust(&mut self, peers: &mut Peers, key: ProviderKey) {
         self.end_provider(peers, key, Status::Errored, "no memory is left for its data (memory_max)");
         self.timers.cancel_all(key.slot());
         let Some(ProviderEntry { provider, source, .. }) = self.providers.entry_mut(key) else { return };

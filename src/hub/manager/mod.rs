@@ -20,8 +20,10 @@ mod play;
 mod provider;
 mod recording;
 mod recordings;
+mod remains;
 mod rows;
 mod second_look;
+mod second_reading;
 mod seek;
 mod show;
 mod shows;
@@ -45,6 +47,7 @@ use jobs::{Job, Jobs};
 pub(in crate::hub) use provider::NotOpened;
 use provider::Providers;
 use recordings::Recordings;
+use remains::Remains;
 pub(in crate::hub) use rows::{Batch, Chosen, ProviderRow, ViewerRow, chosen, is_chosen, no_such, these};
 use show::Show;
 pub(in crate::hub) use show::{Shown, Unfit};
@@ -91,6 +94,7 @@ pub(super) struct Manager {
     shows: Sorted<SessionKey, Show>,
     viewers: Viewers,
     jobs: Jobs,
+    remains: Remains,
     shelf: Box<dyn Shelf>,
     recordings: Recordings,
     viewer_port: u16,
@@ -105,6 +109,7 @@ impl Manager {
             shows: Sorted::new(),
             viewers: Viewers::new(),
             jobs: Jobs::default(),
+            remains: Remains::default(),
             shelf: Box::new(NoShelf),
             recordings: Recordings::new(config.memory_max),
             viewer_port: config.port.wrapping_add(11),
@@ -183,6 +188,12 @@ impl Manager {
             Job::Seek(key) => (key, self.seek_piece(peers, key)),
             Job::Past(key) => (key, self.past_piece(peers, key)),
             Job::Kernel(link) => return peers.resume(link),
+            Job::LetGo => {
+                if self.remains.piece() {
+                    self.jobs.add(job);
+                }
+                return;
+            }
         };
         if goes_on {
             self.jobs.add(job);

@@ -93,6 +93,8 @@ pub(super) struct Past {
     /// Bytes of timesteps since the last whole world.
     since_world: usize,
     rebuilt: Option<Rebuilt>,
+    /// Worlds that are of no use any more, until somebody lets go of them.
+    pub(super) unused: Vec<ProviderWorld>,
     /// The world was put right: those that are kept do not lead to it.
     is_astray: bool,
     /// Who waits for an old world.
@@ -108,7 +110,9 @@ impl Past {
     /// Forgets everything but who waits, who is to be told so; answers whether there was anything.
     pub(super) fn forget(&mut self) -> bool {
         let had = !self.steps.is_empty() || !self.worlds.is_empty();
-        *self = Self { questions: core::mem::take(&mut self.questions), ..Self::default() };
+        self.rest();
+        let (questions, unused) = (core::mem::take(&mut self.questions), core::mem::take(&mut self.unused));
+        *self = Self { questions, unused, ..Self::default() };
         had
     }
 
@@ -126,7 +130,9 @@ impl Past {
         while self.worlds.front().is_some_and(|whole| whole.number + 1 < self.first) {
             self.drop_oldest_world();
         }
-        self.rebuilt.take_if(|rebuilt| rebuilt.number + 1 < self.first);
+        if self.rebuilt.as_ref().is_some_and(|rebuilt| rebuilt.number + 1 < self.first) {
+            self.rest();
+        }
     }
 
     fn drop_oldest_world(&mut self) {
@@ -143,7 +149,7 @@ impl Past {
     /// The world was put right by another way than a timestep: it is to be kept as it is now.
     pub(super) fn distrust(&mut self) {
         self.is_astray = true;
-        self.rebuilt = None;
+        self.rest();
     }
 
     /// Keeps the whole world behind the last timestep, if there is one that is kept, within its part of `bytes_max`.
@@ -154,7 +160,7 @@ impl Past {
             self.world_bytes -= self.worlds.pop_back().map_or(0, |whole| whole.world.len());
         }
         // What was made of another one is not what the timesteps to come change.
-        self.rebuilt = None;
+        self.rest();
         self.since_world = 0;
         self.is_astray = false;
         self.world_bytes += world.len();
@@ -171,13 +177,19 @@ impl Past {
 
     /// Nobody asks any more: the world that was being led to somebody's time is of no use.
     pub(super) fn rest(&mut self) {
-        self.rebuilt = None;
+        if let Some(Rebuilt { world, making, .. }) = self.rebuilt.take() {
+            self.unused.push(world);
+            self.unused.extend(making.into_iter().flat_map(|making| making.into_worlds()));
+        }
     }
 
     /// Does one bounded piece of the way to the world of a time.
     pub(super) fn lead_to(&mut self, time: i64) -> Sought<'_> {
         let Some(at) = self.steps.iter().position(|step| i64::from(step.time) == time) else { return Sought::Nowhere };
         let outcome = self.lead_on(self.first + at as u64);
+        if outcome.is_err() {
+            self.rest();
+        }
         let Some(step) = self.steps.get(at) else { return Sought::Nowhere };
         match (outcome, &mut self.rebuilt) {
             (Ok(false), _) => Sought::NotYet,
@@ -187,10 +199,7 @@ impl Past {
                 }
                 Sought::There(step, core::mem::take(draft).out)
             }
-            (Ok(true), None) | (Err(_), _) => {
-                self.rebuilt = None;
-                Sought::There(step, Vec::new())
-            }
+            (Ok(true), None) | (Err(_), _) => Sought::There(step, Vec::new()),
         }
     }
 
@@ -215,6 +224,7 @@ impl Past {
         let (number, world, draft) = (whole.number, ProviderWorld::Empty, WorldDraft::default());
         let mut rebuilt = Rebuilt { number, world, making: None, draft };
         rebuilt.begin(&whole.world)?;
+        self.rest();
         self.rebuilt = Some(rebuilt);
         Ok(false)
     }

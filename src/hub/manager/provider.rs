@@ -2,7 +2,6 @@
 //!
 //! Owns the table of them, and of each of them only what it is: when something happens to it is decided by the Manager.
 
-use std::collections::VecDeque;
 use std::sync::Weak;
 
 use crate::control::replay;
@@ -15,8 +14,9 @@ use crate::store::table::Table;
 use crate::time::{Span, Tick};
 
 use super::making::Making;
-use super::past::{Past, Question};
+use super::past::Past;
 use super::second_look::SecondLook;
+use super::second_reading::SecondReading;
 use super::track::{Static, Track};
 use super::world::{self, MapDraft, ProviderWorld, Statics};
 use crate::hub::call::ReplyTo;
@@ -105,35 +105,11 @@ impl Kernel {
     }
 }
 
-/// A second reader of the same file, for old timesteps.
-#[derive(Debug)]
-pub(super) struct Seek {
-    pub(super) track: Track,
-    pub(super) world: ProviderWorld,
-    /// The timestep that is being applied to the world.
-    pub(super) making: Option<Box<Making>>,
-    /// The timestep that the world shows.
-    pub(super) time: i32,
-    pub(super) questions: VecDeque<Question>,
-}
-
-impl Seek {
-    /// Begins at the beginning of a file.
-    pub(super) fn new(file: FileId, content: Content, questions: VecDeque<Question>) -> Self {
-        Self { track: Track::new(file, content), world: ProviderWorld::Empty, making: None, time: 0, questions }
-    }
-
-    /// Memory it takes, about.
-    fn bytes(&self) -> usize {
-        self.world.bytes() + self.track.bytes() + self.making.as_ref().map_or(0, |making| making.bytes())
-    }
-}
-
 /// A log that is played.
 #[derive(Debug)]
 pub(super) struct Play {
     pub(super) track: Track,
-    pub(super) seek: Option<Box<Seek>>,
+    pub(super) seek: Option<Box<SecondReading>>,
     /// When the next timestep is due; `None` while the clock stands.
     pub(super) due: Option<Tick>,
     /// How long it was still to the next timestep when the clock was stopped.
@@ -251,6 +227,8 @@ pub(super) struct Provider {
     pub(super) map_draft: MapDraft,
     /// The timestep that is being applied to the world: until that is done the world is shown to nobody.
     pub(super) making: Option<Box<Making>>,
+    /// Worlds that are of no use any more, until somebody lets go of them.
+    unused: Vec<ProviderWorld>,
     /// Who waits for a fresh start until then.
     pub(super) latecomers: Vec<Latecomer>,
     /// World and map are there: viewers can be served.
@@ -295,6 +273,7 @@ impl Provider {
             statics: Statics::default(),
             map_draft: MapDraft::default(),
             making: None,
+            unused: Vec::new(),
             latecomers: Vec::new(),
             loaded: false,
             encoded_world: None,
@@ -352,12 +331,22 @@ impl Provider {
         self.time = 0;
         self.stepped = None;
         self.time_max = 0;
-        self.world = ProviderWorld::Empty;
-        self.making = None;
+        self.unused.push(core::mem::take(&mut self.world));
+        self.give_up_making();
         self.loaded = false;
         self.forget_encoded();
         self.past.forget();
         self.come_online();
+    }
+
+    /// What is being made is not wanted any more.
+    pub(super) fn give_up_making(&mut self) {
+        self.unused.extend(self.making.take().into_iter().flat_map(|making| making.into_worlds()));
+    }
+
+    /// Worlds that are of no use any more.
+    pub(super) fn take_unused(&mut self) -> impl Iterator<Item = ProviderWorld> {
+        self.unused.drain(..).chain(self.past.unused.drain(..))
     }
 
     /// It is alive again.

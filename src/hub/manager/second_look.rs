@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::world::ProviderWorld;
 use crate::hub::keys::PeerKey;
 use crate::limits::{RCRS_VALUES_MAX, WORLD_PIECE};
 use crate::rcrs::Error;
@@ -113,11 +114,21 @@ impl SecondLook {
         Ok(false)
     }
 
-    /// The world takes the place of ours; says what is different.
-    pub(super) fn take_place_of(self, ours: &mut World) -> Difference {
+    /// The world takes the place of ours; says what is different, and gives the one that was ours.
+    pub(super) fn take_place_of(self, ours: &mut World) -> (Difference, World) {
         match self.seen {
             Seen::Exchange(exchange) => exchange.finish(ours),
-            Seen::Nothing | Seen::Arrival(_) | Seen::World(..) => Difference::default(),
+            Seen::Nothing | Seen::Arrival(_) | Seen::World(..) => Default::default(),
+        }
+    }
+
+    /// The world, as far as it has come: it is of no use any more.
+    pub(super) fn into_world(self) -> ProviderWorld {
+        match self.seen {
+            Seen::Nothing => ProviderWorld::Empty,
+            Seen::Arrival(arrival) => ProviderWorld::Coming(Box::new(arrival)),
+            Seen::World(world, _) => ProviderWorld::Kernel(world),
+            Seen::Exchange(exchange) => ProviderWorld::Kernel(exchange.into_world()),
         }
     }
 }

@@ -10,7 +10,8 @@ use super::answers::{answer, chosen_sections, keep_promise};
 use super::jobs::Job;
 use super::making::Making;
 use super::past::{self, Past, Question};
-use super::provider::{Provider, Seek};
+use super::provider::Provider;
+use super::second_reading::SecondReading;
 use super::track::Found;
 use super::world::{Statics, Timestep};
 use crate::hub::keys::{PeerKey, ProviderKey};
@@ -117,7 +118,7 @@ impl Manager {
             }
             None => {
                 let file = self.shelf.again(play.track.file).map_err(|_| "the log cannot be opened once more")?;
-                play.seek = Some(Box::new(Seek::new(file, play.track.content, [question].into())));
+                play.seek = Some(Box::new(SecondReading::new(file, play.track.content, [question].into())));
             }
         }
         self.jobs.add(Job::Seek(key));
@@ -132,7 +133,12 @@ impl Manager {
         let Some((provider, play)) = self.providers.log_mut(key) else { return false };
         let Some(seek) = &mut play.seek else { return false };
         let Some(question) = seek.questions.front().copied() else { return false };
-        match read_on(self.shelf.as_mut(), seek, question) {
+        let mut passed = None;
+        let sought = read_on(self.shelf.as_mut(), seek, question, &mut passed);
+        if let Some(passed) = passed {
+            passed.into_worlds().for_each(|world| self.remains.add(&mut self.jobs, world));
+        }
+        match sought {
             Sought::NotYet => {}
             Sought::There(step, world) => {
                 seek.questions.pop_front();
@@ -147,11 +153,12 @@ impl Manager {
     }
 
     /// Ends the second reading of a log that is not in its provider any more: nobody is answered from it.
-    pub(super) fn end_seek(&mut self, peers: &mut Peers, seek: Seek, reason: &str) {
+    pub(super) fn end_seek(&mut self, peers: &mut Peers, seek: SecondReading, reason: &str) {
         self.shelf.close(seek.track.file);
-        for question in seek.questions {
-            refuse_question(peers, question, reason);
+        for question in &seek.questions {
+            refuse_question(peers, *question, reason);
         }
+        seek.into_worlds().for_each(|world| self.remains.add(&mut self.jobs, world));
     }
 }
 
@@ -177,14 +184,20 @@ enum Sought {
     Nowhere(String),
 }
 
-/// Reads one piece on the way to the timestep of a question, from the beginning where it has been passed.
-fn read_on(shelf: &mut dyn Shelf, seek: &mut Seek, question: Question) -> Sought {
+/// Reads one piece on the way to the timestep of a question, from the beginning where it has been passed: then `passed` is the reading that has.
+fn read_on(
+    shelf: &mut dyn Shelf,
+    seek: &mut SecondReading,
+    question: Question,
+    passed: &mut Option<SecondReading>,
+) -> Sought {
     if i64::from(seek.time) >= question.time {
         let (file, content) = (seek.track.file, seek.track.content);
         match shelf.again(file) {
             Ok(again) => {
                 shelf.close(file);
-                *seek = Seek::new(again, content, core::mem::take(&mut seek.questions));
+                let begun = SecondReading::new(again, content, core::mem::take(&mut seek.questions));
+                *passed = Some(core::mem::replace(seek, begun));
             }
             Err(reason) => return Sought::Nowhere(reason),
         }
@@ -197,7 +210,7 @@ fn read_on(shelf: &mut dyn Shelf, seek: &mut Seek, question: Question) -> Sought
 }
 
 /// The same, where it has not been passed.
-fn apply_on(shelf: &mut dyn Shelf, seek: &mut Seek, question: Question) -> Result<Sought, String> {
+fn apply_on(shelf: &mut dyn Shelf, seek: &mut SecondReading, question: Question) -> Result<Sought, String> {
     if !seek.world.take_in()? {
         return Ok(Sought::NotYet);
     }

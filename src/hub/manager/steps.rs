@@ -172,7 +172,7 @@ impl Manager {
     /// What a provider has brought cannot be applied: it ends.
     pub(super) fn fail(&mut self, peers: &mut Peers, key: ProviderKey, reason: &str) {
         if let Some(provider) = self.providers.get_mut(key) {
-            provider.making = None;
+            provider.give_up_making();
         }
         match self.kernel_link(key) {
             Some(link) => self.give_up_kernel(peers, link, key, Status::Errored, reason),

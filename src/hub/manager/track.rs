@@ -200,7 +200,7 @@ impl Track {
     /// Takes whole items out of the bytes of a recording, up to the next timestep.
     fn take_items(&mut self, statics: &mut Vec<Static>) -> Result<Found, String> {
         let mut used = 0;
-        let mut outcome = Found::More;
+        let mut record = None;
         loop {
             let rest = self.held.get(used..).unwrap_or_default();
             match self.player.step(rest).map_err(|error| error.to_string())? {
@@ -213,19 +213,24 @@ impl Track {
                         vlog::Item::Static(section, value) => statics.push(Static::Section(section, value.to_vec())),
                         vlog::Item::Record { time, bytes } => {
                             let time = i32::try_from(time).map_err(|_| "a timestep is out of range".to_owned())?;
-                            self.next = Some(Raw::Replay { time, bytes: bytes.to_vec() });
-                            outcome = Found::Timestep;
+                            record = Some((time, bytes.len()));
+                            break;
                         }
                         vlog::Item::Nothing => {}
-                    }
-                    if self.next.is_some() {
-                        break;
                     }
                 }
             }
         }
-        self.held.drain(..used);
-        self.starved = matches!(outcome, Found::More);
-        Ok(outcome)
+        self.starved = record.is_none();
+        let Some((time, len)) = record else {
+            self.held.drain(..used);
+            return Ok(Found::More);
+        };
+        // A record may be large, and what stands around it is not: it is not copied.
+        let behind = self.held.split_off(used);
+        let mut bytes = core::mem::replace(&mut self.held, behind);
+        bytes.drain(..used - len);
+        self.next = Some(Raw::Replay { time, bytes });
+        Ok(Found::Timestep)
     }
 }

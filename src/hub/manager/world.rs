@@ -204,6 +204,22 @@ impl ProviderWorld {
         if let Self::Told(world) = self { Some(world) } else { None }
     }
 
+    /// Lets go of so many entities, less of those with many values; answers whether those were all. It is a world no more from then on.
+    pub(super) fn let_go(&mut self, left: &mut usize) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Coming(arrival) => arrival.let_go(left),
+            Self::Kernel(world) => world.let_go(left),
+            Self::Told(world) => {
+                while *left > 0 {
+                    let Some(entity) = world.pop() else { return true };
+                    *left = left.saturating_sub(1 + entity.list_values() / VALUES_OF_ONE);
+                }
+                false
+            }
+        }
+    }
+
     /// Whether its section takes so long that it is made in pieces.
     pub(super) fn is_large(&self) -> bool {
         let (entities, values) = match self {

@@ -102,6 +102,45 @@ fn a_second_look_goes_before_its_provider_where_memory_is_short() {
 }
 
 #[test]
+fn a_large_world_is_let_go_of_in_pieces_however_it_ends() {
+    const PEOPLE: i32 = 20_000;
+    for ends in 0..4 {
+        let mut fixture = Fixture::new();
+        let (key, _) = fixture.shown(PEOPLE, State::Running);
+        let mut look = SecondLook::default();
+        look.has_come(crowd(1..PEOPLE, 0).collect()).unwrap();
+        fixture.manager.providers.kernel_mut(key).unwrap().1.second_look = Some(Box::new(look));
+        let (worlds, is_over) = match ends {
+            0 => {
+                fixture.manager.close_providers(&mut fixture.peers, &[1]).outcome().unwrap();
+                (2, true)
+            }
+            1 => {
+                fixture.leave(0);
+                fixture.manager.exhaust(&mut fixture.peers, key);
+                (2, true)
+            }
+            2 => {
+                fixture.manager.refresh_providers(&mut fixture.peers, &None).outcome().unwrap();
+                (1, false)
+            }
+            _ => {
+                fixture.manager.look_failed(&mut fixture.peers, key, "it does not come");
+                (1, false)
+            }
+        };
+        let mut turns = 0;
+        while fixture.manager.has_jobs() {
+            fixture.manager.do_one_job(&mut fixture.peers);
+            turns += 1;
+        }
+        assert!((worlds * (PEOPLE / 1000 - 1)..worlds * (PEOPLE / 1000) + 2).contains(&turns), "{ends}: {turns}");
+        let held = fixture.manager.providers.get(key).map_or(0, |provider| provider.world.bytes());
+        assert_eq!(held == 0, is_over, "{ends}");
+    }
+}
+
+#[test]
 fn a_recording_that_fails_while_a_timestep_is_made_is_shown_as_failed() {
     let mut fixture = Fixture::new();
     let written = Handed::default();
