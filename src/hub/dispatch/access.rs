@@ -266,21 +266,25 @@ enum Wanted {
 /// The answer to whom nobody knows.
 fn unauthorized(asked: &Asked) -> Reply {
     let why = asked.denied.unwrap_or("this needs a token: Authorization: Bearer TOKEN");
-    let reply = match &asked.route {
+    let reply = if let Route::Task(task) = &asked.route {
         // Its clients take any other status than 200 for a line that is down, and show nobody why.
-        Route::Task(task) => Standing::NOWHERE.failed(task.failure(), why, ""),
-        route if is_of_sessions(route) => not_authorized(401, why, &Map::new()),
-        _ => Reply::text(401, why),
+        Standing::NOWHERE.failed(task.failure(), why, "")
+    } else if is_of_sessions(&asked.route) {
+        not_authorized(401, why, &Map::new())
+    } else {
+        Reply::text(401, why)
     };
     reply.with("WWW-Authenticate", "Bearer, Basic realm=\"instep\"")
 }
 
 /// The answer to who may not do this, as the clients of this path take it.
 fn forbidden(asked: &Asked, refused: &Refused) -> Reply {
-    match &asked.route {
-        Route::Task(task) => Standing::NOWHERE.refused(*task, "", refused, ""),
-        route if is_of_sessions(route) => not_permitted(&refused.1),
-        _ => Reply::json(403, refused.1.to_string()),
+    if let Route::Task(task) = &asked.route {
+        Standing::NOWHERE.refused(*task, "", refused, "")
+    } else if is_of_sessions(&asked.route) {
+        not_permitted(&refused.1)
+    } else {
+        Reply::json(403, refused.1.to_string())
     }
 }
 
