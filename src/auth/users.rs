@@ -458,6 +458,11 @@ impl Users {
             format!("{name} ({role}) {what}; known by {}", credentials(id))
         };
         let of_rules = self.iter().filter(|user| user.system.is_none()).map(line);
-        of_rules.chain(self.issuer.as_ref().map(Issuer::told)).collect()
+        let unasked: Vec<String> = self.networks.iter().map(|(network, _)| network.to_string()).collect();
+        let unasked = (!unasked.is_empty()).then(|| {
+            let unasked = unasked.join(", ");
+            format!("from {unasked} nobody is asked for a key or a token (address): NULL is spoken with whoever sits there, with auth = all too")
+        });
+        of_rules.chain(self.issuer.as_ref().map(Issuer::told)).chain(unasked).collect()
     }
 }

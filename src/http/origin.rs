@@ -1,12 +1,13 @@
 //! Which web pages may use the server from within a browser: the field `Origin` (RFC 6454), and CORS (fetch.spec.whatwg.org).
 //!
 //! A browser sends a page's requests to any server that the page names, also to one on localhost, and says from where the page is. Who is no
-//! browser sends no origin and is not asked for one.
+//! browser sends no origin and is not asked for one; a browser that sends none with a form is known by what it calls itself.
 
 use core::net::Ipv4Addr;
 
 use super::answer::Answer;
 use super::head::Head;
+use super::media;
 use super::method::Method;
 
 /// The origins that are let in, besides pages of this server itself.
@@ -43,7 +44,10 @@ impl Origins {
     /// [`super::forwarded`] says. Changing to WebSocket lets a page do what it likes, so that the request for it counts as no mere look.
     #[must_use]
     pub fn judge<'a>(&self, head: &Head<'a>, host: &str, is_upgrade: bool) -> Access<'a> {
-        let Some(origin) = head.field("Origin") else { return Access::Plain };
+        let Some(origin) = head.field("Origin") else {
+            let is_doubtful = *self != Self::Any && is_form_of_browser(head);
+            return if is_doubtful { Access::Refused } else { Access::Plain };
+        };
         let parts = parts(origin);
         let is_let_in = match self {
             Self::Own => false,
@@ -87,6 +91,17 @@ impl Access<'_> {
         let answer = echo(answer, "Access-Control-Request-Method", "Access-Control-Allow-Methods");
         echo(answer, "Access-Control-Request-Headers", "Access-Control-Allow-Headers")
     }
+}
+
+/// Whether a browser goes to where a form leads, which a page needs nobody's leave for: those of before 2020 do not say whose page that is. No page
+/// of this server has one. Java's clients send the same types and ask for HTML, and those of PowerShell take a browser's name; neither does both.
+fn is_form_of_browser(head: &Head<'_>) -> bool {
+    const FORMS: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
+    let is_form = |content_type| FORMS.into_iter().any(|form| media::is(content_type, form));
+    head.method == Method::Post
+        && head.field("Content-Type").is_some_and(is_form)
+        && head.field("User-Agent").is_some_and(|name| name.starts_with("Mozilla/"))
+        && head.lists("Accept", "text/html")
 }
 
 /// Whether a host that a client has named can be this machine's to itself. A page of another server may have its own name point to this machine
@@ -178,6 +193,34 @@ mod tests {
                 assert_eq!(judge(method, origin, is_upgrade), is_own, "{method} {origin}");
             }
         }
+    }
+
+    #[test]
+    fn a_form_that_does_not_say_whose_it_is_is_nobodys() {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let judge = |origins: &Origins, method: &str, [content_type, agent, accept]: [&str; 3]| {
+            let fields = format!("Content-Type: {content_type}\r\nUser-Agent: {agent}\r\nAccept: {accept}\r\n");
+            let text = format!("{method} /rpc HTTP/1.1\r\nHost: h:7777\r\n{fields}\r\n");
+            let head = Head::parse(text.as_bytes()).unwrap();
+            match origins.judge(&head, "h:7777", false) {
+                Access::Refused => Access::Refused,
+                Access::Plain | Access::Shared(_) => Access::Plain,
+            }
+        };
+        let (browser, page) = ("Mozilla/5.0 (X11; Linux) Firefox/60.0", "text/html,application/xml;q=0.9,*/*;q=0.8");
+        for form in [FORM, "multipart/form-data; boundary=b", "text/plain;charset=utf-8"] {
+            assert_eq!(judge(&Origins::Own, "POST", [form, browser, page]), Access::Refused, "{form}");
+        }
+        for (method, said) in [
+            ("POST", [FORM, "curl/8.5.0", "*/*"]),
+            ("POST", [FORM, "Java/17.0.2", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"]),
+            ("POST", [FORM, "Mozilla/5.0 (Windows NT; en-US) WindowsPowerShell/5.1", "*/*"]),
+            ("POST", ["application/json", browser, page]),
+            ("GET", [FORM, browser, page]),
+        ] {
+            assert_eq!(judge(&Origins::Own, method, said), Access::Plain, "{said:?}");
+        }
+        assert_eq!(judge(&Origins::Any, "POST", [FORM, browser, page]), Access::Plain, "all pages may");
     }
 
     #[test]

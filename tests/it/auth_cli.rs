@@ -78,6 +78,12 @@ fn check_tells_who_may_what_and_a_wrong_rule_with_its_line() {
     ] {
         assert!(said.good().lines().any(|line| line == wanted), "{wanted}: {said:?}");
     }
+    assert!(!said.out.contains("NULL"));
+    let placed =
+        check("auth = 'all'\n[[users]]\nname = 'x'\nrole = 'viewer'\naddress = ['10.1.0.0/16', '192.0.2.7']\n");
+    let wanted =
+        "nobody is asked for a key or a token (address): NULL is spoken with whoever sits there, with auth = all too";
+    assert!(placed.good().contains(wanted) && placed.out.contains("from 192.0.2.7/32, 10.1.0.0/16"), "{placed:?}");
     for (more, wanted) in [
         ("[[users]]\nname = 'x'\nrole = 'king'\n", "line 10: there is no role 'king' (viewer,"),
         ("[[users]]\nname = 'x'\n", "line 8: role is missing"),
