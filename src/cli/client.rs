@@ -311,9 +311,8 @@ fn outside(address: &str, name: &str, timeout: Duration, error: Error) -> Troubl
                 loss => format!("{} during the handshake", reason(loss)),
             };
             match credentials::cure(&loss) {
-                // Somebody is there, and says no.
-                Some(cure) if matches!(loss, Loss::Fault(_)) => Trouble::Broken(format!("{address}: {why}: {cure}")),
-                Some(cure) => Trouble::Nobody(format!("{address}: {why}: {cure}")),
+                // Somebody is there, and says no, or hangs up on what we have shown.
+                Some(cure) => Trouble::Broken(format!("{address}: {why}: {cure}")),
                 None => Trouble::Nobody(format!("no Coordinator at {address}: {why} (is that its port? -a HOST:PORT)")),
             }
         }

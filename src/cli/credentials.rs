@@ -166,7 +166,7 @@ pub(super) fn cure(loss: &Loss) -> Option<String> {
         (Loss::Fault(Fault::RefusedByPeer(_)), None, None) => {
             Some("show a key (--key FILE, --server-key KEY) or a token (--token-file FILE)".to_owned())
         }
-        (Loss::Fault(Fault::CurveWelcome) | Loss::Closed, Some(keys), _) => Some(format!(
+        (Loss::Fault(Fault::CurveWelcome) | Loss::Closed | Loss::Reading(_), Some(keys), _) => Some(format!(
             "does it speak CURVE (server_key), and with the key of --server-key, {}? (there: instep key show FILE)",
             keys.server()
         )),

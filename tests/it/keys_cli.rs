@@ -100,7 +100,7 @@ fn what_does_not_fit_is_said_with_its_cure() {
     assert!(said.error(1).contains(&format!("give a user there our public key, {public}, and reload")), "{said:?}");
     let said = lab.run(&whoami, "boss", "other");
     assert!(
-        said.error(3).contains(&format!("with the key of --server-key, {}?", lab.text("other.public"))),
+        said.error(1).contains(&format!("with the key of --server-key, {}?", lab.text("other.public"))),
         "{said:?}"
     );
     let line = server.line("has another public key for this server");
@@ -126,7 +126,7 @@ fn what_does_not_fit_is_said_with_its_cure() {
     let said = lab.run(&["ctl", "-a", line.rsplit(' ').next().unwrap(), "whoami"], "boss", "server");
     // It may have closed the connection before its greeting was seen.
     let cures = ["does it speak CURVE (server_key)", "it asks nobody who he is: without --key and --token-file"];
-    assert!([3, 1].into_iter().zip(cures).any(|(code, cure)| said.code == code && said.err.contains(cure)), "{said:?}");
+    assert!(cures.into_iter().any(|cure| said.error(1).contains(cure)), "{said:?}");
     let may = |words: &[&str]| run(&[&["may", "-a", &address, "boss", "shut_down"], words].concat());
     let said = may(&[]);
     assert!(said.error(1).ends_with("show a key (--key FILE, --server-key KEY)"), "{said:?}");
